@@ -1,0 +1,273 @@
+"""The fully connected CRF with Gaussian pairwise kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import _validate
+from classicseg.energies.compatibility import Potts, as_compatibility
+from classicseg.energies.kernels import PairwiseKernel
+from classicseg.filters import ExactFilter
+from classicseg.filters._bank import LatticeBank
+
+Quality = Literal["fast", "exact"]
+QUALITIES = ("fast", "exact")
+
+EXACT_POINTS = 4096
+"""Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
+
+_LARGEST_EXACT = 50_000
+
+
+class DenseCRF:
+    r"""Energy of a labelling in which every pair of pixels interacts.
+
+    .. math:: E(x) = \sum_i \psi_i(x_i) + \sum_{i<j} \sum_k \mu_k(x_i, x_j)\, w_k\, k_k(f_i, f_j)
+
+    with Gaussian kernels :math:`k_k` over positions, colours or other features (each normalised as the kernel says),
+    weights :math:`w_k` and label compatibilities :math:`\mu_k`.
+
+    Parameters
+    ----------
+    unary : array_like, (L, *spatial)
+        Cost of each label at each pixel, usually ``-log p``. L >= 2 labels, one or more spatial axes. Kept as given
+        if it is float32 and contiguous, else converted; never changed.
+    kernels : PairwiseKernel or sequence of PairwiseKernel
+        Any number of kernels, even none.
+    compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
+        For kernels that have none of their own; ``Potts(1)`` if not given.
+    label_axis : int
+        Where the labels are in `unary`.
+    quality : {"fast", "exact"}
+        How kernels are filtered: by permutohedral lattice, or over all pairs (quadratic, for small images).
+
+    Attributes
+    ----------
+    unary : ndarray, (L, *spatial), float32
+    n_labels : int
+    shape : tuple of int
+        Spatial shape.
+    kernels : tuple of PairwiseKernel
+    compatibilities : tuple
+        Compatibility of each kernel.
+    quality : str
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a value is not finite, L < 2 or the quality is unknown.
+    TypeError
+        If something is not of a real dtype or not a kernel.
+
+    References
+    ----------
+    .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
+       NeurIPS 2011. :arxiv:`1210.5644`
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> unary = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
+    >>> crf = cs.DenseCRF(unary, [cs.GaussianKernel(sigma=1.0, weight=1.0)])
+    >>> crf.energy(np.zeros((4, 4), int))
+    0.0
+    """
+
+    def __init__(
+        self,
+        unary: ArrayLike,
+        kernels: PairwiseKernel | Sequence[PairwiseKernel],
+        compatibility: Any = None,
+        *,
+        label_axis: int = 0,
+        quality: Quality = "fast",
+    ) -> None:
+        self.unary = _validate.as_unary(unary, label_axis)
+        self.n_labels, self.shape = self.unary.shape[0], self.unary.shape[1:]
+        self.kernels = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
+        for kernel in self.kernels:
+            if not isinstance(kernel, PairwiseKernel):
+                raise _validate.InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
+        default = as_compatibility(Potts(1.0) if compatibility is None else compatibility, self.n_labels)
+        self.compatibilities = tuple(
+            default if kernel.compatibility is None else as_compatibility(kernel.compatibility, self.n_labels)
+            for kernel in self.kernels
+        )
+        self.quality = _validate.choice(quality, "quality", QUALITIES)
+        if quality == "exact" and self.n_points > _LARGEST_EXACT:
+            raise _validate.InputError(
+                f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
+                f"got {self.n_points}; use quality='fast'"
+            )
+        self._columns = [kernel.columns(self.shape) for kernel in self.kernels]
+        self._bank: LatticeBank | None = None
+        self._exact: list[ExactFilter] | None = None
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.shape))
+        return f"DenseCRF({self.n_labels} labels, {size} pixels, {len(self.kernels)} kernels, quality={self.quality!r})"
+
+    @property
+    def n_points(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.shape))
+
+    def lattice_bank(self, n_threads: int) -> LatticeBank:
+        """The lattices of all kernels, weighted and normalised; built at the first call and kept."""
+        if self._bank is None:
+            self._bank = LatticeBank(self._columns, [kernel.normalization for kernel in self.kernels], n_threads)
+        return self._bank
+
+    def _exact_filters(self) -> list[ExactFilter]:
+        if self._exact is None:
+            self._exact = [ExactFilter(np.stack(columns)) for columns in self._columns]
+        return self._exact
+
+    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
+        """Normalised K_k applied to (C, n) values, for each kernel."""
+        if exact:
+            norms = [kernel.normalization for kernel in self.kernels]
+            return [f.filter(flat, norm) for f, norm in zip(self._exact_filters(), norms, strict=True)]
+        bank = self.lattice_bank(n_threads)
+        return [bank.filter(k, flat, n_threads) for k in range(len(self.kernels))]
+
+    def costs(self) -> list[np.ndarray]:
+        """The weighted compatibility ``w_k mu_k`` of each kernel, (L, L) float32 each."""
+        pairs = zip(self.kernels, self.compatibilities, strict=True)
+        return [np.float32(kernel.weight) * mu.matrix(self.n_labels) for kernel, mu in pairs]
+
+    def pairwise_message(self, marginals: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+        """Cost that the marginals of all pixels put on each label of each pixel, their own included.
+
+        Parameters
+        ----------
+        marginals : array_like, (L, *spatial)
+            Probabilities; any finite numbers are taken.
+        n_threads : int, optional
+            Threads.
+
+        Returns
+        -------
+        ndarray, (L, *spatial), float32
+            ``sum_k w_k mu_k K_k Q``.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a value is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> crf = cs.DenseCRF(np.zeros((2, 1, 2)), cs.GaussianKernel(1.0, 1.0, normalization="none"), quality="exact")
+        >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
+        [[[0.0, 0.0]], [[1.607000...]]]
+        """
+        from classicseg._jit import resolve_threads
+
+        flat = _validate.as_marginals(marginals, self.unary.shape).reshape(self.n_labels, -1)
+        message = np.zeros_like(flat)
+        filtered = self._filtered(flat, self.quality == "exact", resolve_threads(n_threads))
+        for cost, kq in zip(self.costs(), filtered, strict=True):
+            message += cost @ kq
+        return message.reshape(self.unary.shape)
+
+    @property
+    def energy_is_exact(self) -> bool:
+        """Whether :meth:`energy` sums over all pairs: up to 4096 pixels, or with ``quality="exact"``."""
+        return self.quality == "exact" or self.n_points <= EXACT_POINTS
+
+    def energy(self, labels: ArrayLike) -> float:
+        """Energy of a labelling.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape `shape`
+            Label of each pixel, 0 to L - 1.
+
+        Returns
+        -------
+        float
+            Exact up to rounding where :attr:`energy_is_exact`, else with kernels filtered by the lattice.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a label is out of range.
+        TypeError
+            If the labels are not integers.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> crf = cs.DenseCRF(np.zeros((2, 1, 2)), cs.GaussianKernel(1.0, 1.0, normalization="none"))
+        >>> round(crf.energy([[0, 1]]), 4)
+        0.6065
+        """
+        from classicseg._jit import get_num_threads
+
+        flat = _validate.as_labels(labels, self.shape, self.n_labels).reshape(-1)
+        unary = self.unary.reshape(self.n_labels, -1)
+        total = float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))
+        if not self.kernels:
+            return total
+        one_hot = np.zeros(unary.shape, np.float32)
+        np.put_along_axis(one_hot, flat[None], 1.0, 0)
+        filtered = self._filtered(one_hot, self.energy_is_exact, get_num_threads())
+        for k, (cost, kq) in enumerate(zip(self.costs(), filtered, strict=True)):
+            at_label = np.einsum("ln,ln->n", cost[flat].T, kq, dtype=np.float64)
+            self_cost = np.diag(cost)[flat]
+            if self_cost.any():  # K includes the pair of a pixel with itself; E does not
+                at_label -= self_cost * self._self_weight(k)
+            total += float(at_label.sum()) / 2
+        return total
+
+    def _self_weight(self, k: int) -> np.ndarray:
+        """Normalised k_k(f_i, f_i) of each pixel."""
+        if self.energy_is_exact:
+            before, after = self._exact_filters()[k].factors(self.kernels[k].normalization)
+        else:
+            assert self._bank is not None
+            before, after = self._bank.factors[k]
+        ones = np.ones(self.n_points, np.float32)
+        return (ones if before is None else before) * (ones if after is None else after)
+
+    def free_energy(self, marginals: ArrayLike, *, n_threads: int | None = None) -> float:
+        r"""Mean-field free energy, the objective of mean-field inference.
+
+        .. math:: F(Q) = \sum_i \sum_l Q_i(l) \left(\log Q_i(l) + \psi_i(l)
+                  + \tfrac12 \sum_k \sum_{l'} w_k \mu_k(l, l') (K_k Q)_i(l')\right)
+
+        Parameters
+        ----------
+        marginals : array_like, (L, *spatial)
+            Probabilities that sum to 1 at each pixel.
+        n_threads : int, optional
+            Threads.
+
+        Returns
+        -------
+        float
+            Up to the constant log Z and the terms of pixels with themselves, the Kullback-Leibler divergence between
+            Q and the distribution of the CRF.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or the values are not probabilities.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> crf = cs.DenseCRF(np.zeros((2, 3, 3)), cs.GaussianKernel())
+        >>> crf.free_energy(np.full((2, 3, 3), 0.5)) > crf.free_energy(np.stack([np.ones((3, 3)), np.zeros((3, 3))]))
+        False
+        """
+        q = _validate.as_marginals(marginals, self.unary.shape)
+        message = self.pairwise_message(q, n_threads=n_threads)
+        log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
+        return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))

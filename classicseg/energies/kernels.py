@@ -1,0 +1,228 @@
+"""Pairwise kernels of a dense CRF: Gaussians of position, of position and colour, or of any features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import _validate
+from classicseg.filters._base import NORMALIZATIONS, Normalization
+
+_Scale = float | Sequence[float]
+
+
+class PairwiseKernel:
+    """What all kernels share: a weight, an own compatibility if wanted, and a normalisation."""
+
+    def __init__(self, weight: float, compatibility: Any, normalization: Normalization) -> None:
+        self.weight = _validate.as_weight(weight, "weight")
+        self.compatibility = compatibility
+        self.normalization = normalization
+        _validate.choice(normalization, "normalization", NORMALIZATIONS)
+
+    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Feature columns of the points of a grid, in standard deviations: a list of (n,) float32 or float64.
+
+        Raises
+        ------
+        ValueError
+            If the kernel was made for another shape.
+        """
+        raise NotImplementedError
+
+
+class GaussianKernel(PairwiseKernel):
+    """Smoothness kernel ``weight * exp(-|p_i - p_j|^2 / (2 sigma^2))`` of the positions on the grid.
+
+    Parameters
+    ----------
+    sigma : float or sequence of float
+        Standard deviation, one for each spatial axis (rows first) or one for all, in pixels times `spacing`.
+    weight : float
+        Positive smooths.
+    spacing : float or sequence of float
+        Distance of neighbouring pixels along each axis.
+    compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
+        Label compatibility of this kernel; that of the CRF if None.
+    normalization : {"symmetric", "none", "before", "after"}
+        How the filter is normalised, see :meth:`PermutohedralLattice.filter`.
+
+    Raises
+    ------
+    ValueError
+        If a sigma or spacing is not positive or the weight is not finite.
+
+    References
+    ----------
+    .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
+       NeurIPS 2011. :arxiv:`1210.5644`
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> cs.GaussianKernel(sigma=3, weight=3)
+    GaussianKernel(sigma=3, weight=3.0, spacing=1.0, normalization='symmetric')
+    """
+
+    def __init__(
+        self,
+        sigma: _Scale = 3.0,
+        weight: float = 3.0,
+        *,
+        spacing: _Scale = 1.0,
+        compatibility: Any = None,
+        normalization: Normalization = "symmetric",
+    ) -> None:
+        super().__init__(weight, compatibility, normalization)
+        _validate.as_positive(sigma, "sigma", None)
+        _validate.as_positive(spacing, "spacing", None)
+        self.sigma, self.spacing = sigma, spacing
+
+    def __repr__(self) -> str:
+        return (
+            f"GaussianKernel(sigma={self.sigma}, weight={self.weight}, spacing={self.spacing}, "
+            f"normalization={self.normalization!r})"
+        )
+
+    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """See :meth:`PairwiseKernel.columns`: x first, then y and z."""
+        return _position_columns(shape, self.sigma, self.spacing)
+
+
+class BilateralKernel(PairwiseKernel):
+    """Appearance kernel ``weight * exp(-|p_i - p_j|^2 / (2 sigma^2) - |I_i - I_j|^2 / (2 color_sigma^2))``.
+
+    Parameters
+    ----------
+    image : array_like, (*spatial, C) or spatial
+        Image on the grid of the unary, any real dtype, any number of channels. Values are used as they are.
+    sigma : float or sequence of float
+        Standard deviation of the position, in pixels times `spacing`.
+    color_sigma : float or sequence of float
+        Standard deviation of the colour in the units of the image, one for each channel or one for all.
+    weight, spacing, compatibility, normalization
+        As in :class:`GaussianKernel`.
+    channel_axis : int or None
+        Where the channels are; None for an image without a channel axis.
+
+    Raises
+    ------
+    ValueError
+        If a sigma or spacing is not positive, or the image is empty or not finite.
+    TypeError
+        If the image does not hold real numbers.
+
+    References
+    ----------
+    .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
+       NeurIPS 2011. :arxiv:`1210.5644`
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> cs.BilateralKernel(np.zeros((4, 6, 3)), sigma=60, color_sigma=10, weight=5)
+    BilateralKernel(4x6 image of 3 channels, sigma=60, color_sigma=10, weight=5.0, normalization='symmetric')
+    """
+
+    def __init__(
+        self,
+        image: ArrayLike,
+        sigma: _Scale = 80.0,
+        color_sigma: _Scale = 13.0,
+        weight: float = 10.0,
+        *,
+        spacing: _Scale = 1.0,
+        channel_axis: int | None = -1,
+        compatibility: Any = None,
+        normalization: Normalization = "symmetric",
+    ) -> None:
+        super().__init__(weight, compatibility, normalization)
+        self.image = _validate.as_image(image, None, channel_axis)  # (C, *spatial)
+        self.color_sigma = color_sigma
+        self._color_sigmas = _validate.as_positive(color_sigma, "color_sigma", self.image.shape[0])
+        _validate.as_positive(sigma, "sigma", self.image.ndim - 1)
+        _validate.as_positive(spacing, "spacing", self.image.ndim - 1)
+        self.sigma, self.spacing = sigma, spacing
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.image.shape[1:]))
+        return (
+            f"BilateralKernel({size} image of {self.image.shape[0]} channels, sigma={self.sigma}, "
+            f"color_sigma={self.color_sigma}, weight={self.weight}, normalization={self.normalization!r})"
+        )
+
+    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """See :meth:`PairwiseKernel.columns`: x, y and z, then the channels."""
+        if self.image.shape[1:] != shape:
+            raise _validate.InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
+        colors = [
+            (channel / np.float32(s)).reshape(-1) for channel, s in zip(self.image, self._color_sigmas, strict=True)
+        ]
+        return _position_columns(shape, self.sigma, self.spacing) + colors
+
+
+class FeatureKernel(PairwiseKernel):
+    """Kernel ``weight * exp(-|f_i - f_j|^2 / 2)`` of features of your own.
+
+    Parameters
+    ----------
+    features : array_like, (F, *spatial)
+        Features of each point in standard deviations.
+    weight, compatibility, normalization
+        As in :class:`GaussianKernel`.
+
+    Raises
+    ------
+    ValueError
+        If the features are empty or not finite.
+    TypeError
+        If they are not real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> cs.FeatureKernel(np.zeros((6, 4, 5)), weight=2)
+    FeatureKernel(6 features of 4x5 points, weight=2.0, normalization='symmetric')
+    """
+
+    def __init__(
+        self,
+        features: ArrayLike,
+        weight: float = 1.0,
+        *,
+        compatibility: Any = None,
+        normalization: Normalization = "symmetric",
+    ) -> None:
+        super().__init__(weight, compatibility, normalization)
+        self.features = _validate.as_features(features)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.features.shape[1:]))
+        return (
+            f"FeatureKernel({self.features.shape[0]} features of {size} points, weight={self.weight}, "
+            f"normalization={self.normalization!r})"
+        )
+
+    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """See :meth:`PairwiseKernel.columns`: the features in their order."""
+        if self.features.shape[1:] != shape:
+            raise _validate.InputError(
+                f"features cover {self.features.shape[1:]} points, but the unary covers {shape}"
+            )
+        return [feature.reshape(-1) for feature in self.features]
+
+
+def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[np.ndarray]:
+    """Coordinates of the grid points, fastest axis first."""
+    sigmas = _validate.as_positive(sigma, "sigma", len(shape))
+    spacings = _validate.as_positive(spacing, "spacing", len(shape))
+    columns = []
+    for axis in reversed(range(len(shape))):
+        line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis]) / np.float32(sigmas[axis])
+        along = [1] * len(shape)
+        along[axis] = shape[axis]
+        columns.append(np.broadcast_to(line.reshape(along), shape).reshape(-1))
+    return columns

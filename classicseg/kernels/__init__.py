@@ -1,0 +1,1 @@
+"""Numba loops: exact arrays in, arrays out. Nothing here validates or raises."""

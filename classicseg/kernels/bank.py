@@ -1,0 +1,128 @@
+"""Filtering with one or more lattices at once: splat, blur, slice.
+
+A *bank* holds several lattices over the same points. Their vertices share one array of rows, and every point has one
+list of (row, weight) pairs that covers all lattices, so one pass over the points serves all of them.
+
+Rows lie panel after panel; a panel is ``n_rows`` rows of ``len(lanes)`` channels. Row 0 is always zero: it stands for
+neighbours that do not exist.
+
+Two row arrays take turns: points are splatted into one while they are sliced from the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from classicseg._jit import inline
+from classicseg.kernels.simd import (
+    PIXELS,
+    add,
+    axpy,
+    fill,
+    item,
+    load,
+    load_row,
+    multiply,
+    store,
+    store_row,
+)
+
+
+class Bank(NamedTuple):
+    """The arrays of a bank; K is the number of (row, weight) pairs of a point, that is the sum of d + 1."""
+
+    index: np.ndarray  # (n_padded * K,) uint32: rows
+    weight_in: np.ndarray  # (n_padded * K,) float32: weights of splatting
+    weight_out: np.ndarray  # the same of slicing; may be the same array
+    column: np.ndarray  # (n_lattices + 1,) int64: which of the K pairs are whose
+    stripe: np.ndarray  # (n_stripes + 1,) int64: first block of each stripe
+    vertex: np.ndarray  # (n_lattices, 2) int64: first row, number of vertices
+    duplicate: np.ndarray  # (n_lattices, 2) int64: first duplicate row, number of duplicates
+    own: np.ndarray  # (n_lattices, n_stripes + 1) int64: rows owned by each stripe
+    own_duplicate: np.ndarray  # (n_lattices, n_stripes + 1) int64: duplicate rows owned by each stripe
+    target_start: np.ndarray  # (n_lattices,) int64: where in `target` its duplicates start
+    target: np.ndarray  # (total duplicates,) uint32: the row that each duplicate stands for
+    neighbour_start: np.ndarray  # (n_lattices,) int64: where in `neighbour` its pairs start
+    neighbour: np.ndarray  # flat (n_axes, n_vertices, 2) uint32 for each lattice
+    n_rows: int
+
+
+@inline
+def start_stripe(bank, s, l0, l1, source, target, n_panels, lanes):  # type: ignore[no-untyped-def]
+    """Before a stripe slices from `source` and splats into `target`: fill its duplicate rows, clear its own rows."""
+    zero = fill(np.float32(0.0), lanes)
+    for panel in range(n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        for k in range(l0, l1):
+            first = bank.duplicate[k, 0]
+            for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
+                original = np.intp(bank.target[bank.target_start[k] + row - first])
+                store_row(source, base, bank.n_rows, row, load_row(source, base, bank.n_rows, original, lanes))
+                store_row(target, base, bank.n_rows, row, zero)
+            for row in range(bank.own[k, s], bank.own[k, s + 1]):
+                store_row(target, base, bank.n_rows, row, zero)
+
+
+@inline
+def slice_block(bank, source, at, first, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
+    """Interpolate 16 points from their vertices into the rows of `block`, with ``len(pairs)`` pairs from `first` on."""
+    n_columns = bank.column[-1]
+    for panel in range(n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        for p in range(PIXELS):
+            total = fill(np.float32(0.0), lanes)
+            start = (at + p) * n_columns + first
+            for k in range(start, start + len(pairs)):
+                row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, k)), lanes)
+                total = axpy(item(bank.weight_out, k), row, total)
+            store_row(block, panel * len(lanes) * PIXELS, PIXELS, p, total)
+
+
+@inline
+def splat_block(bank, target, at, first, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
+    """Add the rows of `block` to the vertices of its 16 points, with ``len(pairs)`` pairs from `first` on."""
+    n_columns = bank.column[-1]
+    for panel in range(n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        for p in range(PIXELS):
+            row = load_row(block, panel * len(lanes) * PIXELS, PIXELS, p, lanes)
+            start = (at + p) * n_columns + first
+            for k in range(start, start + len(pairs)):
+                to = np.intp(item(bank.index, k))
+                sum_ = axpy(item(bank.weight_in, k), row, load_row(target, base, bank.n_rows, to, lanes))
+                store_row(target, base, bank.n_rows, to, sum_)
+
+
+@inline
+def blur(bank, k, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
+    """Blur one part of the rows of lattice `k` along all its axes, then scale it; the result is in `rows`.
+
+    A part is ``len(lanes)`` lanes wide and begins at `base`; its first lane has the factor ``scale[label]``.
+    The stripes' sums are first brought together: every duplicate is added to its vertex, in a fixed order.
+    """
+    width = len(lanes)
+    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
+    n_axes = bank.column[k + 1] - bank.column[k]
+    for i in range(bank.duplicate[k, 1]):
+        to = base + np.intp(item(bank.target, bank.target_start[k] + i)) * width
+        duplicate = load(rows, base + (bank.duplicate[k, 0] + i) * width, lanes)
+        store(rows, to, add(load(rows, to, lanes), duplicate))
+    factor = load(scale, label, lanes)
+    half = np.float32(0.5)
+    for step in range(n_axes):
+        axis = n_axes - 1 - step if backward else step
+        pairs = bank.neighbour_start[k] + axis * n_vertices * 2
+        last = step == n_axes - 1 and n_axes % 2 == 0
+        source, target = (rows, other) if step % 2 == 0 else (other, rows)
+        for v in range(n_vertices):
+            at = base + (first + v) * width
+            one = load(source, base + np.intp(item(bank.neighbour, pairs + 2 * v)) * width, lanes)
+            two = load(source, base + np.intp(item(bank.neighbour, pairs + 2 * v + 1)) * width, lanes)
+            blurred = axpy(half, add(one, two), load(source, at, lanes))
+            store(target, at, multiply(blurred, factor) if last else blurred)
+    if n_axes % 2 == 1:  # one more pass brings the result back to `rows`
+        for v in range(n_vertices):
+            at = base + (first + v) * width
+            store(rows, at, multiply(load(other, at, lanes), factor))

@@ -1,0 +1,309 @@
+"""Building a permutohedral lattice: where each point lies in it, which vertices exist, who neighbours whom.
+
+Adams, Baek, Davis, "Fast high-dimensional filtering using the permutohedral lattice", Computer Graphics Forum 29(2),
+2010, doi:10.1111/j.1467-8659.2009.01645.x. Notation as there: d features, d + 1 elevated coordinates that sum to 0.
+
+A vertex is known by one int64 key that is *linear* in its coordinates, ``key = sum(coordinate[i] * radix[i])``, so
+that a step in the lattice is one integer addition. With suitable radices the key is a plain packing of bit fields.
+
+Points are cut into stripes with fixed borders. Every stripe numbers the vertices that it meets by itself and later
+sums into rows of its own, so nothing is shared between threads and results do not depend on their number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg._jit import inline, kernel
+from classicseg.kernels.simd import (
+    ACROSS,
+    PIXELS,
+    add,
+    axpy,
+    choose,
+    equal,
+    fill,
+    item,
+    less,
+    load,
+    multiply,
+    put,
+    round_even,
+    store,
+    subtract,
+    to_int64,
+)
+
+_GOLDEN = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
+EMPTY = np.int64(-1)
+
+
+@inline
+def _slot(key, shift):  # type: ignore[no-untyped-def]
+    return np.int64(np.uint64(key * _GOLDEN) >> np.uint64(shift))
+
+
+@inline
+def _find(table, shift, key):  # type: ignore[no-untyped-def]
+    """Position of `key`, or of the empty entry where it belongs. `table` holds (key, number) pairs."""
+    mask = np.int64((table.size >> 1) - 1)
+    at = _slot(key, shift)
+    while item(table, 2 * at + 1) != EMPTY and item(table, 2 * at) != key:
+        at = (at + 1) & mask
+    return at
+
+
+@inline
+def _new_table(log2_size):  # type: ignore[no-untyped-def]
+    table = np.empty(2 << log2_size, np.int64)
+    for i in range(1 << log2_size):
+        table[2 * i + 1] = EMPTY
+    return table
+
+
+@inline
+def _grown(table, log2_size, keys, n):  # type: ignore[no-untyped-def]
+    """A table of 2**log2_size entries with the first `n` keys numbered in order."""
+    table = _new_table(log2_size)
+    for number in range(n):
+        at = _find(table, 64 - log2_size, keys[number])
+        table[2 * at] = keys[number]
+        table[2 * at + 1] = number
+    return table
+
+
+@inline
+def _longer(keys):  # type: ignore[no-untyped-def]
+    longer = np.empty(2 * keys.size, np.int64)
+    longer[: keys.size] = keys
+    return longer
+
+
+@inline
+def _elevate(features, n_padded, at, scale, d, work):  # type: ignore[no-untyped-def]
+    """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)])."""
+    total = fill(np.float32(0.0), ACROSS)
+    for j in range(d, 0, -1):
+        scaled = multiply(load(features, (j - 1) * n_padded + at, ACROSS), fill(scale[j - 1], ACROSS))
+        store(work, j * PIXELS, axpy(np.float32(-j), scaled, total))
+        total = add(total, scaled)
+    store(work, 0, total)
+
+
+@inline
+def _round_to_simplex(d, work):  # type: ignore[no-untyped-def]
+    """Nearest vertex of remainder 0 (second part of `work`) and the rank of each residual (third part).
+
+    The first part is left holding the residuals, in units of d + 1.
+    """
+    one = fill(np.float32(1.0), ACROSS)
+    size = fill(np.float32(d + 1), ACROSS)
+    zero = fill(np.float32(0.0), ACROSS)
+    down = fill(np.float32(1.0) / np.float32(d + 1), ACROSS)
+    base, ranks = (d + 1) * PIXELS, 2 * (d + 1) * PIXELS
+    excess = zero
+    for i in range(d + 1):
+        nearest = round_even(multiply(load(work, i * PIXELS, ACROSS), down))
+        excess = add(excess, nearest)
+        vertex = multiply(nearest, size)
+        store(work, base + i * PIXELS, vertex)
+        store(work, i * PIXELS, subtract(load(work, i * PIXELS, ACROSS), vertex))
+    for i in range(d + 1):
+        store(work, ranks + i * PIXELS, excess)
+    for i in range(d + 1):
+        residual = load(work, i * PIXELS, ACROSS)
+        rank = load(work, ranks + i * PIXELS, ACROSS)
+        for j in range(i + 1, d + 1):
+            lower = less(residual, load(work, j * PIXELS, ACROSS))
+            rank = add(rank, lower)
+            other = load(work, ranks + j * PIXELS, ACROSS)
+            store(work, ranks + j * PIXELS, add(other, subtract(one, lower)))
+        store(work, ranks + i * PIXELS, rank)
+    # The ranks started at the excess; where one left 0..d, its coordinate takes a step to bring the sum back to 0.
+    for i in range(d + 1):
+        rank = load(work, ranks + i * PIXELS, ACROSS)
+        vertex = load(work, base + i * PIXELS, ACROSS)
+        step = subtract(less(rank, zero), less(fill(np.float32(d), ACROSS), rank))
+        store(work, ranks + i * PIXELS, add(rank, multiply(step, size)))
+        store(work, base + i * PIXELS, add(vertex, multiply(step, size)))
+        residual = subtract(load(work, i * PIXELS, ACROSS), multiply(step, size))
+        store(work, i * PIXELS, multiply(residual, down))
+
+
+@inline
+def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):  # type: ignore[no-untyped-def]
+    """Planes of barycentric weights and of vertex keys, remainder 0 to d, of the 16 points of `work`.
+
+    Both need the coordinates in the order of their residuals. Comparing every rank with every place vectorises over
+    the points; sorting each point by itself, with addresses that depend on data, took three times as long.
+    """
+    base, ranks = (d + 1) * PIXELS, 2 * (d + 1) * PIXELS
+    zero = fill(np.float32(0.0), ACROSS)
+    lower, largest = zero, zero
+    for place in range(d + 1):
+        here = fill(np.float32(place), ACROSS)
+        residual = zero
+        step = fill(np.int64(0), ACROSS)
+        for i in range(d + 1):
+            here_is_i = equal(load(work, ranks + i * PIXELS, ACROSS), here)
+            residual = choose(here_is_i, load(work, i * PIXELS, ACROSS), residual)
+            step = choose(here_is_i, fill(item(radix, i), ACROSS), step)
+        store(steps, place * PIXELS, step)
+        if place == 0:
+            largest = residual
+        else:
+            store(weights, (d - place + 1) * PIXELS, subtract(lower, residual))
+        lower = residual
+    store(weights, 0, subtract(add(fill(np.float32(1.0), ACROSS), lower), largest))
+    key = fill(np.int64(0), ACROSS)
+    for i in range(d):
+        coordinate = to_int64(load(work, base + i * PIXELS, ACROSS))
+        key = add(key, multiply(coordinate, fill(item(radix, i), ACROSS)))
+    store(keys, 0, key)
+    for r in range(1, d + 1):
+        # From remainder r - 1 to r every coordinate grows by 1, but the one of rank d - r + 1 falls by d.
+        step = load(steps, (d - r + 1) * PIXELS, ACROSS)
+        key = add(key, subtract(fill(radix_sum, ACROSS), multiply(fill(np.int64(d + 1), ACROSS), step)))
+        store(keys, r * PIXELS, key)
+
+
+@kernel
+def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_columns, index, weight):  # type: ignore[no-untyped-def]
+    """Locate the points of the blocks `first` to `last` and number the vertices that they touch.
+
+    Parameters
+    ----------
+    features : (d * n_padded,) float32, dimension after dimension
+    scale : (d,) float32; radix : (d + 1,) int64, the last one 0
+    column : where this lattice's d + 1 columns start in the rows of `index` and `weight`
+    index : (n_padded * n_columns,) uint32, filled with vertex numbers of this stripe
+    weight : (n_padded * n_columns,) float32, filled with barycentric weights
+
+    Returns
+    -------
+    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met
+    """
+    d = scale.size
+    radix_sum = np.int64(0)
+    for i in range(d):
+        radix_sum += radix[i]
+    work = np.empty(3 * (d + 1) * PIXELS, np.float32)
+    weights = np.empty((d + 1) * PIXELS, np.float32)
+    steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
+    log2_size = 12
+    table = _new_table(log2_size)
+    vertices = np.empty(1 << (log2_size - 1), np.int64)
+    n_vertices = 0
+    for block in range(first, last):
+        at = block * PIXELS
+        _elevate(features, n_padded, at, scale, d, work)
+        _round_to_simplex(d, work)
+        _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
+        for p in range(min(PIXELS, n - at)):
+            if 2 * (n_vertices + d + 1) > table.size >> 1:
+                log2_size += 2
+                table = _grown(table, log2_size, vertices, n_vertices)
+                vertices = _longer(_longer(vertices))
+            to = (at + p) * n_columns + column
+            for r in range(d + 1):
+                key = item(keys, r * PIXELS + p)
+                slot = _find(table, 64 - log2_size, key)
+                number = item(table, 2 * slot + 1)
+                if number == EMPTY:
+                    number = n_vertices
+                    put(table, 2 * slot, key)
+                    put(table, 2 * slot + 1, number)
+                    put(vertices, number, key)
+                    n_vertices += 1
+                put(index, to + r, np.uint32(number))
+                put(weight, to + r, item(weights, r * PIXELS + p))
+    return vertices[:n_vertices].copy()
+
+
+@kernel
+def merge_stripes(stripe_keys, stripe_start, first_row, row_of):  # type: ignore[no-untyped-def]
+    """Give every vertex one row, and every further stripe that touches it a duplicate row.
+
+    Rows are numbered stripe by stripe from `first_row` on, the duplicates behind all vertices.
+
+    Parameters
+    ----------
+    stripe_keys : (total,) int64, the vertices of all stripes; stripe s owns stripe_start[s] : stripe_start[s + 1]
+    row_of : (total,) uint32, filled with the row of each entry
+
+    Returns
+    -------
+    table, log2_size : hash table from key to row
+    keys : (n_vertices,) int64
+    target : (n_duplicates,) uint32, the row that each duplicate row stands for
+    own, own_duplicates : (n_stripes + 1,) int64, borders of the rows that each stripe owns
+    """
+    n_stripes, total = stripe_start.size - 1, stripe_keys.size
+    log2_size = 4
+    while 3 * (1 << log2_size) < 4 * total:  # full to three quarters at most: small enough for a cache
+        log2_size += 1
+    table = _new_table(log2_size)
+    keys, target = np.empty(total, np.int64), np.empty(total, np.uint32)
+    is_duplicate = np.zeros(total, np.uint8)
+    own, own_duplicates = np.empty(n_stripes + 1, np.int64), np.empty(n_stripes + 1, np.int64)
+    n_vertices = n_duplicates = 0
+    for s in range(n_stripes):
+        own[s] = first_row + n_vertices
+        own_duplicates[s] = n_duplicates
+        for i in range(stripe_start[s], stripe_start[s + 1]):
+            slot = _find(table, 64 - log2_size, stripe_keys[i])
+            row = table[2 * slot + 1]
+            if row == EMPTY:
+                row = first_row + n_vertices
+                table[2 * slot] = stripe_keys[i]
+                table[2 * slot + 1] = row
+                keys[n_vertices] = stripe_keys[i]
+                row_of[i] = row
+                n_vertices += 1
+            else:
+                target[n_duplicates] = row
+                is_duplicate[i] = 1
+                row_of[i] = n_duplicates
+                n_duplicates += 1
+    own[n_stripes] = first_row + n_vertices
+    own_duplicates[n_stripes] = n_duplicates
+    first_duplicate = first_row + n_vertices
+    for s in range(n_stripes + 1):
+        own_duplicates[s] += first_duplicate
+    for i in range(total):
+        if is_duplicate[i]:
+            row_of[i] += first_duplicate
+    return table, log2_size, keys[:n_vertices].copy(), target[:n_duplicates].copy(), own, own_duplicates
+
+
+@kernel
+def number_rows(index, n, first, last, column, n_columns, n_own, row_of, start):  # type: ignore[no-untyped-def]
+    """Replace a stripe's own vertex numbers in `index` by rows."""
+    for i in range(first * PIXELS, min(last * PIXELS, n)):
+        for k in range(i * n_columns + column, i * n_columns + column + n_own):
+            put(index, k, item(row_of, start + np.intp(item(index, k))))
+
+
+@kernel
+def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neighbours):  # type: ignore[no-untyped-def]
+    """Link the vertices `first` to `last` with their upper neighbour along each axis, both ways.
+
+    neighbours : (n_axes * n_vertices * 2,) uint32, zero (row 0) where nothing is written
+    """
+    n_vertices, shift = keys.size, 64 - log2_size
+    for axis in range(steps.size):
+        pairs = axis * n_vertices * 2
+        for v in range(first, last):
+            slot = _find(table, shift, item(keys, v) + steps[axis])
+            row = item(table, 2 * slot + 1)
+            if row != EMPTY:
+                put(neighbours, pairs + 2 * v, np.uint32(row))
+                put(neighbours, pairs + 2 * (row - first_row) + 1, np.uint32(first_row + v))
+
+
+@kernel
+def scale_weights(weight, factor, first, last, c0, c1, n_columns):  # type: ignore[no-untyped-def]
+    """Multiply the pairs c0 to c1 of the points `first` to `last` by each point's factor."""
+    for i in range(first, last):
+        for k in range(i * n_columns + c0, i * n_columns + c1):
+            put(weight, k, item(weight, k) * item(factor, i))

@@ -1,0 +1,484 @@
+"""Short vectors ("packs") of float32 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
+
+A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many
+arrays might overlap; with packs the machine code is what the source says, on any processor: LLVM splits a pack into
+whatever registers there are.
+
+The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
+``lanes = (0,) * 24``, so that one kernel source serves all widths.
+
+Loads and stores take a flat array and an element offset and check no bounds.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import PrimitiveModel, register_default
+from numba.extending import intrinsic
+
+_FLOAT = ir.FloatType()
+_INT32 = ir.IntType(32)
+_INT64 = ir.IntType(64)
+
+PIXELS = 16
+"""How many pixels one block holds; the length of a pack across pixels."""
+
+ACROSS = (0,) * PIXELS
+"""Width of a pack that holds one value for each pixel of a block."""
+
+
+_ELEMENTS = {types.float32: _FLOAT, types.int64: _INT64}
+
+
+class Pack(types.Type):  # type: ignore[misc]
+    """Numba type of `width` lanes of float32 or int64."""
+
+    def __init__(self, width: int, dtype: Any = types.float32) -> None:
+        self.width, self.dtype = width, dtype
+        super().__init__(name=f"Pack({width}, {dtype})")
+
+
+def _parts(width: int) -> list[int]:
+    """Cut a width into power-of-two vectors, widest first: 24 -> 16 + 8."""
+    parts = []
+    for size in (16, 8, 4, 2, 1):
+        while width >= size:
+            parts.append(size)
+            width -= size
+    return parts
+
+
+def _vector(size: int, dtype: Any = types.float32) -> ir.VectorType:
+    return ir.VectorType(_ELEMENTS[dtype], size)
+
+
+def _struct(pack: Pack) -> ir.LiteralStructType:
+    return ir.LiteralStructType([_vector(size, pack.dtype) for size in _parts(pack.width)])
+
+
+@register_default(Pack)
+class _PackModel(PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, pack: Pack) -> None:
+        super().__init__(manager, pack, _struct(pack))
+
+
+def _width_of(lanes: Any) -> int:
+    return int(lanes.count)
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
+
+
+def _build(builder: Any, vectors: list[Any]) -> Any:
+    pack = ir.Constant(ir.LiteralStructType([vector.type for vector in vectors]), ir.Undefined)
+    for i, vector in enumerate(vectors):
+        pack = builder.insert_value(pack, vector, i)
+    return pack
+
+
+def _split(builder: Any, width: int, pack: Any) -> list[Any]:
+    return [builder.extract_value(pack, i) for i in range(len(_parts(width)))]
+
+
+def _broadcast(builder: Any, scalar: Any, size: int) -> Any:
+    undefined = ir.Constant(ir.VectorType(scalar.type, size), ir.Undefined)
+    vector = builder.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
+    return builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(_INT32, size), [0] * size))
+
+
+def _call(builder: Any, name: str, *vectors: Any) -> Any:
+    """Call an LLVM math intrinsic on vectors of one type."""
+    vector_type = vectors[0].type
+    function_type = ir.FunctionType(vector_type, [vector_type] * len(vectors))
+    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{vector_type.count}f32")
+    return builder.call(function, vectors)
+
+
+@intrinsic
+def load(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """The pack of ``len(lanes)`` values that starts at ``array[offset]``."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors, start = [], 0
+        for size in _parts(width):
+            at = builder.add(args[1], ir.Constant(args[1].type, start))
+            vectors.append(builder.load(_pointer(context, builder, signature.args[0], args[0], at, size), align=4))
+            start += size
+        return _build(builder, vectors)
+
+    return Pack(width, array.dtype)(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def store(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
+    """Write the lanes of a pack from ``array[offset]`` on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = 0
+        for size, vector in zip(_parts(pack.width), _split(builder, pack.width, args[2]), strict=True):
+            at = builder.add(args[1], ir.Constant(args[1].type, start))
+            builder.store(vector, _pointer(context, builder, signature.args[0], args[0], at, size), align=4)
+            start += size
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, pack), codegen
+
+
+@intrinsic
+def item(typing: Any, array: Any, offset: Any) -> Any:
+    """``array[offset]`` without Numba's test for a negative offset."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
+    """``array[offset] = value`` without Numba's test for a negative offset."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
+
+
+@intrinsic
+def fill(typing: Any, value: Any, lanes: Any) -> Any:
+    """A pack with the same value in all lanes."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [_broadcast(builder, args[0], size) for size in _parts(width)])
+
+    dtype = types.int64 if isinstance(value, types.Integer) else types.float32
+    return Pack(width, dtype)(dtype, lanes), codegen
+
+
+def _elementwise(operation: Any) -> Any:
+    """Make an intrinsic of packs from a rule for one vector each."""
+
+    def typer(typing: Any, a: Any, b: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pairs = zip(_split(builder, a.width, args[0]), _split(builder, a.width, args[1]), strict=True)
+            return _build(builder, [operation(builder, x, y) for x, y in pairs])
+
+        return a(a, a), codegen
+
+    return intrinsic(typer)
+
+
+_FLAGS = ("nsz", "arcp", "contract", "afn", "reassoc")
+
+
+
+def _is_whole(vector: Any) -> bool:
+    return isinstance(vector.type.element, ir.IntType)
+
+
+add = _elementwise(lambda b, x, y: b.add(x, y) if _is_whole(x) else b.fadd(x, y, flags=_FLAGS))
+subtract = _elementwise(lambda b, x, y: b.sub(x, y) if _is_whole(x) else b.fsub(x, y, flags=_FLAGS))
+multiply = _elementwise(lambda b, x, y: b.mul(x, y) if _is_whole(x) else b.fmul(x, y, flags=_FLAGS))
+maximum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+
+
+def _one(value: float) -> Any:
+    return lambda vector_type: ir.Constant(vector_type, [value] * vector_type.count)
+
+
+# 1.0 where x < y, else 0.0: counts and choices stay in float lanes, small whole numbers are exact there.
+less = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), _one(1.0)(x.type), _one(0.0)(x.type)))
+equal = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("==", x, y), _one(1.0)(x.type), _one(0.0)(x.type)))
+
+
+@intrinsic
+def choose(typing: Any, condition: Any, a: Any, b: Any) -> Any:
+    """Lane by lane `a` where `condition` is not zero, else `b`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        triples = zip(*(_split(builder, a.width, arg) for arg in args), strict=True)
+        chosen = [builder.select(builder.fcmp_unordered("!=", c, _one(0.0)(c.type)), x, y) for c, x, y in triples]
+        return _build(builder, chosen)
+
+    return a(condition, a, b), codegen
+
+
+@intrinsic
+def to_int64(typing: Any, a: Any) -> Any:
+    """Whole numbers in float lanes as int64 lanes."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors = _split(builder, a.width, args[0])
+        return _build(builder, [builder.fptosi(v, _vector(v.type.count, types.int64)) for v in vectors])
+
+    return Pack(a.width, types.int64)(a), codegen
+
+
+@intrinsic
+def round_even(typing: Any, a: Any) -> Any:
+    """Nearest whole numbers, halves to the even one."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [_call(builder, "nearbyint", v) for v in _split(builder, a.width, args[0])])
+
+    return a(a), codegen
+
+
+@intrinsic
+def axpy(typing: Any, scalar: Any, x: Any, y: Any) -> Any:
+    """``scalar * x + y`` in one rounding."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = zip(_split(builder, x.width, args[1]), _split(builder, x.width, args[2]), strict=True)
+        return _build(
+            builder,
+            [_call(builder, "fma", _broadcast(builder, args[0], v.type.count), v, w) for v, w in pairs],
+        )
+
+    return x(types.float32, x, x), codegen
+
+
+# exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; the polynomial is the Taylor series to degree 7, whose
+# remainder is below 2e-8 there. Below e^-50 the result is an exact zero: it would drown in any sum with e^0, and
+# denormal numbers would slow down every later step.
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
+_TAYLOR = [1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0]
+
+
+def _exp(builder: Any, x: Any) -> Any:
+    kind = x.type
+    clamped = builder.select(builder.fcmp_ordered(">", x, _one(-60.0)(kind)), x, _one(-60.0)(kind))
+    clamped = builder.select(builder.fcmp_ordered("<", clamped, _one(88.0)(kind)), clamped, _one(88.0)(kind))
+    n = _call(builder, "nearbyint", builder.fmul(clamped, _one(_LOG2_E)(kind)))
+    r = _call(builder, "fma", n, _one(-_LN2_HIGH)(kind), clamped)
+    r = _call(builder, "fma", n, _one(-_LN2_LOW)(kind), r)
+    p = _one(_TAYLOR[0])(kind)
+    for coefficient in _TAYLOR[1:]:
+        p = _call(builder, "fma", p, r, _one(coefficient)(kind))
+    whole = ir.VectorType(_INT32, kind.count)
+    shift = ir.Constant(whole, [23] * kind.count)
+    bits = builder.add(builder.bitcast(p, whole), builder.shl(builder.fptosi(n, whole), shift))
+    return builder.select(builder.fcmp_ordered("<", x, _one(-50.0)(kind)), _one(0.0)(kind), builder.bitcast(bits, kind))
+
+
+@intrinsic
+def exp(typing: Any, a: Any) -> Any:
+    """Exponential of every lane, relative error below 2e-7; exactly 0 below e^-50, saturated above e^88."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [_exp(builder, v) for v in _split(builder, a.width, args[0])])
+
+    return a(a), codegen
+
+
+@intrinsic
+def divide(typing: Any, a: Any, b: Any) -> Any:
+    """Quotient of every lane."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = zip(_split(builder, a.width, args[0]), _split(builder, a.width, args[1]), strict=True)
+        return _build(builder, [builder.fdiv(x, y) for x, y in pairs])
+
+    return a(a, a), codegen
+
+
+# --- transposition of a block -------------------------------------------------------------------------------------
+# A block holds `width` lanes for each of 16 pixels. "Rows" order keeps the lanes of a pixel together, "planes" order
+# the pixels of a lane. With flat positions written in bits, rows are (pixel | lane) and planes (lane | pixel): the
+# one is the other rotated. A perfect shuffle (interleave the first half of the vectors with the second) rotates by
+# one bit, so four shuffles turn rows into planes, and log2(width) shuffles turn them back.
+
+
+def _perfect_shuffle(builder: Any, vectors: list[Any]) -> list[Any]:
+    half = len(vectors) // 2
+    kind = ir.VectorType(_INT32, 16)
+    low = ir.Constant(kind, [i // 2 + 16 * (i % 2) for i in range(16)])
+    high = ir.Constant(kind, [8 + i // 2 + 16 * (i % 2) for i in range(16)])
+    shuffled = []
+    for a, b in zip(vectors[:half], vectors[half:], strict=True):
+        shuffled += [builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high)]
+    return shuffled
+
+
+def _transposer(to_planes: bool) -> Any:
+    def typer(typing: Any, source: Any, source_at: Any, target: Any, target_at: Any, lanes: Any) -> Any:
+        width = _width_of(lanes)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            def at(k: int, start: int) -> Any:
+                offset = builder.add(args[k + 1], ir.Constant(args[k + 1].type, start))
+                return _pointer(context, builder, signature.args[k], args[k], offset, 16)
+
+            start = 0
+            for size in _parts(width):
+                base = start * PIXELS
+                vectors = [builder.load(at(0, base + 16 * v), align=4) for v in range(size)]
+                if size > 1:
+                    for _ in range(4 if to_planes else size.bit_length() - 1):
+                        vectors = _perfect_shuffle(builder, vectors)
+                for v, vector in enumerate(vectors):
+                    builder.store(vector, at(2, base + 16 * v), align=4)
+                start += size
+            return context.get_dummy_value()
+
+        return types.void(source, types.intp, target, types.intp, lanes), codegen
+
+    return intrinsic(typer)
+
+
+rows_to_planes = _transposer(True)
+"""Copy a block from rows (as `store_row` writes 16 of them) to planes: 16 pixels of lane 0, 16 of lane 1, and so on."""
+
+planes_to_rows = _transposer(False)
+"""Copy a block from planes to rows (as `load_row` reads it)."""
+
+
+# The same order holds in larger row arrays: with `count` rows of width 24, first `count` times 16 lanes, then `count`
+# times 8. So every part of a row lies on a border of its own size and never crosses a cache line.
+
+
+def _row_offsets(builder: Any, width: int, base: Any, count: Any, row: Any) -> list[Any]:
+    offsets, start = [], 0
+    for size in _parts(width):
+        before = builder.mul(count, ir.Constant(count.type, start))
+        inside = builder.mul(row, ir.Constant(row.type, size))
+        offsets.append(builder.add(builder.add(base, before), inside))
+        start += size
+    return offsets
+
+
+@intrinsic
+def store_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, pack: Any) -> Any:
+    """Write a pack as row number `row` of the `count` rows that start at `base`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offsets = _row_offsets(builder, pack.width, *args[1:4])
+        for offset, vector in zip(offsets, _split(builder, pack.width, args[4]), strict=True):
+            size = vector.type.count
+            builder.store(vector, _pointer(context, builder, signature.args[0], args[0], offset, size), align=4)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, types.intp, types.intp, pack), codegen
+
+
+@intrinsic
+def load_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, lanes: Any) -> Any:
+    """Row number `row` of the `count` rows that start at `base`, as a pack."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offsets = _row_offsets(builder, width, *args[1:4])
+        vectors = [
+            builder.load(_pointer(context, builder, signature.args[0], args[0], offset, size), align=4)
+            for offset, size in zip(offsets, _parts(width), strict=True)
+        ]
+        return _build(builder, vectors)
+
+    return Pack(width)(rows, types.intp, types.intp, types.intp, lanes), codegen
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line of ``array[offset]``; an address beyond the array does no harm."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, [pointer, *(ir.Constant(_INT32, v) for v in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+# --- words shared by threads --------------------------------------------------------------------------------------
+
+
+def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+@intrinsic
+def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
+    """Add to an int64 word that threads share; returns what it held before."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.atomic_rmw("add", _word(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst")
+
+    return types.int64(words, types.intp, types.int64), codegen
+
+
+@intrinsic
+def atomic_load(typing: Any, words: Any, index: Any) -> Any:
+    """Read an int64 word that another thread may be writing."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(_word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
+
+    return types.int64(words, types.intp), codegen
+
+
+@intrinsic
+def atomic_store(typing: Any, words: Any, index: Any, value: Any) -> Any:
+    """Write an int64 word that another thread may be reading."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store_atomic(args[2], _word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, types.int64), codegen
+
+
+@intrinsic
+def pause(typing: Any) -> Any:
+    """Tell the processor that this thread is waiting in a loop."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if platform.machine() in ("x86_64", "AMD64"):
+            function_type = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, function_type, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def sleep_briefly(typing: Any) -> Any:
+    """Give the processor away for some tens of microseconds."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        name, amount = ("Sleep", 0) if sys.platform == "win32" else ("usleep", 20)
+        function_type = ir.FunctionType(_INT32, [_INT32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        builder.call(function, [ir.Constant(_INT32, amount)])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def lanes_for(n_channels: int) -> tuple[tuple[int, ...], int]:
+    """The pack width and the number of panels of that width that hold `n_channels` with little padding."""
+    if n_channels <= 32:
+        return (0,) * next(width for width in (1, 2, 4, 8, 16, 24, 32) if width >= n_channels), 1
+    width = 24 if -(-n_channels // 24) * 24 < -(-n_channels // 32) * 32 else 32
+    return (0,) * width, -(-n_channels // width)
+
+
+def padded_pixels(n: int) -> int:
+    """`n` rounded up to whole blocks."""
+    return -(-n // PIXELS) * PIXELS
+
