@@ -201,9 +201,8 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     out = np.empty((n_channels, n), np.float32)
     scale = np.full(n_panels * width, gain, np.float32)
     rows, other = zero_rows(bank, n_panels, width), zero_rows(bank, n_panels, width)
-    pairs = (0,) * int(bank.column[k + 1] - bank.column[k])
     args = (values.reshape(-1), out.reshape(-1), n, n_channels, bank, k, scale, backward, rows, other)
-    run(filter_values, n_threads, new_sync(3), *args, n_panels, pairs, lanes, tail_of(lanes))
+    run(filter_values, n_threads, new_sync(3), *args, n_panels, lanes, tail_of(lanes))
     return out
 
 

@@ -66,30 +66,30 @@ def start_stripe(bank, s, l0, l1, source, target, n_panels, lanes):  # type: ign
 
 
 @inline
-def slice_block(bank, source, at, first, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
-    """Interpolate 16 points from their vertices into the rows of `block`, with ``len(pairs)`` pairs from `first` on."""
+def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):  # type: ignore[no-untyped-def]
+    """Interpolate 16 points from their vertices into the rows of `block`, with `n_pairs` pairs from `first` on."""
     n_columns = bank.column[-1]
     for panel in range(n_panels):
         base = panel * bank.n_rows * len(lanes)
         for p in range(PIXELS):
             total = fill(np.float32(0.0), lanes)
             start = (at + p) * n_columns + first
-            for k in range(start, start + len(pairs)):
+            for k in range(start, start + n_pairs):
                 row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, k)), lanes)
                 total = axpy(item(bank.weight_out, k), row, total)
             store_row(block, panel * len(lanes) * PIXELS, PIXELS, p, total)
 
 
 @inline
-def splat_block(bank, target, at, first, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
-    """Add the rows of `block` to the vertices of its 16 points, with ``len(pairs)`` pairs from `first` on."""
+def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # type: ignore[no-untyped-def]
+    """Add the rows of `block` to the vertices of its 16 points, with `n_pairs` pairs from `first` on."""
     n_columns = bank.column[-1]
     for panel in range(n_panels):
         base = panel * bank.n_rows * len(lanes)
         for p in range(PIXELS):
             row = load_row(block, panel * len(lanes) * PIXELS, PIXELS, p, lanes)
             start = (at + p) * n_columns + first
-            for k in range(start, start + len(pairs)):
+            for k in range(start, start + n_pairs):
                 to = np.intp(item(bank.index, k))
                 sum_ = axpy(item(bank.weight_in, k), row, load_row(target, base, bank.n_rows, to, lanes))
                 store_row(target, base, bank.n_rows, to, sum_)

@@ -11,7 +11,7 @@ from classicseg.kernels.threads import aborted, barrier, claim
 
 
 @kernel
-def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, pairs, lanes, tail_lanes):  # type: ignore[no-untyped-def]
+def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, tail_lanes):  # type: ignore[no-untyped-def]
     """Filter planes of values: ``out = slice(blur(splat(values)))`` with lattice `k`.
 
     Parameters
@@ -25,7 +25,7 @@ def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, b
     size = n_panels * width * PIXELS
     block, planes = np.zeros(size, np.float32), np.zeros(size, np.float32)
     n_stripes, n_chunks = bank.stripe.size - 1, (width + PIXELS - 1) // PIXELS
-    first = bank.column[k]
+    first, n_pairs = bank.column[k], bank.column[k + 1] - bank.column[k]
     while True:
         s = claim(sync, 0)
         if s >= n_stripes:
@@ -44,7 +44,7 @@ def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, b
                         planes[c * PIXELS + p] = values[c * n + at + p] if at + p < n else np.float32(0.0)
             for panel in range(n_panels):
                 planes_to_rows(planes, panel * width * PIXELS, block, panel * width * PIXELS, lanes)
-            splat_block(bank, rows, at, first, block, n_panels, pairs, lanes)
+            splat_block(bank, rows, at, first, block, n_panels, n_pairs, lanes)
     barrier(sync, n_threads)
     while True:
         task = claim(sync, 1)
@@ -65,7 +65,7 @@ def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, b
             if aborted(sync):
                 return
             at = b * PIXELS
-            slice_block(bank, rows, at, first, block, n_panels, pairs, lanes)
+            slice_block(bank, rows, at, first, block, n_panels, n_pairs, lanes)
             for panel in range(n_panels):
                 rows_to_planes(block, panel * width * PIXELS, planes, panel * width * PIXELS, lanes)
             if at + PIXELS <= n:

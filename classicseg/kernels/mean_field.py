@@ -91,12 +91,12 @@ def _splat_planes(bank, target, at, planes, block, n_panels, pairs, lanes):  # t
     for panel in range(n_panels):
         base = panel * len(lanes) * PIXELS
         planes_to_rows(planes, base, block, base, lanes)
-    splat_block(bank, target, at, 0, block, n_panels, pairs, lanes)
+    splat_block(bank, target, at, 0, block, n_panels, len(pairs), lanes)
 
 
 @inline
 def _slice_planes(bank, source, at, planes, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
-    slice_block(bank, source, at, 0, block, n_panels, pairs, lanes)
+    slice_block(bank, source, at, 0, block, n_panels, len(pairs), lanes)
     for panel in range(n_panels):
         base = panel * len(lanes) * PIXELS
         rows_to_planes(block, base, planes, base, lanes)

@@ -1,0 +1,48 @@
+from ._jit import get_num_threads, set_num_threads
+from .energies.compatibility import Diagonal, Matrix, Potts
+from .energies.dense_crf import DenseCRF
+from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
+from .energies.unary import (
+    unary_from_labels,
+    unary_from_logits,
+    unary_from_probabilities,
+    unary_from_scribbles,
+    unary_from_sigmoid,
+)
+from .errors import BudgetError, ClassicsegError, InputError, InputTypeError
+from .filters.exact import ExactFilter
+from .filters.gaussian import GaussianFilter
+from .filters.lattice import PermutohedralLattice
+from .solvers.registry import methods, minimize
+from .types import Result, State, Step
+
+__version__: str
+
+__all__ = [
+    "BilateralKernel",
+    "BudgetError",
+    "ClassicsegError",
+    "DenseCRF",
+    "Diagonal",
+    "ExactFilter",
+    "FeatureKernel",
+    "GaussianFilter",
+    "GaussianKernel",
+    "InputError",
+    "InputTypeError",
+    "Matrix",
+    "PermutohedralLattice",
+    "Potts",
+    "Result",
+    "State",
+    "Step",
+    "get_num_threads",
+    "methods",
+    "minimize",
+    "set_num_threads",
+    "unary_from_labels",
+    "unary_from_logits",
+    "unary_from_probabilities",
+    "unary_from_scribbles",
+    "unary_from_sigmoid",
+]

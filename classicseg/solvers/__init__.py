@@ -1,0 +1,1 @@
+"""Solvers: how labellings of low energy are found. :mod:`classicseg.solvers.registry` knows them all."""
