@@ -160,5 +160,5 @@ class Result:
         return f"Result({', '.join(parts)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        self.energy  # noqa: B018  (a function cannot be pickled; its value can)
+        _ = self.energy  # a function cannot be pickled; its value can
         return self.__dict__.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from classicseg.filters._base import NORMALIZATIONS, Normalization
 _Scale = float | Sequence[float]
 
 
-class PairwiseKernel:
+class PairwiseKernel(ABC):
     """What all kernels share: a weight, an own compatibility if wanted, and a normalisation."""
 
     def __init__(self, weight: float, compatibility: Any, normalization: Normalization) -> None:
@@ -23,6 +24,7 @@ class PairwiseKernel:
         self.normalization = normalization
         _validate.choice(normalization, "normalization", NORMALIZATIONS)
 
+    @abstractmethod
     def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
         """Feature columns of the points of a grid, in standard deviations: a list of (n,) float32 or float64.
 
@@ -31,7 +33,6 @@ class PairwiseKernel:
         ValueError
             If the kernel was made for another shape.
         """
-        raise NotImplementedError
 
 
 class GaussianKernel(PairwiseKernel):
@@ -209,9 +210,7 @@ class FeatureKernel(PairwiseKernel):
     def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
         """See :meth:`PairwiseKernel.columns`: the features in their order."""
         if self.features.shape[1:] != shape:
-            raise _validate.InputError(
-                f"features cover {self.features.shape[1:]} points, but the unary covers {shape}"
-            )
+            raise _validate.InputError(f"features cover {self.features.shape[1:]} points, but the unary covers {shape}")
         return [feature.reshape(-1) for feature in self.features]
 
 

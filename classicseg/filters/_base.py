@@ -23,9 +23,7 @@ class Filter:
         """K or its transpose on (C, n) float32 values."""
         raise NotImplementedError
 
-    def filter(
-        self, values: ArrayLike, normalization: Normalization = "none", *, adjoint: bool = False
-    ) -> np.ndarray:
+    def filter(self, values: ArrayLike, normalization: Normalization = "none", *, adjoint: bool = False) -> np.ndarray:
         """Filter values at the points.
 
         Parameters

@@ -22,7 +22,9 @@ def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, 
         for at in range(0, n_padded, PIXELS):
             squared = fill(np.float32(0.0), ACROSS)
             for f in range(n_features):
-                gap = subtract(load(features, f * n_padded + at, ACROSS), fill(item(features, f * n_padded + i), ACROSS))
+                gap = subtract(
+                    load(features, f * n_padded + at, ACROSS), fill(item(features, f * n_padded + i), ACROSS)
+                )
                 squared = add(squared, multiply(gap, gap))
             weight = exp(multiply(minus_half, squared))
             for c in range(n_channels):

@@ -11,7 +11,9 @@ from classicseg.kernels.threads import aborted, barrier, claim
 
 
 @kernel
-def filter_values(sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, tail_lanes):  # type: ignore[no-untyped-def]
+def filter_values(
+    sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, tail_lanes
+):  # type: ignore[no-untyped-def]
     """Filter planes of values: ``out = slice(blur(splat(values)))`` with lattice `k`.
 
     Parameters

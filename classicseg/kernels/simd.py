@@ -183,7 +183,6 @@ def _elementwise(operation: Any) -> Any:
 _FLAGS = ("nsz", "arcp", "contract", "afn", "reassoc")
 
 
-
 def _is_whole(vector: Any) -> bool:
     return isinstance(vector.type.element, ir.IntType)
 
@@ -417,7 +416,9 @@ def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
     """Add to an int64 word that threads share; returns what it held before."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("add", _word(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst")
+        return builder.atomic_rmw(
+            "add", _word(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst"
+        )
 
     return types.int64(words, types.intp, types.int64), codegen
 
@@ -481,4 +482,3 @@ def lanes_for(n_channels: int) -> tuple[tuple[int, ...], int]:
 def padded_pixels(n: int) -> int:
     """`n` rounded up to whole blocks."""
     return -(-n // PIXELS) * PIXELS
-

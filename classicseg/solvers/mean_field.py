@@ -248,9 +248,7 @@ def split_reward(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, float
     return np.ones(n, np.float32), np.ascontiguousarray(-cost.T), 0.0
 
 
-def _infer(
-    energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _infer(energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
     plan = _FusedPlan(energy, n_threads)
     marginals = np.empty(energy.unary.shape, np.float32)
     labels = np.empty(energy.shape, np.int32)

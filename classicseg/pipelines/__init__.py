@@ -1,0 +1,1 @@
+"""Pipelines: whole jobs in one call."""

@@ -1,0 +1,186 @@
+"""Pictures of segmentations, as plain uint8 arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import _validate
+from classicseg.errors import InputError
+
+
+def palette(n_labels: int) -> np.ndarray:
+    """Colours that tell labels apart.
+
+    Parameters
+    ----------
+    n_labels : int
+        At least 1.
+
+    Returns
+    -------
+    ndarray, (n_labels, 3), uint8
+        Label 0 is dark gray. The first n colours are the same for every `n_labels`.
+
+    Notes
+    -----
+    Hues step by the golden angle, so that each new colour falls into the widest gap of those before it; lightness
+    and saturation alternate.
+
+    Examples
+    --------
+    >>> from classicseg import plot
+    >>> plot.palette(3).shape
+    (3, 3)
+    """
+    n = _validate.as_count(n_labels, "n_labels", 1)
+    index = np.arange(n)
+    hue = (0.02 + 0.61803398875 * (index - 1)) % 1
+    value = np.array([0.95, 0.75, 0.85])[index % 3]
+    saturation = np.array([0.75, 0.9, 0.55])[(index // 3) % 3]
+    # hue to RGB: each channel is a trapezoid of the hue, shifted by a third of the circle
+    offsets = np.array([0.0, 2 / 3, 1 / 3])
+    distance = np.abs((hue[:, None] + offsets) % 1 * 6 - 3) - 1
+    rgb = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(distance, 0, 1)))
+    colors = (rgb * 255).round().astype(np.uint8)
+    colors[0] = 64
+    return colors
+
+
+def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_label: int | None = None) -> np.ndarray:
+    """Labels as colours.
+
+    Parameters
+    ----------
+    labels : array_like of int, (H, W)
+        Labels, at least 0.
+    colors : ndarray, (n, 3), uint8, optional
+        One colour for each label; :func:`palette` if None.
+    ignore_label : int, optional
+        Shown white.
+
+    Returns
+    -------
+    ndarray, (H, W, 3), uint8
+
+    Raises
+    ------
+    ValueError
+        If a label has no colour.
+
+    Examples
+    --------
+    >>> from classicseg import plot
+    >>> plot.label_image([[0, 1]]).shape
+    (1, 2, 3)
+    """
+    limit = 2**31 - 1 if colors is None else len(colors)
+    array = _validate.as_labels(labels, None, limit, ignore_label)
+    ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
+    shown = np.where(ignored, 0, array)
+    table = palette(int(shown.max()) + 1) if colors is None else colors
+    picture: np.ndarray = table[shown]
+    picture[ignored] = 255
+    return picture
+
+
+def overlay(image: ArrayLike, labels: ArrayLike, *, alpha: float = 0.5, colors: np.ndarray | None = None) -> np.ndarray:
+    """Labels laid over their image, with a white line where labels meet.
+
+    Parameters
+    ----------
+    image : array_like, (H, W) or (H, W, C)
+        Any real dtype; unless it is uint8, its range is stretched to what can be shown.
+    labels : array_like of int, (H, W)
+        Labels, at least 0.
+    alpha : float
+        In [0, 1]: how much of the colours to show.
+    colors : ndarray, (n, 3), uint8, optional
+        As in :func:`label_image`.
+
+    Returns
+    -------
+    ndarray, (H, W, 3), uint8
+
+    Raises
+    ------
+    ValueError
+        If the sizes do not fit or `alpha` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg import plot
+    >>> plot.overlay(np.zeros((4, 6)), np.eye(4, 6, dtype=int)).shape
+    (4, 6, 3)
+    """
+    share = _validate.as_weight(alpha, "alpha")
+    if not 0 <= share <= 1:
+        raise InputError(f"alpha must be at least 0 and at most 1, got {alpha!r}")
+    base = displayable(image)
+    array = _validate.as_labels(labels, base.shape[:2], 2**31 - 1)
+    mixed = (1 - share) * base + share * label_image(array, colors=colors)
+    picture = mixed.round().astype(np.uint8)
+    picture[_boundaries(array)] = 255
+    return picture
+
+
+def displayable(image: ArrayLike) -> np.ndarray:
+    """An image as (H, W, 3) uint8: gray is tripled, channels past the third are left out, other dtypes stretched.
+
+    Raises
+    ------
+    ValueError
+        If it has neither 2 nor 3 axes.
+
+    Examples
+    --------
+    >>> from classicseg import plot
+    >>> plot.displayable([[0.0, 2.0]])[..., 0].tolist()
+    [[0, 255]]
+    """
+    array = np.asarray(image)
+    if array.ndim not in (2, 3):
+        raise InputError(f"image must have 2 or 3 axes to be shown, got shape {array.shape}")
+    if array.ndim == 2 or array.shape[2] < 3:
+        gray = array if array.ndim == 2 else array[..., 0]
+        array = np.repeat(gray[..., None], 3, axis=2)
+    array = array[..., :3]
+    if array.dtype == np.uint8:
+        return array
+    values = _validate.as_numbers(array, "image")
+    low, high = float(values.min()), float(values.max())
+    stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return (stretched * 255).round().astype(np.uint8)
+
+
+def side_by_side(pictures: list[np.ndarray], gap: int = 8) -> np.ndarray:
+    """Pictures of equal size in a row, with white gaps.
+
+    Parameters
+    ----------
+    pictures : list of ndarray, (H, W, 3), uint8
+    gap : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray, (H, n * W + (n - 1) * gap, 3), uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg import plot
+    >>> plot.side_by_side([np.zeros((4, 6, 3), np.uint8)] * 2, gap=2).shape
+    (4, 14, 3)
+    """
+    white = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
+    row = [part for picture in pictures for part in (white, picture)]
+    return np.hstack(row[1:])
+
+
+def _boundaries(labels: np.ndarray) -> np.ndarray:
+    edges = np.zeros(labels.shape, bool)
+    edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edges[1:] |= labels[1:] != labels[:-1]
+    return edges
