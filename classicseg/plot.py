@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -154,29 +156,33 @@ def displayable(image: ArrayLike) -> np.ndarray:
     return (stretched * 255).round().astype(np.uint8)
 
 
-def side_by_side(pictures: list[np.ndarray], gap: int = 8) -> np.ndarray:
-    """Pictures of equal size in a row, with white gaps.
+def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarray:
+    """Pictures of equal size in rows, with white gaps.
 
     Parameters
     ----------
-    pictures : list of ndarray, (H, W, 3), uint8
+    pictures : sequence of ndarray, (H, W, 3), uint8
+        A multiple of `columns`.
+    columns : int
     gap : int
         Pixels.
 
     Returns
     -------
-    ndarray, (H, n * W + (n - 1) * gap, 3), uint8
+    ndarray, uint8
 
     Examples
     --------
     >>> import numpy as np
     >>> from classicseg import plot
-    >>> plot.side_by_side([np.zeros((4, 6, 3), np.uint8)] * 2, gap=2).shape
-    (4, 14, 3)
+    >>> plot.tile([np.zeros((4, 6, 3), np.uint8)] * 4, columns=2, gap=2).shape
+    (10, 14, 3)
     """
-    white = np.full((pictures[0].shape[0], gap, 3), 255, np.uint8)
-    row = [part for picture in pictures for part in (white, picture)]
-    return np.hstack(row[1:])
+    frame = ((0, gap), (0, gap), (0, 0))
+    framed = [np.pad(picture, frame, constant_values=255) for picture in pictures]
+    rows = [np.hstack(framed[i : i + columns]) for i in range(0, len(framed), columns)]
+    picture: np.ndarray = np.vstack(rows)[: -gap or None, : -gap or None]
+    return picture
 
 
 def _boundaries(labels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ SUMMARY = "refine the bundled photo and write a picture of it"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("-o", "--output", type=Path, default=Path("classicseg-demo.png"), help="default: %(default)s")
-    parser.add_argument("--preset", default="default", choices=PRESETS, help="default: %(default)s")
+    parser.add_argument("--preset", default="pydensecrf", choices=PRESETS, help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> None:
     before = crf.unary.argmin(0)
     print(sample.origin)
     print(f"{crf}")
+    print(f"preset {options.preset!r}: {PRESETS[options.preset].summary}")
     for kernel in crf.kernels:
         print(f"  {kernel}")
     print(f"{'':28}{'before':>12}{'after':>12}")
@@ -55,5 +56,5 @@ def run(options: argparse.Namespace) -> None:
         plot.overlay(sample.image, result.labels),
         plot.label_image(sample.truth, ignore_label=sample.ignore_label),
     ]
-    io.write_image(options.output, plot.side_by_side([sample.image, *views]))
+    io.write_image(options.output, plot.tile([sample.image, *views], columns=2))
     print(f"picture: {options.output} (photo, before, after, truth)")

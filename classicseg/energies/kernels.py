@@ -65,7 +65,7 @@ class GaussianKernel(PairwiseKernel):
     --------
     >>> import classicseg as cs
     >>> cs.GaussianKernel(sigma=3, weight=3)
-    GaussianKernel(sigma=3, weight=3.0, spacing=1.0, normalization='symmetric')
+    GaussianKernel(sigma=3, weight=3, spacing=1, normalization='symmetric')
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class GaussianKernel(PairwiseKernel):
 
     def __repr__(self) -> str:
         return (
-            f"GaussianKernel(sigma={self.sigma}, weight={self.weight}, spacing={self.spacing}, "
+            f"GaussianKernel(sigma={_text(self.sigma)}, weight={self.weight:g}, spacing={_text(self.spacing)}, "
             f"normalization={self.normalization!r})"
         )
 
@@ -125,7 +125,7 @@ class BilateralKernel(PairwiseKernel):
     --------
     >>> import numpy as np, classicseg as cs
     >>> cs.BilateralKernel(np.zeros((4, 6, 3)), sigma=60, color_sigma=10, weight=5)
-    BilateralKernel(4x6 image of 3 channels, sigma=60, color_sigma=10, weight=5.0, normalization='symmetric')
+    BilateralKernel(4x6 image of 3 channels, sigma=60, color_sigma=10, weight=5, normalization='symmetric')
     """
 
     def __init__(
@@ -151,8 +151,8 @@ class BilateralKernel(PairwiseKernel):
     def __repr__(self) -> str:
         size = "x".join(map(str, self.image.shape[1:]))
         return (
-            f"BilateralKernel({size} image of {self.image.shape[0]} channels, sigma={self.sigma}, "
-            f"color_sigma={self.color_sigma}, weight={self.weight}, normalization={self.normalization!r})"
+            f"BilateralKernel({size} image of {self.image.shape[0]} channels, sigma={_text(self.sigma)}, "
+            f"color_sigma={_text(self.color_sigma)}, weight={self.weight:g}, normalization={self.normalization!r})"
         )
 
     def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -186,7 +186,7 @@ class FeatureKernel(PairwiseKernel):
     --------
     >>> import numpy as np, classicseg as cs
     >>> cs.FeatureKernel(np.zeros((6, 4, 5)), weight=2)
-    FeatureKernel(6 features of 4x5 points, weight=2.0, normalization='symmetric')
+    FeatureKernel(6 features of 4x5 points, weight=2, normalization='symmetric')
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class FeatureKernel(PairwiseKernel):
     def __repr__(self) -> str:
         size = "x".join(map(str, self.features.shape[1:]))
         return (
-            f"FeatureKernel({self.features.shape[0]} features of {size} points, weight={self.weight}, "
+            f"FeatureKernel({self.features.shape[0]} features of {size} points, weight={self.weight:g}, "
             f"normalization={self.normalization!r})"
         )
 
@@ -225,3 +225,7 @@ def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) ->
         along[axis] = shape[axis]
         columns.append(np.broadcast_to(line.reshape(along), shape).reshape(-1))
     return columns
+
+
+def _text(scale: _Scale) -> str:
+    return f"{scale:g}" if isinstance(scale, (int, float)) else str(scale)

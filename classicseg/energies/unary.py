@@ -53,7 +53,7 @@ def unary_from_probabilities(
     >>> import numpy as np, classicseg as cs
     >>> p = np.array([[0.5, 1.0], [0.5, 0.0]])  # 2 labels, 2 pixels
     >>> cs.unary_from_probabilities(p).round(2).tolist()
-    [[0.69..., 0.0], [0.69..., 11.51...]]
+    [[0.69, 0.0], [0.69, 11.51]]
     """
     smallest = _fraction(clip, "clip")
     p = _validate.as_logits(probabilities, label_axis, name="probabilities")
@@ -99,7 +99,7 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     --------
     >>> import numpy as np, classicseg as cs
     >>> cs.unary_from_logits(np.array([[0.0, 200.0], [0.0, 0.0]])).round(2).tolist()
-    [[0.69..., 0.0], [0.69..., 200.0]]
+    [[0.69, 0.0], [0.69, 200.0]]
     """
     (divisor,) = _validate.as_positive(temperature, "temperature", 1)
     scores = _validate.as_logits(logits, label_axis)
@@ -138,9 +138,9 @@ def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float =
     --------
     >>> import classicseg as cs
     >>> cs.unary_from_sigmoid([0.1, 0.5]).round(2).tolist()
-    [[0.10..., 0.69...], [2.29..., 0.69...]]
+    [[0.10, 0.69], [2.29, 0.69]]
     >>> cs.unary_from_sigmoid([0.0], from_logits=True).round(2).tolist()
-    [[0.69...], [0.69...]]
+    [[0.69], [0.69]]
     """
     smallest = _fraction(clip, "clip")
     foreground = _validate.as_numbers(p, "p")
@@ -186,7 +186,7 @@ def unary_from_labels(
     >>> import numpy as np, classicseg as cs
     >>> labels = np.array([1, 255], np.uint8)
     >>> cs.unary_from_labels(labels, 2, confidence=0.7, ignore_label=255).round(2).tolist()
-    [[1.20..., 0.69...], [0.36..., 0.69...]]
+    [[1.20, 0.69], [0.36, 0.69]]
     """
     n = _validate.as_count(n_labels, "n_labels", 2)
     right = _validate.as_weight(confidence, "confidence")
@@ -236,7 +236,7 @@ def unary_from_scribbles(
     --------
     >>> import classicseg as cs
     >>> cs.unary_from_scribbles([0, -1, 1], 2).round(2).tolist()
-    [[0.0099..., 0.69..., 4.6...], [4.6..., 0.69..., 0.0099...]]
+    [[0.0099, 0.69, 4.6], [4.6, 0.69, 0.0099]]
     """
     n = _validate.as_count(n_labels, "n_labels", 2)
     labels = _validate.as_labels(scribbles, None, n, unlabeled, name="scribbles")

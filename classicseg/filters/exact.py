@@ -43,7 +43,7 @@ class ExactFilter(Filter):
     >>> import numpy as np, classicseg as cs
     >>> exact = cs.ExactFilter([[0.0, 1.0]])
     >>> exact.filter([[1.0, 0.0]]).round(4).tolist()
-    [[1.0, 0.6065000057220459]]
+    [[1.0, 0.6065]]
     """
 
     def __init__(self, features: ArrayLike, *, n_threads: int | None = None) -> None:

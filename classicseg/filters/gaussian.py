@@ -46,7 +46,7 @@ class GaussianFilter(Filter):
     >>> import numpy as np, classicseg as cs
     >>> gaussian = cs.GaussianFilter((1, 3), sigma=1.0)
     >>> gaussian.filter(np.array([[[0.0, 1.0, 0.0]]])).round(4).tolist()
-    [[[0.6065000057220459, 1.0, 0.6065000057220459]]]
+    [[[0.6065, 1.0, 0.6065]]]
     """
 
     def __init__(
