@@ -14,8 +14,8 @@ from classicseg.energies.kernels import PairwiseKernel
 from classicseg.filters import ExactFilter
 from classicseg.filters._bank import LatticeBank
 
-Quality = Literal["fast", "exact"]
-QUALITIES = ("fast", "exact")
+Quality = Literal["fast", "high", "exact"]
+QUALITIES = ("fast", "high", "exact")
 
 EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
@@ -42,8 +42,9 @@ class DenseCRF:
         For kernels that have none of their own; ``Potts(1)`` if not given.
     label_axis : int
         Where the labels are in `unary`.
-    quality : {"fast", "exact"}
-        How kernels are filtered: by permutohedral lattice, or over all pairs (quadratic, for small images).
+    quality : {"fast", "high", "exact"}
+        How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
+        neighbours (more accurate, up to twice the time), or over all pairs (quadratic, for small images).
 
     Attributes
     ----------
@@ -119,7 +120,8 @@ class DenseCRF:
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The lattices of all kernels, weighted and normalised; built at the first call and kept."""
         if self._bank is None:
-            self._bank = LatticeBank(self._columns, [kernel.normalization for kernel in self.kernels], n_threads)
+            norms = [kernel.normalization for kernel in self.kernels]
+            self._bank = LatticeBank(self._columns, norms, accurate=self.quality == "high", n_threads=n_threads)
         return self._bank
 
     def _exact_filters(self) -> list[ExactFilter]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from classicseg._jit import map_tasks, new_sync, run
 from classicseg.errors import InputError
 from classicseg.filters._base import Normalization, factors_of
+from classicseg.filters._stencil import AXES, Blur, stencil_blur
 from classicseg.kernels import lattice as kernels
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.filtering import filter_values
@@ -21,18 +23,7 @@ _FAR = 1000.0  # standard deviations
 _LARGEST_COORDINATE = 2.0**22  # float32 tells neighbouring lattice cells apart up to here
 
 
-def lattice_gain(d: int) -> float:
-    """Factor that makes the raw lattice sum equal to the sum of Gaussians, for densely filled lattices."""
-    return math.sqrt(d + 1) * (4 * math.pi / 3) ** (d / 2) / 2 ** (d + 1)
-
-
-def feature_scale(d: int) -> np.ndarray:
-    """Scale of each feature that gives the lattice's kernel unit variance, (d,) float64."""
-    i = np.arange(d)
-    return (d + 1) * math.sqrt(2 / 3) / np.sqrt((i + 1) * (i + 2))
-
-
-def padded_features(columns: Sequence[np.ndarray]) -> np.ndarray:
+def padded_features(columns: Sequence[np.ndarray], blur: Blur = AXES) -> np.ndarray:
     """Stack feature columns of n points into a zero-padded (d, n_padded) float32 array.
 
     Features far from the origin are moved there, or float32 would lose their fine differences. The move is one that
@@ -43,17 +34,17 @@ def padded_features(columns: Sequence[np.ndarray]) -> np.ndarray:
     low, high = (np.array([f(column) for column in columns], np.float64) for f in (np.min, np.max))
     middle = (low + high) / 2
     far = np.any(np.abs(middle) > (high - low) + _FAR)
-    shift = _centre_of_lattice(middle) if far else np.zeros(len(columns))
+    shift = _centre_of_lattice(middle, blur.feature_scale(len(columns))) if far else np.zeros(len(columns))
     features = np.zeros((len(columns), padded_pixels(n)), np.float32)
     for row, column, offset in zip(features, columns, shift, strict=True):
         np.subtract(column.reshape(-1), column.dtype.type(offset), out=row[:n], casting="same_kind")
     return features
 
 
-def _centre_of_lattice(middle: np.ndarray) -> np.ndarray:
+def _centre_of_lattice(middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """A point of the feature space near `middle` that is a remainder-0 vertex of the lattice."""
     d = middle.size
-    scaled = middle * feature_scale(d)
+    scaled = middle * scale
     total, elevated = 0.0, np.zeros(d + 1)
     for j in range(d, 0, -1):
         elevated[j] = total - j * scaled[j - 1]
@@ -63,7 +54,7 @@ def _centre_of_lattice(middle: np.ndarray) -> np.ndarray:
     for j in range(d, 0, -1):
         centre[j - 1] = (total - vertex[j]) / j
         total += centre[j - 1]
-    return centre / feature_scale(d)
+    return centre / scale
 
 
 def _radices(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -97,8 +88,8 @@ def _radices(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return radix
 
 
-def build_bank(feature_sets: Sequence[np.ndarray], n: int, n_threads: int) -> Bank:
-    """Build one lattice for each (d, n_padded) array of :func:`padded_features`."""
+def build_bank(feature_sets: Sequence[np.ndarray], blurs: Sequence[Blur], n: int, n_threads: int) -> Bank:
+    """Build one lattice for each (d, n_padded) array of :func:`padded_features`, blurred as its blur says."""
     n_padded = padded_pixels(n)
     n_blocks = n_padded // PIXELS
     n_stripes = max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
@@ -107,37 +98,61 @@ def build_bank(feature_sets: Sequence[np.ndarray], n: int, n_threads: int) -> Ba
     n_columns = int(column[-1])
     index = np.zeros(n_padded * n_columns, np.uint32)
     weight = np.zeros(n_padded * n_columns, np.float32)
-    first_row = 1
-    parts = []
-    for k, features in enumerate(feature_sets):
-        part = _build_lattice(features, n, stripe, int(column[k]), n_columns, index, weight, first_row, n_threads)
+    n_shells = max(1, *(len(blur.shells) for blur in blurs))
+    shell_weight = np.zeros((len(blurs), n_shells), np.float32)
+    first_row, parts = 1, []
+    for k, (features, blur) in enumerate(zip(feature_sets, blurs, strict=True)):
+        shell_weight[k, : len(blur.weights)] = blur.weights
+        part = _build_lattice(
+            features, blur, n, stripe, int(column[k]), n_columns, index, weight, first_row, n_shells, n_threads
+        )
         parts.append(part)
-        first_row = part[1][0] + part[1][1]
-    vertex, duplicate, own, own_duplicate, target, neighbour = (list(x) for x in zip(*parts, strict=True))
+        first_row = part.duplicate[0] + part.duplicate[1]
 
     def starts(arrays: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([[0], np.cumsum([a.size for a in arrays])])[:-1].astype(np.int64)
 
+    links_before = starts([part.link for part in parts])
     return Bank(
         index=index,
         weight_in=weight,
         weight_out=weight,
         column=column,
         stripe=stripe,
-        vertex=np.array(vertex, np.int64),
-        duplicate=np.array(duplicate, np.int64),
-        own=np.array(own),
-        own_duplicate=np.array(own_duplicate),
-        target_start=starts(target),
-        target=np.concatenate(target),
-        neighbour_start=starts(neighbour),
-        neighbour=np.concatenate(neighbour),
+        vertex=np.array([part.vertex for part in parts], np.int64),
+        duplicate=np.array([part.duplicate for part in parts], np.int64),
+        own=np.array([part.own for part in parts]),
+        own_duplicate=np.array([part.own_duplicate for part in parts]),
+        target_start=starts([part.target for part in parts]),
+        target=np.concatenate([part.target for part in parts]),
+        neighbour_start=starts([part.neighbour for part in parts]),
+        neighbour=np.concatenate([part.neighbour for part in parts]),
+        shell_weight=shell_weight,
+        link_start=starts([part.link_border for part in parts]),
+        link_border=np.concatenate(
+            [part.link_border + np.uint32(before) for part, before in zip(parts, links_before, strict=True)]
+        ),
+        link=np.concatenate([part.link for part in parts]),
         n_rows=-(-first_row // 16) * 16,  # whole cache lines, whatever the width of a part
     )
 
 
+class _Lattice(NamedTuple):
+    """One lattice's share of a bank; fields as there."""
+
+    vertex: tuple[int, int]
+    duplicate: tuple[int, int]
+    own: np.ndarray
+    own_duplicate: np.ndarray
+    target: np.ndarray
+    neighbour: np.ndarray
+    link_border: np.ndarray
+    link: np.ndarray
+
+
 def _build_lattice(
     features: np.ndarray,
+    blur: Blur,
     n: int,
     stripe: np.ndarray,
     column: int,
@@ -145,10 +160,11 @@ def _build_lattice(
     index: np.ndarray,
     weight: np.ndarray,
     first_row: int,
+    n_shells: int,
     n_threads: int,
-) -> tuple[tuple[int, int], tuple[int, int], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> _Lattice:
     d, n_padded = features.shape
-    scale = feature_scale(d)
+    scale = blur.feature_scale(d)
     radix = _radices(features, scale)
     scale32, flat = scale.astype(np.float32), features.reshape(-1)
     n_stripes = stripe.size - 1
@@ -169,15 +185,62 @@ def _build_lattice(
         kernels.number_rows(index, n, stripe[s], stripe[s + 1], column, n_columns, d + 1, row_of, start[s])
 
     map_tasks(number, n_stripes, n_threads)
+    neighbour, border, link = (np.empty(0, np.uint32) for _ in range(3))
+    if blur.shells:
+        border, link = _stencil_links(blur, keys, table, log2_size, radix, first_row, n_shells, n_threads)
+    else:
+        neighbour = _axis_neighbours(d, keys, table, log2_size, radix, first_row, n_threads)
+    return _Lattice(
+        (first_row, keys.size),
+        (first_row + keys.size, target.size),
+        own,
+        own_duplicate,
+        target,
+        neighbour,
+        border,
+        link,
+    )
+
+
+def _axis_neighbours(
+    d: int, keys: np.ndarray, table: np.ndarray, log2_size: int, radix: np.ndarray, first_row: int, n_threads: int
+) -> np.ndarray:
     steps = (d + 1) * radix - radix[:d].sum()
     neighbour = np.zeros((d + 1) * keys.size * 2, np.uint32)
-    border = np.linspace(0, keys.size, 4 * n_threads + 1).astype(np.int64)
+    part = np.linspace(0, keys.size, 4 * n_threads + 1).astype(np.int64)
 
-    def link(part: int) -> None:
-        kernels.find_neighbours(keys, table, log2_size, steps, first_row, border[part], border[part + 1], neighbour)
+    def find(p: int) -> None:
+        kernels.find_neighbours(keys, table, log2_size, steps, first_row, part[p], part[p + 1], neighbour)
 
-    map_tasks(link, border.size - 1, n_threads)
-    return (first_row, keys.size), (first_row + keys.size, target.size), own, own_duplicate, target, neighbour
+    map_tasks(find, part.size - 1, n_threads)
+    return neighbour
+
+
+def _stencil_links(
+    blur: Blur,
+    keys: np.ndarray,
+    table: np.ndarray,
+    log2_size: int,
+    radix: np.ndarray,
+    first_row: int,
+    n_shells: int,
+    n_threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the links of each vertex and shell end, and the links. Shells that a stencil does not have are empty."""
+    steps = np.concatenate([shell @ radix for shell in blur.shells])
+    sizes = [len(shell) for shell in blur.shells] + [0] * (n_shells - len(blur.shells))
+    shell_end = np.cumsum(sizes).astype(np.int64)
+    border = np.empty(keys.size * n_shells, np.uint32)
+    part = np.linspace(0, keys.size, 4 * n_threads + 1).astype(np.int64)
+
+    def find(p: int) -> np.ndarray:
+        return kernels.find_links(keys, table, log2_size, steps, shell_end, first_row, part[p], part[p + 1], border)
+
+    links = map_tasks(find, part.size - 1, n_threads)
+    before = np.cumsum([0, *(link.size for link in links)])
+    for p in range(1, part.size - 1):
+        border[part[p] * n_shells : part[p + 1] * n_shells] += np.uint32(before[p])
+    return border, np.concatenate(links)
 
 
 def tail_of(lanes: tuple[int, ...]) -> tuple[int, ...]:
@@ -199,10 +262,10 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     lanes, n_panels = lanes_for(n_channels)
     width = len(lanes)
     out = np.empty((n_channels, n), np.float32)
-    scale = np.full(n_panels * width, gain, np.float32)
+    scale = np.full((bank.vertex.shape[0], n_panels * width), gain, np.float32)
     rows, other = zero_rows(bank, n_panels, width), zero_rows(bank, n_panels, width)
     args = (values.reshape(-1), out.reshape(-1), n, n_channels, bank, k, scale, backward, rows, other)
-    run(filter_values, n_threads, new_sync(3), *args, n_panels, lanes, tail_of(lanes))
+    run(filter_values, n_threads, new_sync(5), *args, n_panels, lanes, tail_of(lanes))
     return out
 
 
@@ -210,12 +273,18 @@ class LatticeBank:
     """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field."""
 
     def __init__(
-        self, columns: Sequence[Sequence[np.ndarray]], normalizations: Sequence[Normalization], n_threads: int
+        self,
+        columns: Sequence[Sequence[np.ndarray]],
+        normalizations: Sequence[Normalization],
+        *,
+        accurate: bool,
+        n_threads: int,
     ) -> None:
         n = columns[0][0].size
         self.n_points = n
-        self.gains = [lattice_gain(len(c)) for c in columns]
-        bank = build_bank([padded_features(c) for c in columns], n, n_threads)
+        blurs = [stencil_blur(len(c)) if accurate else AXES for c in columns]
+        self.gains = [blur.gain(len(c)) for blur, c in zip(blurs, columns, strict=True)]
+        bank = build_bank([padded_features(c, b) for c, b in zip(columns, blurs, strict=True)], blurs, n, n_threads)
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self.row_sums: list[np.ndarray] = []

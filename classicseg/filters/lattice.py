@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from classicseg import _validate
 from classicseg._jit import resolve_threads
-from classicseg.filters._bank import build_bank, filter_with, lattice_gain, padded_features
+from classicseg.filters._bank import build_bank, filter_with, padded_features
 from classicseg.filters._base import Filter
+from classicseg.filters._stencil import AXES, stencil_blur
 
 
 class PermutohedralLattice(Filter):
@@ -21,6 +22,8 @@ class PermutohedralLattice(Filter):
     features : array_like, (F, *shape)
         Position of each point in a feature space of F >= 1 dimensions, in units of the kernel's standard deviation.
         Any real dtype; arithmetic is float32 after moving far features near the origin.
+    accurate : bool
+        Blur with a stencil of all near neighbours instead of along the axes, up to 6 features. See Notes.
     n_threads : int, optional
         Threads for building and filtering; results do not depend on it.
 
@@ -42,8 +45,9 @@ class PermutohedralLattice(Filter):
     -----
     A point is splatted to the d + 1 vertices of its simplex, the vertices are blurred with (1/2, 1, 1/2) along each
     of the d + 1 axes, and the result is sliced back with the splatting weights [1]_. Vertices that no point touches
-    do not exist; values do not pass through them. The sum is scaled so that densely filled lattices have the gain of
-    the Gaussian, ``sqrt(d + 1) (4 pi / 3)^(d / 2) / 2^(d + 1)``.
+    do not exist; values do not pass through them, which costs accuracy where points are sparse. The accurate blur
+    sums all neighbours up to a distance at once, so nothing has to pass through. The sum is scaled so that densely
+    filled lattices have the gain of the Gaussian; for the blur along the axes by ``sqrt(d + 1) (4 pi / 3)^(d / 2) / 2^(d + 1)``.
 
     References
     ----------
@@ -60,13 +64,14 @@ class PermutohedralLattice(Filter):
     True
     """
 
-    def __init__(self, features: ArrayLike, *, n_threads: int | None = None) -> None:
+    def __init__(self, features: ArrayLike, *, accurate: bool = False, n_threads: int | None = None) -> None:
         array = _validate.as_features(features)
         self.shape = array.shape[1:]
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1)
-        self._gain = lattice_gain(flat.shape[0])
-        self._bank = build_bank([padded_features(list(flat))], flat.shape[1], self._n_threads)
+        blur = stencil_blur(flat.shape[0]) if accurate else AXES
+        self._gain = blur.gain(flat.shape[0])
+        self._bank = build_bank([padded_features(list(flat), blur)], [blur], flat.shape[1], self._n_threads)
 
     @property
     def n_vertices(self) -> int:

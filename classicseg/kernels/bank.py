@@ -7,6 +7,10 @@ Rows lie panel after panel; a panel is ``n_rows`` rows of ``len(lanes)`` channel
 neighbours that do not exist.
 
 Two row arrays take turns: points are splatted into one while they are sliced from the other.
+
+There are two ways to blur. Along the axes, one after the other, is that of Adams, Baek and Davis. A *stencil* sums all
+neighbours up to some distance in one pass; what lies between two vertices does not have to exist for that, which is
+what makes it more accurate where points are sparse.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import numpy as np
 
 from classicseg._jit import inline
 from classicseg.kernels.simd import (
+    ACROSS,
     PIXELS,
     add,
     axpy,
@@ -28,6 +33,7 @@ from classicseg.kernels.simd import (
     store,
     store_row,
 )
+from classicseg.kernels.threads import aborted, barrier, claim
 
 
 class Bank(NamedTuple):
@@ -45,7 +51,13 @@ class Bank(NamedTuple):
     target_start: np.ndarray  # (n_lattices,) int64: where in `target` its duplicates start
     target: np.ndarray  # (total duplicates,) uint32: the row that each duplicate stands for
     neighbour_start: np.ndarray  # (n_lattices,) int64: where in `neighbour` its pairs start
-    neighbour: np.ndarray  # flat (n_axes, n_vertices, 2) uint32 for each lattice
+    neighbour: np.ndarray  # flat (n_axes, n_vertices, 2) uint32 for each lattice that is blurred along its axes
+    shell_weight: np.ndarray  # (n_lattices, n_shells) float32; all 0 for lattices that are blurred along their axes
+    link_start: np.ndarray  # (n_lattices,) int64: where in `link_border` its vertices start
+    link_border: (
+        np.ndarray
+    )  # uint32, for each vertex of a stencil blur: where in `link` its shells end, n_shells of them
+    link: np.ndarray  # uint32: rows of the neighbours, vertex after vertex, shell after shell
     n_rows: int
 
 
@@ -96,20 +108,21 @@ def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # ty
 
 
 @inline
-def blur(bank, k, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
-    """Blur one part of the rows of lattice `k` along all its axes, then scale it; the result is in `rows`.
-
-    A part is ``len(lanes)`` lanes wide and begins at `base`; its first lane has the factor ``scale[label]``.
-    The stripes' sums are first brought together: every duplicate is added to its vertex, in a fixed order.
-    """
+def _gather_duplicates(bank, k, rows, base, lanes):  # type: ignore[no-untyped-def]
+    """Add the rows of all stripes up: every duplicate to its vertex, in a fixed order."""
     width = len(lanes)
-    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    n_axes = bank.column[k + 1] - bank.column[k]
     for i in range(bank.duplicate[k, 1]):
         to = base + np.intp(item(bank.target, bank.target_start[k] + i)) * width
         duplicate = load(rows, base + (bank.duplicate[k, 0] + i) * width, lanes)
         store(rows, to, add(load(rows, to, lanes), duplicate))
-    factor = load(scale, label, lanes)
+
+
+@inline
+def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):  # type: ignore[no-untyped-def]
+    """Blur one part of the rows of lattice `k` along all its axes, then scale it; the result is in `rows`."""
+    width = len(lanes)
+    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
+    n_axes = bank.column[k + 1] - bank.column[k]
     half = np.float32(0.5)
     for step in range(n_axes):
         axis = n_axes - 1 - step if backward else step
@@ -126,3 +139,80 @@ def blur(bank, k, rows, other, base, scale, label, backward, lanes):  # type: ig
         for v in range(n_vertices):
             at = base + (first + v) * width
             store(rows, at, multiply(load(other, at, lanes), factor))
+
+
+@inline
+def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # type: ignore[no-untyped-def]
+    """Blur one part of the vertices `first` to `last` of lattice `k` with its stencil, from `rows` to `other`."""
+    width, n_shells = len(lanes), bank.shell_weight.shape[1]
+    border = bank.link_start[k] + first * n_shells
+    link = np.intp(0)
+    if border > 0:
+        link = np.intp(item(bank.link_border, border - 1))
+    for v in range(bank.vertex[k, 0] + first, bank.vertex[k, 0] + last):
+        total = load(rows, base + v * width, lanes)
+        for shell in range(n_shells):
+            end = np.intp(item(bank.link_border, border))
+            border += 1
+            if link < end:
+                sum_ = load(rows, base + np.intp(item(bank.link, link)) * width, lanes)
+                for i in range(link + 1, end):
+                    sum_ = add(sum_, load(rows, base + np.intp(item(bank.link, i)) * width, lanes))
+                total = axpy(bank.shell_weight[k, shell], sum_, total)
+                link = end
+        store(other, base + v * width, multiply(total, factor))
+
+
+@inline
+def _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
+    """What one task of :func:`blur_all` does; see there."""
+    factor = load(scale[k], label, lanes)
+    stencil = bank.shell_weight[k, 0] > 0
+    if phase == 0:
+        _gather_duplicates(bank, k, rows, base, lanes)
+        if not stencil:
+            _blur_axes(bank, k, rows, other, base, factor, backward, lanes)
+    elif stencil:
+        first, last = bank.vertex[k, 1] * part // n_parts, bank.vertex[k, 1] * (part + 1) // n_parts
+        if phase == 1:
+            _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes)
+        else:
+            for v in range(bank.vertex[k, 0] + first, bank.vertex[k, 0] + last):
+                store(rows, base + v * len(lanes), load(other, base + v * len(lanes), lanes))
+
+
+@inline
+def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backward, n_panels, lanes, tail_lanes):  # type: ignore[no-untyped-def]
+    """Blur the lattices `l0` to `l1` and scale their channels: the work of all threads, with barriers.
+
+    The result is in `rows`; the vertices of `other` are overwritten. A task is one lattice and up to 16 lanes of a
+    panel, which never touch each other's words. A stencil needs all sums of its neighbours, so it takes two more
+    phases, out of place and back, in which vertices are shared out as well.
+
+    Parameters
+    ----------
+    counter : the first of 3 unused task counters
+    scale : (n_lattices, n_panels * len(lanes)) float32
+    backward : bool, blur axes in the opposite order (the adjoint; stencils are symmetric)
+    """
+    width = len(lanes)
+    n_chunks, n_phases = (width + PIXELS - 1) // PIXELS, 1
+    for k in range(l0, l1):
+        if bank.shell_weight[k, 0] > 0:
+            n_phases = 3
+    for phase in range(n_phases):
+        n_parts = 1 if phase == 0 else 16
+        while True:
+            task = claim(sync, counter + phase)
+            if task >= (l1 - l0) * n_panels * n_chunks * n_parts or aborted(sync):
+                break
+            part, job = task % n_parts, task // n_parts
+            k = l1 - 1 - job // (n_panels * n_chunks)  # the largest lattices usually come last; they are begun first
+            panel, chunk = job // n_chunks % n_panels, job % n_chunks
+            label = panel * width + chunk * PIXELS
+            base = label * bank.n_rows
+            if chunk < n_chunks - 1:
+                _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, ACROSS)
+            else:
+                _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, tail_lanes)
+        barrier(sync, n_threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import kernel
-from classicseg.kernels.bank import blur, slice_block, splat_block, start_stripe
+from classicseg.kernels.bank import blur_all, slice_block, splat_block, start_stripe
 from classicseg.kernels.simd import ACROSS, PIXELS, load, planes_to_rows, rows_to_planes, store
 from classicseg.kernels.threads import aborted, barrier, claim
 
@@ -19,14 +19,14 @@ def filter_values(
     Parameters
     ----------
     values, out : (n_channels * n,) float32, channel after channel
-    scale : (n_panels * len(lanes),) float32, multiplies each channel
+    scale : (n_lattices, n_panels * len(lanes)) float32, row `k` multiplies each channel
     backward : bool, blur the axes in the opposite order (the adjoint operator)
     rows, other : (n_panels * bank.n_rows * len(lanes),) float32, row 0 of every panel zero
     """
     width = len(lanes)
     size = n_panels * width * PIXELS
     block, planes = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    n_stripes, n_chunks = bank.stripe.size - 1, (width + PIXELS - 1) // PIXELS
+    n_stripes = bank.stripe.size - 1
     first, n_pairs = bank.column[k], bank.column[k + 1] - bank.column[k]
     while True:
         s = claim(sync, 0)
@@ -48,18 +48,9 @@ def filter_values(
                 planes_to_rows(planes, panel * width * PIXELS, block, panel * width * PIXELS, lanes)
             splat_block(bank, rows, at, first, block, n_panels, n_pairs, lanes)
     barrier(sync, n_threads)
+    blur_all(sync, 1, n_threads, bank, k, k + 1, rows, other, scale, backward, n_panels, lanes, tail_lanes)
     while True:
-        task = claim(sync, 1)
-        if task >= n_panels * n_chunks or aborted(sync):
-            break
-        label = task // n_chunks * width + task % n_chunks * PIXELS
-        if task % n_chunks < n_chunks - 1:
-            blur(bank, k, rows, other, label * bank.n_rows, scale, label, backward, ACROSS)
-        else:
-            blur(bank, k, rows, other, label * bank.n_rows, scale, label, backward, tail_lanes)
-    barrier(sync, n_threads)
-    while True:
-        s = claim(sync, 2)
+        s = claim(sync, 4)
         if s >= n_stripes:
             break
         start_stripe(bank, s, k, k + 1, rows, other, n_panels, lanes)

@@ -75,8 +75,18 @@ def _grown(table, log2_size, keys, n):  # type: ignore[no-untyped-def]
 @inline
 def _longer(keys):  # type: ignore[no-untyped-def]
     longer = np.empty(2 * keys.size, np.int64)
-    longer[: keys.size] = keys
+    for i in range(keys.size):
+        longer[i] = keys[i]
     return longer
+
+
+@inline
+def _head(values, n):  # type: ignore[no-untyped-def]
+    """The first `n` values in an array of their own."""
+    head = np.empty(n, values.dtype)
+    for i in range(n):
+        head[i] = values[i]
+    return head
 
 
 @inline
@@ -217,7 +227,7 @@ def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_col
                     n_vertices += 1
                 put(index, to + r, np.uint32(number))
                 put(weight, to + r, item(weights, r * PIXELS + p))
-    return vertices[:n_vertices].copy()
+    return _head(vertices, n_vertices)
 
 
 @kernel
@@ -273,7 +283,7 @@ def merge_stripes(stripe_keys, stripe_start, first_row, row_of):  # type: ignore
     for i in range(total):
         if is_duplicate[i]:
             row_of[i] += first_duplicate
-    return table, log2_size, keys[:n_vertices].copy(), target[:n_duplicates].copy(), own, own_duplicates
+    return table, log2_size, _head(keys, n_vertices), _head(target, n_duplicates), own, own_duplicates
 
 
 @kernel
@@ -299,6 +309,36 @@ def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neigh
             if row != EMPTY:
                 put(neighbours, pairs + 2 * v, np.uint32(row))
                 put(neighbours, pairs + 2 * (row - first_row) + 1, np.uint32(first_row + v))
+
+
+@kernel
+def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last, border):  # type: ignore[no-untyped-def]
+    """Find the neighbours of the vertices `first` to `last` within a stencil.
+
+    Parameters
+    ----------
+    steps : (n_steps,) int64, change of the key to each neighbour of the stencil, shell after shell
+    shell_end : (n_shells,) int64, where in `steps` each shell ends
+    border : (n_vertices * n_shells,) uint32, filled with how many neighbours were found up to the end of each shell
+
+    Returns
+    -------
+    (n,) uint32 : their rows, vertex after vertex
+    """
+    shift = 64 - log2_size
+    links = np.empty((last - first) * steps.size + 1, np.uint32)
+    n = 0
+    for v in range(first, last):
+        start = 0
+        for shell in range(shell_end.size):
+            for step in range(start, shell_end[shell]):
+                row = item(table, 2 * _find(table, shift, item(keys, v) + item(steps, step)) + 1)
+                if row != EMPTY:
+                    put(links, n, np.uint32(row))
+                    n += 1
+            start = shell_end[shell]
+            put(border, v * shell_end.size + shell, np.uint32(n))
+    return _head(links, n)
 
 
 @kernel

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline, kernel
-from classicseg.kernels.bank import blur, slice_block, splat_block, start_stripe
+from classicseg.kernels.bank import blur_all, slice_block, splat_block, start_stripe
 from classicseg.kernels.simd import (
     ACROSS,
     PIXELS,
@@ -135,31 +135,13 @@ def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  #
             for row in range(first + n_vertices * task // n_tasks, first + n_vertices * (task + 1) // n_tasks):
                 for label in range(n_labels):
                     before[label] = rows[start[label] + row * size[label]]
-                after[:] = np.float32(0.0)
+                for label in range(n_labels):
+                    after[label] = 0.0
                 for other in range(n_labels):
                     for label in range(n_labels):
                         after[label] += matrix[k, other, label] * before[other]
                 for label in range(n_labels):
                     rows[start[label] + row * size[label]] = after[label]
-
-
-@inline
-def _blur_tasks(sync, counter, bank, rows, other, scale, n_panels, lanes, tail_lanes):  # type: ignore[no-untyped-def]
-    """Blur all lattices. A task is one lattice and up to 16 lanes of a panel: they never touch each other's words."""
-    width, n_lattices = len(lanes), bank.vertex.shape[0]
-    n_chunks = (width + PIXELS - 1) // PIXELS
-    while True:
-        task = claim(sync, counter)
-        if task >= n_lattices * n_panels * n_chunks or aborted(sync):
-            break
-        # The largest lattices usually come last (more features); they are begun first.
-        k = n_lattices - 1 - task // (n_panels * n_chunks)
-        panel, chunk = task // n_chunks % n_panels, task % n_chunks
-        label = panel * width + chunk * PIXELS
-        if chunk < n_chunks - 1:
-            blur(bank, k, rows, other, label * bank.n_rows, scale[k], label, False, ACROSS)
-        else:
-            blur(bank, k, rows, other, label * bank.n_rows, scale[k], label, False, tail_lanes)
 
 
 @kernel
@@ -185,7 +167,7 @@ def infer(  # type: ignore[no-untyped-def]
         # Marginals are splatted into `target`; the messages of the marginals before lie, blurred, in `source`.
         source, target = (odd, even) if it % 2 == 0 else (even, odd)
         while True:
-            s = claim(sync, 3 * it)
+            s = claim(sync, 5 * it)
             if s >= n_stripes:
                 break
             start_stripe(bank, s, 0, n_lattices, source, target, n_panels, lanes)
@@ -196,7 +178,8 @@ def infer(  # type: ignore[no-untyped-def]
                 if it > 0:
                     _slice_planes(bank, source, at, planes, block, n_panels, pairs, lanes)
                 else:
-                    planes[: n_labels * PIXELS] = np.float32(0.0)
+                    for i in range(n_labels * PIXELS):
+                        planes[i] = 0.0
                 values = unary if it > 0 or start.size == 0 else start
                 if at + PIXELS <= n:
                     _subtract_unary(planes, values, at, n, n_labels)
@@ -212,10 +195,11 @@ def infer(  # type: ignore[no-untyped-def]
         if it == n_iter:
             break
         barrier(sync, n_threads)
-        _blur_tasks(sync, 3 * it + 1, bank, target, source, scale, n_panels, lanes, tail_lanes)
-        barrier(sync, n_threads)
+        blur_all(
+            sync, 5 * it + 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, lanes, tail_lanes
+        )
         if matrix.size > 0:
-            _compatibility_tasks(sync, 3 * it + 2, bank, target, matrix, n_labels, lanes)
+            _compatibility_tasks(sync, 5 * it + 4, bank, target, matrix, n_labels, lanes)
             barrier(sync, n_threads)
 
 
@@ -286,7 +270,8 @@ def step(  # type: ignore[no-untyped-def]
                     kept = multiply(fill(np.float32(1.0) - damping, ACROSS), moved)
                     store(planes, label * PIXELS, axpy(damping, log_q, kept))
             else:
-                planes[: n_labels * PIXELS] = logs[: n_labels * PIXELS]
+                for i in range(n_labels * PIXELS):
+                    planes[i] = logs[i]
             _log_softmax(planes, n_labels, q_new, scratch)
             if update:
                 change = zero
@@ -300,10 +285,9 @@ def step(  # type: ignore[no-untyped-def]
             _write_planes(planes, n, at, n_labels, new)
             _splat_planes(bank, target, at, q_new, block, n_panels, pairs, lanes)
     barrier(sync, n_threads)
-    _blur_tasks(sync, 1, bank, target, source, scale, n_panels, lanes, tail_lanes)
-    barrier(sync, n_threads)
+    blur_all(sync, 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, lanes, tail_lanes)
     if matrix.size > 0:
-        _compatibility_tasks(sync, 2, bank, target, matrix, n_labels, lanes)
+        _compatibility_tasks(sync, 4, bank, target, matrix, n_labels, lanes)
 
 
 @kernel

@@ -96,7 +96,7 @@ def mean_field(
     damping = _checked_damping(damping)
     first = None if init is None else _log_marginals(init, energy)
     tracked = track or tol is not None or callback is not None or progress or damping > 0
-    if energy.quality == "fast" and energy.kernels and not tracked:
+    if energy.quality != "exact" and energy.kernels and not tracked:
         marginals, labels = _infer(energy, first, n_iter, threads)
         return _result(energy, "mean_field", start, marginals, labels, (), n_iter, False, f"ran {n_iter} updates")
 
@@ -196,7 +196,7 @@ class _Engine(Protocol):
 
 
 def _engine(energy: DenseCRF, n_threads: int) -> _Engine:
-    if energy.quality == "fast" and energy.kernels:
+    if energy.quality != "exact" and energy.kernels:
         return _FusedEngine(energy, n_threads)
     return _DirectEngine(energy, n_threads)
 
@@ -254,7 +254,7 @@ def _infer(energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: i
     labels = np.empty(energy.shape, np.int32)
     start = np.empty(0, np.float32) if first is None else (-first).reshape(-1)
     run(
-        infer, n_threads, new_sync(3 * (n_iter + 1)), plan.unary, start, plan.n, plan.n_labels, plan.bank, plan.scale,
+        infer, n_threads, new_sync(5 * (n_iter + 1)), plan.unary, start, plan.n, plan.n_labels, plan.bank, plan.scale,
         plan.matrix, n_iter, *plan.rows, marginals.reshape(-1), labels.reshape(-1), plan.n_panels, plan.pairs,
         plan.lanes, plan.tail,
     )  # fmt: skip
@@ -280,7 +280,7 @@ class _FusedEngine:
         changes = np.zeros(plan.bank.stripe.size - 1)
         plan.rows.reverse()
         run(
-            step, self._n_threads, new_sync(3), update, plan.unary, old.reshape(-1), self.logs.reshape(-1),
+            step, self._n_threads, new_sync(5), update, plan.unary, old.reshape(-1), self.logs.reshape(-1),
             np.float32(damping), plan.n, plan.n_labels, plan.bank, plan.scale, plan.matrix, plan.rows[1], plan.rows[0],
             changes, plan.n_panels, plan.pairs, plan.lanes, plan.tail,
         )  # fmt: skip
