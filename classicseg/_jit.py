@@ -11,6 +11,8 @@ Every compiled function of classicseg is made by :func:`kernel`. The options, ea
 ``cache``
     Machine code is kept on disk. Numba stamps a cache entry with the one file a function lives in; a change in a
     callee of another file would leave old inlined code in use. Our key also holds a digest of all kernel sources.
+No wrappers
+    for C callers, nor for Python callers of inlined parts: they would cost a third of the compile time.
 No ``parallel=True``
     Its thread layers abort under Python threads, hang after fork or spin on busy machines. Work is cut into tasks
     with fixed borders and :func:`run` lets plain threads claim them, so results do not depend on the thread count.
@@ -34,7 +36,12 @@ from classicseg.errors import InputError
 
 log = logging.getLogger("classicseg")
 
-_FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+_OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
+    "no_cfunc_wrapper": True,
+}
 
 ABORT = 0
 """Index in a sync array that tells all workers to leave."""
@@ -74,14 +81,14 @@ def _give_compile_notice() -> None:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with the options of this library (see the module's text)."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)(function)
+    dispatcher = numba.njit(**_OPTIONS)(function)
     dispatcher._cache = _KernelCache(function)
     return dispatcher
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile `function` as a part of the kernels that call it: LLVM inlines it there, nothing is cached for itself."""
-    return numba.njit(nogil=True, error_model="numpy", fastmath=_FASTMATH, forceinline=True)(function)
+    return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
 
 
 # --- threads ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from classicseg.filters._stencil import AXES, Blur, stencil_blur
 from classicseg.kernels import lattice as kernels
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.filtering import filter_values
-from classicseg.kernels.simd import PIXELS, lanes_for, padded_pixels
+from classicseg.kernels.row_sums import row_sums
+from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 
 _POINTS_PER_STRIPE = 10_000
 _MAX_STRIPES = 16
@@ -243,9 +244,9 @@ def _stencil_links(
     return border, np.concatenate(links)
 
 
-def tail_of(lanes: tuple[int, ...]) -> tuple[int, ...]:
-    """The lanes that remain after as many parts of 16 as leave some: 24 -> 8, 32 -> 16, 4 -> 4."""
-    return lanes[(len(lanes) - 1) // PIXELS * PIXELS :]
+def parts_of(lanes: tuple[int, ...]) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """The lanes of a row's leading parts, None if there is but one part, and of its last part: 24 -> 16, 8."""
+    return ACROSS if len(lanes) > PIXELS else None, lanes[(len(lanes) - 1) // PIXELS * PIXELS :]
 
 
 def zero_rows(bank: Bank, n_panels: int, width: int) -> np.ndarray:
@@ -265,8 +266,15 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     scale = np.full((bank.vertex.shape[0], n_panels * width), gain, np.float32)
     rows, other = zero_rows(bank, n_panels, width), zero_rows(bank, n_panels, width)
     args = (values.reshape(-1), out.reshape(-1), n, n_channels, bank, k, scale, backward, rows, other)
-    run(filter_values, n_threads, new_sync(5), *args, n_panels, lanes, tail_of(lanes))
+    run(filter_values, n_threads, new_sync(5), *args, n_panels, lanes, parts_of(lanes))
     return out
+
+
+def _row_sums(bank: Bank, n: int, n_threads: int) -> np.ndarray:
+    """What each lattice makes of a signal of ones, gains not applied, (n_lattices, n) float32."""
+    sums = np.empty((bank.vertex.shape[0], n), np.float32)
+    run(row_sums, n_threads, new_sync(3), bank, n, zero_rows(bank, 1, 1), zero_rows(bank, 1, 1), sums.reshape(-1))
+    return sums
 
 
 class LatticeBank:
@@ -287,24 +295,19 @@ class LatticeBank:
         bank = build_bank([padded_features(c, b) for c, b in zip(columns, blurs, strict=True)], blurs, n, n_threads)
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
-        self.row_sums: list[np.ndarray] = []
-        self.factors: list[tuple[np.ndarray | None, np.ndarray | None]] = []
-        for k, norm in enumerate(normalizations):
-            self.row_sums.append(filter_with(bank, k, np.ones((1, n), np.float32), self.gains[k], False, n_threads)[0])
-            self.factors.append(factors_of(self.row_sums[k], norm))
-        for k, (before, after) in enumerate(self.factors):
-            self._scale(self.bank.weight_in, before, k, n_threads)
-            if one_sided:
-                self._scale(self.bank.weight_out, after, k, n_threads)
+        self.row_sums = list(_row_sums(bank, n, n_threads) * np.array(self.gains, np.float32)[:, None])
+        self.factors = [factors_of(sums, norm) for sums, norm in zip(self.row_sums, normalizations, strict=True)]
+        self._scale(self.bank.weight_in, [before for before, _ in self.factors], n_threads)
+        if one_sided:
+            self._scale(self.bank.weight_out, [after for _, after in self.factors], n_threads)
 
-    def _scale(self, weight: np.ndarray, factor: np.ndarray | None, k: int, n_threads: int) -> None:
-        if factor is None:
-            return
-        column = self.bank.column
+    def _scale(self, weight: np.ndarray, factors: list[np.ndarray | None], n_threads: int) -> None:
+        ones = np.ones(self.n_points, np.float32)
+        factor = np.stack([ones if f is None else f for f in factors])
         border = np.linspace(0, self.n_points, 2 * n_threads + 1).astype(np.int64)
 
         def part(t: int) -> None:
-            kernels.scale_weights(weight, factor, border[t], border[t + 1], column[k], column[k + 1], column[-1])
+            kernels.scale_weights(weight, factor, border[t], border[t + 1], self.bank.column)
 
         map_tasks(part, 2 * n_threads, n_threads)
 

@@ -47,7 +47,8 @@ class PermutohedralLattice(Filter):
     of the d + 1 axes, and the result is sliced back with the splatting weights [1]_. Vertices that no point touches
     do not exist; values do not pass through them, which costs accuracy where points are sparse. The accurate blur
     sums all neighbours up to a distance at once, so nothing has to pass through. The sum is scaled so that densely
-    filled lattices have the gain of the Gaussian; for the blur along the axes by ``sqrt(d + 1) (4 pi / 3)^(d / 2) / 2^(d + 1)``.
+    filled lattices have the gain of the Gaussian; for the blur along the axes by
+    ``sqrt(d + 1) (4 pi / 3)^(d / 2) / 2^(d + 1)``.
 
     References
     ----------

@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg._jit import inline
+from classicseg._jit import inline, kernel
 from classicseg.kernels.simd import (
-    ACROSS,
     PIXELS,
     add,
     axpy,
@@ -163,8 +162,8 @@ def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # ty
         store(other, base + v * width, multiply(total, factor))
 
 
-@inline
-def _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
+@kernel
+def blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
     """What one task of :func:`blur_all` does; see there."""
     factor = load(scale[k], label, lanes)
     stencil = bank.shell_weight[k, 0] > 0
@@ -182,7 +181,7 @@ def _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, b
 
 
 @inline
-def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backward, n_panels, lanes, tail_lanes):  # type: ignore[no-untyped-def]
+def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backward, n_panels, head, tail):  # type: ignore[no-untyped-def]
     """Blur the lattices `l0` to `l1` and scale their channels: the work of all threads, with barriers.
 
     The result is in `rows`; the vertices of `other` are overwritten. A task is one lattice and up to 16 lanes of a
@@ -192,10 +191,12 @@ def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backwar
     Parameters
     ----------
     counter : the first of 3 unused task counters
-    scale : (n_lattices, n_panels * len(lanes)) float32
+    scale : (n_lattices, n_panels * width) float32
+    head, tail : lanes of the leading parts of a row, None if there are none (nothing is compiled for them), and of the
+        last
     backward : bool, blur axes in the opposite order (the adjoint; stencils are symmetric)
     """
-    width = len(lanes)
+    width = scale.shape[1] // n_panels
     n_chunks, n_phases = (width + PIXELS - 1) // PIXELS, 1
     for k in range(l0, l1):
         if bank.shell_weight[k, 0] > 0:
@@ -211,8 +212,8 @@ def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backwar
             panel, chunk = job // n_chunks % n_panels, job % n_chunks
             label = panel * width + chunk * PIXELS
             base = label * bank.n_rows
-            if chunk < n_chunks - 1:
-                _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, ACROSS)
-            else:
-                _blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, tail_lanes)
+            if chunk == n_chunks - 1:
+                blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, tail)
+            elif head is not None:
+                blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, head)
         barrier(sync, n_threads)

@@ -12,7 +12,7 @@ from classicseg.kernels.threads import aborted, barrier, claim
 
 @kernel
 def filter_values(
-    sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, tail_lanes
+    sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, parts
 ):  # type: ignore[no-untyped-def]
     """Filter planes of values: ``out = slice(blur(splat(values)))`` with lattice `k`.
 
@@ -48,7 +48,7 @@ def filter_values(
                 planes_to_rows(planes, panel * width * PIXELS, block, panel * width * PIXELS, lanes)
             splat_block(bank, rows, at, first, block, n_panels, n_pairs, lanes)
     barrier(sync, n_threads)
-    blur_all(sync, 1, n_threads, bank, k, k + 1, rows, other, scale, backward, n_panels, lanes, tail_lanes)
+    blur_all(sync, 1, n_threads, bank, k, k + 1, rows, other, scale, backward, n_panels, parts[0], parts[1])
     while True:
         s = claim(sync, 4)
         if s >= n_stripes:

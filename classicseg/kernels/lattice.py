@@ -342,8 +342,11 @@ def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last,
 
 
 @kernel
-def scale_weights(weight, factor, first, last, c0, c1, n_columns):  # type: ignore[no-untyped-def]
-    """Multiply the pairs c0 to c1 of the points `first` to `last` by each point's factor."""
+def scale_weights(weight, factor, first, last, column):  # type: ignore[no-untyped-def]
+    """Multiply the pairs of the points `first` to `last` by each lattice's factor, (n_lattices, n) float32."""
+    pair = first * column[-1]
     for i in range(first, last):
-        for k in range(i * n_columns + c0, i * n_columns + c1):
-            put(weight, k, item(weight, k) * item(factor, i))
+        for k in range(factor.shape[0]):
+            for _ in range(column[k], column[k + 1]):
+                put(weight, pair, item(weight, pair) * factor[k, i])
+                pair += 1

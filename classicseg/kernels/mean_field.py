@@ -147,7 +147,7 @@ def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  #
 @kernel
 def infer(  # type: ignore[no-untyped-def]
     sync, n_threads, unary, start, n, n_labels, bank, scale, matrix, n_iter, even, odd, marginals, labels, n_panels,
-    pairs, lanes, tail_lanes,
+    pairs, lanes, parts,
 ):  # fmt: skip
     """Run `n_iter` parallel mean-field updates.
 
@@ -156,7 +156,7 @@ def infer(  # type: ignore[no-untyped-def]
     unary : (n_labels * n,) float32 costs, label after label
     start : (n_labels * n,) float32 logits of the first marginals, or empty: begin with softmax(-unary)
     scale : (n_lattices, n_panels * len(lanes)) float32, factor of each lattice and label, gain included
-    matrix : (n_lattices, n_labels, n_labels) float32, applied after `scale`; or (0, 0, 0) if there is none
+    matrix : (n_lattices, n_labels, n_labels) float32, applied after `scale`; or None
     even, odd : row arrays, see :mod:`classicseg.kernels.bank`
     marginals : (n_labels * n,) float32 and labels : (n,) int32, written
     """
@@ -196,9 +196,9 @@ def infer(  # type: ignore[no-untyped-def]
             break
         barrier(sync, n_threads)
         blur_all(
-            sync, 5 * it + 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, lanes, tail_lanes
+            sync, 5 * it + 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, parts[0], parts[1]
         )
-        if matrix.size > 0:
+        if matrix is not None:
             _compatibility_tasks(sync, 5 * it + 4, bank, target, matrix, n_labels, lanes)
             barrier(sync, n_threads)
 
@@ -229,7 +229,7 @@ def _log_softmax(planes, n_labels, probabilities, scratch):  # type: ignore[no-u
 @kernel
 def step(  # type: ignore[no-untyped-def]
     sync, n_threads, update, unary, old, new, damping, n, n_labels, bank, scale, matrix, source, target, changes,
-    n_panels, pairs, lanes, tail_lanes,
+    n_panels, pairs, lanes, parts,
 ):  # fmt: skip
     """One update of stored log-marginals, then splat and blur, so that `target` holds the messages of the new ones.
 
@@ -285,8 +285,8 @@ def step(  # type: ignore[no-untyped-def]
             _write_planes(planes, n, at, n_labels, new)
             _splat_planes(bank, target, at, q_new, block, n_panels, pairs, lanes)
     barrier(sync, n_threads)
-    blur_all(sync, 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, lanes, tail_lanes)
-    if matrix.size > 0:
+    blur_all(sync, 1, n_threads, bank, 0, n_lattices, target, source, scale, False, n_panels, parts[0], parts[1])
+    if matrix is not None:
         _compatibility_tasks(sync, 4, bank, target, matrix, n_labels, lanes)
 
 

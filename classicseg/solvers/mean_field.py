@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg._jit import new_sync, resolve_threads, run
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.filters._bank import tail_of, zero_rows
+from classicseg.filters._bank import parts_of, zero_rows
 from classicseg.kernels.mean_field import free_energy, infer, step
 from classicseg.kernels.simd import lanes_for
 from classicseg.types import Result, State, Step
@@ -211,16 +211,15 @@ class _FusedPlan:
         self.lanes, self.n_panels = lanes_for(self.n_labels)
         width = len(self.lanes)
         self.pairs = (0,) * int(self.bank.column[-1])
-        self.tail = tail_of(self.lanes)
+        self.parts = parts_of(self.lanes)
         rewards = [split_reward(cost) for cost in energy.costs()]
         self.scale = np.zeros((len(rewards), self.n_panels * width), np.float32)
         for k, (diagonal, _, _) in enumerate(rewards):
             self.scale[k, : self.n_labels] = diagonal * lattices.gains[k]
+        self.matrix: np.ndarray | None = None  # kernels compile nothing for it then
         if any(matrix is not None for _, matrix, _ in rewards):
             identity = np.eye(self.n_labels, dtype=np.float32)
             self.matrix = np.stack([identity if matrix is None else matrix for _, matrix, _ in rewards])
-        else:
-            self.matrix = np.empty((0, 0, 0), np.float32)
         self._levels = [level for _, _, level in rewards]
         self._lattices = lattices
         self.rows = [zero_rows(self.bank, self.n_panels, width) for _ in range(2)]
@@ -256,7 +255,7 @@ def _infer(energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: i
     run(
         infer, n_threads, new_sync(5 * (n_iter + 1)), plan.unary, start, plan.n, plan.n_labels, plan.bank, plan.scale,
         plan.matrix, n_iter, *plan.rows, marginals.reshape(-1), labels.reshape(-1), plan.n_panels, plan.pairs,
-        plan.lanes, plan.tail,
+        plan.lanes, plan.parts,
     )  # fmt: skip
     return marginals, labels
 
@@ -282,7 +281,7 @@ class _FusedEngine:
         run(
             step, self._n_threads, new_sync(5), update, plan.unary, old.reshape(-1), self.logs.reshape(-1),
             np.float32(damping), plan.n, plan.n_labels, plan.bank, plan.scale, plan.matrix, plan.rows[1], plan.rows[0],
-            changes, plan.n_panels, plan.pairs, plan.lanes, plan.tail,
+            changes, plan.n_panels, plan.pairs, plan.lanes, plan.parts,
         )  # fmt: skip
         return float(changes.sum())
 
