@@ -171,7 +171,8 @@ class DenseCRF:
         """
         from classicseg._jit import resolve_threads
 
-        flat = _validate.as_marginals(marginals, self.unary.shape).reshape(self.n_labels, -1)
+        values = _validate.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
+        flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
         filtered = self._filtered(flat, self.quality == "exact", resolve_threads(n_threads))
         for cost, kq in zip(self.costs(), filtered, strict=True):
