@@ -131,6 +131,8 @@ class DenseCRF:
 
     def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
         """Normalised K_k applied to (C, n) values, for each kernel."""
+        if not self.kernels:
+            return []
         if exact:
             norms = [kernel.normalization for kernel in self.kernels]
             return [f.filter(flat, norm) for f, norm in zip(self._exact_filters(), norms, strict=True)]

@@ -48,9 +48,13 @@ class Blur:
     weights: tuple[float, ...]
 
     def feature_scale(self, d: int) -> np.ndarray:
-        """Scale of each feature that gives the lattice's kernel unit variance, (d,) float64."""
+        """Scale of each feature that gives the lattice's kernel unit variance, (d,) float64.
+
+        The common factor is rounded to float32 as in other implementations: where points of regular grids lie on
+        the borders of simplices, the last bit decides which vertices exist.
+        """
         i = np.arange(d)
-        return (d + 1) * math.sqrt(1 / 6 + self.variance / 2) / np.sqrt((i + 1) * (i + 2))
+        return np.float32((d + 1) * math.sqrt(1 / 6 + self.variance / 2)) / np.sqrt((i + 1) * (i + 2))
 
     def gain(self, d: int) -> float:
         """Factor that makes the raw lattice sum that of Gaussians, for densely filled lattices."""

@@ -19,7 +19,6 @@ from classicseg.kernels.simd import (
     ACROSS,
     PIXELS,
     add,
-    axpy,
     choose,
     equal,
     fill,
@@ -91,11 +90,15 @@ def _head(values, n):  # type: ignore[no-untyped-def]
 
 @inline
 def _elevate(features, n_padded, at, scale, d, work):  # type: ignore[no-untyped-def]
-    """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)])."""
+    """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)]).
+
+    Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
+    on the borders of simplices, and the last bit decides which vertices, of weight 0, exist for the blur.
+    """
     total = fill(np.float32(0.0), ACROSS)
     for j in range(d, 0, -1):
         scaled = multiply(load(features, (j - 1) * n_padded + at, ACROSS), fill(scale[j - 1], ACROSS))
-        store(work, j * PIXELS, axpy(np.float32(-j), scaled, total))
+        store(work, j * PIXELS, subtract(total, multiply(fill(np.float32(j), ACROSS), scaled)))
         total = add(total, scaled)
     store(work, 0, total)
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg.adapters.pydensecrf import eigen
 from classicseg.energies import dense_crf
-from classicseg.energies.compatibility import Diagonal, Matrix, Potts
+from classicseg.energies.compatibility import Diagonal, Matrix
 from classicseg.energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel, PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters._stencil import AXES
@@ -358,10 +358,10 @@ def _member(kind: type[IntEnum], value: Any, name: str) -> int:
         raise InputError(f"{name} must be one of {names}, got {value!r}") from None
 
 
-def _compatibility(compat: Any, n_labels: int) -> Potts | Diagonal | Matrix:
+def _compatibility(compat: Any, n_labels: int) -> Diagonal | Matrix:
     values = _validate.as_numbers(compat, "compat")
     if values.ndim == 0:
-        return Potts(float(values))
+        return Diagonal(values)  # Potts up to a constant, which klDivergence would show
     if values.shape == (n_labels,):
         return Diagonal(-values)
     if values.shape == (n_labels, n_labels):
