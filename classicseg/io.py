@@ -283,7 +283,7 @@ def _write_array(target: Path, array: np.ndarray, what: str, formats: tuple[str,
         else:
             import tifffile
 
-            tifffile.imwrite(temporary, array, compression="zlib")
+            tifffile.imwrite(temporary, array, compression="zlib", photometric="minisblack")
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

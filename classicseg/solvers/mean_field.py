@@ -339,7 +339,7 @@ class _Watch:
         progress: bool,
     ) -> None:
         self._energy, self._start, self._max_iter, self._callback = energy, start, max_iter, callback
-        self._tol = None if tol is None else _validate.as_positive(tol, "tol", 1)[0] if tol else 0.0
+        self._tol = None if tol is None else _validate.as_positive(tol, "tol", 1)[0]
         self._history: list[Step] = []
         self._message, self._converged = "", False
         self._bar = _progress_bar(max_iter) if progress else None
@@ -419,7 +419,7 @@ def _checked_damping(damping: float) -> float:
 
 
 def _log_marginals(init: ArrayLike, energy: DenseCRF) -> np.ndarray:
-    q = _validate.as_marginals(init, energy.unary.shape)
+    q = _validate.as_marginals(init, energy.unary.shape, name="init")
     return np.log(np.maximum(q, np.float32(1e-30)))
 
 

@@ -1,0 +1,146 @@
+import pickle
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.errors import InputError, InputTypeError
+from classicseg.reference import mean_field as reference
+from tests.oracles import bilateral_features, costs, gaussian_matrix, normalized, photo, position_features
+
+SHAPE = (9, 11)
+IMAGE, UNARY = photo(*SHAPE), costs(3, SHAPE)
+
+
+def crf(quality="fast", normalization="symmetric", compatibility=None, weight=2.0):
+    kernels = [
+        cs.GaussianKernel(1.5, weight, normalization=normalization),
+        cs.BilateralKernel(IMAGE, 4, 20, 3, normalization=normalization),
+    ]
+    return cs.DenseCRF(UNARY, kernels, compatibility, quality=quality)
+
+
+def matrices(normalization="symmetric"):
+    features = position_features(SHAPE, 1.5), bilateral_features(IMAGE.astype(float), 4, 20)
+    return [normalized(gaussian_matrix(f), normalization) for f in features]
+
+
+@pytest.mark.parametrize("normalization", ["none", "before", "after", "symmetric"])
+@pytest.mark.parametrize("compatibility", [None, cs.Diagonal([1.0, 0.5, 2.0]), [[0, 1, 2], [1, 0, 3], [2, 3, 1]]])
+def test_energy_is_the_sum_over_all_pairs(normalization, compatibility):
+    energy = crf(normalization=normalization, compatibility=compatibility)
+    labels = np.random.default_rng(0).integers(0, 3, SHAPE)
+    expected = reference.energy(labels.ravel(), UNARY.reshape(3, -1), matrices(normalization), energy.costs())
+    assert energy.energy_is_exact
+    np.testing.assert_allclose(energy.energy(labels), expected, rtol=1e-4)
+
+
+def test_energy_of_large_images_comes_from_the_lattice_and_says_so():
+    image, unary = photo(80, 90), costs(3, (80, 90))
+    kernels = [cs.GaussianKernel(3, 3), cs.BilateralKernel(image, 20, 15, 5)]
+    lattice = cs.DenseCRF(unary, kernels, quality="high")
+    exact = cs.DenseCRF(unary, kernels, quality="exact")
+    labels = unary.argmin(0)
+    assert exact.energy_is_exact
+    assert not lattice.energy_is_exact
+    np.testing.assert_allclose(lattice.energy(labels), exact.energy(labels), rtol=0.02)
+
+
+def test_free_energy_has_every_pair_once():
+    energy = crf("exact")
+    q = reference.softmax(np.random.default_rng(1).standard_normal((3, *SHAPE)))
+    terms = [(lambda v, m=m: v @ m.T, cost) for m, cost in zip(matrices(), energy.costs(), strict=True)]
+    expected = reference.free_energy(q.reshape(3, -1), UNARY.reshape(3, -1), terms)
+    np.testing.assert_allclose(energy.free_energy(q), expected, rtol=1e-4)
+
+
+def test_free_energy_is_stationary_at_a_fixed_point():
+    energy = crf("exact")
+    q = cs.minimize(energy, "mean_field_convergent", max_iter=500, tol=1e-9).marginals.astype(float)
+    log_q, direction = np.log(q), np.random.default_rng(2).standard_normal(q.shape)
+    there, back = (energy.free_energy(reference.softmax(log_q + s * direction)) for s in (0.05, -0.05))
+    away = cs.minimize(energy, max_iter=1).marginals.astype(float)
+    there_from_away, back_from_away = (
+        energy.free_energy(reference.softmax(np.log(away) + s * direction)) for s in (0.05, -0.05)
+    )
+    assert abs(there - back) < 0.05 * abs(there_from_away - back_from_away)
+
+
+def test_per_kernel_compatibilities_and_negative_weights():
+    energy = cs.DenseCRF(
+        UNARY,
+        [cs.GaussianKernel(1.5, 2.0, compatibility=cs.Diagonal(1.0)), cs.GaussianKernel(3, -1.0)],
+        cs.Matrix(np.ones((3, 3)) - np.eye(3)),
+    )
+    costs_ = energy.costs()
+    np.testing.assert_allclose(costs_[0], -2 * np.eye(3))
+    np.testing.assert_allclose(costs_[1], np.eye(3) - 1)
+
+
+@pytest.mark.parametrize("quality", ["fast", "high", "exact"])
+def test_no_kernels_leave_the_unary(quality):
+    energy = cs.DenseCRF(UNARY, [], quality=quality)
+    result = cs.minimize(energy)
+    np.testing.assert_array_equal(result.labels, UNARY.argmin(0))
+    np.testing.assert_allclose(result.energy, UNARY.min(0).sum(), rtol=1e-5)
+
+
+def test_label_axis_and_layouts():
+    last = np.moveaxis(UNARY, 0, -1).astype(">f8")
+    last.setflags(write=False)
+    energy = cs.DenseCRF(last, cs.GaussianKernel(), label_axis=-1)
+    assert energy.shape == SHAPE
+    np.testing.assert_array_equal(energy.unary, UNARY)
+
+
+def test_pickles_before_and_after_use():
+    energy = crf()
+    before = cs.minimize(pickle.loads(pickle.dumps(energy))).marginals
+    cs.minimize(energy)
+    np.testing.assert_array_equal(cs.minimize(pickle.loads(pickle.dumps(energy))).marginals, before)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "word"),
+    [
+        (lambda: cs.DenseCRF(UNARY[:1], []), InputError, "2 labels"),
+        (lambda: cs.DenseCRF(np.full((2, 3, 3), np.nan), []), InputError, "finite"),
+        (lambda: cs.DenseCRF(np.full((2, 3, 3), -np.inf), []), InputError, "finite"),
+        (lambda: cs.DenseCRF(np.zeros((2, 0, 3)), []), InputError, "empty"),
+        (lambda: cs.DenseCRF(np.zeros((2, 3, 3), complex), []), InputTypeError, "real"),
+        (lambda: cs.DenseCRF(np.zeros((2, 3, 3), object), []), InputTypeError, "real"),
+        (lambda: cs.DenseCRF(UNARY, [cs.BilateralKernel(IMAGE[:5])]), InputError, "image"),
+        (lambda: cs.DenseCRF(UNARY, [cs.FeatureKernel(np.zeros((2, 5)))]), InputError, "features"),
+        (lambda: cs.DenseCRF(UNARY, ["gaussian"]), InputTypeError, "kernels"),
+        (lambda: cs.DenseCRF(UNARY, [cs.GaussianKernel((1, 2, 3))]), InputError, "sigma"),
+        (lambda: cs.DenseCRF(UNARY, [], np.zeros((2, 2))), InputError, "labels"),
+        (lambda: cs.DenseCRF(UNARY, [], quality="best"), InputError, "quality"),
+        (lambda: cs.DenseCRF(UNARY, []).energy(np.zeros((3, 3), int)), InputError, "labels"),
+        (lambda: cs.DenseCRF(UNARY, []).energy(np.full(SHAPE, 3)), InputError, "labels"),
+        (lambda: cs.DenseCRF(UNARY, []).energy(np.zeros(SHAPE)), InputTypeError, "integers"),
+        (lambda: cs.DenseCRF(UNARY, []).free_energy(UNARY), InputError, "marginals"),
+        (lambda: cs.DenseCRF(np.zeros((2, 300, 300)), [], quality="exact"), InputError, "quadratic"),
+    ],
+)
+def test_bad_input_raises_and_names_the_argument(call, error, word):
+    with pytest.raises(error, match=word):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: cs.GaussianKernel(0), "sigma"),
+        (lambda: cs.GaussianKernel(-3), "sigma"),
+        (lambda: cs.GaussianKernel(3, np.nan), "weight"),
+        (lambda: cs.GaussianKernel(3, spacing=0), "spacing"),
+        (lambda: cs.GaussianKernel(3, normalization="all"), "normalization"),
+        (lambda: cs.BilateralKernel(IMAGE, 3, 0), "color_sigma"),
+        (lambda: cs.BilateralKernel(IMAGE, 3, (1, 2)), "color_sigma"),
+        (lambda: cs.BilateralKernel(IMAGE.astype(object), 3, 1), "image"),
+        (lambda: cs.FeatureKernel(np.full((2, 4), np.inf)), "features"),
+    ],
+)
+def test_bad_kernels_raise_and_name_the_argument(make, word):
+    with pytest.raises((InputError, InputTypeError), match=word):
+        make()

@@ -1,0 +1,64 @@
+"""Whatever comes in: probabilities come out, or a clear error."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
+
+import classicseg as cs
+from classicseg.errors import ClassicsegError
+
+DTYPES = st.sampled_from(["f2", "f4", "f8", ">f4", "i2", "u1", ">i4"])
+SIGMAS = st.floats(1e-3, 1e4)
+
+
+@given(
+    shape=array_shapes(min_dims=2, max_dims=2, max_side=24),
+    n_labels=st.sampled_from([2, 4]),
+    dtypes=st.tuples(DTYPES, DTYPES),
+    sigmas=st.tuples(SIGMAS, SIGMAS, SIGMAS),
+    weights=st.tuples(st.floats(-5, 20), st.floats(-5, 20)),
+    stride=st.sampled_from([1, -1, 2]),
+    quality=st.sampled_from(["fast", "high", "exact"]),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_marginals_are_probabilities(shape, n_labels, dtypes, sigmas, weights, stride, quality, seed):
+    rng = np.random.default_rng(seed)
+    unary = (9 * rng.random((n_labels, *shape))).astype(dtypes[0]).repeat(abs(stride), axis=2)[..., ::stride]
+    image = (100 * rng.random((*shape, 3))).astype(dtypes[1]).repeat(abs(stride), axis=1)[:, ::stride]
+    before = unary.copy(), image.copy()
+    unary.setflags(write=False)
+    kernels = [cs.GaussianKernel(sigmas[0], weights[0]), cs.BilateralKernel(image, sigmas[1], sigmas[2], weights[1])]
+    result = cs.minimize(cs.DenseCRF(unary, kernels, quality=quality), max_iter=3)
+    assert result.labels.shape == shape
+    assert np.isfinite(result.marginals).all()
+    np.testing.assert_allclose(result.marginals.sum(axis=0), 1, atol=1e-4)
+    np.testing.assert_array_equal(unary, before[0])
+    np.testing.assert_array_equal(image, before[1])
+
+
+@given(
+    value=st.one_of(
+        st.none(),
+        st.text(max_size=3),
+        st.floats(allow_nan=True),
+        st.lists(st.floats(allow_nan=True), max_size=4),
+        st.complex_numbers(),
+        st.binary(max_size=3),
+        array_shapes(max_dims=4, max_side=3).map(lambda shape: np.full(shape, np.nan)),
+    )
+)
+@settings(max_examples=80, deadline=None, derandomize=True)
+def test_nonsense_raises_an_error_of_the_library(value):
+    for call in (
+        lambda: cs.DenseCRF(value, []),
+        lambda: cs.refine(value, value),
+        lambda: cs.PermutohedralLattice(value),
+        lambda: cs.unary_from_probabilities(value),
+    ):
+        try:
+            call()
+        except ClassicsegError:
+            continue
+        raise AssertionError(f"{value!r} was taken")

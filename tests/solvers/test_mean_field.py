@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.errors import InputError
+from classicseg.reference import mean_field as reference
+from classicseg.reference.lattice import Lattice
+from tests.oracles import bilateral_features, costs, gaussian_matrix, normalized, photo, position_features
+
+SHAPE = (16, 18)
+IMAGE = photo(*SHAPE)
+
+
+def crf(n_labels=3, quality="fast", weights=(2.0, 4.0), compatibility=None, shape=SHAPE):
+    kernels = [cs.GaussianKernel(2, weights[0]), cs.BilateralKernel(photo(*shape), 8, 20, weights[1])]
+    return cs.DenseCRF(costs(n_labels, shape), kernels, compatibility, quality=quality)
+
+
+def twin(energy, n_iter, exact=False):
+    features = position_features(SHAPE, 2), bilateral_features(IMAGE.astype(np.float32), 8, 20)
+    terms = []
+    for f, cost in zip(features, energy.costs(), strict=True):
+        if exact:
+            matrix = normalized(gaussian_matrix(f), "symmetric")
+            terms.append((lambda v, m=matrix: v @ m, cost))
+        else:
+            lattice = Lattice(f)
+            terms.append((lambda v, k=lattice: k.filter(v, "symmetric"), cost))
+    q = reference.mean_field(energy.unary.reshape(energy.n_labels, -1), terms, n_iter)
+    return q.reshape(energy.unary.shape)
+
+
+@pytest.mark.parametrize("compatibility", [None, cs.Diagonal([1.0, 2.0, 0.5]), [[0, 1, 2], [1, 0, 3], [2, 3, 1]]])
+def test_equals_the_twin(compatibility):
+    energy = crf(compatibility=compatibility)
+    result = cs.minimize(energy, "mean_field", max_iter=6)
+    np.testing.assert_allclose(result.marginals, twin(energy, 6), atol=2e-4)
+    tracked = cs.minimize(energy, "mean_field", max_iter=6, track=True)
+    np.testing.assert_allclose(tracked.marginals, result.marginals, atol=2e-5)
+
+
+def test_exact_quality_equals_brute_force():
+    energy = crf(quality="exact")
+    np.testing.assert_allclose(cs.minimize(energy, max_iter=6).marginals, twin(energy, 6, exact=True), atol=1e-4)
+
+
+def test_high_quality_is_closer_to_brute_force():
+    truth = twin(crf(), 10, exact=True)
+    errors = [np.abs(cs.minimize(crf(quality=quality)).marginals - truth).mean() for quality in ("fast", "high")]
+    assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("quality", ["fast", "high"])
+def test_equal_to_the_bit_for_every_number_of_threads(quality):
+    energy = crf(5, quality, shape=(150, 170))
+    answers = [cs.minimize(energy, n_threads=n, max_iter=4).marginals for n in (1, 2, 3, 5)]
+    fresh = cs.minimize(crf(5, quality, shape=(150, 170)), n_threads=3, max_iter=4).marginals
+    for answer in (*answers[1:], fresh):
+        np.testing.assert_array_equal(answer, answers[0])
+
+
+@pytest.mark.parametrize("n_labels", [2, 3, 7, 12, 21, 30, 40, 182])
+def test_marginals_are_probabilities_for_any_number_of_labels(n_labels):
+    energy = crf(n_labels)
+    result = cs.minimize(energy, max_iter=3)
+    assert result.marginals.dtype == np.float32
+    assert result.marginals.flags.c_contiguous
+    np.testing.assert_allclose(result.marginals.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(result.labels, result.marginals.argmax(axis=0))
+    np.testing.assert_allclose(result.marginals, twin(energy, 3), atol=2e-4)
+
+
+def test_labels_can_be_permuted():
+    energy, order = crf(5), np.array([3, 0, 4, 1, 2])
+    permuted = cs.DenseCRF(energy.unary[order], energy.kernels)
+    np.testing.assert_allclose(cs.minimize(permuted).marginals, cs.minimize(energy).marginals[order], atol=1e-5)
+
+
+def test_no_updates_give_the_softmax():
+    energy = crf()
+    for result in (cs.minimize(energy, max_iter=0), cs.minimize(energy, max_iter=0, track=True)):
+        np.testing.assert_allclose(result.marginals, reference.softmax(-energy.unary), atol=1e-6)
+        assert result.n_iter == 0
+
+
+def test_init_continues_where_another_run_stopped():
+    energy = crf()
+    half = cs.minimize(energy, max_iter=3).marginals
+    np.testing.assert_allclose(
+        cs.minimize(energy, init=half, max_iter=3).marginals, cs.minimize(energy, max_iter=6).marginals, atol=1e-4
+    )
+
+
+def test_history_has_free_energies_and_the_result_the_energy_of_its_labels():
+    energy = crf()
+    result = cs.minimize(energy, max_iter=5, track=True)
+    assert [step.iteration for step in result.history] == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(result.history[-1].energy, energy.free_energy(result.marginals), rtol=1e-4)
+    assert result.energy == pytest.approx(energy.energy(result.labels))
+    assert result.lower_bound is None
+    assert result.gap is None
+    assert result.method == "mean_field"
+
+
+def test_tolerance_stops_and_says_so():
+    result = cs.minimize(crf(), max_iter=500, tol=1e-5)
+    assert result.converged
+    assert result.n_iter < 500
+    assert result.history[-1].change <= 1e-5
+
+
+def test_a_callback_sees_every_step_and_can_stop():
+    seen = []
+
+    def callback(state):
+        assert not state.marginals.flags.writeable
+        seen.append(state.iteration)
+        return state.iteration == 3
+
+    result = cs.minimize(crf(), callback=callback, max_iter=9)
+    assert seen == [1, 2, 3]
+    assert result.n_iter == 3
+    assert not result.converged
+
+
+def test_errors_of_callbacks_pass_through():
+    with pytest.raises(ZeroDivisionError):
+        cs.minimize(crf(), callback=lambda state: 1 / 0)
+
+
+def repulsive():
+    return cs.DenseCRF(costs(2, SHAPE), cs.GaussianKernel(2, -8.0))
+
+
+def test_repulsion_makes_parallel_updates_oscillate_but_not_the_convergent_method():
+    parallel = [step.energy for step in cs.minimize(repulsive(), max_iter=20, track=True).history]
+    assert max(np.diff(parallel)) > 1
+    result = cs.minimize(repulsive(), "mean_field_convergent", max_iter=60)
+    convergent = [step.energy for step in result.history]
+    assert max(np.diff(convergent)) <= 1e-5 * abs(convergent[0])
+    assert convergent[-1] < min(parallel)
+
+
+def test_damping_calms_oscillation():
+    damped = [step.energy for step in cs.minimize(repulsive(), max_iter=40, damping=0.7).history]
+    assert abs(damped[-1] - damped[-2]) < 1
+
+
+@pytest.mark.parametrize("quality", ["fast", "high", "exact"])
+def test_the_convergent_method_never_rises(quality):
+    result = cs.minimize(crf(quality=quality), "mean_field_convergent", max_iter=30)
+    energies = np.array([step.energy for step in result.history])
+    assert np.diff(energies).max() <= 1e-5 * abs(energies[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 17), (40, 1), (5,), (3, 4, 5)])
+@pytest.mark.parametrize("quality", ["fast", "high", "exact"])
+def test_degenerate_shapes(shape, quality):
+    unary = costs(2, shape) if min(shape) > 4 else np.random.default_rng(0).random((2, *shape))
+    energy = cs.DenseCRF(unary, cs.GaussianKernel(2.0, 3.0), quality=quality)
+    result = cs.minimize(energy, max_iter=3)
+    assert result.labels.shape == shape
+    np.testing.assert_allclose(result.marginals.sum(axis=0), 1, atol=1e-5)
+
+
+def test_volumes_with_spacing_weigh_distances():
+    unary = np.zeros((2, 9, 9, 9))
+    unary[1] = 0.01
+    unary[:, 4, 4, 4] = 50, 0
+    energy = cs.DenseCRF(unary, cs.GaussianKernel(2.0, 3.0, spacing=(4.0, 1.0, 1.0)), quality="exact")
+    q = cs.minimize(energy, max_iter=1).marginals[1]
+    assert q[4, 4, 6] > q[6, 4, 4]
+
+
+def test_extreme_costs_and_sigmas_stay_finite():
+    for scale in (1e-20, 1e4, 1e6):
+        for sigma in (1e-3, 1e6):
+            energy = cs.DenseCRF(scale * costs(2, SHAPE), cs.GaussianKernel(sigma, 3.0))
+            assert np.isfinite(cs.minimize(energy, max_iter=3).marginals).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"max_iter": -1}, "max_iter"),
+        ({"max_iter": 1.5}, "max_iter"),
+        ({"tol": 0}, "tol"),
+        ({"damping": 1.0}, "damping"),
+        ({"damping": -0.1}, "damping"),
+        ({"n_threads": 0}, "n_threads"),
+        ({"init": np.zeros((3, *SHAPE))}, "init"),
+        ({"init": np.zeros((2, *SHAPE))}, "init"),
+    ],
+)
+def test_bad_options_raise_and_name_the_argument(options, word):
+    with pytest.raises((InputError, TypeError), match=word):
+        cs.minimize(crf(), **options)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.solvers.registry import SOLVERS
+
+CRF = cs.DenseCRF(np.zeros((2, 4, 4)), [])
+
+
+def test_methods_are_listed_for_energies_that_they_accept():
+    assert cs.methods() == tuple(SOLVERS)
+    assert cs.methods(CRF) == ("mean_field", "mean_field_convergent")
+    assert cs.methods("no energy") == ()
+    for solver in SOLVERS.values():
+        assert callable(solver.load())
+        assert solver.summary
+        assert solver.paper
+
+
+def test_the_first_that_accepts_is_the_default():
+    assert cs.minimize(CRF).method == "mean_field"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "word"),
+    [
+        (lambda: cs.minimize(CRF, "meanfield"), cs.InputError, "'mean_field'"),
+        (lambda: cs.minimize("crf"), cs.InputTypeError, "str"),
+        (lambda: cs.minimize("crf", "mean_field"), cs.InputTypeError, "DenseCRF"),
+        (lambda: cs.minimize(CRF, dampening=0.5), cs.InputTypeError, "its options are"),
+    ],
+)
+def test_what_cannot_be_done_says_why(call, error, word):
+    with pytest.raises(error, match=word):
+        call()

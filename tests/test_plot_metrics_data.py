@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from classicseg import data, metrics, plot
+from classicseg.errors import InputError
+
+
+def test_palettes_grow_without_changing():
+    np.testing.assert_array_equal(plot.palette(5), plot.palette(30)[:5])
+    assert len(np.unique(plot.palette(60), axis=0)) == 60
+
+
+def test_overlays_show_any_image():
+    labels = np.eye(6, 8, dtype=int)
+    for image in (np.zeros((6, 8)), np.zeros((6, 8, 5)), np.zeros((6, 8, 2), np.uint16), np.ones((6, 8, 3), bool)):
+        picture = plot.overlay(image, labels)
+        assert picture.shape == (6, 8, 3)
+        assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(plot.label_image([[0, 9]], ignore_label=9)[0, 1], 255)
+    for call in (
+        lambda: plot.overlay(np.zeros((6, 7)), labels),
+        lambda: plot.overlay(np.zeros((6, 8)), labels, alpha=2),
+    ):
+        with pytest.raises(InputError):
+            call()
+
+
+def test_scores():
+    truth = np.array([0, 0, 1, 1, 2, 255])
+    labels = np.array([0, 1, 1, 1, 0, 0])
+    scores = metrics.scores(labels, truth, 4, ignore_label=255)
+    assert scores.accuracy == pytest.approx(3 / 5)
+    np.testing.assert_allclose(scores.iou, [1 / 3, 2 / 3, 0, np.nan])
+    np.testing.assert_allclose(scores.dice, [0.5, 0.8, 0, np.nan])
+    assert scores.mean_iou == pytest.approx(1 / 3)
+    with pytest.raises(InputError, match="no scored pixel"):
+        metrics.scores([0], [255], 2, ignore_label=255)
+    with pytest.raises(InputError, match="truth"):
+        metrics.scores([0], [7], 2)
+
+
+def test_the_sample_states_its_origin_and_is_imperfect():
+    s = data.sample()
+    assert "CC0" in s.origin
+    accuracy = metrics.scores(s.probabilities.argmax(0), s.truth, 5, ignore_label=s.ignore_label).accuracy
+    assert 0.7 < accuracy < 0.95
+    assert len(s.label_names) == len(s.probabilities)
+    np.testing.assert_allclose(s.probabilities.astype(float).sum(0), 1, atol=0.01)
