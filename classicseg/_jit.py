@@ -166,8 +166,6 @@ def _checked_thread_count(n: Any, name: str) -> int:
 def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[Any]:
     """``[call(0), ..., call(n_tasks - 1)]``, with up to `n_threads` calls at a time; the calls release the GIL."""
     results: list[Any] = [None] * n_tasks
-    if n_threads == 1 or n_tasks < 2:
-        return [call(task) for task in range(n_tasks)]
     tasks, failures = iter(range(n_tasks)), []
 
     def work() -> None:
@@ -176,17 +174,16 @@ def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[
                 results[task] = call(task)
         except BaseException as failure:
             failures.append(failure)
+            for _ in tasks:  # leave nothing to claim
+                pass
 
-    threads = [threading.Thread(target=work, name="classicseg", daemon=True) for _ in range(min(n_threads, n_tasks))]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        for _ in tasks:  # leave nothing to claim
-            pass
-        raise
+    helpers = min(n_threads, n_tasks) - 1  # the calling thread works as well
+    threads = [threading.Thread(target=work, name="classicseg", daemon=True) for _ in range(helpers)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
     if failures:
         raise failures[0]
     return results

@@ -126,7 +126,8 @@ class DenseCRF:
 
     def _exact_filters(self) -> list[ExactFilter]:
         if self._exact is None:
-            self._exact = [ExactFilter(np.stack(columns)) for columns in self._columns]
+            features = [np.stack([c.values / c.sigma for c in columns]) for columns in self._columns]
+            self._exact = [ExactFilter(f.reshape(len(f), -1)) for f in features]
         return self._exact
 
     def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
@@ -237,7 +238,7 @@ class DenseCRF:
             before, after = self._exact_filters()[k].factors(self.kernels[k].normalization)
         else:
             assert self._bank is not None
-            before, after = self._bank.factors[k]
+            before, after = self._bank.factors(k)
         ones = np.ones(self.n_points, np.float32)
         return (ones if before is None else before) * (ones if after is None else after)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import _validate
 from classicseg.filters._base import NORMALIZATIONS, Normalization
+from classicseg.filters._features import Column
 
 _Scale = float | Sequence[float]
 
@@ -25,8 +26,8 @@ class PairwiseKernel(ABC):
         _validate.choice(normalization, "normalization", NORMALIZATIONS)
 
     @abstractmethod
-    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Feature columns of the points of a grid, in standard deviations: a list of (n,) float32 or float64.
+    def columns(self, shape: tuple[int, ...]) -> list[Column]:
+        """Feature columns of the points of a grid.
 
         Raises
         ------
@@ -88,7 +89,7 @@ class GaussianKernel(PairwiseKernel):
             f"normalization={self.normalization!r})"
         )
 
-    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+    def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: x first, then y and z."""
         return _position_columns(shape, self.sigma, self.spacing)
 
@@ -155,13 +156,11 @@ class BilateralKernel(PairwiseKernel):
             f"color_sigma={_text(self.color_sigma)}, weight={self.weight:g}, normalization={self.normalization!r})"
         )
 
-    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+    def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: x, y and z, then the channels."""
         if self.image.shape[1:] != shape:
             raise _validate.InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
-        colors = [
-            (channel / np.float32(s)).reshape(-1) for channel, s in zip(self.image, self._color_sigmas, strict=True)
-        ]
+        colors = [Column(channel, s) for channel, s in zip(self.image, self._color_sigmas, strict=True)]
         return _position_columns(shape, self.sigma, self.spacing) + colors
 
 
@@ -207,23 +206,23 @@ class FeatureKernel(PairwiseKernel):
             f"normalization={self.normalization!r})"
         )
 
-    def columns(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+    def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: the features in their order."""
         if self.features.shape[1:] != shape:
             raise _validate.InputError(f"features cover {self.features.shape[1:]} points, but the unary covers {shape}")
-        return [feature.reshape(-1) for feature in self.features]
+        return [Column(feature, 1.0) for feature in self.features]
 
 
-def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[np.ndarray]:
+def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[Column]:
     """Coordinates of the grid points, fastest axis first."""
     sigmas = _validate.as_positive(sigma, "sigma", len(shape))
     spacings = _validate.as_positive(spacing, "spacing", len(shape))
     columns = []
     for axis in reversed(range(len(shape))):
-        line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis]) / np.float32(sigmas[axis])
+        line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis])
         along = [1] * len(shape)
         along[axis] = shape[axis]
-        columns.append(np.broadcast_to(line.reshape(along), shape).reshape(-1))
+        columns.append(Column(np.broadcast_to(line.reshape(along), shape), sigmas[axis]))
     return columns
 
 

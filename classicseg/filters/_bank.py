@@ -4,68 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from classicseg._jit import map_tasks, new_sync, run
 from classicseg.errors import InputError
 from classicseg.filters._base import Normalization, factors_of
+from classicseg.filters._features import Column, Features
 from classicseg.filters._stencil import AXES, Blur, stencil_blur
 from classicseg.kernels import lattice as kernels
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.filtering import filter_values
-from classicseg.kernels.row_sums import row_sums
+from classicseg.kernels.normalization import normalize
 from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 
 _POINTS_PER_STRIPE = 10_000
 _MAX_STRIPES = 16
-_FAR = 1000.0  # standard deviations
+_LINK_PARTS = 8
 _LARGEST_COORDINATE = 2.0**22  # float32 tells neighbouring lattice cells apart up to here
 
 
-def padded_features(columns: Sequence[np.ndarray], blur: Blur = AXES) -> np.ndarray:
-    """Stack feature columns of n points into a zero-padded (d, n_padded) float32 array.
-
-    Features far from the origin are moved there, or float32 would lose their fine differences. The move is one that
-    maps the lattice onto itself, so it changes nothing but rounding errors. Features that begin near 0, as those of
-    images do, stay as they are: exact ties between them are kept.
-    """
-    n = columns[0].size
-    low, high = (np.array([f(column) for column in columns], np.float64) for f in (np.min, np.max))
-    middle = (low + high) / 2
-    far = np.any(np.abs(middle) > (high - low) + _FAR)
-    shift = _centre_of_lattice(middle, blur.feature_scale(len(columns))) if far else np.zeros(len(columns))
-    features = np.zeros((len(columns), padded_pixels(n)), np.float32)
-    for row, column, offset in zip(features, columns, shift, strict=True):
-        np.subtract(column.reshape(-1), column.dtype.type(offset), out=row[:n], casting="same_kind")
-    return features
-
-
-def _centre_of_lattice(middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """A point of the feature space near `middle` that is a remainder-0 vertex of the lattice."""
-    d = middle.size
-    scaled = middle * scale
-    total, elevated = 0.0, np.zeros(d + 1)
-    for j in range(d, 0, -1):
-        elevated[j] = total - j * scaled[j - 1]
-        total += scaled[j - 1]
-    vertex = (d + 1) * np.round(elevated / (d + 1))
-    total, centre = 0.0, np.empty(d)
-    for j in range(d, 0, -1):
-        centre[j - 1] = (total - vertex[j]) / j
-        total += centre[j - 1]
-    return centre / scale
-
-
-def _radices(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _radices(features: Features, scale: np.ndarray) -> np.ndarray:
     """Radix of each coordinate in a vertex key, (d + 1,) int64, the last one 0.
 
     Where the product of all ranges fits into 63 bits the key is an exact packing. Where it does not, odd random
     numbers make keys of different vertices differ with overwhelming probability (about 2^-60 for each pair).
     """
     d = scale.size
-    low, high = features.min(axis=1) * scale, features.max(axis=1) * scale
+    low, high = features.low * scale, features.high * scale
     span = np.empty(d + 1)
     for j in range(d + 1):
         a, b = np.minimum(low, high)[j:], np.maximum(low, high)[j:]
@@ -89,159 +55,132 @@ def _radices(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return radix
 
 
-def build_bank(feature_sets: Sequence[np.ndarray], blurs: Sequence[Blur], n: int, n_threads: int) -> Bank:
-    """Build one lattice for each (d, n_padded) array of :func:`padded_features`, blurred as its blur says."""
+class _Lattice:
+    """One lattice on its way into a bank."""
+
+    def __init__(self, features: Features, blur: Blur, column: int) -> None:
+        self.features, self.blur, self.column, self.d = features, blur, column, features.d
+        scale = blur.feature_scale(self.d)
+        self.radix = _radices(features, scale)
+        self.scale = scale.astype(np.float32)
+        self.neighbour, self.border, self.link = (np.empty(0, np.uint32) for _ in range(3))
+        self.first_row = 0
+
+    def merge(self, stripe_keys: list[np.ndarray]) -> None:
+        self.start = np.concatenate([[0], np.cumsum([keys.size for keys in stripe_keys])]).astype(np.int64)
+        self.row_of = np.empty(self.start[-1], np.uint32)
+        self.table, self.log2_size, self.keys, self.target, self.own, self.own_duplicate = kernels.merge_stripes(
+            np.concatenate(stripe_keys), self.start, self.row_of
+        )
+        self.n_rows = self.keys.size + self.target.size
+
+    def plan_blur(self, n_shells: int) -> None:
+        """Allocate what :meth:`link_part` fills."""
+        if self.blur.shells:
+            self.steps = np.concatenate([shell @ self.radix for shell in self.blur.shells])
+            sizes = [len(shell) for shell in self.blur.shells] + [0] * (n_shells - len(self.blur.shells))
+            self.shell_end = np.cumsum(sizes).astype(np.int64)
+            self.border = np.empty(self.keys.size * n_shells, np.uint32)
+        else:
+            self.steps = (self.d + 1) * self.radix - self.radix[: self.d].sum()
+            self.neighbour = np.zeros((self.d + 1) * self.keys.size * 2, np.uint32)
+        self.part = np.linspace(0, self.keys.size, _LINK_PARTS + 1).astype(np.int64)
+
+    def link_part(self, p: int) -> np.ndarray:
+        """Find the neighbours of some of the vertices; those of a stencil are returned."""
+        where = self.keys, self.table, self.log2_size, self.steps
+        first, last = self.part[p], self.part[p + 1]
+        if self.blur.shells:
+            return kernels.find_links(*where, self.shell_end, self.first_row, first, last, self.border)
+        kernels.find_neighbours(*where, self.first_row, first, last, self.neighbour)
+        return self.link
+
+    def join_links(self, links: list[np.ndarray]) -> None:
+        before = np.cumsum([0, *(link.size for link in links)])
+        n_shells = self.border.size // max(1, self.keys.size)
+        for p in range(1, _LINK_PARTS):
+            self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before[p])
+        self.link = np.concatenate(links)
+
+
+def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
+    """Build one lattice for each set of features, blurred as its blur says."""
+    n = feature_sets[0].n
     n_padded = padded_pixels(n)
-    n_blocks = n_padded // PIXELS
     n_stripes = max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
-    stripe = np.linspace(0, n_blocks, n_stripes + 1).astype(np.int64)
-    column = np.concatenate([[0], np.cumsum([f.shape[0] + 1 for f in feature_sets])]).astype(np.int64)
+    stripe = np.linspace(0, n_padded // PIXELS, n_stripes + 1).astype(np.int64)
+    column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
     n_columns = int(column[-1])
     index = np.zeros(n_padded * n_columns, np.uint32)
     weight = np.zeros(n_padded * n_columns, np.float32)
+    lattices = [_Lattice(f, blur, int(c)) for f, blur, c in zip(feature_sets, blurs, column, strict=False)]
+    n_lattices = len(lattices)
+
+    def embed(task: int) -> np.ndarray:
+        lattice, s = lattices[task // n_stripes], task % n_stripes
+        block, origin = lattice.features.block(int(stripe[s]) * PIXELS, min(int(stripe[s + 1]) * PIXELS, n))
+        return kernels.embed_stripe(
+            block, origin, n, lattice.scale, lattice.radix, stripe[s], stripe[s + 1], lattice.column, n_columns,
+            index, weight,
+        )  # fmt: skip
+
+    stripe_keys = map_tasks(embed, n_lattices * n_stripes, n_threads)
+
+    def merge(k: int) -> None:
+        lattices[k].merge(stripe_keys[k * n_stripes : (k + 1) * n_stripes])
+
+    map_tasks(merge, n_lattices, n_threads)
     n_shells = max(1, *(len(blur.shells) for blur in blurs))
-    shell_weight = np.zeros((len(blurs), n_shells), np.float32)
-    first_row, parts = 1, []
-    for k, (features, blur) in enumerate(zip(feature_sets, blurs, strict=True)):
-        shell_weight[k, : len(blur.weights)] = blur.weights
-        part = _build_lattice(
-            features, blur, n, stripe, int(column[k]), n_columns, index, weight, first_row, n_shells, n_threads
-        )
-        parts.append(part)
-        first_row = part.duplicate[0] + part.duplicate[1]
+    first_row = 1
+    for lattice in lattices:
+        lattice.first_row = first_row
+        first_row += lattice.n_rows
+        lattice.plan_blur(n_shells)
+
+    def finish(task: int) -> np.ndarray | None:
+        k, s = task // (n_stripes + _LINK_PARTS), task % (n_stripes + _LINK_PARTS) - _LINK_PARTS
+        lattice = lattices[k]
+        if s < 0:
+            return lattice.link_part(s + _LINK_PARTS)
+        kernels.number_rows(
+            index, n, stripe[s], stripe[s + 1], lattice.column, n_columns, lattice.d + 1, lattice.row_of,
+            lattice.start[s], lattice.first_row,
+        )  # fmt: skip
+        return None
+
+    finished = map_tasks(finish, n_lattices * (n_stripes + _LINK_PARTS), n_threads)
+    for k, lattice in enumerate(lattices):
+        if lattice.blur.shells:
+            lattice.join_links(finished[k * (n_stripes + _LINK_PARTS) :][:_LINK_PARTS])
 
     def starts(arrays: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([[0], np.cumsum([a.size for a in arrays])])[:-1].astype(np.int64)
 
-    links_before = starts([part.link for part in parts])
+    shell_weight = np.zeros((n_lattices, n_shells), np.float32)
+    for weights, blur in zip(shell_weight, blurs, strict=True):
+        weights[: len(blur.weights)] = blur.weights
+    links_before = starts([lattice.link for lattice in lattices])
+    borders = [lat.border + np.uint32(before) for lat, before in zip(lattices, links_before, strict=True)]
     return Bank(
         index=index,
         weight_in=weight,
         weight_out=weight,
         column=column,
         stripe=stripe,
-        vertex=np.array([part.vertex for part in parts], np.int64),
-        duplicate=np.array([part.duplicate for part in parts], np.int64),
-        own=np.array([part.own for part in parts]),
-        own_duplicate=np.array([part.own_duplicate for part in parts]),
-        target_start=starts([part.target for part in parts]),
-        target=np.concatenate([part.target for part in parts]),
-        neighbour_start=starts([part.neighbour for part in parts]),
-        neighbour=np.concatenate([part.neighbour for part in parts]),
+        vertex=np.array([(lat.first_row, lat.keys.size) for lat in lattices], np.int64),
+        duplicate=np.array([(lat.first_row + lat.keys.size, lat.target.size) for lat in lattices], np.int64),
+        own=np.array([lat.first_row + lat.own for lat in lattices]),
+        own_duplicate=np.array([lat.first_row + lat.own_duplicate for lat in lattices]),
+        target_start=starts([lat.target for lat in lattices]),
+        target=np.concatenate([np.uint32(lat.first_row) + lat.target for lat in lattices]),
+        neighbour_start=starts([lat.neighbour for lat in lattices]),
+        neighbour=np.concatenate([lat.neighbour for lat in lattices]),
         shell_weight=shell_weight,
-        link_start=starts([part.link_border for part in parts]),
-        link_border=np.concatenate(
-            [part.link_border + np.uint32(before) for part, before in zip(parts, links_before, strict=True)]
-        ),
-        link=np.concatenate([part.link for part in parts]),
+        link_start=starts([lat.border for lat in lattices]),
+        link_border=np.concatenate(borders),
+        link=np.concatenate([lat.link for lat in lattices]),
         n_rows=-(-first_row // 16) * 16,  # whole cache lines, whatever the width of a part
     )
-
-
-class _Lattice(NamedTuple):
-    """One lattice's share of a bank; fields as there."""
-
-    vertex: tuple[int, int]
-    duplicate: tuple[int, int]
-    own: np.ndarray
-    own_duplicate: np.ndarray
-    target: np.ndarray
-    neighbour: np.ndarray
-    link_border: np.ndarray
-    link: np.ndarray
-
-
-def _build_lattice(
-    features: np.ndarray,
-    blur: Blur,
-    n: int,
-    stripe: np.ndarray,
-    column: int,
-    n_columns: int,
-    index: np.ndarray,
-    weight: np.ndarray,
-    first_row: int,
-    n_shells: int,
-    n_threads: int,
-) -> _Lattice:
-    d, n_padded = features.shape
-    scale = blur.feature_scale(d)
-    radix = _radices(features, scale)
-    scale32, flat = scale.astype(np.float32), features.reshape(-1)
-    n_stripes = stripe.size - 1
-
-    def embed(s: int) -> np.ndarray:
-        return kernels.embed_stripe(
-            flat, n, n_padded, scale32, radix, stripe[s], stripe[s + 1], column, n_columns, index, weight
-        )
-
-    stripe_keys = map_tasks(embed, n_stripes, n_threads)
-    start = np.concatenate([[0], np.cumsum([keys.size for keys in stripe_keys])]).astype(np.int64)
-    row_of = np.empty(start[-1], np.uint32)
-    table, log2_size, keys, target, own, own_duplicate = kernels.merge_stripes(
-        np.concatenate(stripe_keys), start, first_row, row_of
-    )
-
-    def number(s: int) -> None:
-        kernels.number_rows(index, n, stripe[s], stripe[s + 1], column, n_columns, d + 1, row_of, start[s])
-
-    map_tasks(number, n_stripes, n_threads)
-    neighbour, border, link = (np.empty(0, np.uint32) for _ in range(3))
-    if blur.shells:
-        border, link = _stencil_links(blur, keys, table, log2_size, radix, first_row, n_shells, n_threads)
-    else:
-        neighbour = _axis_neighbours(d, keys, table, log2_size, radix, first_row, n_threads)
-    return _Lattice(
-        (first_row, keys.size),
-        (first_row + keys.size, target.size),
-        own,
-        own_duplicate,
-        target,
-        neighbour,
-        border,
-        link,
-    )
-
-
-def _axis_neighbours(
-    d: int, keys: np.ndarray, table: np.ndarray, log2_size: int, radix: np.ndarray, first_row: int, n_threads: int
-) -> np.ndarray:
-    steps = (d + 1) * radix - radix[:d].sum()
-    neighbour = np.zeros((d + 1) * keys.size * 2, np.uint32)
-    part = np.linspace(0, keys.size, 4 * n_threads + 1).astype(np.int64)
-
-    def find(p: int) -> None:
-        kernels.find_neighbours(keys, table, log2_size, steps, first_row, part[p], part[p + 1], neighbour)
-
-    map_tasks(find, part.size - 1, n_threads)
-    return neighbour
-
-
-def _stencil_links(
-    blur: Blur,
-    keys: np.ndarray,
-    table: np.ndarray,
-    log2_size: int,
-    radix: np.ndarray,
-    first_row: int,
-    n_shells: int,
-    n_threads: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where the links of each vertex and shell end, and the links. Shells that a stencil does not have are empty."""
-    steps = np.concatenate([shell @ radix for shell in blur.shells])
-    sizes = [len(shell) for shell in blur.shells] + [0] * (n_shells - len(blur.shells))
-    shell_end = np.cumsum(sizes).astype(np.int64)
-    border = np.empty(keys.size * n_shells, np.uint32)
-    part = np.linspace(0, keys.size, 4 * n_threads + 1).astype(np.int64)
-
-    def find(p: int) -> np.ndarray:
-        return kernels.find_links(keys, table, log2_size, steps, shell_end, first_row, part[p], part[p + 1], border)
-
-    links = map_tasks(find, part.size - 1, n_threads)
-    before = np.cumsum([0, *(link.size for link in links)])
-    for p in range(1, part.size - 1):
-        border[part[p] * n_shells : part[p + 1] * n_shells] += np.uint32(before[p])
-    return border, np.concatenate(links)
 
 
 def parts_of(lanes: tuple[int, ...]) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
@@ -270,47 +209,41 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     return out
 
 
-def _row_sums(bank: Bank, n: int, n_threads: int) -> np.ndarray:
-    """What each lattice makes of a signal of ones, gains not applied, (n_lattices, n) float32."""
-    sums = np.empty((bank.vertex.shape[0], n), np.float32)
-    run(row_sums, n_threads, new_sync(3), bank, n, zero_rows(bank, 1, 1), zero_rows(bank, 1, 1), sums.reshape(-1))
-    return sums
-
-
 class LatticeBank:
     """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field."""
 
     def __init__(
         self,
-        columns: Sequence[Sequence[np.ndarray]],
+        columns: Sequence[Sequence[Column]],
         normalizations: Sequence[Normalization],
         *,
         accurate: bool,
         n_threads: int,
     ) -> None:
-        n = columns[0][0].size
-        self.n_points = n
         blurs = [stencil_blur(len(c)) if accurate else AXES for c in columns]
-        self.gains = [blur.gain(len(c)) for blur, c in zip(blurs, columns, strict=True)]
-        bank = build_bank([padded_features(c, b) for c, b in zip(columns, blurs, strict=True)], blurs, n, n_threads)
+        features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
+        self.n_points = features[0].n
+        self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
+        bank = build_bank(features, blurs, n_threads)
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
-        self.row_sums = list(_row_sums(bank, n, n_threads) * np.array(self.gains, np.float32)[:, None])
-        self.factors = [factors_of(sums, norm) for sums, norm in zip(self.row_sums, normalizations, strict=True)]
-        self._scale(self.bank.weight_in, [before for before, _ in self.factors], n_threads)
-        if one_sided:
-            self._scale(self.bank.weight_out, [after for _, after in self.factors], n_threads)
+        self._normalizations = normalizations
+        self._row_sums = np.empty((len(columns), self.n_points), np.float32)
+        before, after = np.array([_POWERS[norm] for norm in normalizations], np.float32).T
+        rows = [zero_rows(bank, 1, 1) for _ in range(2)]
+        run(
+            normalize, n_threads, new_sync(3), self.bank, self.n_points, np.array(self.gains, np.float32),
+            before.copy(), after.copy(), *rows, self._row_sums.reshape(-1),
+        )  # fmt: skip
 
-    def _scale(self, weight: np.ndarray, factors: list[np.ndarray | None], n_threads: int) -> None:
-        ones = np.ones(self.n_points, np.float32)
-        factor = np.stack([ones if f is None else f for f in factors])
-        border = np.linspace(0, self.n_points, 2 * n_threads + 1).astype(np.int64)
-
-        def part(t: int) -> None:
-            kernels.scale_weights(weight, factor, border[t], border[t + 1], self.bank.column)
-
-        map_tasks(part, 2 * n_threads, n_threads)
+    def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Factors of each point before and after lattice `k`, (n,) float32 each or None."""
+        return factors_of(self._row_sums[k], self._normalizations[k])
 
     def filter(self, k: int, values: np.ndarray, n_threads: int) -> np.ndarray:
         """The normalised lattice of kernel `k` applied to (C, n) float32 values."""
         return filter_with(self.bank, k, values, self.gains[k], False, n_threads)
+
+
+_POWERS = {"none": (0.0, 0.0), "before": (-1.0, 0.0), "after": (0.0, -1.0), "symmetric": (-0.5, -0.5)}
+"""Powers of the row sum before and after a filter."""

@@ -89,7 +89,7 @@ def _head(values, n):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _elevate(features, n_padded, at, scale, d, work):  # type: ignore[no-untyped-def]
+def _elevate(features, width, at, scale, d, work):  # type: ignore[no-untyped-def]
     """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)]).
 
     Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
@@ -97,7 +97,7 @@ def _elevate(features, n_padded, at, scale, d, work):  # type: ignore[no-untyped
     """
     total = fill(np.float32(0.0), ACROSS)
     for j in range(d, 0, -1):
-        scaled = multiply(load(features, (j - 1) * n_padded + at, ACROSS), fill(scale[j - 1], ACROSS))
+        scaled = multiply(load(features, (j - 1) * width + at, ACROSS), fill(scale[j - 1], ACROSS))
         store(work, j * PIXELS, subtract(total, multiply(fill(np.float32(j), ACROSS), scaled)))
         total = add(total, scaled)
     store(work, 0, total)
@@ -181,12 +181,12 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):  # type:
 
 
 @kernel
-def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_columns, index, weight):  # type: ignore[no-untyped-def]
+def embed_stripe(features, origin, n, scale, radix, first, last, column, n_columns, index, weight):  # type: ignore[no-untyped-def]
     """Locate the points of the blocks `first` to `last` and number the vertices that they touch.
 
     Parameters
     ----------
-    features : (d * n_padded,) float32, dimension after dimension
+    features : (d, m) float32, of the points from `origin` on
     scale : (d,) float32; radix : (d + 1,) int64, the last one 0
     column : where this lattice's d + 1 columns start in the rows of `index` and `weight`
     index : (n_padded * n_columns,) uint32, filled with vertex numbers of this stripe
@@ -196,7 +196,7 @@ def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_col
     -------
     (n_vertices,) int64 : the keys of the vertices, in the order in which they were met
     """
-    d = scale.size
+    d, flat = scale.size, features.reshape(-1)
     radix_sum = np.int64(0)
     for i in range(d):
         radix_sum += radix[i]
@@ -209,7 +209,7 @@ def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_col
     n_vertices = 0
     for block in range(first, last):
         at = block * PIXELS
-        _elevate(features, n_padded, at, scale, d, work)
+        _elevate(flat, features.shape[1], at - origin, scale, d, work)
         _round_to_simplex(d, work)
         _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
         for p in range(min(PIXELS, n - at)):
@@ -234,10 +234,10 @@ def embed_stripe(features, n, n_padded, scale, radix, first, last, column, n_col
 
 
 @kernel
-def merge_stripes(stripe_keys, stripe_start, first_row, row_of):  # type: ignore[no-untyped-def]
+def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped-def]
     """Give every vertex one row, and every further stripe that touches it a duplicate row.
 
-    Rows are numbered stripe by stripe from `first_row` on, the duplicates behind all vertices.
+    Rows are numbered stripe by stripe from 0 on, the duplicates behind all vertices.
 
     Parameters
     ----------
@@ -261,13 +261,13 @@ def merge_stripes(stripe_keys, stripe_start, first_row, row_of):  # type: ignore
     own, own_duplicates = np.empty(n_stripes + 1, np.int64), np.empty(n_stripes + 1, np.int64)
     n_vertices = n_duplicates = 0
     for s in range(n_stripes):
-        own[s] = first_row + n_vertices
+        own[s] = n_vertices
         own_duplicates[s] = n_duplicates
         for i in range(stripe_start[s], stripe_start[s + 1]):
             slot = _find(table, 64 - log2_size, stripe_keys[i])
             row = table[2 * slot + 1]
             if row == EMPTY:
-                row = first_row + n_vertices
+                row = np.int64(n_vertices)
                 table[2 * slot] = stripe_keys[i]
                 table[2 * slot + 1] = row
                 keys[n_vertices] = stripe_keys[i]
@@ -278,23 +278,22 @@ def merge_stripes(stripe_keys, stripe_start, first_row, row_of):  # type: ignore
                 is_duplicate[i] = 1
                 row_of[i] = n_duplicates
                 n_duplicates += 1
-    own[n_stripes] = first_row + n_vertices
+    own[n_stripes] = n_vertices
     own_duplicates[n_stripes] = n_duplicates
-    first_duplicate = first_row + n_vertices
     for s in range(n_stripes + 1):
-        own_duplicates[s] += first_duplicate
+        own_duplicates[s] += n_vertices
     for i in range(total):
         if is_duplicate[i]:
-            row_of[i] += first_duplicate
+            row_of[i] += n_vertices
     return table, log2_size, _head(keys, n_vertices), _head(target, n_duplicates), own, own_duplicates
 
 
 @kernel
-def number_rows(index, n, first, last, column, n_columns, n_own, row_of, start):  # type: ignore[no-untyped-def]
+def number_rows(index, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
     """Replace a stripe's own vertex numbers in `index` by rows."""
     for i in range(first * PIXELS, min(last * PIXELS, n)):
         for k in range(i * n_columns + column, i * n_columns + column + n_own):
-            put(index, k, item(row_of, start + np.intp(item(index, k))))
+            put(index, k, np.uint32(first_row) + item(row_of, start + np.intp(item(index, k))))
 
 
 @kernel
@@ -310,8 +309,8 @@ def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neigh
             slot = _find(table, shift, item(keys, v) + steps[axis])
             row = item(table, 2 * slot + 1)
             if row != EMPTY:
-                put(neighbours, pairs + 2 * v, np.uint32(row))
-                put(neighbours, pairs + 2 * (row - first_row) + 1, np.uint32(first_row + v))
+                put(neighbours, pairs + 2 * v, np.uint32(first_row + row))
+                put(neighbours, pairs + 2 * row + 1, np.uint32(first_row + v))
 
 
 @kernel
@@ -337,19 +336,8 @@ def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last,
             for step in range(start, shell_end[shell]):
                 row = item(table, 2 * _find(table, shift, item(keys, v) + item(steps, step)) + 1)
                 if row != EMPTY:
-                    put(links, n, np.uint32(row))
+                    put(links, n, np.uint32(first_row + row))
                     n += 1
             start = shell_end[shell]
             put(border, v * shell_end.size + shell, np.uint32(n))
     return _head(links, n)
-
-
-@kernel
-def scale_weights(weight, factor, first, last, column):  # type: ignore[no-untyped-def]
-    """Multiply the pairs of the points `first` to `last` by each lattice's factor, (n_lattices, n) float32."""
-    pair = first * column[-1]
-    for i in range(first, last):
-        for k in range(factor.shape[0]):
-            for _ in range(column[k], column[k + 1]):
-                put(weight, pair, item(weight, pair) * factor[k, i])
-                pair += 1

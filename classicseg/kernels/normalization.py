@@ -1,4 +1,4 @@
-"""Row sums of all lattices of a bank: what filtering a signal of ones gives. Normalisation needs nothing else."""
+"""Normalising all lattices of a bank: their row sums, which filtering a signal of ones gives, go into the weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 from classicseg._jit import inline, kernel
 from classicseg.kernels.simd import PIXELS, item, put
 from classicseg.kernels.threads import aborted, barrier, claim
+
+_TINY = np.float32(1e-20)
 
 
 @inline
@@ -44,15 +46,30 @@ def _blur_stencil(bank, k, rows, other):  # type: ignore[no-untyped-def]
         put(rows, v, item(other, v))
 
 
+@inline
+def _scale(weight, first, last, sum_, power):  # type: ignore[no-untyped-def]
+    factor = np.float32(1.0)
+    if power == np.float32(-0.5):
+        factor /= np.sqrt(sum_ + _TINY)
+    elif power == np.float32(-1.0):
+        factor /= sum_ + _TINY
+    for pair in range(first, last):
+        put(weight, pair, item(weight, pair) * factor)
+
+
 @kernel
-def row_sums(sync, n_threads, bank, n, rows, other, sums):  # type: ignore[no-untyped-def]
-    """Splat ones, blur, slice.
+def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):  # type: ignore[no-untyped-def]
+    """Splat ones, blur, slice; then scale the weights of every point by the sum found there.
 
     Parameters
     ----------
+    gain : (n_lattices,) float32, factor of each lattice
+    before, after : (n_lattices,) float32, power of the row sum that multiplies the weights of splatting and of
+        slicing; where both kinds of weights are one array, the powers are equal
     rows, other : (bank.n_rows,) float32, row 0 zero
-    sums : (n_lattices * n,) float32, written; lattice gains are not applied
+    sums : (n_lattices * n,) float32, filled with the row sums
     """
+    shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
     n_stripes, n_lattices, n_columns = bank.stripe.size - 1, bank.vertex.shape[0], bank.column[-1]
     while True:
         s = claim(sync, 0)
@@ -87,10 +104,13 @@ def row_sums(sync, n_threads, bank, n, rows, other, sums):  # type: ignore[no-un
         if s >= n_stripes or aborted(sync):
             break
         for i in range(bank.stripe[s] * PIXELS, min(bank.stripe[s + 1] * PIXELS, n)):
-            pair = i * n_columns
             for k in range(n_lattices):
+                first, last = i * n_columns + bank.column[k], i * n_columns + bank.column[k + 1]
                 total = np.float32(0.0)
-                for _ in range(bank.column[k], bank.column[k + 1]):
+                for pair in range(first, last):
                     total += item(bank.weight_in, pair) * item(rows, np.intp(item(bank.index, pair)))
-                    pair += 1
+                total *= gain[k]
                 put(sums, k * n + i, total)
+                _scale(bank.weight_in, first, last, total, before[k])
+                if not shared:
+                    _scale(bank.weight_out, first, last, total, after[k])
