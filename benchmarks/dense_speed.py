@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 from harness import machine, milliseconds, ratio, save, take_turns
@@ -73,16 +74,15 @@ def measure_memory(case: str, library: str) -> None:
     }
     runs[library](np.ascontiguousarray(unary[:, :40, :50]), np.ascontiguousarray(image[:40, :50]))
     before = _status("VmRSS")
-    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-        file.write("5")  # forget the peak so far
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     kept = runs[library](unary, image)
     print((_status("VmHWM") - before) / (height * width))
     del kept
 
 
 def _status(field: str) -> int:
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def main() -> None:

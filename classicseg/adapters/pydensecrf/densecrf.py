@@ -61,6 +61,8 @@ NO_NORMALIZATION, NORMALIZE_BEFORE, NORMALIZE_AFTER, NORMALIZE_SYMMETRIC = Norma
 
 _NORMALIZATIONS = ("none", "before", "after", "symmetric")
 
+_RULED_OUT = np.float32(1e30)  # stands for the infinite cost -log(0): no message outweighs it
+
 
 class Unary:
     """Costs of all labels, (L, N)."""
@@ -75,10 +77,25 @@ class ConstUnary(Unary):
     Parameters
     ----------
     u : array_like, (L, N)
+        Copied. ``+inf`` rules a label out; every variable needs a label that is not ruled out.
+
+    Raises
+    ------
+    ValueError
+        If there are not two axes, or a value is NaN or ``-inf``, or all labels of a variable are ruled out.
     """
 
     def __init__(self, u: ArrayLike) -> None:
-        super().__init__(_validate.as_numbers(u, "u", axes=(2,)))
+        if isinstance(u, np.ndarray) and u.dtype.kind == "f":
+            u = np.minimum(u, _RULED_OUT)
+        costs = _validate.as_numbers(u, "u", axes=(2,)).copy()
+        hopeless = costs.min(axis=0) >= _RULED_OUT
+        if hopeless.any():
+            raise InputError(
+                f"u must leave every variable a label of finite cost, got none at variable {int(hopeless.argmax())} "
+                f"({int(hopeless.sum())} such variables)"
+            )
+        super().__init__(costs)
 
 
 class LogisticUnary(Unary):
@@ -112,7 +129,8 @@ class DenseCRF:
     Notes
     -----
     Marginals are plain (L, N) float32 arrays, so that ``Q[1]`` and ``Q.reshape`` work beside ``np.array(Q)``. Terms
-    add up: adding one twice doubles its weight. Instances can be pickled and subclassed.
+    add up: adding one twice doubles its weight. Arrays are copied: changing them later changes nothing. Instances can
+    be pickled and subclassed.
 
     Examples
     --------
@@ -126,14 +144,14 @@ class DenseCRF:
     """
 
     def __init__(self, nvar: int, nlabels: int, *args: Any, **kwargs: Any) -> None:  # further ones are ignored there
-        self._shape: tuple[int, ...] = (_validate.as_count(nvar, "nvar", 1),)
-        self._n_labels = _validate.as_count(nlabels, "nlabels", 1)
-        self._reset()
-
-    def _reset(self) -> None:
+        self._shape: tuple[int, ...] = (_count(nvar, "nvar"),)
+        self._n_labels = _count(nlabels, "nlabels")
         self._costs: np.ndarray | None = None
         self._kernels: list[PairwiseKernel] = []
         self._energy: dense_crf.DenseCRF | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_energy": None}  # its lattices are large, and soon built again
 
     # --- terms ----------------------------------------------------------------------------------------------------
 
@@ -141,7 +159,9 @@ class DenseCRF:
         """Set the unary from a :class:`ConstUnary` or a :class:`LogisticUnary`."""
         if not isinstance(unary, Unary):
             raise InputTypeError(f"unary must be a ConstUnary or LogisticUnary, got {type(unary).__name__}")
-        self.setUnaryEnergy(unary.costs)
+        if unary.costs.shape != self._flat:
+            raise InputError(f"the unary u must have shape {self._flat}, labels first, got {unary.costs.shape}")
+        self._costs, self._energy = unary.costs, None
 
     def setUnaryEnergy(self, u: ArrayLike, f: ArrayLike | None = None) -> None:  # noqa: N802
         """Set the unary.
@@ -149,20 +169,16 @@ class DenseCRF:
         Parameters
         ----------
         u : array_like, (L, N)
-            Costs; or with `f` the weights (L, F) of a linear classifier.
+            Costs, see :class:`ConstUnary`; or with `f` the weights (L, F) of a linear classifier.
         f : array_like, (F, N), optional
             Its features.
 
         Raises
         ------
         ValueError
-            If the shape does not fit or a value is not finite.
+            If the shape does not fit or a value cannot be a cost.
         """
-        costs = _validate.as_numbers(u, "u", axes=(2,)) if f is None else LogisticUnary(u, f).costs
-        wanted = (self._n_labels, int(np.prod(self._shape)))
-        if costs.shape != wanted:
-            raise InputError(f"u must have shape {wanted}, labels first, got {costs.shape}")
-        self._costs, self._energy = costs, None
+        self.setUnary(ConstUnary(u) if f is None else LogisticUnary(u, f))
 
     def addPairwiseEnergy(  # noqa: N802
         self,
@@ -190,10 +206,10 @@ class DenseCRF:
             If a shape does not fit or a value is not finite.
         """
         array = _validate.as_features(features)
-        n = int(np.prod(self._shape))
+        n = self._flat[1]
         if array.ndim != 2 or array.shape[1] != n:
             raise InputError(f"features must have shape (F, {n}), got {array.shape}")
-        grid = array.reshape(array.shape[0], *self._shape)
+        grid = array.copy().reshape(array.shape[0], *self._shape)
         weight, options = self._term(compat, kernel, normalization, array.shape[0])
         self._add(FeatureKernel(grid, weight, **options))
 
@@ -224,7 +240,7 @@ class DenseCRF:
         ndarray, (L, N), float32
             Marginals.
         """
-        n_iter = max(0, int(niter))
+        n_iter = max(0, int(_validate.as_weight(niter, "niter")))
         if self._n_labels == 1:
             return np.ones(self._flat, np.float32)
         marginals = mean_field(self._crf(), max_iter=n_iter).marginals
@@ -239,6 +255,8 @@ class DenseCRF:
 
     def stepInference(self, Q: np.ndarray, tmp1: Any, tmp2: Any) -> None:  # noqa: N802
         """Update marginals once, in place; the scratch matrices are not used."""
+        if not (isinstance(Q, np.ndarray) and Q.dtype.kind == "f" and Q.flags.writeable):
+            raise InputTypeError(f"Q is updated in place and must be a writable array of floats, got {_described(Q)}")
         logits = -self._message(Q)
         if self._costs is not None:
             logits -= self._costs
@@ -258,10 +276,10 @@ class DenseCRF:
     def _message(self, Q: ArrayLike) -> np.ndarray:
         """Pairwise costs of all labels under marginals `Q`, (L, N)."""
         q = _validate.as_values(Q, self._flat[1:], "Q", n_channels=self._n_labels)
-        if self._n_labels == 1:
-            return np.zeros(self._flat, np.float32)
-        energy = self._crf()
-        return energy.pairwise_message(q.reshape(energy.unary.shape)).reshape(self._flat)
+        if self._n_labels == 1:  # energies need a second label: one of no probability
+            q = np.concatenate([q, np.zeros_like(q)])
+        message = self._crf().pairwise_message(q.reshape(-1, *self._shape))
+        return message.reshape(q.shape)[: self._n_labels]
 
     @property
     def _flat(self) -> tuple[int, int]:
@@ -269,8 +287,11 @@ class DenseCRF:
 
     def _crf(self) -> dense_crf.DenseCRF:
         if self._energy is None:
-            costs = np.zeros(self._flat, np.float32) if self._costs is None else self._costs
-            self._energy = dense_crf.DenseCRF(costs.reshape(self._n_labels, *self._shape), self._kernels)
+            if self._costs is None or self._n_labels == 1:
+                costs = np.zeros((max(2, self._n_labels), self._flat[1]), np.float32)
+            else:
+                costs = self._costs
+            self._energy = dense_crf.DenseCRF(costs.reshape(-1, *self._shape), self._kernels)
         return self._energy
 
 
@@ -297,8 +318,9 @@ class DenseCRF2D(DenseCRF):
     """
 
     def __init__(self, w: int, h: int, nlabels: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_validate.as_count(w, "w", 1) * _validate.as_count(h, "h", 1), nlabels)
-        self._shape = (int(h), int(w))
+        height, width = _count(h, "h"), _count(w, "w")
+        super().__init__(height * width, nlabels)
+        self._shape = (height, width)
 
     def addPairwiseGaussian(  # noqa: N802
         self,
@@ -338,12 +360,25 @@ class DenseCRF2D(DenseCRF):
         ValueError
             If the size of the image is not that of the CRF or a value is out of range.
         """
-        image = np.asarray(rgbim)
+        image = _validate.as_numbers(rgbim, "rgbim")
         if image.ndim != 3 or image.shape[:2] != self._shape:
             h, w = self._shape
             raise InputError(f"rgbim must have shape ({h}, {w}, channels) as DenseCRF2D({w}, {h}), got {image.shape}")
+        scales = _validate.as_positive(srgb, "srgb", image.shape[2])
         weight, options = self._term(compat, kernel, normalization, 2 + image.shape[2])
-        self._add(BilateralKernel(image.copy(), _rows_first(sxy), srgb, weight, **options))
+        planes = np.moveaxis(image, 2, 0).copy()
+        self._add(BilateralKernel(planes, _rows_first(sxy), scales, weight, channel_axis=0, **options))
+
+
+def _count(value: Any, name: str) -> int:
+    """A size of at least 1. Scripts pass quotients of sizes: decimals are cut off, as pydensecrf does."""
+    return _validate.as_count(int(_validate.as_weight(value, name)), name, 1)
+
+
+def _described(value: Any) -> str:
+    if not isinstance(value, np.ndarray):
+        return type(value).__name__
+    return f"{'an' if value.flags.writeable else 'a read-only'} array of {value.dtype}"
 
 
 def _rows_first(sxy: Any) -> tuple[float, ...]:
@@ -360,6 +395,8 @@ def _member(kind: type[IntEnum], value: Any, name: str) -> int:
 
 def _compatibility(compat: Any, n_labels: int) -> Diagonal | Matrix:
     values = _validate.as_numbers(compat, "compat")
+    if values.shape == (1, 1) and n_labels == 1:
+        values = values[0]
     if values.ndim == 0:
         return Diagonal(values)  # Potts up to a constant, which klDivergence would show
     if values.shape == (n_labels,):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from numbers import Number
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import _validate
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 
 __all__ = [
     "compute_unary",
@@ -54,6 +54,7 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     [[0.69, 0.36], [0.69, 1.20]]
     """
     n = _validate.as_count(n_labels, "n_labels", 2)
+    _validate.as_weight(gt_prob, "gt_prob")
     if not 0 < gt_prob < 1:
         raise InputError(f"gt_prob must be above 0 and below 1, got {gt_prob!r}")
     array = np.asarray(labels).reshape(-1)
@@ -78,12 +79,12 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     Parameters
     ----------
     sm : array_like, (L, ...)
-        Probabilities; they need not sum to 1.
+        Probabilities; they need not sum to 1, and with `clip` any number but NaN is taken.
     scale : float, optional
         In (0, 1]: mix with the uniform distribution, ``scale * p + (1 - scale) / L``.
     clip : float, optional
-        Lower probabilities are raised to it; None leaves them, and a 0 then gives an infinite cost, which
-        ``setUnaryEnergy`` refuses.
+        Lower probabilities are raised to it; None leaves them, and a 0 then gives an infinite cost, which rules the
+        label out.
 
     Returns
     -------
@@ -92,7 +93,9 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     Raises
     ------
     ValueError
-        If `scale` is out of range.
+        If `scale` is out of range, or a value is NaN or, unclipped, negative.
+    TypeError
+        If `sm` does not hold real numbers.
 
     Examples
     --------
@@ -101,14 +104,25 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     [[0.69, 0.0], [0.69, 11.51]]
     """
     p = np.asarray(sm)
+    if p.ndim == 0 or p.dtype.kind not in "biuf":
+        raise InputTypeError(f"sm must be an array of real numbers, labels first, got {sm!r}")
     if scale is not None:
+        _validate.as_weight(scale, "scale")
         if not 0 < scale <= 1:
             raise InputError(f"scale must be above 0 and at most 1, got {scale!r}")
-        p = scale * p + (1 - scale) / p.shape[0]
+        p = scale * p + np.float64((1 - scale) * (1 / p.shape[0]))  # in float64, as pydensecrf computes it
     if clip is not None:
         p = np.clip(p, clip, 1.0)
-    with np.errstate(divide="ignore"):
-        return np.ascontiguousarray((-np.log(p)).reshape(p.shape[0], -1).astype(np.float32))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        costs = np.ascontiguousarray((-np.log(p)).reshape(p.shape[0], -1).astype(np.float32))
+    wrong = np.isnan(costs)
+    if wrong.any():
+        label, variable = np.unravel_index(int(wrong.argmax()), costs.shape)
+        raise InputError(
+            f"sm must hold probabilities, got NaN or a negative number for label {label} at variable {variable} "
+            f"({int(wrong.sum())} such values)"
+        )
+    return costs
 
 
 def softmax_to_unary(sm: ArrayLike, GT_PROB: float = 1) -> np.ndarray:  # noqa: N803
@@ -169,7 +183,8 @@ def create_pairwise_bilateral(
     Raises
     ------
     ValueError
-        If a standard deviation is not positive or their number is too large.
+        If a standard deviation is not positive or their number does not fit, if the image is not finite, or if it
+        has no axis `chdim`.
 
     Examples
     --------
@@ -178,13 +193,14 @@ def create_pairwise_bilateral(
     >>> create_pairwise_bilateral((1, 1), (10,), np.full((2, 3), 5), chdim=-1).shape
     (3, 6)
     """
-    image = np.asarray(img)
-    channels = image[np.newaxis] if chdim == -1 else np.moveaxis(image, chdim, 0)
-    channels = channels.astype(np.float32)
-    if isinstance(schan, Number):
-        channels /= _validate.as_positive(schan, "schan", 1)[0]
+    image = _validate.as_numbers(img, "img")
+    if not -image.ndim <= chdim < image.ndim:
+        raise InputError(f"chdim must be an axis of img, which has shape {image.shape}, or -1 for none, got {chdim!r}")
+    channels = (image[np.newaxis] if chdim == -1 else np.moveaxis(image, chdim, 0)).copy()
+    scales = _scales(schan, "schan")
+    if np.ndim(schan) == 0:
+        channels /= scales[0]
     else:
-        scales = _validate.as_positive(schan, "schan", None)
         if len(scales) > len(channels):
             raise InputError(f"schan has {len(scales)} entries for {len(channels)} channels: {schan!r}")
         for channel, scale in zip(channels, scales, strict=False):
@@ -194,10 +210,16 @@ def create_pairwise_bilateral(
 
 
 def _positions(sdims: Sequence[float], shape: tuple[int, ...]) -> np.ndarray:
-    scales = _validate.as_positive(sdims, "sdims", None)
+    scales = _scales(sdims, "sdims")
     if len(scales) != len(shape):
         raise InputError(f"sdims must have {len(shape)} entries for the shape {shape}, got {sdims!r}")
     grid = np.indices(shape, np.float32)
     for axis, scale in zip(grid, scales, strict=True):
         axis /= scale
     return grid
+
+
+def _scales(values: Any, name: str) -> list[Any]:
+    """Positive numbers, as they were given: their dtype decides how pydensecrf rounds the quotients."""
+    _validate.as_positive(values, name, None)
+    return [values] if np.ndim(values) == 0 else list(values)

@@ -98,14 +98,36 @@ def test_any_layout_and_dtype_and_nothing_is_changed():
         np.testing.assert_array_equal(im, before[1])
 
 
-def test_the_image_may_change_after_it_was_added():
-    image = photo(24, 32)
-    d = dcrf.DenseCRF2D(32, 24, 3)
-    d.setUnaryEnergy(costs(3, (24, 32)).reshape(3, -1))
-    d.addPairwiseGaussian(3, 3)
-    d.addPairwiseBilateral(40, 13, image, 5)
-    image[:] = 0
-    np.testing.assert_array_equal(d.inference(5), filled().inference(5))
+def test_arrays_may_change_after_they_were_added():
+    image, unary, features = photo(24, 32), costs(3, (24, 32)).reshape(3, -1), np.random.default_rng(0).random((2, 768))
+    answers = []
+    for change in (False, True):
+        d = dcrf.DenseCRF2D(32, 24, 3)
+        d.setUnaryEnergy(unary)
+        d.addPairwiseEnergy(features, 3)
+        d.addPairwiseBilateral(40, 13, image, 5)
+        if change:
+            image[:], unary[:], features[:] = 0, 1, 2
+        answers.append(d.inference(5))
+    np.testing.assert_array_equal(*answers)
+
+
+def test_infinite_costs_rule_labels_out():
+    unary = costs(3, (24, 32)).reshape(3, -1)
+    unary[0, :100] = np.inf
+    unary[1:, 100:200] = np.inf
+    d = filled()
+    d.setUnaryEnergy(unary)
+    q = d.inference(5)
+    assert not q[0, :100].any()
+    np.testing.assert_array_equal(q[0, 100:200], 1)
+    np.testing.assert_allclose(q.sum(axis=0), 1, atol=1e-5)
+
+
+def test_sizes_may_be_quotients():
+    d = dcrf.DenseCRF2D(16 / 2, 13 / 2, 2.0)
+    d.setUnaryEnergy(costs(2, (6, 8)).reshape(2, -1))
+    assert d.inference(1).shape == (2, 48)
 
 
 def test_unary_classes():
@@ -139,9 +161,18 @@ def test_enums():
         (lambda d: d.addPairwiseGaussian(sxy=3, compat=3, kernel=7), "kernel"),
         (lambda d: d.addPairwiseGaussian(sxy=3, compat=3, normalization=4), "normalization"),
         (lambda d: d.addPairwiseBilateral(80, 13, np.zeros((8, 6, 3), np.uint8), 10), "rgbim"),
-        (lambda d: d.addPairwiseBilateral(80, 0, np.zeros((6, 8, 3), np.uint8), 10), "color_sigma"),
+        (lambda d: d.addPairwiseBilateral(80, 0, np.zeros((6, 8, 3), np.uint8), 10), "srgb"),
         (lambda d: d.addPairwiseEnergy(np.zeros((2, 47)), 3), "features"),
+        (lambda d: d.addPairwiseBilateral(80, 13, np.full((6, 8, 3), np.nan), 10), "rgbim"),
         (lambda d: d.setUnary(np.zeros((2, 48))), "unary"),
+        (lambda d: d.setUnary(dcrf.ConstUnary(np.zeros((2, 47)))), "shape"),
+        (lambda d: d.setUnaryEnergy(np.full((2, 48), np.inf)), "finite cost"),
+        (lambda d: d.setUnaryEnergy(np.full((2, 48), -np.inf)), "finite"),
+        (lambda d: d.inference(np.nan), "niter"),
+        (lambda d: d.inference("5"), "niter"),
+        (lambda d: d.stepInference([[1.0]], None, None), "Q"),
+        (lambda d: dcrf.DenseCRF2D(0, 6, 2), "w must"),
+        (lambda d: dcrf.DenseCRF(4, 0.5), "nlabels"),
     ],
 )
 def test_bad_input_raises_and_names_the_argument(call, word):

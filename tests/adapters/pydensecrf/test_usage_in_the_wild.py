@@ -109,6 +109,36 @@ def test_an_unmodified_script_runs(tmp_path):
     assert done.stdout.strip() == ("__main__ ['--flag', '1'] beside classicseg.adapters.pydensecrf.densecrf 0")
 
 
+WORKERS = """
+import multiprocessing
+
+import pydensecrf.densecrf as dcrf
+
+
+def made_by(_):
+    return dcrf.__name__
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(*pool.map(made_by, [0]))
+"""
+
+
+def test_worker_processes_of_a_script_are_answered_too(tmp_path):
+    (tmp_path / "script.py").write_text(WORKERS)
+    command = [sys.executable, "-m", "classicseg.pydensecrf", str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "classicseg.adapters.pydensecrf.densecrf"
+
+
+def test_help_of_the_runner():
+    done = subprocess.run(
+        [sys.executable, "-m", "classicseg.pydensecrf", "-h"], capture_output=True, text=True, check=True
+    )
+    assert "usage" in done.stdout
+
+
 @pytest.mark.parametrize(("arguments", "word"), [([], "usage"), (["none.py"], "no such script")])
 def test_wrong_calls_of_the_runner_say_so(arguments, word):
     done = subprocess.run([sys.executable, "-m", "classicseg.pydensecrf", *arguments], capture_output=True, text=True)

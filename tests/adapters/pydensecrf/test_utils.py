@@ -35,7 +35,7 @@ def test_equal_to_pydensecrf(call):
     answer, expected = call(ours), call(theirs)
     assert answer.dtype == np.float32
     assert answer.shape == expected.shape
-    np.testing.assert_allclose(answer, expected, rtol=2e-6, atol=1e-7)
+    np.testing.assert_array_equal(answer, expected)
 
 
 def test_unsigned_labels_with_a_zero_work():
@@ -52,6 +52,9 @@ def test_unsigned_labels_with_a_zero_work():
         (lambda: ours.unary_from_labels([0], 1, 0.7), "n_labels"),
         (lambda: ours.unary_from_labels([0], 2, 1.0), "gt_prob"),
         (lambda: ours.unary_from_softmax(P, scale=0), "scale"),
+        (lambda: ours.unary_from_softmax(-P, clip=None), "sm"),
+        (lambda: ours.unary_from_softmax(np.full((2, 3), np.nan)), "sm"),
+        (lambda: ours.create_pairwise_bilateral((1, 1), 1, IMAGE, chdim=3), "chdim"),
         (lambda: ours.create_pairwise_gaussian((0, 1), (2, 2)), "sdims"),
         (lambda: ours.create_pairwise_gaussian((1,), (2, 2)), "sdims"),
         (lambda: ours.create_pairwise_bilateral((1, 1), 0, IMAGE, chdim=2), "schan"),
