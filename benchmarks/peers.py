@@ -1,6 +1,8 @@
-"""The same dense CRF, in pydensecrf2 and in classicseg."""
+"""The same dense CRF in pydensecrf2, in classicseg, and in classicseg's drop-in for pydensecrf."""
 
 from __future__ import annotations
+
+import importlib
 
 import numpy as np
 
@@ -12,6 +14,9 @@ Parameters = tuple[float, float, float, float, float, int]
 README: Parameters = (3, 3, 80, 13, 10, 10)
 IRNET: Parameters = (3, 3, 50, 5, 10, 10)
 DEEPLAB: Parameters = (1, 3, 67, 3, 4, 10)
+
+PEER = "pydensecrf"
+DROP_IN = "classicseg.adapters.pydensecrf"
 
 
 def with_classicseg(
@@ -25,11 +30,11 @@ def with_classicseg(
     return result.labels, result.marginals
 
 
-def with_pydensecrf(unary: np.ndarray, image: np.ndarray, p: Parameters) -> tuple[np.ndarray, np.ndarray]:
+def with_pydensecrf(
+    unary: np.ndarray, image: np.ndarray, p: Parameters, package: str = PEER
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and marginals; 8-bit RGB by the built-in terms, anything else by features."""
-    import pydensecrf.densecrf as dcrf
-    from pydensecrf.utils import create_pairwise_bilateral, create_pairwise_gaussian
-
+    dcrf, utils = (importlib.import_module(f"{package}.{name}") for name in ("densecrf", "utils"))
     n_labels, *spatial = unary.shape
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         crf = dcrf.DenseCRF2D(spatial[1], spatial[0], n_labels)
@@ -39,8 +44,8 @@ def with_pydensecrf(unary: np.ndarray, image: np.ndarray, p: Parameters) -> tupl
         crf = dcrf.DenseCRF(int(np.prod(spatial)), n_labels)
         d = len(spatial)
         channels = image[..., None] if image.ndim == d else image
-        crf.addPairwiseEnergy(create_pairwise_gaussian((p[0],) * d, spatial), compat=p[1])
-        features = create_pairwise_bilateral((p[2],) * d, p[3], channels.astype(np.float32), chdim=d)
+        crf.addPairwiseEnergy(utils.create_pairwise_gaussian((p[0],) * d, spatial), compat=p[1])
+        features = utils.create_pairwise_bilateral((p[2],) * d, p[3], channels.astype(np.float32), chdim=d)
         crf.addPairwiseEnergy(features, compat=p[4])
     crf.setUnaryEnergy(np.ascontiguousarray(unary.reshape(n_labels, -1), np.float32))
     q = np.array(crf.inference(p[5])).reshape(unary.shape)

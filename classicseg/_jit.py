@@ -50,7 +50,7 @@ ABORT = 0
 def _digest_of_kernels() -> str:
     root = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([root / "_jit.py", *(root / "kernels").glob("*.py")]):
+    for path in sorted([root / "_jit.py", *(root / "kernels").rglob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
