@@ -1,0 +1,135 @@
+"""What does the dense CRF do to real segmentations, ours and pydensecrf2's at the same parameters, and how fast?
+
+    python benchmarks/quality.py [--rounds 7] [--datasets camvid ...] [--pictures FOLDER]
+
+For every data set (see datasets.py): the labels of the classifier alone, of pydensecrf2, of our drop-in at the same
+parameters, and of `refine` with its default and its conservative preset. Mean IoU and accuracy are those of all images
+of a data set together. Times are from costs and image to labels and marginals, lattices built included. The drop-in
+uses all threads there are, pydensecrf2 has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from datasets import DATASETS, VOID, Example
+from harness import machine, milliseconds, ratio, save, take_turns
+from peers import DEEPLAB, DROP_IN, IRNET, README, Parameters, with_pydensecrf
+from PIL import Image
+
+import classicseg as cs
+from classicseg import plot
+
+PARAMETERS = {"readme": README, "irnet": IRNET, "deeplab": DEEPLAB}
+
+
+def eight_bit(image: np.ndarray) -> np.ndarray:
+    """The image in units in which the colour sigmas of the wild make sense."""
+    if image.dtype == np.uint8:
+        return image
+    low, high = np.percentile(image, (0.5, 99.5))
+    return ((image - low) * (255 / (high - low))).astype(np.float32)
+
+
+def contenders(example: Example) -> dict[str, Callable[[], np.ndarray]]:
+    """Name to what gives its labels."""
+    unary, image = example.unary, eight_bit(example.image)
+    calls: dict[str, Callable[[], np.ndarray]] = {"before": lambda: unary.argmin(axis=0)}
+    for name, p in PARAMETERS.items():
+        calls[f"{name}: pydensecrf2"] = lambda p=p: with_pydensecrf(unary, image, p)[0]
+        calls[f"{name}: drop-in"] = lambda p=p: with_pydensecrf(unary, image, p, DROP_IN)[0]
+    for preset in ("default", "conservative"):
+        calls[preset] = lambda preset=preset: cs.refine(example.image, unary=unary, preset=preset)
+    return calls
+
+
+def times(example: Example, p: Parameters, rounds: int) -> dict[str, list[float]]:
+    unary, image = example.unary, eight_bit(example.image)
+    return take_turns(
+        {
+            "pydensecrf2": lambda: with_pydensecrf(unary, image, p),
+            "drop-in": lambda: with_pydensecrf(unary, image, p, DROP_IN),
+            "default": lambda: cs.refine(example.image, unary=unary),
+        },
+        rounds,
+    )
+
+
+def picture(example: Example, labels: dict[str, np.ndarray]) -> np.ndarray:
+    """Image, truth, before; pydensecrf2, drop-in, default. Of a volume, the slice with most foreground."""
+    image, truth = example.image, example.truth
+    if example.unary.ndim == 4:
+        z = int((truth > 0).sum(axis=(0, 1)).argmax())
+        image, truth = image[:, :, z], truth[:, :, z]
+        labels = {name: array[:, :, z] for name, array in labels.items()}
+    shown = [plot.displayable(image), plot.overlay(image, np.where(truth == VOID, 0, truth))]
+    names = ("before", "readme: pydensecrf2", "readme: drop-in", "default")
+    return plot.tile([*shown, *(plot.overlay(image, labels[name]) for name in names)], columns=3)
+
+
+def measure(name: str, rounds: int, pictures: Path | None) -> dict[str, object] | None:
+    matrices: dict[str, np.ndarray] = {}
+    seconds: dict[str, list[float]] = {}
+    agreement: list[float] = []
+    difference: list[float] = []
+    n_labels = 0
+    for example in DATASETS[name]():
+        n_labels = len(example.unary)
+        labels = {key: call() for key, call in contenders(example).items()}
+        for key, array in labels.items():
+            counts = cs.confusion_matrix(array, example.truth, n_labels, ignore_label=VOID)
+            matrices[key] = matrices.get(key, 0) + counts
+        for p in PARAMETERS.values():
+            theirs, ours = (
+                with_pydensecrf(example.unary, eight_bit(example.image), p, k)[1] for k in ("pydensecrf", DROP_IN)
+            )
+            difference.append(float(np.abs(theirs - ours).max()))
+            agreement.append(float((theirs.argmax(0) == ours.argmax(0)).mean()))
+        volume = example.unary.ndim == 4 and example.truth.size > 1_000_000
+        for key, runs in times(example, README, 3 if volume else rounds).items():
+            seconds.setdefault(key, []).extend(runs)
+        if pictures is not None:
+            pictures.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(example, labels)).save(pictures / f"{name}-{example.name}.png")
+    if not matrices:
+        return None
+    scores = {key: cs.scores_of(matrix) for key, matrix in matrices.items()}
+    return {
+        "dataset": name,
+        "labels": n_labels,
+        "mean_iou": {key: round(100 * s.mean_iou, 2) for key, s in scores.items()},
+        "accuracy": {key: round(100 * s.accuracy, 2) for key, s in scores.items()},
+        "ms": {key: milliseconds(runs) for key, runs in seconds.items()},
+        "drop_in_times_faster": ratio(seconds["pydensecrf2"], seconds["drop-in"]),
+        "equal_labels": min(agreement),
+        "largest_difference_of_marginals": max(difference),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of every image")
+    options = parser.parse_args()
+    about, rows = machine() | {"threads": cs.get_num_threads()}, []
+    print(about)
+    for name in options.datasets:
+        row = measure(name, options.rounds, options.pictures)
+        if row is None:
+            print(f"{name}: skipped, no such data here")
+            continue
+        rows.append(row)
+        print(f"\n{name}: mean IoU, accuracy")
+        for key in row["mean_iou"]:
+            print(f"  {key:24}{row['mean_iou'][key]:8.2f}{row['accuracy'][key]:8.2f}")
+        print({k: v for k, v in row.items() if k not in ("mean_iou", "accuracy")}, flush=True)
+    if rows:
+        save("quality", rows, about)
+
+
+if __name__ == "__main__":
+    main()
