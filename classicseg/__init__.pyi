@@ -1,7 +1,9 @@
 from ._jit import get_num_threads, set_num_threads
 from .data import Sample, sample
-from .energies.compatibility import Diagonal, Matrix, Potts
+from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
+from .energies.contrast import contrast_weights
 from .energies.dense_crf import DenseCRF
+from .energies.grid_crf import GridCRF
 from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
 from .energies.unary import (
     unary_from_labels,
@@ -35,6 +37,7 @@ __all__ = [
     "FeatureKernel",
     "GaussianFilter",
     "GaussianKernel",
+    "GridCRF",
     "InputError",
     "InputTypeError",
     "Matrix",
@@ -46,7 +49,10 @@ __all__ = [
     "Scores",
     "State",
     "Step",
+    "TruncatedLinear",
+    "TruncatedQuadratic",
     "confusion_matrix",
+    "contrast_weights",
     "get_num_threads",
     "methods",
     "minimize",

@@ -20,6 +20,7 @@ No ``parallel=True``
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import logging
 import os
@@ -89,6 +90,14 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inline(function: Callable[..., Any]) -> Any:
     """Compile `function` as a part of the kernels that call it: LLVM inlines it there, nothing is cached for itself."""
     return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
+
+
+def writable_alias(array: np.ndarray) -> np.ndarray:
+    """The same memory, typed writable, for kernels that only read it: one type of array means one compilation."""
+    if array.flags.writeable or array.size == 0:
+        return array
+    buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
 # --- threads ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ __all__ = [
     "BudgetError",
     "InputError",
     "InputTypeError",
+    "as_costs",
     "as_count",
+    "as_edge_weights",
     "as_features",
     "as_image",
     "as_labels",
@@ -51,6 +53,37 @@ def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
     array = _labels_first(_read(unary, name, booleans=False), label_axis, name)
     hint = "-log(0) is infinite: clip the probabilities first, as unary_from_probabilities does"
     return _finite(array, np.float32, name, hint)
+
+
+def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
+    """Costs as (L, *spatial) in C order, L >= 2; +inf forbids a label, but not all labels of a pixel.
+
+    Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
+    """
+    array = _own_precision(_labels_first(_read(costs, name, booleans=False), label_axis, name), name)
+    if array.dtype != np.int32 and not np.isfinite(array.sum()):
+        wrong = np.isnan(array) | (array == -np.inf)
+        if wrong.any():
+            where = _index(int(wrong.argmax()), array.shape)
+            raise InputError(f"{name} must be numbers or +inf, got {array[where]} at index {_text(where)}")
+        forbidden = np.isinf(array).all(axis=0)
+        if forbidden.any():
+            where = _index(int(forbidden.argmax()), forbidden.shape)
+            raise InputError(
+                f"{name} must leave a finite cost at each pixel, got +inf for all labels at {_text(where)}"
+            )
+    return array
+
+
+def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Finite numbers of at least 0 of the given shape, in C order and in their own precision (see `as_costs`)."""
+    array = _own_precision(_of_shape(_read(weights, name, booleans=False), shape, name), name)
+    if array.size:
+        _finite(array, array.dtype, name)
+        if array.min() < 0:
+            where = _index(int(array.argmin()), array.shape)
+            raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {_text(where)}")
+    return array
 
 
 def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
@@ -83,12 +116,14 @@ def as_values(
     return _finite(_not_empty(array, name), np.float32, name)
 
 
-def as_numbers(values: ArrayLike, name: str, axes: Sequence[int] | None = None) -> np.ndarray:
-    """Any finite numbers as float32 in C order, with one of the given counts of axes (any if None)."""
+def as_numbers(
+    values: ArrayLike, name: str, axes: Sequence[int] | None = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Any finite numbers as `dtype` in C order, with one of the given counts of axes (any if None)."""
     array = _read(values, name)
     if axes is not None and array.ndim not in axes:
         raise InputError(f"{name} must have {' or '.join(map(str, axes))} axes, got shape {_text(array.shape)}")
-    return _finite(_not_empty(array, name), np.float32, name)
+    return _finite(_not_empty(array, name), dtype, name)
 
 
 def as_features(features: ArrayLike, shape: tuple[int, ...] | None = None, *, name: str = "features") -> np.ndarray:
@@ -239,6 +274,17 @@ def _finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> n
                 f"({int(wrong.sum())} such values){more}"
             )
     return converted
+
+
+def _own_precision(array: np.ndarray, name: str) -> np.ndarray:
+    """`array` in C order as int32, float32 or float64, whichever keeps its values."""
+    if array.dtype.kind == "f":
+        return np.require(array, np.float32 if array.dtype.itemsize <= 4 else np.float64, ["C", "A"])
+    if array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
+        if array.min() < -(2**53) or array.max() > 2**53:
+            raise InputError(f"{name} must be integers of at most 2**53 in size, got {array.min()} to {array.max()}")
+        return np.require(array, np.float64, ["C", "A"])
+    return np.require(array, np.int32, ["C", "A"])
 
 
 def _labels_first(array: np.ndarray, label_axis: int, name: str) -> np.ndarray:

@@ -54,6 +54,10 @@ class State:
         Read-only; copy what you want to keep.
     energy, change : float or None
         As in :class:`Step`.
+    lower_bound : float or None
+        As in :class:`Step`.
+    labels : ndarray, spatial shape, int32, or None
+        Read-only; copy what you want to keep.
 
     Examples
     --------
@@ -65,9 +69,11 @@ class State:
     """
 
     iteration: int
-    marginals: np.ndarray | None
-    energy: float | None
-    change: float | None
+    marginals: np.ndarray | None = None
+    energy: float | None = None
+    change: float | None = None
+    lower_bound: float | None = None
+    labels: np.ndarray | None = None
 
 
 class _Computed:

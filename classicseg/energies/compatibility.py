@@ -1,4 +1,4 @@
-"""Label compatibilities: what it costs that two alike pixels carry the labels l and l'."""
+"""Label compatibilities: what it costs that two pixels that interact carry the labels l and m."""
 
 from __future__ import annotations
 
@@ -38,16 +38,89 @@ class Potts:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _validate.as_weight(self.weight, "weight"))
 
-    @property
-    def potts_weight(self) -> float | None:
-        """The weight, for code with a short cut for Potts; None for other compatibilities."""
-        return self.weight
-
     def matrix(self, n_labels: int) -> np.ndarray:
-        """Cost of each pair of labels, (L, L) float32."""
-        cost = np.full((n_labels, n_labels), self.weight, np.float32)
+        """Cost of each pair of labels, (L, L) float64."""
+        cost = np.full((n_labels, n_labels), self.weight)
         np.fill_diagonal(cost, 0)
         return cost
+
+
+@dataclass(frozen=True)
+class TruncatedLinear:
+    """Labels l and m cost ``weight * min(|l - m|, truncation)``.
+
+    Parameters
+    ----------
+    weight : float
+        Cost of labels that differ by 1 (if the truncation is at least 1). Positive smooths.
+    truncation : float
+        Positive; where the cost stops growing, so that true jumps stay affordable. Infinite for none.
+
+    Raises
+    ------
+    ValueError
+        If the weight is not finite or the truncation not positive.
+
+    References
+    ----------
+    .. [1] Y. Boykov, O. Veksler, R. Zabih, "Fast approximate energy minimization via graph cuts", IEEE TPAMI 23(11),
+       2001. doi:10.1109/34.969114
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> cs.TruncatedLinear(20, truncation=2).matrix(4)[0].tolist()
+    [0.0, 20.0, 40.0, 40.0]
+    """
+
+    weight: float = 1.0
+    truncation: float = np.inf
+
+    def __post_init__(self) -> None:
+        _check_truncated(self)
+
+    def matrix(self, n_labels: int) -> np.ndarray:
+        """Cost of each pair of labels, (L, L) float64."""
+        return self.weight * np.minimum(_label_distance(n_labels), self.truncation)
+
+
+@dataclass(frozen=True)
+class TruncatedQuadratic:
+    """Labels l and m cost ``weight * min((l - m)**2, truncation)``.
+
+    Parameters
+    ----------
+    weight : float
+        Cost of labels that differ by 1 (if the truncation is at least 1). Positive smooths.
+    truncation : float
+        Positive; where the cost stops growing. Infinite for none.
+
+    Raises
+    ------
+    ValueError
+        If the weight is not finite or the truncation not positive.
+
+    References
+    ----------
+    .. [1] R. Szeliski et al., "A comparative study of energy minimization methods for Markov random fields with
+       smoothness-based priors", IEEE TPAMI 30(6), 2008. doi:10.1109/TPAMI.2007.70844
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> cs.TruncatedQuadratic(50, truncation=7).matrix(5)[0].tolist()
+    [0.0, 50.0, 200.0, 350.0, 350.0]
+    """
+
+    weight: float = 1.0
+    truncation: float = np.inf
+
+    def __post_init__(self) -> None:
+        _check_truncated(self)
+
+    def matrix(self, n_labels: int) -> np.ndarray:
+        """Cost of each pair of labels, (L, L) float64."""
+        return self.weight * np.minimum(_label_distance(n_labels) ** 2, self.truncation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,34 +151,30 @@ class Diagonal:
         values = _validate.as_numbers(self.values, "values", axes=(0, 1))
         object.__setattr__(self, "values", _frozen(values.reshape(-1)))
 
-    @property
-    def potts_weight(self) -> float | None:
-        """None: this is not a Potts compatibility."""
-        return None
-
     def matrix(self, n_labels: int) -> np.ndarray:
-        """Cost of each pair of labels, (L, L) float32."""
+        """Cost of each pair of labels, (L, L) float64."""
         values = np.asarray(self.values)
         if values.size not in (1, n_labels):
             raise InputError(f"a Diagonal compatibility of {values.size} values cannot serve {n_labels} labels")
-        cost = np.zeros((n_labels, n_labels), np.float32)
+        cost = np.zeros((n_labels, n_labels))
         np.fill_diagonal(cost, -values)
         return cost
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Any symmetric cost of pairs of labels.
+    """Any cost of pairs of labels.
 
     Parameters
     ----------
     values : array_like, (L, L)
-        ``values[l, m]`` is the cost of labels l and m at two alike pixels.
+        ``values[l, m]`` is the cost of labels l and m at two pixels that interact. It must be symmetric for a dense
+        CRF. In a grid CRF l is the label of the pixel that comes first in raster order.
 
     Raises
     ------
     ValueError
-        If the matrix is not square, symmetric and finite, or, when used, its size is not the number of labels.
+        If the matrix is not square and finite, or, when used, its size is not the number of labels.
 
     Examples
     --------
@@ -118,43 +187,52 @@ class Matrix:
     values: ArrayLike
 
     def __post_init__(self) -> None:
-        values = _validate.as_numbers(self.values, "values", axes=(2,))
+        values = _validate.as_numbers(self.values, "values", axes=(2,), dtype=np.float64)
         if values.shape[0] != values.shape[1]:
             raise InputError(f"values must be a square matrix, got shape {values.shape}")
-        if not np.allclose(values, values.T, rtol=1e-5, atol=1e-6):
-            row, column = np.unravel_index(np.abs(values - values.T).argmax(), values.shape)
-            raise InputError(
-                f"values must be symmetric, got {values[row, column]:g} for labels ({row}, {column}) and "
-                f"{values[column, row]:g} for ({column}, {row}); use (m + m.T) / 2"
-            )
         object.__setattr__(self, "values", _frozen(values))
 
-    @property
-    def potts_weight(self) -> float | None:
-        """None: this is not a Potts compatibility."""
-        return None
-
     def matrix(self, n_labels: int) -> np.ndarray:
-        """Cost of each pair of labels, (L, L) float32."""
+        """Cost of each pair of labels, (L, L) float64."""
         values = np.asarray(self.values)
         if values.shape[0] != n_labels:
             raise InputError(f"a Matrix compatibility of {values.shape[0]} labels cannot serve {n_labels} labels")
         return values.copy()
 
 
-Compatibility = Potts | Diagonal | Matrix
+Compatibility = Potts | TruncatedLinear | TruncatedQuadratic | Diagonal | Matrix
 
 
-def as_compatibility(compatibility: Any, n_labels: int) -> Compatibility:
-    """A compatibility, or an (L, L) array_like as a :class:`Matrix`; either must fit the number of labels."""
-    if not isinstance(compatibility, (Potts, Diagonal, Matrix)):
+def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> Compatibility:
+    """A compatibility, or an (L, L) array_like as a :class:`Matrix`; it must fit the labels, and be symmetric if so."""
+    if not isinstance(compatibility, Compatibility):
         if np.ndim(compatibility) != 2:
             raise InputTypeError(
-                f"compatibility must be Potts, Diagonal, Matrix or an (L, L) matrix, got {compatibility!r}"
+                "compatibility must be Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or an (L, L) "
+                f"matrix, got {compatibility!r}"
             )
         compatibility = Matrix(compatibility)
-    compatibility.matrix(n_labels)
+    cost = compatibility.matrix(n_labels)
+    if symmetric and not np.allclose(cost, cost.T, rtol=1e-5, atol=1e-6):
+        row, column = np.unravel_index(np.abs(cost - cost.T).argmax(), cost.shape)
+        raise InputError(
+            f"compatibility must be symmetric, got {cost[row, column]:g} for labels ({row}, {column}) and "
+            f"{cost[column, row]:g} for ({column}, {row}); use (m + m.T) / 2"
+        )
     return compatibility
+
+
+def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
+    truncation = cost.truncation
+    if not (isinstance(truncation, (int, float, np.number)) and truncation > 0):
+        raise InputError(f"truncation must be a positive number or infinite, got {truncation!r}")
+    object.__setattr__(cost, "weight", _validate.as_weight(cost.weight, "weight"))
+    object.__setattr__(cost, "truncation", float(truncation))
+
+
+def _label_distance(n_labels: int) -> np.ndarray:
+    labels = np.arange(n_labels, dtype=np.float64)
+    return np.abs(labels[:, None] - labels)
 
 
 def _frozen(values: np.ndarray) -> np.ndarray:

@@ -93,9 +93,13 @@ class DenseCRF:
         for kernel in self.kernels:
             if not isinstance(kernel, PairwiseKernel):
                 raise _validate.InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
-        default = as_compatibility(Potts(1.0) if compatibility is None else compatibility, self.n_labels)
+        default = as_compatibility(
+            Potts(1.0) if compatibility is None else compatibility, self.n_labels, symmetric=True
+        )
         self.compatibilities = tuple(
-            default if kernel.compatibility is None else as_compatibility(kernel.compatibility, self.n_labels)
+            default
+            if kernel.compatibility is None
+            else as_compatibility(kernel.compatibility, self.n_labels, symmetric=True)
             for kernel in self.kernels
         )
         self.quality = _validate.choice(quality, "quality", QUALITIES)
@@ -143,7 +147,7 @@ class DenseCRF:
     def costs(self) -> list[np.ndarray]:
         """The weighted compatibility ``w_k mu_k`` of each kernel, (L, L) float32 each."""
         pairs = zip(self.kernels, self.compatibilities, strict=True)
-        return [np.float32(kernel.weight) * mu.matrix(self.n_labels) for kernel, mu in pairs]
+        return [np.float32(kernel.weight) * mu.matrix(self.n_labels).astype(np.float32) for kernel, mu in pairs]
 
     def pairwise_message(self, marginals: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Cost that the marginals of all pixels put on each label of each pixel, their own included.

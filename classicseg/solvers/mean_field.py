@@ -7,22 +7,20 @@ all pixels at once; they differ in what they do when the iteration overshoots.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import _validate
-from classicseg._jit import new_sync, resolve_threads, run
+from classicseg._jit import new_sync, resolve_threads, run, writable_alias
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.filters._bank import parts_of, zero_rows
 from classicseg.kernels.mean_field import free_energy, infer, step
 from classicseg.kernels.simd import lanes_for
-from classicseg.types import Result, State, Step
-
-Callback = Callable[[State], bool | None]
+from classicseg.solvers._watch import Callback, Watch
+from classicseg.types import Result
 
 _MAX_BACKTRACKS = 12
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
@@ -90,23 +88,24 @@ def mean_field(
     >>> int(result.labels.sum())
     0
     """
-    start = time.perf_counter()
     n_iter = 10 if max_iter is None else _validate.as_count(max_iter, "max_iter", 0)
+    watch = Watch("mean_field", n_iter, callback, progress)
+    limit = None if tol is None else _validate.as_positive(tol, "tol", 1)[0]
     threads = resolve_threads(n_threads)
     damping = _checked_damping(damping)
     first = None if init is None else _log_marginals(init, energy)
     tracked = track or tol is not None or callback is not None or progress or damping > 0
     if energy.quality != "exact" and energy.kernels and not tracked:
         marginals, labels = _infer(energy, first, n_iter, threads)
-        return _result(energy, "mean_field", start, marginals, labels, (), n_iter, False, f"ran {n_iter} updates")
+        result = watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
+        return replace(result, n_iter=n_iter, message=f"ran {n_iter} iterations")
 
-    watch = _Watch(energy, start, n_iter, tol, callback, progress)
     engine = _engine(energy, threads)
     engine.start(-energy.unary if first is None else first)
     while not watch.ended():
         change = engine.update(damping)
-        watch.record(engine.free_energy(), change, engine.marginals)
-    return watch.result("mean_field", engine.marginals())
+        _record(watch, engine, engine.free_energy(), change, limit)
+    return _result(watch, energy, engine.marginals())
 
 
 def mean_field_convergent(
@@ -159,10 +158,10 @@ def mean_field_convergent(
     >>> all(later <= earlier + 1e-3 for earlier, later in zip(energies, energies[1:]))
     True
     """
-    start = time.perf_counter()
     n_iter = 50 if max_iter is None else _validate.as_count(max_iter, "max_iter", 0)
+    watch = Watch("mean_field_convergent", n_iter, callback, progress)
+    limit = 1e-4 if tol is None else _validate.as_positive(tol, "tol", 1)[0]
     first = None if init is None else _log_marginals(init, energy)
-    watch = _Watch(energy, start, n_iter, 1e-4 if tol is None else tol, callback, progress)
     engine = _engine(energy, resolve_threads(n_threads))
     engine.start(-energy.unary if first is None else first)
     best, strength = engine.free_energy(), 0.0
@@ -179,8 +178,8 @@ def mean_field_convergent(
             watch.stop("no step lowers the free energy any further", converged=True)
             break
         best, strength = min(best, value), 0.0 if strength < 0.1 else strength / 1.5
-        watch.record(best, change, engine.marginals)
-    return watch.result("mean_field_convergent", engine.marginals())
+        _record(watch, engine, best, change, limit)
+    return _result(watch, energy, engine.marginals())
 
 
 # --- engines: how messages are computed ---------------------------------------------------------------------------
@@ -223,7 +222,7 @@ class _FusedPlan:
         self._levels = [level for _, _, level in rewards]
         self._lattices = lattices
         self.rows = [zero_rows(self.bank, self.n_panels, width) for _ in range(2)]
-        self.unary = _writable_alias(energy.unary.reshape(-1))
+        self.unary = writable_alias(energy.unary.reshape(-1))
 
     def constant(self, n_threads: int) -> float:
         """What the levels of the costs (see `split_reward`) add to free energies."""
@@ -326,89 +325,15 @@ class _DirectEngine:
 # --- bookkeeping --------------------------------------------------------------------------------------------------
 
 
-class _Watch:
-    """History, stopping rules and feedback of one run."""
-
-    def __init__(
-        self,
-        energy: DenseCRF,
-        start: float,
-        max_iter: int,
-        tol: float | None,
-        callback: Callback | None,
-        progress: bool,
-    ) -> None:
-        self._energy, self._start, self._max_iter, self._callback = energy, start, max_iter, callback
-        self._tol = None if tol is None else _validate.as_positive(tol, "tol", 1)[0]
-        self._history: list[Step] = []
-        self._message, self._converged = "", False
-        self._bar = _progress_bar(max_iter) if progress else None
-
-    def ended(self) -> bool:
-        if not self._message and len(self._history) >= self._max_iter:
-            self._message = f"ran {self._max_iter} updates"
-        return bool(self._message)
-
-    def stop(self, message: str, *, converged: bool) -> None:
-        self._message, self._converged = message, converged
-
-    def record(self, energy: float, change: float, marginals: Callable[[], np.ndarray]) -> None:
-        iteration = len(self._history) + 1
-        self._history.append(Step(iteration, time.perf_counter() - self._start, energy, None, change))
-        if self._bar is not None:
-            self._bar.update()
-        if self._tol is not None and change <= self._tol:
-            self.stop(f"the marginals changed by {change:.3g} on average", converged=True)
-        if self._callback is not None:
-            view = marginals()
-            view.setflags(write=False)
-            if self._callback(State(iteration, view, energy, change)):
-                self.stop("the callback asked to stop", converged=False)
-
-    def result(self, method: str, marginals: np.ndarray) -> Result:
-        if self._bar is not None:
-            self._bar.close()
-        labels = marginals.argmax(0).astype(np.int32)
-        history = tuple(self._history)
-        return _result(
-            self._energy, method, self._start, marginals, labels, history, len(history), self._converged, self._message
-        )
+def _record(watch: Watch, engine: _Engine, energy: float, change: float, limit: float | None) -> None:
+    watch.record(energy=energy, change=change, marginals=engine.marginals)
+    if limit is not None and change <= limit and not watch.ended():
+        watch.stop(f"the marginals changed by {change:.3g} on average", converged=True)
 
 
-def _result(
-    energy: DenseCRF,
-    method: str,
-    start: float,
-    marginals: np.ndarray,
-    labels: np.ndarray,
-    history: tuple[Step, ...],
-    n_iter: int,
-    converged: bool,
-    message: str,
-) -> Result:
-    return Result(
-        labels=labels,
-        marginals=marginals,
-        energy=lambda: energy.energy(labels),
-        history=history,
-        n_iter=n_iter,
-        converged=converged,
-        message=message,
-        method=method,
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _progress_bar(total: int) -> Any:
-    import sys
-
-    if not sys.stderr.isatty():
-        return None
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm(total=total, desc="mean field", leave=False)
+def _result(watch: Watch, energy: DenseCRF, marginals: np.ndarray) -> Result:
+    labels = marginals.argmax(0).astype(np.int32)
+    return watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
 
 
 def _checked_damping(damping: float) -> float:
@@ -427,12 +352,3 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(0)
     shifted -= np.log(np.exp(shifted).sum(0))
     return shifted.astype(np.float32, copy=False)
-
-
-def _writable_alias(array: np.ndarray) -> np.ndarray:
-    """The same memory, typed writable: kernels only read it, and one type of array means one compilation."""
-    if array.flags.writeable:
-        return array
-    import ctypes
-
-    return np.ctypeslib.as_array((ctypes.c_float * array.size).from_address(array.ctypes.data))

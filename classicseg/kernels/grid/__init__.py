@@ -1,0 +1,1 @@
+"""Loops over the pixels and edges of grids: energies, max-flow, messages."""
