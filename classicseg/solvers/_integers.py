@@ -93,9 +93,9 @@ def n_edges(crf: GridCRF) -> list[int]:
 def rounded_like(grid: IntegerGrid, unary: np.ndarray) -> np.ndarray | None:
     """Other unary costs of the same energy, (L, n), rounded in the same way; None if they do not fit."""
     low, high = _finite_range(unary)
-    room = _LIMIT / 2 - 2 * len(grid.weights) * max(
-        (int(w.max()) for w in grid.weights if w.size), default=0
-    ) * int(np.abs(grid.cost).max())
+    room = _LIMIT / 2 - 2 * len(grid.weights) * max((int(w.max()) for w in grid.weights if w.size), default=0) * int(
+        np.abs(grid.cost).max()
+    )
     forbidden = int(np.abs(grid.unary).max())
     if (high - low) * grid.scale > min(room, forbidden) or (grid.exact and not _is_whole(unary)):
         return None

@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg import _validate
-from classicseg._jit import new_sync, run
+from classicseg._jit import new_sync, run, writable_alias
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.grid.cut import prepush_strips, search_strips
 from classicseg.kernels.grid.maxflow import EXTRA
-from classicseg.kernels.grid.network import hardness, read_cut
+from classicseg.kernels.grid.network import fill, hardness, read_cut
 from classicseg.kernels.grid.prepush import ROWS, SKEW
 from classicseg.kernels.simd import PIXELS
+from classicseg.solvers._integers import IntegerGrid
 
 _STRIP_PIXELS = 60_000  # smaller strips do not pay for the second search
 _MOST_STRIPS = 4  # nor do many: their borders hold flow back
+
+_SHORT = 2**23  # words of a network that is searched so fast that Ctrl-C can wait
 
 
 class Network:
@@ -47,6 +50,7 @@ class Network:
         self.offsets = np.array(forward, np.int64)
         distances = self.offsets @ np.array([sheet, row, words])
         self.steps = np.stack([distances, -distances], axis=1).reshape(-1)
+        self._work: tuple[np.ndarray, np.ndarray] | None = None
         self._axis = 0 if volume[0] > 1 else 1
         self._pitch = sheet if volume[0] > 1 else row
 
@@ -60,11 +64,14 @@ class Network:
             resumed = True
         self._push(np.array([0, strips[-1]]), 1, resumed)
 
-    def labels(self) -> np.ndarray:
-        """1 on the side of the sink, spatial shape, int32."""
-        out = np.empty(self.shape, np.int32)
-        read_cut(self.g, *self.frame, out.reshape(-1), self.pairs)
-        return out
+    def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
+        """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
+        unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
+        fill(self.g, *self.frame, self.offsets, self.steps, unary, weights, grid.cost, zero, one, self.pairs)
+
+    def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
+        """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
+        return int(read_cut(self.g, *self.frame, zero, one, labels, self.pairs))
 
     def _push(self, strips: np.ndarray, n_threads: int, resumed: bool) -> None:
         first, row, _, volume = self.frame
@@ -80,11 +87,14 @@ class Network:
                     rounds, self.pairs,
                 )  # fmt: skip
                 del planes
-        n = volume[self._axis] * (self._pitch // (len(self.pairs) + EXTRA))
-        run(
-            search_strips, n_threads, new_sync(1), self.g, first, self._pitch, strips, self.steps,
-            np.zeros(n, np.int32), np.empty(2 * n, np.int32), self.pairs,
-        )  # fmt: skip
+        if self._work is None:
+            n = volume[self._axis] * (self._pitch // (len(self.pairs) + EXTRA))
+            self._work = np.zeros(n, np.int32), np.empty(2 * n, np.int32)
+        arguments = (self.g, first, self._pitch, strips, self.steps, *self._work, self.pairs)
+        if len(strips) == 2 and self.g.size < _SHORT:
+            search_strips(new_sync(1), 1, *arguments)
+        else:
+            run(search_strips, n_threads, new_sync(1), *arguments)
 
     def _strips(self, n_threads: int) -> np.ndarray:
         length = self.frame[3][self._axis]

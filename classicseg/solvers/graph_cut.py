@@ -13,11 +13,13 @@ from classicseg._jit import resolve_threads, writable_alias
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
-from classicseg.kernels.grid.network import change_excess, fill
+from classicseg.kernels.grid.network import change_excess
 from classicseg.solvers._integers import IntegerGrid, as_integers, rounded_like
 from classicseg.solvers._network import Network
 from classicseg.solvers._watch import Callback, Watch
 from classicseg.types import Result
+
+_ZERO, _ONE = np.zeros(1, np.int32), np.ones(1, np.int32)
 
 
 def graph_cut(
@@ -49,8 +51,8 @@ def graph_cut(
     Returns
     -------
     Result
-        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers; else the bound says how
-        far rounding to 32 bits can be off. Where several labellings are best, the one with the fewest pixels of
+        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers; else the bound says
+        how far rounding to 32 bits can be off. Where several labellings are best, the one with the fewest pixels of
         label 1 is returned.
 
     Raises
@@ -130,12 +132,7 @@ class GraphCut:
         self._grid: IntegerGrid = as_integers(energy)
         self._network = Network(energy.shape, energy.connectivity)
         self._resumed = False
-        net, grid = self._network, self._grid
-        weights = tuple(map(writable_alias, grid.weights))
-        fill(
-            net.g, *net.frame, net.offsets, net.steps, writable_alias(grid.unary.reshape(-1)), weights, grid.cost,
-            net.pairs,
-        )  # fmt: skip
+        self._network.fill(self._grid, _ZERO, _ONE)
 
     def set_unary(self, unary: ArrayLike, *, label_axis: int = 0) -> None:
         """Change the unary costs for the next :meth:`solve`.
@@ -182,7 +179,8 @@ class GraphCut:
         watch = Watch("graph_cut", 1, callback, progress=False)
         self._network.solve(self._threads, resumed=self._resumed)
         self._resumed = True
-        labels = self._network.labels()
+        labels = np.empty(self._energy.shape, np.int32)
+        self._network.read(labels.reshape(-1), _ZERO, _ONE)
         energy = self._energy.energy(labels)
         bound = energy - 2 * self._grid.error
         watch.record(energy=energy, lower_bound=bound, labels=lambda: labels)

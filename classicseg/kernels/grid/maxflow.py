@@ -29,7 +29,7 @@ EXTRA = 4
 """Words of a record besides the capacities."""
 
 # Parents: 0 to K - 1 is the direction to go, then:
-_ROOT, _FREE, _ORPHAN, _CODE = 64, 65, 66, 255
+_ROOT, _FREE, _ORPHAN, _CODE = 128, 129, 130, 255
 # Beside the parent, a flag of each tree: the pixel waits in the queue of its next level.
 _QUEUED = 256
 

@@ -32,8 +32,8 @@ def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):  # type: ignore[no
 
 
 @kernel
-def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, pairs):  # type: ignore[no-untyped-def]
-    """Write the network of a 2-label energy.
+def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero, one, pairs):  # type: ignore[no-untyped-def]
+    """Write the network of a choice between two labels at each pixel.
 
     Parameters
     ----------
@@ -46,38 +46,40 @@ def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, pair
     offsets : int64, (K/2, 3)
         Step of each forward direction.
     steps : int64, (K,)
-    unary : int32, (2 n,)
+    unary : int32, (L n,)
     weights : tuple of int32 arrays
         For each forward direction one number for each edge, or a single one.
-    cost : int32, (2, 2)
+    cost : int32, (L, L)
+    zero, one : int32, (n,) or (1,)
+        Labels that 0 and 1 stand for, of each pixel or of all. If a pair is not submodular, a cut of the network never
+        costs less than the labelling it stands for, and `zero` everywhere costs what it does.
     pairs : tuple
         K zeros.
     """
     depth, height, width = shape
-    n = depth * height * width
-    zero, one = pointer(unary), pointer(unary[n:])
     # Edges add to the excess of the pixel below or behind, so rows are begun one row, slices one slice ahead.
     ahead = 1 if depth == 1 else height
     for i in range(depth * height + ahead):
         if i < depth * height:
-            _begin_row(g, first + i // height * sheet + i % height * row, zero, one, i * width, width, pairs)
+            node = first + i // height * sheet + i % height * row
+            _begin_row(g, node, unary, zero, one, i * width, width, depth * height * width, pairs)
         if i >= ahead:
             z, y = (i - ahead) // height, (i - ahead) % height
             for j in range(len(pairs) // 2):
-                _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights[j], cost, pairs)
+                _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights[j], cost, zero, one, pairs)
 
 
 @inline
-def _begin_row(g, node, zero, one, pixel, width, pairs):  # type: ignore[no-untyped-def]
-    net = pointer(g)
-    for _ in range(width):
-        net[node + len(pairs)] = np.int32(one[pixel] - zero[pixel])
+def _begin_row(g, node, unary, zero, one, pixel, width, n, pairs):  # type: ignore[no-untyped-def]
+    net, costs, zeros, ones = pointer(g), pointer(unary), pointer(zero), pointer(one)
+    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
+    for p in range(pixel, pixel + width):
+        net[node + len(pairs)] = np.int32(costs[ones[each_one * p] * n + p] - costs[zeros[each_zero * p] * n + p])
         node += len(pairs) + EXTRA
-        pixel += 1
 
 
 @inline
-def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost, pairs):  # type: ignore[no-untyped-def]
+def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost, zero, one, pairs):  # type: ignore[no-untyped-def]
     """Set the edges of a direction whose first pixels lie in one row."""
     depth, height, width = shape
     dz, dy, dx = offsets[j]
@@ -85,27 +87,36 @@ def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost
         return
     net, values, words, k = pointer(g), pointer(weights), len(pairs) + EXTRA, 2 * j
     count, left = width - abs(dx), max(0, -dx)
-    each = 0 if weights.size == 1 else 1
+    each = min(weights.size - 1, 1)
     edge = each * (z * (height - abs(dy)) + y - max(0, -dy)) * count
     node = first + z * sheet + y * row + left * words
     other = node + steps[k]
-    c00, c01, c10, c11 = cost[0, 0], cost[0, 1], cost[1, 0], cost[1, 1]
-    if c00 == c11 and c01 == c10:
-        apart = c01 - c00
-        for _ in range(count):
-            room = np.int32(values[edge] * apart)
-            net[node + k] = room
-            net[other + k + 1] = room
-            node += words
-            other += words
-            edge += each
-        return
+    if zero.size == 1 and one.size == 1 and cost[zero[0], zero[0]] == cost[one[0], one[0]]:
+        apart = cost[zero[0], one[0]] - cost[zero[0], zero[0]]
+        if apart == cost[one[0], zero[0]] - cost[zero[0], zero[0]] and apart >= 0:
+            for _ in range(count):  # the same for all edges, and the same both ways
+                room = np.int32(values[edge] * apart)
+                net[node + k] = room
+                net[other + k + 1] = room
+                node += words
+                other += words
+                edge += each
+            return
+    table, n_labels, zeros, ones = pointer(cost), cost.shape[0], pointer(zero), pointer(one)
+    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
+    p = (z * height + y) * width + left
+    q = p + (dz * height + dy) * width + dx
     for _ in range(count):
         w = np.int64(values[edge])
+        row0, row1 = zeros[each_zero * p] * n_labels, ones[each_one * p] * n_labels
+        column0, column1 = zeros[each_zero * q], ones[each_one * q]
+        c00, c01, c10, c11 = table[row0 + column0], table[row0 + column1], table[row1 + column0], table[row1 + column1]
         add_pair(net, node, other, k, w * c00, w * c01, w * c10, w * c11, pairs)
         node += words
         other += words
         edge += each
+        p += 1
+        q += 1
 
 
 @kernel
@@ -124,18 +135,26 @@ def change_excess(g, first, row, sheet, shape, old, new, pairs):  # type: ignore
 
 
 @kernel
-def read_cut(g, first, row, sheet, shape, labels, pairs):  # type: ignore[no-untyped-def]
-    """Label 1 for pixels in the tree of the sink, else 0; labels: int32, (n,)."""
+def read_cut(g, first, row, sheet, shape, zero, one, labels, pairs):  # type: ignore[no-untyped-def]
+    """Write the labels (int32, (n,)) that a cut stands for; returns how many pixels that changed.
+
+    Pixels in the tree of the sink take their label of `one`, others that of `zero` (see `fill`).
+    """
     depth, height, width = shape
     net, words = pointer(g), len(pairs) + EXTRA
-    out, pixel = pointer(labels), 0
+    out, zeros, ones = pointer(labels), pointer(zero), pointer(one)
+    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
+    pixel, changed = 0, 0
     for z in range(depth):
         for y in range(height):
             node = first + z * sheet + y * row + len(pairs) + 1
             for _ in range(width):
-                out[pixel] = np.int32(1 if net[node] < 0 else 0)
+                label = ones[each_one * pixel] if net[node] < 0 else zeros[each_zero * pixel]
+                changed += 1 if label != out[pixel] else 0
+                out[pixel] = label
                 node += words
                 pixel += 1
+    return changed
 
 
 @kernel
