@@ -21,6 +21,7 @@ from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.graph_cut import GraphCut
 from .solvers.registry import methods, minimize
 from .types import Result, State, Step
 
@@ -37,6 +38,7 @@ __all__ = [
     "FeatureKernel",
     "GaussianFilter",
     "GaussianKernel",
+    "GraphCut",
     "GridCRF",
     "InputError",
     "InputTypeError",
