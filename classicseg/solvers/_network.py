@@ -38,18 +38,10 @@ class Network:
 
     def __init__(self, shape: tuple[int, ...], connectivity: int) -> None:
         self.shape = shape
-        volume = as_volume(shape, 1)
-        forward = [as_volume(offset, 0) for offset in directions(len(shape), connectivity).values()]
-        self.pairs = (0,) * (2 * len(forward))
-        words = len(self.pairs) + EXTRA
-        row = (volume[2] + 2) * words
-        sheet = (volume[1] + 2) * row
-        _check_size((volume[0] + 2) * sheet)
-        self.g = np.zeros((volume[0] + 2) * sheet, np.int32)
-        self.frame = (sheet + row + words, row, sheet, volume)
-        self.offsets = np.array(forward, np.int64)
-        distances = self.offsets @ np.array([sheet, row, words])
-        self.steps = np.stack([distances, -distances], axis=1).reshape(-1)
+        self.frame, self.offsets, self.steps = _geometry(shape, connectivity, 2)
+        self.pairs = (0,) * len(self.steps)
+        _, row, sheet, volume = self.frame
+        self.g = _records((volume[0] + 2) * sheet)
         self._work: tuple[np.ndarray, np.ndarray] | None = None
         self._axis = 0 if volume[0] > 1 else 1
         self._pitch = sheet if volume[0] > 1 else row
@@ -126,10 +118,50 @@ class Network:
             behind[..., [k + 1 for k in across]] = backward
 
 
-def _check_size(words: int) -> None:
+class DoubledNetwork:
+    """Two records for each pixel (see :mod:`classicseg.kernels.grid.qpbo`), `far` words apart.
+
+    Before and behind them lies as much memory again, which is read, as neighbours that never are any, but not used.
+    """
+
+    def __init__(self, shape: tuple[int, ...], connectivity: int) -> None:
+        (first, row, sheet, volume), self.offsets, within = _geometry(shape, connectivity, 6)
+        self.far = (volume[0] + 2) * sheet
+        self.frame = (self.far + first, row, sheet, volume)
+        forward = within[::2]
+        across = np.stack([self.far + forward, -self.far - forward, self.far - forward, forward - self.far], axis=1)
+        self.steps = np.concatenate([within, across.reshape(-1)])
+        self.pairs = (0,) * len(self.steps)
+        self.g = _records(4 * self.far)
+
+    def solve(self) -> None:
+        """Push a maximum flow."""
+        n = 2 * self.far // (len(self.pairs) + EXTRA)
+        strips = np.array([0, 2 * self.far // self.frame[1]])
+        run(
+            search_strips, 1, new_sync(1), self.g, self.frame[0], self.frame[1], strips, self.steps,
+            np.zeros(n, np.int32), np.empty(2 * n, np.int32), self.pairs,
+        )  # fmt: skip
+
+
+def _geometry(
+    shape: tuple[int, ...], connectivity: int, words_per_direction: int
+) -> tuple[tuple[int, int, int, tuple[int, ...]], np.ndarray, np.ndarray]:
+    """Frame, offsets of the forward directions, and distances forward and backward, of records of a grid."""
+    volume = as_volume(shape, 1)
+    offsets = np.array([as_volume(o, 0) for o in directions(len(shape), connectivity).values()], np.int64)
+    words = words_per_direction * len(offsets) + EXTRA
+    row = (volume[2] + 2) * words
+    sheet = (volume[1] + 2) * row
+    distances = offsets @ np.array([sheet, row, words])
+    return (sheet + row + words, row, sheet, volume), offsets, np.stack([distances, -distances], axis=1).reshape(-1)
+
+
+def _records(words: int) -> np.ndarray:
     if words >= 2**31:
         raise _validate.BudgetError(
             f"the flow network would need {words} words, more than the 2**31 - 1 that its 32-bit links can address; "
             "cut the image into tiles"
         )
     _validate.check_memory(6.0 * words, "the flow network")
+    return np.zeros(words, np.int32)

@@ -187,6 +187,15 @@ def _needs_grid_crf(energy: Any) -> str | None:
     return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
 
 
+def _needs_two_labels(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    if reason is None and energy.n_labels != 2:
+        reason = f"it serves 2 labels, got {energy.n_labels}"
+    if reason is None and energy.label_costs is not None:
+        reason = "it knows no label costs"
+    return reason
+
+
 def _needs_submodular_pairs(energy: Any) -> str | None:
     reason = _needs_grid_crf(energy)
     return energy.reason_against_cut() if reason is None else reason
@@ -215,6 +224,13 @@ SOLVERS: dict[str, Solver] = {
             accepts=_needs_submodular_pairs,
             summary="Exact minimum for 2 labels by a minimum cut.",
             paper="Boykov and Kolmogorov 2004; Goldberg et al. 2011",
+        ),
+        Solver(
+            name="qpbo",
+            function="classicseg.solvers.qpbo:qpbo",
+            accepts=_needs_two_labels,
+            summary="2 labels, any pairs: the part of the minimum that can be proven, and a lower bound.",
+            paper="Hammer, Hansen and Simeone 1984; Rother et al. 2007",
         ),
         Solver(
             name="expansion",
