@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.compatibility import Potts
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.solvers.registry import minimize
 
@@ -12,7 +14,7 @@ _WIDTHS = (2, 4, 8, 16, 21, 32, 33)  # numbers of labels that lead to different 
 
 
 def warmup() -> None:
-    """Compile the kernels of dense CRFs for photos and volumes, or load them from the cache on disk.
+    """Compile the kernels of dense and grid CRFs for photos and volumes, or load them from the cache on disk.
 
     The first call on a machine takes a minute or two; each later process starts fast without any call.
 
@@ -31,3 +33,8 @@ def warmup() -> None:
                 [GaussianKernel(), BilateralKernel(image, channel_axis=axis)],
             )
             minimize(crf, max_iter=1)
+    noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
+    for n_labels, shape, connectivity in ((2, (64, 64), 4), (2, (64, 64), 8), (2, (16, 16, 16), 6), (3, (64, 64), 4)):
+        unary = noise[:n_labels].reshape(n_labels, *shape)
+        crf = GridCRF(unary, Potts(4), connectivity=connectivity)
+        minimize(crf, "graph_cut" if n_labels == 2 else "expansion")

@@ -66,21 +66,24 @@ class Network:
         return int(read_cut(self.g, *self.frame, zero, one, labels, self.pairs))
 
     def _push(self, strips: np.ndarray, n_threads: int, resumed: bool) -> None:
-        first, row, _, volume = self.frame
-        if not resumed and volume[0] == 1 and len(self.pairs) in (4, 8):
-            rounds = int(hardness(self.g, first, row, volume, self.steps, self.pairs))
+        first, row, sheet, volume = self.frame
+        words = len(self.pairs) + EXTRA
+        if not resumed and len(self.pairs) > 2:
+            rounds = int(hardness(self.g, *self.frame, self.steps, self.pairs))
+            if volume[0] > 1:
+                rounds = min(rounds, 1)  # within slices only, so more does not help
             if rounds > 0:
-                vectors = volume[2] + SKEW * (ROWS - 1)
-                for_band = (3 * len(self.pairs) // 2 + 1) * vectors * PIXELS
-                bands = volume[1] // ROWS + len(strips)
-                planes = np.empty(bands * for_band, np.float32)
+                pairs = self.pairs if volume[0] == 1 else self.pairs[:4]
+                for_band = (3 * len(pairs) // 2 + 1) * (volume[2] + SKEW * (ROWS - 1)) * PIXELS
+                n_bands = volume[1] // ROWS + len(strips)
+                if volume[0] > 1:
+                    n_bands = (volume[1] // ROWS + 1) * len(strips)
                 run(
-                    prepush_strips, n_threads, new_sync(1), self.g, first, row, volume, strips, self.steps, planes,
-                    rounds, self.pairs,
+                    prepush_strips, n_threads, new_sync(1), self.g, first, row, sheet, volume, strips, self.steps,
+                    np.empty(n_bands * for_band, np.float32), rounds, words, pairs,
                 )  # fmt: skip
-                del planes
         if self._work is None:
-            n = volume[self._axis] * (self._pitch // (len(self.pairs) + EXTRA))
+            n = volume[self._axis] * (self._pitch // words)
             self._work = np.zeros(n, np.int32), np.empty(2 * n, np.int32)
         arguments = (self.g, first, self._pitch, strips, self.steps, *self._work, self.pairs)
         if len(strips) == 2 and self.g.size < _SHORT:

@@ -158,16 +158,16 @@ def read_cut(g, first, row, sheet, shape, zero, one, labels, pairs):  # type: ig
 
 
 @kernel
-def hardness(g, first, row, shape, steps, pairs):  # type: ignore[no-untyped-def]
-    """How much pushing before the search promises on a 2-D grid: 0 if little, else the number of rounds it is worth.
+def hardness(g, first, row, sheet, shape, steps, pairs):  # type: ignore[no-untyped-def]
+    """How much pushing before the search promises: 0 if little, else the number of rounds it is worth.
 
     Looks at every fourth row: how often neighbours disagree, and how strong edges are next to the excess.
     """
-    _, height, width = shape
+    depth, height, width = shape
     net, words = pointer(g), len(pairs) + EXTRA
     conflicts, edges, capacity, excess = 0, 0, 0.0, 0.0
-    for y in range(0, height, 4):
-        node = first + y * row
+    for i in range(0, depth * height, 4):
+        node = first + i // height * sheet + i % height * row
         for _ in range(width):
             room, mine = 0.0, net[node + len(pairs)]
             for k in range(len(pairs)):
