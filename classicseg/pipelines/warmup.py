@@ -36,5 +36,5 @@ def warmup() -> None:
     noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
     for n_labels, shape, connectivity in ((2, (64, 64), 4), (2, (64, 64), 8), (2, (16, 16, 16), 6), (3, (64, 64), 4)):
         unary = noise[:n_labels].reshape(n_labels, *shape)
-        crf = GridCRF(unary, Potts(4), connectivity=connectivity)
-        minimize(crf, "graph_cut" if n_labels == 2 else "expansion")
+        grid = GridCRF(unary, Potts(4), connectivity=connectivity)
+        minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
