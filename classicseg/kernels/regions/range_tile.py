@@ -1,0 +1,285 @@
+"""Split-and-merge of one tile of 64 x 64 gray pixels under "largest minus smallest value <= threshold".
+
+A tile is small enough for all of this to stay in the processor's first caches. Because the range of a block is never
+smaller than that of its parts, the tree can be read off bottom-up: the leaf of a pixel is its largest homogeneous
+block. Positions are in *cells* of 2 x 2 pixels, 32 x 32 of them: a cell either lies in one leaf or holds four leaves of
+one pixel each, so that no number has to be stored per pixel.
+
+For the same reason a merge that fails once fails for ever, and one pass over the edges in the order of their
+difference settles everything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg._jit import inline
+from classicseg.kernels.regions.unions import find, flatten
+from classicseg.kernels.simd import item, put
+
+TILE = 64
+CELLS = TILE // 2
+LEVELS = 6
+"""Level of a tile: blocks of level l have 2^l pixels a side."""
+BUCKETS = 128
+"""Edges are sorted by their difference in so many steps."""
+MAX_EDGES = 2 * TILE * (TILE - 1)
+
+_LOCAL = 12  # bits of a leaf number in a packed edge
+_LOCAL_MASK = (1 << _LOCAL) - 1
+
+
+@inline
+def load_tile(image, y0, x0, height, width, pixels):  # type: ignore[no-untyped-def]
+    """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is."""
+    for y in range(TILE):
+        row = image[y0 + min(y, height - 1)]
+        base = y * TILE
+        if width == TILE:
+            for x in range(TILE):
+                pixels[base + x] = row[x0 + x]
+        else:
+            for x in range(TILE):
+                pixels[base + x] = row[x0 + min(x, width - 1)]
+
+
+@inline
+def _smaller(a, b):  # type: ignore[no-untyped-def]
+    return a if a < b else b
+
+
+@inline
+def _larger(a, b):  # type: ignore[no-untyped-def]
+    return a if a > b else b
+
+
+@inline
+def _halve(source, at, side, target, to, row, pick):  # type: ignore[no-untyped-def]
+    """From side x side values to a quarter of them, `pick` of each 2 x 2."""
+    half = side // 2
+    for y in range(half):
+        upper = at + 2 * y * side
+        for x in range(side):
+            row[x] = pick(source[upper + x], source[upper + side + x])
+        base = to + y * half
+        for x in range(half):
+            target[base + x] = pick(row[2 * x], row[2 * x + 1])
+
+
+@inline
+def build_pyramid(pixels, low, high, row):  # type: ignore[no-untyped-def]
+    """Smallest and largest value of every block; level l starts where the finer ones end, the tile itself is last."""
+    _halve(pixels, 0, TILE, low, 0, row, _smaller)
+    _halve(pixels, 0, TILE, high, 0, row, _larger)
+    at, side = 0, CELLS
+    while side > 1:
+        _halve(low, at, side, low, at + side * side, row, _smaller)
+        _halve(high, at, side, high, at + side * side, row, _larger)
+        at += side * side
+        side //= 2
+
+
+@inline
+def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untyped-def]
+    """Level of the leaf of every cell, 0 where its pixels are leaves; `levels` is as long as the pyramid."""
+    wide = limit.dtype.type
+    at, side, level = low.size - 1, 1, LEVELS
+    levels[at] = LEVELS if wide(high[at]) - wide(low[at]) <= limit[0] else 0
+    while level > 1:
+        level -= 1
+        above, side = at, 2 * side
+        at -= side * side
+        forced = level <= stop_level
+        for y in range(side):
+            base, parent = at + y * side, above + (y // 2) * (side // 2)
+            for x in range(side):
+                homogeneous = forced or wide(high[base + x]) - wide(low[base + x]) <= limit[0]
+                own = level if homogeneous else 0
+                levels[base + x] = max(levels[parent + x // 2], own)
+
+
+@inline
+def _start_leaf(leaves, number, smallest, largest, total, count):  # type: ignore[no-untyped-def]
+    parent, low, high, sums, counts, means = leaves
+    put(parent, number, np.int32(number))
+    put(low, number, low.dtype.type(smallest))
+    put(high, number, high.dtype.type(largest))
+    put(sums, number, sums.dtype.type(total))
+    put(counts, number, np.int32(count))
+    put(means, number, np.float32(total))
+
+
+@inline
+def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # type: ignore[no-untyped-def]
+    """Fill the records of all leaves and, for every cell, the number of its leaf or of the first of its four.
+
+    Cells are visited row by row, and the four pixels of a cell likewise. A pixel beyond the image gets a number but
+    counts 0 pixels. Returns how many leaves there are.
+    """
+    counts, means, sums = leaves[4], leaves[5], leaves[3]
+    add_up = sums.dtype.type
+    number = 0
+    for y in range((height + 1) // 2):
+        for x in range((width + 1) // 2):
+            cell, pixel = y * CELLS + x, 2 * (y * TILE + x)
+            a, b = item(pixels, pixel), item(pixels, pixel + 1)
+            c, d = item(pixels, pixel + TILE), item(pixels, pixel + TILE + 1)
+            right, below = 2 * x + 1 < width, 2 * y + 1 < height
+            level = levels[cell]
+            if level == 0:
+                first[cell] = number
+                _start_leaf(leaves, number, a, a, a, 1)
+                _start_leaf(leaves, number + 1, b, b, b, 1 if right else 0)
+                _start_leaf(leaves, number + 2, c, c, c, 1 if below else 0)
+                _start_leaf(leaves, number + 3, d, d, d, 1 if right and below else 0)
+                number += 4
+                continue
+            inside = (1 << (level - 1)) - 1  # bits of a cell's position within its leaf
+            leaf = np.int64(item(first, (y & ~inside) * CELLS + (x & ~inside)))
+            if (y & inside) + (x & inside) == 0:
+                leaf = number
+                block, side, size = 0, CELLS, level
+                while size > 1:  # where the pyramid holds the block
+                    block += side * side
+                    side //= 2
+                    size -= 1
+                block += (y >> (level - 1)) * side + (x >> (level - 1))
+                _start_leaf(leaves, leaf, low[block], high[block], 0, 0)
+                number += 1
+            first[cell] = leaf
+            if right and below:
+                total, count = add_up(a) + add_up(b) + add_up(c) + add_up(d), 4
+            else:
+                total, count = add_up(a), 1
+                if right:
+                    total, count = total + add_up(b), count + 1
+                if below:
+                    total, count = total + add_up(c), count + 1
+            sums[leaf] += total
+            counts[leaf] += count
+    for leaf in range(number):
+        if counts[leaf] > 1:
+            means[leaf] = np.float32(sums[leaf] / counts[leaf])
+    return number
+
+
+@inline
+def _note_edge(edges, count, a, b, leaves, limit, scale):  # type: ignore[no-untyped-def]
+    """Append an edge unless its two leaves can never become one; packed as difference | first | second."""
+    low, high, means = leaves[1], leaves[2], leaves[5]
+    largest = max(item(high, a), item(high, b))
+    smallest = min(item(low, a), item(low, b))
+    step = np.int32(abs(item(means, a) - item(means, b)) * scale)
+    step = min(step, np.int32(BUCKETS - 1))
+    put(edges, count, np.int32((step << (2 * _LOCAL)) | (a << _LOCAL) | b))
+    return count + (largest - smallest <= limit[0])
+
+
+@inline
+def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # type: ignore[no-untyped-def]
+    """List the edges between touching leaves, cell by cell: first those to the right, then those downwards."""
+    count = 0
+    for y in range((height + 1) // 2):
+        for x in range((width + 1) // 2):
+            cell = y * CELLS + x
+            level, leaf = np.int64(levels[cell]), np.int64(first[cell])
+            for down in range(2):
+                if level == 0:
+                    # the second pixel across, and the step to the next pixel along the border that is crossed
+                    across, along = (2, 1) if down else (1, 2)
+                    both = 2 * (x if down else y) + 1 < (width if down else height)
+                    if 2 * (y if down else x) + 1 >= (height if down else width):
+                        continue
+                    beyond = 2 * (y if down else x) + 2 < (height if down else width)
+                    other_cell = cell + (CELLS if down else 1) if beyond else cell
+                    other, fine = np.int64(first[other_cell]), levels[other_cell] == 0
+                    count = _note_edge(edges, count, leaf, leaf + across, leaves, limit, scale)
+                    if down:
+                        if both:
+                            count = _note_edge(edges, count, leaf + 1, leaf + 3, leaves, limit, scale)
+                        if beyond:
+                            count = _note_edge(edges, count, leaf + 2, other, leaves, limit, scale)
+                            if both:
+                                count = _note_edge(
+                                    edges, count, leaf + 3, other + (1 if fine else 0), leaves, limit, scale
+                                )
+                    else:
+                        if beyond:
+                            count = _note_edge(edges, count, leaf + 1, other, leaves, limit, scale)
+                        if both:
+                            count = _note_edge(edges, count, leaf + 2, leaf + 3, leaves, limit, scale)
+                            if beyond:
+                                count = _note_edge(
+                                    edges, count, leaf + 3, other + (2 if fine else 0), leaves, limit, scale
+                                )
+                    continue
+                inside = (1 << (level - 1)) - 1
+                here, length = (y, height) if down else (x, width)
+                if (here & inside) != inside or 2 * here + 2 >= length:
+                    continue  # not at the border of the leaf, or at that of the tile
+                other_cell = cell + (CELLS if down else 1)
+                other, other_level = np.int64(first[other_cell]), np.int64(levels[other_cell])
+                if other_level == 0:
+                    count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
+                    if 2 * (x if down else y) + 1 < (width if down else height):
+                        count = _note_edge(
+                            edges, count, leaf, other + (1 if down else 2), leaves, limit, scale
+                        )
+                else:
+                    # two blocks share one edge: note it at the first cell along their common border
+                    shared = min(inside, (1 << (other_level - 1)) - 1)
+                    if ((x if down else y) & shared) == 0:
+                        count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
+    return count
+
+
+@inline
+def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
+    """Stable counting sort by difference, from `edges` into `ordered`."""
+    for step in range(BUCKETS + 1):
+        starts[step] = 0
+    for e in range(count):
+        starts[(item(edges, e) >> (2 * _LOCAL)) + 1] += 1
+    for step in range(BUCKETS):
+        starts[step + 1] += starts[step]
+    for e in range(count):
+        edge = item(edges, e)
+        step = edge >> (2 * _LOCAL)
+        place = item(starts, step)
+        put(ordered, place, edge)
+        put(starts, step, np.int32(place + 1))
+
+
+@inline
+def unite(ordered, count, leaves, limit):  # type: ignore[no-untyped-def]
+    """Merge along the edges wherever the range of both together allows it."""
+    parent, low, high = leaves[0], leaves[1], leaves[2]
+    for e in range(count):
+        edge = item(ordered, e)
+        a = find(parent, (edge >> _LOCAL) & _LOCAL_MASK)
+        b = find(parent, edge & _LOCAL_MASK)
+        smallest = min(item(low, a), item(low, b))
+        largest = max(item(high, a), item(high, b))
+        if a != b and largest - smallest <= limit[0]:
+            root, other = min(a, b), max(a, b)
+            put(parent, other, np.int32(root))
+            put(low, root, low.dtype.type(smallest))
+            put(high, root, high.dtype.type(largest))
+
+
+@inline
+def close_regions(leaves, n_leaves, names):  # type: ignore[no-untyped-def]
+    """Sum the leaves of each region up in the record of its root, and number the regions: `names` of all leaves."""
+    parent, sums, counts = leaves[0], leaves[3], leaves[4]
+    flatten(parent, 0, n_leaves)
+    n_regions = 0
+    for leaf in range(n_leaves):
+        root = np.int64(item(parent, leaf))
+        if root != leaf:
+            put(sums, root, item(sums, root) + item(sums, leaf))
+            put(counts, root, np.int32(item(counts, root) + item(counts, leaf)))
+            names[leaf] = names[root]
+        elif counts[leaf] > 0:
+            names[leaf] = n_regions
+            n_regions += 1
+    return n_regions
