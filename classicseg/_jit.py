@@ -91,6 +91,12 @@ def inline(function: Callable[..., Any]) -> Any:
     return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
 
 
+def callback(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile `function` as a C function, for kernels to call by its ``address``. Keep the object while they do."""
+    options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}
+    return numba.cfunc(signature, **options)(function)
+
+
 # --- threads ------------------------------------------------------------------------------------------------------
 
 _n_threads: int | None = None
