@@ -41,14 +41,12 @@ def _split(values, mask, homogeneous, min_size, max_depth, corner, side):  # typ
         return []
     half = side // 2
     quarters = [c for c in product(*((i, i + half) for i in corner)) if mask[_area(c, half)].size]
-    may_split = half >= min_size and max_depth > 0
     if inside.all():  # a block that the mask cuts is always split
         parts = [values[_area(c, half)].reshape(-1, values.shape[-1]) for c in quarters]
-        if side == 1 or not may_split or homogeneous(parts):
-            return [(corner, side)]
-    return [
-        leaf for c in quarters for leaf in _split(values, mask, homogeneous, min_size, max_depth - 1, c, half)
-    ]  # fmt: skip
+        if side == 1 or half < min_size or max_depth <= 0 or (len(parts) > 1 and homogeneous(parts)):
+            return [(corner, side)]  # a block with one quarter in the image is left to that quarter
+    deeper = (values, mask, homogeneous, min_size, max_depth - 1)
+    return [leaf for c in quarters for leaf in _split(*deeper, c, half)]
 
 
 def merge(values: np.ndarray, labels: np.ndarray, homogeneous: Homogeneous) -> np.ndarray:

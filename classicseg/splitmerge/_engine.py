@@ -239,3 +239,19 @@ def _grids_of_blocks(plan: Plan) -> np.ndarray:
 def _value_range(values: np.ndarray, mask: np.ndarray | None) -> tuple[float, float]:
     inside = values if mask is None else values[mask]
     return float(inside.min()), float(inside.max())
+
+
+def absorb_small(labels: np.ndarray, picture: Picture, min_area: int) -> None:
+    """Let small regions of (D, H, W) labels join their neighbours, in place; 0 is no region."""
+    from classicseg.kernels.regions.describe import measure_regions
+
+    n, n_channels = int(labels.max()), picture.values.shape[3]
+    rows = np.empty((n, 1 + 4 * n_channels))
+    boxes, centers, perimeters = np.empty((n, 6), np.int32), np.empty((n, 3)), np.empty(n, np.int64)
+    measure_regions(labels, picture.values, np.array([0.0, 1.0, 0.0]), rows, boxes, centers, perimeters)
+    labels -= 1
+    parent, no_log = np.arange(n, dtype=np.int32), np.empty((0, 2), np.int32)
+    offsets = offsets_to_neighbours(len(picture.shape), 1)
+    count = np.zeros(1, np.int64)
+    merging.absorb_small(labels, picture.volume, offsets, float(min_area), parent, rows, n_channels, no_log, count)
+    merging.number_regions(labels, parent, np.empty(n, np.int32))

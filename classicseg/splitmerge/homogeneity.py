@@ -415,8 +415,8 @@ class Custom(Homogeneity):
     >>> def flat_and_bright(region):
     ...     return region.max[0] - region.min[0] <= 3 and region.sum[0] / region.count > 5
     >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.Custom(flat_and_bright))
-    array([[1, 2, 3],
-           [4, 5, 3]], dtype=int32)
+    array([[1, 2, 5],
+           [3, 4, 5]], dtype=int32)
     """
 
     function: Callable[[RegionStatistics], bool]

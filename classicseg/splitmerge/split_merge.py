@@ -162,7 +162,7 @@ def split_and_merge(
     >>> cs.split_and_merge(image, cs.Range(24)).max()
     np.int32(2)
     >>> cs.split_and_merge(image, cs.Range(24), merge=None).max()
-    np.int32(18)
+    np.int32(17)
     """
     predicate = as_homogeneity(homogeneity)
     smallest = _validate.as_count(min_size, "min_size", 1)
