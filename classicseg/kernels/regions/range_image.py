@@ -60,14 +60,14 @@ def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, loc
     )
     edges, ordered = np.empty(MAX_EDGES + 1, np.int32), np.empty(MAX_EDGES + 1, np.int32)
     starts = np.empty(BUCKETS + 1, np.int32)
-    wide = kind.type
+    wide, flat = kind.type, image.reshape(-1)
     while not aborted(sync):
         tile = claim(sync, _TILES)
         if tile >= n_tiles:
             break
         y0, x0 = tile // across * TILE, tile % across * TILE
         rows, columns = min(TILE, height - y0), min(TILE, width - x0)
-        load_tile(image, y0, x0, rows, columns, pixels)
+        load_tile(flat, width, y0, x0, rows, columns, pixels)
         build_pyramid(pixels, low, high, row)
         top = n_blocks - 1
         if stop_level >= LEVELS or wide(high[top]) - wide(low[top]) <= limit[0]:
@@ -82,19 +82,16 @@ def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, loc
             continue
         find_levels(low, high, limit, stop_level, levels)
         n_leaves = number_leaves(pixels, low, high, levels, rows, columns, first, leaves)
+        n_regions = 0
+        for leaf in range(n_leaves):
+            n_regions += leaves[4][leaf] > 0
         if merge:
             n_edges = gather_edges(levels, first, rows, columns, leaves, limit, scale, edges)
             sort_edges(edges, n_edges, ordered, starts)
-            unite(ordered, n_edges, leaves, limit)
-        n_regions = close_regions(leaves, n_leaves, names)
+            n_regions -= unite(ordered, n_edges, leaves, limit)
         at = atomic_add(cursor, 0, n_regions)
         base[tile], count[tile] = at, n_regions
-        for leaf in range(n_leaves):
-            if leaves[0][leaf] == leaf and leaves[4][leaf] > 0:
-                table[0][at] = at
-                table[1][at], table[2][at] = image.dtype.type(leaves[1][leaf]), image.dtype.type(leaves[2][leaf])
-                table[3][at], table[4][at] = leaves[3][leaf], leaves[4][leaf]
-                at += 1
+        close_regions(leaves, n_leaves, names, table, at)
         _write_local(levels, first, names, rows, columns, local, tile * _PIXELS)
         start = tile * _PIXELS
         for i in range(TILE):
@@ -263,7 +260,7 @@ def _paint(sync, tiles, table, local, labels):  # type: ignore[no-untyped-def]
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)
     base, count, _ = tiles
-    numbers = table[4]
+    numbers, flat = table[4], labels.reshape(-1)
     while not aborted(sync):
         tile = claim(sync, _PAINT)
         if tile >= n_tiles:
@@ -271,18 +268,15 @@ def _paint(sync, tiles, table, local, labels):  # type: ignore[no-untyped-def]
         y0, x0 = tile // across * TILE, tile % across * TILE
         rows, columns = min(TILE, height - y0), min(TILE, width - x0)
         start = np.int64(base[tile])
-        if count[tile] == 1:
-            label = -numbers[start]
-            for y in range(rows):
-                target = labels[y0 + y]
-                for x in range(columns):
-                    target[x0 + x] = label
-            continue
         for y in range(rows):
-            at, to = tile * _PIXELS + y * TILE, (y0 + y) * width + x0
-            flat = labels.reshape(-1)
-            for x in range(columns):
-                put(flat, to + x, np.int32(-item(numbers, start + np.int64(item(local, at + x)))))
+            to = (y0 + y) * width + x0
+            if count[tile] == 1:
+                for x in range(columns):
+                    put(flat, to + x, np.int32(-item(numbers, start)))
+            else:
+                at = tile * _PIXELS + y * TILE
+                for x in range(columns):
+                    put(flat, to + x, np.int32(-item(numbers, start + np.int64(item(local, at + x)))))
 
 
 @kernel

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline
-from classicseg.kernels.regions.unions import find, flatten
+from classicseg.kernels.regions.unions import find
 from classicseg.kernels.simd import item, put
 
 TILE = 64
@@ -30,17 +30,19 @@ _LOCAL_MASK = (1 << _LOCAL) - 1
 
 
 @inline
-def load_tile(image, y0, x0, height, width, pixels):  # type: ignore[no-untyped-def]
-    """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is."""
+def load_tile(flat, stride, y0, x0, height, width, pixels):  # type: ignore[no-untyped-def]
+    """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is.
+
+    flat : (H * stride,) the image
+    """
     for y in range(TILE):
-        row = image[y0 + min(y, height - 1)]
-        base = y * TILE
+        start, base = (y0 + min(y, height - 1)) * stride + x0, y * TILE
         if width == TILE:
             for x in range(TILE):
-                pixels[base + x] = row[x0 + x]
+                put(pixels, base + x, item(flat, start + x))
         else:
             for x in range(TILE):
-                pixels[base + x] = row[x0 + min(x, width - 1)]
+                put(pixels, base + x, item(flat, start + min(x, width - 1)))
 
 
 @inline
@@ -60,10 +62,10 @@ def _halve(source, at, side, target, to, row, pick):  # type: ignore[no-untyped-
     for y in range(half):
         upper = at + 2 * y * side
         for x in range(side):
-            row[x] = pick(source[upper + x], source[upper + side + x])
+            put(row, x, pick(item(source, upper + x), item(source, upper + side + x)))
         base = to + y * half
         for x in range(half):
-            target[base + x] = pick(row[2 * x], row[2 * x + 1])
+            put(target, base + x, pick(item(row, 2 * x), item(row, 2 * x + 1)))
 
 
 @inline
@@ -80,6 +82,12 @@ def build_pyramid(pixels, low, high, row):  # type: ignore[no-untyped-def]
 
 
 @inline
+def _level_start(level):  # type: ignore[no-untyped-def]
+    """Where a level starts in the pyramid: 32^2 blocks of level 1 come first, then 16^2 of level 2, and so on."""
+    return ((1 << (2 * LEVELS)) - (1 << (2 * (LEVELS + 1 - level)))) // 3
+
+
+@inline
 def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untyped-def]
     """Level of the leaf of every cell, 0 where its pixels are leaves; `levels` is as long as the pyramid."""
     wide = limit.dtype.type
@@ -93,19 +101,18 @@ def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untype
         for y in range(side):
             base, parent = at + y * side, above + (y // 2) * (side // 2)
             for x in range(side):
-                homogeneous = forced or wide(high[base + x]) - wide(low[base + x]) <= limit[0]
-                own = level if homogeneous else 0
-                levels[base + x] = max(levels[parent + x // 2], own)
+                homogeneous = forced or wide(item(high, base + x)) - wide(item(low, base + x)) <= limit[0]
+                own = np.uint8(level) if homogeneous else np.uint8(0)
+                put(levels, base + x, _larger(item(levels, parent + (x >> 1)), own))
 
 
 @inline
-def _start_leaf(leaves, number, smallest, largest, total, count):  # type: ignore[no-untyped-def]
-    parent, low, high, sums, counts, means = leaves
-    put(parent, number, np.int32(number))
+def _start_leaf(leaves, number, smallest, largest, total):  # type: ignore[no-untyped-def]
+    """A leaf of one pixel, or one whose mean comes later."""
+    low, high, sums, means = leaves[1], leaves[2], leaves[3], leaves[5]
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
-    put(counts, number, np.int32(count))
     put(means, number, np.float32(total))
 
 
@@ -116,8 +123,12 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # t
     Cells are visited row by row, and the four pixels of a cell likewise. A pixel beyond the image gets a number but
     counts 0 pixels. Returns how many leaves there are.
     """
-    counts, means, sums = leaves[4], leaves[5], leaves[3]
+    parent, counts, means, sums = leaves[0], leaves[4], leaves[5], leaves[3]
     add_up = sums.dtype.type
+    for leaf in range(parent.size):
+        put(parent, leaf, np.int32(leaf))
+    for leaf in range(parent.size):
+        put(counts, leaf, np.int32(1))
     number = 0
     for y in range((height + 1) // 2):
         for x in range((width + 1) // 2):
@@ -125,28 +136,27 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # t
             a, b = item(pixels, pixel), item(pixels, pixel + 1)
             c, d = item(pixels, pixel + TILE), item(pixels, pixel + TILE + 1)
             right, below = 2 * x + 1 < width, 2 * y + 1 < height
-            level = levels[cell]
+            level = np.int64(item(levels, cell))
             if level == 0:
-                first[cell] = number
-                _start_leaf(leaves, number, a, a, a, 1)
-                _start_leaf(leaves, number + 1, b, b, b, 1 if right else 0)
-                _start_leaf(leaves, number + 2, c, c, c, 1 if below else 0)
-                _start_leaf(leaves, number + 3, d, d, d, 1 if right and below else 0)
+                put(first, cell, np.int32(number))
+                _start_leaf(leaves, number, a, a, a)
+                _start_leaf(leaves, number + 1, b, b, b)
+                _start_leaf(leaves, number + 2, c, c, c)
+                _start_leaf(leaves, number + 3, d, d, d)
+                if not (right and below):
+                    counts[number + 1], counts[number + 2] = right, below
+                    counts[number + 3] = 0
                 number += 4
                 continue
             inside = (1 << (level - 1)) - 1  # bits of a cell's position within its leaf
             leaf = np.int64(item(first, (y & ~inside) * CELLS + (x & ~inside)))
-            if (y & inside) + (x & inside) == 0:
+            if ((y | x) & inside) == 0:
                 leaf = number
-                block, side, size = 0, CELLS, level
-                while size > 1:  # where the pyramid holds the block
-                    block += side * side
-                    side //= 2
-                    size -= 1
-                block += (y >> (level - 1)) * side + (x >> (level - 1))
-                _start_leaf(leaves, leaf, low[block], high[block], 0, 0)
+                block = _level_start(level) + (y >> (level - 1)) * (TILE >> level) + (x >> (level - 1))
+                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0)
+                put(counts, leaf, np.int32(0))
                 number += 1
-            first[cell] = leaf
+            put(first, cell, np.int32(leaf))
             if right and below:
                 total, count = add_up(a) + add_up(b) + add_up(c) + add_up(d), 4
             else:
@@ -155,11 +165,11 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # t
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
-            sums[leaf] += total
-            counts[leaf] += count
+            put(sums, leaf, item(sums, leaf) + total)
+            put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
-        if counts[leaf] > 1:
-            means[leaf] = np.float32(sums[leaf] / counts[leaf])
+        if item(counts, leaf) > 1:
+            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf)))
     return number
 
 
@@ -182,7 +192,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
     for y in range((height + 1) // 2):
         for x in range((width + 1) // 2):
             cell = y * CELLS + x
-            level, leaf = np.int64(levels[cell]), np.int64(first[cell])
+            level, leaf = np.int64(item(levels, cell)), np.int64(item(first, cell))
             for down in range(2):
                 if level == 0:
                     # the second pixel across, and the step to the next pixel along the border that is crossed
@@ -192,7 +202,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
                         continue
                     beyond = 2 * (y if down else x) + 2 < (height if down else width)
                     other_cell = cell + (CELLS if down else 1) if beyond else cell
-                    other, fine = np.int64(first[other_cell]), levels[other_cell] == 0
+                    other, fine = np.int64(item(first, other_cell)), item(levels, other_cell) == 0
                     count = _note_edge(edges, count, leaf, leaf + across, leaves, limit, scale)
                     if down:
                         if both:
@@ -218,7 +228,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
                 if (here & inside) != inside or 2 * here + 2 >= length:
                     continue  # not at the border of the leaf, or at that of the tile
                 other_cell = cell + (CELLS if down else 1)
-                other, other_level = np.int64(first[other_cell]), np.int64(levels[other_cell])
+                other, other_level = np.int64(item(first, other_cell)), np.int64(item(levels, other_cell))
                 if other_level == 0:
                     count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
                     if 2 * (x if down else y) + 1 < (width if down else height):
@@ -239,7 +249,8 @@ def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
     for step in range(BUCKETS + 1):
         starts[step] = 0
     for e in range(count):
-        starts[(item(edges, e) >> (2 * _LOCAL)) + 1] += 1
+        step = (item(edges, e) >> (2 * _LOCAL)) + 1
+        put(starts, step, np.int32(item(starts, step) + 1))
     for step in range(BUCKETS):
         starts[step + 1] += starts[step]
     for e in range(count):
@@ -252,34 +263,49 @@ def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
 
 @inline
 def unite(ordered, count, leaves, limit):  # type: ignore[no-untyped-def]
-    """Merge along the edges wherever the range of both together allows it."""
+    """Merge along the edges wherever the range of both together allows it; returns how many merges there were.
+
+    Whether a merge succeeds is as hard to predict as noise: everything is written whether it does or not, without a
+    branch. Where both ends are one region already, that changes nothing.
+    """
     parent, low, high = leaves[0], leaves[1], leaves[2]
+    n_merges = 0
     for e in range(count):
         edge = item(ordered, e)
-        a = find(parent, (edge >> _LOCAL) & _LOCAL_MASK)
-        b = find(parent, edge & _LOCAL_MASK)
-        smallest = min(item(low, a), item(low, b))
-        largest = max(item(high, a), item(high, b))
-        if a != b and largest - smallest <= limit[0]:
-            root, other = min(a, b), max(a, b)
-            put(parent, other, np.int32(root))
-            put(low, root, low.dtype.type(smallest))
-            put(high, root, high.dtype.type(largest))
+        a = np.int64(find(parent, (edge >> _LOCAL) & _LOCAL_MASK))
+        b = np.int64(find(parent, edge & _LOCAL_MASK))
+        root, other = min(a, b), max(a, b)
+        low_root, high_root = item(low, root), item(high, root)
+        smallest = _smaller(low_root, item(low, other))
+        largest = _larger(high_root, item(high, other))
+        fits = largest - smallest <= limit[0]
+        put(parent, other, np.int32(root if fits else other))
+        put(low, root, smallest if fits else low_root)
+        put(high, root, largest if fits else high_root)
+        n_merges += fits and a != b
+    return n_merges
 
 
 @inline
-def close_regions(leaves, n_leaves, names):  # type: ignore[no-untyped-def]
-    """Sum the leaves of each region up in the record of its root, and number the regions: `names` of all leaves."""
-    parent, sums, counts = leaves[0], leaves[3], leaves[4]
-    flatten(parent, 0, n_leaves)
+def close_regions(leaves, n_leaves, names, table, at):  # type: ignore[no-untyped-def]
+    """Write the regions of a tile into the table from entry `at` on; `names` of all leaves: their regions from 0."""
+    parent, low, high, sums, counts = leaves[0], leaves[1], leaves[2], leaves[3], leaves[4]
     n_regions = 0
     for leaf in range(n_leaves):
-        root = np.int64(item(parent, leaf))
+        root = np.int64(item(parent, np.int64(item(parent, leaf))))  # parents are smaller: they know their roots
+        put(parent, leaf, np.int32(root))
         if root != leaf:
             put(sums, root, item(sums, root) + item(sums, leaf))
             put(counts, root, np.int32(item(counts, root) + item(counts, leaf)))
-            names[leaf] = names[root]
-        elif counts[leaf] > 0:
-            names[leaf] = n_regions
+            put(names, leaf, np.int32(item(names, root)))
+        elif item(counts, leaf) > 0:  # else it lies beyond the image
+            put(names, leaf, np.int32(n_regions))
             n_regions += 1
-    return n_regions
+    for leaf in range(n_leaves):
+        if item(parent, leaf) == leaf and item(counts, leaf) > 0:
+            put(table[0], at, np.int32(at))
+            put(table[1], at, table[1].dtype.type(item(low, leaf)))
+            put(table[2], at, table[2].dtype.type(item(high, leaf)))
+            put(table[3], at, item(sums, leaf))
+            put(table[4], at, item(counts, leaf))
+            at += 1

@@ -17,9 +17,3 @@ def find(parent, member):  # type: ignore[no-untyped-def]
         above = item(parent, member)
     return member
 
-
-@inline
-def flatten(parent, first, last):  # type: ignore[no-untyped-def]
-    """Let every member from `first` to `last` point at its root, which none of their roots lies before `first`."""
-    for member in range(first, last):  # parents are smaller: they already point at their roots
-        parent[member] = parent[parent[member]]
