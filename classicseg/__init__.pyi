@@ -29,7 +29,6 @@ from .splitmerge.homogeneity import (
     MeanDifference,
     OtsuSeparability,
     Range,
-    RegionStatistics,
     StdDev,
     VarianceRatio,
 )
@@ -38,6 +37,7 @@ from .splitmerge.regions import describe_regions
 from .splitmerge.rules import MultiOtsu, Rule, label_by_rule
 from .splitmerge.split_merge import Segmentation, quadtree, split_and_merge
 from .splitmerge.srm import statistical_region_merging
+from .splitmerge.statistics import RegionStatistics
 from .types import Result, State, Step
 
 __version__: str

@@ -276,9 +276,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
     with _replacing(target) as temporary:
-        pictures[0].save(
-            temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
-        )
+        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
 # --- pieces -------------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import io, plot
     from classicseg.errors import InputError
     from classicseg.splitmerge import homogeneity
+    from classicseg.splitmerge._input import channel_axis_of
     from classicseg.splitmerge.split_merge import quadtree, split_and_merge
 
     kinds = {"range": homogeneity.Range, "std": homogeneity.StdDev, "mean": homogeneity.MeanDifference}
@@ -54,6 +55,9 @@ def run(options: argparse.Namespace) -> None:
     image = io.read_image(options.image)
     if options.gray and image.ndim == 3 and image.shape[-1] in (3, 4):
         image = image[..., :3].mean(axis=-1).round().astype(image.dtype)
+    spatial = image.shape[:-1] if channel_axis_of(image.shape, "auto") is not None else image.shape
+    if len(spatial) != 2 and any((options.overlay, options.regions, options.quadtree, options.gif)):
+        raise InputError(f"pictures are made of images of two axes, got shape {image.shape}")
     if options.gif is not None and image.size > 3 * _RECORDED:
         raise InputError(f"--gif draws every step of images of up to {_RECORDED} pixels, got shape {image.shape}")
     blocks: dict[str, Any] = {"min_size": options.min_size, "max_depth": options.max_depth}

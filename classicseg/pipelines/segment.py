@@ -88,7 +88,7 @@ def segment(
         raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
-    if not np.isfinite(array.sum(dtype=np.float64)) and not options.get("mask", None) is not None:
+    if not np.isfinite(array.sum(dtype=np.float64)) and options.get("mask") is None:
         raise InputError("image must be finite; methods that take a mask can leave the other pixels out")
     labels = segmenter.function(array, channel_axis_of(array.shape, channel_axis), **options)
     return np.ascontiguousarray(labels, np.int32)
@@ -117,11 +117,14 @@ def _check_options(segmenter: Segmenter, options: dict[str, Any]) -> None:
             raise InputTypeError(f"{segmenter.name} needs the option {p.name!r}")
 
 
+_DEFAULT = Range(24)
+
+
 # --- the methods --------------------------------------------------------------------------------------------------
 
 
 def _split_and_merge(
-    image: np.ndarray, axis: int | None, homogeneity: Any = Range(24), min_size: int = 1, max_depth: int | None = None,
+    image: np.ndarray, axis: int | None, homogeneity: Any = _DEFAULT, min_size: int = 1, max_depth: int | None = None,
     connectivity: int = 1, mask: Any = None, merge: str | None = "fast", min_area: int = 1,
 ) -> np.ndarray:  # fmt: skip
     labels: np.ndarray = split_and_merge(
@@ -141,7 +144,12 @@ def _srm(
 
 
 def _growing(
-    image: np.ndarray, axis: int | None, seeds: Any, tolerance: float | None = None, connectivity: int = 1, mask: Any = None
+    image: np.ndarray,
+    axis: int | None,
+    seeds: Any,
+    tolerance: float | None = None,
+    connectivity: int = 1,
+    mask: Any = None,
 ) -> np.ndarray:
     return seeded_region_growing(
         image, seeds, tolerance=tolerance, connectivity=connectivity, mask=mask, channel_axis=axis
@@ -170,7 +178,12 @@ def _local_threshold(image: np.ndarray, axis: int | None, block_size: int = 35, 
 
 
 def _watershed(
-    image: np.ndarray, axis: int | None, sigma: float = 1.0, markers: Any = 250, compactness: float = 0.0, mask: Any = None
+    image: np.ndarray,
+    axis: int | None,
+    sigma: float = 1.0,
+    markers: Any = 250,
+    compactness: float = 0.0,
+    mask: Any = None,
 ) -> np.ndarray:
     from skimage.filters import gaussian, sobel
     from skimage.segmentation import watershed
@@ -248,15 +261,33 @@ def _own_scale(image: np.ndarray, axis: int | None, compactness: float) -> float
 SEGMENTERS: dict[str, Segmenter] = {
     segmenter.name: segmenter
     for segmenter in (
-        Segmenter("split_and_merge", _split_and_merge, "Quadtree, then merging under a predicate.", "Horowitz and Pavlidis 1976"),
-        Segmenter("statistical_region_merging", _srm, "Merging as far as chance explains differences.", "Nock and Nielsen 2004"),
+        Segmenter(
+            "split_and_merge",
+            _split_and_merge,
+            "Quadtree, then merging under a predicate.",
+            "Horowitz and Pavlidis 1976",
+        ),
+        Segmenter(
+            "statistical_region_merging",
+            _srm,
+            "Merging as far as chance explains differences.",
+            "Nock and Nielsen 2004",
+        ),
         Segmenter("seeded_region_growing", _growing, "Regions grow from seeds.", "Adams and Bischof 1994"),
         Segmenter("otsu", _otsu, "Two classes by one threshold.", "Otsu 1979", connected=False),
         Segmenter("multi_otsu", _multi_otsu, "Several classes by thresholds.", "Liao et al. 2001", connected=False),
-        Segmenter("local_threshold", _local_threshold, "Brighter than the surroundings or not.", "Bradley and Roth 2007", connected=False),
+        Segmenter(
+            "local_threshold",
+            _local_threshold,
+            "Brighter than the surroundings or not.",
+            "Bradley and Roth 2007",
+            connected=False,
+        ),
         Segmenter("watershed", _watershed, "Basins of the gradient.", "Beucher and Lantuéjoul 1979"),
         Segmenter("slic", _slic, "Superpixels: k-means in colour and place.", "Achanta et al. 2012"),
-        Segmenter("slic_merge", _slic_merge, "Superpixels of similar colour merged.", "Achanta et al. 2012", connected=False),
+        Segmenter(
+            "slic_merge", _slic_merge, "Superpixels of similar colour merged.", "Achanta et al. 2012", connected=False
+        ),
         Segmenter("felzenszwalb", _felzenszwalb, "Graph-based merging.", "Felzenszwalb and Huttenlocher 2004"),
         Segmenter("quickshift", _quickshift, "Modes in colour and place.", "Vedaldi and Soatto 2008"),
         Segmenter("random_walker", _random_walker, "Which seed a walker meets first.", "Grady 2006"),

@@ -35,7 +35,15 @@ def split(
     return _split(values, mask, homogeneous, min_size, max_depth, (0,) * mask.ndim, side)
 
 
-def _split(values, mask, homogeneous, min_size, max_depth, corner, side):  # type: ignore[no-untyped-def]
+def _split(
+    values: np.ndarray,
+    mask: np.ndarray,
+    homogeneous: Homogeneous,
+    min_size: int,
+    max_depth: float,
+    corner: tuple[int, ...],
+    side: int,
+) -> list[Block]:
     inside = mask[_area(corner, side)]
     if not inside.any():
         return []

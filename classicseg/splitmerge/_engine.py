@@ -11,9 +11,10 @@ import numpy as np
 
 from classicseg._jit import map_tasks, new_sync
 from classicseg._jit import run as run_threads
-from classicseg.kernels.regions import merging, quadtree, range_image
+from classicseg.kernels.regions import merging, quadtree, range_image, range_tile
 from classicseg.splitmerge._input import Picture
-from classicseg.splitmerge.homogeneity import Homogeneity, Program, Range, compiled
+from classicseg.splitmerge._program import Program, compiled
+from classicseg.splitmerge.homogeneity import Homogeneity, Range
 from classicseg.splitmerge.recorder import Record
 
 _TILES_AT_ONCE = 8
@@ -76,7 +77,7 @@ def run_plain(plan: Plan, n_threads: int) -> tuple[np.ndarray, int]:
     threshold = plan.predicate.threshold
     whole = image.dtype == np.uint8
     limit = np.array([min(np.floor(threshold), 255)], np.int32) if whole else np.array([threshold])
-    side = range_image.TILE
+    side = range_tile.TILE
     n, n_tiles = image.size, -(-image.shape[0] // side) * -(-image.shape[1] // side)
     tiles = (np.empty(n_tiles, np.int32), np.empty(n_tiles, np.int32), np.zeros(1, np.int64))
     table = (  # memory that is not written to is never taken
@@ -168,7 +169,9 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     n_tiles = int(grids[0, :3].prod())
     block_rows = np.empty((int(grids[-1, 3] + grids[-1, :3].prod()), row_size))
     tile_levels, n_leaves = np.empty(n_tiles, np.uint8), np.empty(n_tiles, np.int64)
-    cells = np.empty((n_tiles, 8 ** (quadtree.VOLUME_LEVEL - 1) if picture.volume else 4 ** (quadtree.FLAT_LEVEL - 1)), np.uint8)
+    cells = np.empty(
+        (n_tiles, 8 ** (quadtree.VOLUME_LEVEL - 1) if picture.volume else 4 ** (quadtree.FLAT_LEVEL - 1)), np.uint8
+    )
     rules = (plan.top_level, plan.stop_level, program.instructions, program.addresses, bins)
     source = (values, mask, picture.volume)
 

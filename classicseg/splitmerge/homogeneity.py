@@ -13,51 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from classicseg import _validate
 from classicseg.errors import InputError, InputTypeError
+from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
 
 _AND, _OR, _RANGE, _STD, _MEAN, _RATIO, _HISTOGRAM, _OTSU, _CUSTOM = range(9)  # as in classicseg.kernels.regions
 _MOST_TERMS = 30
 
-
-class RegionStatistics(NamedTuple):
-    """What a predicate of your own gets to see of a region.
-
-    Attributes
-    ----------
-    count : float
-        Pixels.
-    sum, sum_squares, min, max : ndarray, (C,), float64
-        Of the values of each channel.
-    histogram : ndarray, (C, bins), float64
-        Pixels in equal bins from the smallest to the largest value of the image; (C, 0) unless bins are asked for.
-
-    Examples
-    --------
-    >>> import numpy as np, classicseg as cs
-    >>> region = cs.RegionStatistics.of(np.array([[1.0], [3.0]]))
-    >>> region.count, region.sum, region.max
-    (2.0, array([4.]), array([3.]))
-    """
-
-    count: float
-    sum: Any
-    sum_squares: Any
-    min: Any
-    max: Any
-    histogram: Any
-
-    @classmethod
-    def of(cls, values: np.ndarray, bins: int = 0, value_range: tuple[float, float] | None = None) -> RegionStatistics:
-        """The statistics of pixels (n, C); `value_range` is that of the histogram."""
-        v = np.asarray(values, np.float64)
-        counts = np.stack([_histogram(channel, bins, value_range) for channel in v.T])
-        return cls(float(len(v)), v.sum(axis=0), (v * v).sum(axis=0), v.min(axis=0), v.max(axis=0), counts)
+Instruction = tuple[int, float, float, Callable[..., Any] | None]
+"""Code, threshold, second number, and the function of a user."""
 
 
 class Homogeneity:
@@ -101,12 +69,19 @@ class Homogeneity:
         """`holds` for one channel."""
         raise NotImplementedError
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        """Instructions in postfix order: code, threshold, second number, function."""
+    def program(self) -> list[Instruction]:
+        """Instructions in postfix order."""
+        return [(*self._instruction(), None)]
+
+    def _instruction(self) -> tuple[int, float, float]:
+        """Code, threshold and second number of a predicate that is one instruction."""
         raise NotImplementedError
 
     def reach(self, spread: float) -> float:
         """Up to about which difference of means two regions may be one; `spread` is the range of the image."""
+        return self._reach(spread)
+
+    def _reach(self, spread: float) -> float:
         return spread / 4
 
     def with_bins(self, bins: int) -> Homogeneity:
@@ -152,10 +127,10 @@ class Range(Homogeneity):
         whole = np.concatenate(parts)
         return bool(whole.max() - whole.min() <= self.threshold)
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_RANGE, self.threshold, 0.0, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _RANGE, self.threshold, 0.0
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return self.threshold
 
 
@@ -186,12 +161,12 @@ class StdDev(Homogeneity):
         _positive(self, "threshold")
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        return math.sqrt(_variance(np.concatenate(parts))) <= self.threshold
+        return math.sqrt(variance(np.concatenate(parts))) <= self.threshold
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_STD, self.threshold, 0.0, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _STD, self.threshold, 0.0
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return 2 * self.threshold
 
 
@@ -222,13 +197,13 @@ class MeanDifference(Homogeneity):
         _positive(self, "threshold")
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        means = [_mean(part) for part in parts]
+        means = [mean(part) for part in parts]
         return max(means) - min(means) <= self.threshold
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_MEAN, self.threshold, 0.0, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _MEAN, self.threshold, 0.0
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return self.threshold
 
 
@@ -237,7 +212,7 @@ class VarianceRatio(Homogeneity):
     """The F-test of Fisher's analysis of variance: variance between the parts against that within.
 
     Homogeneous if ``(B / (k - 1)) / max(W / (n - k), noise ** 2) <= threshold`` with k parts, n pixels, B the sum of
-    squares of the part means about the common mean, each pixel counting, and W that of the pixels about their part means.
+    squares of the part means about the common mean, each pixel counting, and W that of the pixels about the part means.
 
     Parameters
     ----------
@@ -272,13 +247,13 @@ class VarianceRatio(Homogeneity):
         if k < 2:
             return True
         mean = sum(float(part.sum()) for part in parts) / n
-        between = sum(len(part) * (_mean(part) - mean) ** 2 for part in parts)
-        within = sum(len(part) * _variance(part) for part in parts)
+        between = sum(len(part) * (mean(part) - mean) ** 2 for part in parts)
+        within = sum(len(part) * variance(part) for part in parts)
         within = max(within / (n - k) if n > k else 0.0, self.noise**2)
         return between / (k - 1) <= self.threshold * within
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_RATIO, self.threshold, self.noise, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _RATIO, self.threshold, self.noise
 
 
 @dataclass(frozen=True)
@@ -316,17 +291,17 @@ class HistogramDistance(Homogeneity):
         object.__setattr__(self, "bins", _validate.as_count(self.bins, "bins", 2))
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        histograms = [_histogram(part, self.bins, value_range) / len(part) for part in parts]
-        width = _bin_width(self.bins, value_range)
+        histograms = [histogram(part, self.bins, value_range) / len(part) for part in parts]
+        width = bin_width(self.bins, value_range)
         distances = [
             float(np.abs(np.cumsum(a - b)).sum()) * width for i, a in enumerate(histograms) for b in histograms[:i]
         ]
         return all(distance <= self.threshold for distance in distances)
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_HISTOGRAM, self.threshold, 0.0, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _HISTOGRAM, self.threshold, 0.0
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return self.threshold
 
 
@@ -370,7 +345,7 @@ class OtsuSeparability(Homogeneity):
         object.__setattr__(self, "bins", _validate.as_count(self.bins, "bins", 2))
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        counts = _histogram(np.concatenate(parts), self.bins, value_range)
+        counts = histogram(np.concatenate(parts), self.bins, value_range)
         n, number = counts.sum(), np.arange(self.bins)
         total = float((number * counts).sum())
         variance = float((number**2 * counts).sum()) / n - (total / n) ** 2
@@ -382,10 +357,10 @@ class OtsuSeparability(Homogeneity):
                 between = below * (n - below) * distance**2 / n**2
                 if between > best:
                     best, gap = between, distance
-        return bool(gap * _bin_width(self.bins, value_range) <= self.contrast or best <= self.threshold * variance)
+        return bool(gap * bin_width(self.bins, value_range) <= self.contrast or best <= self.threshold * variance)
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
-        return [(_OTSU, self.threshold, self.contrast, None)]
+    def _instruction(self) -> tuple[int, float, float]:
+        return _OTSU, self.threshold, self.contrast
 
 
 @dataclass(frozen=True)
@@ -433,7 +408,8 @@ class Custom(Homogeneity):
         whole = np.concatenate([np.asarray(part, np.float64) for part in parts])
         return bool(self.function(RegionStatistics.of(whole, self.bins, value_range)))
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
+    def program(self) -> list[Instruction]:
+        """One instruction, with the function."""
         return [(_CUSTOM, 0.0, 0.0, self.function)]
 
 
@@ -450,9 +426,13 @@ class _Pair(Homogeneity):
             raise InputError(f"a predicate can have at most {_MOST_TERMS} terms")
 
     def with_bins(self, bins: int) -> Homogeneity:
+        """Both with that number."""
+        if self.bins in (0, bins):
+            return self
         return type(self)(self.first.with_bins(bins), self.second.with_bins(bins))
 
-    def program(self) -> list[tuple[int, float, float, Callable[..., Any] | None]]:
+    def program(self) -> list[Instruction]:
+        """First, second, and what to do with both answers."""
         return [*self.first.program(), *self.second.program(), (self.code, 0.0, 0.0, None)]
 
 
@@ -460,9 +440,10 @@ class _Both(_Pair):
     code = _AND
 
     def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
+        """Whether both hold."""
         return self.first.holds(parts, value_range) and self.second.holds(parts, value_range)
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return min(self.first.reach(spread), self.second.reach(spread))
 
     def __repr__(self) -> str:
@@ -473,9 +454,10 @@ class _Either(_Pair):
     code = _OR
 
     def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
+        """Whether one of them holds."""
         return self.first.holds(parts, value_range) or self.second.holds(parts, value_range)
 
-    def reach(self, spread: float) -> float:
+    def _reach(self, spread: float) -> float:
         return max(self.first.reach(spread), self.second.reach(spread))
 
     def __repr__(self) -> str:
@@ -495,74 +477,6 @@ def as_homogeneity(value: Any) -> Homogeneity:
     raise InputTypeError(f"homogeneity must be a predicate such as Range(24), a number or a function, got {value!r}")
 
 
-@dataclass(frozen=True, eq=False)
-class Program:
-    """A predicate as the kernels take it."""
-
-    instructions: np.ndarray
-    """(n, 3) float64: code, threshold, second number."""
-    addresses: np.ndarray
-    """(m,) int64: of compiled functions."""
-    keep: tuple[Any, ...]
-    """What must live while the addresses are used."""
-
-
-def compiled(predicate: Homogeneity) -> Program:
-    """Turn a predicate into its program; functions of users are compiled now."""
-    rows, functions = [], []
-    for code, threshold, second, function in predicate.program():
-        if function is not None:
-            second = float(len(functions))
-            functions.append(_compile(function))
-        rows.append((float(code), threshold, second))
-    addresses = np.array([function.address for function in functions] or [0], np.int64)
-    return Program(np.array(rows), addresses, tuple(functions))
-
-
-@lru_cache(maxsize=64)
-def _compile(function: Callable[[RegionStatistics], bool]) -> Any:
-    from numba import carray, types
-    from numba.core.errors import NumbaError
-
-    from classicseg._jit import callback, inline
-
-    inner = inline(function)
-
-    def entry(row, n_channels, n_bins):  # type: ignore[no-untyped-def]
-        c = n_channels
-        values = carray(row, (1 + c * (4 + n_bins),))
-        histogram = values[1 + 4 * c :].reshape((c, n_bins))
-        parts = values[1 : 1 + c], values[1 + c : 1 + 2 * c], values[1 + 2 * c : 1 + 3 * c], values[1 + 3 * c : 1 + 4 * c]
-        region = RegionStatistics(values[0], parts[0], parts[1], parts[2], parts[3], histogram)
-        return 1 if inner(region) else 0
-
-    try:
-        return callback(entry, types.int8(types.CPointer(types.float64), types.int64, types.int64))
-    except NumbaError as failure:
-        raise InputTypeError(f"the function {function!r} cannot be compiled: {failure}") from failure
-
-
 def _positive(predicate: Homogeneity, field: str) -> None:
     (number,) = _validate.as_positive(getattr(predicate, field), field, 1)
     object.__setattr__(predicate, field, number)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.sum()) / len(values)
-
-
-def _variance(values: np.ndarray) -> float:
-    return max(float((values * values).sum()) / len(values) - _mean(values) ** 2, 0.0)
-
-
-def _bin_width(bins: int, value_range: tuple[float, float]) -> float:
-    return max(value_range[1] - value_range[0], 1e-300) / bins
-
-
-def _histogram(values: np.ndarray, bins: int, value_range: tuple[float, float] | None) -> np.ndarray:
-    if bins == 0:
-        return np.zeros(0)
-    low, high = (float(values.min()), float(values.max())) if value_range is None else value_range
-    inverse = 1 / _bin_width(bins, (low, high))
-    number = ((values - low) * inverse).astype(int).clip(0, bins - 1)
-    return np.bincount(number, minlength=bins).astype(np.float64)

@@ -88,7 +88,7 @@ def region_table(labels: np.ndarray, n_regions: int, picture: Picture, connectiv
     sums, squares, low, high = (rows[:, 1 + k * n_channels : 1 + (k + 1) * n_channels] for k in range(4))
     mean = sums / area[:, None]
     std = np.sqrt(np.maximum(squares / area[:, None] - mean**2, 0))
-    table = {"label": np.arange(1, n_regions + 1), "area": area.astype(np.int64)}
+    table: dict[str, np.ndarray] = {"label": np.arange(1, n_regions + 1), "area": area.astype(np.int64)}
     for name, column in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         for c in range(n_channels):
             table[name if n_channels == 1 else f"{name}_{c}"] = column[:, c].copy()

@@ -22,8 +22,8 @@ class Rule:
     label : int
         At least 0.
     **intervals : (float or None, float or None)
-        For columns of the region table, such as ``mean=(0, 80)``, ``area=(50, None)``, ``compactness=(0.7, None)``: both
-        ends belong to the interval, None leaves an end open. All have to hold.
+        For columns of the region table, such as ``mean=(0, 80)``, ``area=(50, None)``, ``compactness=(0.7, None)``:
+        both ends belong to the interval, None leaves an end open. All have to hold.
 
     Raises
     ------
@@ -81,7 +81,8 @@ class MultiOtsu:
 
     References
     ----------
-    .. [1] P.-S. Liao, T.-S. Chen, P.-C. Chung, "A fast algorithm for multilevel thresholding", J. Inf. Sci. Eng. 17, 2001.
+    .. [1] P.-S. Liao, T.-S. Chen, P.-C. Chung, "A fast algorithm for multilevel thresholding", J. Inf. Sci. Eng. 17,
+       2001.
 
     Examples
     --------
@@ -104,8 +105,7 @@ class MultiOtsu:
         values = _column(regions, self.column).astype(float)
         if len(np.unique(values)) < self.classes:
             raise InputError(
-                f"{self.classes} classes need as many different values of {self.column!r}, "
-                f"got {len(np.unique(values))}"
+                f"{self.classes} classes need as many different values of {self.column!r}, got {len(np.unique(values))}"
             )
         counts, edges = np.histogram(values, bins=256, weights=_column(regions, "area"))
         centers = (edges[1:] + edges[:-1]) / 2

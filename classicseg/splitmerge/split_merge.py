@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg.errors import InputError
 from classicseg.splitmerge._input import Picture, as_picture
-from classicseg.splitmerge.homogeneity import Homogeneity, Range, as_homogeneity
+from classicseg.splitmerge.homogeneity import Homogeneity, as_homogeneity
 
 if TYPE_CHECKING:
     from classicseg.splitmerge.recorder import Record
@@ -193,7 +193,7 @@ def split_and_merge(
 
 def quadtree(
     image: ArrayLike,
-    homogeneity: Homogeneity | float | Any = Range(24),  # noqa: B008 frozen
+    homogeneity: Homogeneity | float | Any = 24.0,
     *,
     min_size: int = 1,
     max_depth: int | None = None,

@@ -31,7 +31,9 @@ shapes = st.tuples(st.integers(1, 20), st.integers(1, 20)) | st.tuples(*[st.inte
 def picture(shape, channels, seed, dtype="u1"):
     """Whole numbers 0 to 100: sums and means are exact, so that no answer hangs on rounding."""
     rng = np.random.default_rng(seed)
-    smooth = ndimage.gaussian_filter(rng.standard_normal((*shape, channels)), (*[rng.choice([0.0, 1.5])] * len(shape), 0))
+    smooth = ndimage.gaussian_filter(
+        rng.standard_normal((*shape, channels)), (*[rng.choice([0.0, 1.5])] * len(shape), 0)
+    )
     values = (50 + 25 * smooth / (smooth.std() + 1e-9)).clip(0, 100).round()
     return values > 50 if dtype == "?" else values.astype(dtype)
 
@@ -70,7 +72,9 @@ def test_leaves_equal_those_of_the_recursion(shape, dtype, seed, data):
     check_leaves(image, predicate, mask, **options)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (700, 1), (3, 300), (64, 64), (65, 129), (128, 128), (40, 1, 3), (17, 33, 20)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (700, 1), (3, 300), (64, 64), (65, 129), (128, 128), (40, 1, 3), (17, 33, 20)]
+)
 @pytest.mark.parametrize("name", ["range", "std"])
 def test_leaves_larger_than_tiles_equal_those_of_the_recursion(shape, name):
     image = picture(shape, 1, 7)
@@ -123,7 +127,9 @@ def test_laws_of_the_merge(shape, seed, data):
 @pytest.mark.parametrize("merge", ["fast", "best_first"])
 def test_laws_of_the_merge_across_tiles_and_groups(merge):
     image = photo(70, 600, 3, channels=1)
-    check_merged(cs.split_and_merge(image, 24, channel_axis=-1, merge=merge), image, cs.Range(24), None, 1, violates=False)
+    check_merged(
+        cs.split_and_merge(image, 24, channel_axis=-1, merge=merge), image, cs.Range(24), None, 1, violates=False
+    )
 
 
 @settings(deadline=None, max_examples=40)

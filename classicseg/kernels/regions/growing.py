@@ -1,7 +1,7 @@
 """Seeded region growing: pixels join the region of the nearest mean, those of the smallest difference first.
 
-R. Adams and L. Bischof, "Seeded region growing", IEEE PAMI 16(6), 1994. The sorted list of the paper is a row of queues,
-one for each step of the difference, so that every pixel costs the same.
+R. Adams and L. Bischof, "Seeded region growing", IEEE PAMI 16(6), 1994. The sorted list of the paper is a row of
+queues, one for each step of the difference, so that every pixel costs the same.
 """
 
 from __future__ import annotations

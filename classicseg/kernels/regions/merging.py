@@ -41,7 +41,9 @@ def _wanted(scope, at, to, level):  # type: ignore[no-untyped-def]
     """Whether a pair of pixels belongs to a pass."""
     if scope == EVERYWHERE:
         return True
-    apart = (at[0] >> level != to[0] >> level) or (at[1] >> level != to[1] >> level) or (at[2] >> level != to[2] >> level)
+    apart = (
+        (at[0] >> level != to[0] >> level) or (at[1] >> level != to[1] >> level) or (at[2] >> level != to[2] >> level)
+    )
     if scope == WITHIN_TILES:
         return not apart
     level += 3
@@ -90,9 +92,9 @@ def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep
             for y in range(y0, y1):
                 for x in range(x0, x1):
                     to = (z + offsets[k, 0], y + offsets[k, 1], x + offsets[k, 2])
-                    if 0 <= to[0] < shape[0] and 0 <= to[1] < shape[1] and 0 <= to[2] < shape[2]:
-                        if _wanted(scope, (z, y, x), to, level):
-                            n = _note(labels, parent, (z, y, x), to, edges, n, keep)
+                    inside = 0 <= to[0] < shape[0] and 0 <= to[1] < shape[1] and 0 <= to[2] < shape[2]
+                    if inside and _wanted(scope, (z, y, x), to, level):
+                        n = _note(labels, parent, (z, y, x), to, edges, n, keep)
     return n
 
 

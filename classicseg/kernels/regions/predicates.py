@@ -32,7 +32,9 @@ def _call(typing: Any, address: Any, rows: Any, r: Any, n_channels: Any, n_bins:
         whole = ir.IntType(64)
         kind = ir.FunctionType(ir.IntType(8), [row.type, whole, whole])
         function = builder.inttoptr(args[0], kind.as_pointer())
-        return builder.icmp_unsigned("!=", builder.call(function, [row, args[3], args[4]]), ir.Constant(ir.IntType(8), 0))
+        return builder.icmp_unsigned(
+            "!=", builder.call(function, [row, args[3], args[4]]), ir.Constant(ir.IntType(8), 0)
+        )
 
     return types.boolean(types.int64, rows, types.intp, types.int64, types.int64), codegen
 
@@ -53,10 +55,10 @@ def _variance(rows, r, c, n_channels):  # type: ignore[no-untyped-def]
 
 @inline
 def _std(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
+    largest = 0.0
     for c in range(n_channels):
-        if math.sqrt(_variance(rows, whole, c, n_channels)) > threshold:
-            return False
-    return True
+        largest = max(largest, _variance(rows, whole, c, n_channels))
+    return math.sqrt(largest) <= threshold
 
 
 @inline

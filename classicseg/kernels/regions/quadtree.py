@@ -336,5 +336,9 @@ def sum_large_leaves(volume, blocks, grids, block_rows, rows):  # type: ignore[n
     for leaf in range(blocks.shape[0]):
         k = blocks[leaf, 3] - finest
         if k > 0:
-            z, y, x = blocks[leaf, 0] >> blocks[leaf, 3], blocks[leaf, 1] >> blocks[leaf, 3], blocks[leaf, 2] >> blocks[leaf, 3]
+            z, y, x = (
+                blocks[leaf, 0] >> blocks[leaf, 3],
+                blocks[leaf, 1] >> blocks[leaf, 3],
+                blocks[leaf, 2] >> blocks[leaf, 3],
+            )
             copy_row(rows, leaf, block_rows, grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x)

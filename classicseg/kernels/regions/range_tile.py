@@ -195,8 +195,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
             level, leaf = np.int64(item(levels, cell)), np.int64(item(first, cell))
             for down in range(2):
                 if level == 0:
-                    # the second pixel across, and the step to the next pixel along the border that is crossed
-                    across, along = (2, 1) if down else (1, 2)
+                    across = 2 if down else 1  # from the first pixel of the cell to the next one across
                     both = 2 * (x if down else y) + 1 < (width if down else height)
                     if 2 * (y if down else x) + 1 >= (height if down else width):
                         continue
@@ -232,9 +231,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
                 if other_level == 0:
                     count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
                     if 2 * (x if down else y) + 1 < (width if down else height):
-                        count = _note_edge(
-                            edges, count, leaf, other + (1 if down else 2), leaves, limit, scale
-                        )
+                        count = _note_edge(edges, count, leaf, other + (1 if down else 2), leaves, limit, scale)
                 else:
                     # two blocks share one edge: note it at the first cell along their common border
                     shared = min(inside, (1 << (other_level - 1)) - 1)

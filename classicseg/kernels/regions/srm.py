@@ -36,7 +36,7 @@ def _each_edge(image, mask, scale, starts, order, write):  # type: ignore[no-unt
                 if not mask[z, y, x]:
                     continue
                 pixel = (z * height + y) * width + x
-                for axis in range(3):
+                for axis in (2, 1, 0):
                     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
                     if v >= depth or u >= height or t >= width or not mask[v, u, t]:
                         continue

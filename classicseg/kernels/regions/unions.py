@@ -16,4 +16,3 @@ def find(parent, member):  # type: ignore[no-untyped-def]
         member = higher
         above = item(parent, member)
     return member
-
