@@ -50,7 +50,7 @@ def split_and_merge_frames(
     >>> record = cs.split_and_merge(image, 24, record=True).record
     >>> frames = plot.split_and_merge_frames(image, record, merge_frames=4)
     >>> len(frames), frames[0].shape
-    (7, (534, 512, 3))
+    (8, (534, 512, 3))
     """
     base = displayable(image)
     if record.shape != base.shape[:2]:

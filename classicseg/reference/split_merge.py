@@ -29,32 +29,24 @@ def split(
     >>> split(image, np.ones((2, 3), bool), lambda parts: np.ptp(np.concatenate(parts)) <= 3)
     [((0, 0), 2), ((0, 2), 2)]
     """
+
+    def visit(corner: tuple[int, ...], side: int, depth: int) -> list[Block]:
+        inside = mask[_area(corner, side)]
+        if not inside.any():
+            return []
+        half = side // 2
+        quarters = [c for c in product(*((i, i + half) for i in corner)) if mask[_area(c, half)].size]
+        if inside.all():  # a block that the mask cuts is always split
+            parts = [values[_area(c, half)].reshape(-1, values.shape[-1]) for c in quarters]
+            last = side == 1 or half < min_size or depth >= max_depth
+            if last or (len(parts) > 1 and homogeneous(parts)):  # a single quarter will be judged itself
+                return [(corner, side)]
+        return [leaf for c in quarters for leaf in visit(c, half, depth + 1)]
+
     side = 1
     while side < max(mask.shape):
         side *= 2
-    return _split(values, mask, homogeneous, min_size, max_depth, (0,) * mask.ndim, side)
-
-
-def _split(
-    values: np.ndarray,
-    mask: np.ndarray,
-    homogeneous: Homogeneous,
-    min_size: int,
-    max_depth: float,
-    corner: tuple[int, ...],
-    side: int,
-) -> list[Block]:
-    inside = mask[_area(corner, side)]
-    if not inside.any():
-        return []
-    half = side // 2
-    quarters = [c for c in product(*((i, i + half) for i in corner)) if mask[_area(c, half)].size]
-    if inside.all():  # a block that the mask cuts is always split
-        parts = [values[_area(c, half)].reshape(-1, values.shape[-1]) for c in quarters]
-        if side == 1 or half < min_size or max_depth <= 0 or (len(parts) > 1 and homogeneous(parts)):
-            return [(corner, side)]  # a block with one quarter in the image is left to that quarter
-    deeper = (values, mask, homogeneous, min_size, max_depth - 1)
-    return [leaf for c in quarters for leaf in _split(*deeper, c, half)]
+    return visit((0,) * mask.ndim, side, 0)
 
 
 def merge(values: np.ndarray, labels: np.ndarray, homogeneous: Homogeneous) -> np.ndarray:

@@ -246,8 +246,8 @@ class VarianceRatio(Homogeneity):
         n, k = sum(len(part) for part in parts), len(parts)
         if k < 2:
             return True
-        mean = sum(float(part.sum()) for part in parts) / n
-        between = sum(len(part) * (mean(part) - mean) ** 2 for part in parts)
+        center = sum(float(part.sum()) for part in parts) / n
+        between = sum(len(part) * (mean(part) - center) ** 2 for part in parts)
         within = sum(len(part) * variance(part) for part in parts)
         within = max(within / (n - k) if n > k else 0.0, self.noise**2)
         return between / (k - 1) <= self.threshold * within
