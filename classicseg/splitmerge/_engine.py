@@ -13,7 +13,7 @@ from classicseg._jit import map_tasks, new_sync
 from classicseg._jit import run as run_threads
 from classicseg.kernels.regions import merging, quadtree, range_image, range_tile
 from classicseg.splitmerge._input import Picture
-from classicseg.splitmerge._program import Program, compiled
+from classicseg.splitmerge._program import compiled
 from classicseg.splitmerge.homogeneity import Homogeneity, Range
 from classicseg.splitmerge.recorder import Record
 
@@ -26,6 +26,8 @@ class Plan:
 
     picture: Picture
     predicate: Homogeneity
+    merge_predicate: Homogeneity
+    """Of as many histogram bins as `predicate`, or either has none."""
     top_level: int
     """Level of the root: its side is 2 to the power of it."""
     stop_level: int
@@ -43,13 +45,17 @@ def plan(
     connectivity: int,
     merge: str | None,
     min_area: int,
+    merge_predicate: Homogeneity | None = None,
 ) -> Plan:
     """Turn sizes and depths into levels of the tree."""
+    merging_by = predicate if merge_predicate is None else merge_predicate
+    bins = max(predicate.bins, merging_by.bins)
+    predicate, merging_by = predicate.with_bins(bins), merging_by.with_bins(bins)
     top = (max(picture.shape) - 1).bit_length()
     stop = (min_size - 1).bit_length()
     if max_depth is not None:
         stop = max(stop, top - max_depth)
-    return Plan(picture, predicate, top, min(stop, top), connectivity, merge, min_area)
+    return Plan(picture, predicate, merging_by, top, min(stop, top), connectivity, merge, min_area)
 
 
 def offsets_to_neighbours(n_axes: int, connectivity: int) -> np.ndarray:
@@ -66,8 +72,8 @@ def is_plain(plan: Plan) -> bool:
     """Whether the kernel of gray images under a range does all that is asked for; the general ones agree with it."""
     picture = plan.picture
     gray = not picture.volume and picture.values.shape[3] == 1 and picture.mask is None
-    simple = type(plan.predicate) is Range and plan.connectivity == 1 and plan.merge != "best_first"
-    return gray and simple and plan.min_area == 1
+    simple = type(plan.predicate) is Range and (plan.merge is None or plan.merge_predicate == plan.predicate)
+    return gray and simple and plan.connectivity == 1 and plan.merge != "best_first" and plan.min_area == 1
 
 
 def run_plain(plan: Plan, n_threads: int) -> tuple[np.ndarray, int]:
@@ -127,7 +133,6 @@ class _Tree:
     """(leaves, 4) int32, corner (z, y, x) and level."""
     rows: np.ndarray
     """(leaves, row size) float64, see :mod:`classicseg.kernels.regions.statistics`."""
-    program: Program
     bins: np.ndarray
     """(3,) float64: smallest value, inverse width, number of bins of histograms."""
     spread: float
@@ -161,7 +166,7 @@ def run(plan: Plan, n_threads: int, record: bool) -> tuple[np.ndarray, int, Reco
 
 def _split(plan: Plan, n_threads: int) -> _Tree:
     picture, values, mask = plan.picture, plan.picture.values, plan.picture.full_mask
-    program, n_bins = compiled(plan.predicate), plan.predicate.bins
+    program, n_bins = compiled(plan.predicate), max(plan.predicate.bins, plan.merge_predicate.bins)
     low, high = _value_range(values, picture.mask)
     bins = np.array([low, max(n_bins, 1) / max(high - low, 1e-300), n_bins])
     row_size = 1 + values.shape[3] * (4 + n_bins)
@@ -187,7 +192,7 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     over_tiles(lambda a, b: quadtree.number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))
     over_tiles(lambda a, b: quadtree.paint_leaves(*source, bins, a, b, cells, labels, rows))
     quadtree.sum_large_leaves(picture.volume, blocks, grids, block_rows, rows)
-    return _Tree(labels, blocks, rows, program, bins, high - low)
+    return _Tree(labels, blocks, rows, bins, high - low)
 
 
 def _merge(
@@ -200,10 +205,11 @@ def _merge(
     n_threads: int,
 ) -> None:
     where = (tree.labels, plan.picture.volume, offsets)
-    rules = (tree.program.instructions, tree.program.addresses, tree.bins)
+    program = compiled(plan.merge_predicate)
+    rules = (program.instructions, program.addresses, tree.bins)
     n_channels = plan.picture.values.shape[3]
     state = (parent, tree.rows, n_channels, log, n_log)
-    scale = _scale(plan.predicate.reach(tree.spread or 1.0) * n_channels**0.5)
+    scale = _scale(plan.merge_predicate.reach(tree.spread or 1.0) * n_channels**0.5)
 
     def merge(scope: int, first: int, last: int) -> int:
         merges: int = merging.merge_pass(*where, scope, first, last, scale, *rules, *state)
@@ -217,7 +223,7 @@ def _merge(
         _over(lambda a, b: merge(merging.WITHIN_TILES, a, b), int(tiles.prod()), n_threads)
         _over(lambda a, b: merge(merging.WITHIN_GROUPS, a, b), n_groups, n_threads, 1)
         merge(merging.BETWEEN_GROUPS, 0, 1)
-    if not plan.predicate.monotone:
+    if not plan.merge_predicate.monotone:
         while merge(merging.EVERYWHERE, 0, 1) > 0:  # what failed before may hold by now
             continue
 

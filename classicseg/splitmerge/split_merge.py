@@ -86,6 +86,7 @@ def split_and_merge(
     mask: ArrayLike | None = None,
     channel_axis: int | str | None = "auto",
     merge: str | None = "fast",
+    merge_homogeneity: Homogeneity | float | Any = None,
     min_area: int = 1,
     return_regions: bool = False,
     record: bool = False,
@@ -118,6 +119,9 @@ def split_and_merge(
         "fast" works tile by tile in the order of the difference of means, in a time that hardly depends on the image.
         "best_first" always merges the pair next whose union raises the sum of squared deviations the least: slower,
         better borders. None: only split.
+    merge_homogeneity : Homogeneity, float or callable, optional
+        What decides on merges; by default `homogeneity`. To split under a strict predicate and to merge under a
+        loose one gives borders of single pixels where one loose predicate for both leaves the borders of blocks.
     min_area : int
         In the end, regions of fewer pixels join the neighbour of the nearest mean, whatever the predicate says.
     return_regions, record : bool
@@ -144,7 +148,7 @@ def split_and_merge(
     The root of the tree is the smallest square (cube) with a power of two as its side that holds the image; what lies
     beyond the image does not count.
 
-    What holds afterwards: the regions are connected. With a predicate on the union of the parts (all but
+    What holds afterwards, with one predicate for both: the regions are connected. With a predicate on the union of the parts (all but
     `MeanDifference`, `VarianceRatio` and `HistogramDistance`, which compare parts) every region passes it, unless
     it holds a block that `min_size` or `max_depth` kept from being split. No two neighbours could still be merged.
     The last two hold before `min_area` is applied.
@@ -165,6 +169,7 @@ def split_and_merge(
     np.int32(17)
     """
     predicate = as_homogeneity(homogeneity)
+    merge_predicate = None if merge_homogeneity is None else as_homogeneity(merge_homogeneity)
     smallest = _validate.as_count(min_size, "min_size", 1)
     depth = None if max_depth is None else _validate.as_count(max_depth, "max_depth", 0)
     least_area = _validate.as_count(min_area, "min_area", 1)
@@ -179,7 +184,7 @@ def split_and_merge(
     from classicseg.splitmerge import _engine
 
     threads = resolve_threads(n_threads)
-    plan = _engine.plan(picture, predicate, smallest, depth, reach, merge, least_area)
+    plan = _engine.plan(picture, predicate, smallest, depth, reach, merge, least_area, merge_predicate)
     steps = None
     if _engine.is_plain(plan) and not record:
         labels, n_regions = _engine.run_plain(plan, threads)

@@ -225,6 +225,22 @@ def test_nan_is_refused_unless_masked_out():
     np.testing.assert_array_equal(expected == 0, hole)
 
 
+@pytest.mark.parametrize("merge", ["fast", "best_first"])
+def test_a_predicate_of_its_own_for_the_merge(merge):
+    image = picture((24, 30), 1, 3)[..., 0]
+    loose = cs.HistogramDistance(30, bins=8)
+    labels = cs.split_and_merge(image, 5, merge_homogeneity=loose, merge=merge)
+    value_range = image.min(), image.max()
+    regions = {k: image[labels == k][:, None] for k in range(1, labels.max() + 1)}
+    for a, b in neighbours(labels, 1):
+        assert not loose.holds([regions[a], regions[b]], value_range)
+    leaves = cs.split_and_merge(image, 5, merge=None)
+    assert all(len(np.unique(labels[leaves == k])) == 1 for k in np.unique(leaves))
+    np.testing.assert_array_equal(
+        cs.split_and_merge(image, 5, merge_homogeneity=cs.Range(5)), cs.split_and_merge(image, 5)
+    )
+
+
 def test_small_regions_join_their_nearest_neighbour():
     image = np.zeros((20, 20), np.uint8)
     image[:, 10:] = 100
