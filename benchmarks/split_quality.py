@@ -37,14 +37,19 @@ def split_range(image: np.ndarray, threshold: float, sigma: float, min_area: int
     return cs.split_and_merge(smooth(image, sigma), cs.Range(threshold), min_area=min_area, channel_axis=-1)
 
 
-def split_std(image: np.ndarray, threshold: float, sigma: float, min_area: int) -> np.ndarray:
-    predicate = cs.StdDev(threshold)
-    return cs.split_and_merge(smooth(image, sigma), predicate, merge="best_first", min_area=min_area, channel_axis=-1)
+def split_fine(image: np.ndarray, threshold: float, sigma: float, min_area: int) -> np.ndarray:
+    """Strict when it splits, so that borders follow pixels; loose when it merges, best pairs first."""
+    return cs.split_and_merge(
+        smooth(image, sigma), cs.Range(20), merge_homogeneity=cs.StdDev(threshold), merge="best_first",
+        min_area=min_area, channel_axis=-1,
+    )  # fmt: skip
 
 
 def split_ratio(image: np.ndarray, threshold: float, sigma: float, min_area: int) -> np.ndarray:
-    predicate = cs.VarianceRatio(threshold, noise=6.0)
-    return cs.split_and_merge(smooth(image, sigma), predicate, merge="best_first", min_area=min_area, channel_axis=-1)
+    return cs.split_and_merge(
+        smooth(image, sigma), cs.Range(20), merge_homogeneity=cs.VarianceRatio(threshold, noise=6.0),
+        merge="best_first", min_area=min_area, channel_axis=-1,
+    )  # fmt: skip
 
 
 def srm(image: np.ndarray, complexity: float, sigma: float, min_area: int) -> np.ndarray:
@@ -83,11 +88,11 @@ METHODS: dict[str, tuple[Callable[..., np.ndarray], dict[str, list[Any]]]] = {
     "split_and_merge, Range": (
         split_range, {"threshold": [60, 80, 100, 130], "sigma": [0, 1.5], "min_area": [150, 500, 1200]}
     ),
-    "split_and_merge, StdDev, best first": (
-        split_std, {"threshold": [14, 18, 24, 30], "sigma": [1.5], "min_area": [150, 500, 1200]}
+    "split_and_merge, Range to split, StdDev to merge": (
+        split_fine, {"threshold": [18, 24, 30, 38, 46], "sigma": [1.5], "min_area": [150, 500]}
     ),
-    "split_and_merge, VarianceRatio, best first": (
-        split_ratio, {"threshold": [150, 500, 1500, 4000], "sigma": [1.5], "min_area": [150, 500, 1200]}
+    "split_and_merge, Range to split, VarianceRatio to merge": (
+        split_ratio, {"threshold": [100, 300, 1000, 3000], "sigma": [1.5], "min_area": [150, 500]}
     ),
     "statistical_region_merging": (
         srm, {"complexity": [8, 16, 32, 64], "sigma": [0, 1.5], "min_area": [150, 500, 1200]}

@@ -18,6 +18,8 @@ from classicseg.splitmerge.homogeneity import Homogeneity, Range
 from classicseg.splitmerge.recorder import Record
 
 _TILES_AT_ONCE = 8
+_SOON_DONE = 2**22
+"""Pixels that one thread segments in less than a tenth of a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,23 +97,13 @@ def run_plain(plan: Plan, n_threads: int) -> tuple[np.ndarray, int]:
     )
     local, borders = np.empty(n_tiles * side * side, np.uint16), np.empty((n_tiles, 4, side), np.uint16)
     labels, n_regions = np.empty(image.shape, np.int32), np.zeros(1, np.int64)
-    threads = min(n_threads, n_tiles)
-    run_threads(
-        range_image.split_and_merge_range,
-        threads,
-        new_sync(range_image.N_COUNTERS),
-        image,
-        limit,
-        _scale(threshold),
-        plan.stop_level,
-        plan.merge is not None,
-        tiles,
-        table,
-        local,
-        borders,
-        labels,
-        n_regions,
-    )
+    threads, sync = min(n_threads, n_tiles), new_sync(range_image.N_COUNTERS)
+    options = (_scale(threshold), plan.stop_level, plan.merge is not None)
+    arguments = (image, limit, *options, tiles, table, local, borders, labels, n_regions)
+    if threads == 1 and n <= _SOON_DONE:  # to start a thread would take longer than to wait for Ctrl-C
+        range_image.split_and_merge_range(sync, 1, *arguments)
+    else:
+        run_threads(range_image.split_and_merge_range, threads, sync, *arguments)
     return labels, int(n_regions[0])
 
 
