@@ -148,10 +148,10 @@ def split_and_merge(
     The root of the tree is the smallest square (cube) with a power of two as its side that holds the image; what lies
     beyond the image does not count.
 
-    What holds afterwards, with one predicate for both: the regions are connected. With a predicate on the union of the parts (all but
-    `MeanDifference`, `VarianceRatio` and `HistogramDistance`, which compare parts) every region passes it, unless
-    it holds a block that `min_size` or `max_depth` kept from being split. No two neighbours could still be merged.
-    The last two hold before `min_area` is applied.
+    What holds afterwards, with one predicate for both: the regions are connected. With a predicate on the union of
+    the parts (all but `MeanDifference`, `VarianceRatio` and `HistogramDistance`, which compare parts) every region
+    passes it, unless it holds a block that `min_size` or `max_depth` kept from being split. No two neighbours could
+    still be merged. The last two hold before `min_area` is applied.
 
     References
     ----------
