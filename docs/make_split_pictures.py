@@ -28,14 +28,15 @@ def main() -> None:
     merged = plot.regions(image, result.labels, zoom=3, border=(255, 214, 0))
     io.write_image(FOLDER / "split-then-merge.png", plot.tile([leaves, merged], columns=2))
     io.write_animation(FOLDER / "split-and-merge.gif", plot.split_and_merge_frames(image, result.record, zoom=3))
-    predicates = [cs.Range(40), cs.StdDev(12), cs.MeanDifference(20), cs.HistogramDistance(20)]
+    predicates = [cs.Range(40), cs.StdDev(12), cs.MeanDifference(20) & cs.StdDev(30), cs.HistogramDistance(20)]
     views = [
         plot.regions(image, cs.split_and_merge(image, p, merge="best_first", min_area=20), zoom=3, border=(255, 214, 0))
         for p in predicates
     ]
     io.write_image(FOLDER / "split-predicates.png", plot.tile(views, columns=2))
     classes = result.paint(cs.label_by_rule(result.regions, cs.MultiOtsu(3)))
-    io.write_image(FOLDER / "split-rules.png", plot.tile([plot.displayable(image), plot.overlay(image, classes)], 2))
+    large = [np.asarray(a).repeat(3, axis=0).repeat(3, axis=1) for a in (image, classes)]
+    io.write_image(FOLDER / "split-rules.png", plot.tile([plot.displayable(large[0]), plot.overlay(*large)], 2))
     print(f"pictures: {FOLDER}")
 
 
