@@ -109,7 +109,7 @@ def run_plain(plan: Plan, n_threads: int) -> tuple[np.ndarray, int]:
 
 def _scale(reach: float) -> np.float32:
     """From a difference of means to a step of the order in which pairs are tried."""
-    return np.float32(min(merging.BUCKETS / reach, 1e30))
+    return np.float32(min(range_tile.BUCKETS / reach, 1e30))
 
 
 # --- any image, any predicate -------------------------------------------------------------------------------------

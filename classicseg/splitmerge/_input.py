@@ -98,14 +98,18 @@ def _as_working_type(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64, copy=False)
 
 
+_LARGEST = 1e100
+"""Squares of larger values, summed up, are no numbers any more."""
+
+
 def _finite(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
     """`values`, with zeros where there is no number outside the mask."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
-            return values
+            return _moderate(values)
     wrong = ~np.isfinite(values).all(axis=-1)
     if not wrong.any():  # the sum only overflowed
-        return values
+        return _moderate(values)
     refused = wrong if inside is None else wrong & inside
     if refused.any():
         where = tuple(int(i) for i in np.unravel_index(int(refused.argmax()), refused.shape))
@@ -114,4 +118,13 @@ def _finite(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
             f"image must be finite, got {values[where].tolist()} at pixel {where} ({int(refused.sum())} such pixels"
             f"{every}); leave them out with mask=np.isfinite(image)"
         )
-    return np.where(wrong[..., np.newaxis], values.dtype.type(0), values)
+    return _moderate(np.where(wrong[..., np.newaxis], values.dtype.type(0), values))
+
+
+def _moderate(values: np.ndarray) -> np.ndarray:
+    """`values`, if none is so large that sums of squares would overflow."""
+    if values.dtype == np.float64:
+        largest = max(float(values.max()), -float(values.min()))
+        if largest > _LARGEST:
+            raise InputError(f"image must hold values of at most {_LARGEST:g} in size, got {largest:g}")
+    return values

@@ -241,6 +241,18 @@ def test_a_predicate_of_its_own_for_the_merge(merge):
     )
 
 
+@pytest.mark.parametrize("merge", ["fast", "best_first"])
+@pytest.mark.parametrize("size", [1e-100, 1e38, 1e99])
+def test_values_of_any_size_are_told_apart(merge, size):
+    image = np.zeros((70, 90))
+    image[10:40, 20:60] = size
+    image[50:, 70:] = -size
+    for predicate in (cs.Range(size / 2), cs.Range(1e-300), cs.Range(size / 2) & cs.HistogramDistance(size / 2)):
+        assert same_partition(cs.split_and_merge(image, predicate, merge=merge), image)
+    whole = cs.StdDev(2 * size) & cs.MeanDifference(3 * size) & cs.HistogramDistance(3 * size)
+    assert cs.split_and_merge(image, whole, merge=merge).max() == 1
+
+
 def test_small_regions_join_their_nearest_neighbour():
     image = np.zeros((20, 20), np.uint8)
     image[:, 10:] = 100
@@ -292,6 +304,7 @@ GRAY = np.zeros((6, 7), np.uint8)
         (lambda: cs.split_and_merge(np.zeros(4), 3), ValueError, "2 or 3 spatial axes"),
         (lambda: cs.split_and_merge(np.zeros((2,) * 5), 3), ValueError, "2 or 3 spatial axes"),
         (lambda: cs.split_and_merge(np.full((3, 4), np.nan), 3), ValueError, "no finite value at all"),
+        (lambda: cs.split_and_merge(np.full((3, 4), 1e200), 3), ValueError, "at most 1e\\+100"),
         (lambda: cs.split_and_merge(GRAY.astype(complex), 3), TypeError, "real numbers"),
         (lambda: cs.split_and_merge(np.ma.masked_equal(GRAY, 1), 3), TypeError, "masked array"),
         (lambda: cs.split_and_merge(GRAY, 3, mask=np.ones((7, 6), bool)), ValueError, r"\(6, 7\), got \(7, 6\)"),

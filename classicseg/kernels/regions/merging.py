@@ -13,11 +13,10 @@ import numpy as np
 from classicseg._jit import inline, kernel
 from classicseg.kernels.regions.predicates import holds
 from classicseg.kernels.regions.quadtree import tile_corner, tile_grid, tile_level
+from classicseg.kernels.regions.range_tile import BUCKETS, step_of
 from classicseg.kernels.regions.statistics import add_row, copy_row
 from classicseg.kernels.regions.unions import find
 
-BUCKETS = 128
-"""Edges are sorted by their difference in so many steps."""
 FLAT_GROUP = 8
 """Tiles along the side of a group."""
 WITHIN_TILES, WITHIN_GROUPS, BETWEEN_GROUPS, EVERYWHERE = range(4)
@@ -132,7 +131,7 @@ def _sorted(rows, edges, n, scale, n_channels):  # type: ignore[no-untyped-def]
     steps, starts, order = np.empty(n, np.uint8), np.zeros(BUCKETS + 1, np.int64), np.empty(n, np.int64)
     for e in range(n):
         distance = mean_distance(rows, edges[e, 0], edges[e, 1], n_channels)
-        steps[e] = min(int(min(np.float32(distance) * scale, np.float32(1e6))), BUCKETS - 1)
+        steps[e] = step_of(np.float32(distance), scale)
         starts[steps[e] + 1] += 1
     for step in range(BUCKETS):
         starts[step + 1] += starts[step]

@@ -23,6 +23,7 @@ from classicseg.kernels.regions.range_tile import (
     load_tile,
     number_leaves,
     sort_edges,
+    step_of,
     unite,
 )
 from classicseg.kernels.regions.unions import find
@@ -176,7 +177,7 @@ def _note_seam(a, b, limit, scale, table, seam, n):  # type: ignore[no-untyped-d
         np.float32(table[3][b] / table[4][b]),
     )
     first[n], second[n] = a, b
-    steps[n] = min(np.int32(abs(means[0] - means[1]) * scale), np.int32(BUCKETS - 1))
+    steps[n] = step_of(means[0] - means[1], scale)
     return n + 1
 
 

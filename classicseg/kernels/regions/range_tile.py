@@ -174,13 +174,19 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # t
 
 
 @inline
+def step_of(difference, scale):  # type: ignore[no-untyped-def]
+    """Which of the steps of the order a difference of means falls into; the last for what is no number."""
+    steps = abs(difference) * scale
+    return np.int32(steps) if steps < np.float32(BUCKETS) else np.int32(BUCKETS - 1)
+
+
+@inline
 def _note_edge(edges, count, a, b, leaves, limit, scale):  # type: ignore[no-untyped-def]
     """Append an edge unless its two leaves can never become one; packed as difference | first | second."""
     low, high, means = leaves[1], leaves[2], leaves[5]
     largest = max(item(high, a), item(high, b))
     smallest = min(item(low, a), item(low, b))
-    step = np.int32(abs(item(means, a) - item(means, b)) * scale)
-    step = min(step, np.int32(BUCKETS - 1))
+    step = step_of(item(means, a) - item(means, b), scale)
     put(edges, count, np.int32((step << (2 * _LOCAL)) | (a << _LOCAL) | b))
     return count + (largest - smallest <= limit[0])
 
@@ -288,9 +294,10 @@ def close_regions(leaves, n_leaves, names, table, at):  # type: ignore[no-untype
     """Write the regions of a tile into the table from entry `at` on; `names` of all leaves: their regions from 0."""
     parent, low, high, sums, counts = leaves[0], leaves[1], leaves[2], leaves[3], leaves[4]
     n_regions = 0
+    for leaf in range(n_leaves):  # parents are smaller: they know their roots
+        put(parent, leaf, item(parent, np.int64(item(parent, leaf))))
     for leaf in range(n_leaves):
-        root = np.int64(item(parent, np.int64(item(parent, leaf))))  # parents are smaller: they know their roots
-        put(parent, leaf, np.int32(root))
+        root = np.int64(item(parent, leaf))
         if root != leaf:
             put(sums, root, item(sums, root) + item(sums, leaf))
             put(counts, root, np.int32(item(counts, root) + item(counts, leaf)))
