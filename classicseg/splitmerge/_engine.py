@@ -11,6 +11,7 @@ import numpy as np
 
 from classicseg._jit import map_tasks, new_sync
 from classicseg._jit import run as run_threads
+from classicseg._validate import check_memory
 from classicseg.kernels.regions import merging, quadtree, range_image, range_tile
 from classicseg.splitmerge._input import Picture
 from classicseg.splitmerge._program import compiled
@@ -179,6 +180,7 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     quadtree.judge_large_blocks(*source, *rules, grids, block_rows, tile_levels)
     over_tiles(lambda a, b: quadtree.split_tiles(*source, *rules, a, b, tile_levels, cells, n_leaves))
     starts = np.concatenate([[0], np.cumsum(n_leaves)])
+    check_memory(float(starts[-1]) * (8 * row_size + 24), f"the statistics of {starts[-1]} leaves")
     blocks = np.empty((int(starts[-1]), 4), np.int32)
     labels, rows = np.empty(mask.shape, np.int32), np.empty((len(blocks), row_size))
     over_tiles(lambda a, b: quadtree.number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,8 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         raise InputError(
             f"image must have 2 or 3 spatial axes, got shape {np.shape(image)} with channel_axis={channel_axis}"
         )
+    if math.prod(shape) >= 2**31:
+        raise InputError(f"image must have less than 2^31 pixels, got shape {np.shape(image)}; segment it in parts")
     inside = None if mask is None else _as_mask(mask, shape)
     if inside is not None and not inside.any():
         raise InputError("mask is False everywhere: there is nothing to segment")

@@ -304,6 +304,11 @@ GRAY = np.zeros((6, 7), np.uint8)
         (lambda: cs.split_and_merge(np.zeros(4), 3), ValueError, "2 or 3 spatial axes"),
         (lambda: cs.split_and_merge(np.zeros((2,) * 5), 3), ValueError, "2 or 3 spatial axes"),
         (lambda: cs.split_and_merge(np.full((3, 4), np.nan), 3), ValueError, "no finite value at all"),
+        (
+            lambda: cs.split_and_merge(np.broadcast_to(np.uint8(0), (2**16, 2**15)), 3),
+            ValueError,
+            "less than 2.31 pixels",
+        ),
         (lambda: cs.split_and_merge(np.full((3, 4), 1e200), 3), ValueError, "at most 1e\\+100"),
         (lambda: cs.split_and_merge(GRAY.astype(complex), 3), TypeError, "real numbers"),
         (lambda: cs.split_and_merge(np.ma.masked_equal(GRAY, 1), 3), TypeError, "masked array"),
