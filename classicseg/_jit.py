@@ -100,6 +100,12 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
+def callback(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile `function` as a C function, for kernels to call by its ``address``. Keep the object while they do."""
+    options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}
+    return numba.cfunc(signature, **options)(function)
+
+
 # --- threads ------------------------------------------------------------------------------------------------------
 
 _n_threads: int | None = None

@@ -22,6 +22,7 @@ __all__ = [
     "BudgetError",
     "InputError",
     "InputTypeError",
+    "as_axis",
     "as_costs",
     "as_count",
     "as_edge_weights",
@@ -215,6 +216,11 @@ def as_weight(value: Any, name: str) -> float:
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {value!r}")
     return number
+
+
+def as_axis(axis: Any, ndim: int, axis_name: str, name: str) -> int:
+    """A valid axis of an array of `ndim` axes, counted from the front."""
+    return _axis(axis, ndim, axis_name, name) % ndim
 
 
 def as_count(value: Any, name: str, minimum: int) -> int:
