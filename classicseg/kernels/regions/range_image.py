@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline, kernel
+from classicseg.kernels.atomics import atomic_add
 from classicseg.kernels.regions.range_tile import (
     BUCKETS,
     LEVELS,
@@ -27,7 +28,7 @@ from classicseg.kernels.regions.range_tile import (
     unite,
 )
 from classicseg.kernels.regions.unions import find
-from classicseg.kernels.simd import atomic_add, item, put
+from classicseg.kernels.simd import item, put
 from classicseg.kernels.threads import aborted, barrier, claim
 
 GROUP = 8
