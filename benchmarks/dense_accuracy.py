@@ -94,10 +94,12 @@ def bilateral(image: np.ndarray, shape: tuple[int, ...], sigma: float, color_sig
     features -= features.mean(axis=1, keepdims=True)
     squares = (features**2).sum(axis=0)
     kernel = np.empty((squares.size, squares.size), np.float32)
-    for start in range(0, squares.size, 1024):
-        rows = slice(start, start + 1024)
-        exponent = features[:, rows].T @ features - (squares[rows, None] + squares) / 2
-        np.exp(exponent, out=kernel[rows], casting="same_kind")
+    for start in range(0, squares.size, 64):  # few rows at a time, so that the cache holds them
+        rows = slice(start, start + 64)
+        exponent = features[:, rows].T @ features
+        exponent -= squares[rows, None] / 2
+        exponent -= squares / 2
+        np.exp(exponent.astype(np.float32), out=kernel[rows])
     return symmetric(lambda q: q.astype(np.float32) @ kernel, squares.size)
 
 
@@ -166,7 +168,7 @@ def main() -> None:
             figures = measure(unary, image, (*p[:5], UPDATES))
             about_case = {"dataset": dataset, "image": name, "parameters": family, "labels": len(unary)}
             rows.append(about_case | {"pixels": int(unary[0].size)} | figures)
-            print(dataset, name, family, {n: (f["wrong_percent"], f["mean_difference"]) for n, f in figures.items()})
+            print(dataset, name, family, {n: (f["wrong_percent"], f["mean_difference"]) for n, f in figures.items()}, flush=True)
     if not rows:
         print("no data here, nothing measured")
         return
