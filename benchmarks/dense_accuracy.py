@@ -27,16 +27,14 @@ from classicseg.reference import mean_field
 
 PARAMETERS = {"readme": README, "irnet": IRNET, "deeplab": DEEPLAB}
 UPDATES = 5
-MOST_PIXELS = 20_000
 
 Filter = Callable[[np.ndarray], np.ndarray]
 
 
 def middle(example: Example) -> tuple[np.ndarray, np.ndarray]:
-    """Costs and image of a window of at most MOST_PIXELS pixels, in the middle of what is not background."""
+    """Costs and image of a window of some 12,000 pixels, in the middle of what is not background."""
     shape = example.truth.shape
-    side = MOST_PIXELS ** (1 / len(shape))
-    sides = (120, 160) if len(shape) == 2 else (int(side),) * 3
+    sides = (96, 128) if len(shape) == 2 else (23, 23, 23)
     if len(shape) == 2 and shape[0] > shape[1]:
         sides = sides[::-1]
     foreground = np.argwhere(example.truth > 0)
@@ -168,7 +166,13 @@ def main() -> None:
             figures = measure(unary, image, (*p[:5], UPDATES))
             about_case = {"dataset": dataset, "image": name, "parameters": family, "labels": len(unary)}
             rows.append(about_case | {"pixels": int(unary[0].size)} | figures)
-            print(dataset, name, family, {n: (f["wrong_percent"], f["mean_difference"]) for n, f in figures.items()}, flush=True)
+            print(
+                dataset,
+                name,
+                family,
+                {n: (f["wrong_percent"], f["mean_difference"]) for n, f in figures.items()},
+                flush=True,
+            )
     if not rows:
         print("no data here, nothing measured")
         return
