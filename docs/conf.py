@@ -4,6 +4,7 @@ The reference is written from the list of public names, ``classicseg/__init__.py
 """
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -58,8 +59,17 @@ def reference() -> str:
     return "\n".join(lines)
 
 
+def escape_stars(app, what, name, thing, options, lines):
+    """Shapes such as (L, *spatial) are no emphasis."""
+    for i, line in enumerate(lines):
+        parts = line.split("``")
+        parts[::2] = [re.sub(r"(?<![\w*\\])\*(?=(spatial|shape)\b)", r"\\*", part) for part in parts[::2]]
+        lines[i] = "``".join(parts)
+
+
 def setup(app):
-    """Write the page before Sphinx looks for pages."""
+    """Write the reference before Sphinx looks for pages."""
+    app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
     page = HERE / "reference.md"
     text = reference()
     if not page.exists() or page.read_text(encoding="utf-8") != text:
