@@ -127,7 +127,7 @@ def main() -> None:
             print(f"  {key:24}{row['mean_iou'][key]:8.2f}{row['accuracy'][key]:8.2f}")
         print({k: v for k, v in row.items() if k not in ("mean_iou", "accuracy")}, flush=True)
     if rows:
-        save("quality", rows, about)
+        save("quality", rows, about, key="dataset")
 
 
 if __name__ == "__main__":
