@@ -72,8 +72,9 @@ class Watch:
         energy: float | Callable[[], float],
         lower_bound: float | None = None,
         marginals: np.ndarray | None = None,
+        n_iter: int | None = None,
     ) -> Result:
-        """The result of the run."""
+        """The result of the run; `n_iter` where iterations were not recorded one by one."""
         if self._bar is not None:
             self._bar.close()
         return Result(
@@ -82,7 +83,7 @@ class Watch:
             energy=energy,
             lower_bound=lower_bound,
             history=tuple(self.history),
-            n_iter=len(self.history),
+            n_iter=len(self.history) if n_iter is None else n_iter,
             converged=self._converged,
             message=self._message,
             method=self._method,
