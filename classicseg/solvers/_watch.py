@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from classicseg.errors import InputTypeError
 from classicseg.types import Result, State, Step
 
 Callback = Callable[[State], bool | None]
@@ -30,6 +31,8 @@ class Watch:
     """
 
     def __init__(self, method: str, max_iter: int, callback: Callback | None, progress: bool) -> None:
+        if callback is not None and not callable(callback):
+            raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
         self.start = time.perf_counter()
         self.history: list[Step] = []
         self._method, self._max_iter, self._callback = method, max_iter, callback
