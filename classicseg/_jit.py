@@ -171,9 +171,9 @@ def resolve_threads(n_threads: int | None) -> int:
 def _checked_thread_count(n: Any, name: str) -> int:
     try:
         count = int(n)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         count = 0
-    if count < 1 or count != float(n):
+    if count < 1 or (isinstance(n, float) and count != n):
         raise InputError(f"{name} must be a whole number of at least 1, got {n!r}")
     return min(count, 256)
 

@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 _SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
+_SMALLEST, _LARGEST = 1e-30, 1e30  # of sigmas and spacings: quotients in float32 neither overflow nor vanish
+_LARGE = 2**24  # numbers; fewer are copied without asking how much memory is free
 _INT32 = np.iinfo(np.int32)
 
 T = TypeVar("T")
@@ -201,6 +203,8 @@ def as_positive(value: Any, name: str, n: int | None) -> tuple[float, ...]:
         raise InputError(f"{name} must be a number or a sequence of numbers, got shape {_text(array.shape)}")
     if not (np.isfinite(array).all() and (array > 0).all()):
         raise InputError(f"{name} must be positive and finite, got {value!r}")
+    if array.min() < _SMALLEST or array.max() > _LARGEST:
+        raise InputError(f"{name} must be between {_SMALLEST:g} and {_LARGEST:g}, got {value!r}")
     if n is not None and array.size not in (1, n):
         raise InputError(f"{name} must be 1 or {n} numbers, got {array.size}: {value!r}")
     numbers = tuple(array.tolist())
@@ -267,6 +271,10 @@ def _read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
 
 def _finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
+    if array.size > _LARGE and not (array.dtype == dtype and array.flags.c_contiguous):
+        check_memory(
+            array.size * np.dtype(dtype).itemsize, f"{name} of shape {_text(array.shape)} in {np.dtype(dtype)}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
         total = converted.sum()  # one pass without a temporary; finite only if all numbers are

@@ -7,7 +7,6 @@ all pixels at once; they differ in what they do when the iteration overshoots.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,8 +96,8 @@ def mean_field(
     tracked = track or tol is not None or callback is not None or progress or damping > 0
     if energy.quality != "exact" and energy.kernels and not tracked:
         marginals, labels = _infer(energy, first, n_iter, threads)
-        result = watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
-        return replace(result, n_iter=n_iter, message=f"ran {n_iter} iterations")
+        watch.stop(f"ran {n_iter} iterations", converged=False)
+        return watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=n_iter)
 
     engine = _engine(energy, threads)
     engine.start(-energy.unary if first is None else first)
