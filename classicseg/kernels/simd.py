@@ -1,4 +1,4 @@
-"""Short vectors ("packs") of float32 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
+"""Short vectors ("packs") of float32, float64 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
 
 A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many
 arrays might overlap; with packs the machine code is what the source says, on any processor: LLVM splits a pack into
@@ -22,6 +22,7 @@ from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
 _FLOAT = ir.FloatType()
+_DOUBLE = ir.DoubleType()
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 
@@ -32,11 +33,11 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.int64: _INT64}
+_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int64: _INT64}
 
 
 class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32 or int64."""
+    """Numba type of `width` lanes of float32, float64 or int64."""
 
     def __init__(self, width: int, dtype: Any = types.float32) -> None:
         self.width, self.dtype = width, dtype
@@ -179,6 +180,35 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
+
+
+@intrinsic
+def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """A pack with ``array[offset]`` in all lanes."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        value = builder.load(builder.gep(data, [args[1]]))
+        return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
+
+    return Pack(width, array.dtype)(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def convert(typing: Any, pack: Any, array: Any) -> Any:
+    """A pack of floats in the precision of the elements of `array`."""
+
+    def cast(builder: Any, vector: Any) -> Any:
+        if pack.dtype == array.dtype:
+            return vector
+        change = builder.fpext if array.dtype == types.float64 else builder.fptrunc
+        return change(vector, _vector(vector.type.count, array.dtype))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [cast(builder, vector) for vector in _split(builder, pack.width, args[0])])
+
+    return Pack(pack.width, array.dtype)(pack, array), codegen
 
 
 def _elementwise(operation: Any) -> Any:
