@@ -7,7 +7,7 @@ whatever registers there are.
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
 ``lanes = (0,) * 24``, so that one kernel source serves all widths.
 
-Loads and stores take a flat array and an element offset and check no bounds.
+Loads and stores take a flat array, or a :func:`pointer` to it, and an element offset and check no bounds.
 """
 
 from __future__ import annotations
@@ -72,8 +72,15 @@ def _width_of(lanes: Any) -> int:
     return int(lanes.count)
 
 
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Where the elements of an array, or of what `pointer` made of it, lie."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = _data(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
 
 
@@ -188,7 +195,7 @@ def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
     width = _width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, signature.args[0], args[0])
         value = builder.load(builder.gep(data, [args[1]]))
         return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
 
@@ -489,7 +496,7 @@ def prefetch(typing: Any, array: Any, offset: Any) -> Any:
 
 
 def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+    return builder.gep(_data(context, builder, array_type, array), [index])
 
 
 @intrinsic

@@ -76,14 +76,15 @@ class MessagePassing:
                     for (dz, dy, dx), number in zip(offsets.values(), seam_numbers, strict=True)
                 ],
                 np.int64,
-            ),
+            ).reshape(-1),
             progress=np.zeros(bands * LINE, np.int64),
-            bounds=np.zeros((bands, 2)),
+            bounds=np.zeros(2 * bands),
             labels=self.labels.reshape(-1),
             depth=shape[0],
             height=shape[1],
             width=shape[2],
             n_labels=n_labels,
+            n_chains=n_chains,
             skew=skew,
             n_bands=n_bands,
             n_vectors=n_vectors,
@@ -105,10 +106,10 @@ class MessagePassing:
     def iterate(self, n: int) -> None:
         """Run `n` iterations; decode labels and find the bound of the last."""
         self._run([BACKWARD, FORWARD] * (n - 1) + [CERTIFY, DECODE])
-        total, size = self._m.bounds.sum(axis=0).tolist()
+        total, size = self._m.bounds.reshape(-1, 2).sum(axis=0).tolist()
         # a term is the sum of some dozen numbers; the terms are summed lane by lane, then band by band
         terms = self._m.planes.size / self._m.n_labels
-        longest = self._m.n_vectors * len(self._m.steps) + self._m.bounds.size + len(self._lanes)
+        longest = self._m.n_vectors * self._m.n_chains + self._m.bounds.size + len(self._lanes)
         rounding = 2.0**-52 * (terms * 32 * self._reach + (longest + 2) * (size + abs(self._constant)))
         bound = (total + self._constant - self._error - rounding) / self._scale
         self.bound = max(self.bound, float(np.ceil(bound)) if self._whole else bound)
@@ -129,12 +130,12 @@ class MessagePassing:
         spread = max(high - low, heaviest)
         self._scale = 2.0 ** -np.ceil(np.log2(spread / _LARGEST)) if spread > _LARGEST else 1.0
         n_chains = len(offsets)
-        self._constant, self._error, largest = write_unary(self._m, unary, self._scale, n_chains, self._lanes)
+        self._constant, self._error, largest = write_unary(self._m, unary, self._scale, self._lanes)
         self._reach = largest + 2 * n_chains * heaviest * self._scale
         for k, flat in enumerate(weights):
             exact = flat * np.float64(unit * self._scale)
             rounded = exact.astype(np.float32)
-            write_weights(self._m, rounded, k, n_chains, self._lanes)
+            write_weights(self._m, rounded, k, self._lanes)
             n_edges = np.prod([n - abs(s) for n, s in zip(self._shape_of(), list(offsets.values())[k], strict=True)])
             off = np.abs(exact - rounded)
             self._error += dearest * float(off.sum() if off.size > 1 else off[0] * n_edges)

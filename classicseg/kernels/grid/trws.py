@@ -68,20 +68,21 @@ _SPINS = 4000
 
 
 class Messages(NamedTuple):
-    """State of a run. K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band."""
+    """State of a run; kernels make pointers of the arrays, which cost nothing to hand on. K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band."""
 
     planes: np.ndarray  # (B, D, 1 + K, L, P) float32: unary costs, then what arrived over the edges of each direction
     weights: np.ndarray  # (B, D, 2 K, P) float32: of the edges that lead forward, then of those that lead backward
     seams: np.ndarray  # (slices * (bands + 1), n_seams, seam_length, L) float32: on their way to the next band
     sheet: np.ndarray  # (bands of a slice, D, L, P) float32: on their way to the next slice
-    steps: np.ndarray  # (K, 5) int64: slice, row, column of a direction, vectors on the way, number of its seam
+    steps: np.ndarray  # (5 K,) int64: slice, row, column of a direction, vectors on the way, number of its seam
     progress: np.ndarray  # (B * LINE,) int64: vectors done since the start
-    bounds: np.ndarray  # (B, 2) float64: shares of the bound, and of the sum of its absolute terms
+    bounds: np.ndarray  # (2 B,) float64: shares of the bound, and of the sum of its absolute terms
     labels: np.ndarray  # (n,) int32: decoded
     depth: int
     height: int
     width: int
     n_labels: int
+    n_chains: int  # K
     skew: int
     n_bands: int  # of a slice
     n_vectors: int
@@ -111,7 +112,7 @@ class Model(NamedTuple):
 @inline
 def _seam(m, row, k, x):  # type: ignore[no-untyped-def]
     """Where the messages of column x begin in a seam."""
-    return ((row * m.n_seams + m.steps[k, 4]) * m.seam_length + m.seam_start + x) * m.n_labels
+    return ((row * m.n_seams + m.steps[5 * k + 4]) * m.seam_length + m.seam_start + x) * m.n_labels
 
 
 @inline
@@ -120,29 +121,28 @@ def _receive(m, at, work, total, slot, k, row, d, band, forward, lanes):  # type
     step = len(lanes)
     length = m.n_labels * step
     at += (1 + k) * length
-    if m.steps[k, 0] > 0:
+    if m.steps[5 * k + 0] > 0:
         sheet = ((band % m.n_bands) * m.n_vectors + d) * length
         for i in range(0, length, step):
             old, new = load(m.planes, at + i, lanes), load(m.sheet, sheet + i, lanes)
             store(m.planes, at + i, new)
             store(work, slot + i, convert(old, work))
             store(work, total + i, add(load(work, total + i, lanes), add(convert(old, work), convert(new, work))))
-    elif m.steps[k, 1] > 0:
-        seams = pointer(m.seams)
+    elif m.steps[5 * k + 1] > 0:
         if forward:
-            entering = _seam(m, row, k, d - m.steps[k, 2])
+            entering = _seam(m, row, k, d - m.steps[5 * k + 2])
             for i in range(0, length, step):
                 old = convert(load(m.planes, at + i, lanes), work)
-                new = shift_up(load(work, slot + i, lanes), seams[entering])
+                new = shift_up(load(work, slot + i, lanes), m.seams[entering])
                 store(m.planes, at + i, convert(new, m.planes))
                 store(work, slot + i, old)
                 store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
                 entering += 1
         else:
-            entering = _seam(m, row + 1, k, d - (step - 1) * m.skew + m.steps[k, 2])
+            entering = _seam(m, row + 1, k, d - (step - 1) * m.skew + m.steps[5 * k + 2])
             for i in range(0, length, step):
                 old = convert(load(m.planes, at + i, lanes), work)
-                new = shift_down(load(work, slot + i, lanes), seams[entering])
+                new = shift_down(load(work, slot + i, lanes), m.seams[entering])
                 store(m.planes, at + i, convert(new, m.planes))
                 store(work, slot + i, old)
                 store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
@@ -188,18 +188,17 @@ def _hand_over(m, work, slot, k, row, d, band, forward, lanes):  # type: ignore[
     """Write messages to another band or slice where that can read them."""
     step = len(lanes)
     inside = band % m.n_bands
-    if m.steps[k, 0] > 0:
+    if m.steps[5 * k + 0] > 0:
         sheet = (inside * m.n_vectors + d) * m.n_labels * step
         for i in range(0, m.n_labels * step, step):
             store(m.sheet, sheet + i, convert(load(work, slot + i, lanes), m.sheet))
-    elif m.steps[k, 1] > 0:
+    elif m.steps[5 * k + 1] > 0:
         last = step - 1 if forward else 0
         x = d - last * m.skew
         if 0 <= x < m.width and (inside + 1 < m.n_bands if forward else inside > 0):
             to = _seam(m, row + 1 if forward else row, k, x)
-            cells, seams = pointer(work), pointer(m.seams)
             for label in range(m.n_labels):
-                seams[to + label] = np.float32(cells[slot + label * step + last])
+                m.seams[to + label] = np.float32(work[slot + label * step + last])
 
 
 @inline
@@ -208,23 +207,23 @@ def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type:
     step = len(lanes)
     length = m.n_labels * step
     z, top = band // m.n_bands, (band % m.n_bands) * step
-    labels, cells, table = pointer(m.labels), pointer(work), pointer(model.single.table)
+    table = model.single.table
     weights = ((band * m.n_vectors + d) * 2 + 1) * n_chains * step
     for i in range(0, length, step):
         store(work, total + i, convert(load(m.planes, at + i, lanes), work))
     for k in range(n_chains):
-        dz, dy, dx = m.steps[k, 0], m.steps[k, 1], m.steps[k, 2]
+        dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
         for r in range(step):
             y, x = top + r, d - m.skew * r
             inside = z >= dz and dy <= y < m.height and max(dx, 0) <= x < m.width + min(dx, 0)
-            cells[room + r] = np.float32(labels[((z - dz) * m.height + y - dy) * m.width + x - dx]) if inside else 0
+            work[room + r] = np.float32(m.labels[((z - dz) * m.height + y - dy) * m.width + x - dx]) if inside else 0
         near = load(work, room, lanes)
         weight = load(m.weights, weights + k * step, lanes)
         for label in range(m.n_labels):
             i = label * step
             if model.kind == MATRIX:
                 for r in range(step):
-                    cells[room + step + r] = table[np.int64(cells[room + r]) * m.n_labels + label]
+                    work[room + step + r] = table[np.int64(work[room + r]) * m.n_labels + label]
                 cost = convert(load(work, room + step, lanes), m.planes)
             else:
                 cost = pair_cost(model.single.table, convert(near, m.planes), label, model.kind, lanes)
@@ -239,7 +238,7 @@ def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type:
     for r in range(step):
         y, x = top + r, d - m.skew * r
         if y < m.height and 0 <= x < m.width:
-            labels[(z * m.height + y) * m.width + x] = np.int32(cells[room + r])
+            m.labels[(z * m.height + y) * m.width + x] = np.int32(work[room + r])
 
 
 @inline
@@ -274,7 +273,7 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
     work = numbers.work
     step = len(lanes)
     length, margin = m.n_labels * step, model.reach * step
-    n_chains, ways = m.steps.shape[0], 2 * m.skew - 1
+    n_chains, ways = m.n_chains, 2 * m.skew - 1
     total = start
     room = total + length + margin
     rings = room + max(length + margin, 2 * step)
@@ -300,11 +299,11 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
         for j in range(0, length, step):
             store(work, total + j, convert(load(m.planes, at + j, lanes), work))
         for k in range(n_chains):
-            slot = rings + (k * ways + i % m.steps[k, 3]) * length
+            slot = rings + (k * ways + (i % m.steps[5 * k + 3] if ways > 1 else 0)) * length
             _receive(m, at, work, total, slot, k, row, d, band, forward, lanes)
         weights = ((band * m.n_vectors + d) * 2 + (0 if forward else 1)) * n_chains * step
         for k in range(n_chains):
-            slot = rings + (k * ways + i % m.steps[k, 3]) * length
+            slot = rings + (k * ways + (i % m.steps[5 * k + 3] if ways > 1 else 0)) * length
             weight = convert(load(m.weights, weights + k * step, lanes), work)
             least = _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, forward, lanes)
             if len(certify) > 1:
@@ -315,10 +314,10 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
     if len(certify) > 1:
         store(work, total, bound)
         store(work, total + step, size)
-        m.bounds[band, 0], m.bounds[band, 1] = 0.0, 0.0
+        m.bounds[2 * band], m.bounds[2 * band + 1] = 0.0, 0.0
         for r in range(step):
-            m.bounds[band, 0] += work[total + r]
-            m.bounds[band, 1] += work[total + step + r]
+            m.bounds[2 * band] += work[total + r]
+            m.bounds[2 * band + 1] += work[total + step + r]
 
 
 def work_size(n_labels, reach, n_chains, skew, n_lanes):  # type: ignore[no-untyped-def]
@@ -327,8 +326,38 @@ def work_size(n_labels, reach, n_chains, skew, n_lanes):  # type: ignore[no-unty
     return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
 
 
+@inline
+def _with_pointers(m):  # type: ignore[no-untyped-def]
+    return Messages(
+        pointer(m.planes),
+        pointer(m.weights),
+        pointer(m.seams),
+        pointer(m.sheet),
+        pointer(m.steps),
+        pointer(m.progress),
+        pointer(m.bounds),
+        pointer(m.labels),
+        m.depth,
+        m.height,
+        m.width,
+        m.n_labels,
+        m.n_chains,
+        m.skew,
+        m.n_bands,
+        m.n_vectors,
+        m.seam_length,
+        m.seam_start,
+        m.n_seams,
+    )
+
+
+@inline
+def _numbers(numbers):  # type: ignore[no-untyped-def]
+    return Numbers(pointer(numbers.table), pointer(numbers.share), pointer(numbers.work))
+
+
 @kernel
-def passes(sync, n_threads, m, model, plan, turn, lanes):  # type: ignore[no-untyped-def]
+def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore[no-untyped-def]
     """Run passes.
 
     Parameters
@@ -336,8 +365,8 @@ def passes(sync, n_threads, m, model, plan, turn, lanes):  # type: ignore[no-unt
     sync : int64
         Of :func:`classicseg._jit.new_sync` with a counter for each pass and one more; ends early if it says so.
     n_threads : int
-    m : Messages
-    model : Model
+    messages : Messages
+    given : Model
     plan : int64, (n,)
         Kinds of passes.
     turn : int
@@ -345,6 +374,8 @@ def passes(sync, n_threads, m, model, plan, turn, lanes):  # type: ignore[no-unt
     lanes : tuple
         As many zeros as bands have rows.
     """
+    m = _with_pointers(messages)
+    model = Model(given.kind, given.reach, _numbers(given.single), _numbers(given.double), given.work_size)
     n_bands = m.depth * m.n_bands
     start = claim(sync, plan.size) * model.work_size
     for number in range(plan.size):
@@ -364,14 +395,14 @@ def passes(sync, n_threads, m, model, plan, turn, lanes):  # type: ignore[no-unt
 
 
 @kernel
-def write_unary(m, unary, scale, n_chains, lanes):  # type: ignore[no-untyped-def]
+def write_unary(m, unary, scale, lanes):  # type: ignore[no-untyped-def]
     """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
 
     Returns the sum of what was subtracted, what rounding to float32 can have changed in the energy of a labelling, and
     the largest finite cost.
     """
     step = len(lanes)
-    block = (1 + n_chains) * m.n_labels * step
+    block = (1 + m.n_chains) * m.n_labels * step
     n = m.depth * m.height * m.width
     cells, given = pointer(m.planes), pointer(unary)
     constant, error, largest = 0.0, 0.0, 0.0
@@ -404,10 +435,10 @@ def write_unary(m, unary, scale, n_chains, lanes):  # type: ignore[no-untyped-de
 
 
 @kernel
-def write_weights(m, weights, k, n_chains, lanes):  # type: ignore[no-untyped-def]
+def write_weights(m, weights, k, lanes):  # type: ignore[no-untyped-def]
     """Write the weights of a direction, float32, one for each edge in raster order or a single one."""
     step = len(lanes)
-    dz, dy, dx = m.steps[k, 0], m.steps[k, 1], m.steps[k, 2]
+    dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
     cells = pointer(m.weights)
     edge = 0
     for z in range(m.depth - dz):
@@ -419,4 +450,4 @@ def write_weights(m, weights, k, n_chains, lanes):  # type: ignore[no-untyped-de
                     row, column = y + dy * last, x + dx * last
                     r = row % step
                     vector = ((z + dz * last) * m.n_bands + row // step) * m.n_vectors + column + m.skew * r
-                    cells[((vector * 2 + last) * n_chains + k) * step + r] = weight
+                    cells[((vector * 2 + last) * m.n_chains + k) * step + r] = weight
