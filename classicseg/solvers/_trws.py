@@ -37,9 +37,9 @@ class MessagePassing:
     Attributes
     ----------
     labels : ndarray, spatial shape, int32
-        Decoded by the last :meth:`iterate`.
+        Decoded by the last :meth:`iterate` that was asked to.
     bound : float
-        What no energy is below, in spite of all rounding; the best that any :meth:`iterate` found.
+        What no energy is below, in spite of all rounding; the best that was found.
     """
 
     def __init__(self, crf: GridCRF, n_threads: int) -> None:
@@ -103,14 +103,17 @@ class MessagePassing:
         self._whole = _is_whole(crf)
         self._run([FORWARD])
 
-    def iterate(self, n: int) -> None:
-        """Run `n` iterations; decode labels and find the bound of the last."""
-        self._run([BACKWARD, FORWARD] * (n - 1) + [CERTIFY, DECODE])
+    def iterate(self, *, check: bool) -> None:
+        """Run an iteration. If `check`, decode labels and find the bound."""
+        if not check:
+            self._run([BACKWARD, FORWARD])
+            return
+        self._run([CERTIFY, DECODE])
         total, size = self._m.bounds.reshape(-1, 2).sum(axis=0).tolist()
-        # a term is the sum of some dozen numbers; the terms are summed lane by lane, then band by band
-        terms = self._m.planes.size / self._m.n_labels
+        # a term is the sum of some dozen numbers; terms are summed lane by lane, then band by band
+        n_terms = self._m.planes.size / self._m.n_labels
         longest = self._m.n_vectors * self._m.n_chains + self._m.bounds.size + len(self._lanes)
-        rounding = 2.0**-52 * (terms * 32 * self._reach + (longest + 2) * (size + abs(self._constant)))
+        rounding = 2.0**-52 * (32 * n_terms * self._reach + (longest + 2) * (size + abs(self._constant)))
         bound = (total + self._constant - self._error - rounding) / self._scale
         self.bound = max(self.bound, float(np.ceil(bound)) if self._whole else bound)
 
@@ -142,6 +145,14 @@ class MessagePassing:
 
     def _shape_of(self) -> tuple[int, int, int]:
         return self._m.depth, self._m.height, self._m.width
+
+
+def reason_against(crf: GridCRF) -> str | None:
+    """Why messages cannot be passed on the grid of the energy, or None if they can."""
+    _, offsets = live_directions(crf)
+    if any(dz and (dy or dx) for dz, dy, dx in offsets.values()):
+        return f"it serves volumes with 6 neighbours, got {crf.connectivity}"
+    return None
 
 
 def live_directions(crf: GridCRF) -> tuple[tuple[int, int, int], dict[str, Offset]]:
