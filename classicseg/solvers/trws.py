@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg._jit import resolve_threads
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.errors import InputError
 from classicseg.solvers._trws import MessagePassing
 from classicseg.solvers._watch import Callback, Watch
 from classicseg.solvers.moves import expansion
@@ -221,7 +222,9 @@ def _pass_messages(
     last: bool,
 ) -> None:
     """Iterate until the bound is near, nothing moves any more, or the watch ends. `last` if nothing comes after."""
-    tolerance = _TOLERANCE if tol is None else _validate.as_positive(tol, "tol", 1)[0]
+    tolerance = _TOLERANCE if tol is None else _validate.as_weight(tol, "tol")
+    if tolerance < 0:
+        raise InputError(f"tol must be at least 0, got {tol!r}")
     if limit == 0:
         return
     messages = MessagePassing(energy, resolve_threads(n_threads))
