@@ -10,11 +10,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from classicseg.kernels.simd import data_of
+
 _INT32 = ir.IntType(32)
 
 
 def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+    return builder.gep(data_of(context, builder, array_type, array), [index])
 
 
 @intrinsic

@@ -1,13 +1,10 @@
-"""Short vectors ("packs") of float32 or int64 as Numba intrinsics.
+"""Short vectors ("packs") of float32, float64 or int64 as Numba intrinsics.
 
-A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many
-arrays might overlap; with packs the machine code is what the source says, on any processor: LLVM splits a pack into
-whatever registers there are.
+A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many arrays
+might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are.
 
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
-``lanes = (0,) * 24``, so that one kernel source serves all widths.
-
-Loads and stores take a flat array and an element offset and check no bounds.
+``lanes = (0,) * 24``, so that one kernel source serves all widths. Loads and stores take a flat array, or a :func:`pointer` to it, and an element offset and check no bounds.
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
 _FLOAT = ir.FloatType()
+_DOUBLE = ir.DoubleType()
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 
@@ -30,11 +28,11 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.int64: _INT64}
+_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int64: _INT64}
 
 
 class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32 or int64."""
+    """Numba type of `width` lanes of float32, float64 or int64."""
 
     def __init__(self, width: int, dtype: Any = types.float32) -> None:
         self.width, self.dtype = width, dtype
@@ -69,8 +67,15 @@ def _width_of(lanes: Any) -> int:
     return int(lanes.count)
 
 
+def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Where the elements of an array, or of what `pointer` made of it, lie."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = data_of(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
 
 
@@ -157,12 +162,11 @@ def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
 def pointer(typing: Any, array: Any) -> Any:
     """Where the elements of a contiguous array lie, to be read and written like the array itself.
 
-    Unlike an array, a pointer costs nothing to hand to an inlined function (no reference is counted), and its index is
-    not tested for being negative. The array must outlive it.
+    Unlike an array, a pointer costs nothing to hand on: no reference is counted. Its index may not be negative.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, args[0]).data
+        return data_of(context, builder, signature.args[0], args[0])
 
     return types.CPointer(array.dtype)(array), codegen
 
@@ -177,6 +181,35 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
+
+
+@intrinsic
+def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """A pack with ``array[offset]`` in all lanes."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = data_of(context, builder, signature.args[0], args[0])
+        value = builder.load(builder.gep(data, [args[1]]))
+        return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
+
+    return Pack(width, array.dtype)(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def convert(typing: Any, pack: Any, array: Any) -> Any:
+    """A pack of floats in the precision of the elements of `array`."""
+
+    def cast(builder: Any, vector: Any) -> Any:
+        if pack.dtype == array.dtype:
+            return vector
+        change = builder.fpext if array.dtype == types.float64 else builder.fptrunc
+        return change(vector, _vector(vector.type.count, array.dtype))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [cast(builder, vector) for vector in _split(builder, pack.width, args[0])])
+
+    return Pack(pack.width, array.dtype)(pack, array), codegen
 
 
 def _elementwise(operation: Any) -> Any:
