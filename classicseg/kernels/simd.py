@@ -4,7 +4,8 @@ A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by its
 might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are.
 
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
-``lanes = (0,) * 24``, so that one kernel source serves all widths. Loads and stores take a flat array, or a :func:`pointer` to it, and an element offset and check no bounds.
+``lanes = (0,) * 24``, so that one kernel source serves all widths. Loads and stores take a flat array, or a
+:func:`pointer` to it, and an element offset; they check no bounds.
 """
 
 from __future__ import annotations
