@@ -44,5 +44,5 @@ def test_photos(family):
         assert (error > 1e-4).mean() < 1e-3, example.name
         top = np.sort(expected, axis=0)
         no_tie = top[-1] - top[-2] > 2 * error
-        assert no_tie.mean() > 0.999, example.name
+        assert no_tie.mean() > 0.98, example.name  # unknown pixels of scribbles start as exact ties
         np.testing.assert_array_equal(q.argmax(0)[no_tie], expected.argmax(0)[no_tie])
