@@ -26,7 +26,7 @@ def as_field(crf: GridCRF) -> Field:
     different = cost[~np.eye(crf.n_labels, dtype=bool)]
     return Field(
         unary=np.ascontiguousarray(crf.unary.reshape(crf.n_labels, -1).T, np.float64),
-        weights=weights.reshape(len(kept), -1),
+        weights=weights.reshape(len(kept), crf.n_points),
         steps=offsets @ np.array([height * width, width, 1]),
         by_first=cost,
         by_second=np.ascontiguousarray(cost.T),

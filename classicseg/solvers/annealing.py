@@ -57,8 +57,8 @@ def annealing(
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
     hot, cold : float, optional
-        Temperature of the first and of the last sweep. By default half of what the edges of a pixel cost together,
-        at most and on average over the grid, and a hundredth of that.
+        Temperature of the first and of the last sweep. By default half of what the edges of a pixel can cost together,
+        on average over the grid, and a hundredth of that.
 
     Returns
     -------

@@ -100,14 +100,16 @@ def belief_propagation(
     send = _SCHEDULES[_validate.choice(schedule, "schedule", tuple(_SCHEDULES))]
     messages = _Messages(energy, threads)
     limit = 1e-6 * messages.largest() if limit is None else limit
-    best = labels = messages.labels(temperature)
-    least = value = energy.energy(labels)
+    labels = np.empty(energy.shape, np.int32)
+    messages.read(labels, temperature)
+    value = least = energy.energy(labels)
+    best = labels.copy()
     while not watch.ended():
         change = messages.send(send, temperature, damping)
-        labels = messages.labels(temperature)
+        messages.read(labels, temperature)
         value = energy.energy(labels)
         if value < least:
-            best, least = labels, value
+            best, least = labels.copy(), value
         watch.record(
             energy=value, change=change, labels=lambda: labels, marginals=lambda: messages.marginals(temperature)
         )
@@ -161,10 +163,9 @@ class _Messages:
         """Beliefs as probabilities, (L, *spatial)."""
         return label_major(gibbs(self.beliefs(), temperature or 1.0), self._crf)
 
-    def labels(self, temperature: float) -> np.ndarray:
-        """The labelling that the messages speak for."""
+    def read(self, labels: np.ndarray, temperature: float) -> None:
+        """Fill in the labelling that the messages speak for."""
         if temperature > 0:
-            return self.beliefs().argmin(axis=1).astype(np.int32).reshape(self._crf.shape)
-        labels = np.empty(self._crf.shape, np.int32)
-        sweep(decode, self._field, 1, self._earlier, labels.reshape(-1))
-        return labels
+            labels[...] = self.beliefs().argmin(axis=1).reshape(labels.shape)
+        else:
+            sweep(decode, self._field, 1, self._earlier, labels.reshape(-1))

@@ -78,7 +78,9 @@ def icm(
     ([[0, 0, 0, 0, 0]], 2.0)
     """
     threads = resolve_threads(n_threads)
-    watch = Watch("icm", _SWEEPS if max_iter is None else _validate.as_count(max_iter, "max_iter", 0), callback, progress)
+    watch = Watch(
+        "icm", _SWEEPS if max_iter is None else _validate.as_count(max_iter, "max_iter", 0), callback, progress
+    )
     enough = None if tol is None else _validate.as_positive(tol, "tol", 1)[0]
     if init is None:
         labels = energy.unary.argmin(axis=0).astype(np.int32)
