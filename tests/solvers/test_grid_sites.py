@@ -101,7 +101,7 @@ def test_samples_follow_the_distribution(label_costs):
     unary[1, 0, 1] = np.inf
     crf = cs.GridCRF(unary, cs.Matrix([[0, 2, 1], [1, 0, 3], [2, 2, 1]]), connectivity=8, label_costs=label_costs)
     seen = np.zeros((3, 2, 2))
-    n = 20000
+    n = 5000
 
     def count(state):
         for label in range(3):
@@ -114,7 +114,7 @@ def test_samples_follow_the_distribution(label_costs):
         p = np.exp(-crf.energy(labels) / 2)
         for label in range(3):
             truth[label] += p * (labels == label)
-    np.testing.assert_allclose(seen / n, truth / truth.sum(axis=0), atol=0.02)
+    np.testing.assert_allclose(seen / n, truth / truth.sum(axis=0), atol=0.03)
     assert seen[1, 0, 1] == 0
 
 
