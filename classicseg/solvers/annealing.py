@@ -18,6 +18,7 @@ from classicseg.solvers._watch import Callback, Watch
 from classicseg.types import Result
 
 _SWEEPS = 200
+_COOLING = 20.0  # half a decade less or more costs up to a tenth of the energy on stereo, nearly nothing on Potts
 
 
 def annealing(
@@ -57,8 +58,8 @@ def annealing(
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
     hot, cold : float, optional
-        Temperature of the first and of the last sweep. By default half of what the edges of a pixel can cost together,
-        on average over the grid, and a hundredth of that.
+        Temperature of the first and of the last sweep. By default a quarter of what the edges of a pixel can cost
+        together, on average over the grid, and a twentieth of that.
 
     Returns
     -------
@@ -120,9 +121,9 @@ def _generator(rng: Any) -> np.random.Generator:
 
 def _temperatures(field: Field, hot: float | None, cold: float | None) -> tuple[float, float]:
     spread = float(field.by_first.max() - field.by_first.min())
-    typical = spread * float(field.weights.sum()) / field.unary.shape[0] or 1.0
+    typical = spread * float(field.weights.sum()) / field.unary.shape[0] / 2 or 1.0  # each edge has two pixels
     first = typical if hot is None else _validate.as_positive(hot, "hot", 1)[0]
-    last = first / 100 if cold is None else _validate.as_positive(cold, "cold", 1)[0]
+    last = first / _COOLING if cold is None else _validate.as_positive(cold, "cold", 1)[0]
     if last > first:
         raise InputError(f"cold must be at most hot, {first:g}, got {last:g}")
     return first, last

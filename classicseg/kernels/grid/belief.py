@@ -46,8 +46,10 @@ def _least(costs, weight, table, uniform, out):  # type: ignore[no-untyped-def]
         for label in range(n_labels):
             out[label] = np.inf
         for sender in range(n_labels):
+            base = costs[sender]
             for label in range(n_labels):
-                out[label] = min(out[label], costs[sender] + weight * table[sender, label])
+                told = base + weight * table[sender, label]
+                out[label] = told if told < out[label] else out[label]  # vectorises, min() does not
 
 
 @inline
@@ -76,8 +78,8 @@ def _smoothed_least(costs, weight, table, uniform, temperature, out):  # type: i
 
 
 @inline
-def _send(field, i, belief, incoming, weight, table, temperature, damping, message, out):  # type: ignore[no-untyped-def]
-    """Replace `message`, from pixel i over an edge that `incoming` arrived by; how much it changed at most."""
+def _send(field, belief, incoming, weight, table, temperature, damping, message, out):  # type: ignore[no-untyped-def]
+    """Replace `message`, sent over the edge that `incoming` came by; returns how much it changed at most."""
     n_labels = belief.size
     for label in range(n_labels):
         belief[label] -= incoming[label]
@@ -103,9 +105,7 @@ def _send_later(field, i, later, earlier, temperature, damping, belief, out):  #
     for k in range(field.steps.size):
         weight = field.weights[k, i]
         if weight != 0:
-            sent = _send(
-                field, i, belief, earlier[k, i], weight, field.by_first, temperature, damping, later[k, i], out
-            )
+            sent = _send(field, belief, earlier[k, i], weight, field.by_first, temperature, damping, later[k, i], out)
             change = max(change, sent)
     return change
 
