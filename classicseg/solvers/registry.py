@@ -192,15 +192,12 @@ def _needs_grid_without_label_costs(energy: Any) -> str | None:
     return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
 
 
-def _needs_mean_field_terms(energy: Any) -> str | None:
+def _needs_dense_crf_or_grid_without_label_costs(energy: Any) -> str | None:
     if _needs_dense_crf(energy) is None:
         return None
-    reason = _needs_grid_crf(energy)
-    return (
-        f"it needs a DenseCRF or a GridCRF, got {type(energy).__name__}"
-        if reason
-        else _needs_grid_without_label_costs(energy)
-    )
+    if _needs_grid_crf(energy) is None:
+        return _needs_grid_without_label_costs(energy)
+    return f"it needs a DenseCRF or a GridCRF, got {type(energy).__name__}"
 
 
 def _needs_two_labels(energy: Any) -> str | None:
@@ -258,7 +255,7 @@ SOLVERS: dict[str, Solver] = {
         Solver(
             name="mean_field",
             function="classicseg.solvers.mean_field:mean_field",
-            accepts=_needs_mean_field_terms,
+            accepts=_needs_dense_crf_or_grid_without_label_costs,
             summary="Mean field: fast, the usual choice for dense CRFs; on grids its free energy never rises.",
             paper="Krähenbühl and Koltun 2011; Wainwright and Jordan 2008",
         ),
