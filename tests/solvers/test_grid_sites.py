@@ -76,7 +76,7 @@ def test_annealing_finds_the_minimum_of_tiny_grids(given_problem, label_costs):
     crf, _ = problem(*given_problem, largest=3, label_costs=label_costs)
     if crf.n_points > 8:
         crf = cs.GridCRF(crf.unary[..., :1], crf.compatibility, label_costs=label_costs)
-    result = cs.minimize(crf, "annealing", rng=1, max_iter=400)
+    result = cs.minimize(crf, "annealing", rng=1, max_iter=400, hot=50, cold=1)
     assert result.energy == crf.energy(result.labels) == minimum_of(crf)
 
 

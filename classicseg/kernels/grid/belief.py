@@ -118,9 +118,7 @@ def _send_earlier(field, i, later, earlier, temperature, damping, belief, out): 
         j = i - field.steps[k]
         if j >= 0 and field.weights[k, j] != 0:
             weight = field.weights[k, j]
-            sent = _send(
-                field, i, belief, later[k, j], weight, field.by_second, temperature, damping, earlier[k, j], out
-            )
+            sent = _send(field, belief, later[k, j], weight, field.by_second, temperature, damping, earlier[k, j], out)
             change = max(change, sent)
     return change
 
