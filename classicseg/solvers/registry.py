@@ -187,6 +187,19 @@ def _needs_grid_crf(energy: Any) -> str | None:
     return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
 
 
+def _needs_grid_without_label_costs(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
+
+
+def _needs_dense_crf_or_grid_without_label_costs(energy: Any) -> str | None:
+    if _needs_dense_crf(energy) is None:
+        return None
+    if _needs_grid_crf(energy) is None:
+        return _needs_grid_without_label_costs(energy)
+    return f"it needs a DenseCRF or a GridCRF, got {type(energy).__name__}"
+
+
 def _needs_two_labels(energy: Any) -> str | None:
     reason = _needs_grid_crf(energy)
     if reason is None and energy.n_labels != 2:
@@ -218,20 +231,6 @@ def _passes_messages_without_label_costs(energy: Any) -> str | None:
 SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
-        Solver(
-            name="mean_field",
-            function="classicseg.solvers.mean_field:mean_field",
-            accepts=_needs_dense_crf,
-            summary="Mean field with parallel updates: fast, the usual choice.",
-            paper="Krähenbühl and Koltun 2011",
-        ),
-        Solver(
-            name="mean_field_convergent",
-            function="classicseg.solvers.mean_field:mean_field_convergent",
-            accepts=_needs_dense_crf,
-            summary="Mean field whose free energy never rises, also with repulsive compatibilities.",
-            paper="Baqué et al. 2016",
-        ),
         Solver(
             name="graph_cut",
             function="classicseg.solvers.graph_cut:graph_cut",
@@ -280,6 +279,41 @@ SOLVERS: dict[str, Solver] = {
             accepts=_needs_two_labels,
             summary="2 labels, any pairs: the part of the minimum that can be proven, and a lower bound.",
             paper="Hammer, Hansen and Simeone 1984; Rother et al. 2007",
+        ),
+        Solver(
+            name="mean_field",
+            function="classicseg.solvers.mean_field:mean_field",
+            accepts=_needs_dense_crf_or_grid_without_label_costs,
+            summary="Mean field: fast, the usual choice for dense CRFs; on grids its free energy never rises.",
+            paper="Krähenbühl and Koltun 2011; Wainwright and Jordan 2008",
+        ),
+        Solver(
+            name="mean_field_convergent",
+            function="classicseg.solvers.mean_field:mean_field_convergent",
+            accepts=_needs_dense_crf,
+            summary="Mean field whose free energy never rises, also with repulsive compatibilities.",
+            paper="Baqué et al. 2016",
+        ),
+        Solver(
+            name="belief_propagation",
+            function="classicseg.solvers.belief_propagation:belief_propagation",
+            accepts=_needs_grid_without_label_costs,
+            summary="Min-sum and sum-product messages: exact on chains and trees; marginals at any temperature.",
+            paper="Pearl 1988; Felzenszwalb and Huttenlocher 2006",
+        ),
+        Solver(
+            name="icm",
+            function="classicseg.solvers.icm:icm",
+            accepts=_needs_grid_crf,
+            summary="Iterated conditional modes: the simplest descent, fast and weak; heeds label costs.",
+            paper="Besag 1986",
+        ),
+        Solver(
+            name="annealing",
+            function="classicseg.solvers.annealing:annealing",
+            accepts=_needs_grid_crf,
+            summary="Gibbs sampling while the temperature falls: slow, any energy; heeds label costs.",
+            paper="Geman and Geman 1984",
         ),
     )
 }
