@@ -150,7 +150,7 @@ def binary(
     Parameters
     ----------
     photo : str
-        One of the GrabCut set, ``"retina"`` (vessels: hair-thin objects) or ``"motorcycle"`` (natural texture everywhere).
+        One of the GrabCut set, ``"retina"`` (vessels, thin as hair) or ``"motorcycle"`` (texture everywhere).
     size : int, optional
         Resampled to (size, size); native resolution if None.
     connectivity : {4, 8}
@@ -179,10 +179,12 @@ def _photo(name: str) -> tuple[np.ndarray, np.ndarray]:
     if name == "retina":
         from skimage import data
 
-        image = data.retina()
-        green = image[..., 1].astype(np.float32)
-        vessels = gaussian_filter(green, 20) - gaussian_filter(green, 2) > 6
-        return image, vessels & (gaussian_filter(green, 20) > 50)  # not the black frame
+        green = data.retina()[..., 1].astype(np.float32)
+        even = gaussian_filter(green, 20)
+        field = even > 50  # not the black frame
+        dark = np.where(field, gaussian_filter(green, 1) - even, 0)
+        flat = np.clip(128 + 4 * dark, 0, 255).astype(np.uint8)
+        return np.repeat(flat[..., None], 3, axis=2), dark < -6
     if name == "motorcycle":
         from skimage import data
 
