@@ -156,6 +156,20 @@ def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
 
 
 @intrinsic
+def pointer(typing: Any, array: Any) -> Any:
+    """Where the elements of a contiguous array lie, to be read and written like the array itself.
+
+    Unlike an array, a pointer costs nothing to hand to an inlined function (no reference is counted), and its index is
+    not tested for being negative. The array must outlive it.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
+@intrinsic
 def fill(typing: Any, value: Any, lanes: Any) -> Any:
     """A pack with the same value in all lanes."""
     width = _width_of(lanes)
@@ -191,6 +205,7 @@ add = _elementwise(lambda b, x, y: b.add(x, y) if _is_whole(x) else b.fadd(x, y,
 subtract = _elementwise(lambda b, x, y: b.sub(x, y) if _is_whole(x) else b.fsub(x, y, flags=_FLAGS))
 multiply = _elementwise(lambda b, x, y: b.mul(x, y) if _is_whole(x) else b.fmul(x, y, flags=_FLAGS))
 maximum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+minimum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
 
 
 def _one(value: float) -> Any:
@@ -292,6 +307,42 @@ def divide(typing: Any, a: Any, b: Any) -> Any:
         return _build(builder, [builder.fdiv(x, y) for x, y in pairs])
 
     return a(a, a), codegen
+
+
+# --- lanes of a single vector -------------------------------------------------------------------------------------
+
+
+def _shifter(step: int) -> Any:
+    def typer(typing: Any, a: Any, entering: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            (vector,) = _split(builder, a.width, args[0])
+            size = vector.type.count
+            other = builder.insert_element(vector, args[1], ir.Constant(_INT32, 0))
+            order = [size if not 0 <= lane + step < size else lane + step for lane in range(size)]
+            shifted = builder.shuffle_vector(vector, other, ir.Constant(ir.VectorType(_INT32, size), order))
+            return _build(builder, [shifted])
+
+        return a(a, a.dtype), codegen
+
+    return intrinsic(typer)
+
+
+@intrinsic
+def lane(typing: Any, a: Any, index: Any) -> Any:
+    """The value of one lane of a pack of one vector."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (vector,) = _split(builder, a.width, args[0])
+        return builder.extract_element(vector, args[1])
+
+    return a.dtype(a, types.intp), codegen
+
+
+shift_up = _shifter(-1)
+"""Move every lane to the next one; the second argument enters at lane 0. For packs of one vector (1, 2, 4, 8, 16)."""
+
+shift_down = _shifter(1)
+"""Move every lane to the one before; the second argument enters at the last lane."""
 
 
 # --- transposition of a block -------------------------------------------------------------------------------------
