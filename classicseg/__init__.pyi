@@ -17,6 +17,7 @@ from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
 from .metrics import Scores, confusion_matrix, scores, scores_of
+from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.warmup import warmup
@@ -31,6 +32,7 @@ __all__ = [
     "BilateralKernel",
     "BudgetError",
     "ClassicsegError",
+    "Cutout",
     "DenseCRF",
     "Diagonal",
     "ExactFilter",
@@ -53,6 +55,7 @@ __all__ = [
     "TruncatedQuadratic",
     "confusion_matrix",
     "contrast_weights",
+    "cutout",
     "get_num_threads",
     "methods",
     "minimize",

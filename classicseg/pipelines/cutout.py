@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import _validate
+from classicseg._jit import resolve_threads
 from classicseg.energies.color_models import ColorModel, fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
@@ -17,11 +20,15 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
 from classicseg.solvers._watch import Watch
-from classicseg.solvers.registry import minimize
+from classicseg.solvers.graph_cut import GraphCut
+from classicseg.solvers.moves import expansion
 from classicseg.types import State, Step
 
 _NONE = -1
 """Scribble of a pixel that nobody marked."""
+
+_WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/cutout_quality.py
+_ROUNDS = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,15 +58,16 @@ class Cutout:
     models : tuple of ColorMixture or ColorHistogram
         Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image.
     scribbles : ndarray, spatial shape, int32
-        All strokes so far, -1 where there are none.
+        All strokes so far, -1 where there are none; outside of a box they are 0.
 
     Examples
     --------
     >>> import numpy as np, classicseg as cs
-    >>> image = np.where(np.eye(16, dtype=bool), 250, 20)
-    >>> cut = cs.cutout(image, box=(0, 0, 16, 8))
-    >>> cut.mask.sum(), cut
-    (8, Cutout(labels=16x16, energy=..., n_iter=2, converged=True, seconds=...))
+    >>> image = np.full((16, 16), 20)
+    >>> image[5:9, 6:11] = 250
+    >>> cut = cs.cutout(image, box=(2, 2, 14, 14))
+    >>> int(cut.mask.sum()), cut
+    (20, Cutout(labels=16x16, energy=..., n_iter=2, converged=True, seconds=...))
     """
 
     labels: np.ndarray
@@ -89,14 +97,34 @@ class Cutout:
         )
 
 
-@dataclass(frozen=True, eq=False)
 class _Prepared:
-    """What depends on the image alone and serves all calls for it."""
+    """What depends on the image alone and serves all calls for it, and the flow of the last cut.
 
-    colors: np.ndarray
-    """(C, N) float32, in the units of an 8-bit image, of mean 0."""
-    weights: dict[str, np.ndarray]
-    shape: tuple[int, ...]
+    Attributes
+    ----------
+    colors : ndarray, (C, N), float32
+        In the units of an 8-bit image, of mean 0.
+    weights : dict of str to ndarray
+    shape : tuple of int
+    """
+
+    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
+        self.colors, self.weights, self.shape = colors, weights, shape
+        self._cut: GraphCut | None = None
+        self._lock = threading.Lock()  # results that share this may be gone on from by several threads
+
+    def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
+        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
+        if crf.n_labels > 2:
+            init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
+            return expansion(crf, init=init, n_threads=n_threads).labels
+        with self._lock:
+            cut = self._cut
+            if cut is None or _gamma(cut.energy) != _gamma(crf):
+                self._cut = cut = GraphCut(crf, n_threads=n_threads)
+            else:
+                cut.set_unary(crf.unary)
+            return cut.solve().labels
 
 
 def cutout(
@@ -107,7 +135,7 @@ def cutout(
     previous: Cutout | None = None,
     colors: Literal["mixture", "histogram"] = "mixture",
     n_components: int = 5,
-    weight: float = 50.0,
+    weight: float | None = None,
     beta: float | None = None,
     connectivity: int | None = None,
     spacing: float | Sequence[float] = 1.0,
@@ -138,19 +166,20 @@ def cutout(
         Everything outside is background.
     previous : Cutout, optional
         Result for the same image, to go on from: its strokes stay, `scribbles` are added and win where they overlap.
-        Colour models, labels and weights are taken over, so a stroke more costs less than all from scratch.
+        Colour models and weights are its own (`colors`, `n_components`, `beta`, `connectivity`, `spacing` and
+        `channel_axis` are not used), and the cut starts from its flow: a stroke more costs less than all from scratch.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
     n_components : int
         Gaussians of each label.
-    weight : float
-        Weight gamma of the boundary.
+    weight : float, optional
+        Weight gamma of the boundary; by default 50, or that of `previous`.
     beta, connectivity, spacing
         Of the weights, see :func:`contrast_weights`. By default 8 neighbours in images, 6 in volumes.
     channel_axis : int, None or "infer"
         Where the channels are, None for none. By default whatever fits to the scribbles or to the box.
     max_iter : int, optional
-        Largest number of rounds. By default 10 with a box, and 1 with strokes alone.
+        Largest number of rounds, 10 by default.
     callback : callable, optional
         Called as ``callback(state)`` after each round, with labels and energy; returning True stops.
     n_threads : int, optional
@@ -189,54 +218,43 @@ def cutout(
     >>> scribbles[180:200, 250:350] = 1  # on the cup
     >>> scribbles[:, :20] = scribbles[:, -20:] = 0
     >>> cut = cs.cutout(photo, scribbles)
-    >>> cut.mask.shape, cut.n_iter
-    ((400, 600), 1)
+    >>> cut.mask.shape, cut.history[-1].energy <= cut.history[0].energy
+    ((400, 600), True)
     """
     if scribbles is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, got none of them")
-    n = _validate.as_count(n_components, "n_components", 1)
+    n_parts = _validate.as_count(n_components, "n_components", 1)
     _validate.choice(colors, "colors", ("mixture", "histogram"))
-    gamma = _validate.as_weight(weight, "weight")
-    if gamma < 0:
-        raise InputError(f"weight must be at least 0, got {weight!r}")
-    default = 1 if box is None else 10
-    rounds = default if max_iter is None else _validate.as_count(max_iter, "max_iter", 1)
-
-    from classicseg._jit import resolve_threads
-
+    if previous is not None:
+        _check_previous(previous, image)
+    gamma = _weight(weight, previous)
+    rounds = _ROUNDS if max_iter is None else _validate.as_count(max_iter, "max_iter", 1)
     threads = resolve_threads(n_threads)
     watch = Watch("cutout", rounds, callback, progress)
     if previous is None:
         prepared = _prepare(image, scribbles, box, beta, connectivity, spacing, channel_axis)
     else:
-        prepared = _checked(previous, image)
+        prepared = previous._prepared
     strokes, n_labels = _strokes(prepared.shape, scribbles, box, previous)
-    start = _start(strokes, box, previous)
-    allowed = _allowed(strokes, box, n_labels)
-
-    models = _first_models(colors, prepared.colors, start, n_labels, n, previous, threads)
-    method = "graph_cut" if n_labels == 2 else "expansion"
-    labels = start
+    labels = _start(strokes, box, previous)
+    allowed = np.stack([(strokes == _NONE) | (strokes == label) for label in range(n_labels)])
+    models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, threads)
     while not watch.ended():
         unary, components = _costs(models, prepared.colors, allowed, threads)
         crf = GridCRF(unary.reshape(n_labels, *prepared.shape), Potts(gamma), prepared.weights)
-        found = minimize(crf, method, n_threads=threads).labels.reshape(-1)
-        change = float((found != labels).mean())
-        labels = found
-        watch.record(energy=crf.energy(labels.reshape(prepared.shape)), change=change,
-                     labels=lambda: labels.reshape(prepared.shape))  # fmt: skip
-        if change == 0 and len(watch.history) > 1:
+        found = prepared.minimum(crf, np.maximum(labels, 0).reshape(prepared.shape), threads)
+        change = float((found.reshape(-1) != labels).mean())
+        labels, energy = found.reshape(-1), crf.energy(found)
+        watch.record(energy=energy, change=change, labels=partial(np.asarray, found))
+        if change == 0:
             watch.stop("no pixel changed", converged=True)
         if not watch.ended():
-            models = tuple(
-                model.refit(prepared.colors, labels == label, component, threads)
-                for label, (model, component) in enumerate(zip(models, components, strict=True))
-            )
-    result = watch.result(labels.reshape(prepared.shape), energy=watch.history[-1].energy or 0.0)
+            models = _refitted(models, prepared.colors, labels, components, threads)
+    result = watch.result(found, energy=energy)
     return Cutout(
         labels=result.labels,
         probabilities=_softmax(crf.unary),
-        energy=float(watch.history[-1].energy or 0.0),
+        energy=energy,
         history=result.history,
         n_iter=result.n_iter,
         converged=result.converged,
@@ -247,6 +265,20 @@ def cutout(
         scribbles=strokes.reshape(prepared.shape),
         _prepared=prepared,
     )
+
+
+def _gamma(crf: GridCRF) -> float:
+    assert isinstance(crf.compatibility, Potts)
+    return crf.compatibility.weight
+
+
+def _weight(weight: float | None, previous: Cutout | None) -> float:
+    if weight is None:
+        return _WEIGHT if previous is None else _gamma(previous.crf)
+    gamma = _validate.as_weight(weight, "weight")
+    if gamma < 0:
+        raise InputError(f"weight must be at least 0, got {weight!r}")
+    return gamma
 
 
 def _prepare(
@@ -270,13 +302,14 @@ def _channel_axis(image: ArrayLike, scribbles: Any, box: Any) -> int | None:
     return None if np.ndim(image) == len(box) // 2 else -1
 
 
-def _checked(previous: Cutout, image: ArrayLike) -> _Prepared:
+def _check_previous(previous: Cutout, image: ArrayLike) -> None:
     if not isinstance(previous, Cutout):
         raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
-    prepared = previous._prepared
-    if np.size(image) != prepared.colors.size:
-        raise InputError(f"previous must be a result for this image, got one of {prepared.shape} pixels")
-    return prepared
+    if np.size(image) != previous._prepared.colors.size:
+        raise InputError(
+            f"previous must be a result for this image, got one of {previous._prepared.shape} pixels for an image of "
+            f"shape {np.shape(image)}"
+        )
 
 
 def _strokes(
@@ -325,12 +358,6 @@ def _start(strokes: np.ndarray, box: Any, previous: Cutout | None) -> np.ndarray
     return strokes if box is None else np.where(strokes == _NONE, 1, strokes)
 
 
-def _allowed(strokes: np.ndarray, box: Any, n_labels: int) -> np.ndarray:
-    """(L, N) bool: labels that a pixel may take."""
-    free = strokes == _NONE
-    return np.stack([free | (strokes == label) for label in range(n_labels)])
-
-
 def _first_models(
     kind: str,
     colors: np.ndarray,
@@ -340,15 +367,25 @@ def _first_models(
     previous: Cutout | None,
     n_threads: int,
 ) -> tuple[ColorModel, ...]:
-    if previous is not None and previous.crf.n_labels == n_labels:
-        old = previous.models
-        return tuple(
-            model.refit(colors, start == label, model.costs(colors, n_threads)[1], n_threads)
-            for label, model in enumerate(old)
-        )
+    known = () if previous is None else previous.models
     return tuple(
-        fit_color_model(kind, colors, start == label, n_components, n_threads) for label in range(n_labels)
+        model.refit(colors, start == label, model.costs(colors, n_threads)[1], n_threads)
+        if (model := known[label] if label < len(known) else None) is not None
+        else fit_color_model(kind, colors, start == label, n_components, n_threads)
+        for label in range(n_labels)
     )
+
+
+def _refitted(
+    models: tuple[ColorModel, ...],
+    colors: np.ndarray,
+    labels: np.ndarray,
+    components: list[np.ndarray],
+    n_threads: int,
+) -> tuple[ColorModel, ...]:
+    """Each model estimated again from the pixels of its label, in the components that cost them least."""
+    pairs = zip(models, components, strict=True)
+    return tuple(m.refit(colors, labels == label, part, n_threads) for label, (m, part) in enumerate(pairs))
 
 
 def _costs(
