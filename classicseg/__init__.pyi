@@ -22,6 +22,7 @@ from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.graph_cut import GraphCut
 from .solvers.registry import methods, minimize
 from .types import Result, State, Step
 
@@ -39,6 +40,7 @@ __all__ = [
     "FeatureKernel",
     "GaussianFilter",
     "GaussianKernel",
+    "GraphCut",
     "GridCRF",
     "InputError",
     "InputTypeError",

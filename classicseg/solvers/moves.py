@@ -137,7 +137,7 @@ def swap(
     >>> import numpy as np, classicseg as cs
     >>> unary = np.array([[[0, 4, 0, 9, 9]], [[9, 5, 5, 5, 0]], [[5, 0, 5, 1, 1]]])
     >>> cs.minimize(cs.GridCRF(unary, cs.TruncatedQuadratic(3, truncation=2)), "swap").energy
-    11.0
+    12.0
     """
     moves = _Moves(energy, init, n_threads)
     watch = Watch("swap", _cycles(max_iter), callback, progress)
@@ -269,7 +269,8 @@ class _Moves:
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling."""
-        self._labels, self._energy = labels.reshape(-1), None
+        self._labels = labels.reshape(-1)
+        self._energy: float | None = None
 
     def labels(self) -> np.ndarray:
         """The labelling, in the spatial shape."""

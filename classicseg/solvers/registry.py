@@ -69,12 +69,12 @@ def minimize(
 
     Parameters
     ----------
-    energy : DenseCRF
+    energy : DenseCRF or GridCRF
         What to minimise.
     method : str, optional
         Name of a solver that accepts the energy; :func:`methods` lists them. By default its first.
     init : array_like, optional
-        Where to start; for mean field marginals (L, *spatial). Each method has its own default.
+        Where to start: marginals (L, *spatial) for mean field, else labels. Each method has its own default.
     max_iter : int, optional
         Largest number of iterations. Each method has its own default.
     tol : float, optional
@@ -134,7 +134,7 @@ def methods(energy: Any = None) -> tuple[str, ...]:
 
     Parameters
     ----------
-    energy : DenseCRF, optional
+    energy : DenseCRF or GridCRF, optional
         List only those that accept it, the default first.
 
     Returns
@@ -144,7 +144,7 @@ def methods(energy: Any = None) -> tuple[str, ...]:
     Examples
     --------
     >>> import classicseg as cs
-    >>> cs.methods()
+    >>> cs.methods(cs.DenseCRF([[[0.0]], [[1.0]]], cs.GaussianKernel()))
     ('mean_field', 'mean_field_convergent')
     """
     return tuple(name for name, solver in SOLVERS.items() if energy is None or solver.accepts(energy) is None)
@@ -181,6 +181,17 @@ def _needs_dense_crf(energy: Any) -> str | None:
     return None if isinstance(energy, DenseCRF) else f"it needs a DenseCRF, got {type(energy).__name__}"
 
 
+def _needs_grid_crf(energy: Any) -> str | None:
+    from classicseg.energies.grid_crf import GridCRF
+
+    return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
+
+
+def _needs_submodular_pairs(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    return energy.reason_against_cut() if reason is None else reason
+
+
 SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
@@ -197,6 +208,34 @@ SOLVERS: dict[str, Solver] = {
             accepts=_needs_dense_crf,
             summary="Mean field whose free energy never rises, also with repulsive compatibilities.",
             paper="Baqué et al. 2016",
+        ),
+        Solver(
+            name="graph_cut",
+            function="classicseg.solvers.graph_cut:graph_cut",
+            accepts=_needs_submodular_pairs,
+            summary="Exact minimum for 2 labels by a minimum cut.",
+            paper="Boykov and Kolmogorov 2004; Goldberg et al. 2011",
+        ),
+        Solver(
+            name="expansion",
+            function="classicseg.solvers.moves:expansion",
+            accepts=_needs_grid_crf,
+            summary="Alpha-expansion: fast and good for many labels; never raises the energy; heeds label costs.",
+            paper="Boykov, Veksler and Zabih 2001; Delong et al. 2012",
+        ),
+        Solver(
+            name="swap",
+            function="classicseg.solvers.moves:swap",
+            accepts=_needs_grid_crf,
+            summary="Alpha-beta swap: for compatibilities that are no metric.",
+            paper="Boykov, Veksler and Zabih 2001",
+        ),
+        Solver(
+            name="fusion",
+            function="classicseg.solvers.moves:fusion",
+            accepts=_needs_grid_crf,
+            summary="Combines labellings from elsewhere into one that is at least as good as each.",
+            paper="Lempitsky et al. 2010",
         ),
     )
 }

@@ -4,9 +4,9 @@ import classicseg
 
 NAMES = """
 BilateralKernel BudgetError ClassicsegError Cutout DenseCRF Diagonal ExactFilter FeatureKernel GaussianFilter
-GaussianKernel GridCRF InputError InputTypeError Matrix PRESETS PermutohedralLattice Potts Preset Result Sample Scores
-State Step TruncatedLinear TruncatedQuadratic confusion_matrix contrast_weights cutout get_num_threads methods
-minimize overlay palette refine refinement_crf sample scores scores_of set_num_threads unary_from_labels
+GaussianKernel GraphCut GridCRF InputError InputTypeError Matrix PRESETS PermutohedralLattice Potts Preset Result
+Sample Scores State Step TruncatedLinear TruncatedQuadratic confusion_matrix contrast_weights cutout get_num_threads
+methods minimize overlay palette refine refinement_crf sample scores scores_of set_num_threads unary_from_labels
 unary_from_logits unary_from_probabilities unary_from_scribbles unary_from_sigmoid warmup
 """
 

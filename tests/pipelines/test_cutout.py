@@ -48,7 +48,7 @@ def test_what_is_reported_is_true():
     assert cut.probabilities.shape == (2, 48, 60)
     np.testing.assert_allclose(cut.probabilities.sum(axis=0), 1, rtol=1e-5)
     assert repr(cut).startswith("Cutout(labels=48x60, energy=")
-    again = cs.GraphCut(cut.crf).solve() if hasattr(cs, "GraphCut") else cut
+    again = cs.minimize(cut.crf, "graph_cut")
     np.testing.assert_array_equal(again.labels, cut.labels)
 
 

@@ -11,6 +11,10 @@ def test_methods_are_listed_for_energies_that_they_accept():
     assert cs.methods() == tuple(SOLVERS)
     assert cs.methods(CRF) == ("mean_field", "mean_field_convergent")
     assert cs.methods("no energy") == ()
+    binary = cs.GridCRF(np.zeros((2, 4, 4)), cs.Potts())
+    assert "graph_cut" in cs.methods(binary)
+    assert "graph_cut" not in cs.methods(cs.GridCRF(np.zeros((2, 4, 4)), cs.Potts(-1)))
+    assert not set(cs.methods(binary)) & {"mean_field_convergent"}
     for solver in SOLVERS.values():
         assert callable(solver.load())
         assert solver.summary

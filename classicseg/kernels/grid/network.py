@@ -57,8 +57,8 @@ def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero
         K zeros.
     """
     depth, height, width = shape
-    # Edges add to the excess of the pixel below or behind, so rows are begun one row, slices one slice ahead.
-    ahead = 1 if depth == 1 else height
+    # Edges add to the excess of pixels below or behind, so rows are begun ahead of the edges that end there.
+    ahead = 1 if depth == 1 else height + 1
     for i in range(depth * height + ahead):
         if i < depth * height:
             node = first + i // height * sheet + i % height * row
