@@ -17,6 +17,7 @@ from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
 from .metrics import Scores, confusion_matrix, scores, scores_of
+from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.segment import segment, segmenters
@@ -51,6 +52,7 @@ __all__ = [
     "BudgetError",
     "ClassicsegError",
     "Custom",
+    "Cutout",
     "DenseCRF",
     "Diagonal",
     "ExactFilter",
@@ -86,6 +88,7 @@ __all__ = [
     "VarianceRatio",
     "confusion_matrix",
     "contrast_weights",
+    "cutout",
     "describe_regions",
     "get_num_threads",
     "label_by_rule",
