@@ -1,4 +1,4 @@
-"""Short vectors ("packs") of float32 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
+"""Short vectors ("packs") of float32, float64 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
 
 A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many
 arrays might overlap; with packs the machine code is what the source says, on any processor: LLVM splits a pack into
@@ -7,7 +7,7 @@ whatever registers there are.
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
 ``lanes = (0,) * 24``, so that one kernel source serves all widths.
 
-Loads and stores take a flat array and an element offset and check no bounds.
+Loads and stores take a flat array, or a :func:`pointer` to it, and an element offset and check no bounds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
 _FLOAT = ir.FloatType()
+_DOUBLE = ir.DoubleType()
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 
@@ -32,11 +33,11 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.int64: _INT64}
+_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int64: _INT64}
 
 
 class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32 or int64."""
+    """Numba type of `width` lanes of float32, float64 or int64."""
 
     def __init__(self, width: int, dtype: Any = types.float32) -> None:
         self.width, self.dtype = width, dtype
@@ -71,8 +72,15 @@ def _width_of(lanes: Any) -> int:
     return int(lanes.count)
 
 
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Where the elements of an array, or of what `pointer` made of it, lie."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = _data(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
 
 
@@ -179,6 +187,35 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
+
+
+@intrinsic
+def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """A pack with ``array[offset]`` in all lanes."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        value = builder.load(builder.gep(data, [args[1]]))
+        return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
+
+    return Pack(width, array.dtype)(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def convert(typing: Any, pack: Any, array: Any) -> Any:
+    """A pack of floats in the precision of the elements of `array`."""
+
+    def cast(builder: Any, vector: Any) -> Any:
+        if pack.dtype == array.dtype:
+            return vector
+        change = builder.fpext if array.dtype == types.float64 else builder.fptrunc
+        return change(vector, _vector(vector.type.count, array.dtype))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [cast(builder, vector) for vector in _split(builder, pack.width, args[0])])
+
+    return Pack(pack.width, array.dtype)(pack, array), codegen
 
 
 def _elementwise(operation: Any) -> Any:
@@ -459,7 +496,7 @@ def prefetch(typing: Any, array: Any, offset: Any) -> Any:
 
 
 def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+    return builder.gep(_data(context, builder, array_type, array), [index])
 
 
 @intrinsic

@@ -71,7 +71,14 @@ def trws(
         yield float(bound), _decode(costs, edges, pairs, message, earlier, later)
 
 
-def _decode(costs, edges, pairs, message, earlier, later):  # type: ignore[no-untyped-def]
+def _decode(
+    costs: np.ndarray,
+    edges: Sequence[Edge],
+    pairs: list[np.ndarray],
+    message: np.ndarray,
+    earlier: list[list[int]],
+    later: list[list[int]],
+) -> np.ndarray:
     """Label after label in raster order, each the best for the labels before and the messages from behind."""
     labels = np.zeros(len(costs), np.int32)
     for s in range(len(costs)):

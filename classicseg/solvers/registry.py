@@ -144,7 +144,7 @@ def methods(energy: Any = None) -> tuple[str, ...]:
     Examples
     --------
     >>> import classicseg as cs
-    >>> cs.methods()
+    >>> cs.methods(cs.DenseCRF([[0.0, 1.0], [1.0, 0.0]], []))
     ('mean_field', 'mean_field_convergent')
     """
     return tuple(name for name, solver in SOLVERS.items() if energy is None or solver.accepts(energy) is None)
@@ -181,6 +181,23 @@ def _needs_dense_crf(energy: Any) -> str | None:
     return None if isinstance(energy, DenseCRF) else f"it needs a DenseCRF, got {type(energy).__name__}"
 
 
+def _passes_messages(energy: Any) -> str | None:
+    from classicseg.energies.grid_crf import GridCRF
+
+    if not isinstance(energy, GridCRF):
+        return f"it needs a GridCRF, got {type(energy).__name__}"
+    from classicseg.solvers._trws import reason_against
+
+    return reason_against(energy)
+
+
+def _passes_messages_without_label_costs(energy: Any) -> str | None:
+    reason = _passes_messages(energy)
+    if reason is None and energy.label_costs is not None:
+        return "it knows no label costs"
+    return reason
+
+
 SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
@@ -197,6 +214,20 @@ SOLVERS: dict[str, Solver] = {
             accepts=_needs_dense_crf,
             summary="Mean field whose free energy never rises, also with repulsive compatibilities.",
             paper="Baqué et al. 2016",
+        ),
+        Solver(
+            name="trws+expansion",
+            function="classicseg.solvers.trws:trws_expansion",
+            accepts=_passes_messages,
+            summary="TRW-S, then expansion moves from its labels: the lowest energies, and how far from the best.",
+            paper="Kolmogorov 2006; Boykov, Veksler and Zabih 2001",
+        ),
+        Solver(
+            name="trws",
+            function="classicseg.solvers.trws:trws",
+            accepts=_passes_messages_without_label_costs,
+            summary="Tree-reweighted message passing: low energies and a bound on how much lower they could be.",
+            paper="Kolmogorov 2006",
         ),
     )
 }
