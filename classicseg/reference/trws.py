@@ -73,11 +73,11 @@ def trws(
 
 def _decode(
     costs: np.ndarray,
-    edges: Sequence[tuple[int, int, float]],
-    pairs: Sequence[np.ndarray],
+    edges: Sequence[Edge],
+    pairs: list[np.ndarray],
     message: np.ndarray,
-    earlier: Sequence[list[int]],
-    later: Sequence[list[int]],
+    earlier: list[list[int]],
+    later: list[list[int]],
 ) -> np.ndarray:
     """Label after label in raster order, each the best for the labels before and the messages from behind."""
     labels = np.zeros(len(costs), np.int32)

@@ -20,6 +20,7 @@ from classicseg.kernels.grid.trws import (
     Model,
     Numbers,
     passes,
+    work_size,
     write_unary,
     write_weights,
 )
@@ -112,7 +113,7 @@ class MessagePassing:
         # a term is the sum of some dozen numbers; terms are summed lane by lane, then band by band
         n_terms = self._m.planes.size / self._m.n_labels
         longest = self._m.n_vectors * self._m.n_chains + self._m.bounds.size + len(self._lanes)
-        rounding = 2.0**-52 * (32 * n_terms * self._reach + (longest + 2) * (size + abs(self._constant)))
+        rounding = 2.0**-52 * (32 * n_terms * self._largest + (longest + 2) * (size + abs(self._constant)))
         bound = (total + self._constant - self._error - rounding) / self._scale
         self.bound = max(self.bound, float(np.ceil(bound)) if self._whole else bound)
 
@@ -133,23 +134,13 @@ class MessagePassing:
         self._scale = 2.0 ** -np.ceil(np.log2(spread / _LARGEST)) if spread > _LARGEST else 1.0
         n_chains = len(offsets)
         self._constant, self._error, largest = write_unary(self._m, unary, self._scale, self._lanes)
-        self._reach = largest + 2 * n_chains * heaviest * self._scale
+        self._largest = largest + 2 * n_chains * heaviest * self._scale
         for k, flat in enumerate(weights):
             exact = flat * np.float64(unit * self._scale)
             rounded = exact.astype(np.float32)
             write_weights(self._m, rounded, k, self._lanes)
-            n_edges = np.prod([n - abs(s) for n, s in zip(self._shape_of(), list(offsets.values())[k], strict=True)])
             off = np.abs(exact - rounded)
-            self._error += dearest * float(off.sum() if off.size > 1 else off[0] * n_edges)
-
-    def _shape_of(self) -> tuple[int, int, int]:
-        return self._m.depth, self._m.height, self._m.width
-
-
-def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int) -> int:
-    """Elements of work space of a thread: totals, costs with labels beyond the ends, and rings."""
-    ways = 2 * skew - 1
-    return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
+            self._error += dearest * float(off.sum() if off.size > 1 else off[0] * crf.n_points)
 
 
 def live_directions(crf: GridCRF) -> tuple[tuple[int, int, int], dict[str, Offset]]:

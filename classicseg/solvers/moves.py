@@ -226,7 +226,9 @@ def _cycles(max_iter: int | None) -> int:
 
 def _run(moves: _Moves, watch: Watch, cycle: Callable[[], bool], tol: float | None, settled: str) -> Result:
     """Repeat cycles until none of their moves lowers the energy."""
-    enough = 0.0 if tol is None else _validate.as_positive(tol, "tol", 1)[0]
+    enough = 0.0 if tol is None else _validate.as_weight(tol, "tol")
+    if enough < 0:
+        raise InputError(f"tol must be at least 0, got {tol!r}")
     while not watch.ended():
         before, energy = moves.labels().copy(), moves.energy()
         lowered = cycle()

@@ -108,7 +108,7 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
             store(work, out + l1 * step, b)
             store(work, out + l2 * step, c)
             store(work, out + l3 * step, d)
-    if kind == DIAGONAL or kind == MATRIX:
+    if kind in (DIAGONAL, MATRIX):
         return infinity
     return multiply(weight, spread(table, 0, lanes))
 
@@ -116,7 +116,7 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
 @inline
 def apart(kind):  # type: ignore[no-untyped-def]
     """Whether costs and message need different places."""
-    return kind == QUADRATIC or kind == MATRIX
+    return kind in (QUADRATIC, MATRIX)
 
 
 @inline

@@ -64,9 +64,9 @@ _SPINS = 4000
 
 
 class Messages(NamedTuple):
-    """State of a run; kernels make pointers of the arrays, which cost nothing to hand on.
+    """State of a run. K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band.
 
-    K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band.
+    Kernels make pointers of the arrays: to hand an array to an inner function would count its references.
     """
 
     planes: np.ndarray  # (B, D, 1 + K, L, P) float32: unary costs, then what arrived over the edges of each direction
@@ -319,6 +319,12 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
             m.bounds[2 * band + 1] += work[total + step + r]
 
 
+def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int) -> int:
+    """Elements of work space of a thread: totals, costs with labels beyond the ends, and rings."""
+    ways = 2 * skew - 1
+    return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
+
+
 @inline
 def _with_pointers(m):  # type: ignore[no-untyped-def]
     return Messages(
@@ -373,7 +379,7 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore
     start = claim(sync, plan.size) * model.work_size
     for number in range(plan.size):
         what = plan[number]
-        forward = what == FORWARD or what == DECODE
+        forward = what in (FORWARD, DECODE)
         while True:
             i = claim(sync, number)
             if i >= n_bands or aborted(sync):
