@@ -146,6 +146,8 @@ def machine(document: Document) -> str:
     parts = [about.get("processor"), about.get("date")]
     if "processors_used" in about:
         parts.insert(1, f"{about['processors_used']} processors")
+    if (about.get("load_at_start") or 0) > 1:
+        parts.append(f"other jobs were running (load {about['load_at_start']:.0f}): ratios are worth more than times")
     return "*" + ", ".join(str(part) for part in parts if part) + "*\n"
 
 
