@@ -173,11 +173,11 @@ class GridCRF:
         20.0
         """
         from classicseg._jit import writable_alias
-        from classicseg.kernels.grid.energy import pairwise_energy
+        from classicseg.kernels.grid.energy import pairwise_energy, unary_energy
 
         checked = _validate.as_labels(labels, self.shape, self.n_labels)
-        total = float(np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64))
         flat, cost = writable_alias(checked.reshape(-1)), self.cost()
+        total = float(unary_energy(flat, writable_alias(self.unary.reshape(-1))))
         for name, offset in directions(len(self.shape), self.connectivity).items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
             total += pairwise_energy(flat, self.flat_weights(name), cost, *sizes)

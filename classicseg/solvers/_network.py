@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from classicseg import _validate
@@ -9,8 +11,8 @@ from classicseg._jit import new_sync, run, writable_alias
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.grid.cut import prepush_strips, search_strips
-from classicseg.kernels.grid.maxflow import EXTRA
-from classicseg.kernels.grid.network import fill, hardness, read_cut
+from classicseg.kernels.grid.maxflow import EXTRA, max_flow
+from classicseg.kernels.grid.network import fill, read_cut
 from classicseg.kernels.grid.prepush import ROWS, SKEW
 from classicseg.kernels.simd import PIXELS
 from classicseg.solvers._integers import IntegerGrid
@@ -18,6 +20,9 @@ from classicseg.solvers._integers import IntegerGrid
 _STRIP_PIXELS = 60_000  # smaller strips do not pay for the second search
 _MOST_STRIPS = 4  # nor do many: their borders hold flow back
 
+_SAMPLE_ROWS = 16
+_ORPHANS = 2.5  # for each pixel: an easier search is as fast without pushing before
+_DISAGREEMENT = 0.02  # share of neighbours, one with excess, the other with a deficit
 _SHORT = 2**23  # words of a network that is searched so fast that Ctrl-C can wait
 
 
@@ -69,9 +74,7 @@ class Network:
         first, row, sheet, volume = self.frame
         words = len(self.pairs) + EXTRA
         if not resumed and len(self.pairs) > 2:
-            rounds = int(hardness(self.g, *self.frame, self.steps, self.pairs))
-            if volume[0] > 1:
-                rounds = min(rounds, 1)  # within slices only, so more does not help
+            rounds = self._rounds()
             if rounds > 0:
                 pairs = self.pairs if volume[0] == 1 else self.pairs[:4]
                 for_band = (3 * len(pairs) // 2 + 1) * (volume[2] + SKEW * (ROWS - 1)) * PIXELS
@@ -90,6 +93,41 @@ class Network:
             search_strips(new_sync(1), 1, *arguments)
         else:
             run(search_strips, n_threads, new_sync(1), *arguments)
+
+    def _rounds(self) -> int:
+        """How many rounds of pushing before the search are worth their time.
+
+        Pushing pays where the search would be long. How long is seen by searching a few samples: thin strips of an
+        image, for themselves. In volumes, where pushing stays within slices, one round pays if neighbours disagree.
+        """
+        volume = self.frame[3]
+        shape = (volume[0] + 2, volume[1] + 2, volume[2] + 2, len(self.pairs) + EXTRA)
+        records = self.g.reshape(shape)
+        if volume[0] > 1:
+            excess = np.sign(records[1:-1:4, 1:-1, 1:-1, len(self.pairs)])
+            opposite = excess[..., 1:] * excess[..., :-1] < 0
+            return int(opposite.sum() > _DISAGREEMENT * opposite.size)
+        if volume[1] < 4 * _SAMPLE_ROWS:
+            return 0
+        orphans = 0
+        for share in (1 / 3, 2 / 3):
+            start = 1 + int(share * volume[1]) - _SAMPLE_ROWS // 2
+            orphans += self._orphans(records[1, start : start + _SAMPLE_ROWS])
+        for_pixel = orphans / (2 * _SAMPLE_ROWS * volume[2])
+        return round(2 * math.log2(for_pixel)) if for_pixel > _ORPHANS else 0
+
+    def _orphans(self, rows: np.ndarray) -> int:
+        """Orphans of a search in some rows of an image alone."""
+        sample = np.zeros((len(rows) + 2, *rows.shape[1:]), np.int32)
+        sample[1:-1] = rows
+        down = [2 * j for j, offset in enumerate(self.offsets) if offset[1] > 0]
+        sample[-2][..., down] = 0
+        sample[1][..., [k + 1 for k in down]] = 0
+        row, words = sample[0].size, sample.shape[-1]
+        n = sample.size // words
+        work = np.zeros(n, np.int32), np.empty(2 * n, np.int32)
+        first, last = row + words, sample.size - row - words
+        return int(max_flow(new_sync(0), sample.reshape(-1), first, last, self.steps, *work, self.pairs))
 
     def _strips(self, n_threads: int) -> np.ndarray:
         length = self.frame[3][self._axis]
