@@ -38,7 +38,6 @@ MANY_LABELS = (
     "potts21-512-contrast",
     "tsukuba",
     "tsukuba-no-cues",
-    "teddy",
 )
 
 

@@ -21,7 +21,8 @@ _STRIP_PIXELS = 60_000  # smaller strips do not pay for the second search
 _MOST_STRIPS = 4  # nor do many: their borders hold flow back
 
 _SAMPLE_ROWS = 16
-_ORPHANS = 2.5  # for each pixel: an easier search is as fast without pushing before
+_EASY, _HARD = 0.5, 2.5  # orphans for each pixel: below, strips do not pay; above, pushing before the search does
+_UNKNOWN = math.inf
 _DISAGREEMENT = 0.02  # share of neighbours, one with excess, the other with a deficit
 _SHORT = 2**23  # words of a network that is searched so fast that Ctrl-C can wait
 
@@ -53,13 +54,15 @@ class Network:
 
     def solve(self, n_threads: int, *, resumed: bool = False) -> None:
         """Push a maximum flow. `resumed` says that most of it was pushed before."""
-        strips = self._strips(n_threads)
+        difficulty = _UNKNOWN if resumed else self._difficulty()
+        rounds = 0 if resumed else self._rounds(difficulty)
+        strips = self._strips(n_threads if difficulty > _EASY else 1)
         if len(strips) > 2:
             hidden = self._hide_edges(strips[1:-1])
-            self._push(strips, n_threads, resumed)
+            self._push(strips, n_threads, rounds)
             self._show_edges(strips[1:-1], hidden)
-            resumed = True
-        self._push(np.array([0, strips[-1]]), 1, resumed)
+            rounds = 0
+        self._push(np.array([0, strips[-1]]), 1, rounds)
 
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
         """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
@@ -70,21 +73,19 @@ class Network:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
         return int(read_cut(self.g, *self.frame, zero, one, labels, self.pairs))
 
-    def _push(self, strips: np.ndarray, n_threads: int, resumed: bool) -> None:
+    def _push(self, strips: np.ndarray, n_threads: int, rounds: int) -> None:
         first, row, sheet, volume = self.frame
         words = len(self.pairs) + EXTRA
-        if not resumed and len(self.pairs) > 2:
-            rounds = self._rounds()
-            if rounds > 0:
-                pairs = self.pairs if volume[0] == 1 else self.pairs[:4]
-                for_band = (3 * len(pairs) // 2 + 1) * (volume[2] + SKEW * (ROWS - 1)) * PIXELS
-                n_bands = volume[1] // ROWS + len(strips)
-                if volume[0] > 1:
-                    n_bands = (volume[1] // ROWS + 1) * len(strips)
-                run(
-                    prepush_strips, n_threads, new_sync(1), self.g, first, row, sheet, volume, strips, self.steps,
-                    np.empty(n_bands * for_band, np.float32), rounds, words, pairs,
-                )  # fmt: skip
+        if rounds > 0:
+            pairs = self.pairs if volume[0] == 1 else self.pairs[:4]
+            for_band = (3 * len(pairs) // 2 + 1) * (volume[2] + SKEW * (ROWS - 1)) * PIXELS
+            n_bands = volume[1] // ROWS + len(strips)
+            if volume[0] > 1:
+                n_bands = (volume[1] // ROWS + 1) * len(strips)
+            run(
+                prepush_strips, n_threads, new_sync(1), self.g, first, row, sheet, volume, strips, self.steps,
+                np.empty(n_bands * for_band, np.float32), rounds, words, pairs,
+            )  # fmt: skip
         if self._work is None:
             n = volume[self._axis] * (self._pitch // words)
             self._work = np.zeros(n, np.int32), np.empty(2 * n, np.int32)
@@ -94,27 +95,32 @@ class Network:
         else:
             run(search_strips, n_threads, new_sync(1), *arguments)
 
-    def _rounds(self) -> int:
+    def _difficulty(self) -> float:
+        """Orphans for each pixel that a search will make, as far as two samples tell: thin strips, for themselves."""
+        _, height, width = self.frame[3]
+        if self.frame[3][0] > 1 or height < 4 * _SAMPLE_ROWS or len(self.pairs) == 2:
+            return _UNKNOWN
+        records = self._layers()[1]
+        starts = (1 + height * k // 3 - _SAMPLE_ROWS // 2 for k in (1, 2))
+        orphans = sum(self._orphans(records[start : start + _SAMPLE_ROWS]) for start in starts)
+        return orphans / (2 * _SAMPLE_ROWS * width)
+
+    def _rounds(self, difficulty: float) -> int:
         """How many rounds of pushing before the search are worth their time.
 
-        Pushing pays where the search would be long. How long is seen by searching a few samples: thin strips of an
-        image, for themselves. In volumes, where pushing stays within slices, one round pays if neighbours disagree.
+        It pays where the search would be long. In volumes, where it stays within slices, one round pays if neighbours
+        disagree.
         """
-        volume = self.frame[3]
-        shape = (volume[0] + 2, volume[1] + 2, volume[2] + 2, len(self.pairs) + EXTRA)
-        records = self.g.reshape(shape)
-        if volume[0] > 1:
-            excess = np.sign(records[1:-1:4, 1:-1, 1:-1, len(self.pairs)])
+        if self.frame[3][0] > 1:
+            excess = np.sign(self._layers()[1:-1:4, 1:-1, 1:-1, len(self.pairs)])
             opposite = excess[..., 1:] * excess[..., :-1] < 0
             return int(opposite.sum() > _DISAGREEMENT * opposite.size)
-        if volume[1] < 4 * _SAMPLE_ROWS:
-            return 0
-        orphans = 0
-        for share in (1 / 3, 2 / 3):
-            start = 1 + int(share * volume[1]) - _SAMPLE_ROWS // 2
-            orphans += self._orphans(records[1, start : start + _SAMPLE_ROWS])
-        for_pixel = orphans / (2 * _SAMPLE_ROWS * volume[2])
-        return round(2 * math.log2(for_pixel)) if for_pixel > _ORPHANS else 0
+        return round(2 * math.log2(difficulty)) if _HARD < difficulty < _UNKNOWN else 0
+
+    def _layers(self) -> np.ndarray:
+        """The records, (depth + 2, height + 2, width + 2, words)."""
+        depth, height, width = self.frame[3]
+        return self.g.reshape(depth + 2, height + 2, width + 2, len(self.pairs) + EXTRA)
 
     def _orphans(self, rows: np.ndarray) -> int:
         """Orphans of a search in some rows of an image alone."""
@@ -136,9 +142,7 @@ class Network:
 
     def _border(self, start: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Records before and behind the border in front of layer `start`, and the directions that cross it."""
-        volume = self.frame[3]
-        shape = (volume[0] + 2, volume[1] + 2, volume[2] + 2, len(self.pairs) + EXTRA)
-        layers = np.moveaxis(self.g.reshape(shape), self._axis, 0)
+        layers = np.moveaxis(self._layers(), self._axis, 0)
         across = [2 * j for j, offset in enumerate(self.offsets) if offset[self._axis] > 0]
         return layers[start], layers[start + 1], across
 

@@ -55,7 +55,7 @@ def expansion(
     rng
         Not used; labels are tried in their order.
     n_threads : int, optional
-        Threads; the result does not depend on it.
+        Not used: a move is too short to share between threads.
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
 
@@ -256,7 +256,7 @@ class _Moves:
 
     def __init__(self, energy: GridCRF, init: ArrayLike | None, n_threads: int | None) -> None:
         self._crf = energy
-        self._threads = resolve_threads(n_threads)
+        resolve_threads(n_threads)  # checks it; a move is too short to share
         start = (
             _cheapest(energy)
             if init is None
@@ -326,7 +326,7 @@ class _Moves:
         """Make the best choice between two labellings; if `test`, keep it only if it lowers the energy."""
         chosen = self._labels.copy()
         self._network.fill(self._grid, zero, one)
-        self._network.solve(self._threads, resumed=True)
+        self._network.solve(1, resumed=True)
         if self._network.read(chosen, zero, one) == 0:
             return False
         if test:
