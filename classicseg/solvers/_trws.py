@@ -129,11 +129,19 @@ class MessagePassing:
         unary = writable_alias(crf.unary.reshape(-1))
         weights = [crf.flat_weights(name) if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights) * unit * dearest
-        low, high = _finite_range(unary)
-        spread = max(high - low, heaviest)
-        self._scale = 2.0 ** -np.ceil(np.log2(spread / _LARGEST)) if spread > _LARGEST else 1.0
         n_chains = len(offsets)
-        self._constant, self._error, largest = write_unary(self._m, unary, self._scale, self._lanes)
+        # A label that is dearer than the best one by more than all edges of a pixel can cost is in no best labelling:
+        # cut off there, its cost loses nothing, and its rounding does not spoil the bound.
+        ceiling = np.inf
+        if heaviest > 0:
+            spread = 4.0 * n_chains * heaviest
+            self._scale = 2.0 ** -np.ceil(np.log2(spread / _LARGEST)) if spread > _LARGEST else 1.0
+            ceiling = float(np.nextafter(np.float32(spread * self._scale), np.float32(np.inf)))
+        else:
+            low, high = _finite_range(unary)
+            self._scale = 2.0 ** -np.ceil(np.log2((high - low) / _LARGEST)) if high - low > _LARGEST else 1.0
+        self._constant, size, self._error, largest = write_unary(self._m, unary, self._scale, ceiling, self._lanes)
+        self._error += 2.0**-52 * (crf.shape[-1] + crf.n_points / crf.shape[-1] + 2) * size
         self._largest = largest + 2 * n_chains * heaviest * self._scale
         for k, flat in enumerate(weights):
             exact = flat * np.float64(unit * self._scale)

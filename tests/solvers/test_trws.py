@@ -1,3 +1,4 @@
+import math
 import sys
 from pathlib import Path
 
@@ -250,3 +251,31 @@ def test_problems_of_the_middlebury_benchmark(name):
     for step, bound in zip(result.history, bounds, strict=True):
         if bound is not None:
             assert step.lower_bound == pytest.approx(bound, rel=2e-6)
+
+
+@pytest.mark.parametrize("hard", [1e6, 1e9, 1e12])
+def test_huge_costs_bind_as_forbidden_ones_do_and_spoil_no_bound(hard):
+    rng = np.random.default_rng(4)
+    unary = rng.normal(size=(4, 24, 24))
+    fixed = rng.random((24, 24)) < 0.05
+    right = rng.integers(0, 4, (24, 24))
+    wrong = fixed & (right != np.arange(4)[:, None, None])
+    bounds = []
+    for cost in (np.inf, hard):
+        costs = unary.copy()
+        costs[wrong] = cost
+        result = cs.minimize(cs.GridCRF(costs, cs.Potts(0.7)), "trws", max_iter=40)
+        assert (result.labels[fixed] == right[fixed]).all()
+        bounds.append(result.lower_bound)
+    assert bounds[1] == pytest.approx(bounds[0], rel=1e-6)
+
+
+def test_costs_that_cancel_leave_the_bound_valid():
+    rng = np.random.default_rng(0)
+    unary = rng.normal(size=(2, 200, 200)) * 1e9
+    crf = cs.GridCRF(unary, cs.Potts(0.1))
+    result = cs.minimize(crf, "trws", max_iter=5)
+    labels = unary.argmin(0)
+    exact = math.fsum(np.take_along_axis(unary, labels[None], 0).ravel())
+    edges = (labels[1:] != labels[:-1]).sum() + (labels[:, 1:] != labels[:, :-1]).sum()
+    assert result.lower_bound <= exact + 0.1 * edges

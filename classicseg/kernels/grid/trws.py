@@ -394,17 +394,17 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore
 
 
 @kernel
-def write_unary(m, unary, scale, lanes):  # type: ignore[no-untyped-def]
+def write_unary(m, unary, scale, ceiling, lanes):  # type: ignore[no-untyped-def]
     """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
 
-    Returns the sum of what was subtracted, what rounding to float32 can have changed in the energy of a labelling, and
-    the largest finite cost.
+    Finite costs above `ceiling` are cut off there. Returns the sum of what was subtracted, summed row by row, the sum
+    of its sizes, what rounding to float32 can have changed in the energy of a labelling, and the largest finite cost.
     """
     step = len(lanes)
     block = (1 + m.n_chains) * m.n_labels * step
     n = m.depth * m.height * m.width
     cells, given = pointer(m.planes), pointer(unary)
-    constant, error, largest = 0.0, 0.0, 0.0
+    constant, size, error, largest = 0.0, 0.0, 0.0, 0.0
     least, worst = np.empty(m.width, np.float64), np.empty(m.width, np.float64)
     for band in range(m.depth * m.n_bands):
         first = band * m.n_vectors * block
@@ -422,15 +422,21 @@ def write_unary(m, unary, scale, lanes):  # type: ignore[no-untyped-def]
                 to = first + m.skew * r * block + label * step + r
                 for x in range(m.width):
                     exact = (np.float64(given[label * n + pixel + x]) - least[x]) * scale
+                    if ceiling < exact < np.inf:
+                        exact = ceiling
                     rounded = np.float32(exact)
                     cells[to + x * block] = rounded
                     if exact < np.inf:
                         worst[x] = max(worst[x], abs(exact - np.float64(rounded)))
                         largest = max(largest, exact)
+            in_row, row_size = 0.0, 0.0
             for x in range(m.width):
-                constant += least[x]
+                in_row += least[x]
+                row_size += abs(least[x])
                 error += worst[x]
-    return constant * scale, error, largest
+            constant += in_row
+            size += row_size
+    return constant * scale, size * scale, error, largest
 
 
 @kernel
