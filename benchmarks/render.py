@@ -141,6 +141,50 @@ def choose_defaults(document: Document) -> str:
     return "\n".join(table(rows) for rows in (seen, unseen, sizes) if rows)
 
 
+@shows("grid_speed_binary4")
+@shows("grid_speed_binary8")
+@shows("grid_speed_volumes")
+def cuts(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        if row["part"] == "summary":
+            name = f"{row['connectivity']} neighbours, {row['threads']}: worst {row['worst']:g}"
+            rows.append({"problem": f"**{name}, geometric mean {row['geometric_mean']:g}**"})
+            continue
+        faster = {f"{name}: times faster": spread(ratio) for name, ratio in row["times_faster"].items()}
+        rows.append(
+            {"problem": row["problem"], "pixels": row["pixels"], "PyMaxflow, ms": row["ms"]["PyMaxflow"], **faster}
+        )
+    return table(rows)
+
+
+@shows("grid_speed_expansion")
+def expansion(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        if row["part"] == "summary":
+            rows.append({"problem": f"**{row['threads']}: worst {row['worst']:g}, mean {row['geometric_mean']:g}**"})
+            continue
+        rows.append(
+            {
+                "problem": row["problem"],
+                "gco-wrapper, ms": row["ms"]["gco"],
+                "times faster": spread(row["times_faster_than_gco"]["1 thread"]),
+                "energy above gco's, %": row["above_gco_percent"],
+                "times faster than PyMaxflow": spread(row["times_faster_than_pymaxflow"])
+                if "times_faster_than_pymaxflow" in row
+                else "",
+            }
+        )
+    return table(rows)
+
+
+@shows("split_quality")
+def split_quality(document: Document) -> str:
+    left_out = {"parameters_used", "per_image"}
+    return table({key: value for key, value in row.items() if key not in left_out} for row in document["rows"])
+
+
 def machine(document: Document) -> str:
     about = document.get("machine", {})
     parts = [about.get("processor"), about.get("date")]
