@@ -33,6 +33,7 @@ __all__ = [
     "as_marginals",
     "as_numbers",
     "as_positive",
+    "as_scale",
     "as_unary",
     "as_values",
     "as_weight",
@@ -203,12 +204,18 @@ def as_positive(value: Any, name: str, n: int | None) -> tuple[float, ...]:
         raise InputError(f"{name} must be a number or a sequence of numbers, got shape {_text(array.shape)}")
     if not (np.isfinite(array).all() and (array > 0).all()):
         raise InputError(f"{name} must be positive and finite, got {value!r}")
-    if array.min() < _SMALLEST or array.max() > _LARGEST:
-        raise InputError(f"{name} must be between {_SMALLEST:g} and {_LARGEST:g}, got {value!r}")
     if n is not None and array.size not in (1, n):
         raise InputError(f"{name} must be 1 or {n} numbers, got {array.size}: {value!r}")
     numbers = tuple(array.tolist())
     return numbers * n if n is not None and len(numbers) == 1 else numbers
+
+
+def as_scale(value: Any, name: str, n: int | None) -> tuple[float, ...]:
+    """Sigmas or spacings: as :func:`as_positive`, and of a size that float32 can divide by."""
+    numbers = as_positive(value, name, n)
+    if min(numbers) < _SMALLEST or max(numbers) > _LARGEST:
+        raise InputError(f"{name} must be between {_SMALLEST:g} and {_LARGEST:g}, got {value!r}")
+    return numbers
 
 
 def as_weight(value: Any, name: str) -> float:

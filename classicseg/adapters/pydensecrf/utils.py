@@ -223,5 +223,5 @@ def _positions(sdims: Sequence[float], shape: tuple[int, ...]) -> np.ndarray:
 
 def _scales(values: Any, name: str) -> list[Any]:
     """Positive numbers, as they were given: their dtype decides how pydensecrf rounds the quotients."""
-    _validate.as_positive(values, name, None)
+    _validate.as_scale(values, name, None)
     return [values] if np.ndim(values) == 0 else list(values)

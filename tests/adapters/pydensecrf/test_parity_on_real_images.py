@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classicseg.adapters.pydensecrf import densecrf as ours
-from tests.adapters.pydensecrf.test_parity import FAMILIES, run
+from tests.adapters.pydensecrf.families import FAMILIES, run
 
 theirs = pytest.importorskip("pydensecrf.densecrf")
 pytestmark = pytest.mark.peer
