@@ -179,6 +179,32 @@ def expansion(document: Document) -> str:
     return table(rows)
 
 
+@shows("grid_quality")
+def grid_quality(document: Document) -> str:
+    """Percent above the best bound, in brackets seconds where it is ours."""
+    names = list(dict.fromkeys(name for row in document["rows"] for name in row["solvers"]))
+    rows = []
+    for row in document["rows"]:
+        figures: Row = {"problem": row["problem"], "labels": row["labels"], "bound": f"{row['our_bound']:.10g}"}
+        for name in names:
+            run = row["solvers"].get(name)
+            above = "" if run is None else f"{run['percent_above_bound']:.3g}"
+            figures[name] = above and f"{above} ({run['seconds']:.2g} s)"
+        rows.append(figures)
+    study = [
+        {"problem": row["problem"], "bound": f"{row['study_bound']:.10g}"}
+        | {name: f"{above:.3g}" for name, above in row["study_percent_above_bound"].items()}
+        for row in document["rows"]
+        if row["study"]
+    ]
+    return table(rows) + "\nThe library of the study:\n\n" + table(study)
+
+
+@shows("cutout")
+def cutout(document: Document) -> str:
+    return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
+
+
 @shows("split_quality")
 def split_quality(document: Document) -> str:
     left_out = {"parameters_used", "per_image"}
