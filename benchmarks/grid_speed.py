@@ -1,6 +1,6 @@
 """How much faster than PyMaxflow, gco-wrapper and SciPy are grid CRFs, and with how much memory?
 
-    python benchmarks/grid_speed.py [binary4] [binary8] [volumes] [expansion] [restart] [memory] [startup]
+    python benchmarks/grid_speed.py [binary4] [binary8] [volumes] [expansion] [trws] [restart] [memory] [startup]
 
 Problems are those of mrf_problems.py. Times are from costs and weights to labels, building the graph included. All
 contenders take turns in one run; energies are compared to the integer. PyMaxflow, gco-wrapper and SciPy have one
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,29 @@ def expansion(rounds: int) -> list[Row]:
     return rows
 
 
+def trws(rounds: int) -> list[Row]:
+    """Nanoseconds for each pixel, label and iteration; energy and gap of trws+expansion, and its time."""
+    rows = []
+    for name in ("potts5-512", "potts21-512", "potts21-512-contrast", "tsukuba", "venus", "teddy"):
+        crf = PROBLEMS[name]()
+        row: Row = {"part": "trws", "problem": name, "labels": crf.n_labels}
+        for threads in (1, 2):
+            few, many = (_median(peers.classicseg(crf, "trws", threads, max_iter=n, tol=0), rounds) for n in (5, 25))
+            row[f"ns_{threads}_thread"] = round((many - few) / 20 / crf.n_points / crf.n_labels * 1e9, 2)
+        start = time.perf_counter()
+        both = cs.minimize(crf, "trws+expansion", n_threads=2)
+        row["seconds"] = round(time.perf_counter() - start, 3)
+        row |= {"energy": both.energy, "lower_bound": both.lower_bound}
+        row["gap_percent"] = round(100 * both.gap / both.lower_bound, 5)
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def _median(call: Callable[[], object], rounds: int) -> float:
+    return float(np.median(harness.take_turns({"it": call}, rounds)["it"]))
+
+
 # --- solving again ------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +275,7 @@ PARTS = {
     "binary8": partial(binary, connectivity=8),
     "volumes": volumes,
     "expansion": expansion,
+    "trws": trws,
     "restart": restart,
     "memory": memory,
     "startup": startup,
