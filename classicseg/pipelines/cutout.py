@@ -326,10 +326,11 @@ def _strokes(
         outside = ~_inside(shape, box)
         strokes = np.where(outside & (strokes == _NONE), 0, strokes)
     n_labels = max(2, int(strokes.max()) + 1, 0 if previous is None else previous.crf.n_labels)
-    missing = set(range(n_labels)) - set(np.unique(strokes).tolist())
-    if box is not None:
-        missing -= {1}
-    if missing and previous is None:
+    known = set(np.unique(strokes).tolist()) | set(range(0 if previous is None else previous.crf.n_labels))
+    if box is not None and _NONE in known:
+        known.add(1)  # the object is looked for inside
+    missing = set(range(n_labels)) - known
+    if missing:
         raise InputError(
             f"scribbles must mark background (0) and each object (1 to {n_labels - 1}), or a box must be given that "
             f"leaves background around the object; got no pixel of label {min(missing)}"

@@ -3,6 +3,7 @@ import pytest
 
 from classicseg.energies.color_models import ColorHistogram, ColorMixture, fit_color_model
 from classicseg.errors import InputError
+from classicseg.reference.mixture import mixture_costs
 
 
 def three_colors(n=400, seed=5):
@@ -17,27 +18,16 @@ def three_colors(n=400, seed=5):
     return np.ascontiguousarray(np.concatenate(clouds).T, np.float32)
 
 
-def slow_costs(mixture, colors):
-    """The formula of the docstring."""
-    best = np.full(colors.shape[1], np.inf)
-    for share, mean, covariance in zip(mixture.shares, mixture.means, mixture.covariances, strict=True):
-        if share == 0:
-            continue
-        off = colors - mean[:, None]
-        square = np.einsum("in,ij,jn->n", off, np.linalg.inv(covariance), off)
-        best = np.minimum(best, square / 2 + np.log(np.linalg.det(2 * np.pi * covariance)) / 2 - np.log(share))
-    return best
-
-
 @pytest.mark.parametrize("n", [1, 5, 16, 37, 1000])
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 7])
-def test_costs_are_those_of_the_formula(n, n_channels):
+def test_costs_are_those_of_the_slow_twin(n, n_channels):
     rng = np.random.default_rng(n)
     colors = np.ascontiguousarray(30 * rng.standard_normal((n_channels, n)), np.float32)
     mixture = ColorMixture.fit(colors, 3)
     cost, component = mixture.costs(colors)
-    np.testing.assert_allclose(cost, slow_costs(mixture, colors), rtol=1e-4, atol=1e-3)
-    assert cost.shape == component.shape == (n,)
+    slow, best = mixture_costs(colors, mixture.shares, mixture.means, mixture.covariances)
+    np.testing.assert_allclose(cost, slow, rtol=1e-4, atol=1e-3)
+    assert (component == best).mean() > 0.99  # two may be equally good
 
 
 def test_clouds_of_colours_are_found():

@@ -161,3 +161,17 @@ def test_values_that_are_not_finite_and_other_images_are_refused():
         cs.cutout(bad, SCRIBBLES)
     with pytest.raises(InputError, match="a result for this image"):
         cs.cutout(IMAGE[:20], previous=cs.cutout(IMAGE, SCRIBBLES, max_iter=1))
+
+
+def test_a_box_that_strokes_fill_leaves_no_object():
+    full = np.where(np.arange(6) < 3, 0, 2)
+    with pytest.raises(InputError, match="got no pixel of label 1"):
+        cs.cutout(np.arange(6.0), full, box=(0, 6))
+
+
+def test_new_objects_need_strokes_also_when_going_on():
+    cut = cs.cutout(IMAGE, SCRIBBLES, max_iter=1)
+    more = np.full(SCRIBBLES.shape, -1)
+    more[40, :5] = 3
+    with pytest.raises(InputError, match="got no pixel of label 2"):
+        cs.cutout(IMAGE, more, previous=cut)
