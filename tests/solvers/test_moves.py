@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
+from classicseg.solvers.moves import _farthest_first
 from tests.solvers.grids import CONNECTIVITIES, minimum_of, random_grid
 
 METRICS = [cs.Potts(2), cs.TruncatedLinear(3, truncation=2), cs.TruncatedLinear(1)]
@@ -144,3 +145,9 @@ CRF = cs.GridCRF(np.zeros((3, 4, 5)), cs.Potts())
 def test_bad_arguments_are_named(call, word):
     with pytest.raises(ValueError, match=word):
         call()
+
+
+def test_swaps_begin_with_the_labels_that_are_dearest_together():
+    linear = _farthest_first(cs.TruncatedLinear(2, truncation=2).matrix(4))
+    assert linear == [(0, 3), (0, 2), (1, 3), (0, 1), (1, 2), (2, 3)]
+    assert _farthest_first(np.array([[0, 1, 9], [5, 0, 1], [0, 1, 0]])) == [(0, 2), (0, 1), (1, 2)]
