@@ -1,0 +1,96 @@
+"""Ways to compute the same filters: each module here offers the functions that :class:`Backend` lists.
+
+numba
+    CPU tensors, the compiled kernels of the library, no copies. The default on the CPU.
+torch_native
+    Any device, nothing but PyTorch: splat, blur and slice are ``embedding_bag``. The fallback everywhere.
+triton
+    CUDA, kernels compiled at run time.
+exact
+    All pairs, quadratic in the number of pixels, differentiable by autograd alone; has an interface of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol, cast
+
+import torch
+
+BACKENDS = ("numba", "torch", "triton", "exact")
+_MODULES = {"numba": "numba", "torch": "torch_native", "triton": "triton"}
+
+
+class Backend(Protocol):
+    """Shapes: B images, N points of each, L labels, K kernels, d features of a kernel."""
+
+    def build(self, features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> list[torch.Tensor]:
+        """Lattices of the (B, d, N) float32 features of each kernel, as tensors that only this backend reads."""
+
+    def tape_size(self, lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
+        """Shape of what `mean_field` keeps for the backward pass, from the shapes in `lattice`."""
+
+    def mean_field(
+        self,
+        logits: torch.Tensor,
+        rewards: torch.Tensor,
+        lattice: Sequence[torch.Tensor],
+        n_iter: int,
+        marginals: bool,
+        record: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label."""
+
+    def mean_field_backward(
+        self,
+        grad: torch.Tensor,
+        out: torch.Tensor,
+        logits: torch.Tensor,
+        rewards: torch.Tensor,
+        features: Sequence[torch.Tensor],
+        lattice: Sequence[torch.Tensor],
+        normalizations: Sequence[str],
+        tape: torch.Tensor,
+        n_iter: int,
+        marginals: bool,
+    ) -> list[torch.Tensor]:
+        """Gradients with respect to logits, rewards and each of `features` (empty if they are not wanted)."""
+
+    def filter(self, values: torch.Tensor, lattice: Sequence[torch.Tensor], k: int, adjoint: bool) -> torch.Tensor:
+        """Normalised filter `k`, or its transpose, of (B, C, N) values."""
+
+    def filter_backward(
+        self,
+        grad: torch.Tensor,
+        values: torch.Tensor,
+        features: torch.Tensor,
+        lattice: Sequence[torch.Tensor],
+        k: int,
+        adjoint: bool,
+        normalization: str,
+    ) -> torch.Tensor:
+        """Gradient of `filter` with respect to the features of kernel `k`, (B, d, N)."""
+
+
+@cache
+def get(name: str) -> Backend:
+    """The module of a backend, imported at its first use."""
+    return cast(Backend, importlib.import_module(f"{__name__}.{_MODULES[name]}"))
+
+
+def choose(name: str, device: torch.device) -> str:
+    """The backend for tensors on `device` if `name` is ``"auto"``, else `name`."""
+    if name != "auto":
+        return name
+    if device.type == "cpu":
+        return "numba"
+    return "triton" if device.type == "cuda" and has_triton() else "torch"
+
+
+@cache
+def has_triton() -> bool:
+    """Whether Triton can be imported; it comes with PyTorch for CUDA on Linux."""
+    return importlib.util.find_spec("triton") is not None
