@@ -124,7 +124,7 @@ def main() -> None:
         }
         rows.append(row)
         print(row, flush=True)
-    save("dense_speed", rows, about)
+    save("dense_speed", rows, about, key="case")
 
 
 if __name__ == "__main__":

@@ -69,10 +69,19 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
-    """Write ``results/NAME.json``."""
+def save(name: str, rows: list[dict[str, Any]], about: dict[str, Any], key: str | None = None) -> None:
+    """Write ``results/NAME.json``.
+
+    With `key`, rows of an earlier run on the same processor whose ``row[key]`` was not measured now are kept, in
+    their old places: long benchmarks can be run case by case.
+    """
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{name}.json"
+    if key is not None and target.exists():
+        old = json.loads(target.read_text(encoding="utf-8"))
+        if old["machine"].get("processor") == about["processor"]:
+            new = {row[key]: row for row in rows}
+            rows = [new.pop(row[key], row) for row in old["rows"]] + list(new.values())
     temporary = target.with_suffix(".tmp")
     temporary.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     temporary.replace(target)

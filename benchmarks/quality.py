@@ -11,7 +11,6 @@ uses all threads there are, pydensecrf2 has one.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +33,20 @@ def eight_bit(image: np.ndarray) -> np.ndarray:
     return ((image - low) * (255 / (high - low))).astype(np.float32)
 
 
-def contenders(example: Example) -> dict[str, Callable[[], np.ndarray]]:
-    """Name to what gives its labels."""
+def answers(example: Example) -> tuple[dict[str, np.ndarray], list[float], list[float]]:
+    """Labels of every contender; shares of equal labels and largest differences between drop-in and pydensecrf2."""
     unary, image = example.unary, eight_bit(example.image)
-    calls: dict[str, Callable[[], np.ndarray]] = {"before": lambda: unary.argmin(axis=0)}
+    labels = {"before": unary.argmin(axis=0)}
+    equal, difference = [], []
     for name, p in PARAMETERS.items():
-        calls[f"{name}: pydensecrf2"] = lambda p=p: with_pydensecrf(unary, image, p)[0]
-        calls[f"{name}: drop-in"] = lambda p=p: with_pydensecrf(unary, image, p, DROP_IN)[0]
+        theirs, their_q = with_pydensecrf(unary, image, p)
+        ours, our_q = with_pydensecrf(unary, image, p, DROP_IN)
+        labels |= {f"{name}: pydensecrf2": theirs, f"{name}: drop-in": ours}
+        equal.append(float((theirs == ours).mean()))
+        difference.append(float(np.abs(their_q - our_q).max()))
     for preset in ("default", "conservative"):
-        calls[preset] = lambda preset=preset: cs.refine(example.image, unary=unary, preset=preset)
-    return calls
+        labels[preset] = cs.refine(example.image, unary=unary, preset=preset)
+    return labels, equal, difference
 
 
 def times(example: Example, p: Parameters, rounds: int) -> dict[str, list[float]]:
@@ -78,16 +81,12 @@ def measure(name: str, rounds: int, pictures: Path | None) -> dict[str, object] 
     n_labels = 0
     for example in DATASETS[name]():
         n_labels = len(example.unary)
-        labels = {key: call() for key, call in contenders(example).items()}
+        labels, equal, different = answers(example)
+        agreement += equal
+        difference += different
         for key, array in labels.items():
             counts = cs.confusion_matrix(array, example.truth, n_labels, ignore_label=VOID)
             matrices[key] = matrices.get(key, 0) + counts
-        for p in PARAMETERS.values():
-            theirs, ours = (
-                with_pydensecrf(example.unary, eight_bit(example.image), p, k)[1] for k in ("pydensecrf", DROP_IN)
-            )
-            difference.append(float(np.abs(theirs - ours).max()))
-            agreement.append(float((theirs.argmax(0) == ours.argmax(0)).mean()))
         volume = example.unary.ndim == 4 and example.truth.size > 1_000_000
         for key, runs in times(example, README, 3 if volume else rounds).items():
             seconds.setdefault(key, []).extend(runs)
@@ -128,7 +127,7 @@ def main() -> None:
             print(f"  {key:24}{row['mean_iou'][key]:8.2f}{row['accuracy'][key]:8.2f}")
         print({k: v for k, v in row.items() if k not in ("mean_iou", "accuracy")}, flush=True)
     if rows:
-        save("quality", rows, about)
+        save("quality", rows, about, key="dataset")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,31 @@ from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
 from .metrics import Scores, confusion_matrix, scores, scores_of
+from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
+from .pipelines.segment import segment, segmenters
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.graph_cut import GraphCut
 from .solvers.registry import methods, minimize
+from .splitmerge.growing import seeded_region_growing
+from .splitmerge.homogeneity import (
+    Custom,
+    HistogramDistance,
+    Homogeneity,
+    MeanDifference,
+    OtsuSeparability,
+    Range,
+    StdDev,
+    VarianceRatio,
+)
+from .splitmerge.recorder import Record
+from .splitmerge.regions import describe_regions
+from .splitmerge.rules import MultiOtsu, Rule, label_by_rule
+from .splitmerge.split_merge import Segmentation, quadtree, split_and_merge
+from .splitmerge.srm import statistical_region_merging
+from .splitmerge.statistics import RegionStatistics
 from .types import Result, State, Step
 
 __version__: str
@@ -31,39 +51,63 @@ __all__ = [
     "BilateralKernel",
     "BudgetError",
     "ClassicsegError",
+    "Custom",
+    "Cutout",
     "DenseCRF",
     "Diagonal",
     "ExactFilter",
     "FeatureKernel",
     "GaussianFilter",
     "GaussianKernel",
+    "GraphCut",
     "GridCRF",
+    "HistogramDistance",
+    "Homogeneity",
     "InputError",
     "InputTypeError",
     "Matrix",
+    "MeanDifference",
+    "MultiOtsu",
+    "OtsuSeparability",
     "PermutohedralLattice",
     "Potts",
     "Preset",
+    "Range",
+    "Record",
+    "RegionStatistics",
     "Result",
+    "Rule",
     "Sample",
     "Scores",
+    "Segmentation",
     "State",
+    "StdDev",
     "Step",
     "TruncatedLinear",
     "TruncatedQuadratic",
+    "VarianceRatio",
     "confusion_matrix",
     "contrast_weights",
+    "cutout",
+    "describe_regions",
     "get_num_threads",
+    "label_by_rule",
     "methods",
     "minimize",
     "overlay",
     "palette",
+    "quadtree",
     "refine",
     "refinement_crf",
     "sample",
     "scores",
     "scores_of",
+    "seeded_region_growing",
+    "segment",
+    "segmenters",
     "set_num_threads",
+    "split_and_merge",
+    "statistical_region_merging",
     "unary_from_labels",
     "unary_from_logits",
     "unary_from_probabilities",

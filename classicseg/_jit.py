@@ -100,6 +100,12 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
+def callback(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile `function` as a C function, for kernels to call by its ``address``. Keep the object while they do."""
+    options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}
+    return numba.cfunc(signature, **options)(function)
+
+
 # --- threads ------------------------------------------------------------------------------------------------------
 
 _n_threads: int | None = None
@@ -165,9 +171,9 @@ def resolve_threads(n_threads: int | None) -> int:
 def _checked_thread_count(n: Any, name: str) -> int:
     try:
         count = int(n)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         count = 0
-    if count < 1 or count != float(n):
+    if count < 1 or (isinstance(n, float) and count != n):
         raise InputError(f"{name} must be a whole number of at least 1, got {n!r}")
     return min(count, 256)
 

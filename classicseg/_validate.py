@@ -22,6 +22,7 @@ __all__ = [
     "BudgetError",
     "InputError",
     "InputTypeError",
+    "as_axis",
     "as_costs",
     "as_count",
     "as_edge_weights",
@@ -32,6 +33,7 @@ __all__ = [
     "as_marginals",
     "as_numbers",
     "as_positive",
+    "as_scale",
     "as_unary",
     "as_values",
     "as_weight",
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 _SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
+_SMALLEST, _LARGEST = 1e-30, 1e30  # of sigmas and spacings: quotients in float32 neither overflow nor vanish
+_LARGE = 2**24  # numbers; fewer are copied without asking how much memory is free
 _INT32 = np.iinfo(np.int32)
 
 T = TypeVar("T")
@@ -206,6 +210,14 @@ def as_positive(value: Any, name: str, n: int | None) -> tuple[float, ...]:
     return numbers * n if n is not None and len(numbers) == 1 else numbers
 
 
+def as_scale(value: Any, name: str, n: int | None) -> tuple[float, ...]:
+    """Sigmas or spacings: as :func:`as_positive`, and of a size that float32 can divide by."""
+    numbers = as_positive(value, name, n)
+    if min(numbers) < _SMALLEST or max(numbers) > _LARGEST:
+        raise InputError(f"{name} must be between {_SMALLEST:g} and {_LARGEST:g}, got {value!r}")
+    return numbers
+
+
 def as_weight(value: Any, name: str) -> float:
     """A finite number of either sign."""
     array = _read(value, name, booleans=False)
@@ -215,6 +227,11 @@ def as_weight(value: Any, name: str) -> float:
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {value!r}")
     return number
+
+
+def as_axis(axis: Any, ndim: int, axis_name: str, name: str) -> int:
+    """A valid axis of an array of `ndim` axes, counted from the front."""
+    return _axis(axis, ndim, axis_name, name) % ndim
 
 
 def as_count(value: Any, name: str, minimum: int) -> int:
@@ -261,6 +278,10 @@ def _read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
 
 def _finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
+    if array.size > _LARGE and not (array.dtype == dtype and array.flags.c_contiguous):
+        check_memory(
+            array.size * np.dtype(dtype).itemsize, f"{name} of shape {_text(array.shape)} in {np.dtype(dtype)}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
         total = converted.sum()  # one pass without a temporary; finite only if all numbers are

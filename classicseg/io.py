@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,45 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
         raise InputError(f"no image format is known by the name of {target}; try .png")
     with _replacing(target) as temporary:
         Image.fromarray(image).save(temporary, format=file_format)
+
+
+def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:
+    """Write pictures as an animated ``.gif`` that repeats; the last one stands three times as long.
+
+    Parameters
+    ----------
+    path : path
+        ``.gif``.
+    frames : sequence of ndarray, (H, W, 3), uint8
+        At least one, all of one shape.
+    seconds : float
+        How long each is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no frame, shapes differ, or the format is another one.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_animation(pathlib.Path(folder) / "film.gif", [np.zeros((4, 6, 3), np.uint8)] * 2)
+    """
+    from PIL import Image
+
+    target = Path(path)
+    if _suffix(target) != ".gif":
+        raise InputError(f"animations can be written as .gif, got {target}")
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) != 1:
+        raise InputError(f"frames must be at least one and of one shape, got {len(frames)} of shapes {sorted(shapes)}")
+    (shown,) = _validate.as_positive(seconds, "seconds", 1)
+    pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
+    durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
+    with _replacing(target) as temporary:
+        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
 # --- pieces -------------------------------------------------------------------------------------------------------

@@ -54,3 +54,9 @@ def position_features(shape: tuple[int, ...], sigma: float) -> np.ndarray:
 def bilateral_features(image: np.ndarray, sigma: float, color_sigma: float) -> np.ndarray:
     colors = np.moveaxis(image, -1, 0).reshape(image.shape[-1], -1) / color_sigma
     return np.concatenate([position_features(image.shape[:-1], sigma), colors])
+
+
+def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two label images cut the pixels into the same sets."""
+    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1).shape[1]
+    return pairs == len(np.unique(a)) == len(np.unique(b))

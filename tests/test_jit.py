@@ -57,6 +57,8 @@ def test_loky_workers():
 
 
 LONG = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 import numpy as np, classicseg as cs
 crf = cs.DenseCRF(np.random.default_rng(0).random((3, 400, 400), dtype=np.float32), cs.GaussianKernel())
 cs.minimize(crf, max_iter=1)

@@ -1,4 +1,4 @@
-"""The command ``classicseg``: ``refine``, ``demo`` and ``warmup``.
+"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``demo`` and ``warmup``.
 
 Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130 stopped by Ctrl-C.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from classicseg import __version__
 
-_COMMANDS = ("refine", "demo", "warmup")
+_COMMANDS = ("refine", "cutout", "split", "demo", "warmup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="classicseg", description="Classical image segmentation with conditional random fields."
+        prog="classicseg", description="Classical image segmentation: conditional random fields, split-and-merge."
     )
     parser.add_argument("--version", action="version", version=f"classicseg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -124,6 +124,11 @@ class DenseCRF:
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The lattices of all kernels, weighted and normalised; built at the first call and kept."""
         if self._bank is None:
+            columns = sum(len(c) + 1 for c in self._columns)
+            _validate.check_memory(
+                self.n_points * (8.0 * columns + 4.0 * self.n_labels),
+                f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
+            )
             norms = [kernel.normalization for kernel in self.kernels]
             self._bank = LatticeBank(self._columns, norms, accurate=self.quality == "high", n_threads=n_threads)
         return self._bank

@@ -128,6 +128,24 @@ class GridCRF:
 
         return writable_alias(self._flat[name])
 
+    def reason_against_cut(self) -> str | None:
+        """Why one minimum cut cannot minimise this energy, or None if it can."""
+        if self.n_labels != 2:
+            return f"a minimum cut serves 2 labels, got {self.n_labels}"
+        if self.label_costs is not None:
+            return "a minimum cut knows no label costs"
+        cost = self.cost()
+        together, apart = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
+        for name, weights in self.weights.items():
+            if together > apart and weights.size and weights.max() > 0:
+                where = np.unravel_index(int(weights.argmax()), weights.shape)
+                place = ", ".join(str(int(i)) for i in where)
+                return (
+                    f"the edge {name!r} at ({place}) is not submodular: cost[0, 0] + cost[1, 1] = {together:g} is more "
+                    f"than cost[0, 1] + cost[1, 0] = {apart:g}"
+                )
+        return None
+
     def energy(self, labels: ArrayLike) -> float:
         """Energy of a labelling.
 
@@ -155,11 +173,11 @@ class GridCRF:
         20.0
         """
         from classicseg._jit import writable_alias
-        from classicseg.kernels.grid.energy import pairwise_energy
+        from classicseg.kernels.grid.energy import pairwise_energy, unary_energy
 
         checked = _validate.as_labels(labels, self.shape, self.n_labels)
-        total = float(np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64))
         flat, cost = writable_alias(checked.reshape(-1)), self.cost()
+        total = float(unary_energy(flat, writable_alias(self.unary.reshape(-1))))
         for name, offset in directions(len(self.shape), self.connectivity).items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
             total += pairwise_energy(flat, self.flat_weights(name), cost, *sizes)

@@ -79,8 +79,8 @@ class GaussianKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        _validate.as_positive(sigma, "sigma", None)
-        _validate.as_positive(spacing, "spacing", None)
+        _validate.as_scale(sigma, "sigma", None)
+        _validate.as_scale(spacing, "spacing", None)
         self.sigma, self.spacing = sigma, spacing
 
     def __repr__(self) -> str:
@@ -144,9 +144,9 @@ class BilateralKernel(PairwiseKernel):
         super().__init__(weight, compatibility, normalization)
         self.image = _validate.as_image(image, None, channel_axis)  # (C, *spatial)
         self.color_sigma = color_sigma
-        self._color_sigmas = _validate.as_positive(color_sigma, "color_sigma", self.image.shape[0])
-        _validate.as_positive(sigma, "sigma", self.image.ndim - 1)
-        _validate.as_positive(spacing, "spacing", self.image.ndim - 1)
+        self._color_sigmas = _validate.as_scale(color_sigma, "color_sigma", self.image.shape[0])
+        _validate.as_scale(sigma, "sigma", self.image.ndim - 1)
+        _validate.as_scale(spacing, "spacing", self.image.ndim - 1)
         self.sigma, self.spacing = sigma, spacing
 
     def __repr__(self) -> str:
@@ -215,8 +215,8 @@ class FeatureKernel(PairwiseKernel):
 
 def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[Column]:
     """Coordinates of the grid points, fastest axis first."""
-    sigmas = _validate.as_positive(sigma, "sigma", len(shape))
-    spacings = _validate.as_positive(spacing, "spacing", len(shape))
+    sigmas = _validate.as_scale(sigma, "sigma", len(shape))
+    spacings = _validate.as_scale(spacing, "spacing", len(shape))
     columns = []
     for axis in reversed(range(len(shape))):
         line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis])

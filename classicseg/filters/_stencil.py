@@ -5,8 +5,8 @@ Its squared length is ``(d + 1)^2 (sum c^2 - (sum c)^2 / (d + 1))``; neighbours 
 
 The blur along the axes reaches a neighbour only through vertices that exist, and between points as sparse as the
 colours of a photo few do. The stencil adds every neighbour up to some length directly. Its weights and the fineness
-of the lattice were fitted to exact filters: for 5 features on mean field in real images (``benchmarks/accuracy.py``),
-for other numbers of features on random points and signals.
+of the lattice were fitted to exact filters: for 5 features on mean field in real images, which
+``benchmarks/dense_accuracy.py`` measures, for other numbers of features on random points and signals.
 """
 
 from __future__ import annotations

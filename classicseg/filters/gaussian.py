@@ -58,8 +58,8 @@ class GaussianFilter(Filter):
         n_threads: int | None = None,
     ) -> None:
         self.shape = tuple(_validate.as_count(size, "shape", 1) for size in shape)
-        sigmas = _validate.as_positive(sigma, "sigma", len(self.shape))
-        spacings = _validate.as_positive(spacing, "spacing", len(self.shape))
+        sigmas = _validate.as_scale(sigma, "sigma", len(self.shape))
+        spacings = _validate.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)
         self._taps = []
         for size, s, step in zip(self.shape, sigmas, spacings, strict=True):

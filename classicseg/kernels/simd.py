@@ -1,19 +1,15 @@
-"""Short vectors ("packs") of float32 or int64 and the atomic words of the thread barrier, as Numba intrinsics.
+"""Short vectors ("packs") of float32, float64 or int64 as Numba intrinsics.
 
-A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many
-arrays might overlap; with packs the machine code is what the source says, on any processor: LLVM splits a pack into
-whatever registers there are.
+A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many arrays
+might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are.
 
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
-``lanes = (0,) * 24``, so that one kernel source serves all widths.
-
-Loads and stores take a flat array and an element offset and check no bounds.
+``lanes = (0,) * 24``, so that one kernel source serves all widths. Loads and stores take a flat array, or a
+:func:`pointer` to it, and an element offset; they check no bounds.
 """
 
 from __future__ import annotations
 
-import platform
-import sys
 from typing import Any
 
 from llvmlite import ir
@@ -22,6 +18,7 @@ from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
 _FLOAT = ir.FloatType()
+_DOUBLE = ir.DoubleType()
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 
@@ -32,11 +29,11 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.int64: _INT64}
+_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int64: _INT64}
 
 
 class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32 or int64."""
+    """Numba type of `width` lanes of float32, float64 or int64."""
 
     def __init__(self, width: int, dtype: Any = types.float32) -> None:
         self.width, self.dtype = width, dtype
@@ -71,8 +68,15 @@ def _width_of(lanes: Any) -> int:
     return int(lanes.count)
 
 
+def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Where the elements of an array, or of what `pointer` made of it, lie."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = data_of(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
 
 
@@ -159,12 +163,11 @@ def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
 def pointer(typing: Any, array: Any) -> Any:
     """Where the elements of a contiguous array lie, to be read and written like the array itself.
 
-    Unlike an array, a pointer costs nothing to hand to an inlined function (no reference is counted), and its index is
-    not tested for being negative. The array must outlive it.
+    Unlike an array, a pointer costs nothing to hand on: no reference is counted. Its index may not be negative.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, args[0]).data
+        return data_of(context, builder, signature.args[0], args[0])
 
     return types.CPointer(array.dtype)(array), codegen
 
@@ -179,6 +182,35 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
+
+
+@intrinsic
+def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """A pack with ``array[offset]`` in all lanes."""
+    width = _width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = data_of(context, builder, signature.args[0], args[0])
+        value = builder.load(builder.gep(data, [args[1]]))
+        return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
+
+    return Pack(width, array.dtype)(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def convert(typing: Any, pack: Any, array: Any) -> Any:
+    """A pack of floats in the precision of the elements of `array`."""
+
+    def cast(builder: Any, vector: Any) -> Any:
+        if pack.dtype == array.dtype:
+            return vector
+        change = builder.fpext if array.dtype == types.float64 else builder.fptrunc
+        return change(vector, _vector(vector.type.count, array.dtype))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _build(builder, [cast(builder, vector) for vector in _split(builder, pack.width, args[0])])
+
+    return Pack(pack.width, array.dtype)(pack, array), codegen
 
 
 def _elementwise(operation: Any) -> Any:
@@ -453,73 +485,6 @@ def prefetch(typing: Any, array: Any, offset: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
-
-
-# --- words shared by threads --------------------------------------------------------------------------------------
-
-
-def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
-
-
-@intrinsic
-def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
-    """Add to an int64 word that threads share; returns what it held before."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw(
-            "add", _word(context, builder, signature.args[0], args[0], args[1]), args[2], "seq_cst"
-        )
-
-    return types.int64(words, types.intp, types.int64), codegen
-
-
-@intrinsic
-def atomic_load(typing: Any, words: Any, index: Any) -> Any:
-    """Read an int64 word that another thread may be writing."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
-
-    return types.int64(words, types.intp), codegen
-
-
-@intrinsic
-def atomic_store(typing: Any, words: Any, index: Any, value: Any) -> Any:
-    """Write an int64 word that another thread may be reading."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store_atomic(args[2], _word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
-        return context.get_dummy_value()
-
-    return types.void(words, types.intp, types.int64), codegen
-
-
-@intrinsic
-def pause(typing: Any) -> Any:
-    """Tell the processor that this thread is waiting in a loop."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if platform.machine() in ("x86_64", "AMD64"):
-            function_type = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, function_type, "llvm.x86.sse2.pause"), [])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@intrinsic
-def sleep_briefly(typing: Any) -> Any:
-    """Give the processor away for some tens of microseconds."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        name, amount = ("Sleep", 0) if sys.platform == "win32" else ("usleep", 20)
-        function_type = ir.FunctionType(_INT32, [_INT32])
-        function = cgutils.get_or_insert_function(builder.module, function_type, name)
-        builder.call(function, [ir.Constant(_INT32, amount)])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
 
 
 def lanes_for(n_channels: int) -> tuple[tuple[int, ...], int]:

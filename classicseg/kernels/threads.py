@@ -6,7 +6,7 @@ All lie in one int64 array, each word on a cache line of its own (see :func:`cla
 from __future__ import annotations
 
 from classicseg._jit import inline
-from classicseg.kernels.simd import atomic_add, atomic_load, atomic_store, pause, sleep_briefly
+from classicseg.kernels.atomics import atomic_add, atomic_load, atomic_store, pause, sleep_briefly
 
 _ABORT, _WAITING, _GENERATION, _COUNTERS, _LINE = 0, 8, 16, 24, 8
 _SPINS = 4000  # some 30 microseconds: longer than a balanced phase lets anyone wait, shorter than a time slice

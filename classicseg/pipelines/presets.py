@@ -47,9 +47,9 @@ class Preset:
 PRESETS = {
     "default": Preset(
         sigma=0.3,
-        weight=-1.5,
+        weight=-1.7,
         bilateral_sigma=0.3,
-        color_sigma=10.0,
+        color_sigma=13.0,
         bilateral_weight=2.0,
         max_iter=10,
         relative=True,
@@ -57,14 +57,14 @@ PRESETS = {
         source="measured: benchmarks/choose_defaults.py",
     ),
     "conservative": Preset(
-        sigma=0.3,
-        weight=-1.7,
-        bilateral_sigma=0.3,
+        sigma=0.5,
+        weight=-1.0,
+        bilateral_sigma=0.5,
         color_sigma=8.0,
-        bilateral_weight=2.0,
+        bilateral_weight=1.0,
         max_iter=10,
         relative=True,
-        summary="like default, and safer still for what is thin",
+        summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/choose_defaults.py",
     ),
     "deeplab": Preset(

@@ -12,11 +12,10 @@ from classicseg import _validate
 from classicseg.energies.dense_crf import DenseCRF, Quality
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputTypeError
 from classicseg.pipelines import presets
+from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.registry import minimize
-
-_MOST_VALUES = 1_000_000  # of an image, to estimate its range from
 
 
 def refine(
@@ -178,7 +177,7 @@ def refinement_crf(
     chosen = presets.find(preset)
     costs = _unary(probabilities, logits, unary, label_axis)
     spatial = costs.shape[1:]
-    axis = _channel_axis(image, spatial) if channel_axis == "infer" else channel_axis
+    axis = find_channel_axis(image, spatial, "probabilities") if channel_axis == "infer" else channel_axis
     unit = _mean_side(spatial, spacing) if chosen.relative else 1.0
     kernels: list[Any] = []
     smooth = chosen.weight if weight is None else weight
@@ -186,7 +185,7 @@ def refinement_crf(
         kernels.append(GaussianKernel(unit * chosen.sigma if sigma is None else sigma, smooth, spacing=spacing))
     alike = chosen.bilateral_weight if bilateral_weight is None else bilateral_weight
     if alike != 0:
-        colors = chosen.color_sigma * _eight_bit_unit(image) if color_sigma is None else color_sigma
+        colors = chosen.color_sigma * eight_bit_unit(image) if color_sigma is None else color_sigma
         ranges = unit * chosen.bilateral_sigma if bilateral_sigma is None else bilateral_sigma
         kernels.append(BilateralKernel(image, ranges, colors, alike, spacing=spacing, channel_axis=axis))
     return DenseCRF(costs, kernels, quality=quality)
@@ -209,33 +208,6 @@ def _unary(
     return _validate.as_unary(unary, label_axis)
 
 
-def _channel_axis(image: ArrayLike, spatial: tuple[int, ...]) -> int | None:
-    shape = np.shape(image)
-    for axis, rest in ((None, shape), (-1, shape[:-1]), (0, shape[1:])):
-        if rest == spatial:
-            return axis
-    raise InputError(
-        f"image of shape {shape} does not fit to probabilities of {' x '.join(map(str, spatial))} pixels; "
-        f"expected {spatial} or {(*spatial, 'C')}"
-    )
-
-
 def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:
     steps = _validate.as_positive(spacing, "spacing", len(spatial))
     return float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))
-
-
-def _eight_bit_unit(image: ArrayLike) -> float:
-    """What a step of an 8-bit image would be in the units of this one."""
-    array = np.asarray(image)
-    if array.dtype == np.uint8:
-        return 1.0
-    if array.dtype == np.bool_:
-        return 1 / 255
-    values = _validate.as_numbers(array, "image").reshape(-1)
-    if array.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
-        return 1 / 255
-    low, high = np.percentile(values[:: max(1, values.size // _MOST_VALUES)], (0.5, 99.5))
-    if high <= low:
-        low, high = values.min(), values.max()
-    return float(high - low) / 255 if high > low else 1.0

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.compatibility import Potts
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.solvers.registry import minimize
+from classicseg.splitmerge.homogeneity import Range
+from classicseg.splitmerge.split_merge import split_and_merge
 
 _WIDTHS = (2, 4, 8, 16, 21, 32, 33)  # numbers of labels that lead to different machine code
 
 
 def warmup() -> None:
-    """Compile the kernels of dense CRFs for photos and volumes, or load them from the cache on disk.
+    """Compile the kernels of CRFs and of split-and-merge for photos and volumes, or load them from the disk.
 
     The first call on a machine takes a minute or two; each later process starts fast without any call.
 
@@ -31,3 +35,12 @@ def warmup() -> None:
                 [GaussianKernel(), BilateralKernel(image, channel_axis=axis)],
             )
             minimize(crf, max_iter=1)
+    noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
+    for n_labels, shape, connectivity in ((2, (64, 64), 4), (2, (64, 64), 8), (2, (16, 16, 16), 6), (3, (64, 64), 4)):
+        unary = noise[:n_labels].reshape(n_labels, *shape)
+        grid = GridCRF(unary, Potts(4), connectivity=connectivity)
+        minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
+    split_and_merge(photo[..., 0], Range(24))
+    for image in (photo, volume):
+        for merge in ("fast", "best_first"):
+            split_and_merge(image, Range(24), merge=merge, min_area=2, return_regions=True)

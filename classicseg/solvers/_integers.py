@@ -2,12 +2,14 @@
 
 Whole numbers make the flow exact: no order of additions and no number of threads changes it, and moves that should not
 raise the energy do not. Costs that are whole already are taken as they are. Others are multiplied by a power of two,
-as large as 32 bits allow, and rounded; what that can change is known and reported.
+as large as 32 bits allow, and rounded; what that can change is known and reported. Before that the least cost of each
+pixel is subtracted from all, and what is dearer than all edges of a pixel together is cut off there: no labelling of
+least energy uses such a label, and one huge cost does not make the others coarse.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +17,8 @@ from classicseg.energies.compatibility import Potts, TruncatedLinear, TruncatedQ
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import GridCRF
 
-_LIMIT = 2**29
-"""No pixel may have more capacity and excess together: sums of two stay below 2**31."""
+_LIMIT = 2**30
+"""Largest excess of a pixel, whatever flows into it: its own, and three times what its edges can cost."""
 
 _MATRIX_STEPS = 4096
 """A matrix that is no multiple of whole numbers is rounded to so many steps."""
@@ -29,7 +31,6 @@ class IntegerGrid:
     Attributes
     ----------
     unary : ndarray, (L, n), int32
-        Forbidden labels cost more than all that can be won by them.
     cost : ndarray, (L, L), int32
     weights : list of ndarray, int32
         For each direction one number for each edge, or a single one. A pair of labels costs ``weight * cost``.
@@ -38,6 +39,8 @@ class IntegerGrid:
         Whether nothing was rounded.
     error : float
         How far energies (not scaled) can be off.
+    ceiling : float or None
+        Where costs above the least one of their pixel were cut off; None if costs are as they were.
     """
 
     unary: np.ndarray
@@ -46,6 +49,7 @@ class IntegerGrid:
     scale: float
     exact: bool
     error: float
+    ceiling: float | None
 
     @property
     def accuracy(self) -> str:
@@ -59,47 +63,37 @@ def as_integers(crf: GridCRF) -> IntegerGrid:
     """Round a grid energy to whole numbers that 32 bits can sum up at every pixel."""
     unit, cost, cost_is_exact = _as_multiples(crf)
     unary = crf.unary.reshape(crf.n_labels, -1)
-    low, high = _finite_range(unary)
     flat = [crf.flat_weights(name) for name in directions(len(crf.shape), crf.connectivity)]
     heaviest = max((float(weights.max()) for weights in flat if weights.size), default=0.0)
-    pairs = 2 * len(flat) * heaviest * unit * float(np.abs(cost).max())
-    needed = 2 * (high - low) + 2 * pairs + 4 * max(abs(low), abs(high))
-    whole = _is_whole(unary) and unit == round(unit) and all(map(_is_whole, flat))
-    if whole and needed < _LIMIT:
-        scale = 1.0
-    else:
-        scale = 2.0 ** np.floor(np.log2(_LIMIT / needed)) if needed > 0 else 1.0
-    exact = bool(whole and cost_is_exact and scale >= 1)
-    if exact:
-        scale = 1.0
-    forbidden = int((high - low + pairs) * scale) + 1 + int(np.ceil(max(abs(low), abs(high)) * scale))
-    n_terms = unary.shape[1] + sum(n_edges(crf)) * float(np.abs(cost).max())
-    error = 0.0 if exact else 0.5 * n_terms / scale
+    pairs = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())
+    whole = _is_whole(unary) and unit == round(unit) and cost_is_exact and all(map(_is_whole, flat))
+    ceiling, scale = None, 1.0
+    if not (whole and 2 * _largest(unary) + 3 * pairs < _LIMIT):
+        ceiling = 2 * pairs if pairs > 0 else 1.0
+        scale = float(2.0 ** np.floor(np.log2(_LIMIT / (ceiling + 3 * pairs))))
+        scale = min(scale, 1.0) if whole else scale
+    exact = whole and scale == 1
+    n_terms = unary.shape[1] + sum(w.size for w in crf.weights.values()) * float(np.abs(cost).max())
     return IntegerGrid(
-        _rounded_unary(unary, scale, forbidden),
+        _rounded_unary(unary, scale, ceiling),
         np.ascontiguousarray(cost, np.int32),
         [_rounded(weights, scale * unit) for weights in flat],
         scale,
         exact,
-        error,
+        0.0 if exact else 0.5 * n_terms / scale,
+        ceiling,
     )
 
 
-def n_edges(crf: GridCRF) -> list[int]:
-    """Number of edges of each direction."""
-    return [weights.size for weights in crf.weights.values()]
-
-
-def rounded_like(grid: IntegerGrid, unary: np.ndarray) -> np.ndarray | None:
-    """Other unary costs of the same energy, (L, n), rounded in the same way; None if they do not fit."""
-    low, high = _finite_range(unary)
-    room = _LIMIT / 2 - 2 * len(grid.weights) * max((int(w.max()) for w in grid.weights if w.size), default=0) * int(
-        np.abs(grid.cost).max()
-    )
-    forbidden = int(np.abs(grid.unary).max())
-    if (high - low) * grid.scale > min(room, forbidden) or (grid.exact and not _is_whole(unary)):
+def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
+    """The same energy with other unary costs, (L, n); None if that needs another scale."""
+    whole = _is_whole(unary)
+    if grid.ceiling is None and not (whole and _largest(unary) <= _largest(grid.unary)):
         return None
-    return _rounded_unary(unary, grid.scale, max(forbidden, int((high - low) * grid.scale) + 1))
+    exact = grid.exact and whole
+    if grid.exact and not exact:
+        return None
+    return replace(grid, unary=_rounded_unary(unary, grid.scale, grid.ceiling))
 
 
 def _as_multiples(crf: GridCRF) -> tuple[float, np.ndarray, bool]:
@@ -117,18 +111,15 @@ def _as_multiples(crf: GridCRF) -> tuple[float, np.ndarray, bool]:
     return unit, np.rint(cost / unit), False
 
 
-def _finite_range(unary: np.ndarray) -> tuple[float, float]:
-    low, high = float(unary.min()), float(unary.max())
-    if not np.isfinite(high):
-        high = float(unary[np.isfinite(unary)].max())
-    return low, high
+def _largest(unary: np.ndarray) -> float:
+    """Largest size of a cost; infinite if a label is forbidden."""
+    return max(-float(unary.min()), float(unary.max()))
 
 
 def _is_whole(values: np.ndarray) -> bool:
     if values.dtype == np.int32:
         return True
-    finite = values[np.isfinite(values)] if values.size and not np.isfinite(values.max()) else values
-    return bool(np.array_equal(finite, np.rint(finite)))
+    return bool(np.array_equal(values, np.rint(values)))
 
 
 def _rounded(values: np.ndarray, scale: float) -> np.ndarray:
@@ -137,8 +128,10 @@ def _rounded(values: np.ndarray, scale: float) -> np.ndarray:
     return np.rint(values * np.float64(scale)).astype(np.int32)
 
 
-def _rounded_unary(unary: np.ndarray, scale: float, forbidden: int) -> np.ndarray:
-    if unary.dtype == np.int32:
+def _rounded_unary(unary: np.ndarray, scale: float, ceiling: float | None) -> np.ndarray:
+    if ceiling is None:
         return _rounded(unary, scale)
-    scaled = np.where(np.isinf(unary), forbidden, unary * np.float64(scale))
-    return np.rint(scaled).astype(np.int32)
+    above = unary.astype(np.float64)
+    above -= unary.min(axis=0)
+    np.minimum(above, ceiling, out=above)
+    return _rounded(above, scale)

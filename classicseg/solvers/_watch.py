@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from classicseg.errors import InputTypeError
 from classicseg.types import Result, State, Step
 
 Callback = Callable[[State], bool | None]
@@ -30,6 +31,8 @@ class Watch:
     """
 
     def __init__(self, method: str, max_iter: int, callback: Callback | None, progress: bool) -> None:
+        if callback is not None and not callable(callback):
+            raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
         self.start = time.perf_counter()
         self.history: list[Step] = []
         self._method, self._max_iter, self._callback = method, max_iter, callback
@@ -72,8 +75,9 @@ class Watch:
         energy: float | Callable[[], float],
         lower_bound: float | None = None,
         marginals: np.ndarray | None = None,
+        n_iter: int | None = None,
     ) -> Result:
-        """The result of the run."""
+        """The result of the run; `n_iter` where iterations were not recorded one by one."""
         if self._bar is not None:
             self._bar.close()
         return Result(
@@ -82,7 +86,7 @@ class Watch:
             energy=energy,
             lower_bound=lower_bound,
             history=tuple(self.history),
-            n_iter=len(self.history),
+            n_iter=len(self.history) if n_iter is None else n_iter,
             converged=self._converged,
             message=self._message,
             method=self._method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,10 @@ from numpy.typing import ArrayLike
 
 from classicseg import _validate
 from classicseg._jit import resolve_threads, writable_alias
-from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.grid.network import change_excess
-from classicseg.solvers._integers import IntegerGrid, as_integers, rounded_like
+from classicseg.solvers._integers import IntegerGrid, as_integers, with_unary
 from classicseg.solvers._network import Network
 from classicseg.solvers._watch import Callback, Watch
 from classicseg.types import Result
@@ -70,12 +68,20 @@ def graph_cut(
     Examples
     --------
     >>> import numpy as np, classicseg as cs
-    >>> unary = np.array([[[0, 5, 0, 9]], [[3, 0, 3, 0]]])
+    >>> unary = np.array([[[0, 4, 0, 9]], [[3, 0, 5, 0]]])
     >>> result = cs.minimize(cs.GridCRF(unary, cs.Potts(3)), "graph_cut")
     >>> result.labels.tolist(), result.energy, result.gap
-    ([[0, 0, 0, 1]], 8.0, 0.0)
+    ([[0, 0, 0, 1]], 7.0, 0.0)
     """
-    return GraphCut(energy, n_threads=n_threads).solve(callback=callback)
+    if reason := energy.reason_against_cut():
+        raise InputError(f"graph_cut cannot minimise this energy: {reason}")
+    threads = resolve_threads(n_threads)
+    watch = Watch("graph_cut", 1, callback, progress=False)
+    grid = as_integers(energy)
+    network = Network(energy.shape, energy.connectivity)
+    network.fill(grid, _ZERO, _ONE)
+    network.solve(threads)
+    return _result(watch, energy, grid, network)
 
 
 class GraphCut:
@@ -103,7 +109,7 @@ class GraphCut:
     Examples
     --------
     >>> import numpy as np, classicseg as cs
-    >>> unary = np.array([[[0, 5, 0, 9]], [[3, 0, 3, 0]]])
+    >>> unary = np.array([[[0, 4, 0, 9]], [[3, 0, 5, 0]]])
     >>> cut = cs.GraphCut(cs.GridCRF(unary, cs.Potts(3)))
     >>> cut.solve().labels.tolist()
     [[0, 0, 0, 1]]
@@ -116,10 +122,9 @@ class GraphCut:
     def __init__(self, energy: GridCRF, *, n_threads: int | None = None) -> None:
         if not isinstance(energy, GridCRF):
             raise InputTypeError(f"energy must be a GridCRF, got {type(energy).__name__}")
-        if reason := reason_against(energy):
+        if reason := energy.reason_against_cut():
             raise InputError(f"graph_cut cannot minimise this energy: {reason}")
         self._threads = resolve_threads(n_threads)
-        self._start = time.perf_counter()
         self._build(energy)
 
     @property
@@ -128,8 +133,8 @@ class GraphCut:
         return self._energy
 
     def _build(self, energy: GridCRF) -> None:
-        self._energy = energy
-        self._grid: IntegerGrid = as_integers(energy)
+        self._energy = _with_unary(energy, energy.unary.copy())  # what the caller does to theirs must not matter
+        self._grid = as_integers(self._energy)
         self._network = Network(energy.shape, energy.connectivity)
         self._resumed = False
         self._network.fill(self._grid, _ZERO, _ONE)
@@ -151,18 +156,14 @@ class GraphCut:
         costs = _validate.as_costs(unary, label_axis)
         if costs.shape != old.unary.shape:
             raise InputError(f"unary must have shape {old.unary.shape}, got {costs.shape}")
-        changed = GridCRF(costs, old.compatibility, old.weights, connectivity=old.connectivity)
-        rounded = rounded_like(self._grid, costs.reshape(2, -1))
-        if rounded is None:  # the new costs need another scale
-            self._build(changed)
+        grid = with_unary(self._grid, costs.reshape(2, -1).copy())
+        if grid is None:
+            self._build(_with_unary(old, costs))
             return
         net = self._network
-        before, after = (writable_alias(costs.reshape(-1)) for costs in (self._grid.unary, rounded))
+        before, after = (writable_alias(costs.reshape(-1)) for costs in (self._grid.unary, grid.unary))
         change_excess(net.g, *net.frame, before, after, net.pairs)
-        self._grid = IntegerGrid(
-            rounded, self._grid.cost, self._grid.weights, self._grid.scale, self._grid.exact, self._grid.error
-        )
-        self._energy = changed
+        self._grid, self._energy = grid, _with_unary(old, costs.copy())
 
     def solve(self, *, callback: Callback | None = None) -> Result:
         """Find the minimum.
@@ -179,31 +180,18 @@ class GraphCut:
         watch = Watch("graph_cut", 1, callback, progress=False)
         self._network.solve(self._threads, resumed=self._resumed)
         self._resumed = True
-        labels = np.empty(self._energy.shape, np.int32)
-        self._network.read(labels.reshape(-1), _ZERO, _ONE)
-        energy = self._energy.energy(labels)
-        bound = energy - 2 * self._grid.error
-        watch.record(energy=energy, lower_bound=bound, labels=lambda: labels)
-        watch.stop(f"minimum found {self._grid.accuracy}", converged=True)
-        return watch.result(labels, energy=energy, lower_bound=bound)
+        return _result(watch, self._energy, self._grid, self._network)
 
 
-def reason_against(energy: GridCRF) -> str | None:
-    """Why a minimum cut cannot minimise the energy, or None if it can."""
-    if energy.n_labels != 2:
-        return f"it serves 2 labels, got {energy.n_labels}"
-    if energy.label_costs is not None:
-        return "it knows no label costs"
-    cost = energy.cost()
-    together, apart = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
-    if together > apart:
-        for name in directions(len(energy.shape), energy.connectivity):
-            weights = energy.weights[name]
-            if weights.size and weights.max() > 0:
-                where = np.unravel_index(int(weights.argmax()), weights.shape)
-                place = ", ".join(str(int(i)) for i in where)
-                return (
-                    f"the edge {name!r} at ({place}) is not submodular: cost[0, 0] + cost[1, 1] = {together:g} is more "
-                    f"than cost[0, 1] + cost[1, 0] = {apart:g}"
-                )
-    return None
+def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:
+    return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity)
+
+
+def _result(watch: Watch, energy: GridCRF, grid: IntegerGrid, network: Network) -> Result:
+    labels = np.empty(energy.shape, np.int32)
+    network.read(labels.reshape(-1), _ZERO, _ONE)
+    value = energy.energy(labels)
+    bound = value - 2 * grid.error
+    watch.record(energy=value, lower_bound=bound, labels=lambda: labels)
+    watch.stop(f"minimum found {grid.accuracy}", converged=True)
+    return watch.result(labels, energy=value, lower_bound=bound)

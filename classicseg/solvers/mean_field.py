@@ -1,4 +1,4 @@
-"""Mean-field inference for dense CRFs.
+"""Mean-field inference: all pixels of a dense CRF at once, and the entry for grid CRFs.
 
 The marginals Q of independent pixels that are closest to the CRF, in the Kullback-Leibler sense, satisfy
 ``log Q = -unary - sum_k w_k mu_k K_k Q`` up to a constant for each pixel. Both solvers here iterate that equation at
@@ -7,7 +7,6 @@ all pixels at once; they differ in what they do when the iteration overshoots.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,18 +15,21 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg._jit import new_sync, resolve_threads, run, writable_alias
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.grid_crf import GridCRF
 from classicseg.filters._bank import parts_of, zero_rows
 from classicseg.kernels.mean_field import free_energy, infer, step
 from classicseg.kernels.simd import lanes_for
 from classicseg.solvers._watch import Callback, Watch
+from classicseg.solvers.grid_mean_field import run_on_grid
 from classicseg.types import Result
 
 _MAX_BACKTRACKS = 12
+_SWEEPS_OF_GRIDS = 100
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 
 def mean_field(
-    energy: DenseCRF,
+    energy: DenseCRF | GridCRF,
     *,
     init: ArrayLike | None = None,
     max_iter: int | None = None,
@@ -39,17 +41,22 @@ def mean_field(
     damping: float = 0.0,
     track: bool = False,
 ) -> Result:
-    """Mean field with parallel updates, as Krähenbühl and Koltun do it [1]_.
+    """Mean field: of a dense CRF with parallel updates [1]_, of a grid CRF with updates in turn [2]_.
+
+    On a grid neighbours never change at the same time, so each update is the best one there is and the free energy
+    never rises.
 
     Parameters
     ----------
-    energy : DenseCRF
+    energy : DenseCRF or GridCRF
+        A grid with any compatibility, but no label costs.
     init : array_like, (L, *spatial), optional
         Marginals to start from; ``softmax(-unary)`` if None.
     max_iter : int, optional
-        Number of updates, 10 by default; 0 gives the start.
+        Number of updates of all pixels, by default 10 of a dense CRF, at most 100 of a grid; 0 gives the start.
     tol : float, optional
-        Stop when the mean absolute change of the marginals falls below it. None runs all iterations.
+        Stop when the mean absolute change of the marginals falls below it. By default a dense CRF runs all iterations
+        and the limit of a grid is 1e-4.
     callback : callable, optional
         Called as ``callback(state)`` after every update; returning True stops.
     rng
@@ -59,10 +66,12 @@ def mean_field(
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
     damping : float
-        In [0, 1): weight of the old log-marginals in the new ones. Repulsive compatibilities oscillate without.
+        In [0, 1): weight of the old log-marginals in the new ones. Repulsive compatibilities of dense CRFs oscillate
+        without; grids need none.
     track : bool
         Record free energy and change of every iteration in ``history``. `tol`, `callback`, `progress` and `damping`
-        do so as well; without any of them all iterations run in one fused call, about twice as fast.
+        do so as well; without any of them all iterations run in one fused call, about twice as fast. Grids always
+        record.
 
     Returns
     -------
@@ -78,6 +87,8 @@ def mean_field(
     ----------
     .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
        NeurIPS 2011. :arxiv:`1210.5644`
+    .. [2] M. Wainwright, M. Jordan, "Graphical models, exponential families, and variational inference", Foundations
+       and Trends in Machine Learning 1, 2008, section 5. doi:10.1561/2200000001
 
     Examples
     --------
@@ -88,17 +99,21 @@ def mean_field(
     >>> int(result.labels.sum())
     0
     """
-    n_iter = 10 if max_iter is None else _validate.as_count(max_iter, "max_iter", 0)
+    usual = _SWEEPS_OF_GRIDS if isinstance(energy, GridCRF) else 10
+    n_iter = usual if max_iter is None else _validate.as_count(max_iter, "max_iter", 0)
     watch = Watch("mean_field", n_iter, callback, progress)
     limit = None if tol is None else _validate.as_positive(tol, "tol", 1)[0]
     threads = resolve_threads(n_threads)
     damping = _checked_damping(damping)
+    if isinstance(energy, GridCRF):
+        start = None if init is None else _validate.as_marginals(init, energy.unary.shape, name="init")
+        return run_on_grid(energy, watch, start, 1e-4 if limit is None else limit, threads, damping)
     first = None if init is None else _log_marginals(init, energy)
     tracked = track or tol is not None or callback is not None or progress or damping > 0
     if energy.quality != "exact" and energy.kernels and not tracked:
         marginals, labels = _infer(energy, first, n_iter, threads)
-        result = watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
-        return replace(result, n_iter=n_iter, message=f"ran {n_iter} iterations")
+        watch.stop(f"ran {n_iter} iterations", converged=False)
+        return watch.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=n_iter)
 
     engine = _engine(energy, threads)
     engine.start(-energy.unary if first is None else first)

@@ -55,7 +55,7 @@ def expansion(
     rng
         Not used; labels are tried in their order.
     n_threads : int, optional
-        Threads; the result does not depend on it.
+        Not used: a move is too short to share between threads.
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
 
@@ -137,7 +137,7 @@ def swap(
     >>> import numpy as np, classicseg as cs
     >>> unary = np.array([[[0, 4, 0, 9, 9]], [[9, 5, 5, 5, 0]], [[5, 0, 5, 1, 1]]])
     >>> cs.minimize(cs.GridCRF(unary, cs.TruncatedQuadratic(3, truncation=2)), "swap").energy
-    11.0
+    12.0
     """
     moves = _Moves(energy, init, n_threads)
     watch = Watch("swap", _cycles(max_iter), callback, progress)
@@ -226,7 +226,9 @@ def _cycles(max_iter: int | None) -> int:
 
 def _run(moves: _Moves, watch: Watch, cycle: Callable[[], bool], tol: float | None, settled: str) -> Result:
     """Repeat cycles until none of their moves lowers the energy."""
-    enough = 0.0 if tol is None else _validate.as_positive(tol, "tol", 1)[0]
+    enough = 0.0 if tol is None else _validate.as_weight(tol, "tol")
+    if enough < 0:
+        raise InputError(f"tol must be at least 0, got {tol!r}")
     while not watch.ended():
         before, energy = moves.labels().copy(), moves.energy()
         lowered = cycle()
@@ -254,7 +256,7 @@ class _Moves:
 
     def __init__(self, energy: GridCRF, init: ArrayLike | None, n_threads: int | None) -> None:
         self._crf = energy
-        self._threads = resolve_threads(n_threads)
+        resolve_threads(n_threads)  # checks it; a move is too short to share
         start = (
             _cheapest(energy)
             if init is None
@@ -269,7 +271,8 @@ class _Moves:
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling."""
-        self._labels, self._energy = labels.reshape(-1), None
+        self._labels = labels.reshape(-1)
+        self._energy: float | None = None
 
     def labels(self) -> np.ndarray:
         """The labelling, in the spatial shape."""
@@ -323,7 +326,7 @@ class _Moves:
         """Make the best choice between two labellings; if `test`, keep it only if it lowers the energy."""
         chosen = self._labels.copy()
         self._network.fill(self._grid, zero, one)
-        self._network.solve(self._threads, resumed=True)
+        self._network.solve(1, resumed=True)
         if self._network.read(chosen, zero, one) == 0:
             return False
         if test:

@@ -69,12 +69,12 @@ def minimize(
 
     Parameters
     ----------
-    energy : DenseCRF
+    energy : DenseCRF or GridCRF
         What to minimise.
     method : str, optional
         Name of a solver that accepts the energy; :func:`methods` lists them. By default its first.
     init : array_like, optional
-        Where to start; for mean field marginals (L, *spatial). Each method has its own default.
+        Where to start: marginals (L, *spatial) for mean field, else labels. Each method has its own default.
     max_iter : int, optional
         Largest number of iterations. Each method has its own default.
     tol : float, optional
@@ -134,7 +134,7 @@ def methods(energy: Any = None) -> tuple[str, ...]:
 
     Parameters
     ----------
-    energy : DenseCRF, optional
+    energy : DenseCRF or GridCRF, optional
         List only those that accept it, the default first.
 
     Returns
@@ -144,7 +144,7 @@ def methods(energy: Any = None) -> tuple[str, ...]:
     Examples
     --------
     >>> import classicseg as cs
-    >>> cs.methods()
+    >>> cs.methods(cs.DenseCRF([[[0.0]], [[1.0]]], cs.GaussianKernel()))
     ('mean_field', 'mean_field_convergent')
     """
     return tuple(name for name, solver in SOLVERS.items() if energy is None or solver.accepts(energy) is None)
@@ -181,15 +181,111 @@ def _needs_dense_crf(energy: Any) -> str | None:
     return None if isinstance(energy, DenseCRF) else f"it needs a DenseCRF, got {type(energy).__name__}"
 
 
+def _needs_grid_crf(energy: Any) -> str | None:
+    from classicseg.energies.grid_crf import GridCRF
+
+    return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
+
+
+def _needs_grid_without_label_costs(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
+
+
+def _needs_dense_crf_or_grid_without_label_costs(energy: Any) -> str | None:
+    if _needs_dense_crf(energy) is None:
+        return None
+    if _needs_grid_crf(energy) is None:
+        return _needs_grid_without_label_costs(energy)
+    return f"it needs a DenseCRF or a GridCRF, got {type(energy).__name__}"
+
+
+def _needs_two_labels(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    if reason is None and energy.n_labels != 2:
+        reason = f"it serves 2 labels, got {energy.n_labels}"
+    if reason is None and energy.label_costs is not None:
+        reason = "it knows no label costs"
+    return reason
+
+
+def _needs_submodular_pairs(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    return energy.reason_against_cut() if reason is None else reason
+
+
+def _passes_messages(energy: Any) -> str | None:
+    reason = _needs_grid_crf(energy)
+    if reason is None and energy.connectivity not in (2, 4, 8, 6):
+        reason = f"it serves 2, 4, 8 or 6 neighbours, got {energy.connectivity}"
+    return reason
+
+
+def _passes_messages_without_label_costs(energy: Any) -> str | None:
+    reason = _passes_messages(energy)
+    if reason is None and energy.label_costs is not None:
+        return "it knows no label costs"
+    return reason
+
+
 SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
         Solver(
+            name="graph_cut",
+            function="classicseg.solvers.graph_cut:graph_cut",
+            accepts=_needs_submodular_pairs,
+            summary="Exact minimum for 2 labels by a minimum cut.",
+            paper="Boykov and Kolmogorov 2004; Goldberg et al. 2011",
+        ),
+        Solver(
+            name="trws+expansion",
+            function="classicseg.solvers.trws:trws_expansion",
+            accepts=_passes_messages,
+            summary="TRW-S, then expansion moves from its labels: the lowest energies, and how far from the best.",
+            paper="Kolmogorov 2006; Boykov, Veksler and Zabih 2001",
+        ),
+        Solver(
+            name="trws",
+            function="classicseg.solvers.trws:trws",
+            accepts=_passes_messages_without_label_costs,
+            summary="Tree-reweighted message passing: low energies and a bound on how much lower they could be.",
+            paper="Kolmogorov 2006",
+        ),
+        Solver(
+            name="expansion",
+            function="classicseg.solvers.moves:expansion",
+            accepts=_needs_grid_crf,
+            summary="Alpha-expansion: fast and good for many labels; never raises the energy; heeds label costs.",
+            paper="Boykov, Veksler and Zabih 2001; Delong et al. 2012",
+        ),
+        Solver(
+            name="swap",
+            function="classicseg.solvers.moves:swap",
+            accepts=_needs_grid_crf,
+            summary="Alpha-beta swap: for compatibilities that are no metric.",
+            paper="Boykov, Veksler and Zabih 2001",
+        ),
+        Solver(
+            name="fusion",
+            function="classicseg.solvers.moves:fusion",
+            accepts=_needs_grid_crf,
+            summary="Combines labellings from elsewhere into one that is at least as good as each.",
+            paper="Lempitsky et al. 2010",
+        ),
+        Solver(
+            name="qpbo",
+            function="classicseg.solvers.qpbo:qpbo",
+            accepts=_needs_two_labels,
+            summary="2 labels, any pairs: the part of the minimum that can be proven, and a lower bound.",
+            paper="Hammer, Hansen and Simeone 1984; Rother et al. 2007",
+        ),
+        Solver(
             name="mean_field",
             function="classicseg.solvers.mean_field:mean_field",
-            accepts=_needs_dense_crf,
-            summary="Mean field with parallel updates: fast, the usual choice.",
-            paper="Krähenbühl and Koltun 2011",
+            accepts=_needs_dense_crf_or_grid_without_label_costs,
+            summary="Mean field: fast, the usual choice for dense CRFs; on grids its free energy never rises.",
+            paper="Krähenbühl and Koltun 2011; Wainwright and Jordan 2008",
         ),
         Solver(
             name="mean_field_convergent",
@@ -197,6 +293,27 @@ SOLVERS: dict[str, Solver] = {
             accepts=_needs_dense_crf,
             summary="Mean field whose free energy never rises, also with repulsive compatibilities.",
             paper="Baqué et al. 2016",
+        ),
+        Solver(
+            name="belief_propagation",
+            function="classicseg.solvers.belief_propagation:belief_propagation",
+            accepts=_needs_grid_without_label_costs,
+            summary="Min-sum and sum-product messages: exact on chains and trees; marginals at any temperature.",
+            paper="Pearl 1988; Felzenszwalb and Huttenlocher 2006",
+        ),
+        Solver(
+            name="icm",
+            function="classicseg.solvers.icm:icm",
+            accepts=_needs_grid_crf,
+            summary="Iterated conditional modes: the simplest descent, fast and weak; heeds label costs.",
+            paper="Besag 1986",
+        ),
+        Solver(
+            name="annealing",
+            function="classicseg.solvers.annealing:annealing",
+            accepts=_needs_grid_crf,
+            summary="Gibbs sampling while the temperature falls: slow, any energy; heeds label costs.",
+            paper="Geman and Geman 1984",
         ),
     )
 }

@@ -3,11 +3,14 @@
 import classicseg
 
 NAMES = """
-BilateralKernel BudgetError ClassicsegError DenseCRF Diagonal ExactFilter FeatureKernel GaussianFilter GaussianKernel
-GridCRF InputError InputTypeError Matrix PRESETS PermutohedralLattice Potts Preset Result Sample Scores State Step
-TruncatedLinear TruncatedQuadratic confusion_matrix contrast_weights get_num_threads methods minimize overlay palette
-refine refinement_crf sample scores scores_of set_num_threads unary_from_labels unary_from_logits
-unary_from_probabilities unary_from_scribbles unary_from_sigmoid warmup
+PRESETS BilateralKernel BudgetError ClassicsegError Custom Cutout DenseCRF Diagonal ExactFilter FeatureKernel
+GaussianFilter GaussianKernel GraphCut GridCRF HistogramDistance Homogeneity InputError InputTypeError Matrix
+MeanDifference MultiOtsu OtsuSeparability PermutohedralLattice Potts Preset Range Record RegionStatistics Result Rule
+Sample Scores Segmentation State StdDev Step TruncatedLinear TruncatedQuadratic VarianceRatio confusion_matrix
+contrast_weights cutout describe_regions get_num_threads label_by_rule methods minimize overlay palette quadtree
+refine refinement_crf sample scores scores_of seeded_region_growing segment segmenters set_num_threads split_and_merge
+statistical_region_merging unary_from_labels unary_from_logits unary_from_probabilities unary_from_scribbles
+unary_from_sigmoid warmup
 """
 
 

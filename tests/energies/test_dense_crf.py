@@ -120,6 +120,11 @@ def test_pickles_before_and_after_use():
         (lambda: cs.DenseCRF(UNARY, []).energy(np.zeros(SHAPE)), InputTypeError, "integers"),
         (lambda: cs.DenseCRF(UNARY, []).free_energy(UNARY), InputError, "marginals"),
         (lambda: cs.DenseCRF(np.zeros((2, 300, 300)), [], quality="exact"), InputError, "quadratic"),
+        (lambda: cs.DenseCRF(UNARY, [cs.GaussianKernel(5e-324)]), InputError, "sigma must be between"),
+        (lambda: cs.DenseCRF(UNARY, [cs.BilateralKernel(IMAGE, 80, 1e300)]), InputError, "sigma must be between"),
+        (lambda: cs.DenseCRF(np.broadcast_to(1.0, (21, 10**5, 10**5)), []), cs.BudgetError, "unary of shape .* GiB"),
+        (lambda: cs.minimize(cs.DenseCRF(UNARY, []), callback=3), InputTypeError, "callback"),
+        (lambda: cs.minimize(cs.DenseCRF(UNARY, []), n_threads=np.inf), InputError, "n_threads"),
     ],
 )
 def test_bad_input_raises_and_names_the_argument(call, error, word):
@@ -144,3 +149,10 @@ def test_bad_input_raises_and_names_the_argument(call, error, word):
 def test_bad_kernels_raise_and_name_the_argument(make, word):
     with pytest.raises((InputError, InputTypeError), match=word):
         make()
+
+
+def test_sizes_that_do_not_fit_raise_before_work_starts(monkeypatch):
+    crf = cs.DenseCRF(UNARY, cs.GaussianKernel())
+    monkeypatch.setattr("classicseg._validate._available_memory", lambda: 100)
+    with pytest.raises(cs.BudgetError, match=r"a dense CRF of 3 labels at \d+ pixels would need"):
+        cs.minimize(crf)

@@ -39,6 +39,33 @@ def test_marginals_are_probabilities(shape, n_labels, dtypes, sigmas, weights, s
 
 
 @given(
+    shape=st.one_of(
+        st.sampled_from([(1, 1), (1, 2), (1, 40), (40, 1), (1,), (17,), (1, 1, 1), (2, 1, 9)]),
+        array_shapes(min_dims=1, max_dims=3, max_side=6),
+    ),
+    n_labels=st.sampled_from([2, 3, 21, 182]),
+    quality=st.sampled_from(["fast", "high", "exact"]),
+    normalization=st.sampled_from(["symmetric", "before", "after", "none"]),
+    method=st.sampled_from(["mean_field", "mean_field_convergent"]),
+)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_sizes_at_the_edge(shape, n_labels, quality, normalization, method):
+    rng = np.random.default_rng(n_labels)
+    unary, image = 5 * rng.random((n_labels, *shape)), rng.random(shape)
+    kernels = [
+        cs.GaussianKernel(2, 3, normalization=normalization),
+        cs.BilateralKernel(image, 9, 0.1, 5, channel_axis=None, normalization=normalization),
+    ]
+    crf = cs.DenseCRF(unary, kernels, quality=quality)
+    result = cs.minimize(crf, method, max_iter=2)
+    assert result.labels.shape == shape
+    np.testing.assert_allclose(result.marginals.sum(axis=0), 1, atol=1e-4)
+    assert np.isfinite(result.energy)
+    again = cs.minimize(crf, method, max_iter=2, n_threads=3)
+    np.testing.assert_array_equal(again.marginals, result.marginals)
+
+
+@given(
     value=st.one_of(
         st.none(),
         st.text(max_size=3),

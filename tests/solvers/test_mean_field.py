@@ -195,3 +195,14 @@ def test_extreme_costs_and_sigmas_stay_finite():
 def test_bad_options_raise_and_name_the_argument(options, word):
     with pytest.raises((InputError, TypeError), match=word):
         cs.minimize(crf(), **options)
+
+
+@pytest.mark.parametrize("method", ["mean_field", "mean_field_convergent"])
+def test_the_energy_is_not_computed_before_it_is_read(method, monkeypatch):
+    crf = cs.DenseCRF(costs(3), cs.GaussianKernel())
+    calls = []
+    monkeypatch.setattr(cs.DenseCRF, "energy", lambda self, labels: calls.append(labels) or 1.0)
+    result = cs.minimize(crf, method, max_iter=2)
+    assert (len(calls), result.n_iter) == (0, 2)
+    assert (result.energy, result.energy) == (1.0, 1.0)
+    assert len(calls) == 1

@@ -11,6 +11,14 @@ def test_methods_are_listed_for_energies_that_they_accept():
     assert cs.methods() == tuple(SOLVERS)
     assert cs.methods(CRF) == ("mean_field", "mean_field_convergent")
     assert cs.methods("no energy") == ()
+    binary = cs.GridCRF(np.zeros((2, 4, 4)), cs.Potts())
+    assert "graph_cut" in cs.methods(binary)
+    assert "graph_cut" not in cs.methods(cs.GridCRF(np.zeros((2, 4, 4)), cs.Potts(-1)))
+    assert not set(cs.methods(binary)) & {"mean_field_convergent"}
+    assert {"mean_field", "icm", "belief_propagation", "annealing"} < set(cs.methods(binary))
+    priced = cs.GridCRF(np.zeros((3, 4, 4)), cs.Potts(), label_costs=1)
+    assert {"icm", "annealing"} < set(cs.methods(priced))
+    assert not set(cs.methods(priced)) & {"mean_field", "belief_propagation"}
     for solver in SOLVERS.values():
         assert callable(solver.load())
         assert solver.summary

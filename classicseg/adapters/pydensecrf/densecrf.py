@@ -364,7 +364,7 @@ class DenseCRF2D(DenseCRF):
         if image.ndim != 3 or image.shape[:2] != self._shape:
             h, w = self._shape
             raise InputError(f"rgbim must have shape ({h}, {w}, channels) as DenseCRF2D({w}, {h}), got {image.shape}")
-        scales = _validate.as_positive(srgb, "srgb", image.shape[2])
+        scales = _validate.as_scale(srgb, "srgb", image.shape[2])
         weight, options = self._term(compat, kernel, normalization, 2 + image.shape[2])
         planes = np.moveaxis(image, 2, 0).copy()
         self._add(BilateralKernel(planes, _rows_first(sxy), scales, weight, channel_axis=0, **options))
@@ -382,7 +382,7 @@ def _described(value: Any) -> str:
 
 
 def _rows_first(sxy: Any) -> tuple[float, ...]:
-    return _validate.as_positive(sxy, "sxy", 2)[::-1]
+    return _validate.as_scale(sxy, "sxy", 2)[::-1]
 
 
 def _member(kind: type[IntEnum], value: Any, name: str) -> int:

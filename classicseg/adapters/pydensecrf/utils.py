@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,8 +105,8 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     [[0.69, 0.0], [0.69, 11.51]]
     """
     p = np.asarray(sm)
-    if p.ndim == 0 or p.dtype.kind not in "biuf":
-        raise InputTypeError(f"sm must be an array of real numbers, labels first, got {sm!r}")
+    if p.ndim == 0 or p.size == 0 or p.dtype.kind not in "biuf":
+        raise InputTypeError(f"sm must be a non-empty array of real numbers, labels first, got {sm!r}")
     if scale is not None:
         _validate.as_weight(scale, "scale")
         if not 0 < scale <= 1:
@@ -194,7 +195,7 @@ def create_pairwise_bilateral(
     (3, 6)
     """
     image = _validate.as_numbers(img, "img")
-    if not -image.ndim <= chdim < image.ndim:
+    if not (isinstance(chdim, int | np.integer) and -image.ndim <= chdim < image.ndim):
         raise InputError(f"chdim must be an axis of img, which has shape {image.shape}, or -1 for none, got {chdim!r}")
     channels = (image[np.newaxis] if chdim == -1 else np.moveaxis(image, chdim, 0)).copy()
     scales = _scales(schan, "schan")
@@ -213,6 +214,7 @@ def _positions(sdims: Sequence[float], shape: tuple[int, ...]) -> np.ndarray:
     scales = _scales(sdims, "sdims")
     if len(scales) != len(shape):
         raise InputError(f"sdims must have {len(shape)} entries for the shape {shape}, got {sdims!r}")
+    _validate.check_memory(4.0 * len(shape) * math.prod(shape), f"features of the shape {shape}")
     grid = np.indices(shape, np.float32)
     for axis, scale in zip(grid, scales, strict=True):
         axis /= scale
@@ -221,5 +223,5 @@ def _positions(sdims: Sequence[float], shape: tuple[int, ...]) -> np.ndarray:
 
 def _scales(values: Any, name: str) -> list[Any]:
     """Positive numbers, as they were given: their dtype decides how pydensecrf rounds the quotients."""
-    _validate.as_positive(values, name, None)
+    _validate.as_scale(values, name, None)
     return [values] if np.ndim(values) == 0 else list(values)

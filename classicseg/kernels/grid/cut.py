@@ -19,20 +19,28 @@ _SWEEPS = 4  # of a band in a round: by then its messages have come to rest
 
 
 @kernel
-def prepush_strips(sync, n_threads, g, first, row, shape, strips, steps, planes, n_rounds, pairs):  # type: ignore[no-untyped-def]
-    """Push flow inside each strip of a 2-D grid. `strips` holds the first row of each, and the height."""
-    _, _, width = shape
+def prepush_strips(sync, n_threads, g, first, row, sheet, shape, strips, steps, planes, n_rounds, words, pairs):  # type: ignore[no-untyped-def]
+    """Push flow inside each strip of an image, or in each slice of a volume.
+
+    `strips` holds the first row (or slice) of each, and their number; `planes` has room for each (see `prepush`).
+    """
+    depth, height, width = shape
     n_vectors = width + SKEW * (ROWS - 1)
     for_band = (3 * len(pairs) // 2 + 1) * n_vectors * PIXELS
     while True:
         strip = claim(sync, 0)
         if strip >= strips.size - 1:
             break
-        y, end = strips[strip], strips[strip + 1]
-        begin = (y // ROWS + strip) * for_band  # strips before begin at most `strip` bands more than full ones
-        prepush(
-            sync, g, first + y * row, row, end - y, width, steps, planes[begin:], n_vectors, n_rounds, _SWEEPS, pairs
-        )
+        begin, end = strips[strip], strips[strip + 1]
+        if depth == 1:
+            room = planes[(begin // ROWS + strip) * for_band :]  # every strip may end with a band that is not full
+            start = first + begin * row
+            prepush(sync, g, start, row, end - begin, width, steps, room, n_vectors, n_rounds, _SWEEPS, words, pairs)
+        else:
+            room = planes[strip * (height // ROWS + 1) * for_band :]
+            for z in range(begin, end):
+                start = first + z * sheet
+                prepush(sync, g, start, row, height, width, steps, room, n_vectors, n_rounds, _SWEEPS, words, pairs)
 
 
 @kernel

@@ -25,3 +25,12 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  #
                 edge += 1
             total += in_row
     return total * weights[0] if one_weight else total
+
+
+@kernel
+def unary_energy(labels, unary):  # type: ignore[no-untyped-def]
+    """Sum of the cost (flat, label axis first) of the label of each pixel."""
+    total = 0.0
+    for pixel in range(labels.size):
+        total += unary[labels[pixel] * labels.size + pixel]
+    return total

@@ -33,8 +33,8 @@ _ROOT, _FREE, _ORPHAN, _CODE = 128, 129, 130, 255
 # Beside the parent, a flag of each tree: the pixel waits in the queue of its next level.
 _QUEUED = 256
 
-# Words of the state: head and tail of the two queues, and the deepest bucket of orphans in use.
-_HEAD, _TAIL, _DEEPEST = 0, 2, 4
+# Words of the state: head and tail of the two queues, the deepest bucket of orphans in use, orphans so far.
+_HEAD, _TAIL, _DEEPEST, _ORPHANS = 0, 2, 4, 5
 
 Net = namedtuple("Net", "g steps buckets source_queue sink_queue state n pairs")
 """What all parts of the algorithm share. Pointers, but for the number of pixels n and the tuple of K zeros."""
@@ -151,6 +151,7 @@ def _adopt(net, depth, limit, sign):  # type: ignore[no-untyped-def]
             depth += 1
             continue
         net.buckets[depth] = g[node + depth_at + 2]
+        net.state[_ORPHANS] += 1
         above = np.int32(sign * (depth - 1))
         best, best_k = limit, np.int64(-1)
         if depth > 1:
@@ -266,6 +267,11 @@ def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: igno
     pairs : tuple
         K zeros.
 
+    Returns
+    -------
+    int
+        How many orphans looked for a parent: what most of the time was spent on.
+
     Notes
     -----
     The marked pixels are the same for every maximum flow: the smallest set that a minimum cut can put on the side of
@@ -292,3 +298,4 @@ def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: igno
             sink_depth += 1
         source_grows = source_depth == 1 or _waiting(net, 1) > 0
         sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
+    return net.state[_ORPHANS]

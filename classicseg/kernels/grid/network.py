@@ -57,8 +57,8 @@ def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero
         K zeros.
     """
     depth, height, width = shape
-    # Edges add to the excess of the pixel below or behind, so rows are begun one row, slices one slice ahead.
-    ahead = 1 if depth == 1 else height
+    # Edges add to the excess of pixels below or behind, so rows are begun ahead of the edges that end there.
+    ahead = 1 if depth == 1 else height + 1
     for i in range(depth * height + ahead):
         if i < depth * height:
             node = first + i // height * sheet + i % height * row
@@ -155,30 +155,3 @@ def read_cut(g, first, row, sheet, shape, zero, one, labels, pairs):  # type: ig
                 node += words
                 pixel += 1
     return changed
-
-
-@kernel
-def hardness(g, first, row, shape, steps, pairs):  # type: ignore[no-untyped-def]
-    """How much pushing before the search promises on a 2-D grid: 0 if little, else the number of rounds it is worth.
-
-    Looks at every fourth row: how often neighbours disagree, and how strong edges are next to the excess.
-    """
-    _, height, width = shape
-    net, words = pointer(g), len(pairs) + EXTRA
-    conflicts, edges, capacity, excess = 0, 0, 0.0, 0.0
-    for y in range(0, height, 4):
-        node = first + y * row
-        for _ in range(width):
-            room, mine = 0.0, net[node + len(pairs)]
-            for k in range(len(pairs)):
-                room += net[node + k]
-            if net[node] > 0:
-                edges += 1
-                theirs = net[node + steps[0] + len(pairs)]
-                conflicts += 1 if (mine > 0 and theirs < 0) or (mine < 0 and theirs > 0) else 0
-            capacity += room
-            excess += min(room, np.float64(abs(mine)))
-            node += words
-    if conflicts * 50 < edges or excess <= 0:
-        return 0
-    return np.int64(np.rint(np.log2(max(1.0, capacity / excess))))

@@ -174,9 +174,9 @@ _COLUMNS = 64  # of a tile of 16 rows that is copied at a time: it fits the firs
 
 
 @inline
-def _load_band(g, first, row, band, height, width, planes, n_vectors, pairs):  # type: ignore[no-untyped-def]
+def _load_band(g, first, row, band, height, width, planes, n_vectors, words, pairs):  # type: ignore[no-untyped-def]
     """Copy excess and capacities of the records of a band into its planes."""
-    half, words = len(pairs) // 2, len(pairs) + EXTRA
+    half, excess = len(pairs) // 2, words - EXTRA
     n_planes = 3 * half + 1
     plane = n_vectors * PIXELS
     net, cells = pointer(g), pointer(planes)
@@ -188,7 +188,7 @@ def _load_band(g, first, row, band, height, width, planes, n_vectors, pairs):  #
             node = first + (band * ROWS + r) * row + start * words
             at = _slot(band * ROWS + r, start, n_vectors, n_planes)
             for _ in range(start, min(start + _COLUMNS, width)):
-                cells[at] = np.float32(net[node + len(pairs)])
+                cells[at] = np.float32(net[node + excess])
                 for k in range(half):
                     cells[at + (k + 1) * plane] = np.float32(net[node + 2 * k])
                 node += words
@@ -196,9 +196,9 @@ def _load_band(g, first, row, band, height, width, planes, n_vectors, pairs):  #
 
 
 @inline
-def _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, pairs):  # type: ignore[no-untyped-def]
+def _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, words, pairs):  # type: ignore[no-untyped-def]
     """Push the flow that the messages stand for over the edges that begin in a band."""
-    half, words = len(pairs) // 2, len(pairs) + EXTRA
+    half, excess = len(pairs) // 2, words - EXTRA
     n_planes = 3 * half + 1
     plane = n_vectors * PIXELS
     net, cells, step = pointer(g), pointer(planes), pointer(steps)
@@ -210,7 +210,7 @@ def _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, pa
             at = _slot(y, start, n_vectors, n_planes)
             below = _slot(y + 1, start, n_vectors, n_planes)
             for _ in range(start, min(start + _COLUMNS, width)):
-                kept = net[node + len(pairs)]
+                kept = net[node + excess]
                 for k in range(half):
                     room = net[node + 2 * k]
                     if room > 0:
@@ -222,15 +222,15 @@ def _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, pa
                         kept -= flow
                         net[node + 2 * k] = np.int32(room - flow)
                         net[other + 2 * k + 1] += np.int32(flow)
-                        net[other + len(pairs)] += np.int32(flow)
-                net[node + len(pairs)] = np.int32(kept)
+                        net[other + excess] += np.int32(flow)
+                net[node + excess] = np.int32(kept)
                 node += words
                 at += PIXELS
                 below += PIXELS
 
 
 @kernel
-def prepush(sync, g, first, row, height, width, steps, planes, n_vectors, n_rounds, n_sweeps, pairs):  # type: ignore[no-untyped-def]
+def prepush(sync, g, first, row, height, width, steps, planes, n_vectors, n_rounds, n_sweeps, words, pairs):  # type: ignore[no-untyped-def]
     """Push flow inside a rectangle of a 2-D grid whose edges have the same capacity in both directions.
 
     Parameters
@@ -250,13 +250,15 @@ def prepush(sync, g, first, row, height, width, steps, planes, n_vectors, n_roun
         ``width + SKEW * (ROWS - 1)``.
     n_rounds, n_sweeps : int
         Rounds over all bands, and sweeps of each band in a round.
+    words : int
+        Length of a record; it may have more directions than are used here.
     pairs : tuple
-        K zeros, K = 4 or 8.
+        K zeros for the first K directions, which must be those of a 4- or 8-connected image.
     """
     n_bands = (height + ROWS - 1) // ROWS
     share = 2.0 / len(pairs)
     for band in range(n_bands):
-        _load_band(g, first, row, band, height, width, planes, n_vectors, pairs)
+        _load_band(g, first, row, band, height, width, planes, n_vectors, words, pairs)
     for turn in range(n_rounds):
         for i in range(n_bands):
             if aborted(sync):
@@ -266,4 +268,4 @@ def prepush(sync, g, first, row, height, width, steps, planes, n_vectors, n_roun
                 _forward(planes, band, n_bands, n_vectors, share, pairs)
                 _backward(planes, band, n_vectors, share, pairs)
     for band in range(n_bands):
-        _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, pairs)
+        _apply_band(g, first, row, band, height, width, steps, planes, n_vectors, words, pairs)

@@ -1,4 +1,4 @@
-"""Pictures of segmentations, as plain uint8 arrays."""
+"""Labels as colours, laid over images, and pictures side by side."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def overlay(image: ArrayLike, labels: ArrayLike, *, alpha: float = 0.5, colors: 
     array = _validate.as_labels(labels, base.shape[:2], 2**31 - 1)
     mixed = (1 - share) * base + share * label_image(array, colors=colors)
     picture = mixed.round().astype(np.uint8)
-    picture[_boundaries(array)] = 255
+    picture[borders(array)] = 255
     return picture
 
 
@@ -185,7 +185,8 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
     return picture
 
 
-def _boundaries(labels: np.ndarray) -> np.ndarray:
+def borders(labels: np.ndarray) -> np.ndarray:
+    """Where labels (H, W) differ from those to the left or above, (H, W) bool."""
     edges = np.zeros(labels.shape, bool)
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     edges[1:] |= labels[1:] != labels[:-1]

@@ -1,0 +1,231 @@
+"""Writes the tables of README.md from results/*.json.
+
+    python benchmarks/render.py [--check]
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->`` and shows ``results/NAME.json``. To add one, add
+such a pair of lines where the text speaks of it; results that have no place in the text are shown at its end. A
+function below may say how a file is shown, registered by its name; without one, each row of the file becomes a row of
+the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PLACE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+REST = "\n## Other results\n"
+
+Document = dict[str, Any]
+Row = dict[str, Any]
+FORMATS: dict[str, Callable[[Document], str]] = {}
+
+
+def shows(name: str) -> Callable[[Callable[[Document], str]], Callable[[Document], str]]:
+    """Register how ``results/NAME.json`` is shown."""
+
+    def register(function: Callable[[Document], str]) -> Callable[[Document], str]:
+        FORMATS[name] = function
+        return function
+
+    return register
+
+
+def table(rows: Iterable[Row]) -> str:
+    """A Markdown table; columns in the order in which rows name them, numbers to the right."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    numeric = {c: all(isinstance(row.get(c, 0), int | float) for row in rows) for c in columns}
+    lines = ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if numeric[c] else "---" for c in columns) + "|"]
+    lines += ["| " + " | ".join(cell(row.get(c, "")) for c in columns) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict) and {"median", "q1", "q3"} <= set(value):
+        return spread(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def spread(ratio: dict[str, float]) -> str:
+    return f"**{ratio['median']:g}** ({ratio['q1']:g}–{ratio['q3']:g})"
+
+
+def gain(points: float) -> str:
+    return f"{points:+.2f}"
+
+
+@shows("dense_speed")
+def dense_speed(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        memory = row["peak_bytes_per_pixel"]
+        rows.append(
+            {
+                "case": row["case"],
+                "pydensecrf2, ms": row["ms"]["pydensecrf2"],
+                **{f"{name}: times faster": spread(r) for name, r in row["times_faster"].items()},
+                "peak memory": f"{100 * memory['classicseg'] / memory['pydensecrf2']:.0f} %",
+                "largest difference of marginals": f"{row['largest_difference_of_marginals']:.1e}",
+            }
+        )
+    return table(rows)
+
+
+@shows("quality")
+def quality(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        iou = row["mean_iou"]
+        rows.append(
+            {"data set": row["dataset"], "labels": row["labels"], "network alone": iou["before"]}
+            | {preset: gain(iou[preset] - iou["before"]) for preset in ("default", "conservative")}
+            | {
+                f"{p}, pydensecrf2 / drop-in": " / ".join(
+                    gain(iou[f"{p}: {who}"] - iou["before"]) for who in ("pydensecrf2", "drop-in")
+                )
+                for p in ("readme", "irnet", "deeplab")
+            }
+            | {
+                "equal labels": f"{100 * row['equal_labels']:.3f} %",
+                "drop-in: times faster": spread(row["drop_in_times_faster"]),
+            }
+        )
+    return table(rows)
+
+
+@shows("dense_accuracy")
+def dense_accuracy(document: Document) -> str:
+    rows = []
+    for group, figures in document["machine"]["geometric_means"].items():
+        row: Row = {"cases": group}
+        for name in ("unary only", "pydensecrf2", "fast", "high"):
+            row[f"{name}: wrong labels"] = f"{figures[name]['wrong_percent']:.3g} %"
+        for name in ("pydensecrf2", "fast", "high"):
+            row[f"{name}: mean difference of Q"] = f"{figures[name]['mean_difference']:.2g}"
+        rows.append(row)
+    return table(rows)
+
+
+@shows("choose_defaults")
+def choose_defaults(document: Document) -> str:
+    presets = [row for row in document["rows"] if row["table"] == "presets"]
+    seen = [
+        {"preset": row["preset"], "chosen on": row["chosen_on"]} | {k: gain(v) for k, v in row["gain"].items()}
+        for row in presets
+        if row["chosen_on"] != "no volumes"
+    ]
+    unseen = [
+        {"preset": row["preset"]} | {k: gain(v) for k, v in row["gain"].items()}
+        for row in presets
+        if row["chosen_on"] == "no volumes"
+    ]
+    sizes = [
+        {"size of images": f"x {row['size']:g}", "range": way} | {k: gain(v) for k, v in row[way].items()}
+        for row in document["rows"]
+        if row["table"] == "sizes"
+        for way in ("share of the image", "pixels")
+    ]
+    return "\n".join(table(rows) for rows in (seen, unseen, sizes) if rows)
+
+
+@shows("grid_speed_binary4")
+@shows("grid_speed_binary8")
+@shows("grid_speed_volumes")
+def cuts(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        if row["part"] == "summary":
+            name = f"{row['connectivity']} neighbours, {row['threads']}: worst {row['worst']:g}"
+            rows.append({"problem": f"**{name}, geometric mean {row['geometric_mean']:g}**"})
+            continue
+        faster = {f"{name}: times faster": spread(ratio) for name, ratio in row["times_faster"].items()}
+        rows.append(
+            {"problem": row["problem"], "pixels": row["pixels"], "PyMaxflow, ms": row["ms"]["PyMaxflow"], **faster}
+        )
+    return table(rows)
+
+
+@shows("grid_speed_expansion")
+def expansion(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        if row["part"] == "summary":
+            rows.append({"problem": f"**{row['threads']}: worst {row['worst']:g}, mean {row['geometric_mean']:g}**"})
+            continue
+        rows.append(
+            {
+                "problem": row["problem"],
+                "gco-wrapper, ms": row["ms"]["gco"],
+                "times faster": spread(row["times_faster_than_gco"]["1 thread"]),
+                "energy above gco's, %": row["above_gco_percent"],
+                "times faster than PyMaxflow": spread(row["times_faster_than_pymaxflow"])
+                if "times_faster_than_pymaxflow" in row
+                else "",
+            }
+        )
+    return table(rows)
+
+
+@shows("split_quality")
+def split_quality(document: Document) -> str:
+    left_out = {"parameters_used", "per_image"}
+    return table({key: value for key, value in row.items() if key not in left_out} for row in document["rows"])
+
+
+def machine(document: Document) -> str:
+    about = document.get("machine", {})
+    parts = [about.get("processor"), about.get("date")]
+    if "processors_used" in about:
+        parts.insert(1, f"{about['processors_used']} processors")
+    if (about.get("load_at_start") or 0) > 1:
+        parts.append(f"other jobs were running (load {about['load_at_start']:.0f}): ratios are worth more than times")
+    return "*" + ", ".join(str(part) for part in parts if part) + "*\n"
+
+
+def rendered(name: str) -> str:
+    file = HERE / "results" / f"{name}.json"
+    if not file.exists():
+        return "*not measured yet*\n"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    show = FORMATS.get(name, lambda d: table(d["rows"]))
+    return f"{show(document)}\n{machine(document)}"
+
+
+def filled(text: str) -> str:
+    """The text with all its tables up to date, and results without a place at its end."""
+    text = text.split(REST)[0].rstrip("\n") + "\n"
+    text = PLACE.sub(lambda found: f"{found[1]}\n{rendered(found[2])}\n{found[3]}", text)
+    placed = {found[2] for found in PLACE.finditer(text)}
+    rest = sorted(file.stem for file in (HERE / "results").glob("*.json") if file.stem not in placed)
+    if rest:
+        text += REST + "".join(f"\n### {name}\n\n{rendered(name)}" for name in rest)
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
+    options = parser.parse_args()
+    page = HERE / "README.md"
+    before = page.read_text(encoding="utf-8")
+    after = filled(before)
+    if options.check:
+        sys.exit("README.md is out of date: python benchmarks/render.py" if after != before else 0)
+    page.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Segment a photo by split-and-merge: split into homogeneous blocks, merge neighbouring ones."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+SUMMARY = "photo in, regions out, by split-and-merge"
+_PREDICATES = ("range", "std", "mean")
+_RECORDED = 1_000_000
+"""Pixels up to which steps are drawn."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument("-t", "--threshold", type=float, default=24.0, help="in the units of the image (default: 24)")
+    parser.add_argument(
+        "--predicate", choices=_PREDICATES, default="range",
+        help="what may be at most the threshold: the range of a region, its standard deviation, or the difference of"
+        " the means of its parts (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png, .npy or .tif")
+    parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
+    parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
+    parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
+    parser.add_argument("--gif", type=Path, help="also write an animation of the split and the merge")
+    parser.add_argument("--table", type=Path, help="also write the region table as .csv")
+    parser.add_argument("--gray", action="store_true", help="take the mean of the channels first")
+    parser.add_argument("--min-size", type=int, default=1, metavar="N", help="smallest side of a block (default: 1)")
+    parser.add_argument("--max-depth", type=int, metavar="N", help="split a block at most so many times over")
+    parser.add_argument("--min-area", type=int, default=1, metavar="N", help="smaller regions join a neighbour")
+    parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
+    parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
+    parser.add_argument("--threads", type=int, help="default: all processors")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, segment, write, report."""
+    import numpy as np
+
+    from classicseg import io, plot
+    from classicseg.errors import InputError
+    from classicseg.splitmerge import homogeneity
+    from classicseg.splitmerge._input import channel_axis_of
+    from classicseg.splitmerge.split_merge import quadtree, split_and_merge
+
+    kinds = {"range": homogeneity.Range, "std": homogeneity.StdDev, "mean": homogeneity.MeanDifference}
+    predicate = kinds[options.predicate](options.threshold)
+    image = io.read_image(options.image)
+    if options.gray and image.ndim == 3 and image.shape[-1] in (3, 4):
+        image = image[..., :3].mean(axis=-1).round().astype(image.dtype)
+    spatial = image.shape[:-1] if channel_axis_of(image.shape, "auto") is not None else image.shape
+    if len(spatial) != 2 and any((options.overlay, options.regions, options.quadtree, options.gif)):
+        raise InputError(f"pictures are made of images of two axes, got shape {image.shape}")
+    if options.gif is not None and image.size > 3 * _RECORDED:
+        raise InputError(f"--gif draws every step of images of up to {_RECORDED} pixels, got shape {image.shape}")
+    blocks: dict[str, Any] = {"min_size": options.min_size, "max_depth": options.max_depth}
+    start = time.perf_counter()
+    result = split_and_merge(
+        image,
+        predicate,
+        **blocks,
+        connectivity=options.connectivity,
+        merge=None if options.merge == "none" else options.merge,
+        min_area=options.min_area,
+        return_regions=True,
+        record=options.gif is not None,
+        n_threads=options.threads,
+    )
+    seconds = time.perf_counter() - start
+    io.write_labels(options.output, result.labels)
+    zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
+    if options.overlay is not None:
+        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in (image, result.labels)]
+        io.write_image(options.overlay, plot.overlay(*large, alpha=0.35))
+    if options.regions is not None:
+        io.write_image(options.regions, plot.regions(image, result.labels))
+    if options.quadtree is not None:
+        leaves = quadtree(image, predicate, **blocks)
+        io.write_image(options.quadtree, plot.quadtree(image, leaves, zoom=zoom))
+    if options.gif is not None:
+        io.write_animation(options.gif, plot.split_and_merge_frames(image, result.record))
+    if options.table is not None:
+        _write_table(options.table, result.regions)
+    report = {
+        "output": str(options.output),
+        "shape": list(result.labels.shape),
+        "predicate": repr(predicate),
+        "merge": options.merge,
+        "n_regions": result.n_regions,
+        "seconds": round(seconds, 4),
+    }
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return
+    size = " x ".join(map(str, result.labels.shape))
+    print(f"{options.output}: {size} pixels, {result.n_regions} regions under {predicate!r} in {seconds:.2f} s")
+
+
+def _write_table(path: Path, table: dict[str, Any]) -> None:
+    columns = [name for name in table if name != "neighbours"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*columns, "neighbours"])
+        rows = zip(*(table[name].tolist() for name in columns), strict=True)
+        for row, near in zip(rows, table["neighbours"], strict=True):
+            writer.writerow([*row, " ".join(map(str, near.tolist()))])

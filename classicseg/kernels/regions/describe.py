@@ -1,0 +1,74 @@
+"""Measures of the regions of a label image."""
+
+from __future__ import annotations
+
+from classicseg._jit import kernel
+from classicseg.kernels.regions.statistics import add_pixel, clear_row
+
+
+@kernel
+def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):  # type: ignore[no-untyped-def]
+    """Statistics, bounding boxes, sums of positions and perimeters of the regions 1 to n; 0 is no region.
+
+    labels : (D, H, W) int32; image : (D, H, W, C)
+    rows : (n, row size); boxes : (n, 6) int32, first and last + 1 along z, y, x
+    centers : (n, 3) float64; perimeters : (n,) int64, sides of pixels that face another region or the outside
+    """
+    for r in range(rows.shape[0]):
+        clear_row(rows, r, image.shape[3])
+        perimeters[r] = 0
+        for axis in range(3):
+            boxes[r, 2 * axis], boxes[r, 2 * axis + 1] = 2147483647, 0
+            centers[r, axis] = 0.0
+    flat = labels.shape[0] == 1
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            for x in range(labels.shape[2]):
+                label = labels[z, y, x]
+                if label == 0:
+                    continue
+                r = label - 1
+                add_pixel(rows, r, image, z, y, x, bins)
+                for axis in range(3):
+                    at = z if axis == 0 else y if axis == 1 else x
+                    boxes[r, 2 * axis] = min(boxes[r, 2 * axis], at)
+                    boxes[r, 2 * axis + 1] = max(boxes[r, 2 * axis + 1], at + 1)
+                    centers[r, axis] += at
+                    if axis == 0 and flat:
+                        continue
+                    for step in (-1, 1):
+                        v = z + step if axis == 0 else z
+                        u = y + step if axis == 1 else y
+                        t = x + step if axis == 2 else x
+                        inside = 0 <= v < labels.shape[0] and 0 <= u < labels.shape[1] and 0 <= t < labels.shape[2]
+                        if not inside or labels[v, u, t] != label:
+                            perimeters[r] += 1
+
+
+@kernel
+def list_neighbours(labels, offsets, pairs):  # type: ignore[no-untyped-def]
+    """Write the pairs (smaller, larger) of regions that touch, some more than once; returns how many were found.
+
+    labels : (D, H, W) int32, 0 is no region; offsets : (k, 3) int64
+    pairs : (m, 2) int32; only the first m are written
+    """
+    n = 0
+    last_a, last_b = -1, -1
+    for k in range(offsets.shape[0]):
+        for z in range(labels.shape[0]):
+            for y in range(labels.shape[1]):
+                for x in range(labels.shape[2]):
+                    v, u, t = z + offsets[k, 0], y + offsets[k, 1], x + offsets[k, 2]
+                    if not (0 <= v < labels.shape[0] and 0 <= u < labels.shape[1] and 0 <= t < labels.shape[2]):
+                        continue
+                    a, b = labels[z, y, x], labels[v, u, t]
+                    if a == b or a == 0 or b == 0:
+                        continue
+                    a, b = min(a, b), max(a, b)
+                    if a == last_a and b == last_b:
+                        continue
+                    if n < pairs.shape[0]:
+                        pairs[n, 0], pairs[n, 1] = a, b
+                    last_a, last_b = a, b
+                    n += 1
+    return n

@@ -1,0 +1,170 @@
+"""Homogeneity predicates as small programs, run on rows of statistics (see :mod:`.statistics`).
+
+A program is in postfix order: every instruction pushes true or false, "and" and "or" replace two by one. So one
+compiled interpreter serves every combination of predicates, and a user's own function is called by its address.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from classicseg._jit import inline
+
+AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
+"""Instructions; a program is (n, 3) float64: instruction, threshold, second number."""
+MAX_OPEN = 60
+"""How many answers may wait for an "and" or "or"."""
+
+
+@intrinsic
+def _call(typing: Any, address: Any, rows: Any, r: Any, n_channels: Any, n_bins: Any) -> Any:
+    """Call a C function ``int8 f(double *row, int64 n_channels, int64 n_bins)``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[1])(context, builder, args[1])
+        length = builder.extract_value(array.shape, 1)
+        row = builder.gep(array.data, [builder.mul(args[2], length)])
+        whole = ir.IntType(64)
+        kind = ir.FunctionType(ir.IntType(8), [row.type, whole, whole])
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        return builder.icmp_unsigned(
+            "!=", builder.call(function, [row, args[3], args[4]]), ir.Constant(ir.IntType(8), 0)
+        )
+
+    return types.boolean(types.int64, rows, types.intp, types.int64, types.int64), codegen
+
+
+@inline
+def _range(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
+    for c in range(n_channels):
+        if rows[whole, 1 + 3 * n_channels + c] - rows[whole, 1 + 2 * n_channels + c] > threshold:
+            return False
+    return True
+
+
+@inline
+def _variance(rows, r, c, n_channels):  # type: ignore[no-untyped-def]
+    mean = rows[r, 1 + c] / rows[r, 0]
+    return max(rows[r, 1 + n_channels + c] / rows[r, 0] - mean * mean, 0.0)
+
+
+@inline
+def _std(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
+    largest = 0.0
+    for c in range(n_channels):
+        largest = max(largest, _variance(rows, whole, c, n_channels))
+    return math.sqrt(largest) <= threshold
+
+
+@inline
+def _mean(rows, parts, n_parts, n_channels, threshold):  # type: ignore[no-untyped-def]
+    for c in range(n_channels):
+        low, high = float("inf"), -float("inf")
+        for i in range(n_parts):
+            r = parts[i]
+            mean = rows[r, 1 + c] / rows[r, 0]
+            low, high = min(low, mean), max(high, mean)
+        if high - low > threshold:
+            return False
+    return True
+
+
+@inline
+def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):  # type: ignore[no-untyped-def]
+    """Whether variance between the parts is at most `threshold` times that within, which is at least noise^2."""
+    n, k = rows[whole, 0], n_parts
+    if k < 2:
+        return True
+    for c in range(n_channels):
+        mean, between, within = rows[whole, 1 + c] / n, 0.0, 0.0
+        for i in range(n_parts):
+            r = parts[i]
+            gap = rows[r, 1 + c] / rows[r, 0] - mean
+            between += rows[r, 0] * gap * gap
+            within += rows[r, 0] * _variance(rows, r, c, n_channels)
+        within = max(within / (n - k) if n > k else 0.0, noise * noise)
+        if between / (k - 1) > threshold * within:
+            return False
+    return True
+
+
+@inline
+def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):  # type: ignore[no-untyped-def]
+    """Whether the area between the cumulative histograms of any two parts is at most `threshold`."""
+    for c in range(n_channels):
+        start = 1 + 4 * n_channels + c * n_bins
+        for i in range(n_parts):
+            for j in range(i):
+                a, b = parts[i], parts[j]
+                difference, area = 0.0, 0.0
+                for number in range(n_bins):
+                    difference += rows[a, start + number] / rows[a, 0] - rows[b, start + number] / rows[b, 0]
+                    area += abs(difference)
+                if area * width > threshold:
+                    return False
+    return True
+
+
+@inline
+def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):  # type: ignore[no-untyped-def]
+    """Whether no gray level parts the histogram into two classes that explain the variance and lie far apart."""
+    n = rows[whole, 0]
+    for c in range(n_channels):
+        start = 1 + 4 * n_channels + c * n_bins
+        total, squares = 0.0, 0.0
+        for number in range(n_bins):
+            total += number * rows[whole, start + number]
+            squares += number * number * rows[whole, start + number]
+        variance = squares / n - (total / n) ** 2
+        below, sum_below, best, gap = 0.0, 0.0, 0.0, 0.0
+        for number in range(n_bins - 1):
+            below += rows[whole, start + number]
+            sum_below += number * rows[whole, start + number]
+            if below > 0.0 and below < n:
+                distance = (total - sum_below) / (n - below) - sum_below / below
+                between = below * (n - below) * distance * distance / (n * n)
+                if between > best:
+                    best, gap = between, distance
+        if gap * width > contrast and best > threshold * variance:
+            return False
+    return True
+
+
+@inline
+def holds(program, addresses, bins, rows, parts, n_parts, whole, n_channels):  # type: ignore[no-untyped-def]
+    """Whether a region may be homogeneous.
+
+    parts : (n_parts,) row numbers of its parts; whole : row number of their union
+    bins : as in :func:`~.statistics.add_pixel`
+    """
+    n_bins, width = int(bins[2]), 1.0 / bins[1]
+    stack = 0  # answers as bits, the last one lowest
+    for i in range(program.shape[0]):
+        code, threshold, second = int(program[i, 0]), program[i, 1], program[i, 2]
+        if code == AND:
+            stack = (stack >> 2 << 1) | (stack & (stack >> 1) & 1)
+            continue
+        if code == OR:
+            stack = (stack >> 2 << 1) | ((stack | (stack >> 1)) & 1)
+            continue
+        if code == RANGE:
+            answer = _range(rows, whole, n_channels, threshold)
+        elif code == STD:
+            answer = _std(rows, whole, n_channels, threshold)
+        elif code == MEAN:
+            answer = _mean(rows, parts, n_parts, n_channels, threshold)
+        elif code == RATIO:
+            answer = _ratio(rows, parts, n_parts, whole, n_channels, threshold, second)
+        elif code == HISTOGRAM:
+            answer = _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width)
+        elif code == OTSU:
+            answer = _otsu(rows, whole, n_channels, n_bins, threshold, second, width)
+        else:
+            answer = _call(addresses[int(second)], rows, whole, n_channels, n_bins)
+        stack = (stack << 1) | (1 if answer else 0)
+    return (stack & 1) == 1

@@ -1,0 +1,344 @@
+"""Quadtrees and octrees of images of any size, with any number of channels, a mask, and any predicate.
+
+The tree is cut into tiles of 64 x 64 pixels (16 x 16 x 16 voxels): statistics of the blocks within a tile live only
+while it is worked on, those of tiles and larger blocks are kept. An image of two axes has one plane. As in
+:mod:`.range_tile`, cells are blocks of two pixels a side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg._jit import inline, kernel
+from classicseg.kernels.regions.predicates import holds
+from classicseg.kernels.regions.statistics import add_pixel, add_row, clear_row, copy_row, row_size
+
+FLAT_LEVEL, VOLUME_LEVEL = 6, 4
+"""Level of a tile: 2^level pixels a side."""
+EMPTY = 255
+"""Level of a cell or tile without any pixel of the mask."""
+_MAX_PARTS = 8
+
+
+@inline
+def tile_level(volume):  # type: ignore[no-untyped-def]
+    """Level of the tiles of an image or a volume."""
+    return VOLUME_LEVEL if volume else FLAT_LEVEL
+
+
+@inline
+def tile_grid(shape, volume):  # type: ignore[no-untyped-def]
+    """How many tiles there are along each axis."""
+    side = 1 << tile_level(volume)
+    return (shape[0] + side - 1) // side if volume else 1, (shape[1] + side - 1) // side, (shape[2] + side - 1) // side
+
+
+@inline
+def tile_corner(tile, shape, volume):  # type: ignore[no-untyped-def]
+    """First pixel of a tile."""
+    _, down, across = tile_grid(shape, volume)
+    side = 1 << tile_level(volume)
+    return tile // (down * across) * side, tile // across % down * side, tile % across * side
+
+
+@inline
+def _clipped(start, length, end):  # type: ignore[no-untyped-def]
+    return min(start + length, end) - start
+
+
+@inline
+def _block_area(shape, corner, side, volume):  # type: ignore[no-untyped-def]
+    deep = _clipped(corner[0], side, shape[0]) if volume else 1
+    return deep * _clipped(corner[1], side, shape[1]) * _clipped(corner[2], side, shape[2])
+
+
+@inline
+def _judge(problem, rows, r, parts, n_parts, corner, level):  # type: ignore[no-untyped-def]
+    """Level of a block if it is a leaf, 0 if it must be split, EMPTY if there is nothing in it."""
+    image, mask, volume, top_level, stop_level, program, addresses, bins = problem
+    if rows[r, 0] == 0.0:
+        return EMPTY
+    if level > top_level or rows[r, 0] < _block_area(mask.shape, corner, 1 << level, volume):
+        return 0
+    if level <= stop_level:
+        return level
+    if n_parts == 1:  # the block is its only part within the image: that one will be judged
+        return 0
+    return level if holds(program, addresses, bins, rows, parts, n_parts, r, image.shape[3]) else 0
+
+
+@inline
+def _level_start(level, top, volume):  # type: ignore[no-untyped-def]
+    """Where the rows of a level start in a tile's pyramid, finest level first."""
+    start = 0
+    for finer in range(1, level):
+        start += 1 << ((top - finer) * (3 if volume else 2))
+    return start
+
+
+@inline
+def _sum_tile(problem, corner, rows):  # type: ignore[no-untyped-def]
+    """Statistics of every block of a tile."""
+    image, mask, volume, _, _, _, _, bins = problem
+    n_channels, top = image.shape[3], tile_level(volume)
+    z0, y0, x0 = corner
+    for r in range(_level_start(top + 1, top, volume)):
+        clear_row(rows, r, n_channels)
+    side = 1 << top
+    half = side // 2
+    for z in range(z0, min(z0 + side, mask.shape[0]) if volume else z0 + 1):
+        for y in range(y0, min(y0 + side, mask.shape[1])):
+            for x in range(x0, min(x0 + side, mask.shape[2])):
+                if mask[z, y, x]:
+                    r = (((z - z0) // 2) * half + (y - y0) // 2) * half + (x - x0) // 2
+                    add_pixel(rows, r, image, z, y, x, bins)
+    for level in range(1, top):
+        at, above, side = _level_start(level, top, volume), _level_start(level + 1, top, volume), 1 << (top - level)
+        half = side // 2
+        for z in range(side if volume else 1):
+            for y in range(side):
+                for x in range(side):
+                    if rows[at + (z * side + y) * side + x, 0] > 0.0:
+                        r = above + ((z // 2) * half + y // 2) * half + x // 2
+                        add_row(rows, r, rows, at + (z * side + y) * side + x, n_channels)
+
+
+@kernel
+def sum_tiles(image, mask, volume, bins, first, last, tile_rows):  # type: ignore[no-untyped-def]
+    """Statistics of the tiles `first` to `last`.
+
+    image : (D, H, W, C); mask : (D, H, W) bool; tile_rows : (tiles, row size) float64
+    """
+    for tile in range(first, last):
+        z0, y0, x0 = tile_corner(tile, mask.shape, volume)
+        side = 1 << tile_level(volume)
+        clear_row(tile_rows, tile, image.shape[3])
+        for z in range(z0, min(z0 + side, mask.shape[0]) if volume else z0 + 1):
+            for y in range(y0, min(y0 + side, mask.shape[1])):
+                for x in range(x0, min(x0 + side, mask.shape[2])):
+                    if mask[z, y, x]:
+                        add_pixel(tile_rows, tile, image, z, y, x, bins)
+
+
+@inline
+def _quarters(grid, z, y, x, volume, start, rows, parts):  # type: ignore[no-untyped-def]
+    """Row numbers of the parts, on a grid of rows from `start`, of the block at (z, y, x) of the next grid."""
+    n = 0
+    for dz in range(2 if volume else 1):
+        for dy in range(2):
+            for dx in range(2):
+                v, u, t = 2 * z + dz if volume else 0, 2 * y + dy, 2 * x + dx
+                if v < grid[0] and u < grid[1] and t < grid[2]:
+                    r = start + (v * grid[1] + u) * grid[2] + t
+                    if rows[r, 0] > 0.0:
+                        parts[n] = r
+                        n += 1
+    return n
+
+
+@kernel
+def judge_large_blocks(  # type: ignore[no-untyped-def]
+    image, mask, volume, top_level, stop_level, program, addresses, bins, grids, rows, tile_levels
+):
+    """Decide on the blocks of the size of a tile and above.
+
+    grids : (levels, 4) int64, blocks along each axis and first row, for the tiles and every coarser level
+    rows : (blocks, row size) float64; those of tiles are given
+    tile_levels : (tiles,) uint8, result: level of the leaf that the tile lies in, 0 if it is to be split, EMPTY
+    """
+    problem = (image, mask, volume, top_level, stop_level, program, addresses, bins)
+    parts, finest = np.empty(_MAX_PARTS, np.int64), tile_level(volume)
+    n_channels, n_levels = image.shape[3], grids.shape[0]
+    found = np.zeros(rows.shape[0], np.uint8)
+    for k in range(1, n_levels):
+        for z in range(grids[k, 0]):
+            for y in range(grids[k, 1]):
+                for x in range(grids[k, 2]):
+                    r = grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x
+                    clear_row(rows, r, n_channels)
+                    n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, parts)
+                    for i in range(n):
+                        add_row(rows, r, rows, parts[i], n_channels)
+    for k in range(n_levels - 1, -1, -1):
+        side = 1 << (finest + k)
+        for z in range(grids[k, 0]):
+            for y in range(grids[k, 1]):
+                for x in range(grids[k, 2]):
+                    r = grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x
+                    above = 0
+                    if k + 1 < n_levels:
+                        up = grids[k + 1]
+                        above = found[up[3] + ((z // 2 if volume else 0) * up[1] + y // 2) * up[2] + x // 2]
+                    if above > 0:
+                        found[r] = above
+                    elif k > 0:
+                        n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, parts)
+                        found[r] = _judge(problem, rows, r, parts, n, (z * side, y * side, x * side), finest + k)
+                    elif rows[r, 0] == 0.0:
+                        found[r] = EMPTY  # full tiles are judged when they are split, by their own parts
+    for tile in range(tile_levels.size):
+        tile_levels[tile] = found[tile]
+
+
+@inline
+def _judge_tile(problem, corner, rows, parts, levels, above):  # type: ignore[no-untyped-def]
+    """Level of the leaf of every cell of a tile; `levels` and `above` are as long as there are cells."""
+    image, mask, volume, _, _, _, _, bins = problem
+    n_channels, top = image.shape[3], tile_level(volume)
+    pixels = _level_start(top + 1, top, volume)  # rows for the pixels of one cell
+    for level in range(top, 0, -1):
+        side, at = 1 << (top - level), _level_start(level, top, volume)
+        finer = (2 * side if volume else 1, 2 * side, 2 * side)
+        for z in range(side if volume else 1):
+            for y in range(side):
+                for x in range(side):
+                    here = (z * side + y) * side + x
+                    inherited = 0
+                    if level < top:
+                        inherited = int(above[((z // 2) * (side // 2) + y // 2) * (side // 2) + x // 2])
+                    if inherited > 0:
+                        levels[here] = inherited
+                        continue
+                    block = (
+                        corner[0] + (z << level if volume else 0),
+                        corner[1] + (y << level),
+                        corner[2] + (x << level),
+                    )
+                    n = 0
+                    if level > 1:
+                        n = _quarters(finer, z, y, x, volume, _level_start(level - 1, top, volume), rows, parts)
+                    elif rows[at + here, 0] > 0.0:
+                        for v in range(block[0], min(block[0] + 2, mask.shape[0]) if volume else block[0] + 1):
+                            for u in range(block[1], min(block[1] + 2, mask.shape[1])):
+                                for t in range(block[2], min(block[2] + 2, mask.shape[2])):
+                                    if mask[v, u, t]:
+                                        clear_row(rows, pixels + n, n_channels)
+                                        add_pixel(rows, pixels + n, image, v, u, t, bins)
+                                        parts[n] = pixels + n
+                                        n += 1
+                    levels[here] = _judge(problem, rows, at + here, parts, n, block, level)
+        for i in range(side * side * (side if volume else 1)):
+            above[i] = levels[i]
+
+
+@kernel
+def split_tiles(  # type: ignore[no-untyped-def]
+    image, mask, volume, top_level, stop_level, program, addresses, bins, first, last, tile_levels, cells, n_leaves
+):
+    """Split the tiles `first` to `last`.
+
+    cells : (tiles, cells) uint8, result: level of the leaf of each cell, 0 where each pixel is one
+    n_leaves : (tiles,) int64, result: leaves that start in the tile
+    """
+    problem = (image, mask, volume, top_level, stop_level, program, addresses, bins)
+    top, n_channels = tile_level(volume), image.shape[3]
+    rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, row_size(n_channels, int(bins[2]))), np.float64)
+    parts, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
+    for tile in range(first, last):
+        corner = tile_corner(tile, mask.shape, volume)
+        if tile_levels[tile] > 0:
+            cells[tile] = tile_levels[tile]
+        else:
+            _sum_tile(problem, corner, rows)
+            _judge_tile(problem, corner, rows, parts, cells[tile], above)
+        n_leaves[tile] = _count_leaves(mask, corner, volume, cells[tile])
+
+
+@inline
+def _cell(corner, cell, volume):  # type: ignore[no-untyped-def]
+    """First pixel of a cell of a tile."""
+    half = 1 << (tile_level(volume) - 1)
+    return corner[0] + 2 * (cell // (half * half)), corner[1] + 2 * (cell // half % half), corner[2] + 2 * (cell % half)
+
+
+@inline
+def _starts_leaf(at, level, volume):  # type: ignore[no-untyped-def]
+    within = (1 << level) - 1
+    return (at[0] & within if volume else 0) + (at[1] & within) + (at[2] & within) == 0
+
+
+@inline
+def _count_leaves(mask, corner, volume, levels):  # type: ignore[no-untyped-def]
+    count = 0
+    for cell in range(levels.size):
+        at = _cell(corner, cell, volume)
+        if levels[cell] == 0:
+            for z in range(at[0], min(at[0] + 2, mask.shape[0])):
+                for y in range(at[1], min(at[1] + 2, mask.shape[1])):
+                    for x in range(at[2], min(at[2] + 2, mask.shape[2])):
+                        count += mask[z, y, x]
+        elif levels[cell] != EMPTY and _starts_leaf(at, int(levels[cell]), volume):
+            count += 1
+    return count
+
+
+@kernel
+def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):  # type: ignore[no-untyped-def]
+    """Number the leaves that start in the tiles `first` to `last`.
+
+    starts : (tiles,) int64, number of the first leaf of each tile
+    blocks : (leaves, 4) int32, result: corner (z, y, x) and level
+    labels : (D, H, W) int32, result: number of the leaf at its first pixel, and -1 outside the mask
+    """
+    for tile in range(first, last):
+        corner, number = tile_corner(tile, mask.shape, volume), starts[tile]
+        for cell in range(cells.shape[1]):
+            at, level = _cell(corner, cell, volume), int(cells[tile, cell])
+            if level != EMPTY and level > 0 and _starts_leaf(at, level, volume):
+                blocks[number, 0], blocks[number, 1], blocks[number, 2], blocks[number, 3] = at[0], at[1], at[2], level
+                labels[at[0], at[1], at[2]] = number
+                number += 1
+            elif level == 0 or level == EMPTY:
+                for z in range(at[0], min(at[0] + 2, mask.shape[0])):
+                    for y in range(at[1], min(at[1] + 2, mask.shape[1])):
+                        for x in range(at[2], min(at[2] + 2, mask.shape[2])):
+                            if not mask[z, y, x]:
+                                labels[z, y, x] = -1
+                                continue
+                            blocks[number, 0], blocks[number, 1], blocks[number, 2], blocks[number, 3] = z, y, x, 0
+                            labels[z, y, x] = number
+                            number += 1
+
+
+@kernel
+def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):  # type: ignore[no-untyped-def]
+    """Give every pixel of the tiles `first` to `last` the number of its leaf, and sum up its statistics.
+
+    rows : (leaves, row size) float64, result; leaves larger than a tile are left to :func:`sum_large_leaves`
+    """
+    finest, n_channels = tile_level(volume), image.shape[3]
+    for tile in range(first, last):
+        corner = tile_corner(tile, mask.shape, volume)
+        for cell in range(cells.shape[1]):
+            at, level = _cell(corner, cell, volume), int(cells[tile, cell])
+            if level == EMPTY:
+                continue
+            within = (1 << level) - 1
+            anchor = (at[0] & ~within if volume else at[0], at[1] & ~within, at[2] & ~within)
+            for z in range(at[0], min(at[0] + 2, mask.shape[0])):
+                for y in range(at[1], min(at[1] + 2, mask.shape[1])):
+                    for x in range(at[2], min(at[2] + 2, mask.shape[2])):
+                        if not mask[z, y, x]:
+                            continue
+                        if level > 0:
+                            labels[z, y, x] = labels[anchor[0], anchor[1], anchor[2]]
+                        leaf = labels[z, y, x]
+                        if level <= finest:
+                            if level == 0 or (z == anchor[0] and y == anchor[1] and x == anchor[2]):
+                                clear_row(rows, leaf, n_channels)
+                            add_pixel(rows, leaf, image, z, y, x, bins)
+
+
+@kernel
+def sum_large_leaves(volume, blocks, grids, block_rows, rows):  # type: ignore[no-untyped-def]
+    """Copy the statistics of leaves that are larger than a tile from those of the blocks."""
+    finest = tile_level(volume)
+    for leaf in range(blocks.shape[0]):
+        k = blocks[leaf, 3] - finest
+        if k > 0:
+            z, y, x = (
+                blocks[leaf, 0] >> blocks[leaf, 3],
+                blocks[leaf, 1] >> blocks[leaf, 3],
+                blocks[leaf, 2] >> blocks[leaf, 3],
+            )
+            copy_row(rows, leaf, block_rows, grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x)

@@ -1,0 +1,315 @@
+"""Split-and-merge of one tile of 64 x 64 gray pixels under "largest minus smallest value <= threshold".
+
+A tile is small enough for all of this to stay in the processor's first caches. Because the range of a block is never
+smaller than that of its parts, the tree can be read off bottom-up: the leaf of a pixel is its largest homogeneous
+block. Positions are in *cells* of 2 x 2 pixels, 32 x 32 of them: a cell either lies in one leaf or holds four leaves of
+one pixel each, so that no number has to be stored per pixel.
+
+For the same reason a merge that fails once fails for ever, and one pass over the edges in the order of their
+difference settles everything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg._jit import inline
+from classicseg.kernels.regions.unions import find
+from classicseg.kernels.simd import item, put
+
+TILE = 64
+CELLS = TILE // 2
+LEVELS = 6
+"""Level of a tile: blocks of level l have 2^l pixels a side."""
+BUCKETS = 128
+"""Edges are sorted by their difference in so many steps."""
+MAX_EDGES = 2 * TILE * (TILE - 1)
+
+_LOCAL = 12  # bits of a leaf number in a packed edge
+_LOCAL_MASK = (1 << _LOCAL) - 1
+
+
+@inline
+def load_tile(flat, stride, y0, x0, height, width, pixels):  # type: ignore[no-untyped-def]
+    """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is.
+
+    flat : (H * stride,) the image
+    """
+    for y in range(TILE):
+        start, base = (y0 + min(y, height - 1)) * stride + x0, y * TILE
+        if width == TILE:
+            for x in range(TILE):
+                put(pixels, base + x, item(flat, start + x))
+        else:
+            for x in range(TILE):
+                put(pixels, base + x, item(flat, start + min(x, width - 1)))
+
+
+@inline
+def _smaller(a, b):  # type: ignore[no-untyped-def]
+    return a if a < b else b
+
+
+@inline
+def _larger(a, b):  # type: ignore[no-untyped-def]
+    return a if a > b else b
+
+
+@inline
+def _halve(source, at, side, target, to, row, pick):  # type: ignore[no-untyped-def]
+    """From side x side values to a quarter of them, `pick` of each 2 x 2."""
+    half = side // 2
+    for y in range(half):
+        upper = at + 2 * y * side
+        for x in range(side):
+            put(row, x, pick(item(source, upper + x), item(source, upper + side + x)))
+        base = to + y * half
+        for x in range(half):
+            put(target, base + x, pick(item(row, 2 * x), item(row, 2 * x + 1)))
+
+
+@inline
+def build_pyramid(pixels, low, high, row):  # type: ignore[no-untyped-def]
+    """Smallest and largest value of every block; level l starts where the finer ones end, the tile itself is last."""
+    _halve(pixels, 0, TILE, low, 0, row, _smaller)
+    _halve(pixels, 0, TILE, high, 0, row, _larger)
+    at, side = 0, CELLS
+    while side > 1:
+        _halve(low, at, side, low, at + side * side, row, _smaller)
+        _halve(high, at, side, high, at + side * side, row, _larger)
+        at += side * side
+        side //= 2
+
+
+@inline
+def _level_start(level):  # type: ignore[no-untyped-def]
+    """Where a level starts in the pyramid: 32^2 blocks of level 1 come first, then 16^2 of level 2, and so on."""
+    return ((1 << (2 * LEVELS)) - (1 << (2 * (LEVELS + 1 - level)))) // 3
+
+
+@inline
+def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untyped-def]
+    """Level of the leaf of every cell, 0 where its pixels are leaves; `levels` is as long as the pyramid."""
+    wide = limit.dtype.type
+    at, side, level = low.size - 1, 1, LEVELS
+    levels[at] = LEVELS if wide(high[at]) - wide(low[at]) <= limit[0] else 0
+    while level > 1:
+        level -= 1
+        above, side = at, 2 * side
+        at -= side * side
+        forced = level <= stop_level
+        for y in range(side):
+            base, parent = at + y * side, above + (y // 2) * (side // 2)
+            for x in range(side):
+                homogeneous = forced or wide(item(high, base + x)) - wide(item(low, base + x)) <= limit[0]
+                own = np.uint8(level) if homogeneous else np.uint8(0)
+                put(levels, base + x, _larger(item(levels, parent + (x >> 1)), own))
+
+
+@inline
+def _start_leaf(leaves, number, smallest, largest, total):  # type: ignore[no-untyped-def]
+    """A leaf of one pixel, or one whose mean comes later."""
+    low, high, sums, means = leaves[1], leaves[2], leaves[3], leaves[5]
+    put(low, number, low.dtype.type(smallest))
+    put(high, number, high.dtype.type(largest))
+    put(sums, number, sums.dtype.type(total))
+    put(means, number, np.float32(total))
+
+
+@inline
+def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # type: ignore[no-untyped-def]
+    """Fill the records of all leaves and, for every cell, the number of its leaf or of the first of its four.
+
+    Cells are visited row by row, and the four pixels of a cell likewise. A pixel beyond the image gets a number but
+    counts 0 pixels. Returns how many leaves there are.
+    """
+    parent, counts, means, sums = leaves[0], leaves[4], leaves[5], leaves[3]
+    add_up = sums.dtype.type
+    for leaf in range(parent.size):
+        put(parent, leaf, np.int32(leaf))
+    for leaf in range(parent.size):
+        put(counts, leaf, np.int32(1))
+    number = 0
+    for y in range((height + 1) // 2):
+        for x in range((width + 1) // 2):
+            cell, pixel = y * CELLS + x, 2 * (y * TILE + x)
+            a, b = item(pixels, pixel), item(pixels, pixel + 1)
+            c, d = item(pixels, pixel + TILE), item(pixels, pixel + TILE + 1)
+            right, below = 2 * x + 1 < width, 2 * y + 1 < height
+            level = np.int64(item(levels, cell))
+            if level == 0:
+                put(first, cell, np.int32(number))
+                _start_leaf(leaves, number, a, a, a)
+                _start_leaf(leaves, number + 1, b, b, b)
+                _start_leaf(leaves, number + 2, c, c, c)
+                _start_leaf(leaves, number + 3, d, d, d)
+                if not (right and below):
+                    counts[number + 1], counts[number + 2] = right, below
+                    counts[number + 3] = 0
+                number += 4
+                continue
+            inside = (1 << (level - 1)) - 1  # bits of a cell's position within its leaf
+            leaf = np.int64(item(first, (y & ~inside) * CELLS + (x & ~inside)))
+            if ((y | x) & inside) == 0:
+                leaf = number
+                block = _level_start(level) + (y >> (level - 1)) * (TILE >> level) + (x >> (level - 1))
+                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0)
+                put(counts, leaf, np.int32(0))
+                number += 1
+            put(first, cell, np.int32(leaf))
+            if right and below:
+                total, count = add_up(a) + add_up(b) + add_up(c) + add_up(d), 4
+            else:
+                total, count = add_up(a), 1
+                if right:
+                    total, count = total + add_up(b), count + 1
+                if below:
+                    total, count = total + add_up(c), count + 1
+            put(sums, leaf, item(sums, leaf) + total)
+            put(counts, leaf, np.int32(item(counts, leaf) + count))
+    for leaf in range(number):
+        if item(counts, leaf) > 1:
+            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf)))
+    return number
+
+
+@inline
+def step_of(difference, scale):  # type: ignore[no-untyped-def]
+    """Which of the steps of the order a difference of means falls into; the last for what is no number."""
+    steps = abs(difference) * scale
+    return np.int32(steps) if steps < np.float32(BUCKETS) else np.int32(BUCKETS - 1)
+
+
+@inline
+def _note_edge(edges, count, a, b, leaves, limit, scale):  # type: ignore[no-untyped-def]
+    """Append an edge unless its two leaves can never become one; packed as difference | first | second."""
+    low, high, means = leaves[1], leaves[2], leaves[5]
+    largest = max(item(high, a), item(high, b))
+    smallest = min(item(low, a), item(low, b))
+    step = step_of(item(means, a) - item(means, b), scale)
+    put(edges, count, np.int32((step << (2 * _LOCAL)) | (a << _LOCAL) | b))
+    return count + (largest - smallest <= limit[0])
+
+
+@inline
+def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # type: ignore[no-untyped-def]
+    """List the edges between touching leaves, cell by cell: first those to the right, then those downwards."""
+    count = 0
+    for y in range((height + 1) // 2):
+        for x in range((width + 1) // 2):
+            cell = y * CELLS + x
+            level, leaf = np.int64(item(levels, cell)), np.int64(item(first, cell))
+            for down in range(2):
+                if level == 0:
+                    across = 2 if down else 1  # from the first pixel of the cell to the next one across
+                    both = 2 * (x if down else y) + 1 < (width if down else height)
+                    if 2 * (y if down else x) + 1 >= (height if down else width):
+                        continue
+                    beyond = 2 * (y if down else x) + 2 < (height if down else width)
+                    other_cell = cell + (CELLS if down else 1) if beyond else cell
+                    other, fine = np.int64(item(first, other_cell)), item(levels, other_cell) == 0
+                    count = _note_edge(edges, count, leaf, leaf + across, leaves, limit, scale)
+                    if down:
+                        if both:
+                            count = _note_edge(edges, count, leaf + 1, leaf + 3, leaves, limit, scale)
+                        if beyond:
+                            count = _note_edge(edges, count, leaf + 2, other, leaves, limit, scale)
+                            if both:
+                                count = _note_edge(
+                                    edges, count, leaf + 3, other + (1 if fine else 0), leaves, limit, scale
+                                )
+                    else:
+                        if beyond:
+                            count = _note_edge(edges, count, leaf + 1, other, leaves, limit, scale)
+                        if both:
+                            count = _note_edge(edges, count, leaf + 2, leaf + 3, leaves, limit, scale)
+                            if beyond:
+                                count = _note_edge(
+                                    edges, count, leaf + 3, other + (2 if fine else 0), leaves, limit, scale
+                                )
+                    continue
+                inside = (1 << (level - 1)) - 1
+                here, length = (y, height) if down else (x, width)
+                if (here & inside) != inside or 2 * here + 2 >= length:
+                    continue  # not at the border of the leaf, or at that of the tile
+                other_cell = cell + (CELLS if down else 1)
+                other, other_level = np.int64(item(first, other_cell)), np.int64(item(levels, other_cell))
+                if other_level == 0:
+                    count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
+                    if 2 * (x if down else y) + 1 < (width if down else height):
+                        count = _note_edge(edges, count, leaf, other + (1 if down else 2), leaves, limit, scale)
+                else:
+                    # two blocks share one edge: note it at the first cell along their common border
+                    shared = min(inside, (1 << (other_level - 1)) - 1)
+                    if ((x if down else y) & shared) == 0:
+                        count = _note_edge(edges, count, leaf, other, leaves, limit, scale)
+    return count
+
+
+@inline
+def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
+    """Stable counting sort by difference, from `edges` into `ordered`."""
+    for step in range(BUCKETS + 1):
+        starts[step] = 0
+    for e in range(count):
+        step = (item(edges, e) >> (2 * _LOCAL)) + 1
+        put(starts, step, np.int32(item(starts, step) + 1))
+    for step in range(BUCKETS):
+        starts[step + 1] += starts[step]
+    for e in range(count):
+        edge = item(edges, e)
+        step = edge >> (2 * _LOCAL)
+        place = item(starts, step)
+        put(ordered, place, edge)
+        put(starts, step, np.int32(place + 1))
+
+
+@inline
+def unite(ordered, count, leaves, limit):  # type: ignore[no-untyped-def]
+    """Merge along the edges wherever the range of both together allows it; returns how many merges there were.
+
+    Whether a merge succeeds is as hard to predict as noise: everything is written whether it does or not, without a
+    branch. Where both ends are one region already, that changes nothing.
+    """
+    parent, low, high = leaves[0], leaves[1], leaves[2]
+    n_merges = 0
+    for e in range(count):
+        edge = item(ordered, e)
+        a = np.int64(find(parent, (edge >> _LOCAL) & _LOCAL_MASK))
+        b = np.int64(find(parent, edge & _LOCAL_MASK))
+        root, other = min(a, b), max(a, b)
+        low_root, high_root = item(low, root), item(high, root)
+        smallest = _smaller(low_root, item(low, other))
+        largest = _larger(high_root, item(high, other))
+        fits = largest - smallest <= limit[0]
+        put(parent, other, np.int32(root if fits else other))
+        put(low, root, smallest if fits else low_root)
+        put(high, root, largest if fits else high_root)
+        n_merges += fits and a != b
+    return n_merges
+
+
+@inline
+def close_regions(leaves, n_leaves, names, table, at):  # type: ignore[no-untyped-def]
+    """Write the regions of a tile into the table from entry `at` on; `names` of all leaves: their regions from 0."""
+    parent, low, high, sums, counts = leaves[0], leaves[1], leaves[2], leaves[3], leaves[4]
+    n_regions = 0
+    for leaf in range(n_leaves):  # parents are smaller: they know their roots
+        put(parent, leaf, item(parent, np.int64(item(parent, leaf))))
+    for leaf in range(n_leaves):
+        root = np.int64(item(parent, leaf))
+        if root != leaf:
+            put(sums, root, item(sums, root) + item(sums, leaf))
+            put(counts, root, np.int32(item(counts, root) + item(counts, leaf)))
+            put(names, leaf, np.int32(item(names, root)))
+        elif item(counts, leaf) > 0:  # else it lies beyond the image
+            put(names, leaf, np.int32(n_regions))
+            n_regions += 1
+    for leaf in range(n_leaves):
+        if item(parent, leaf) == leaf and item(counts, leaf) > 0:
+            put(table[0], at, np.int32(at))
+            put(table[1], at, table[1].dtype.type(item(low, leaf)))
+            put(table[2], at, table[2].dtype.type(item(high, leaf)))
+            put(table[3], at, item(sums, leaf))
+            put(table[4], at, item(counts, leaf))
+            at += 1

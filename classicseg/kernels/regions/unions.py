@@ -1,0 +1,18 @@
+"""Union-find over an int32 array of parents. The root of a set is its smallest member, so order never matters."""
+
+from __future__ import annotations
+
+from classicseg._jit import inline
+from classicseg.kernels.simd import item, put
+
+
+@inline
+def find(parent, member):  # type: ignore[no-untyped-def]
+    """Root of a member; halves the path to it on the way."""
+    above = item(parent, member)
+    while above != member:
+        higher = item(parent, above)
+        put(parent, member, higher)
+        member = higher
+        above = item(parent, member)
+    return member

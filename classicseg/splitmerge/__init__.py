@@ -1,0 +1,1 @@
+"""Segmentation by rules on regions: homogeneity predicates, split and merge, merging and growing of regions."""

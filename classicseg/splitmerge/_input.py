@@ -1,0 +1,133 @@
+"""The gate of this room: images of any real dtype, with or without channels and mask, as (D, H, W, C) arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import _validate
+from classicseg.errors import InputError, InputTypeError
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image as the kernels of regions take it."""
+
+    values: np.ndarray
+    """(D, H, W, C) in C order, uint8, float32 or float64, finite; D is 1 for an image of two axes."""
+    mask: np.ndarray | None
+    """(D, H, W) bool: where there is something to segment. None: everywhere."""
+    shape: tuple[int, ...]
+    """(H, W) or (D, H, W)."""
+
+    @property
+    def volume(self) -> bool:
+        """Whether there are three spatial axes."""
+        return len(self.shape) == 3
+
+    @property
+    def full_mask(self) -> np.ndarray:
+        """The mask, all True if there is none."""
+        return np.ones(self.values.shape[:3], bool) if self.mask is None else self.mask
+
+
+def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
+    """Check an image and its mask. `channel_axis` is an axis, None, or "auto" (see :func:`channel_axis_of`)."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise InputTypeError("image is a masked array; pass image.filled(0) and mask=~image.mask")
+    array = np.asarray(image)
+    if array.dtype.kind not in "biuf":
+        raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
+    if array.size == 0:
+        raise InputError(f"image must not be empty, got shape {array.shape}")
+    axis = channel_axis_of(array.shape, channel_axis)
+    if axis is None:
+        array = array[..., np.newaxis]
+    else:
+        array = np.moveaxis(array, axis, -1)
+    shape = array.shape[:-1]
+    if len(shape) not in (2, 3):
+        raise InputError(
+            f"image must have 2 or 3 spatial axes, got shape {np.shape(image)} with channel_axis={channel_axis}"
+        )
+    if math.prod(shape) >= 2**31:
+        raise InputError(f"image must have less than 2^31 pixels, got shape {np.shape(image)}; segment it in parts")
+    inside = None if mask is None else _as_mask(mask, shape)
+    if inside is not None and not inside.any():
+        raise InputError("mask is False everywhere: there is nothing to segment")
+    values = _as_working_type(array)
+    if values.dtype.kind == "f":
+        values = _finite(values, inside)
+    planes = (1, *shape) if len(shape) == 2 else shape
+    return Picture(
+        np.require(values, None, ["C", "A"]).reshape(*planes, array.shape[-1]),
+        None if inside is None else inside.reshape(planes),
+        shape,
+    )
+
+
+def channel_axis_of(shape: tuple[int, ...], channel_axis: Any) -> int | None:
+    """The channel axis of an image of this shape.
+
+    "auto" takes the last axis of an image of four axes, or of three if it has length 3 or 4; otherwise there is none.
+    """
+    if channel_axis is None:
+        return None
+    if isinstance(channel_axis, str):
+        if channel_axis != "auto":
+            raise InputError(f'channel_axis must be an axis, None or "auto", got {channel_axis!r}')
+        return len(shape) - 1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] in (3, 4)) else None
+    return _validate.as_axis(channel_axis, len(shape), "channel_axis", "image")
+
+
+def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(mask)
+    if array.dtype.kind not in "biu":
+        raise InputTypeError(f"mask must hold booleans, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise InputError(f"mask must have the spatial shape of the image, {shape}, got {array.shape}")
+    return np.ascontiguousarray(array != 0)
+
+
+def _as_working_type(array: np.ndarray) -> np.ndarray:
+    """Values unchanged in the narrowest of uint8, float32 and float64 that holds all of the dtype (64 bits: rounds)."""
+    for dtype in (np.uint8, np.float32):
+        if np.can_cast(array.dtype, dtype, "safe"):
+            return array.astype(dtype, copy=False)
+    return array.astype(np.float64, copy=False)
+
+
+_LARGEST = 1e100
+"""Squares of larger values, summed up, are no numbers any more."""
+
+
+def _finite(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
+    """`values`, with zeros where there is no number outside the mask."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return _moderate(values)
+    wrong = ~np.isfinite(values).all(axis=-1)
+    if not wrong.any():  # the sum only overflowed
+        return _moderate(values)
+    refused = wrong if inside is None else wrong & inside
+    if refused.any():
+        where = tuple(int(i) for i in np.unravel_index(int(refused.argmax()), refused.shape))
+        every = "; there is no finite value at all" if refused.all() else ""
+        raise InputError(
+            f"image must be finite, got {values[where].tolist()} at pixel {where} ({int(refused.sum())} such pixels"
+            f"{every}); leave them out with mask=np.isfinite(image)"
+        )
+    return _moderate(np.where(wrong[..., np.newaxis], values.dtype.type(0), values))
+
+
+def _moderate(values: np.ndarray) -> np.ndarray:
+    """`values`, if none is so large that sums of squares would overflow."""
+    if values.dtype == np.float64:
+        largest = max(float(values.max()), -float(values.min()))
+        if largest > _LARGEST:
+            raise InputError(f"image must hold values of at most {_LARGEST:g} in size, got {largest:g}")
+    return values

@@ -1,0 +1,173 @@
+"""Labels for regions by rules that a person writes down: gray values, sizes, shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from classicseg import _validate
+from classicseg.errors import InputError, InputTypeError
+
+_NOT_NUMBERS = ("neighbours",)
+
+
+class Rule:
+    """A label for the regions whose measures lie in given intervals.
+
+    Parameters
+    ----------
+    label : int
+        At least 0.
+    **intervals : (float or None, float or None)
+        For columns of the region table, such as ``mean=(0, 80)``, ``area=(50, None)``, ``compactness=(0.7, None)``:
+        both ends belong to the interval, None leaves an end open. All have to hold.
+
+    Raises
+    ------
+    ValueError
+        If an interval is empty, or there is none.
+    TypeError
+        If an interval is not a pair of numbers.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> cs.Rule(1, mean=(0, 80), area=(50, None))
+    Rule(1, mean=(0, 80), area=(50, None))
+    """
+
+    def __init__(self, label: int, **intervals: tuple[float | None, float | None]) -> None:
+        self.label = _validate.as_count(label, "label", 0)
+        if not intervals:
+            raise InputError("a rule needs at least one interval, such as mean=(0, 80)")
+        for column, interval in intervals.items():
+            if not isinstance(interval, (tuple, list)) or len(interval) != 2:
+                raise InputTypeError(f"{column} must be a pair (low, high), got {interval!r}")
+            low, high = (None if end is None else _validate.as_weight(end, column) for end in interval)
+            if low is not None and high is not None and low > high:
+                raise InputError(f"{column}={interval!r} holds nothing: its low end is above its high end")
+        self.intervals = dict(intervals)
+
+    def __repr__(self) -> str:
+        return f"Rule({', '.join([str(self.label), *(f'{k}={v}' for k, v in self.intervals.items())])})"
+
+    def fits(self, regions: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Which regions of a table it holds for, (n,) bool."""
+        answer = np.ones(len(_column(regions, "area")), bool)
+        for name, (low, high) in self.intervals.items():
+            values = _column(regions, name)
+            answer &= (low is None or values >= low) & (high is None or values <= high)
+        return answer
+
+
+@dataclass(frozen=True)
+class MultiOtsu:
+    """Labels 1 to `classes` by the thresholds of Otsu's method for several classes, each region with its area.
+
+    Parameters
+    ----------
+    classes : int
+        At least 2.
+    column : str
+        Which measure to cut.
+
+    Raises
+    ------
+    ValueError
+        If `classes` is too small.
+
+    References
+    ----------
+    .. [1] P.-S. Liao, T.-S. Chen, P.-C. Chung, "A fast algorithm for multilevel thresholding", J. Inf. Sci. Eng. 17,
+       2001.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> result = cs.split_and_merge([[0, 50, 52, 99]], 5, return_regions=True)
+    >>> cs.label_by_rule(result.regions, cs.MultiOtsu(3)).tolist()
+    [1, 2, 3]
+    """
+
+    classes: int = 2
+    column: str = "mean"
+
+    def __post_init__(self) -> None:
+        _validate.as_count(self.classes, "classes", 2)
+
+    def labels(self, regions: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The label of each region, (n,) int32."""
+        from skimage.filters import threshold_multiotsu
+
+        values = _column(regions, self.column).astype(float)
+        if len(np.unique(values)) < self.classes:
+            raise InputError(
+                f"{self.classes} classes need as many different values of {self.column!r}, got {len(np.unique(values))}"
+            )
+        counts, edges = np.histogram(values, bins=256, weights=_column(regions, "area"))
+        centers = (edges[1:] + edges[:-1]) / 2
+        if (counts > 0).sum() < self.classes:  # values too close together for the bins
+            cuts = np.unique(values)[: self.classes - 1]
+            return 1 + np.searchsorted(cuts, values, side="left").astype(np.int32)
+        cuts = threshold_multiotsu(hist=(counts, centers), classes=self.classes)
+        own = centers[(np.searchsorted(edges, values, side="right") - 1).clip(0, 255)]
+        return 1 + np.searchsorted(cuts, own, side="left").astype(np.int32)
+
+
+def label_by_rule(
+    regions: Mapping[str, np.ndarray], rules: Rule | MultiOtsu | Sequence[Rule], *, default: int = 0
+) -> np.ndarray:
+    """Assign a label to each region by hard-coded rules.
+
+    Parameters
+    ----------
+    regions : mapping of str to ndarray
+        A region table: ``Segmentation.regions`` or :func:`describe_regions`.
+    rules : Rule, sequence of Rule, or MultiOtsu
+        The first rule that holds for a region gives its label.
+    default : int
+        Label of regions without a rule, at least 0.
+
+    Returns
+    -------
+    ndarray, (n,), int32
+        ``Segmentation.paint`` turns it into an image.
+
+    Raises
+    ------
+    ValueError
+        If a rule names an unknown column.
+    TypeError
+        If something else than rules is given.
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> image = np.array([[10, 10, 200, 200], [10, 10, 200, 90]])
+    >>> result = cs.split_and_merge(image, 24, return_regions=True)
+    >>> dark_or_bright = [cs.Rule(1, mean=(None, 80)), cs.Rule(2, mean=(150, None), area=(2, None))]
+    >>> result.paint(cs.label_by_rule(result.regions, dark_or_bright))
+    array([[1, 1, 2, 2],
+           [1, 1, 2, 0]], dtype=int32)
+    """
+    if isinstance(rules, MultiOtsu):
+        return rules.labels(regions)
+    listed: list[Any] = [rules] if isinstance(rules, Rule) else list(rules) if isinstance(rules, Sequence) else [None]
+    if not listed or not all(isinstance(rule, Rule) for rule in listed):
+        raise InputTypeError(f"rules must be a Rule, a sequence of them or MultiOtsu, got {rules!r}")
+    labels = np.full(len(_column(regions, "area")), _validate.as_count(default, "default", 0), np.int32)
+    for rule in reversed(listed):
+        labels[rule.fits(regions)] = rule.label
+    return labels
+
+
+def _column(regions: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if not isinstance(regions, Mapping):
+        raise InputTypeError(f"regions must be a region table, got {type(regions).__name__}")
+    if name not in regions or name in _NOT_NUMBERS:
+        known = ", ".join(column for column in regions if column not in _NOT_NUMBERS)
+        raise InputError(f"the region table has no column {name!r} for a rule; it has {known}")
+    return np.asarray(regions[name])
