@@ -1,4 +1,4 @@
-"""The dense CRF as a layer of PyTorch: trainable, batched, on CPU and GPU, with nothing to compile on installing.
+"""The dense CRF as a layer of PyTorch: trainable and batched, on the CPU.
 
 ::
 

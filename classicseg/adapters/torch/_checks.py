@@ -55,7 +55,9 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
 def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
     """Raise if two tensors lie on different devices."""
     if tensor.device != like.device:
-        raise InputError(f"{name} is on {tensor.device}, but the logits are on {like.device}; move one with .to(device)")
+        raise InputError(
+            f"{name} is on {tensor.device}, but the logits are on {like.device}; move one with .to(device)"
+        )
 
 
 def check_finite(tensor: Tensor, name: str) -> None:

@@ -36,8 +36,9 @@ class DenseCRF(nn.Module):
         Number of updates.
     output : {"logits", "marginals"}
         Refined logits are log-marginals: give them to ``F.cross_entropy``.
-    backend : {"auto", "numba", "torch", "triton", "exact"}
-        "auto" takes numba for tensors on the CPU; on a GPU Triton, or PyTorch alone where that is missing.
+    backend : {"auto", "numba", "exact"}
+        "numba", which "auto" means, filters with a lattice on the CPU. "exact" visits all pairs of pixels, on any
+        device, for small images only.
 
     Raises
     ------
@@ -248,5 +249,5 @@ def _costs(compatibility: Any, n_labels: int) -> Tensor:
             raise InputError(f"compatibility must have shape ({n_labels}, {n_labels}), got {tuple(matrix.shape)}")
         _checks.check_finite(matrix, "compatibility")
         return matrix
-    chosen = as_compatibility(Potts() if compatibility is None else compatibility, n_labels)
+    chosen = as_compatibility(Potts() if compatibility is None else compatibility, n_labels, symmetric=False)
     return torch.from_numpy(chosen.matrix(n_labels))

@@ -115,7 +115,7 @@ def dense_crf(
         Number of updates.
     output : {"logits", "marginals"}
         Refined logits are log-marginals; good for ``F.cross_entropy``.
-    backend : {"auto", "numba", "torch", "triton", "exact"}
+    backend : {"auto", "numba", "exact"}
     lattice : Lattice, optional
         Of the same features; built if None.
 
@@ -165,7 +165,7 @@ def dense_crf(
     z = z.to(computing_dtype(z, name))
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
-            ops.check_finite(z.detach(), "logits")
+            _checks.check_finite(z.detach(), "logits")
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
             out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, output == "marginals")
     else:
@@ -176,9 +176,7 @@ def dense_crf(
     return out.to(logits.dtype).reshape(logits.shape)
 
 
-def _run(
-    z: Tensor, rewards: Tensor, features: list[Tensor], lattice: Lattice, n_iter: int, marginals: bool
-) -> Tensor:
+def _run(z: Tensor, rewards: Tensor, features: list[Tensor], lattice: Lattice, n_iter: int, marginals: bool) -> Tensor:
     learned = [f.to(z.dtype) for f in features] if any(f.requires_grad for f in features) else []
     record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
     norms = " ".join(lattice.normalizations)
@@ -202,9 +200,7 @@ def _rewards(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_
     n_labels = z.shape[1]
     w = torch.as_tensor(weights, device=z.device)
     if w.dim() not in (1, 2) or w.shape[0] != n_kernels or (w.dim() == 2 and w.shape[1] not in (1, n_labels)):
-        raise InputError(
-            f"weights must have shape ({n_kernels},) or ({n_kernels}, {n_labels}), got {tuple(w.shape)}"
-        )
+        raise InputError(f"weights must have shape ({n_kernels},) or ({n_kernels}, {n_labels}), got {tuple(w.shape)}")
     if compatibility is None:
         mu = 1 - torch.eye(n_labels, dtype=w.dtype, device=z.device)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from classicseg.adapters.torch.functional import bilateral_features, position_fe
 from classicseg.errors import InputError
 from classicseg.filters._base import NORMALIZATIONS
 
-_Numbers = float | Sequence[float] | Tensor
+_Numbers: TypeAlias = float | Sequence[float] | Tensor
 
 
 class PairwiseKernel(nn.Module):

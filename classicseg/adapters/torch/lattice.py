@@ -89,7 +89,7 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
         Position of each point in the feature space of each kernel, in standard deviations.
     normalizations : sequence of {"symmetric", "none", "before", "after"}
         Of each kernel, see :meth:`classicseg.PermutohedralLattice.filter`.
-    backend : {"auto", "numba", "torch", "triton"}
+    backend : {"auto", "numba"}
 
     Returns
     -------
@@ -107,7 +107,7 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
     >>> ct.build_lattice([torch.rand(2, 5, 8, 9)], ["symmetric"]).n_points
     72
     """
-    _checks.choice(backend, "backend", ("auto", *backends.BACKENDS[:-1]))
+    _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
     for normalization in normalizations:
         _checks.choice(normalization, "normalization", NORMALIZATIONS)
     flat = [_checks.as_floats(f, "features").detach().flatten(2).to(torch.float32) for f in features]
@@ -120,5 +120,5 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
 
 
 def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:
-    """Half precision is computed in float32; so is float64, except where a backend has it."""
-    return torch.float64 if tensor.dtype == torch.float64 and backend in ("torch", "exact") else torch.float32
+    """Half precision is computed in float32; so is float64, except by the exact backend."""
+    return torch.float64 if tensor.dtype == torch.float64 and backend == "exact" else torch.float32

@@ -29,7 +29,7 @@ class DenseCRFLoss(nn.Module):
         Standard deviations of position, in pixels, and colour, in the units of the image.
     weight : float
         Factor of the loss.
-    backend : {"auto", "numba", "torch", "triton"}
+    backend : {"auto", "numba"}
 
     Raises
     ------
@@ -50,7 +50,7 @@ class DenseCRFLoss(nn.Module):
     >>> import torch, classicseg.torch as ct
     >>> loss = ct.DenseCRFLoss(sigma=20, color_sigma=13)
     >>> logits, image = torch.zeros(1, 2, 8, 9, requires_grad=True), torch.zeros(1, 3, 8, 9)
-    >>> round(float(loss(logits.softmax(1), image)), 3)  # undecided everywhere: half of the labels differ
+    >>> round(loss(logits.softmax(1), image).item(), 3)  # undecided everywhere: half of the labels differ
     0.5
     """
 
@@ -61,7 +61,7 @@ class DenseCRFLoss(nn.Module):
         self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
         self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
         self.weight = weight
-        self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.BACKENDS[:-1]))
+        self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
 
     def lattice(self, image: Tensor) -> Lattice:
         """The lattice of a batch of images, to be used in many calls."""
@@ -153,9 +153,7 @@ class GatedCRFLoss(nn.Module):
     0.0
     """
 
-    def __init__(
-        self, sigma: float = 6.0, color_sigma: float = 25.0, radius: int = 5, weight: float = 1.0
-    ) -> None:
+    def __init__(self, sigma: float = 6.0, color_sigma: float = 25.0, radius: int = 5, weight: float = 1.0) -> None:
         super().__init__()
         self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
         self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))

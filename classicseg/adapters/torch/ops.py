@@ -15,8 +15,6 @@ from torch import Tensor
 from classicseg.adapters.torch import backends
 from classicseg.adapters.torch._checks import check_finite
 
-_N_TENSORS = {"numba": lambda b, k: b * 19, "torch": lambda b, k: 7 + k, "triton": lambda b, k: 7 + k}
-
 
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
@@ -133,7 +131,13 @@ mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_f
 
 @torch.library.custom_op("classicseg::filter", mutates_args=())
 def filter_values(
-    values: Tensor, features: list[Tensor], lattice: list[Tensor], normalizations: str, k: int, adjoint: bool, backend: str
+    values: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
 ) -> Tensor:
     """The normalised filter of kernel `k`, or its transpose, of (B, C, N) values."""
     check_finite(values, "values")
@@ -142,14 +146,27 @@ def filter_values(
 
 @filter_values.register_fake
 def _(
-    values: Tensor, features: list[Tensor], lattice: list[Tensor], normalizations: str, k: int, adjoint: bool, backend: str
+    values: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
 ) -> Tensor:
     return values.new_empty(values.shape)
 
 
 @torch.library.custom_op("classicseg::filter_features_backward", mutates_args=())
 def filter_features_backward(
-    grad: Tensor, values: Tensor, features: Tensor, lattice: list[Tensor], normalization: str, k: int, adjoint: bool, backend: str
+    grad: Tensor,
+    values: Tensor,
+    features: Tensor,
+    lattice: list[Tensor],
+    normalization: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
 ) -> Tensor:
     """Gradient of :func:`filter_values` with respect to the features of kernel `k`."""
     return backends.get(backend).filter_backward(
@@ -159,7 +176,14 @@ def filter_features_backward(
 
 @filter_features_backward.register_fake
 def _(
-    grad: Tensor, values: Tensor, features: Tensor, lattice: list[Tensor], normalization: str, k: int, adjoint: bool, backend: str
+    grad: Tensor,
+    values: Tensor,
+    features: Tensor,
+    lattice: list[Tensor],
+    normalization: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
 ) -> Tensor:
     return features.new_empty(features.shape)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 the name that everyone knows it by
+from torch.nn import functional as F
 
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.errors import InputError, InputTypeError

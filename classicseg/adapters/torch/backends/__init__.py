@@ -1,11 +1,8 @@
 """Ways to compute the same filters: each module here offers the functions that :class:`Backend` lists.
 
 numba
-    CPU tensors, the compiled kernels of the library, no copies. The default on the CPU.
-torch_native
-    Any device, nothing but PyTorch: splat, blur and slice are ``embedding_bag``. The fallback everywhere.
-triton
-    CUDA, kernels compiled at run time.
+    CPU tensors, the compiled kernels of the library, no copies. The default, and the only lattice so far: there is none
+    for a GPU yet.
 exact
     All pairs, quadratic in the number of pixels, differentiable by autograd alone; has an interface of its own.
 """
@@ -13,15 +10,16 @@ exact
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from functools import cache
 from typing import Protocol, cast
 
 import torch
 
-BACKENDS = ("numba", "torch", "triton", "exact")
-_MODULES = {"numba": "numba", "torch": "torch_native", "triton": "triton"}
+from classicseg.errors import InputError
+
+LATTICES = ("numba",)
+BACKENDS = (*LATTICES, "exact")
 
 
 class Backend(Protocol):
@@ -78,19 +76,15 @@ class Backend(Protocol):
 @cache
 def get(name: str) -> Backend:
     """The module of a backend, imported at its first use."""
-    return cast(Backend, importlib.import_module(f"{__name__}.{_MODULES[name]}"))
+    return cast(Backend, importlib.import_module(f"{__name__}.{name}"))
 
 
 def choose(name: str, device: torch.device) -> str:
-    """The backend for tensors on `device` if `name` is ``"auto"``, else `name`."""
-    if name != "auto":
-        return name
-    if device.type == "cpu":
-        return "numba"
-    return "triton" if device.type == "cuda" and has_triton() else "torch"
-
-
-@cache
-def has_triton() -> bool:
-    """Whether Triton can be imported; it comes with PyTorch for CUDA on Linux."""
-    return importlib.util.find_spec("triton") is not None
+    """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
+    chosen = "numba" if name == "auto" else name
+    if chosen == "numba" and device.type != "cpu":
+        raise InputError(
+            f"there is no lattice for tensors on {device} yet; move logits and image with .cpu(), "
+            "or take backend='exact' for small images"
+        )
+    return chosen

@@ -43,7 +43,7 @@ def _normalized(matrix: torch.Tensor, normalization: str) -> torch.Tensor:
 def mean_field(
     logits: torch.Tensor, rewards: torch.Tensor, matrices: Sequence[torch.Tensor], n_iter: int, marginals: bool
 ) -> torch.Tensor:
-    """Marginals or their logarithms after `n_iter` updates, (B, L, N); `rewards` are (K, L, L), from label, to label."""
+    """Marginals or their logarithms of `n_iter` updates, (B, L, N); `rewards` are (K, L, L), from label, to label."""
     a = logits
     for _ in range(n_iter):
         q = a.softmax(1)

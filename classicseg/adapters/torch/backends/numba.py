@@ -58,9 +58,7 @@ class _Image:
 
     def filter(self, k: int, values: torch.Tensor, adjoint: bool) -> torch.Tensor:
         bank = self.swapped if adjoint else self.bank
-        return torch.from_numpy(
-            filter_with(bank, k, _array(values), self.gains[k], adjoint, resolve_threads(None))
-        )
+        return torch.from_numpy(filter_with(bank, k, _array(values), self.gains[k], adjoint, resolve_threads(None)))
 
 
 def _images(lattice: Sequence[torch.Tensor]) -> Iterator[_Image]:
@@ -170,9 +168,11 @@ def mean_field_backward(
                 args = q, rewards[k] @ g, f[b], image.row_sums[k], normalizations[k]
                 total[b] += feature_gradient(apply, *args)
 
-        arrays = _array(grad[b]), out[b].numpy(), _array(logits[b]), grad_logits[b].numpy()
-        _backward_of_image(plan, *(a.reshape(-1) for a in arrays), slots, marginals, grad_rewards,
-                           on_step if features else None)  # fmt: skip
+        g, q, z = (_array(x[b]).reshape(-1) for x in (grad, out, logits))
+        _backward_of_image(
+            plan, g, q, z, grad_logits[b].numpy().reshape(-1), slots, marginals, grad_rewards,
+            on_step if features else None,
+        )  # fmt: skip
     return [grad_logits, torch.from_numpy(grad_rewards), *grad_features]
 
 
