@@ -43,6 +43,8 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
         raise InputTypeError(f"{name} must be a torch.Tensor, got {type(image).__name__}")
     if image.is_complex() or image.dtype == torch.bool:
         raise InputTypeError(f"{name} must hold real numbers, got dtype {image.dtype}")
+    if like.dim() < 3:
+        raise InputError(f"{name} must have shape (B, C, *spatial), got {tuple(image.shape)}")
     batch, _, *spatial = like.shape
     if image.dim() != like.dim() or image.shape[0] != batch or list(image.shape[2:]) != spatial or image.shape[1] == 0:
         wanted = f"({', '.join(map(str, [batch, 'C', *spatial]))})"

@@ -10,7 +10,8 @@ from torch import Tensor
 from classicseg.adapters.torch import _checks, backends, ops
 from classicseg.adapters.torch.backends import exact
 from classicseg.adapters.torch.lattice import Lattice, build_lattice, computing_dtype
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
+from classicseg.filters._base import NORMALIZATIONS
 
 OUTPUTS = ("logits", "marginals")
 
@@ -157,15 +158,27 @@ def dense_crf(
     name = lattice.backend if lattice is not None else backends.choose(backend, logits.device)
     if lattice is not None and backend not in ("auto", lattice.backend):
         raise InputError(f"the lattice was built by backend {lattice.backend!r}, but backend={backend!r} is asked for")
+    if isinstance(features, Tensor):
+        raise InputTypeError(
+            "features must be a sequence of tensors, one for each kernel; for one kernel pass [features]"
+        )
     z = logits.flatten(2)
     flat = [_flat(f, logits) for f in features]
     n_kernels = len(flat) if lattice is None else len(lattice.normalizations)
     rewards = _rewards(weights, compatibility, n_kernels, z)
     norms = [normalizations] * n_kernels if isinstance(normalizations, str) else list(normalizations)
+    if not n_kernels or len(norms) != n_kernels or (lattice is not None and len(flat) not in (0, n_kernels)):
+        raise InputError(
+            f"there must be features and a normalization for each of at least one kernel, got {len(flat)} features, "
+            f"{len(norms)} normalizations" + ("" if lattice is None else f" and a lattice of {n_kernels} kernels")
+        )
+    for norm in norms:
+        _checks.choice(norm, "normalization", NORMALIZATIONS)
     z = z.to(computing_dtype(z, name))
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
-            _checks.check_finite(z.detach(), "logits")
+            for tensor, word in [(z, "logits"), (rewards, ops.REWARDS), *((f, "image") for f in flat)]:
+                _checks.check_finite(tensor.detach(), word)
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
             out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, output == "marginals")
     else:

@@ -63,7 +63,11 @@ class Lattice:
         >>> torch.allclose(lattice.filter(torch.ones(1, 1, 6, 5)), torch.ones(1, 1, 6, 5))
         True
         """
-        flat = _checks.as_floats(values, "values").flatten(2)
+        if _checks.as_floats(values, "values").dim() < 3 or values.shape[1] == 0:
+            raise InputError(f"values must have shape (B, C, *spatial), got {tuple(values.shape)}")
+        if _checks.count(kernel, "kernel", 0) >= len(self.normalizations):
+            raise InputError(f"kernel must be less than {len(self.normalizations)}, got {kernel}")
+        flat = values.flatten(2)
         self.check(flat)
         dtype = computing_dtype(flat, self.backend)
         norms = " ".join(self.normalizations)
@@ -110,13 +114,24 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
     _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
     for normalization in normalizations:
         _checks.choice(normalization, "normalization", NORMALIZATIONS)
-    flat = [_checks.as_floats(f, "features").detach().flatten(2).to(torch.float32) for f in features]
+    flat = [_points(f) for f in features]
     if not flat or len(flat) != len(normalizations):
         raise InputError(f"there must be one normalization for each of the features, got {len(flat)} features")
+    for f in flat:
+        if f.dim() != 3 or f.shape[0] != flat[0].shape[0] or f.shape[2] != flat[0].shape[2] or f.numel() == 0:
+            raise InputError(
+                "features must have shape (B, d, *spatial), with the same batch and points for all kernels, "
+                f"got {tuple(f.shape)} and {tuple(flat[0].shape)} with the points flattened"
+            )
     name = backends.choose(backend, flat[0].device)
     norms = tuple(normalizations)
     tensors = ops.build_lattice(flat, " ".join(norms), name)
     return Lattice(tuple(tensors), name, norms, flat[0].shape[0], flat[0].shape[2])
+
+
+def _points(features: Tensor) -> Tensor:
+    tensor = _checks.as_floats(features, "features").detach()
+    return tensor.flatten(2).to(torch.float32) if tensor.dim() > 2 else tensor
 
 
 def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:

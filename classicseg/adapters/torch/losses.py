@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from classicseg.adapters.torch import _checks, backends
 from classicseg.adapters.torch.functional import bilateral_features
 from classicseg.adapters.torch.lattice import Lattice, build_lattice, computing_dtype
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 
 _EMPTY = 1e-12
 
@@ -198,6 +198,8 @@ class GatedCRFLoss(nn.Module):
 
 
 def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:
+    if not isinstance(mask, Tensor):
+        raise InputTypeError(f"mask must be a torch.Tensor, got {type(mask).__name__}")
     wanted = (probabilities.shape[0], *probabilities.shape[2:])
     if tuple(mask.shape) != wanted:
         raise InputError(f"mask must have shape {wanted}, got {tuple(mask.shape)}")

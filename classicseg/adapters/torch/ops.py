@@ -15,6 +15,8 @@ from torch import Tensor
 from classicseg.adapters.torch import backends
 from classicseg.adapters.torch._checks import check_finite
 
+REWARDS = "the product of weight and compatibility"
+
 
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
@@ -41,6 +43,7 @@ def mean_field(
     `features` carry the gradient to sigmas and images; where none is wanted they may be left out.
     """
     check_finite(logits, "logits")
+    check_finite(rewards, REWARDS)
     return backends.get(backend).mean_field(
         logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
     )

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classicseg.adapters.torch import _checks
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.errors import InputError, InputTypeError
 
@@ -123,7 +124,7 @@ class CRFasRNN(HybridCRF):
         n_iter_eval: int = 10,
     ) -> None:
         super().__init__(model, crf, output, to_crf_image=to_crf_image)
-        self.n_iter_eval = n_iter_eval
+        self.n_iter_eval = _checks.count(n_iter_eval, "n_iter_eval", 1)
 
     def refine(self, logits: Tensor, image: Tensor, ignore: Tensor | None) -> Tensor:
         """See :class:`HybridCRF`."""
