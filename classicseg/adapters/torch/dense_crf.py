@@ -183,6 +183,7 @@ class DenseCRF(nn.Module):
             If something is not a tensor of the right kind.
         """
         _checks.as_logits(logits, self.n_labels)
+        _checks.on_device(self.compatibility, logits, "the layer")
         checked = None if image is None else _checks.as_image(image, logits)
         if lattice is not None and torch.is_grad_enabled() and self.learns_features:
             raise InputError("sigmas are learned, so the lattice changes with every step; pass the image instead")

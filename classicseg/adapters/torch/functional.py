@@ -165,7 +165,6 @@ def dense_crf(
     z = logits.flatten(2)
     flat = [_flat(f, logits) for f in features]
     n_kernels = len(flat) if lattice is None else len(lattice.normalizations)
-    rewards = _rewards(weights, compatibility, n_kernels, z)
     norms = [normalizations] * n_kernels if isinstance(normalizations, str) else list(normalizations)
     if not n_kernels or len(norms) != n_kernels or (lattice is not None and len(flat) not in (0, n_kernels)):
         raise InputError(
@@ -174,6 +173,7 @@ def dense_crf(
         )
     for norm in norms:
         _checks.choice(norm, "normalization", NORMALIZATIONS)
+    rewards = _rewards(weights, compatibility, n_kernels, z)
     z = z.to(computing_dtype(z, name))
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):

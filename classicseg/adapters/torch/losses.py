@@ -60,7 +60,7 @@ class DenseCRFLoss(nn.Module):
         super().__init__()
         self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
         self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
-        self.weight = weight
+        self.weight = _checks.as_weights(weight, "weight").item()
         self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
 
     def lattice(self, image: Tensor) -> Lattice:
@@ -108,6 +108,7 @@ class DenseCRFLoss(nn.Module):
         s = probabilities.to(computing_dtype(probabilities, lattice.backend))
         if mask is not None:
             s = s * _masked(mask, probabilities).to(s.dtype)
+        _checks.check_finite(s.detach(), "probabilities")
         total = s.sum(1, keepdim=True)
         filtered = lattice.filter(torch.cat([s, total], 1))
         around, alike = filtered[:, -1:], filtered[:, :-1]
@@ -158,7 +159,7 @@ class GatedCRFLoss(nn.Module):
         self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
         self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
         self.radius = _checks.count(radius, "radius", 1)
-        self.weight = weight
+        self.weight = _checks.as_weights(weight, "weight").item()
 
     def forward(self, probabilities: Tensor, image: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """The loss, a number.
@@ -178,11 +179,14 @@ class GatedCRFLoss(nn.Module):
         Raises
         ------
         ValueError
-            If shapes or devices do not fit.
+            If shapes or devices do not fit or a value is not finite.
         """
         _checks.as_logits(probabilities, name="probabilities")
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
-        features = bilateral_features(_checks.as_image(image, probabilities), self.sigma, self.color_sigma).to(s.dtype)
+        _checks.check_finite(s.detach(), "probabilities")
+        seen = _checks.as_image(image, probabilities)
+        _checks.check_finite(seen.detach(), "image")
+        features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
         spatial = s.shape[2:]
         gate = s.new_ones(s.shape[0], 1, *spatial) if mask is None else _masked(mask, probabilities).to(s.dtype)
         energy = s.new_zeros(())

@@ -18,7 +18,10 @@ NORMALIZATIONS = ["symmetric", "none", "before", "after"]
 def features_of(image):
     sigma = torch.tensor([2.0], dtype=image.dtype)
     colors = torch.tensor([30.0], dtype=image.dtype)
-    return [ct.position_features(image.shape[2:], sigma, n_images=len(image)), ct.bilateral_features(image, 4 * sigma, colors)]
+    return [
+        ct.position_features(image.shape[2:], sigma, n_images=len(image)),
+        ct.bilateral_features(image, 4 * sigma, colors),
+    ]
 
 
 def costs_of(n_labels, kind):
@@ -93,7 +96,7 @@ def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels,
     towards = torch.randn(logits.shape)
 
     def gradients(dtype, run):
-        z, w = logits.to(dtype).requires_grad_(), torch.tensor([2.0, 3.0], dtype=dtype) * scale
+        z, w = logits.clone().to(dtype).requires_grad_(), torch.tensor([2.0, 3.0], dtype=dtype) * scale
         mu = costs_of(n_labels, kind).to(dtype).requires_grad_()
         out = run(z, w.requires_grad_(), mu)
         (out.reshape(towards.shape) * towards).sum().backward()
@@ -121,7 +124,7 @@ def test_gradients_of_numba_point_where_those_of_all_pairs_do():
         z = logits.clone().requires_grad_()
         target = torch.arange(20 * 23).reshape(1, 20, 23) * 4 // (20 * 23)
         torch.nn.functional.cross_entropy(crf(z, image), target).backward()
-        weights = torch.cat([kernel.weight.grad for kernel in crf.kernels])
+        weights = torch.stack([kernel.weight.grad for kernel in crf.kernels])
         sigmas = torch.cat([p.grad for kernel in crf.kernels for p in kernel.scale_parameters()])
         return z.grad, weights, crf.compatibility.grad, sigmas
 
