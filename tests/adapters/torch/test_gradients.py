@@ -115,6 +115,31 @@ def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels,
         assert error < 2e-4, error
 
 
+@pytest.mark.parametrize("kind", ["potts", "full"])
+def test_gradients_of_many_stripes_are_those_of_single_filters(kind):
+    logits, image = batch(5, (150, 170), n_images=2)  # more points than a stripe has: vertices have several rows
+    lattice = ct.build_lattice(features_of(image), ["symmetric"] * 2)
+    towards = torch.randn(logits.shape)
+
+    def by_filters(z, w, mu):
+        a = z
+        for _ in range(2):
+            q = a.softmax(1)
+            messages = [torch.einsum("ij,bjhw->bihw", mu, lattice.filter(q, k)) * w[k] for k in range(2)]
+            a = z - sum(messages)
+        return a.log_softmax(1)
+
+    def gradients(run):
+        z, w = logits.clone().requires_grad_(), torch.tensor([2.0, 3.0], requires_grad=True)
+        mu = costs_of(5, kind).float().requires_grad_()
+        (run(z, w, mu) * towards).sum().backward()
+        return z.grad, w.grad, mu.grad
+
+    found = gradients(lambda z, w, mu: ct.dense_crf(z, [], w, mu, n_iter=2, lattice=lattice))
+    for mine, truth in zip(found, gradients(by_filters), strict=True):
+        assert (mine - truth).norm() < 1e-3 * truth.norm()
+
+
 def test_gradients_of_numba_point_where_those_of_all_pairs_do():
     logits, image = batch(4, (20, 23))
 

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 import classicseg as cs
 import classicseg.torch as ct
+from classicseg.adapters.torch import ops
 from tests.adapters.torch.inputs import batch
 from tests.oracles import costs, photo
 
@@ -112,6 +113,8 @@ def test_ignored_pixels_take_no_part():
     torch.testing.assert_close(padded[:1, ..., :12], cropped, rtol=0, atol=0)
     torch.testing.assert_close(padded[:1, ..., 12:], logits[:1, ..., 12:].log_softmax(1))
     torch.testing.assert_close(padded[1:], crf(logits[1:], image[1:]), rtol=0, atol=0)
+    swapped = crf(logits.flip(0), image.flip(0), ignore=ignore.flip(0))
+    torch.testing.assert_close(swapped.flip(0), padded, rtol=0, atol=0)
 
 
 def test_what_is_ignored_may_hold_anything():
@@ -195,6 +198,15 @@ def test_only_what_is_asked_for_is_learned(learn):
     for name, parameter in crf.named_parameters():
         word = "sigma" if "log_" in name else "weights" if "weight" in name else "compatibility"
         assert (parameter.grad is not None) == (word in words), name
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's own
+def test_the_operator_keeps_the_rules_of_pytorch():
+    logits, image = batch(3, (9, 11))
+    tensors = list(layer().lattice(image).tensors)
+    flat, rewards = logits.flatten(2).clone().requires_grad_(), torch.rand(2, 3, 3).requires_grad_()
+    norms = "symmetric symmetric"
+    torch.library.opcheck(ops.mean_field, (flat, rewards, [], tensors, norms, 2, False, True, "numba"))
 
 
 def test_repr_tells_the_settings():
