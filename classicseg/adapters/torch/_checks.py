@@ -1,0 +1,125 @@
+"""The gate for tensors: errors in the words of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classicseg.errors import InputError, InputTypeError
+
+
+def as_floats(tensor: Any, name: str) -> Tensor:
+    """A floating point tensor."""
+    if not isinstance(tensor, Tensor):
+        raise InputTypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}")
+    if not tensor.is_floating_point():
+        raise InputTypeError(f"{name} must hold floating point numbers, got dtype {tensor.dtype}")
+    return tensor
+
+
+def as_logits(logits: Any, n_labels: int | None = None, *, name: str = "logits") -> Tensor:
+    """A floating point (B, L, *spatial) tensor with L >= 2."""
+    tensor = as_floats(logits, name)
+    if tensor.dim() < 3:
+        raise InputError(f"{name} must have shape (B, L, *spatial), got {tuple(tensor.shape)}; a batch axis is needed")
+    if n_labels is not None and tensor.shape[1] != n_labels:
+        raise InputError(f"{name} must have {n_labels} labels along axis 1, got shape {tuple(tensor.shape)}")
+    if tensor.shape[1] < 2:
+        raise InputError(
+            f"{name} must have at least 2 labels along axis 1, got shape {tuple(tensor.shape)}; "
+            "for one foreground channel z pass torch.cat([-z, z], 1) / 2"
+        )
+    if tensor.numel() == 0:
+        raise InputError(f"{name} must not be empty, got shape {tuple(tensor.shape)}")
+    return tensor
+
+
+def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
+    """A real (B, C, *spatial) tensor on the device of `like` that covers its pixels, as float32 or float64."""
+    if not isinstance(image, Tensor):
+        raise InputTypeError(f"{name} must be a torch.Tensor, got {type(image).__name__}")
+    if image.is_complex() or image.dtype == torch.bool:
+        raise InputTypeError(f"{name} must hold real numbers, got dtype {image.dtype}")
+    if like.dim() < 3:
+        raise InputError(f"{name} must have shape (B, C, *spatial), got {tuple(image.shape)}")
+    batch, _, *spatial = like.shape
+    if image.dim() != like.dim() or image.shape[0] != batch or list(image.shape[2:]) != spatial or image.shape[1] == 0:
+        wanted = f"({', '.join(map(str, [batch, 'C', *spatial]))})"
+        hint = "; it has no batch axis: image[None] adds one" if image.dim() == like.dim() - 1 else ""
+        raise InputError(f"{name} must have shape {wanted}, got {tuple(image.shape)}{hint}")
+    on_device(image, like, name)
+    return image if image.dtype in (torch.float32, torch.float64) else image.float()
+
+
+def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
+    """Raise if two tensors lie on different devices."""
+    if tensor.device != like.device:
+        raise InputError(
+            f"{name} is on {tensor.device}, but the logits are on {like.device}; move one with .to(device)"
+        )
+
+
+def check_finite(tensor: Tensor, name: str) -> None:
+    """Raise if a number is not finite. Waits for a GPU, so not while its work is captured into a graph."""
+    if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return
+    if bool(torch.isfinite(tensor.sum())):  # one pass without a temporary; finite only if all numbers are
+        return
+    wrong = ~torch.isfinite(tensor)
+    if bool(wrong.any()):
+        where = tuple(int(i) for i in wrong.nonzero()[0])
+        raise InputError(
+            f"{name} must be finite, got {float(tensor[where])} at index {where} ({int(wrong.sum())} such values)"
+        )
+
+
+def as_positive(value: Any, name: str) -> Tensor:
+    """One or several positive finite numbers as a float32 vector."""
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float32).detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputTypeError(f"{name} must be a number or a sequence of numbers, got {value!r}") from None
+    if tensor.dim() > 1 or tensor.numel() == 0:
+        raise InputError(f"{name} must be a number or a sequence of numbers, got shape {tuple(tensor.shape)}")
+    if not bool((torch.isfinite(tensor) & (tensor > 0)).all()):
+        raise InputError(f"{name} must be positive and finite, got {value!r}")
+    return tensor.reshape(-1)
+
+
+def as_weights(value: Any, name: str) -> Tensor:
+    """One finite number, or a vector of one for each label."""
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float32).detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputTypeError(f"{name} must be a number or a sequence of numbers, got {value!r}") from None
+    if tensor.dim() > 1 or tensor.numel() == 0:
+        raise InputError(f"{name} must be a number or one for each label, got shape {tuple(tensor.shape)}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise InputError(f"{name} must be finite, got {value!r}")
+    return tensor
+
+
+def expand(values: Tensor, n: int, name: str) -> Tensor:
+    """A vector of one or `n` numbers as `n` numbers."""
+    if values.numel() not in (1, n):
+        raise InputError(f"{name} must be 1 or {n} numbers, got {values.numel()}")
+    return values.reshape(-1).expand(n)
+
+
+def count(value: Any, name: str, minimum: int) -> int:
+    """A whole number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputTypeError(f"{name} must be a whole number, got {value!r}")
+    if value < minimum:
+        raise InputError(f"{name} must be at least {minimum}, got {value}")
+    return value
+
+
+def choice(value: Any, name: str, options: Sequence[str]) -> Any:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in options:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+    return value

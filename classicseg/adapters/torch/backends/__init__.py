@@ -1,0 +1,90 @@
+"""Ways to compute the same filters: each module here offers the functions that :class:`Backend` lists.
+
+numba
+    CPU tensors, the compiled kernels of the library, no copies. The default, and the only lattice so far: there is none
+    for a GPU yet.
+exact
+    All pairs, quadratic in the number of pixels, differentiable by autograd alone; has an interface of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol, cast
+
+import torch
+
+from classicseg.errors import InputError
+
+LATTICES = ("numba",)
+BACKENDS = (*LATTICES, "exact")
+
+
+class Backend(Protocol):
+    """Shapes: B images, N points of each, L labels, K kernels, d features of a kernel."""
+
+    def build(self, features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> list[torch.Tensor]:
+        """Lattices of the (B, d, N) float32 features of each kernel, as tensors that only this backend reads."""
+
+    def tape_size(self, lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
+        """Shape of what `mean_field` keeps for the backward pass, from the shapes in `lattice`."""
+
+    def mean_field(
+        self,
+        logits: torch.Tensor,
+        rewards: torch.Tensor,
+        lattice: Sequence[torch.Tensor],
+        n_iter: int,
+        marginals: bool,
+        record: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label."""
+
+    def mean_field_backward(
+        self,
+        grad: torch.Tensor,
+        out: torch.Tensor,
+        logits: torch.Tensor,
+        rewards: torch.Tensor,
+        features: Sequence[torch.Tensor],
+        lattice: Sequence[torch.Tensor],
+        normalizations: Sequence[str],
+        tape: torch.Tensor,
+        n_iter: int,
+        marginals: bool,
+    ) -> list[torch.Tensor]:
+        """Gradients with respect to logits, rewards and each of `features` (empty if they are not wanted)."""
+
+    def filter(self, values: torch.Tensor, lattice: Sequence[torch.Tensor], k: int, adjoint: bool) -> torch.Tensor:
+        """Normalised filter `k`, or its transpose, of (B, C, N) values."""
+
+    def filter_backward(
+        self,
+        grad: torch.Tensor,
+        values: torch.Tensor,
+        features: torch.Tensor,
+        lattice: Sequence[torch.Tensor],
+        k: int,
+        adjoint: bool,
+        normalization: str,
+    ) -> torch.Tensor:
+        """Gradient of `filter` with respect to the features of kernel `k`, (B, d, N)."""
+
+
+@cache
+def get(name: str) -> Backend:
+    """The module of a backend, imported at its first use."""
+    return cast(Backend, importlib.import_module(f"{__name__}.{name}"))
+
+
+def choose(name: str, device: torch.device) -> str:
+    """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
+    chosen = "numba" if name == "auto" else name
+    if chosen == "numba" and device.type != "cpu":
+        raise InputError(
+            f"there is no lattice for tensors on {device} yet; move logits and image with .cpu(), "
+            "or take backend='exact' for small images"
+        )
+    return chosen

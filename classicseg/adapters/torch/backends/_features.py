@@ -1,0 +1,60 @@
+"""Gradients of filters with respect to the features of the points, by the identity of the Gaussian kernel.
+
+The filter of a lattice is only nearly Gaussian. Differentiating what the lattice does, that is its barycentric
+weights, is a poor gradient: their slopes jump at the borders of simplices. The derivative of a Gaussian is again a
+Gaussian times a difference of features,
+
+    d k(f_i, f_j) = -k(f_i, f_j) (f_i - f_j) . (df_i - df_j),
+
+so that the gradient of ``sum_c <g_c, K q_c>`` is again a matter of filtering, with the same lattice:
+
+    dL/df_i = -[f_i (g.Kq + q.K'g)_i - (g.K(q f))_i - (q.K'(g f))_i].
+
+That is exact for exact filters. The normalisation contributes one more pair (q, g): row sums are K 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+Filter = Callable[[torch.Tensor, bool], torch.Tensor]
+"""``filter(values, adjoint)`` of (C, n) values, normalised."""
+
+
+def feature_gradient(
+    apply: Filter, q: torch.Tensor, g: torch.Tensor, features: torch.Tensor, row_sums: torch.Tensor, normalization: str
+) -> torch.Tensor:
+    """Gradient of ``sum(g * apply(q))`` with respect to `features`, with the filter's own q and g.
+
+    Parameters
+    ----------
+    q, g : (C, n)
+        What was filtered, and the gradient with respect to the result.
+    features : (d, n)
+    row_sums : (n,)
+        ``K 1`` of the filter before normalisation.
+
+    Returns
+    -------
+    (d, n)
+    """
+    forth, back = (g * apply(q, False)).sum(0), (q * apply(g, True)).sum(0)
+    root = (row_sums + 1e-20).sqrt()
+    extra = {
+        "none": None,
+        "symmetric": (root, -0.5 * (forth + back) / root),
+        "after": (torch.ones_like(root), -forth),
+        "before": (root * root, -back),
+    }[normalization]
+    total = forth + back
+    if extra is not None:
+        ones, slope = (x[None] for x in extra)
+        total = total + (slope * apply(ones, False))[0] + (ones * apply(slope, True))[0]
+        q, g = torch.cat([q, ones]), torch.cat([g, slope])
+    gradient = torch.empty_like(features)
+    centred = features - features.mean(1, keepdim=True)
+    for into, f in zip(gradient, centred, strict=True):
+        into.copy_((g * apply(q * f, False)).sum(0) + (q * apply(g * f, True)).sum(0) - f * total)
+    return gradient
