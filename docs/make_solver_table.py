@@ -16,7 +16,6 @@ ENERGIES = {
     "2 labels, repulsive": cs.GridCRF(np.zeros((2, 2, 2)), cs.Potts(-1)),
     "more labels": cs.GridCRF(np.zeros((3, 2, 2)), cs.Potts()),
     "label costs": cs.GridCRF(np.zeros((3, 2, 2)), cs.Potts(), label_costs=1),
-    "18 or 26 neighbours": cs.GridCRF(np.zeros((3, 2, 2, 2)), cs.Potts(), connectivity=26),
     "dense CRF": cs.DenseCRF(np.zeros((2, 2, 2)), cs.GaussianKernel()),
 }
 

@@ -10,17 +10,13 @@ from classicseg.energies.compatibility import Diagonal, Potts, TruncatedLinear, 
 from classicseg.energies.grid import Offset, directions
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.grid.convolution import DIAGONAL, LINEAR, MATRIX, POTTS, QUADRATIC
-from classicseg.kernels.grid.trws import (
-    BACKWARD,
-    CERTIFY,
-    DECODE,
-    FORWARD,
+from classicseg.kernels.grid.trws import BACKWARD, CERTIFY, DECODE, FORWARD, passes, work_size
+from classicseg.kernels.grid.trws_memory import (
     LINE,
+    SHEET_MARGIN,
     Messages,
     Model,
     Numbers,
-    passes,
-    work_size,
     write_unary,
     write_weights,
 )
@@ -48,32 +44,33 @@ class MessagePassing:
         lanes = PIXELS if shape[1] > 1 or shape[0] > 1 else 1
         self._lanes = (0,) * lanes
         n_chains, n_labels = len(offsets), crf.n_labels
-        skew = 2 if any(dx < 0 or dx * dy for _, dy, dx in offsets.values()) else 1
+        skew = 2 if any(dx * dy for _, dy, dx in offsets.values()) else 1
         n_bands, n_vectors = -(-shape[1] // lanes), shape[2] + skew * (lanes - 1)
         bands = shape[0] * n_bands
-        n_seams = sum(dy for _, dy, _ in offsets.values())
+        seam_numbers = np.cumsum([dz == 0 and dy > 0 for dz, dy, _ in offsets.values()]) - 1
+        sheet_numbers = np.cumsum([dz for dz, _, _ in offsets.values()]) - 1
+        n_seams, n_sheets = int(seam_numbers[-1]) + 1, int(sheet_numbers[-1]) + 1
         seam_start = skew * (lanes - 1) + 1
         seam_length = n_vectors + seam_start + 2
         threads = min(n_threads, bands)
         size = work_size(n_labels, reach, n_chains, skew, lanes)
         n_cells = bands * n_vectors * lanes
-        deep = n_bands * n_vectors * n_labels * lanes if shape[0] > 1 else 0
+        n_sheet_cells = 2 * n_sheets * n_bands * (n_vectors + 2 * SHEET_MARGIN) * n_labels * lanes
         n_seam_cells = shape[0] * (n_bands + 1) * n_seams * seam_length * n_labels
-        needed = n_cells * ((1 + n_chains) * n_labels + 2 * n_chains) + n_seam_cells + deep
+        needed = n_cells * ((1 + n_chains) * n_labels + 2 * n_chains) + 2 * (n_seam_cells + n_sheet_cells)
         _validate.check_memory(4.0 * needed + 12.0 * threads * size, "the messages of the grid")
         self._threads = threads if needed > _SHORT else 1
         self._wait = needed <= _SHORT
         self.labels = np.zeros(crf.shape, np.int32)
-        seam_numbers = np.cumsum([dy for _, dy, _ in offsets.values()]) - 1
         self._m = Messages(
             planes=np.empty(n_cells * (1 + n_chains) * n_labels, np.float32),
             weights=np.zeros(n_cells * 2 * n_chains, np.float32),
-            seams=np.zeros(n_seam_cells, np.float32),
-            sheet=np.zeros(deep, np.float32),
+            seams=np.zeros(n_seam_cells),
+            sheets=np.zeros(n_sheet_cells),
             steps=np.array(
                 [
-                    (dz, dy, dx, 1 if dz else dx + skew * dy, number)
-                    for (dz, dy, dx), number in zip(offsets.values(), seam_numbers, strict=True)
+                    (dz, dy, dx, 1, sheet) if dz else (dz, dy, dx, dx + skew * dy, seam)
+                    for (dz, dy, dx), seam, sheet in zip(offsets.values(), seam_numbers, sheet_numbers, strict=True)
                 ],
                 np.int64,
             ).reshape(-1),
@@ -91,6 +88,7 @@ class MessagePassing:
             seam_length=seam_length,
             seam_start=seam_start,
             n_seams=n_seams,
+            n_sheets=n_sheets,
         )
         single, double = (
             Numbers(table.astype(kind_), np.full(1, 1 / n_chains, kind_), np.zeros(threads * size, kind_))

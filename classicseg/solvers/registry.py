@@ -214,20 +214,6 @@ def _needs_submodular_pairs(energy: Any) -> str | None:
     return energy.reason_against_cut() if reason is None else reason
 
 
-def _passes_messages(energy: Any) -> str | None:
-    reason = _needs_grid_crf(energy)
-    if reason is None and energy.connectivity not in (2, 4, 8, 6):
-        reason = f"it serves 2, 4, 8 or 6 neighbours, got {energy.connectivity}"
-    return reason
-
-
-def _passes_messages_without_label_costs(energy: Any) -> str | None:
-    reason = _passes_messages(energy)
-    if reason is None and energy.label_costs is not None:
-        return "it knows no label costs"
-    return reason
-
-
 SOLVERS: dict[str, Solver] = {
     solver.name: solver
     for solver in (
@@ -241,14 +227,14 @@ SOLVERS: dict[str, Solver] = {
         Solver(
             name="trws+expansion",
             function="classicseg.solvers.trws:trws_expansion",
-            accepts=_passes_messages,
+            accepts=_needs_grid_crf,
             summary="TRW-S, then expansion moves from its labels: the lowest energies, and how far from the best.",
             paper="Kolmogorov 2006; Boykov, Veksler and Zabih 2001",
         ),
         Solver(
             name="trws",
             function="classicseg.solvers.trws:trws",
-            accepts=_passes_messages_without_label_costs,
+            accepts=_needs_grid_without_label_costs,
             summary="Tree-reweighted message passing: low energies and a bound on how much lower they could be.",
             paper="Kolmogorov 2006",
         ),

@@ -46,7 +46,7 @@ def trws(
     Parameters
     ----------
     energy : GridCRF
-        Any compatibility, in lines, images, and volumes with 6 neighbours; no label costs.
+        Any compatibility and neighbourhood, in lines, images and volumes; no label costs.
     init : array_like of int, spatial shape, optional
         Labels that are returned if no better ones are found. Messages start from zero.
     max_iter : int, optional

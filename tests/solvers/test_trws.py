@@ -26,6 +26,7 @@ COSTS = {
     "matrix": cs.Matrix(np.random.default_rng(5).integers(-4, 9, (5, 5))),
 }
 GRIDS = [((7, 9), 4), ((35, 40), 4), ((20, 7), 8), ((37, 18), 8), ((30,), 2), ((3, 19, 5), 6), ((2, 4, 33), 6)]
+GRIDS += [((3, 37, 7), 18), ((4, 18, 9), 26), ((5, 3, 3), 26)]
 
 
 def integers(shape, connectivity, compatibility, n_labels=5, seed=0, high=12):
@@ -63,7 +64,10 @@ def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):
 
 
 @pytest.mark.parametrize("name", COSTS)
-@pytest.mark.parametrize(("shape", "connectivity"), [((3, 3), 4), ((3, 3), 8), ((2, 2, 2), 6), ((7,), 2), ((2, 4), 4)])
+@pytest.mark.parametrize(
+    ("shape", "connectivity"),
+    [((3, 3), 4), ((3, 3), 8), ((2, 2, 2), 6), ((2, 2, 2), 18), ((2, 2, 2), 26), ((7,), 2), ((2, 4), 4)],
+)
 def test_never_above_the_minimum(shape, connectivity, name):
     for seed in range(3):
         n_labels = 5 if name in ("diagonal", "matrix") else 3
@@ -73,7 +77,7 @@ def test_never_above_the_minimum(shape, connectivity, name):
         least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost())
         result = cs.minimize(crf, "trws", tol=0)
         assert result.lower_bound <= least <= result.energy
-        assert cs.minimize(crf, "trws+expansion").energy <= result.energy
+        assert cs.minimize(crf, "trws+expansion", tol=0).energy <= result.energy
         if len(shape) == 1:
             assert result.gap == 0
 
@@ -94,7 +98,7 @@ def test_two_labels_reach_the_minimum_cut():
     assert result.lower_bound >= cut.energy - 1
 
 
-@pytest.mark.parametrize(("shape", "connectivity"), [((90, 70), 4), ((90, 70), 8), ((6, 40, 30), 6)])
+@pytest.mark.parametrize(("shape", "connectivity"), [((90, 70), 4), ((90, 70), 8), ((6, 40, 30), 6), ((6, 40, 30), 26)])
 def test_equal_to_the_bit_for_every_number_of_threads(shape, connectivity, monkeypatch):
     monkeypatch.setattr("classicseg.solvers._trws._SHORT", 0)
     crf = integers(shape, connectivity, cs.TruncatedLinear(2, truncation=3), 6)
@@ -187,7 +191,6 @@ def test_a_start_is_kept_if_nothing_better_is_found():
 @pytest.mark.parametrize(
     ("call", "error", "word"),
     [
-        (lambda: cs.minimize(integers((2, 2, 2), 26, cs.Potts()), "trws"), cs.InputTypeError, "6 neighbours"),
         (lambda: cs.minimize(cs.DenseCRF(np.zeros((2, 4)), []), "trws"), cs.InputTypeError, "GridCRF"),
         (lambda: cs.minimize(integers((2, 2), 4, cs.Potts()), "trws", max_iter=-1), cs.InputError, "max_iter"),
         (lambda: cs.minimize(integers((2, 2), 4, cs.Potts()), "trws", tol=-1), cs.InputError, "tol"),
@@ -226,7 +229,7 @@ def test_any_grid_has_a_bound_below_its_energy(shape, n_labels, dtype, name, fac
 # --- the problems of the literature -------------------------------------------------------------------------------
 
 ANCHORS = {
-    "tsukuba": (430639, [332203.4, 345703.6, None, None, 357130.3, None, None, None, None, 362529]),
+    "tsukuba": (430639, [332203.4, 345703.6, None, None, 357130.3, None, None, None, None, 362529.5]),
     "venus": (3222109, [2876040.4]),
     "teddy": (1478865, [1249507.2]),
 }
@@ -250,7 +253,7 @@ def test_problems_of_the_middlebury_benchmark(name):
     assert first.energy == energy
     for step, bound in zip(result.history, bounds, strict=True):
         if bound is not None:
-            assert step.lower_bound == pytest.approx(bound, rel=2e-6)
+            assert step.lower_bound == np.ceil(bound)  # all energies are whole numbers
 
 
 @pytest.mark.parametrize("hard", [1e6, 1e9, 1e12])

@@ -17,23 +17,24 @@ pass needs: the same loop with all directions reversed. So every message is read
 in the order of memory.
 
 Messages under way wait in rings, one for each direction, as long as the way is in vectors. Those that leave a band
-through its last lane go through a *seam*; those to the next slice of a volume through a sheet.
+through its last lane go through a *seam*. Those to the next slice of a volume go through a *sheet*, as the sender
+laid them down: for slanted directions the receiver shifts the lanes. There are two sets of sheets, since a slice reads
+those of the slice before and writes its own.
 
 Bands depend on the one before only through the messages that enter: threads claim them in order and follow one
-another at a distance of a few dozen vectors.
+another at a distance of a few dozen vectors, or of a slice where directions to the next slice are slanted.
 
 Pixels outside the grid have no costs, and edges to them no weight: they send and receive zeros.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from classicseg._jit import inline, kernel
 from classicseg.kernels.atomics import atomic_load, atomic_store, pause, sleep_briefly
 from classicseg.kernels.grid.convolution import MATRIX, QUADRATIC, apart, convolve, pair_cost
+from classicseg.kernels.grid.trws_memory import LINE, SHEET_MARGIN, Model, Numbers, with_pointers
 from classicseg.kernels.simd import (
     add,
     choose,
@@ -56,56 +57,8 @@ from classicseg.kernels.threads import aborted, barrier, claim
 FORWARD, DECODE, BACKWARD, CERTIFY = range(4)
 """Kinds of passes: forward; forward, and decode labels; backward; backward in float64, and find the bound."""
 
-LINE = 8
-"""Distance of the words of `progress`, a cache line apart."""
-
 _CHUNK = 16  # vectors between two looks at what other threads do
 _SPINS = 4000
-
-
-class Messages(NamedTuple):
-    """State of a run. K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band.
-
-    Kernels make pointers of the arrays: to hand an array to an inner function would count its references.
-    """
-
-    planes: np.ndarray  # (B, D, 1 + K, L, P) float32: unary costs, then what arrived over the edges of each direction
-    weights: np.ndarray  # (B, D, 2 K, P) float32: of the edges that lead forward, then of those that lead backward
-    seams: np.ndarray  # (slices * (bands + 1), n_seams, seam_length, L) float32: on their way to the next band
-    sheet: np.ndarray  # (bands of a slice, D, L, P) float32: on their way to the next slice
-    steps: np.ndarray  # (5 K,) int64: slice, row, column of a direction, vectors on the way, number of its seam
-    progress: np.ndarray  # (B * LINE,) int64: vectors done since the start
-    bounds: np.ndarray  # (2 B,) float64: shares of the bound, and of the sum of its absolute terms
-    labels: np.ndarray  # (n,) int32: decoded
-    depth: int
-    height: int
-    width: int
-    n_labels: int
-    n_chains: int  # K
-    skew: int
-    n_bands: int  # of a slice
-    n_vectors: int
-    seam_length: int
-    seam_start: int  # where column 0 is
-    n_seams: int
-
-
-class Numbers(NamedTuple):
-    """What depends on the precision of the sums; all arrays are float32, or all float64."""
-
-    table: np.ndarray  # of :mod:`classicseg.kernels.grid.convolution`
-    share: np.ndarray  # (1,): of a chain in the costs of a pixel
-    work: np.ndarray  # (threads * work_size,)
-
-
-class Model(NamedTuple):
-    """The compatibility (see :mod:`classicseg.kernels.grid.convolution`) and the work space of the threads."""
-
-    kind: int
-    reach: int
-    single: Numbers
-    double: Numbers
-    work_size: int
 
 
 @inline
@@ -115,18 +68,40 @@ def _seam(m, row, k, x):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _receive(m, at, work, total, slot, k, row, d, band, forward, lanes):  # type: ignore[no-untyped-def]
+def _sheet(m, side, k, inside, d):  # type: ignore[no-untyped-def]
+    """Which vector of the sheets of one set belongs to vector d of a band."""
+    row = (side * m.n_sheets + m.steps[5 * k + 4]) * m.n_bands + inside
+    return row * (m.n_vectors + 2 * SHEET_MARGIN) + SHEET_MARGIN + d
+
+
+@inline
+def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
     """Add the messages of a direction to the totals; those that arrive and those from behind change places."""
     step = len(lanes)
     length = m.n_labels * step
     at += (1 + k) * length
     if m.steps[5 * k + 0] > 0:
-        sheet = ((band % m.n_bands) * m.n_vectors + d) * length
+        inside = band % m.n_bands
+        dy, dx = m.steps[5 * k + 1], m.steps[5 * k + 2]  # to the sender
+        if forward:
+            dy, dx = -dy, -dx
+        sheet = _sheet(m, side, k, inside, d + dx + m.skew * dy) * length
+        beside = np.int64(0)  # what enters from the next band; the sheets begin with zeros
+        x = d + dx - (m.skew * (step - 1) if dy > 0 else 0)
+        if dy != 0 and 0 <= inside + dy < m.n_bands and 0 <= x < m.width:
+            last = step - 1 if dy < 0 else 0
+            beside = _sheet(m, side, k, inside + dy, x + m.skew * last) * length + last
         for i in range(0, length, step):
-            old, new = load(m.planes, at + i, lanes), load(m.sheet, sheet + i, lanes)
-            store(m.planes, at + i, new)
-            store(work, slot + i, convert(old, work))
-            store(work, total + i, add(load(work, total + i, lanes), add(convert(old, work), convert(new, work))))
+            old, new = convert(load(m.planes, at + i, lanes), work), convert(load(m.sheets, sheet + i, lanes), work)
+            if dy > 0:
+                new = shift_down(new, m.sheets[beside])
+            elif dy < 0:
+                new = shift_up(new, m.sheets[beside])
+            if beside > 0:
+                beside += step
+            store(m.planes, at + i, convert(new, m.planes))
+            store(work, slot + i, old)
+            store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
     elif m.steps[5 * k + 1] > 0:
         if forward:
             entering = _seam(m, row, k, d - m.steps[5 * k + 2])
@@ -156,7 +131,7 @@ def _receive(m, at, work, total, slot, k, row, d, band, forward, lanes):  # type
 
 
 @inline
-def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, forward, lanes):  # type: ignore[no-untyped-def]
+def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
     """Put the messages that leave over the edges of a direction on their way; returns the minima of the chains."""
     step = len(lanes)
     length = m.n_labels * step
@@ -172,32 +147,28 @@ def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, 
         least = convert(fill(np.float32(np.inf), lanes), work)
         for i in range(0, length, step):
             least = minimum(least, load(work, slot + i, lanes))
-    rest = convert(fill(np.float32(np.inf), lanes), work)
     for i in range(0, length, step):
-        message = minimum(subtract(load(work, slot + i, lanes), least), limit)
-        sent = convert(convert(message, m.planes), work)  # in float32, whatever the precision of the sums
-        store(work, slot + i, sent)
-        rest = minimum(rest, subtract(message, sent))
-    _hand_over(m, work, slot, k, row, d, band, forward, lanes)
-    return add(least, rest)
+        store(work, slot + i, minimum(subtract(load(work, slot + i, lanes), least), limit))
+    _hand_over(m, work, slot, k, row, d, band, side, forward, lanes)
+    return least
 
 
 @inline
-def _hand_over(m, work, slot, k, row, d, band, forward, lanes):  # type: ignore[no-untyped-def]
+def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
     """Write messages to another band or slice where that can read them."""
     step = len(lanes)
     inside = band % m.n_bands
     if m.steps[5 * k + 0] > 0:
-        sheet = (inside * m.n_vectors + d) * m.n_labels * step
+        sheet = _sheet(m, 1 - side, k, inside, d) * m.n_labels * step
         for i in range(0, m.n_labels * step, step):
-            store(m.sheet, sheet + i, convert(load(work, slot + i, lanes), m.sheet))
+            store(m.sheets, sheet + i, convert(load(work, slot + i, lanes), m.sheets))
     elif m.steps[5 * k + 1] > 0:
         last = step - 1 if forward else 0
         x = d - last * m.skew
         if 0 <= x < m.width and (inside + 1 < m.n_bands if forward else inside > 0):
             to = _seam(m, row + 1 if forward else row, k, x)
             for label in range(m.n_labels):
-                m.seams[to + label] = np.float32(work[slot + label * step + last])
+                m.seams[to + label] = np.float64(work[slot + label * step + last])
 
 
 @inline
@@ -214,7 +185,7 @@ def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type:
         dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
         for r in range(step):
             y, x = top + r, d - m.skew * r
-            inside = z >= dz and dy <= y < m.height and max(dx, 0) <= x < m.width + min(dx, 0)
+            inside = z >= dz and max(dy, 0) <= y < m.height + min(dy, 0) and max(dx, 0) <= x < m.width + min(dx, 0)
             work[room + r] = np.float32(m.labels[((z - dz) * m.height + y - dy) * m.width + x - dx]) if inside else 0
         near = load(work, room, lanes)
         weight = load(m.weights, weights + k * step, lanes)
@@ -263,7 +234,17 @@ def _follow(m, sync, band, i, turn, forward, lanes):  # type: ignore[no-untyped-
         _await(m, sync, band + toward, ahead)
     slice_before = band + toward * m.n_bands
     if 0 <= slice_before < m.n_bands * m.depth:
-        _await(m, sync, slice_before, before + min(m.n_vectors, i + _CHUNK))
+        if m.skew > 1:  # slanted directions: all of that slice, so its last band
+            last = slice_before // m.n_bands * m.n_bands + (m.n_bands - 1 if forward else 0)
+            _await(m, sync, last, before + m.n_vectors)
+        else:
+            _await(m, sync, slice_before, before + min(m.n_vectors, i + _CHUNK))
+
+
+@inline
+def _phase(i, way):  # type: ignore[no-untyped-def]
+    """Place in a ring: ``i % way`` without a division by a variable."""
+    return 0 if way == 1 else i % 2 if way == 2 else i % 3
 
 
 @inline
@@ -285,7 +266,9 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
         store(work, i, zero)
     share = spread(numbers.share, 0, lanes)
     bound, size = zero, zero
-    row = band // m.n_bands * (m.n_bands + 1) + band % m.n_bands
+    z = band // m.n_bands
+    row = z * (m.n_bands + 1) + band % m.n_bands
+    side = (turn * m.depth + (z if forward else m.depth - 1 - z)) % 2  # sheets to read; slices take turns
     for i in range(m.n_vectors):
         if i % _CHUNK == 0:
             _follow(m, sync, band, i, turn, forward, lanes)
@@ -298,13 +281,13 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
         for j in range(0, length, step):
             store(work, total + j, convert(load(m.planes, at + j, lanes), work))
         for k in range(n_chains):
-            slot = rings + (k * ways + (i % m.steps[5 * k + 3] if ways > 1 else 0)) * length
-            _receive(m, at, work, total, slot, k, row, d, band, forward, lanes)
+            slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
+            _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes)
         weights = ((band * m.n_vectors + d) * 2 + (0 if forward else 1)) * n_chains * step
         for k in range(n_chains):
-            slot = rings + (k * ways + (i % m.steps[5 * k + 3] if ways > 1 else 0)) * length
+            slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
             weight = convert(load(m.weights, weights + k * step, lanes), work)
-            least = _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, forward, lanes)
+            least = _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes)
             if len(certify) > 1:
                 bound = add(bound, least)
                 size = add(size, maximum(least, subtract(zero, least)))
@@ -323,31 +306,6 @@ def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int)
     """Elements of work space of a thread: totals, costs with labels beyond the ends, and rings."""
     ways = 2 * skew - 1
     return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
-
-
-@inline
-def _with_pointers(m):  # type: ignore[no-untyped-def]
-    return Messages(
-        pointer(m.planes),
-        pointer(m.weights),
-        pointer(m.seams),
-        pointer(m.sheet),
-        pointer(m.steps),
-        pointer(m.progress),
-        pointer(m.bounds),
-        pointer(m.labels),
-        m.depth,
-        m.height,
-        m.width,
-        m.n_labels,
-        m.n_chains,
-        m.skew,
-        m.n_bands,
-        m.n_vectors,
-        m.seam_length,
-        m.seam_start,
-        m.n_seams,
-    )
 
 
 @inline
@@ -373,7 +331,7 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore
     lanes : tuple
         As many zeros as bands have rows.
     """
-    m = _with_pointers(messages)
+    m = with_pointers(messages)
     model = Model(given.kind, given.reach, _numbers(given.single), _numbers(given.double), given.work_size)
     n_bands = m.depth * m.n_bands
     start = claim(sync, plan.size) * model.work_size
@@ -391,68 +349,3 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore
                 decode = what == DECODE
                 _pass_band(sync, m, model, model.single, start, band, turn + number, forward, decode, (0,), lanes)
         barrier(sync, n_threads)
-
-
-@kernel
-def write_unary(m, unary, scale, ceiling, lanes):  # type: ignore[no-untyped-def]
-    """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
-
-    Finite costs above `ceiling` are cut off there. Returns the sum of what was subtracted, summed row by row, the sum
-    of its sizes, what rounding to float32 can have changed in the energy of a labelling, and the largest finite cost.
-    """
-    step = len(lanes)
-    block = (1 + m.n_chains) * m.n_labels * step
-    n = m.depth * m.height * m.width
-    cells, given = pointer(m.planes), pointer(unary)
-    constant, size, error, largest = 0.0, 0.0, 0.0, 0.0
-    least, worst = np.empty(m.width, np.float64), np.empty(m.width, np.float64)
-    for band in range(m.depth * m.n_bands):
-        first = band * m.n_vectors * block
-        for i in range(first, first + m.n_vectors * block):
-            cells[i] = np.float32(0.0)
-        top = (band % m.n_bands) * step
-        for r in range(min(step, m.height - top)):
-            pixel = (band // m.n_bands * m.height + top + r) * m.width
-            for x in range(m.width):
-                least[x], worst[x] = np.inf, 0.0
-            for label in range(m.n_labels):
-                for x in range(m.width):
-                    least[x] = min(least[x], np.float64(given[label * n + pixel + x]))
-            for label in range(m.n_labels):
-                to = first + m.skew * r * block + label * step + r
-                for x in range(m.width):
-                    exact = (np.float64(given[label * n + pixel + x]) - least[x]) * scale
-                    if ceiling < exact < np.inf:
-                        exact = ceiling
-                    rounded = np.float32(exact)
-                    cells[to + x * block] = rounded
-                    if exact < np.inf:
-                        worst[x] = max(worst[x], abs(exact - np.float64(rounded)))
-                        largest = max(largest, exact)
-            in_row, row_size = 0.0, 0.0
-            for x in range(m.width):
-                in_row += least[x]
-                row_size += abs(least[x])
-                error += worst[x]
-            constant += in_row
-            size += row_size
-    return constant * scale, size * scale, error, largest
-
-
-@kernel
-def write_weights(m, weights, k, lanes):  # type: ignore[no-untyped-def]
-    """Write the weights of a direction, float32, one for each edge in raster order or a single one."""
-    step = len(lanes)
-    dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
-    cells = pointer(m.weights)
-    edge = 0
-    for z in range(m.depth - dz):
-        for y in range(m.height - dy):
-            for x in range(max(0, -dx), m.width - max(0, dx)):
-                weight = weights[0 if weights.size == 1 else edge]
-                edge += 1
-                for last in range(2):  # the pixel before, the pixel behind
-                    row, column = y + dy * last, x + dx * last
-                    r = row % step
-                    vector = ((z + dz * last) * m.n_bands + row // step) * m.n_vectors + column + m.skew * r
-                    cells[((vector * 2 + last) * m.n_chains + k) * step + r] = weight
