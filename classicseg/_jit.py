@@ -100,6 +100,21 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
     return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
+CACHE_LINE = 64  # bytes
+
+
+def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
+    """`n` zeros that begin with a cache line, as arrays of NumPy do not.
+
+    Vectors of 64 bytes are then read and written in one piece, and work space of one thread shares no line with that
+    of the next if it is a multiple of :data:`CACHE_LINE` bytes: threads that write to one line wait for each other.
+    """
+    size = n * np.dtype(dtype).itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype)
+
+
 def callback(function: Callable[..., Any], signature: Any) -> Any:
     """Compile `function` as a C function, for kernels to call by its ``address``. Keep the object while they do."""
     options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg import _validate
-from classicseg._jit import new_sync, run, writable_alias
+from classicseg._jit import CACHE_LINE, aligned_zeros, new_sync, run, writable_alias
 from classicseg.energies.compatibility import Diagonal, Potts, TruncatedLinear, TruncatedQuadratic
 from classicseg.energies.grid import Offset, directions
 from classicseg.energies.grid_crf import GridCRF
@@ -54,6 +54,7 @@ class MessagePassing:
         seam_length = n_vectors + seam_start + 2
         threads = min(n_threads, bands)
         size = work_size(n_labels, reach, n_chains, skew, lanes)
+        size = -(-size // CACHE_LINE) * CACHE_LINE  # as many numbers as bytes: no two threads write to one line
         n_cells = bands * n_vectors * lanes
         n_sheet_cells = 2 * n_sheets * n_bands * (n_vectors + 2 * SHEET_MARGIN) * n_labels * lanes
         n_seam_cells = shape[0] * (n_bands + 1) * n_seams * seam_length * n_labels
@@ -63,10 +64,10 @@ class MessagePassing:
         self._wait = needed <= _SHORT
         self.labels = np.zeros(crf.shape, np.int32)
         self._m = Messages(
-            planes=np.empty(n_cells * (1 + n_chains) * n_labels, np.float32),
-            weights=np.zeros(n_cells * 2 * n_chains, np.float32),
-            seams=np.zeros(n_seam_cells),
-            sheets=np.zeros(n_sheet_cells),
+            planes=aligned_zeros(n_cells * (1 + n_chains) * n_labels, np.float32),
+            weights=aligned_zeros(n_cells * 2 * n_chains, np.float32),
+            seams=aligned_zeros(n_seam_cells, np.float64),
+            sheets=aligned_zeros(n_sheet_cells, np.float64),
             steps=np.array(
                 [
                     (dz, dy, dx, 1, sheet) if dz else (dz, dy, dx, dx + skew * dy, seam)
@@ -74,6 +75,7 @@ class MessagePassing:
                 ],
                 np.int64,
             ).reshape(-1),
+            order=_order(shape[0], n_bands, skew),
             progress=np.zeros(bands * LINE, np.int64),
             bounds=np.zeros(2 * bands),
             labels=self.labels.reshape(-1),
@@ -91,7 +93,7 @@ class MessagePassing:
             n_sheets=n_sheets,
         )
         single, double = (
-            Numbers(table.astype(kind_), np.full(1, 1 / n_chains, kind_), np.zeros(threads * size, kind_))
+            Numbers(table.astype(kind_), np.full(1, 1 / n_chains, kind_), aligned_zeros(threads * size, kind_))
             for kind_ in (np.float32, np.float64)
         )
         self._model = Model(kind, reach, single, double, size)
@@ -147,6 +149,12 @@ class MessagePassing:
             write_weights(self._m, rounded, k, self._lanes)
             off = np.abs(exact - rounded)
             self._error += dearest * float(off.sum() if off.size > 1 else off[0] * crf.n_points)
+
+
+def _order(depth: int, n_bands: int, skew: int) -> np.ndarray:
+    """Bands of all slices, those first that others wait for: of the slice before, and behind it if edges slant."""
+    z, band = np.divmod(np.arange(depth * n_bands), n_bands)
+    return np.argsort(skew * z + band, kind="stable")
 
 
 def live_directions(crf: GridCRF) -> tuple[tuple[int, int, int], dict[str, Offset]]:

@@ -22,7 +22,7 @@ laid them down: for slanted directions the receiver shifts the lanes. There are 
 those of the slice before and writes its own.
 
 Bands depend on the one before only through the messages that enter: threads claim them in order and follow one
-another at a distance of a few dozen vectors, or of a slice where directions to the next slice are slanted.
+another at a distance of a few dozen vectors. In volumes, bands of several slices are under way at a time.
 
 Pixels outside the grid have no costs, and edges to them no weight: they send and receive zeros.
 """
@@ -234,9 +234,9 @@ def _follow(m, sync, band, i, turn, forward, lanes):  # type: ignore[no-untyped-
         _await(m, sync, band + toward, ahead)
     slice_before = band + toward * m.n_bands
     if 0 <= slice_before < m.n_bands * m.depth:
-        if m.skew > 1:  # slanted directions: all of that slice, so its last band
-            last = slice_before // m.n_bands * m.n_bands + (m.n_bands - 1 if forward else 0)
-            _await(m, sync, last, before + m.n_vectors)
+        if m.skew > 1:  # slanted directions come from the bands around as well, the last to end is the one behind
+            is_last = not 0 <= band % m.n_bands - toward < m.n_bands
+            _await(m, sync, slice_before - (0 if is_last else toward), before + m.n_vectors)
         else:
             _await(m, sync, slice_before, before + min(m.n_vectors, i + _CHUNK))
 
@@ -342,7 +342,7 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore
             i = claim(sync, number)
             if i >= n_bands or aborted(sync):
                 break
-            band = i if forward else n_bands - 1 - i
+            band = m.order[i if forward else n_bands - 1 - i]
             if what == CERTIFY:
                 _pass_band(sync, m, model, model.double, start, band, turn + number, False, False, (0, 0), lanes)
             else:

@@ -32,6 +32,7 @@ class Messages(NamedTuple):
     steps: (
         np.ndarray
     )  # (5 K,) int64: slice, row, column of a direction, vectors on the way, number of its seam or sheet
+    order: np.ndarray  # (B,) int64: bands, those first that others wait for
     progress: np.ndarray  # (B * LINE,) int64: vectors done since the start
     bounds: np.ndarray  # (2 B,) float64: shares of the bound, and of the sum of its absolute terms
     labels: np.ndarray  # (n,) int32: decoded
@@ -76,6 +77,7 @@ def with_pointers(m):  # type: ignore[no-untyped-def]
         pointer(m.seams),
         pointer(m.sheets),
         pointer(m.steps),
+        pointer(m.order),
         pointer(m.progress),
         pointer(m.bounds),
         pointer(m.labels),
