@@ -11,14 +11,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from classicseg.adapters.torch import _checks
+from classicseg.adapters.torch.networks._backbone import LoadReport, load_backbone
 from classicseg.adapters.torch.networks._base import SegmentationNetwork
+from classicseg.adapters.torch.networks.deeplabv3 import DeepLabv3
+from classicseg.adapters.torch.networks.fcdensenet import FCDenseNet
+from classicseg.adapters.torch.networks.fcn import FCN
+from classicseg.adapters.torch.networks.pspnet import PSPNet
 from classicseg.adapters.torch.networks.unet import UNet
 
 _BUILDERS: dict[str, Callable[..., SegmentationNetwork]] = {
+    "fcn32s": partial(FCN, stride=32),
+    "fcn16s": partial(FCN, stride=16),
+    "fcn8s": partial(FCN, stride=8),
     "unet": UNet,
+    "fcdensenet56": partial(FCDenseNet, n_layers=56),
+    "fcdensenet67": partial(FCDenseNet, n_layers=67),
+    "fcdensenet103": partial(FCDenseNet, n_layers=103),
+    "pspnet50": partial(PSPNet, depth=50),
+    "pspnet101": partial(PSPNet, depth=101),
+    "deeplabv3_50": partial(DeepLabv3, depth=50),
+    "deeplabv3_101": partial(DeepLabv3, depth=101),
+    "deeplabv3_cascade_50": partial(DeepLabv3, depth=50, cascade=True),
+    "deeplabv3_cascade_101": partial(DeepLabv3, depth=101, cascade=True),
 }
 
 NAMES = tuple(_BUILDERS)
@@ -63,4 +81,15 @@ def build(name: str, n_labels: int, in_channels: int = 3, width: float = 1.0, **
     return _BUILDERS[name](n_labels, in_channels, width, **options)
 
 
-__all__ = ["NAMES", "SegmentationNetwork", "UNet", "build"]
+__all__ = [
+    "FCN",
+    "NAMES",
+    "DeepLabv3",
+    "FCDenseNet",
+    "LoadReport",
+    "PSPNet",
+    "SegmentationNetwork",
+    "UNet",
+    "build",
+    "load_backbone",
+]
