@@ -14,6 +14,7 @@ from classicseg.adapters.torch import (
     bilateral_features,
     build_lattice,
     dense_crf,
+    losses,
     networks,
     position_features,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "bilateral_features",
     "build_lattice",
     "dense_crf",
+    "losses",
     "networks",
     "position_features",
 ]

@@ -1,6 +1,5 @@
 """The networks: published figures, any size of image, gradients, weights of classifiers."""
 
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -404,7 +403,7 @@ def test_what_does_not_fit_is_reported():
 
 
 def test_weights_that_cannot_be_meant_are_refused():
-    with pytest.raises(ValueError, match="must hold weights of the trunk, such as 'conv1.weight'"):
+    with pytest.raises(ValueError, match=r"must hold weights of the trunk, such as 'conv1\.weight'"):
         networks.load_backbone(narrow("pspnet50"), {"a": torch.zeros(2)})
     with pytest.raises(ValueError, match="must have a trunk of ResNet or VGG16, got UNet"):
         networks.load_backbone(narrow("unet"), {"a": torch.zeros(2)})
