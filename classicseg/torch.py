@@ -14,6 +14,8 @@ from classicseg.adapters.torch import (
     bilateral_features,
     build_lattice,
     dense_crf,
+    losses,
+    networks,
     position_features,
 )
 
@@ -29,5 +31,7 @@ __all__ = [
     "bilateral_features",
     "build_lattice",
     "dense_crf",
+    "losses",
+    "networks",
     "position_features",
 ]
