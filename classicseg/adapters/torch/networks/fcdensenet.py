@@ -35,7 +35,7 @@ class FCDenseNet(SegmentationNetwork):
         Probability after each convolution.
     checkpointing : bool
         Compute the layers again on the way back instead of keeping their inputs, which concatenation makes many. The
-        gradients are the same, for a third more time and a fraction of the memory.
+        gradients are the same; time is paid for memory.
 
     Raises
     ------
