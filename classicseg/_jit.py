@@ -23,6 +23,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
+import mmap
 import os
 import threading
 from collections.abc import Callable
@@ -101,6 +102,7 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
 
 
 CACHE_LINE = 64  # bytes
+_LARGE = 2**22
 
 
 def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
@@ -108,8 +110,14 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
 
     Vectors of 64 bytes are then read and written in one piece, and work space of one thread shares no line with that
     of the next if it is a multiple of :data:`CACHE_LINE` bytes: threads that write to one line wait for each other.
+    Large arrays are asked for in huge pages where the system has them: to get memory page by page takes longer than
+    to fill it.
     """
     size = n * np.dtype(dtype).itemsize
+    if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages.madvise(mmap.MADV_HUGEPAGE)
+        return np.frombuffer(pages, dtype)
     memory = np.zeros(size + CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
     return memory[start : start + size].view(dtype)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from classicseg import _validate
-from classicseg._jit import new_sync, run, writable_alias
+from classicseg._jit import aligned_zeros, new_sync, run, writable_alias
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.grid.cut import prepush_strips, search_strips
@@ -88,7 +88,7 @@ class Network:
             )  # fmt: skip
         if self._work is None:
             n = volume[self._axis] * (self._pitch // words)
-            self._work = np.zeros(n, np.int32), np.empty(2 * n, np.int32)
+            self._work = aligned_zeros(n, np.int32), aligned_zeros(2 * n, np.int32)
         arguments = (self.g, first, self._pitch, strips, self.steps, *self._work, self.pairs)
         if len(strips) == 2 and self.g.size < _SHORT:
             search_strips(new_sync(1), 1, *arguments)
@@ -209,4 +209,4 @@ def _records(words: int) -> np.ndarray:
             "cut the image into tiles"
         )
     _validate.check_memory(6.0 * words, "the flow network")
-    return np.zeros(words, np.int32)
+    return aligned_zeros(words, np.int32)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from classicseg._jit import kernel
+from classicseg.kernels.simd import pointer
 
 
 @kernel
@@ -12,6 +15,7 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  #
     `labels` is flat; `weights` holds one number for each edge in raster order, or a single one.
     """
     one_weight = weights.size == 1
+    given, values, pairs, n_labels = pointer(labels), pointer(weights), pointer(cost), cost.shape[0]
     step = (dz * height + dy) * width + dx
     left, right = max(0, -dx), width - max(0, dx)
     edge, total = 0, 0.0
@@ -19,10 +23,13 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  #
         for y in range(max(0, -dy), height - max(0, dy)):
             row = (z * height + y) * width
             in_row = 0.0
-            for x in range(left, right):
-                pair = cost[labels[row + x], labels[row + x + step]]
-                in_row += pair if one_weight else weights[edge] * pair
-                edge += 1
+            if one_weight:
+                for x in range(row + left, row + right):
+                    in_row += pairs[given[x] * n_labels + given[x + step]]
+            else:
+                for x in range(row + left, row + right):
+                    in_row += values[edge] * pairs[given[x] * n_labels + given[x + step]]
+                    edge += 1
             total += in_row
     return total * weights[0] if one_weight else total
 
@@ -30,7 +37,7 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  #
 @kernel
 def unary_energy(labels, unary):  # type: ignore[no-untyped-def]
     """Sum of the cost (flat, label axis first) of the label of each pixel."""
-    total = 0.0
-    for pixel in range(labels.size):
-        total += unary[labels[pixel] * labels.size + pixel]
+    given, costs, n, total = pointer(labels), pointer(unary), labels.size, 0.0
+    for pixel in range(n):
+        total += costs[np.int64(given[pixel]) * n + pixel]
     return total
