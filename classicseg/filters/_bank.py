@@ -43,7 +43,7 @@ def spans(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return span
 
 
-def packing(widths: Sequence[float]) -> np.ndarray:
+def packing(widths: Sequence[float] | np.ndarray) -> np.ndarray:
     """Radix of each coordinate in a key, (len(widths),) int64.
 
     Where the product of all ranges fits into 63 bits the key is an exact packing. Where it does not, odd random
@@ -111,11 +111,16 @@ class _Lattice:
         self.link = np.concatenate(links)
 
 
+def stripes_of(n: int) -> int:
+    """Number of stripes that `n` points are cut into."""
+    return max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
+
+
 def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     """Build one lattice for each set of features, blurred as its blur says."""
     n = feature_sets[0].n
     n_padded = padded_pixels(n)
-    n_stripes = max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
+    n_stripes = stripes_of(n)
     stripe = np.linspace(0, n_padded // PIXELS, n_stripes + 1).astype(np.int64)
     column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
     n_columns = int(column[-1])

@@ -26,6 +26,12 @@ def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> 
     return backends.get(backend).build([f.detach() for f in features], normalizations.split())
 
 
+@build_lattice.register_fake
+def _(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
+    new_size = torch.library.get_ctx().new_dynamic_size
+    return backends.get(backend).empty_lattice(features, normalizations.split(), new_size)
+
+
 @torch.library.custom_op("classicseg::mean_field", mutates_args=())
 def mean_field(
     logits: Tensor,

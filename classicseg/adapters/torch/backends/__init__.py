@@ -11,7 +11,7 @@ exact
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
 
@@ -29,6 +29,11 @@ class Backend(Protocol):
 
     def build(self, features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> list[torch.Tensor]:
         """Lattices of the (B, d, N) float32 features of each kernel, as tensors that only this backend reads."""
+
+    def empty_lattice(
+        self, features: Sequence[torch.Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
+    ) -> list[torch.Tensor]:
+        """Tensors of the shapes that `build` returns; those that only the image decides come from `new_size`."""
 
     def tape_size(self, lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
         """Shape of what `mean_field` keeps for the backward pass, from the shapes in `lattice`."""

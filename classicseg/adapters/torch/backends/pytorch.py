@@ -70,10 +70,43 @@ _SINGLE = len(Layout._fields) - 2
 
 def _layout(lattice: Sequence[Tensor]) -> Layout:
     n_kernels = (len(lattice) - _SINGLE) // 2
-    return Layout(*lattice[:_SINGLE], lattice[_SINGLE : _SINGLE + n_kernels], lattice[_SINGLE + n_kernels :])
+    index, weight_in, weight_out, point, point_in, point_out, start, row_sums = lattice[:_SINGLE]
+    blurs, blur_weights = lattice[_SINGLE : _SINGLE + n_kernels], lattice[_SINGLE + n_kernels :]
+    return Layout(index, weight_in, weight_out, point, point_in, point_out, start, row_sums, blurs, blur_weights)
 
 
 # --- lattices -----------------------------------------------------------------------------------------------------
+
+
+def empty_lattice(
+    features: Sequence[Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
+) -> list[Tensor]:
+    """See :class:`Backend`."""
+    n_images, _, n = features[0].shape
+    n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
+    integer, new = _integer(n_points * n_pairs), features[0].new_empty
+    n_out = n_points if _one_sided(normalizations) else 0
+    blurs = [(f.shape[1] + 1, new_size(), 3) for f in features]
+    return [
+        new(n_points, n_pairs, dtype=integer),
+        new(n_points, n_pairs),
+        new(n_out, n_pairs) if n_out else new(0),
+        new(n_points * n_pairs, dtype=integer),
+        new(n_points * n_pairs),
+        new(n_out * n_pairs),
+        new(sum(blur[1] for blur in blurs) + 1, dtype=integer),
+        new(len(features), n_images, n),
+        *(new(blur, dtype=integer) for blur in blurs),
+        *(new(blur) for blur in blurs),
+    ]
+
+
+def _integer(n_entries: int) -> torch.dtype:
+    return torch.int64 if n_entries > np.iinfo(np.int32).max else torch.int32
+
+
+def _one_sided(normalizations: Sequence[str]) -> bool:
+    return any(norm in ("before", "after") for norm in normalizations)
 
 
 class _Lattice(NamedTuple):
@@ -92,8 +125,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     n_images, _, n = features[0].shape
     lattices = [_build_one(f) for f in features]
     n_pairs = sum(lattice.index.shape[1] for lattice in lattices)
-    wide = n_images * n * n_pairs > np.iinfo(np.int32).max
-    integer = torch.int64 if wide else torch.int32
+    integer = _integer(n_images * n * n_pairs)
     index, weights_in, weights_out, sums = [], [], [], []
     point, sorted_in, sorted_out, counts = [], [], [], []
     first = 0
@@ -110,7 +142,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
         counts.append(lattice.count)
         sums.append(row_sums.reshape(n_images, n))
         first += lattice.count.shape[0]
-    one_sided = any(norm in ("before", "after") for norm in normalizations)
+    one_sided = _one_sided(normalizations)
     start = torch.cat([counts[0].new_zeros(1), torch.cat(counts).cumsum(0)])
     none = features[0].new_empty(0)
     return [
@@ -312,7 +344,7 @@ def _slice(lattice: Layout, rows: Tensor, adjoint: bool, k: int | None = None) -
 
 def _by_point(values: Tensor) -> Tensor:
     """(B, C, N) to (B N, C)."""
-    return values.transpose(1, 2).reshape(-1, values.shape[1])
+    return values.transpose(1, 2).contiguous().reshape(-1, values.shape[1])
 
 
 def _by_image(values: Tensor, n_images: int) -> Tensor:
