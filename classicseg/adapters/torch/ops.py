@@ -50,9 +50,10 @@ def mean_field(
     """
     check_finite(logits, "logits")
     check_finite(rewards, REWARDS)
-    return backends.get(backend).mean_field(
-        logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
-    )
+    with torch.autocast(logits.device.type, enabled=False):  # matrix products would lose their precision
+        return backends.get(backend).mean_field(
+            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
+        )
 
 
 @mean_field.register_fake
@@ -86,10 +87,11 @@ def mean_field_backward(
     backend: str,
 ) -> list[Tensor]:
     """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
-    return backends.get(backend).mean_field_backward(
-        grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape, n_iter,
-        marginals,
-    )  # fmt: skip
+    with torch.autocast(logits.device.type, enabled=False):
+        return backends.get(backend).mean_field_backward(
+            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape,
+            n_iter, marginals,
+        )  # fmt: skip
 
 
 @mean_field_backward.register_fake

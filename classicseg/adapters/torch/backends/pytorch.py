@@ -286,9 +286,9 @@ def _neighbours(keys: Tensor, radix: np.ndarray, d: int) -> tuple[Tensor, Tensor
     blur = every[None, :, None].repeat(d + 1, 1, 3)
     weight = torch.zeros(blur.shape, device=keys.device)
     weight[..., 0] = 1
+    steps = (d + 1) * np.append(radix, 0) - radix.sum()
     for axis in range(d + 1):
-        step = (d + 1) * int(radix[axis]) - int(radix.sum()) if axis < d else -int(radix.sum())
-        wanted = keys + step
+        wanted = keys + int(steps[axis])
         above = torch.searchsorted(keys, wanted).clamp_(max=n - 1)
         there = keys[above] == wanted
         low, high = every[there], above[there]
