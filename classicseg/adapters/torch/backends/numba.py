@@ -46,15 +46,21 @@ def empty_lattice(
     one_sided = any(norm in ("before", "after") for norm in normalizations)
     tensors = []
     for _ in range(n_images):
-        shapes = Bank(
-            index=(n_weights,), weight_in=(n_weights,), weight_out=(n_weights if one_sided else 0,),
-            column=(n_kernels + 1,), stripe=(n_borders,), vertex=(n_kernels, 2), duplicate=(n_kernels, 2),
-            own=(n_kernels, n_borders), own_duplicate=(n_kernels, n_borders), target_start=(n_kernels,),
-            target=(new_size(),), neighbour_start=(n_kernels,), neighbour=(new_size(),), shell_weight=(n_kernels, 1),
-            link_start=(n_kernels,), link_border=(0,), link=(0,), n_rows=(new_size(), 0),
-        )  # fmt: skip
-        types = [_TYPES.get(name, torch.int64) for name in Bank._fields]
-        tensors += [torch.empty(shape, dtype=dtype) for shape, dtype in zip(shapes, types, strict=True)]
+        shapes: dict[str, tuple[int, ...]] = {
+            **dict.fromkeys(("index", "weight_in"), (n_weights,)),
+            "weight_out": (n_weights if one_sided else 0,),
+            "column": (n_kernels + 1,),
+            "stripe": (n_borders,),
+            **dict.fromkeys(("vertex", "duplicate"), (n_kernels, 2)),
+            **dict.fromkeys(("own", "own_duplicate"), (n_kernels, n_borders)),
+            **dict.fromkeys(("target_start", "neighbour_start", "link_start"), (n_kernels,)),
+            "target": (new_size(),),
+            "neighbour": (new_size(),),
+            "shell_weight": (n_kernels, 1),
+            **dict.fromkeys(("link_border", "link"), (0,)),
+            "n_rows": (new_size(), 0),
+        }
+        tensors += [torch.empty(shapes[name], dtype=_TYPES.get(name, torch.int64)) for name in Bank._fields]
         tensors.append(torch.empty(n_kernels, n))
     return tensors
 

@@ -112,10 +112,11 @@ def _one_sided(normalizations: Sequence[str]) -> bool:
 class _Lattice(NamedTuple):
     """The lattice of one kernel."""
 
-    index: Tensor  # (n, d + 1) int64
+    index: Tensor  # (n, d + 1) int32: vertices of each point
     weight: Tensor  # (n, d + 1) float32
-    entry: Tensor  # (n (d + 1),) int64: flat positions in `index`, vertex after vertex
-    count: Tensor  # (V,) int64: entries of each vertex
+    point: Tensor  # (n (d + 1),) int64: points of each vertex, vertex after vertex
+    entry: Tensor  # (n (d + 1),) int64: where in `index` they stand
+    count: Tensor  # (V,) int64: points of each vertex
     blur: Tensor
     blur_weight: Tensor
 
@@ -125,7 +126,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     n_images, _, n = features[0].shape
     lattices = [_build_one(f) for f in features]
     n_pairs = sum(lattice.index.shape[1] for lattice in lattices)
-    integer = _integer(n_images * n * n_pairs)
+    integer, one_sided = _integer(n_images * n * n_pairs), _one_sided(normalizations)
     index, weights_in, weights_out, sums = [], [], [], []
     point, sorted_in, sorted_out, counts = [], [], [], []
     first = 0
@@ -133,20 +134,20 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
         row_sums = _row_sums(lattice)
         before, after = (_power(row_sums, p) for p in POWERS[normalization])
         weight_in, weight_out = (lattice.weight if p is None else lattice.weight * p[:, None] for p in (before, after))
-        index.append(lattice.index + first)
+        index.append(lattice.index.to(integer) + first)
         weights_in.append(weight_in)
         weights_out.append(weight_out)
-        point.append((lattice.entry // lattice.index.shape[1]).to(integer))
-        sorted_in.append(weight_in.reshape(-1)[lattice.entry])
-        sorted_out.append(weight_out.reshape(-1)[lattice.entry])
+        point.append(lattice.point.to(integer))
+        sorted_in.append(weight_in.reshape(-1).index_select(0, lattice.entry))
+        if one_sided:
+            sorted_out.append(weight_out.reshape(-1).index_select(0, lattice.entry))
         counts.append(lattice.count)
         sums.append(row_sums.reshape(n_images, n))
         first += lattice.count.shape[0]
-    one_sided = _one_sided(normalizations)
     start = torch.cat([counts[0].new_zeros(1), torch.cat(counts).cumsum(0)])
     none = features[0].new_empty(0)
     return [
-        torch.cat(index, 1).to(integer),
+        torch.cat(index, 1),
         torch.cat(weights_in, 1),
         torch.cat(weights_out, 1) if one_sided else none,
         torch.cat(point),
@@ -175,24 +176,25 @@ def _build_one(features: Tensor) -> _Lattice:
     key = _key(vertex, radix[:d], image)
     weight = _barycentric(residual, rank)
 
-    simplex, of_point, order, points_of = _simplices(key, rank, widths)
-    corners = _corner_keys(key[simplex], rank[:, simplex], np.append(radix[:d], 0))  # (U, d + 1)
-    keys, row = torch.unique(corners, return_inverse=True)
-    index = row[of_point]
+    simplex, of_point, order, n_points = _simplices(key, rank, widths)
+    corners = _corner_keys(key[simplex], rank[:, simplex], np.append(radix[:d], 0)).reshape(-1)  # (U (d + 1),)
+    first, row, around, n_corners = _grouped(corners)
+    keys = corners[first]
+    index = row.to(torch.int32).reshape(-1, d + 1).index_select(0, of_point)
 
-    # The entries of a vertex are those of the simplices around it, whose points are known: no sorting of all entries.
-    around = row.reshape(-1).argsort(stable=True)
+    # The points of a vertex are those of the simplices around it, which are known: no sorting of all pairs.
     which = around // (d + 1)
-    lengths = points_of[which]
-    first_point = points_of.cumsum(0) - points_of
-    begin = first_point[which] - (lengths.cumsum(0) - lengths)
-    n_entries = n_images * n * (d + 1)
-    at = torch.repeat_interleave(begin, lengths, output_size=n_entries)
-    at += torch.arange(n_entries, device=planes.device)
-    entry = order[at] * (d + 1) + torch.repeat_interleave(around % (d + 1), lengths, output_size=n_entries)
-    count = torch.zeros_like(keys).index_add_(0, row.reshape(-1), points_of.repeat_interleave(d + 1))
+    lengths = n_points[which]
+    begin = (n_points.cumsum(0) - n_points)[which] - (lengths.cumsum(0) - lengths)
+    n_pairs = n_images * n * (d + 1)
+    group = torch.repeat_interleave(lengths, output_size=n_pairs)
+    at = begin.index_select(0, group).add_(torch.arange(n_pairs, device=planes.device))
+    point = order.index_select(0, at)
+    entry = (point * (d + 1)).add_((around % (d + 1)).index_select(0, group))
+    ends = lengths.cumsum(0)[n_corners.cumsum(0) - 1]
+    count = torch.diff(ends, prepend=ends.new_zeros(1))
     blur, blur_weight = _neighbours(keys, radix[:d], d)
-    return _Lattice(index, weight, entry, count, blur, blur_weight)
+    return _Lattice(index, weight, point, entry, count, blur, blur_weight)
 
 
 def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
@@ -244,28 +246,33 @@ def _barycentric(residual: Tensor, rank: Tensor) -> Tensor:
 
 
 def _simplices(key: Tensor, rank: Tensor, widths: Sequence[float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Points that lie in the same simplex.
-
-    Returns
-    -------
-    first : (U,) a point of each simplex
-    of_point : (n,) simplex of each point
-    order : (n,) points, simplex after simplex
-    points_of : (U,) number of points in each simplex
-    """
+    """Points that lie in the same simplex, as :func:`_grouped` has them."""
     d, n = rank.shape[0] - 1, rank.shape[1]
-    if sum(np.log2(widths)) + d * np.log2(d + 1) >= _KEY_BITS:  # vertex and ranks do not fit into one number
+    if np.log2(widths).sum() + d * np.log2(d + 1) >= _KEY_BITS:  # vertex and ranks do not fit into one number
         every = torch.arange(n, device=key.device)
         return every, every, every, torch.ones_like(every)
     code = key * (d + 1) ** d
     for i in range(d):
         code += rank[i] * (d + 1) ** i
-    found, order = code.sort(stable=True)
+    return _grouped(code)
+
+
+def _grouped(keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Entries of equal keys.
+
+    Returns
+    -------
+    first : (U,) the first entry of each group; groups are in the order of their keys
+    group : (n,) group of each entry
+    order : (n,) entries, group after group
+    count : (U,) number of entries in each group
+    """
+    found, order = keys.sort(stable=True)
     begins = torch.ones_like(found, dtype=torch.bool)
     torch.ne(found[1:], found[:-1], out=begins[1:])
     begin = begins.nonzero()[:, 0]
-    of_point = torch.empty_like(order).scatter_(0, order, begins.cumsum(0) - 1)
-    return order[begin], of_point, order, torch.diff(begin, append=begin.new_full((1,), n))
+    group = torch.empty_like(order).scatter_(0, order, begins.cumsum(0) - 1)
+    return order[begin], group, order, torch.diff(begin, append=begin.new_full((1,), keys.shape[0]))
 
 
 def _corner_keys(key: Tensor, rank: Tensor, radix: np.ndarray) -> Tensor:
@@ -300,10 +307,10 @@ def _neighbours(keys: Tensor, radix: np.ndarray, d: int) -> tuple[Tensor, Tensor
 def _row_sums(lattice: _Lattice) -> Tensor:
     """The kernel applied to ones, (n,)."""
     d = lattice.index.shape[1] - 1
-    start = lattice.count.cumsum(0) - lattice.count
-    rows = embedding_bag(lattice.entry, lattice.weight.reshape(-1, 1), start, mode="sum")
-    rows = _blur(rows, lattice.blur, lattice.blur_weight, False)
-    return (rows[:, 0][lattice.index] * lattice.weight).sum(1) * AXES.gain(d)
+    weight = lattice.weight.reshape(-1)
+    rows = torch.segment_reduce(weight.index_select(0, lattice.entry), "sum", lengths=lattice.count)[:, None]
+    rows = _blur(rows, lattice.blur, lattice.blur_weight, False)[:, 0]
+    return (rows.index_select(0, lattice.index.reshape(-1)) * weight).reshape(-1, d + 1).sum(1) * AXES.gain(d)
 
 
 def _power(sums: Tensor, power: float) -> Tensor | None:
