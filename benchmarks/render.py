@@ -84,6 +84,29 @@ def dense_speed(document: Document) -> str:
     return table(rows)
 
 
+@shows("torch_cpu")
+def torch_cpu(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        ms, peers = row["ms"], row["peer_ms"]
+        rows.append(
+            {
+                "backend": row["case"],
+                "total, ms": ms["total"],
+                "loop, ms": ms["loop"],
+                "forward and backward, ms": ms["training"],
+                "pydensecrf2, ms": f"{peers['pydensecrf2']:.4g}, loop {peers['pydensecrf2: loop']:.4g}",
+                "total / pydensecrf2": spread(row["of_pydensecrf2"]),
+                "loop / pydensecrf2": spread(row["loop_of_pydensecrf2"]),
+                "total / NumPy API": spread(row["of_numpy"]),
+                "forward and backward / forward": spread(row["training_of_total"]),
+                "the same without building": spread(row["training_loop_of_loop"]),
+                "largest difference of marginals": f"{row['largest_difference_of_marginals']:.1e}",
+            }
+        )
+    return table(rows)
+
+
 @shows("quality")
 def quality(document: Document) -> str:
     rows = []

@@ -24,14 +24,10 @@ _LINK_PARTS = 8
 _LARGEST_COORDINATE = 2.0**22  # float32 tells neighbouring lattice cells apart up to here
 
 
-def _radices(features: Features, scale: np.ndarray) -> np.ndarray:
-    """Radix of each coordinate in a vertex key, (d + 1,) int64, the last one 0.
-
-    Where the product of all ranges fits into 63 bits the key is an exact packing. Where it does not, odd random
-    numbers make keys of different vertices differ with overwhelming probability (about 2^-60 for each pair).
-    """
+def spans(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Range of each elevated coordinate of vertices around features from `low` to `high`, (d + 1,) float64."""
     d = scale.size
-    low, high = features.low * scale, features.high * scale
+    low, high = low * scale, high * scale
     span = np.empty(d + 1)
     for j in range(d + 1):
         a, b = np.minimum(low, high)[j:], np.maximum(low, high)[j:]
@@ -44,15 +40,27 @@ def _radices(features: Features, scale: np.ndarray) -> np.ndarray:
                 "use a larger sigma, or scale the features down"
             )
         span[j] = upper - lower + 4 * (d + 2)
-    bits = np.log2(span[:d]).sum()
-    radix = np.zeros(d + 1, np.int64)
-    if bits < 62:
-        radix[0] = 1
-        for i in range(1, d):
-            radix[i] = radix[i - 1] * math.ceil(span[i - 1])
-    else:
-        radix[:d] = np.random.default_rng(20100401).integers(-(2**62), 2**62, d) * 2 + 1
+    return span
+
+
+def packing(widths: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Radix of each coordinate in a key, (len(widths),) int64.
+
+    Where the product of all ranges fits into 63 bits the key is an exact packing. Where it does not, odd random
+    numbers make keys of different vertices differ with overwhelming probability (about 2^-60 for each pair).
+    """
+    n = len(widths)
+    if np.log2(widths).sum() >= 62:
+        return np.random.default_rng(20100401).integers(-(2**62), 2**62, n) * 2 + 1
+    radix = np.ones(n, np.int64)
+    for i in range(1, n):
+        radix[i] = radix[i - 1] * math.ceil(widths[i - 1])
     return radix
+
+
+def _radices(features: Features, scale: np.ndarray) -> np.ndarray:
+    """Radix of each coordinate in a vertex key, (d + 1,) int64, the last one 0."""
+    return np.append(packing(spans(features.low, features.high, scale)[:-1]), 0)
 
 
 class _Lattice:
@@ -103,11 +111,16 @@ class _Lattice:
         self.link = np.concatenate(links)
 
 
+def stripes_of(n: int) -> int:
+    """Number of stripes that `n` points are cut into."""
+    return max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
+
+
 def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     """Build one lattice for each set of features, blurred as its blur says."""
     n = feature_sets[0].n
     n_padded = padded_pixels(n)
-    n_stripes = max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
+    n_stripes = stripes_of(n)
     stripe = np.linspace(0, n_padded // PIXELS, n_stripes + 1).astype(np.int64)
     column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
     n_columns = int(column[-1])
@@ -229,7 +242,7 @@ class LatticeBank:
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations
         self._row_sums = np.empty((len(columns), self.n_points), np.float32)
-        before, after = np.array([_POWERS[norm] for norm in normalizations], np.float32).T
+        before, after = np.array([POWERS[norm] for norm in normalizations], np.float32).T
         rows = [zero_rows(bank, 1, 1) for _ in range(2)]
         run(
             normalize, n_threads, new_sync(3), self.bank, self.n_points, np.array(self.gains, np.float32),
@@ -245,5 +258,5 @@ class LatticeBank:
         return filter_with(self.bank, k, values, self.gains[k], False, n_threads)
 
 
-_POWERS = {"none": (0.0, 0.0), "before": (-1.0, 0.0), "after": (0.0, -1.0), "symmetric": (-0.5, -0.5)}
+POWERS = {"none": (0.0, 0.0), "before": (-1.0, 0.0), "after": (0.0, -1.0), "symmetric": (-0.5, -0.5)}
 """Powers of the row sum before and after a filter."""

@@ -34,9 +34,7 @@ class Features:
         self._inner = self.n // columns[0].values.shape[0]  # points of one step along the first axis
         bounds = [_bounds(column) for column in columns]
         low, high = np.array(bounds, np.float64).T
-        middle = (low + high) / 2
-        far = np.any(np.abs(middle) > (high - low) + _FAR)
-        self._shift = _centre_of_lattice(middle, blur.feature_scale(self.d)) if far else np.zeros(self.d)
+        self._shift = shift_of(low, high, blur.feature_scale(self.d))
         self.low, self.high = low - self._shift, high - self._shift
 
     def block(self, start: int, stop: int) -> tuple[np.ndarray, int]:
@@ -52,6 +50,13 @@ class Features:
             else:
                 np.subtract(values / sigma, shift, out=out, dtype=np.float64, casting="same_kind")
         return features, first * self._inner
+
+
+def shift_of(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """What is taken from features between `low` and `high` before a lattice is built, (d,) float64."""
+    middle = (low + high) / 2
+    far = np.any(np.abs(middle) > (high - low) + _FAR)
+    return _centre_of_lattice(middle, scale) if far else np.zeros(scale.size)
 
 
 def _bounds(column: Column) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The dense CRF as a layer of PyTorch: trainable and batched, on the CPU.
+"""The dense CRF as a layer of PyTorch: trainable and batched, on any device.
 
 ::
 

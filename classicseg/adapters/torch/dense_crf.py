@@ -36,9 +36,10 @@ class DenseCRF(nn.Module):
         Number of updates.
     output : {"logits", "marginals"}
         Refined logits are log-marginals: give them to ``F.cross_entropy``.
-    backend : {"auto", "numba", "exact"}
-        "numba", which "auto" means, filters with a lattice on the CPU. "exact" visits all pairs of pixels, on any
-        device, for small images only.
+    backend : {"auto", "numba", "torch", "exact"}
+        "numba" and "torch" filter with the same lattice: compiled kernels on the CPU, or operations of PyTorch on any
+        device; "auto" takes the first for tensors on the CPU, else the second. "exact" visits all pairs of pixels, on
+        any device, for small images only.
 
     Raises
     ------
@@ -251,4 +252,4 @@ def _costs(compatibility: Any, n_labels: int) -> Tensor:
         _checks.check_finite(matrix, "compatibility")
         return matrix
     chosen = as_compatibility(Potts() if compatibility is None else compatibility, n_labels, symmetric=False)
-    return torch.from_numpy(chosen.matrix(n_labels))
+    return torch.from_numpy(chosen.matrix(n_labels)).to(torch.float32)

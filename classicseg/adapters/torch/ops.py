@@ -26,6 +26,12 @@ def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> 
     return backends.get(backend).build([f.detach() for f in features], normalizations.split())
 
 
+@build_lattice.register_fake
+def _(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
+    new_size = torch.library.get_ctx().new_dynamic_size
+    return backends.get(backend).empty_lattice(features, normalizations.split(), new_size)
+
+
 @torch.library.custom_op("classicseg::mean_field", mutates_args=())
 def mean_field(
     logits: Tensor,
@@ -44,9 +50,10 @@ def mean_field(
     """
     check_finite(logits, "logits")
     check_finite(rewards, REWARDS)
-    return backends.get(backend).mean_field(
-        logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
-    )
+    with torch.autocast(logits.device.type, enabled=False):  # matrix products would lose their precision
+        return backends.get(backend).mean_field(
+            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
+        )
 
 
 @mean_field.register_fake
@@ -80,10 +87,11 @@ def mean_field_backward(
     backend: str,
 ) -> list[Tensor]:
     """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
-    return backends.get(backend).mean_field_backward(
-        grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape, n_iter,
-        marginals,
-    )  # fmt: skip
+    with torch.autocast(logits.device.type, enabled=False):
+        return backends.get(backend).mean_field_backward(
+            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape,
+            n_iter, marginals,
+        )  # fmt: skip
 
 
 @mean_field_backward.register_fake

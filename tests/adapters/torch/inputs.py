@@ -5,7 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from classicseg.adapters.torch.backends import LATTICES
 from tests.oracles import costs, photo
+
+on_lattices = pytest.mark.parametrize("backend", LATTICES)
+on_all = pytest.mark.parametrize("backend", [*LATTICES, "exact"])
 
 
 def batch(n_labels, shape=(16, 18), n_images=1, dtype=torch.float32):

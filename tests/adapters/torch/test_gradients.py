@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 import classicseg.torch as ct
 from classicseg import set_num_threads
 from classicseg.adapters.torch.backends import exact
-from tests.adapters.torch.inputs import batch
+from tests.adapters.torch.inputs import batch, on_lattices
 from tests.oracles import photo
 
 SHAPE = (9, 11)  # 99 pixels: the last block of 16 is not full
@@ -70,14 +70,18 @@ def test_exact_layer_in_float64_passes_gradcheck_in_its_sigmas():
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("kernel", [0, 1])
-def test_adjoint_of_the_filter(normalization, kernel):
+@pytest.mark.parametrize(
+    ("backend", "dtype"), [("numba", torch.float32), ("torch", torch.float32), ("torch", torch.float64)]
+)
+def test_adjoint_of_the_filter(normalization, kernel, backend, dtype):
     _, image = batch(3, SHAPE, n_images=2)
-    lattice = ct.build_lattice(features_of(image), [normalization] * 2)
+    lattice = ct.build_lattice(features_of(image), [normalization] * 2, backend=backend)
     torch.manual_seed(1)
-    x, y = torch.randn(2, 5, *SHAPE), torch.randn(2, 5, *SHAPE)
+    x, y = torch.randn(2, 5, *SHAPE, dtype=dtype), torch.randn(2, 5, *SHAPE, dtype=dtype)
     forth = (lattice.filter(x, kernel).double() * y).sum()
     back = (x.double() * lattice.filter(y, kernel, adjoint=True)).sum()
-    torch.testing.assert_close(forth, back, rtol=1e-5, atol=1e-4)
+    error = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-13, "atol": 1e-12}
+    torch.testing.assert_close(forth, back, **error)
     x.requires_grad_()
     (lattice.filter(x, kernel) * y).sum().backward()
     torch.testing.assert_close(x.grad, lattice.filter(y, kernel, adjoint=True), rtol=0, atol=0)
@@ -87,9 +91,10 @@ def test_adjoint_of_the_filter(normalization, kernel):
 @pytest.mark.parametrize("kind", ["potts", "full"])
 @pytest.mark.parametrize("n_labels", [2, 5, 21])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels, kind, output):
+@on_lattices
+def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels, kind, output, backend):
     logits, image = batch(n_labels, SHAPE)
-    lattice = ct.build_lattice(features_of(image), [normalization] * 2)
+    lattice = ct.build_lattice(features_of(image), [normalization] * 2, backend=backend)
     matrices = [matrix_of(lattice, k, 99)[None] for k in range(2)]
     scale = {"none": 0.05}.get(normalization, 1.0)  # sums over the neighbours, not means
     torch.manual_seed(2)
@@ -116,9 +121,10 @@ def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels,
 
 
 @pytest.mark.parametrize("kind", ["potts", "full"])
-def test_gradients_of_many_stripes_are_those_of_single_filters(kind):
+@on_lattices
+def test_gradients_of_many_stripes_are_those_of_single_filters(kind, backend):
     logits, image = batch(5, (150, 170), n_images=2)  # more points than a stripe has: vertices have several rows
-    lattice = ct.build_lattice(features_of(image), ["symmetric"] * 2)
+    lattice = ct.build_lattice(features_of(image), ["symmetric"] * 2, backend=backend)
     towards = torch.randn(logits.shape)
 
     def by_filters(z, w, mu):
@@ -140,12 +146,39 @@ def test_gradients_of_many_stripes_are_those_of_single_filters(kind):
         assert (mine - truth).norm() < 1e-3 * truth.norm()
 
 
-def test_gradients_of_numba_point_where_those_of_all_pairs_do():
+@on_lattices
+def test_gradients_of_weights_and_costs_are_finite_differences(backend):
+    logits, image = batch(4, SHAPE, n_images=2)
+    dtype = torch.float64 if backend == "torch" else torch.float32
+    lattice = ct.build_lattice(features_of(image), ["symmetric"] * 2, backend=backend)
+    towards = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).double()
+    start = [torch.tensor([[2.0], [3.0]]).expand(2, 4), costs_of(4, "full")]
+    w, mu = (x.clone().to(dtype).requires_grad_() for x in start)
+
+    def loss(w, mu):
+        return (ct.dense_crf(logits.to(dtype), [], w, mu, n_iter=3, lattice=lattice).double() * towards).mean()
+
+    loss(w, mu).backward()
+    h, error = (1e-4, 1e-6) if backend == "torch" else (1e-2, 5e-3)
+    for x in (w, mu):
+        slopes = torch.empty_like(x)
+        for at in range(x.numel()):
+            values = []
+            for sign in (h, -h):
+                moved = x.detach().clone()
+                moved.view(-1)[at] += sign
+                values.append(loss(*((moved, mu) if x is w else (w, moved))).item())
+            slopes.view(-1)[at] = (values[0] - values[1]) / (2 * h)
+        assert (slopes - x.grad).norm() < error * x.grad.norm()
+
+
+@on_lattices
+def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(backend):
     logits, image = batch(4, (20, 23))
 
-    def gradients(backend):
+    def gradients(kind):
         kernels = [ct.GaussianKernel(2, 2), ct.BilateralKernel(10, 25, 3)]
-        crf = ct.DenseCRF(4, kernels, learn=("weights", "compatibility", "sigma"), n_iter=3, backend=backend)
+        crf = ct.DenseCRF(4, kernels, learn=("weights", "compatibility", "sigma"), n_iter=3, backend=kind)
         z = logits.clone().requires_grad_()
         target = torch.arange(20 * 23).reshape(1, 20, 23) * 4 // (20 * 23)
         torch.nn.functional.cross_entropy(crf(z, image), target).backward()
@@ -153,21 +186,22 @@ def test_gradients_of_numba_point_where_those_of_all_pairs_do():
         sigmas = torch.cat([p.grad for kernel in crf.kernels for p in kernel.scale_parameters()])
         return z.grad, weights, crf.compatibility.grad, sigmas
 
-    for name, mine, truth in zip("zwms", gradients("numba"), gradients("exact"), strict=True):
+    for name, mine, truth in zip("zwms", gradients(backend), gradients("exact"), strict=True):
         cosine = torch.nn.functional.cosine_similarity(mine.flatten(), truth.flatten(), dim=0)
         assert cosine > (0.9 if name == "s" else 0.98), (name, cosine)
 
 
-def test_gradient_of_the_image_points_where_that_of_all_pairs_does():
+@on_lattices
+def test_gradient_of_the_image_points_where_that_of_all_pairs_does(backend):
     logits, image = batch(3, (14, 15))
 
-    def gradient(backend):
+    def gradient(kind):
         picture = image.clone().requires_grad_()
-        crf = ct.DenseCRF(3, ct.BilateralKernel(6, 40, 3), n_iter=2, backend=backend)
+        crf = ct.DenseCRF(3, ct.BilateralKernel(6, 40, 3), n_iter=2, backend=kind)
         crf(logits, picture)[:, 0].sum().backward()
         return picture.grad.flatten()
 
-    assert torch.nn.functional.cosine_similarity(gradient("numba"), gradient("exact"), dim=0) > 0.9
+    assert torch.nn.functional.cosine_similarity(gradient(backend), gradient("exact"), dim=0) > 0.9
 
 
 def test_gradients_do_not_depend_on_the_number_of_threads():

@@ -1,8 +1,9 @@
 """Ways to compute the same filters: each module here offers the functions that :class:`Backend` lists.
 
 numba
-    CPU tensors, the compiled kernels of the library, no copies. The default, and the only lattice so far: there is none
-    for a GPU yet.
+    CPU tensors, the compiled kernels of the library, no copies. The default there.
+torch
+    Any device, nothing but operations of PyTorch. The default elsewhere.
 exact
     All pairs, quadratic in the number of pixels, differentiable by autograd alone; has an interface of its own.
 """
@@ -10,7 +11,7 @@ exact
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
 
@@ -18,8 +19,9 @@ import torch
 
 from classicseg.errors import InputError
 
-LATTICES = ("numba",)
+LATTICES = ("numba", "torch")
 BACKENDS = (*LATTICES, "exact")
+_MODULES = {"torch": "pytorch"}  # where the name is another
 
 
 class Backend(Protocol):
@@ -27,6 +29,11 @@ class Backend(Protocol):
 
     def build(self, features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> list[torch.Tensor]:
         """Lattices of the (B, d, N) float32 features of each kernel, as tensors that only this backend reads."""
+
+    def empty_lattice(
+        self, features: Sequence[torch.Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
+    ) -> list[torch.Tensor]:
+        """Tensors of the shapes that `build` returns; those that only the image decides come from `new_size`."""
 
     def tape_size(self, lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
         """Shape of what `mean_field` keeps for the backward pass, from the shapes in `lattice`."""
@@ -76,15 +83,15 @@ class Backend(Protocol):
 @cache
 def get(name: str) -> Backend:
     """The module of a backend, imported at its first use."""
-    return cast(Backend, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Backend, importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}"))
 
 
 def choose(name: str, device: torch.device) -> str:
     """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
-    chosen = "numba" if name == "auto" else name
-    if chosen == "numba" and device.type != "cpu":
+    if name == "auto":
+        return "numba" if device.type == "cpu" else "torch"
+    if name == "numba" and device.type != "cpu":
         raise InputError(
-            f"there is no lattice for tensors on {device} yet; move logits and image with .cpu(), "
-            "or take backend='exact' for small images"
+            f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"
         )
-    return chosen
+    return name

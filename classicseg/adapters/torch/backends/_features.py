@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 
 Filter = Callable[[torch.Tensor, bool], torch.Tensor]
-"""``filter(values, adjoint)`` of (C, n) values, normalised."""
+"""``filter(values, adjoint)`` of (..., C, n) values, normalised."""
 
 
 def feature_gradient(
@@ -30,17 +30,17 @@ def feature_gradient(
 
     Parameters
     ----------
-    q, g : (C, n)
+    q, g : (..., C, n)
         What was filtered, and the gradient with respect to the result.
-    features : (d, n)
-    row_sums : (n,)
+    features : (..., d, n)
+    row_sums : (..., n)
         ``K 1`` of the filter before normalisation.
 
     Returns
     -------
-    (d, n)
+    (..., d, n)
     """
-    forth, back = (g * apply(q, False)).sum(0), (q * apply(g, True)).sum(0)
+    forth, back = (g * apply(q, False)).sum(-2), (q * apply(g, True)).sum(-2)
     root = (row_sums + 1e-20).sqrt()
     extra = {
         "none": None,
@@ -50,11 +50,13 @@ def feature_gradient(
     }[normalization]
     total = forth + back
     if extra is not None:
-        ones, slope = (x[None] for x in extra)
-        total = total + (slope * apply(ones, False))[0] + (ones * apply(slope, True))[0]
-        q, g = torch.cat([q, ones]), torch.cat([g, slope])
+        ones, slope = (x.unsqueeze(-2) for x in extra)
+        total = total + (slope * apply(ones, False) + ones * apply(slope, True)).squeeze(-2)
+        q, g = torch.cat([q, ones], -2), torch.cat([g, slope], -2)
     gradient = torch.empty_like(features)
-    centred = features - features.mean(1, keepdim=True)
-    for into, f in zip(gradient, centred, strict=True):
-        into.copy_((g * apply(q * f, False)).sum(0) + (q * apply(g * f, True)).sum(0) - f * total)
+    centred = features - features.mean(-1, keepdim=True)
+    for axis in range(features.shape[-2]):
+        f = centred[..., axis : axis + 1, :]
+        moved = (g * apply(q * f, False)).sum(-2) + (q * apply(g * f, True)).sum(-2)
+        gradient[..., axis, :] = moved - f.squeeze(-2) * total
     return gradient

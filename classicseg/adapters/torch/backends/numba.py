@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,13 @@ import torch
 
 from classicseg._jit import new_sync, resolve_threads, run
 from classicseg.adapters.torch.backends._features import feature_gradient
-from classicseg.filters._bank import LatticeBank, filter_with, parts_of
+from classicseg.filters._bank import LatticeBank, filter_with, parts_of, stripes_of
 from classicseg.filters._features import Column
 from classicseg.filters._stencil import AXES
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.mean_field_adjoint import COUNTERS, adjoint_blur, adjoint_start, adjoint_step
 from classicseg.kernels.mean_field_adjoint import record as forward
-from classicseg.kernels.simd import lanes_for
+from classicseg.kernels.simd import lanes_for, padded_pixels
 from classicseg.solvers.mean_field import split_reward
 
 _PER_IMAGE = len(Bank._fields) + 1
@@ -34,6 +34,41 @@ def build(features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> li
         tensors += [_as_tensor(name, lattices.bank) for name in Bank._fields]
         tensors.append(torch.from_numpy(lattices._row_sums))
     return tensors
+
+
+def empty_lattice(
+    features: Sequence[torch.Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
+) -> list[torch.Tensor]:
+    """See :class:`Backend`."""
+    n_images, _, n = features[0].shape
+    n_kernels, n_pairs = len(features), sum(f.shape[1] + 1 for f in features)
+    n_weights, n_borders = padded_pixels(n) * n_pairs, stripes_of(n) + 1
+    one_sided = any(norm in ("before", "after") for norm in normalizations)
+    tensors = []
+    for _ in range(n_images):
+        shapes: dict[str, tuple[int, ...]] = {
+            **dict.fromkeys(("index", "weight_in"), (n_weights,)),
+            "weight_out": (n_weights if one_sided else 0,),
+            "column": (n_kernels + 1,),
+            "stripe": (n_borders,),
+            **dict.fromkeys(("vertex", "duplicate"), (n_kernels, 2)),
+            **dict.fromkeys(("own", "own_duplicate"), (n_kernels, n_borders)),
+            **dict.fromkeys(("target_start", "neighbour_start", "link_start"), (n_kernels,)),
+            "target": (new_size(),),
+            "neighbour": (new_size(),),
+            "shell_weight": (n_kernels, 1),
+            **dict.fromkeys(("link_border", "link"), (0,)),
+            "n_rows": (new_size(), 0),
+        }
+        tensors += [torch.empty(shapes[name], dtype=_TYPES.get(name, torch.int64)) for name in Bank._fields]
+        tensors.append(torch.empty(n_kernels, n))
+    return tensors
+
+
+_TYPES = {
+    **dict.fromkeys(("index", "target", "neighbour", "link_border", "link"), torch.uint32),
+    **dict.fromkeys(("weight_in", "weight_out", "shell_weight", "n_rows"), torch.float32),
+}  # those of a bank; the others are int64
 
 
 def _as_tensor(name: str, bank: Bank) -> torch.Tensor:
