@@ -29,10 +29,16 @@ from classicseg.kernels.simd import (
     load,
     load_row,
     multiply,
+    prefetch,
     store,
     store_row,
 )
 from classicseg.kernels.threads import aborted, barrier, claim
+
+
+_AHEAD = 4 * PIXELS
+"""How many points ahead rows and weights are asked for: the processor's own prefetcher gives up at the row accesses
+between them and would let every block wait for memory."""
 
 
 class Bank(NamedTuple):
@@ -85,6 +91,8 @@ def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):  # ty
         for p in range(PIXELS):
             total = fill(np.float32(0.0), lanes)
             start = (at + p) * n_columns + first
+            prefetch(bank.index, start + _AHEAD * n_columns)
+            prefetch(bank.weight_out, start + _AHEAD * n_columns)
             for k in range(start, start + n_pairs):
                 row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, k)), lanes)
                 total = axpy(item(bank.weight_out, k), row, total)
@@ -100,6 +108,8 @@ def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # ty
         for p in range(PIXELS):
             row = load_row(block, panel * len(lanes) * PIXELS, PIXELS, p, lanes)
             start = (at + p) * n_columns + first
+            prefetch(bank.index, start + _AHEAD * n_columns)
+            prefetch(bank.weight_in, start + _AHEAD * n_columns)
             for k in range(start, start + n_pairs):
                 to = np.intp(item(bank.index, k))
                 sum_ = axpy(item(bank.weight_in, k), row, load_row(target, base, bank.n_rows, to, lanes))
