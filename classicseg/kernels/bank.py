@@ -44,7 +44,7 @@ between them and would let every block wait for memory."""
 class Bank(NamedTuple):
     """The arrays of a bank; K is the number of (row, weight) pairs of a point, that is the sum of d + 1."""
 
-    index: np.ndarray  # (n_padded * K,) uint32: rows
+    index: np.ndarray  # (n_padded * K,): rows, uint16 where that can hold them, else uint32
     weight_in: np.ndarray  # (n_padded * K,) float32: weights of splatting
     weight_out: np.ndarray  # the same of slicing; may be the same array
     column: np.ndarray  # (n_lattices + 1,) int64: which of the K pairs are whose

@@ -190,7 +190,7 @@ def _embed_blocks(  # type: ignore[no-untyped-def]
     radix_sum = np.int64(0)
     for i in range(d):
         radix_sum += radix[i]
-    block, most = first, vertices.size - (d + 1) * PIXELS
+    block, most = first, min(vertices.size, 1 << (8 * index.itemsize)) - (d + 1) * PIXELS
     while block < last and n_vertices <= most:
         at = block * PIXELS
         _elevate(features, width, at - origin, scale, d, work)
@@ -208,7 +208,7 @@ def _embed_blocks(  # type: ignore[no-untyped-def]
                     put(table, 2 * slot + 1, number)
                     put(vertices, number, key)
                     n_vertices += 1
-                put(index, to + r, np.uint32(number))
+                put(index, to + r, number)
                 put(weight, to + r, item(weights, r * PIXELS + p))
         block += 1
     return block, n_vertices
@@ -223,12 +223,13 @@ def embed_stripe(features, origin, n, scale, radix, first, last, column, n_colum
     features : (d, m) float32, of the points from `origin` on
     scale : (d,) float32; radix : (d + 1,) int64, the last one 0
     column : where this lattice's d + 1 columns start in the rows of `index` and `weight`
-    index : (n_padded * n_columns,) uint32, filled with vertex numbers of this stripe
+    index : (n_padded * n_columns,) uint16 or uint32, filled with vertex numbers of this stripe
     weight : (n_padded * n_columns,) float32, filled with barycentric weights
 
     Returns
     -------
-    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met
+    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met; none where `index` cannot hold
+        the numbers of so many
     """
     d, flat, width = scale.size, features.reshape(-1), features.shape[1]
     work = np.empty(3 * (d + 1) * PIXELS, np.float32)
@@ -246,6 +247,8 @@ def embed_stripe(features, origin, n, scale, radix, first, last, column, n_colum
         )  # fmt: skip
         if block >= last:
             return _head(vertices, n_vertices)
+        if n_vertices + (d + 1) * PIXELS > 1 << (8 * index.itemsize):
+            return _head(vertices, 0)
         log2_size += 2
         table = _grown(table, log2_size, vertices, n_vertices)
         vertices = _longer(_longer(vertices))
@@ -307,11 +310,11 @@ def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped
 
 
 @kernel
-def number_rows(index, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
-    """Replace a stripe's own vertex numbers in `index` by rows."""
+def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
+    """Replace a stripe's own vertex numbers in `index` by rows, written to `rows`, which may be the same array."""
     for i in range(first * PIXELS, min(last * PIXELS, n)):
         for k in range(i * n_columns + column, i * n_columns + column + n_own):
-            put(index, k, np.uint32(first_row) + item(row_of, start + np.intp(item(index, k))))
+            put(rows, k, first_row + np.intp(item(row_of, start + np.intp(item(index, k)))))
 
 
 @kernel

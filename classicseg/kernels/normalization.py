@@ -67,7 +67,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
     before, after : (n_lattices,) float32, power of the row sum that multiplies the weights of splatting and of
         slicing; where both kinds of weights are one array, the powers are equal
     rows, other : (bank.n_rows,) float32, row 0 zero
-    sums : (n_lattices * n,) float32, filled with the row sums
+    sums : (n_lattices * n,) float32, filled with the row sums; or empty
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
     n_stripes, n_lattices, n_columns = bank.stripe.size - 1, bank.vertex.shape[0], bank.column[-1]
@@ -110,7 +110,8 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
                 for pair in range(first, last):
                     total += item(bank.weight_in, pair) * item(rows, np.intp(item(bank.index, pair)))
                 total *= gain[k]
-                put(sums, k * n + i, total)
+                if sums.size > 0:
+                    put(sums, k * n + i, total)
                 _scale(bank.weight_in, first, last, total, before[k])
                 if not shared:
                     _scale(bank.weight_out, first, last, total, after[k])

@@ -30,9 +30,15 @@ def build(features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> li
     tensors = []
     for b in range(features[0].shape[0]):
         columns = [[Column(column, 1.0) for column in _array(f[b])] for f in features]
-        lattices = LatticeBank(columns, list(normalizations), accurate=False, n_threads=resolve_threads(None))  # type: ignore[arg-type]
+        lattices = LatticeBank(
+            columns,
+            list(normalizations),  # type: ignore[arg-type]
+            accurate=False,
+            n_threads=resolve_threads(None),
+            keep_row_sums=True,
+        )
         tensors += [_as_tensor(name, lattices.bank) for name in Bank._fields]
-        tensors.append(torch.from_numpy(lattices._row_sums))
+        tensors.append(torch.from_numpy(lattices.row_sums))
     return tensors
 
 
