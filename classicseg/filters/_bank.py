@@ -18,7 +18,7 @@ from classicseg.kernels.filtering import filter_values
 from classicseg.kernels.normalization import normalize
 from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 
-_POINTS_PER_STRIPE = 10_000
+_POINTS_PER_STRIPE = 12_000
 _MAX_STRIPES = 16
 _VERTICES_PER_LINK_PART = 10_000
 _MAX_LINK_PARTS = 8

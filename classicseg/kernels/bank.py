@@ -35,7 +35,6 @@ from classicseg.kernels.simd import (
 )
 from classicseg.kernels.threads import aborted, barrier, claim
 
-
 _AHEAD = 4 * PIXELS
 """How many points ahead rows and weights are asked for: the processor's own prefetcher gives up at the row accesses
 between them and would let every block wait for memory."""
