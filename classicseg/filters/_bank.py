@@ -11,7 +11,7 @@ from classicseg._jit import map_tasks, new_sync, run
 from classicseg.errors import InputError
 from classicseg.filters._base import Normalization
 from classicseg.filters._features import Column, Features
-from classicseg.filters._stencil import AXES, Blur, stencil_blur
+from classicseg.filters._stencil import AXES, Blur, stencil_blurs
 from classicseg.kernels import lattice as kernels
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.filtering import filter_values
@@ -21,6 +21,8 @@ from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 _POINTS_PER_STRIPE = 12_000
 _MAX_STRIPES = 16
 _VERTICES_PER_LINK_PART = 10_000
+_MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
+_SAMPLE = 256
 _MAX_LINK_PARTS = 8
 _LARGEST_COORDINATE = 2.0**22  # float32 tells neighbouring lattice cells apart up to here
 
@@ -75,14 +77,13 @@ class _Lattice:
         )
         self.n_rows = self.keys.size + self.target.size
 
-    def plan_blur(self, n_shells: int) -> None:
+    def plan_blur(self) -> None:
         """Allocate what :meth:`link_part` fills, but for the neighbours along axes."""
         self.n_parts = max(1, min(_MAX_LINK_PARTS, self.keys.size // _VERTICES_PER_LINK_PART))
         if self.blur.shells:
             self.steps = np.concatenate([shell @ self.radix for shell in self.blur.shells])
-            sizes = [len(shell) for shell in self.blur.shells] + [0] * (n_shells - len(self.blur.shells))
-            self.shell_end = np.cumsum(sizes).astype(np.int64)
-            self.border = np.empty(self.keys.size * n_shells, np.uint32)
+            self.shell_end = np.cumsum([len(shell) for shell in self.blur.shells]).astype(np.int64)
+            self.border = np.empty(self.keys.size * self.shell_end.size, np.uint32)
         else:
             self.steps = (self.d + 1) * self.radix - self.radix[: self.d].sum()
             self.n_neighbours = (self.d + 1) * self.keys.size * 2
@@ -99,7 +100,7 @@ class _Lattice:
 
     def join_links(self, links: list[np.ndarray]) -> None:
         before = np.cumsum([0, *(link.size for link in links)])
-        n_shells = self.border.size // max(1, self.keys.size)
+        n_shells = self.shell_end.size
         for p in range(1, self.n_parts):
             self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before[p])
         self.link = np.concatenate(links)
@@ -130,6 +131,35 @@ def _embed(
     return map_tasks(embed, len(lattices) * n_stripes, n_threads)
 
 
+def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
+    """How to blur a lattice of these features."""
+    *larger, usual = stencil_blurs(len(columns)) if accurate else (AXES,)
+    return next((blur for blur in larger if _links_per_point(columns, blur) <= _MOST_LINKS), usual)
+
+
+def _links_per_point(columns: Sequence[Column], blur: Blur) -> float:
+    """How many neighbours within the stencil a vertex has times how many vertices a point has, from samples.
+
+    The points are those of the stripe in the middle, the vertices some of theirs.
+    """
+    features = Features(columns, blur)
+    lattice, stripe, n_columns = _Lattice(features, blur, 0), _stripes(features.n), features.d + 1
+    first, last = stripe[(stripe.size - 1) // 2 :][:2]
+    n = min(int(last) * PIXELS, features.n)
+    n_points = n - int(first) * PIXELS
+    block, origin = features.block(n - n_points, n)
+    index, weight = np.empty(n * n_columns, np.uint16), np.empty(n * n_columns, np.float32)
+    keys = kernels.embed_stripe(
+        block, origin, n, lattice.scale, lattice.radix, first, last, 0, n_columns, index, weight
+    )
+    if keys.size == 0:
+        return math.inf
+    lattice.merge([keys])
+    lattice.plan_blur()
+    lattice.part = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
+    return lattice.link_part(0).size / (lattice.part[1] - lattice.part[0]) * keys.size / n_points
+
+
 def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     """Build one lattice for each set of features, blurred as its blur says."""
     n = feature_sets[0].n
@@ -149,12 +179,11 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
         lattices[k].merge(stripe_keys[k * n_stripes : (k + 1) * n_stripes])
 
     map_tasks(merge, n_lattices, n_threads)
-    n_shells = max(1, *(len(blur.shells) for blur in blurs))
     first_row = 1
     for lattice in lattices:
         lattice.first_row = first_row
         first_row += lattice.n_rows
-        lattice.plan_blur(n_shells)
+        lattice.plan_blur()
     rows = index
     if first_row > np.iinfo(index.dtype).max:
         rows = np.empty(index.size, np.uint32)
@@ -188,7 +217,8 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
     def starts(arrays: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([[0], np.cumsum([a.size for a in arrays])])[:-1].astype(np.int64)
 
-    shell_weight = np.zeros((n_lattices, n_shells), np.float32)
+    n_shells = np.array([len(blur.weights) for blur in blurs], np.int64)
+    shell_weight = np.zeros((n_lattices, max(1, n_shells.max())), np.float32)
     for weights, blur in zip(shell_weight, blurs, strict=True):
         weights[: len(blur.weights)] = blur.weights
     links_before = starts([lattice.link for lattice in lattices])
@@ -207,6 +237,7 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
         target=np.concatenate([np.uint32(lat.first_row) + lat.target for lat in lattices]),
         neighbour_start=neighbour_start[:-1],
         neighbour=neighbour,
+        n_shells=n_shells,
         shell_weight=shell_weight,
         link_start=starts([lat.border for lat in lattices]),
         link_border=np.concatenate(borders),
@@ -253,7 +284,7 @@ class LatticeBank:
         n_threads: int,
         keep_row_sums: bool = False,
     ) -> None:
-        blurs = [stencil_blur(len(c)) if accurate else AXES for c in columns]
+        blurs = [choose_blur(c, accurate) for c in columns]
         features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]

@@ -27,7 +27,7 @@ def _blur_axes(bank, k, rows, other):  # type: ignore[no-untyped-def]
 @inline
 def _blur_stencil(bank, k, rows, other):  # type: ignore[no-untyped-def]
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    n_shells = bank.shell_weight.shape[1]
+    n_shells = bank.n_shells[k]
     border = bank.link_start[k]
     link = np.intp(0)
     if border > 0:
@@ -92,7 +92,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
         for i in range(bank.duplicate[k, 1]):
             to = np.intp(item(bank.target, bank.target_start[k] + i))
             put(rows, to, item(rows, to) + item(rows, bank.duplicate[k, 0] + i))
-        if bank.shell_weight[k, 0] > 0:
+        if bank.n_shells[k] > 0:
             _blur_stencil(bank, k, rows, other)
         else:
             _blur_axes(bank, k, rows, other)
