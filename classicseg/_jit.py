@@ -240,12 +240,13 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any) -> None:
     the kernels poll between blocks of work.
     """
     signature = tuple(numba.typeof(a) for a in (sync, n_threads, *args))
-    region.compile(signature)  # here, not in the workers, where Ctrl-C could not reach it
+    # Here, not in the workers, where Ctrl-C could not reach it; the result asks for no types again.
+    compiled = region.compile(signature)
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            region(sync, n_threads, *args)
+            compiled(sync, n_threads, *args)
         except BaseException as failure:
             failures.append(failure)
             sync[ABORT] = 1

@@ -142,9 +142,17 @@ def as_features(features: ArrayLike, shape: tuple[int, ...] | None = None, *, na
 
 
 def as_image(
-    image: ArrayLike, shape: tuple[int, ...] | None, channel_axis: int | None, *, name: str = "image"
+    image: ArrayLike,
+    shape: tuple[int, ...] | None,
+    channel_axis: int | None,
+    *,
+    name: str = "image",
+    keep_bytes: bool = False,
 ) -> np.ndarray:
-    """An image as finite (C, *spatial) float32 in C order; values are not rescaled. `shape`, if given, must fit."""
+    """An image as finite (C, *spatial) float32 in C order; values are not rescaled. `shape`, if given, must fit.
+
+    With `keep_bytes` an image of 8 bits stays one.
+    """
     array = _not_empty(_read(image, name), name)
     if channel_axis is None:
         moved = array[np.newaxis]
@@ -160,7 +168,7 @@ def as_image(
             f"{name} of shape {_text(array.shape)} covers {_text(moved.shape[1:])} pixels with "
             f"channel_axis={channel_axis}, but {_text(shape)} are expected{_channel_hint(array, shape, channel_axis)}"
         )
-    return _finite(moved, np.float32, name)
+    return _finite(moved, np.uint8 if keep_bytes and array.dtype == np.uint8 else np.float32, name)
 
 
 def as_labels(

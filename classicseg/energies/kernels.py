@@ -142,7 +142,7 @@ class BilateralKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        self.image = _validate.as_image(image, None, channel_axis)  # (C, *spatial)
+        self.image = _validate.as_image(image, None, channel_axis, keep_bytes=True)  # (C, *spatial)
         self.color_sigma = color_sigma
         self._color_sigmas = _validate.as_scale(color_sigma, "color_sigma", self.image.shape[0])
         _validate.as_scale(sigma, "sigma", self.image.ndim - 1)

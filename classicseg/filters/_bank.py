@@ -9,18 +9,21 @@ import numpy as np
 
 from classicseg._jit import map_tasks, new_sync, run
 from classicseg.errors import InputError
-from classicseg.filters._base import Normalization, factors_of
+from classicseg.filters._base import Normalization
 from classicseg.filters._features import Column, Features
-from classicseg.filters._stencil import AXES, Blur, stencil_blur
+from classicseg.filters._stencil import AXES, Blur, stencil_blurs
 from classicseg.kernels import lattice as kernels
 from classicseg.kernels.bank import Bank
 from classicseg.kernels.filtering import filter_values
 from classicseg.kernels.normalization import normalize
 from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 
-_POINTS_PER_STRIPE = 10_000
+_POINTS_PER_STRIPE = 12_000
 _MAX_STRIPES = 16
-_LINK_PARTS = 8
+_VERTICES_PER_LINK_PART = 10_000
+_MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
+_SAMPLE = 256
+_MAX_LINK_PARTS = 8
 _LARGEST_COORDINATE = 2.0**22  # float32 tells neighbouring lattice cells apart up to here
 
 
@@ -72,7 +75,7 @@ class _Lattice:
         self.radix = _radices(features, scale)
         self.scale = scale.astype(np.float32)
         self.neighbour, self.border, self.link = (np.empty(0, np.uint32) for _ in range(3))
-        self.first_row = 0
+        self.n_neighbours = self.first_row = 0
 
     def merge(self, stripe_keys: list[np.ndarray]) -> None:
         self.start = np.concatenate([[0], np.cumsum([keys.size for keys in stripe_keys])]).astype(np.int64)
@@ -82,17 +85,17 @@ class _Lattice:
         )
         self.n_rows = self.keys.size + self.target.size
 
-    def plan_blur(self, n_shells: int) -> None:
-        """Allocate what :meth:`link_part` fills."""
+    def plan_blur(self) -> None:
+        """Allocate what :meth:`link_part` fills, but for the neighbours along axes."""
+        self.n_parts = max(1, min(_MAX_LINK_PARTS, self.keys.size // _VERTICES_PER_LINK_PART))
         if self.blur.shells:
             self.steps = np.concatenate([shell @ self.radix for shell in self.blur.shells])
-            sizes = [len(shell) for shell in self.blur.shells] + [0] * (n_shells - len(self.blur.shells))
-            self.shell_end = np.cumsum(sizes).astype(np.int64)
-            self.border = np.empty(self.keys.size * n_shells, np.uint32)
+            self.shell_end = np.cumsum([len(shell) for shell in self.blur.shells]).astype(np.int64)
+            self.border = np.empty(self.keys.size * self.shell_end.size, np.uint32)
         else:
             self.steps = (self.d + 1) * self.radix - self.radix[: self.d].sum()
-            self.neighbour = np.zeros((self.d + 1) * self.keys.size * 2, np.uint32)
-        self.part = np.linspace(0, self.keys.size, _LINK_PARTS + 1).astype(np.int64)
+            self.n_neighbours = (self.d + 1) * self.keys.size * 2
+        self.part = np.linspace(0, self.keys.size, self.n_parts + 1).astype(np.int64)
 
     def link_part(self, p: int) -> np.ndarray:
         """Find the neighbours of some of the vertices; those of a stencil are returned."""
@@ -105,29 +108,29 @@ class _Lattice:
 
     def join_links(self, links: list[np.ndarray]) -> None:
         before = np.cumsum([0, *(link.size for link in links)])
-        n_shells = self.border.size // max(1, self.keys.size)
-        for p in range(1, _LINK_PARTS):
+        n_shells = self.shell_end.size
+        for p in range(1, self.n_parts):
             self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before[p])
         self.link = np.concatenate(links)
 
 
 def stripes_of(n: int) -> int:
-    """Number of stripes that `n` points are cut into."""
-    return max(1, min(_MAX_STRIPES, n // _POINTS_PER_STRIPE))
+    """Number of stripes that `n` points are cut into, even if there are several."""
+    return max(1, min(_MAX_STRIPES, -(-(n // _POINTS_PER_STRIPE) // 2) * 2))
 
 
-def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
-    """Build one lattice for each set of features, blurred as its blur says."""
-    n = feature_sets[0].n
-    n_padded = padded_pixels(n)
-    n_stripes = stripes_of(n)
-    stripe = np.linspace(0, n_padded // PIXELS, n_stripes + 1).astype(np.int64)
-    column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
-    n_columns = int(column[-1])
-    index = np.zeros(n_padded * n_columns, np.uint32)
-    weight = np.zeros(n_padded * n_columns, np.float32)
-    lattices = [_Lattice(f, blur, int(c)) for f, blur, c in zip(feature_sets, blurs, column, strict=False)]
-    n_lattices = len(lattices)
+def _stripes(n: int) -> np.ndarray:
+    """First block of each stripe, and where the last one ends."""
+    return np.linspace(0, padded_pixels(n) // PIXELS, stripes_of(n) + 1).astype(np.int64)
+
+
+def _embed(
+    lattices: Sequence[_Lattice], stripe: np.ndarray, n: int, index: np.ndarray, weight: np.ndarray, n_threads: int
+) -> list[np.ndarray]:
+    """Locate all points in all lattices: the keys of each stripe's vertices, lattice after lattice."""
+    n_stripes, n_columns = stripe.size - 1, sum(lattice.d + 1 for lattice in lattices)
+    index[n * n_columns :] = 0  # points that only fill the last block lie, with weight 0, at the zero row
+    weight[n * n_columns :] = 0.0
 
     def embed(task: int) -> np.ndarray:
         lattice, s = lattices[task // n_stripes], task % n_stripes
@@ -137,45 +140,103 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
             index, weight,
         )  # fmt: skip
 
-    stripe_keys = map_tasks(embed, n_lattices * n_stripes, n_threads)
+    return map_tasks(embed, len(lattices) * n_stripes, n_threads)
+
+
+def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
+    """How to blur a lattice of these features."""
+    *larger, usual = stencil_blurs(len(columns)) if accurate else (AXES,)
+    return next((blur for blur in larger if _links_per_point(columns, blur) <= _MOST_LINKS), usual)
+
+
+def _links_per_point(columns: Sequence[Column], blur: Blur) -> float:
+    """How many neighbours within the stencil a vertex has times how many vertices a point has, from samples.
+
+    The points are those of the stripe in the middle, the vertices some of theirs.
+    """
+    features = Features(columns, blur)
+    lattice, stripe, n_columns = _Lattice(features, blur, 0), _stripes(features.n), features.d + 1
+    first, last = stripe[(stripe.size - 1) // 2 :][:2]
+    n = min(int(last) * PIXELS, features.n)
+    n_points = n - int(first) * PIXELS
+    block, origin = features.block(n - n_points, n)
+    index, weight = np.empty(n * n_columns, np.uint16), np.empty(n * n_columns, np.float32)
+    keys = kernels.embed_stripe(
+        block, origin, n, lattice.scale, lattice.radix, first, last, 0, n_columns, index, weight
+    )
+    if keys.size == 0:
+        return math.inf
+    lattice.merge([keys])
+    lattice.plan_blur()
+    lattice.part = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
+    return lattice.link_part(0).size / (lattice.part[1] - lattice.part[0]) * keys.size / n_points
+
+
+def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
+    """Build one lattice for each set of features, blurred as its blur says."""
+    n = feature_sets[0].n
+    stripe = _stripes(n)
+    n_stripes, n_lattices = stripe.size - 1, len(feature_sets)
+    column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
+    n_columns = int(column[-1])
+    weight = np.empty(padded_pixels(n) * n_columns, np.float32)
+    index = np.empty(weight.size, np.uint16)
+    lattices = [_Lattice(f, blur, int(c)) for f, blur, c in zip(feature_sets, blurs, column, strict=False)]
+    stripe_keys = _embed(lattices, stripe, n, index, weight, n_threads)
+    if any(keys.size == 0 for keys in stripe_keys):
+        index = np.empty(weight.size, np.uint32)
+        stripe_keys = _embed(lattices, stripe, n, index, weight, n_threads)
 
     def merge(k: int) -> None:
         lattices[k].merge(stripe_keys[k * n_stripes : (k + 1) * n_stripes])
 
     map_tasks(merge, n_lattices, n_threads)
-    n_shells = max(1, *(len(blur.shells) for blur in blurs))
     first_row = 1
     for lattice in lattices:
         lattice.first_row = first_row
         first_row += lattice.n_rows
-        lattice.plan_blur(n_shells)
+        lattice.plan_blur()
+    rows = index
+    if first_row > np.iinfo(index.dtype).max:
+        rows = np.empty(index.size, np.uint32)
+        rows[n * n_columns :] = 0
+    neighbour_start = np.concatenate([[0], np.cumsum([lat.n_neighbours for lat in lattices])]).astype(np.int64)
+    neighbour = np.zeros(neighbour_start[-1], np.uint32)
+    for lattice, start in zip(lattices, neighbour_start, strict=False):
+        lattice.neighbour = neighbour[start : start + lattice.n_neighbours]
+
+    def number(s: int) -> None:
+        for lattice in lattices:
+            kernels.number_rows(
+                index, rows, n, stripe[s], stripe[s + 1], lattice.column, n_columns, lattice.d + 1, lattice.row_of,
+                lattice.start[s], lattice.first_row,
+            )  # fmt: skip
+
+    links = [(lattice, p) for lattice in lattices[::-1] for p in range(lattice.n_parts)]
 
     def finish(task: int) -> np.ndarray | None:
-        k, s = task // (n_stripes + _LINK_PARTS), task % (n_stripes + _LINK_PARTS) - _LINK_PARTS
-        lattice = lattices[k]
-        if s < 0:
-            return lattice.link_part(s + _LINK_PARTS)
-        kernels.number_rows(
-            index, n, stripe[s], stripe[s + 1], lattice.column, n_columns, lattice.d + 1, lattice.row_of,
-            lattice.start[s], lattice.first_row,
-        )  # fmt: skip
+        if task < len(links):
+            lattice, p = links[task]
+            return lattice.link_part(p)
+        number(task - len(links))
         return None
 
-    finished = map_tasks(finish, n_lattices * (n_stripes + _LINK_PARTS), n_threads)
-    for k, lattice in enumerate(lattices):
+    finished = map_tasks(finish, len(links) + n_stripes, n_threads)
+    for lattice in lattices:
         if lattice.blur.shells:
-            lattice.join_links(finished[k * (n_stripes + _LINK_PARTS) :][:_LINK_PARTS])
+            lattice.join_links([part for (owner, _), part in zip(links, finished, strict=False) if owner is lattice])
 
     def starts(arrays: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([[0], np.cumsum([a.size for a in arrays])])[:-1].astype(np.int64)
 
-    shell_weight = np.zeros((n_lattices, n_shells), np.float32)
+    n_shells = np.array([len(blur.weights) for blur in blurs], np.int64)
+    shell_weight = np.zeros((n_lattices, max(1, n_shells.max())), np.float32)
     for weights, blur in zip(shell_weight, blurs, strict=True):
         weights[: len(blur.weights)] = blur.weights
     links_before = starts([lattice.link for lattice in lattices])
     borders = [lat.border + np.uint32(before) for lat, before in zip(lattices, links_before, strict=True)]
     return Bank(
-        index=index,
+        index=rows,
         weight_in=weight,
         weight_out=weight,
         column=column,
@@ -186,8 +247,9 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
         own_duplicate=np.array([lat.first_row + lat.own_duplicate for lat in lattices]),
         target_start=starts([lat.target for lat in lattices]),
         target=np.concatenate([np.uint32(lat.first_row) + lat.target for lat in lattices]),
-        neighbour_start=starts([lat.neighbour for lat in lattices]),
-        neighbour=np.concatenate([lat.neighbour for lat in lattices]),
+        neighbour_start=neighbour_start[:-1],
+        neighbour=neighbour,
+        n_shells=n_shells,
         shell_weight=shell_weight,
         link_start=starts([lat.border for lat in lattices]),
         link_border=np.concatenate(borders),
@@ -232,8 +294,9 @@ class LatticeBank:
         *,
         accurate: bool,
         n_threads: int,
+        keep_row_sums: bool = False,
     ) -> None:
-        blurs = [stencil_blur(len(c)) if accurate else AXES for c in columns]
+        blurs = [choose_blur(c, accurate) for c in columns]
         features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
@@ -241,17 +304,26 @@ class LatticeBank:
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations
-        self._row_sums = np.empty((len(columns), self.n_points), np.float32)
+        self.row_sums = np.empty((len(columns), self.n_points if keep_row_sums else 0), np.float32)
         before, after = np.array([POWERS[norm] for norm in normalizations], np.float32).T
         rows = [zero_rows(bank, 1, 1) for _ in range(2)]
         run(
             normalize, n_threads, new_sync(3), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), *rows, self._row_sums.reshape(-1),
+            before.copy(), after.copy(), *rows, self.row_sums.reshape(-1),
         )  # fmt: skip
 
     def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Factors of each point before and after lattice `k`, (n,) float32 each or None."""
-        return factors_of(self._row_sums[k], self._normalizations[k])
+        """Factors of each point before and after lattice `k`, (n,) float32 each or None.
+
+        Barycentric weights sum to 1; those of the bank are multiplied by the factors, so they sum to the factors.
+        """
+        before, after = POWERS[self._normalizations[k]]
+        return self._sums_of(k, self.bank.weight_in, before), self._sums_of(k, self.bank.weight_out, after)
+
+    def _sums_of(self, k: int, weight: np.ndarray, power: float) -> np.ndarray | None:
+        first, last = self.bank.column[k : k + 2]
+        table = weight.reshape(-1, self.bank.column[-1])[: self.n_points, first:last]
+        return None if power == 0 else table.sum(axis=1)
 
     def filter(self, k: int, values: np.ndarray, n_threads: int) -> np.ndarray:
         """The normalised lattice of kernel `k` applied to (C, n) float32 values."""

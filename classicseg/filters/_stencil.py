@@ -5,8 +5,10 @@ Its squared length is ``(d + 1)^2 (sum c^2 - (sum c)^2 / (d + 1))``; neighbours 
 
 The blur along the axes reaches a neighbour only through vertices that exist, and between points as sparse as the
 colours of a photo few do. The stencil adds every neighbour up to some length directly. Its weights and the fineness
-of the lattice were fitted to exact filters: for 5 features on mean field in real images, which
+of the lattice were fitted to exact filters: for 3 and 5 features on mean field in real images, which
 ``benchmarks/dense_accuracy.py`` measures, for other numbers of features on random points and signals.
+
+Where points share few vertices a larger stencil costs little, so there are two for some numbers of features.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from functools import cache
 import numpy as np
 
 _MOST_FEATURES = 6  # stencils double in size with every feature
-_FITTED = {
-    1: (4.5, 1.4, (0.7, 0.24, 0.04)),
-    2: (6.01, 1.5, (0.65, 0.275, 0.179, 0.049, 0.021)),
-    3: (2.0, 0.8, (0.535, 0.435, 0.189)),
-    4: (2.0, 0.7, (0.449, 0.301, 0.135)),
-    5: (2.0, 0.75, (0.228, 0.376, 0.348, 0.212)),
-    6: (2.0, 0.7, (0.565, 0.386, 0.319, 0.264)),
-}  # longest step in the measure above, blur variance (that of the axes is 1), weight of each shell
+_FITTED: dict[int, list[tuple[float, float, tuple[float, ...]]]] = {
+    1: [(4.5, 1.4, (0.7, 0.24, 0.04))],
+    2: [(6.01, 1.5, (0.65, 0.275, 0.179, 0.049, 0.021))],
+    3: [(3.0, 1.0, (0.58, 0.552, 0.155, 0.089, 0.08)), (2.0, 0.8, (0.535, 0.435, 0.189))],
+    4: [(12.0, 2.89, ()), (2.0, 0.7, (0.449, 0.301, 0.135))],
+    5: [(2.84, 0.9, (0.29, 0.257, 0.218, 0.167, 0.082)), (2.0, 0.75, (0.228, 0.376, 0.348, 0.212))],
+    6: [(2.0, 0.7, (0.565, 0.386, 0.319, 0.264))],
+}
+"""For each number of features the stencils, the larger one first: longest step in the measure above, variance of the
+blur (that of the axes is 1), weight of each shell; without weights a sampled Gaussian, of which the longest step cuts
+little off."""
+_SAMPLED = 4.0  # twice the variance, along one direction in the measure above, of the sampled Gaussian
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +74,26 @@ AXES = Blur(1.0, (), ())
 
 
 @cache
-def stencil_blur(d: int) -> Blur:
-    """The stencil for `d` features; along the axes where a stencil would be too large."""
+def stencil_blurs(d: int) -> tuple[Blur, ...]:
+    """The stencils for `d` features, the most accurate first; along the axes where a stencil would be too large."""
     if d > _MOST_FEATURES:
-        return AXES
-    reach, variance, weights = _FITTED[d]
-    found: dict[float, set[tuple[int, ...]]] = {}
-    coefficients = range(-2, 3) if d <= 2 else range(-1, 2)
-    for c in itertools.product(coefficients, repeat=d + 1):
-        total = sum(c)
-        length = sum(x * x for x in c) - total**2 / (d + 1)
-        if 0 < length <= reach:
-            # c and c + 1 are the same step; the set keeps one
-            found.setdefault(round(length, 6), set()).add(tuple((d + 1) * x - total for x in c))
-    shells = tuple(np.array(sorted(found[length]), np.int64) for length in sorted(found))
-    return Blur(variance, shells, weights)
+        return (AXES,)
+    blurs = []
+    for reach, variance, weights in _FITTED[d]:
+        shells = _shells(d, reach)
+        if not weights:
+            weights = tuple(math.exp(-length / _SAMPLED) for length in shells)
+        blurs.append(Blur(variance, tuple(shells.values()), weights))
+    return tuple(blurs)
+
+
+def _shells(d: int, reach: float) -> dict[float, np.ndarray]:
+    """Steps of each length up to `reach`, (n, d + 1) int64 in lattice coordinates, shortest first."""
+    most = math.floor(math.sqrt(reach)) + 1
+    c = np.array(list(itertools.product(range(1 - most, most + 1), repeat=d + 1)), np.int64)
+    total = c.sum(axis=1)
+    c, total = (a[(total >= 0) & (total <= d)] for a in (c, total))  # c and c + 1 are the same step
+    length = (d + 1) * (c**2).sum(axis=1) - total**2
+    steps = (d + 1) * c - total[:, np.newaxis]
+    near = (length > 0) & (length <= (d + 1) * reach)
+    return {float(n) / (d + 1): steps[length == n] for n in np.unique(length[near])}

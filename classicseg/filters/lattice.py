@@ -7,10 +7,9 @@ from numpy.typing import ArrayLike
 
 from classicseg import _validate
 from classicseg._jit import resolve_threads
-from classicseg.filters._bank import build_bank, filter_with
+from classicseg.filters._bank import build_bank, choose_blur, filter_with
 from classicseg.filters._base import Filter
 from classicseg.filters._features import Column, Features
-from classicseg.filters._stencil import AXES, stencil_blur
 
 
 class PermutohedralLattice(Filter):
@@ -71,8 +70,9 @@ class PermutohedralLattice(Filter):
         self.shape = array.shape[1:]
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1)
-        blur = stencil_blur(flat.shape[0]) if accurate else AXES
-        features_ = Features([Column(column, 1.0) for column in flat], blur)
+        columns = [Column(column, 1.0) for column in flat]
+        blur = choose_blur(columns, accurate)
+        features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])
         self._bank = build_bank([features_], [blur], self._n_threads)
 

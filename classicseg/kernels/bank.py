@@ -29,16 +29,21 @@ from classicseg.kernels.simd import (
     load,
     load_row,
     multiply,
+    prefetch,
     store,
     store_row,
 )
 from classicseg.kernels.threads import aborted, barrier, claim
 
+_AHEAD = 4 * PIXELS
+"""How many points ahead rows and weights are asked for: the processor's own prefetcher gives up at the row accesses
+between them and would let every block wait for memory."""
+
 
 class Bank(NamedTuple):
     """The arrays of a bank; K is the number of (row, weight) pairs of a point, that is the sum of d + 1."""
 
-    index: np.ndarray  # (n_padded * K,) uint32: rows
+    index: np.ndarray  # (n_padded * K,): rows, uint16 where that can hold them, else uint32
     weight_in: np.ndarray  # (n_padded * K,) float32: weights of splatting
     weight_out: np.ndarray  # the same of slicing; may be the same array
     column: np.ndarray  # (n_lattices + 1,) int64: which of the K pairs are whose
@@ -51,11 +56,10 @@ class Bank(NamedTuple):
     target: np.ndarray  # (total duplicates,) uint32: the row that each duplicate stands for
     neighbour_start: np.ndarray  # (n_lattices,) int64: where in `neighbour` its pairs start
     neighbour: np.ndarray  # flat (n_axes, n_vertices, 2) uint32 for each lattice that is blurred along its axes
-    shell_weight: np.ndarray  # (n_lattices, n_shells) float32; all 0 for lattices that are blurred along their axes
+    n_shells: np.ndarray  # (n_lattices,) int64: how many shells a stencil has; 0 for a blur along the axes
+    shell_weight: np.ndarray  # (n_lattices, most shells) float32: weight of each shell
     link_start: np.ndarray  # (n_lattices,) int64: where in `link_border` its vertices start
-    link_border: (
-        np.ndarray
-    )  # uint32, for each vertex of a stencil blur: where in `link` its shells end, n_shells of them
+    link_border: np.ndarray  # uint32, for each vertex of a stencil blur: where in `link` its shells end
     link: np.ndarray  # uint32: rows of the neighbours, vertex after vertex, shell after shell
     n_rows: int
 
@@ -85,6 +89,8 @@ def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):  # ty
         for p in range(PIXELS):
             total = fill(np.float32(0.0), lanes)
             start = (at + p) * n_columns + first
+            prefetch(bank.index, start + _AHEAD * n_columns)
+            prefetch(bank.weight_out, start + _AHEAD * n_columns)
             for k in range(start, start + n_pairs):
                 row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, k)), lanes)
                 total = axpy(item(bank.weight_out, k), row, total)
@@ -100,6 +106,8 @@ def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # ty
         for p in range(PIXELS):
             row = load_row(block, panel * len(lanes) * PIXELS, PIXELS, p, lanes)
             start = (at + p) * n_columns + first
+            prefetch(bank.index, start + _AHEAD * n_columns)
+            prefetch(bank.weight_in, start + _AHEAD * n_columns)
             for k in range(start, start + n_pairs):
                 to = np.intp(item(bank.index, k))
                 sum_ = axpy(item(bank.weight_in, k), row, load_row(target, base, bank.n_rows, to, lanes))
@@ -143,7 +151,7 @@ def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):  # type: ig
 @inline
 def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # type: ignore[no-untyped-def]
     """Blur one part of the vertices `first` to `last` of lattice `k` with its stencil, from `rows` to `other`."""
-    width, n_shells = len(lanes), bank.shell_weight.shape[1]
+    width, n_shells = len(lanes), bank.n_shells[k]
     border = bank.link_start[k] + first * n_shells
     link = np.intp(0)
     if border > 0:
@@ -166,7 +174,7 @@ def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # ty
 def blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
     """What one task of :func:`blur_all` does; see there."""
     factor = load(scale[k], label, lanes)
-    stencil = bank.shell_weight[k, 0] > 0
+    stencil = bank.n_shells[k] > 0
     if phase == 0:
         _gather_duplicates(bank, k, rows, base, lanes)
         if not stencil:
@@ -199,7 +207,7 @@ def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backwar
     width = scale.shape[1] // n_panels
     n_chunks, n_phases = (width + PIXELS - 1) // PIXELS, 1
     for k in range(l0, l1):
-        if bank.shell_weight[k, 0] > 0:
+        if bank.n_shells[k] > 0:
             n_phases = 3
     for phase in range(n_phases):
         n_parts = 1 if phase == 0 else 16

@@ -180,6 +180,40 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):  # type:
         store(keys, r * PIXELS, key)
 
 
+@inline
+def _embed_blocks(  # type: ignore[no-untyped-def]
+    features, width, origin, n, scale, radix, first, last, column, n_columns, index, weight, table, log2_size, vertices,
+    n_vertices, work, weights, steps, keys,
+):  # fmt: skip
+    """Locate points block by block until the table might get more than half full: (next block, n_vertices)."""
+    d, shift = scale.size, 64 - log2_size
+    radix_sum = np.int64(0)
+    for i in range(d):
+        radix_sum += radix[i]
+    block, most = first, min(vertices.size, 1 << (8 * index.itemsize)) - (d + 1) * PIXELS
+    while block < last and n_vertices <= most:
+        at = block * PIXELS
+        _elevate(features, width, at - origin, scale, d, work)
+        _round_to_simplex(d, work)
+        _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
+        for p in range(min(PIXELS, n - at)):
+            to = (at + p) * n_columns + column
+            for r in range(d + 1):
+                key = item(keys, r * PIXELS + p)
+                slot = _find(table, shift, key)
+                number = item(table, 2 * slot + 1)
+                if number == EMPTY:
+                    number = n_vertices
+                    put(table, 2 * slot, key)
+                    put(table, 2 * slot + 1, number)
+                    put(vertices, number, key)
+                    n_vertices += 1
+                put(index, to + r, number)
+                put(weight, to + r, item(weights, r * PIXELS + p))
+        block += 1
+    return block, n_vertices
+
+
 @kernel
 def embed_stripe(features, origin, n, scale, radix, first, last, column, n_columns, index, weight):  # type: ignore[no-untyped-def]
     """Locate the points of the blocks `first` to `last` and number the vertices that they touch.
@@ -189,48 +223,35 @@ def embed_stripe(features, origin, n, scale, radix, first, last, column, n_colum
     features : (d, m) float32, of the points from `origin` on
     scale : (d,) float32; radix : (d + 1,) int64, the last one 0
     column : where this lattice's d + 1 columns start in the rows of `index` and `weight`
-    index : (n_padded * n_columns,) uint32, filled with vertex numbers of this stripe
+    index : (n_padded * n_columns,) uint16 or uint32, filled with vertex numbers of this stripe
     weight : (n_padded * n_columns,) float32, filled with barycentric weights
 
     Returns
     -------
-    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met
+    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met; none where `index` cannot hold
+        the numbers of so many
     """
-    d, flat = scale.size, features.reshape(-1)
-    radix_sum = np.int64(0)
-    for i in range(d):
-        radix_sum += radix[i]
+    d, flat, width = scale.size, features.reshape(-1), features.shape[1]
     work = np.empty(3 * (d + 1) * PIXELS, np.float32)
     weights = np.empty((d + 1) * PIXELS, np.float32)
     steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
-    log2_size = 12
+    log2_size = 13
     table = _new_table(log2_size)
     vertices = np.empty(1 << (log2_size - 1), np.int64)
-    n_vertices = 0
-    for block in range(first, last):
-        at = block * PIXELS
-        _elevate(flat, features.shape[1], at - origin, scale, d, work)
-        _round_to_simplex(d, work)
-        _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
-        for p in range(min(PIXELS, n - at)):
-            if 2 * (n_vertices + d + 1) > table.size >> 1:
-                log2_size += 2
-                table = _grown(table, log2_size, vertices, n_vertices)
-                vertices = _longer(_longer(vertices))
-            to = (at + p) * n_columns + column
-            for r in range(d + 1):
-                key = item(keys, r * PIXELS + p)
-                slot = _find(table, 64 - log2_size, key)
-                number = item(table, 2 * slot + 1)
-                if number == EMPTY:
-                    number = n_vertices
-                    put(table, 2 * slot, key)
-                    put(table, 2 * slot + 1, number)
-                    put(vertices, number, key)
-                    n_vertices += 1
-                put(index, to + r, np.uint32(number))
-                put(weight, to + r, item(weights, r * PIXELS + p))
-    return _head(vertices, n_vertices)
+    n_vertices, block = 0, first
+    while True:
+        # The table grows out here: in a loop that may exchange it, looking up takes three times as long.
+        block, n_vertices = _embed_blocks(
+            flat, width, origin, n, scale, radix, block, last, column, n_columns, index, weight, table, log2_size,
+            vertices, n_vertices, work, weights, steps, keys,
+        )  # fmt: skip
+        if block >= last:
+            return _head(vertices, n_vertices)
+        if n_vertices + (d + 1) * PIXELS > 1 << (8 * index.itemsize):
+            return _head(vertices, 0)
+        log2_size += 2
+        table = _grown(table, log2_size, vertices, n_vertices)
+        vertices = _longer(_longer(vertices))
 
 
 @kernel
@@ -289,11 +310,11 @@ def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped
 
 
 @kernel
-def number_rows(index, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
-    """Replace a stripe's own vertex numbers in `index` by rows."""
+def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
+    """Replace a stripe's own vertex numbers in `index` by rows, written to `rows`, which may be the same array."""
     for i in range(first * PIXELS, min(last * PIXELS, n)):
         for k in range(i * n_columns + column, i * n_columns + column + n_own):
-            put(index, k, np.uint32(first_row) + item(row_of, start + np.intp(item(index, k))))
+            put(rows, k, first_row + np.intp(item(row_of, start + np.intp(item(index, k)))))
 
 
 @kernel

@@ -29,10 +29,12 @@ from classicseg.kernels.simd import (
     maximum,
     multiply,
     planes_to_rows,
+    pointer,
     prefetch,
     rows_to_planes,
     store,
     subtract,
+    to_int32,
 )
 from classicseg.kernels.threads import aborted, barrier, claim
 
@@ -111,9 +113,12 @@ def _write_labels(planes, n, at, n_labels, labels):  # type: ignore[no-untyped-d
         q = load(planes, label * PIXELS, ACROSS)
         which = choose(less(best, q), fill(np.float32(label), ACROSS), which)
         best = maximum(best, q)
-    store(planes, 0, which)
-    for p in range(min(PIXELS, n - at)):
-        labels[at + p] = np.int32(planes[p])
+    if at + PIXELS <= n:
+        store(labels, at, to_int32(which))
+    else:
+        store(planes, 0, which)
+        for p in range(n - at):
+            labels[at + p] = np.int32(planes[p])
 
 
 @inline
@@ -163,6 +168,8 @@ def infer(  # type: ignore[no-untyped-def]
     size = n_panels * len(lanes) * PIXELS
     block, planes, tail = np.zeros(size, np.float32), np.zeros(size, np.float32), np.zeros(size, np.float32)
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
+    unary_at, padded = pointer(unary), pointer(tail)
+    start_at = unary_at if start.size == 0 else pointer(start)
     for it in range(n_iter + 1):
         # Marginals are splatted into `target`; the messages of the marginals before lie, blurred, in `source`.
         source, target = (odd, even) if it % 2 == 0 else (even, odd)
@@ -180,12 +187,11 @@ def infer(  # type: ignore[no-untyped-def]
                 else:
                     for i in range(n_labels * PIXELS):
                         planes[i] = 0.0
-                values = unary if it > 0 or start.size == 0 else start
-                if at + PIXELS <= n:
-                    _subtract_unary(planes, values, at, n, n_labels)
-                else:
-                    _read_planes(values, n, at, n_labels, tail)
-                    _subtract_unary(planes, tail, 0, PIXELS, n_labels)
+                costs, first, stride = unary_at if it > 0 else start_at, at, n
+                if at + PIXELS > n:
+                    _read_planes(costs, n, at, n_labels, tail)
+                    costs, first, stride = padded, 0, PIXELS
+                _subtract_unary(planes, costs, first, stride, n_labels)
                 _softmax(planes, n_labels)
                 if it < n_iter:
                     _splat_planes(bank, target, at, planes, block, n_panels, pairs, lanes)

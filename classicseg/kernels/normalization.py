@@ -27,7 +27,7 @@ def _blur_axes(bank, k, rows, other):  # type: ignore[no-untyped-def]
 @inline
 def _blur_stencil(bank, k, rows, other):  # type: ignore[no-untyped-def]
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    n_shells = bank.shell_weight.shape[1]
+    n_shells = bank.n_shells[k]
     border = bank.link_start[k]
     link = np.intp(0)
     if border > 0:
@@ -67,7 +67,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
     before, after : (n_lattices,) float32, power of the row sum that multiplies the weights of splatting and of
         slicing; where both kinds of weights are one array, the powers are equal
     rows, other : (bank.n_rows,) float32, row 0 zero
-    sums : (n_lattices * n,) float32, filled with the row sums
+    sums : (n_lattices * n,) float32, filled with the row sums; or empty
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
     n_stripes, n_lattices, n_columns = bank.stripe.size - 1, bank.vertex.shape[0], bank.column[-1]
@@ -92,7 +92,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
         for i in range(bank.duplicate[k, 1]):
             to = np.intp(item(bank.target, bank.target_start[k] + i))
             put(rows, to, item(rows, to) + item(rows, bank.duplicate[k, 0] + i))
-        if bank.shell_weight[k, 0] > 0:
+        if bank.n_shells[k] > 0:
             _blur_stencil(bank, k, rows, other)
         else:
             _blur_axes(bank, k, rows, other)
@@ -110,7 +110,8 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
                 for pair in range(first, last):
                     total += item(bank.weight_in, pair) * item(rows, np.intp(item(bank.index, pair)))
                 total *= gain[k]
-                put(sums, k * n + i, total)
+                if sums.size > 0:
+                    put(sums, k * n + i, total)
                 _scale(bank.weight_in, first, last, total, before[k])
                 if not shared:
                     _scale(bank.weight_out, first, last, total, after[k])

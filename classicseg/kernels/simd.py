@@ -1,4 +1,4 @@
-"""Short vectors ("packs") of float32, float64 or int64 as Numba intrinsics.
+"""Short vectors ("packs") of floats or whole numbers as Numba intrinsics.
 
 A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many arrays
 might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are.
@@ -29,11 +29,11 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int64: _INT64}
+_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int32: _INT32, types.int64: _INT64}
 
 
 class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32, float64 or int64."""
+    """Numba type of `width` lanes of float32, float64, int32 or int64."""
 
     def __init__(self, width: int, dtype: Any = types.float32) -> None:
         self.width, self.dtype = width, dtype
@@ -261,15 +261,22 @@ def choose(typing: Any, condition: Any, a: Any, b: Any) -> Any:
     return a(condition, a, b), codegen
 
 
-@intrinsic
-def to_int64(typing: Any, a: Any) -> Any:
-    """Whole numbers in float lanes as int64 lanes."""
+def _to_whole(dtype: Any) -> Any:
+    def typer(typing: Any, a: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vectors = _split(builder, a.width, args[0])
+            return _build(builder, [builder.fptosi(v, _vector(v.type.count, dtype)) for v in vectors])
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vectors = _split(builder, a.width, args[0])
-        return _build(builder, [builder.fptosi(v, _vector(v.type.count, types.int64)) for v in vectors])
+        return Pack(a.width, dtype)(a), codegen
 
-    return Pack(a.width, types.int64)(a), codegen
+    return intrinsic(typer)
+
+
+to_int32 = _to_whole(types.int32)
+"""Whole numbers in float lanes as int32 lanes."""
+
+to_int64 = _to_whole(types.int64)
+"""Whole numbers in float lanes as int64 lanes."""
 
 
 @intrinsic
@@ -477,7 +484,7 @@ def prefetch(typing: Any, array: Any, offset: Any) -> Any:
     """Ask for the cache line of ``array[offset]``; an address beyond the array does no harm."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = data_of(context, builder, signature.args[0], args[0])
         pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")

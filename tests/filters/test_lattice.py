@@ -150,3 +150,13 @@ def test_bad_values_raise():
             lattice.filter(bad)
     with pytest.raises(InputError, match="normalization"):
         lattice.filter(np.zeros((1, 4)), "both")
+
+
+@pytest.mark.parametrize(("d", "n"), [(2, 40_000), (6, 9_990)])
+def test_more_vertices_than_16_bits_can_number(d, n):
+    # Points far from each other share no vertices: 30,000 in each of four stripes, or 69,930 in the only one.
+    points = 30.0 * np.array(np.unravel_index(np.arange(n), (200,) * 2 + (1,) * (d - 2)), np.float32)
+    lattice = cs.PermutohedralLattice(points + RNG.uniform(0, 1, (d, 1)))
+    assert lattice.n_vertices == n * (d + 1)
+    signal = values(n)
+    np.testing.assert_allclose(lattice.filter(signal, "after"), signal, rtol=1e-5)

@@ -39,6 +39,14 @@ def test_equals_the_twin(compatibility):
     np.testing.assert_allclose(tracked.marginals, result.marginals, atol=2e-5)
 
 
+@pytest.mark.parametrize("compatibility", [None, cs.Diagonal([1.0, 2.0]), [[0, 1], [1, 0]], [[1, 2], [2, 0]]])
+def test_two_labels_equal_the_twin(compatibility):
+    energy = crf(2, compatibility=compatibility)
+    result = cs.minimize(energy, "mean_field", max_iter=6)
+    np.testing.assert_allclose(result.marginals, twin(energy, 6), atol=2e-4)
+    np.testing.assert_array_equal(result.labels, result.marginals.argmax(axis=0))
+
+
 def test_exact_quality_equals_brute_force():
     energy = crf(quality="exact")
     np.testing.assert_allclose(cs.minimize(energy, max_iter=6).marginals, twin(energy, 6, exact=True), atol=1e-4)

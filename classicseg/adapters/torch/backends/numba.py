@@ -30,9 +30,15 @@ def build(features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> li
     tensors = []
     for b in range(features[0].shape[0]):
         columns = [[Column(column, 1.0) for column in _array(f[b])] for f in features]
-        lattices = LatticeBank(columns, list(normalizations), accurate=False, n_threads=resolve_threads(None))  # type: ignore[arg-type]
+        lattices = LatticeBank(
+            columns,
+            list(normalizations),  # type: ignore[arg-type]
+            accurate=False,
+            n_threads=resolve_threads(None),
+            keep_row_sums=True,
+        )
         tensors += [_as_tensor(name, lattices.bank) for name in Bank._fields]
-        tensors.append(torch.from_numpy(lattices._row_sums))
+        tensors.append(torch.from_numpy(lattices.row_sums))
     return tensors
 
 
@@ -56,6 +62,7 @@ def empty_lattice(
             **dict.fromkeys(("target_start", "neighbour_start", "link_start"), (n_kernels,)),
             "target": (new_size(),),
             "neighbour": (new_size(),),
+            "n_shells": (n_kernels,),
             "shell_weight": (n_kernels, 1),
             **dict.fromkeys(("link_border", "link"), (0,)),
             "n_rows": (new_size(), 0),
@@ -75,6 +82,8 @@ def _as_tensor(name: str, bank: Bank) -> torch.Tensor:
     field = getattr(bank, name)
     if isinstance(field, int):
         return torch.empty(field, 0)  # a number that is a shape is known without reading memory
+    if name == "index":
+        return torch.from_numpy(field.astype(np.uint32, copy=False))  # of one type, whatever the number of vertices
     if name == "weight_out" and field is bank.weight_in:
         return torch.empty(0)  # tensors that an operator returns may not share memory
     return torch.from_numpy(field)
