@@ -44,7 +44,7 @@ class DenseCRF:
         Where the labels are in `unary`.
     quality : {"fast", "high", "exact"}
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
-        neighbours (more accurate, up to twice the time), or over all pairs (quadratic, for small images).
+        neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
 
     Attributes
     ----------

@@ -20,6 +20,7 @@ from classicseg.kernels.simd import ACROSS, PIXELS, lanes_for, padded_pixels
 
 _POINTS_PER_STRIPE = 12_000
 _MAX_STRIPES = 16
+_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
 _VERTICES_PER_LINK_PART = 10_000
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
 _SAMPLE = 256
@@ -180,7 +181,7 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
     column = np.concatenate([[0], np.cumsum([f.d + 1 for f in feature_sets])]).astype(np.int64)
     n_columns = int(column[-1])
     weight = np.empty(padded_pixels(n) * n_columns, np.float32)
-    index = np.empty(weight.size, np.uint16)
+    index = np.empty(weight.size, np.uint16 if n <= _MOST_POINTS_OF_16_BITS else np.uint32)
     lattices = [_Lattice(f, blur, int(c)) for f, blur, c in zip(feature_sets, blurs, column, strict=False)]
     stripe_keys = _embed(lattices, stripe, n, index, weight, n_threads)
     if any(keys.size == 0 for keys in stripe_keys):
@@ -197,7 +198,7 @@ def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_thread
         first_row += lattice.n_rows
         lattice.plan_blur()
     rows = index
-    if first_row > np.iinfo(index.dtype).max:
+    if first_row > 1 << (8 * index.itemsize):
         rows = np.empty(index.size, np.uint32)
         rows[n * n_columns :] = 0
     neighbour_start = np.concatenate([[0], np.cumsum([lat.n_neighbours for lat in lattices])]).astype(np.int64)

@@ -274,7 +274,7 @@ def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped
     """
     n_stripes, total = stripe_start.size - 1, stripe_keys.size
     log2_size = 4
-    while 3 * (1 << log2_size) < 4 * total:  # full to three quarters at most: small enough for a cache
+    while 1 << log2_size < 2 * total:  # half full at most: most neighbours that are looked for do not exist
         log2_size += 1
     table = _new_table(log2_size)
     keys, target = np.empty(total, np.int64), np.empty(total, np.uint32)

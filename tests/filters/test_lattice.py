@@ -3,6 +3,9 @@ import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError
+from classicseg.filters._bank import choose_blur
+from classicseg.filters._features import Column
+from classicseg.filters._stencil import stencil_blurs
 from classicseg.reference.lattice import Lattice
 from tests.oracles import bilateral_features, gaussian_matrix, normalized, photo
 
@@ -160,3 +163,10 @@ def test_more_vertices_than_16_bits_can_number(d, n):
     assert lattice.n_vertices == n * (d + 1)
     signal = values(n)
     np.testing.assert_allclose(lattice.filter(signal, "after"), signal, rtol=1e-5)
+
+
+def test_the_larger_stencil_serves_points_that_share_vertices():
+    larger, usual = stencil_blurs(3)
+    crowded, spread = RNG.uniform(0, 1, (3, 3000)), np.indices((15, 15, 15), np.float32).reshape(3, -1)
+    for features, expected in ((crowded, larger), (spread, usual)):
+        assert choose_blur([Column(f, 1.0) for f in features], accurate=True) is expected
