@@ -242,9 +242,12 @@ def test_names_of_the_state_stay():
         "compatibility",
         "kernels.0.weight",
         "kernels.0.log_sigma",
+        "kernels.0.initial_sigma",
         "kernels.1.weight",
         "kernels.1.log_sigma",
         "kernels.1.log_color_sigma",
+        "kernels.1.initial_sigma",
+        "kernels.1.initial_color_sigma",
     ]
 
 
