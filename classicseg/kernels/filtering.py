@@ -6,8 +6,9 @@ import numpy as np
 
 from classicseg._jit import kernel
 from classicseg.kernels.bank import blur_all, slice_block, splat_block, start_stripe
-from classicseg.kernels.simd import ACROSS, PIXELS, load, planes_to_rows, rows_to_planes, store
+from classicseg.kernels.simd import ACROSS, PIXELS, load, store
 from classicseg.kernels.threads import aborted, barrier, claim
+from classicseg.kernels.transpose import planes_to_rows, rows_to_planes
 
 
 @kernel

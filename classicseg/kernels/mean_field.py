@@ -28,15 +28,14 @@ from classicseg.kernels.simd import (
     load,
     maximum,
     multiply,
-    planes_to_rows,
     pointer,
     prefetch,
-    rows_to_planes,
     store,
     subtract,
     to_int32,
 )
 from classicseg.kernels.threads import aborted, barrier, claim
+from classicseg.kernels.transpose import planes_to_rows, rows_to_planes
 
 _LOWEST = np.float32(-3.0e38)
 

@@ -40,7 +40,7 @@ class Pack(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Pack({width}, {dtype})")
 
 
-def _parts(width: int) -> list[int]:
+def vector_sizes(width: int) -> list[int]:
     """Cut a width into power-of-two vectors, widest first: 24 -> 16 + 8."""
     parts = []
     for size in (16, 8, 4, 2, 1):
@@ -55,7 +55,7 @@ def _vector(size: int, dtype: Any = types.float32) -> ir.VectorType:
 
 
 def _struct(pack: Pack) -> ir.LiteralStructType:
-    return ir.LiteralStructType([_vector(size, pack.dtype) for size in _parts(pack.width)])
+    return ir.LiteralStructType([_vector(size, pack.dtype) for size in vector_sizes(pack.width)])
 
 
 @register_default(Pack)
@@ -64,7 +64,8 @@ class _PackModel(PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, pack, _struct(pack))
 
 
-def _width_of(lanes: Any) -> int:
+def width_of(lanes: Any) -> int:
+    """Lanes of a pack, from the tuple that stands for it."""
     return int(lanes.count)
 
 
@@ -75,7 +76,8 @@ def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
     return context.make_array(array_type)(context, builder, array).data
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
+def address_of(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
+    """Where a vector of `size` elements lies."""
     data = data_of(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
 
@@ -88,7 +90,7 @@ def _build(builder: Any, vectors: list[Any]) -> Any:
 
 
 def _split(builder: Any, width: int, pack: Any) -> list[Any]:
-    return [builder.extract_value(pack, i) for i in range(len(_parts(width)))]
+    return [builder.extract_value(pack, i) for i in range(len(vector_sizes(width)))]
 
 
 def _broadcast(builder: Any, scalar: Any, size: int) -> Any:
@@ -108,13 +110,13 @@ def _call(builder: Any, name: str, *vectors: Any) -> Any:
 @intrinsic
 def load(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
     """The pack of ``len(lanes)`` values that starts at ``array[offset]``."""
-    width = _width_of(lanes)
+    width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vectors, start = [], 0
-        for size in _parts(width):
+        for size in vector_sizes(width):
             at = builder.add(args[1], ir.Constant(args[1].type, start))
-            vectors.append(builder.load(_pointer(context, builder, signature.args[0], args[0], at, size), align=4))
+            vectors.append(builder.load(address_of(context, builder, signature.args[0], args[0], at, size), align=4))
             start += size
         return _build(builder, vectors)
 
@@ -127,9 +129,9 @@ def store(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = 0
-        for size, vector in zip(_parts(pack.width), _split(builder, pack.width, args[2]), strict=True):
+        for size, vector in zip(vector_sizes(pack.width), _split(builder, pack.width, args[2]), strict=True):
             at = builder.add(args[1], ir.Constant(args[1].type, start))
-            builder.store(vector, _pointer(context, builder, signature.args[0], args[0], at, size), align=4)
+            builder.store(vector, address_of(context, builder, signature.args[0], args[0], at, size), align=4)
             start += size
         return context.get_dummy_value()
 
@@ -175,10 +177,10 @@ def pointer(typing: Any, array: Any) -> Any:
 @intrinsic
 def fill(typing: Any, value: Any, lanes: Any) -> Any:
     """A pack with the same value in all lanes."""
-    width = _width_of(lanes)
+    width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _build(builder, [_broadcast(builder, args[0], size) for size in _parts(width)])
+        return _build(builder, [_broadcast(builder, args[0], size) for size in vector_sizes(width)])
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
@@ -187,12 +189,12 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 @intrinsic
 def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
     """A pack with ``array[offset]`` in all lanes."""
-    width = _width_of(lanes)
+    width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = data_of(context, builder, signature.args[0], args[0])
         value = builder.load(builder.gep(data, [args[1]]))
-        return _build(builder, [_broadcast(builder, value, size) for size in _parts(width)])
+        return _build(builder, [_broadcast(builder, value, size) for size in vector_sizes(width)])
 
     return Pack(width, array.dtype)(array, types.intp, lanes), codegen
 
@@ -384,64 +386,14 @@ shift_down = _shifter(1)
 """Move every lane to the one before; the second argument enters at the last lane."""
 
 
-# --- transposition of a block -------------------------------------------------------------------------------------
-# A block holds `width` lanes for each of 16 pixels. "Rows" order keeps the lanes of a pixel together, "planes" order
-# the pixels of a lane. With flat positions written in bits, rows are (pixel | lane) and planes (lane | pixel): the
-# one is the other rotated. A perfect shuffle (interleave the first half of the vectors with the second) rotates by
-# one bit, so four shuffles turn rows into planes, and log2(width) shuffles turn them back.
-
-
-def _perfect_shuffle(builder: Any, vectors: list[Any]) -> list[Any]:
-    half = len(vectors) // 2
-    kind = ir.VectorType(_INT32, 16)
-    low = ir.Constant(kind, [i // 2 + 16 * (i % 2) for i in range(16)])
-    high = ir.Constant(kind, [8 + i // 2 + 16 * (i % 2) for i in range(16)])
-    shuffled = []
-    for a, b in zip(vectors[:half], vectors[half:], strict=True):
-        shuffled += [builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high)]
-    return shuffled
-
-
-def _transposer(to_planes: bool) -> Any:
-    def typer(typing: Any, source: Any, source_at: Any, target: Any, target_at: Any, lanes: Any) -> Any:
-        width = _width_of(lanes)
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def at(k: int, start: int) -> Any:
-                offset = builder.add(args[k + 1], ir.Constant(args[k + 1].type, start))
-                return _pointer(context, builder, signature.args[k], args[k], offset, 16)
-
-            start = 0
-            for size in _parts(width):
-                base = start * PIXELS
-                vectors = [builder.load(at(0, base + 16 * v), align=4) for v in range(size)]
-                if size > 1:
-                    for _ in range(4 if to_planes else size.bit_length() - 1):
-                        vectors = _perfect_shuffle(builder, vectors)
-                for v, vector in enumerate(vectors):
-                    builder.store(vector, at(2, base + 16 * v), align=4)
-                start += size
-            return context.get_dummy_value()
-
-        return types.void(source, types.intp, target, types.intp, lanes), codegen
-
-    return intrinsic(typer)
-
-
-rows_to_planes = _transposer(True)
-"""Copy a block from rows (as `store_row` writes 16 of them) to planes: 16 pixels of lane 0, 16 of lane 1, and so on."""
-
-planes_to_rows = _transposer(False)
-"""Copy a block from planes to rows (as `load_row` reads it)."""
-
-
-# The same order holds in larger row arrays: with `count` rows of width 24, first `count` times 16 lanes, then `count`
-# times 8. So every part of a row lies on a border of its own size and never crosses a cache line.
+# --- rows ---------------------------------------------------------------------------------------------------------
+# In row arrays the lanes of a pixel lie together: with `count` rows of width 24, first `count` times 16 lanes, then
+# `count` times 8. So every part of a row lies on a border of its own size and never crosses a cache line.
 
 
 def _row_offsets(builder: Any, width: int, base: Any, count: Any, row: Any) -> list[Any]:
     offsets, start = [], 0
-    for size in _parts(width):
+    for size in vector_sizes(width):
         before = builder.mul(count, ir.Constant(count.type, start))
         inside = builder.mul(row, ir.Constant(row.type, size))
         offsets.append(builder.add(builder.add(base, before), inside))
@@ -457,7 +409,7 @@ def store_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, pack: Any
         offsets = _row_offsets(builder, pack.width, *args[1:4])
         for offset, vector in zip(offsets, _split(builder, pack.width, args[4]), strict=True):
             size = vector.type.count
-            builder.store(vector, _pointer(context, builder, signature.args[0], args[0], offset, size), align=4)
+            builder.store(vector, address_of(context, builder, signature.args[0], args[0], offset, size), align=4)
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, types.intp, types.intp, pack), codegen
@@ -466,13 +418,13 @@ def store_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, pack: Any
 @intrinsic
 def load_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, lanes: Any) -> Any:
     """Row number `row` of the `count` rows that start at `base`, as a pack."""
-    width = _width_of(lanes)
+    width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         offsets = _row_offsets(builder, width, *args[1:4])
         vectors = [
-            builder.load(_pointer(context, builder, signature.args[0], args[0], offset, size), align=4)
-            for offset, size in zip(offsets, _parts(width), strict=True)
+            builder.load(address_of(context, builder, signature.args[0], args[0], offset, size), align=4)
+            for offset, size in zip(offsets, vector_sizes(width), strict=True)
         ]
         return _build(builder, vectors)
 
