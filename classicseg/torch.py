@@ -14,6 +14,7 @@ from classicseg.adapters.torch import (
     bilateral_features,
     build_lattice,
     dense_crf,
+    networks,
     position_features,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "bilateral_features",
     "build_lattice",
     "dense_crf",
+    "networks",
     "position_features",
 ]
