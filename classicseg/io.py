@@ -185,7 +185,7 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
             picture.putpalette(palette(_LARGEST_IN_PALETTE).tobytes())
         else:
             picture = Image.fromarray(array.astype(np.uint16))
-        with _replacing(target) as temporary:
+        with replacing(target) as temporary:
             picture.save(temporary, format="PNG", optimize=True)
     else:
         _write_array(target, array, "labels", (".png", ".npy", *_TIFF))
@@ -236,7 +236,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     file_format = Image.registered_extensions().get(_suffix(target))
     if file_format not in Image.SAVE:
         raise InputError(f"no image format is known by the name of {target}; try .png")
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         Image.fromarray(image).save(temporary, format=file_format)
 
 
@@ -275,7 +275,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     (shown,) = _validate.as_positive(seconds, "seconds", 1)
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
@@ -315,7 +315,7 @@ def _write_array(target: Path, array: np.ndarray, what: str, formats: tuple[str,
     suffix = _suffix(target)
     if suffix not in formats:
         raise InputError(f"{what} can be written as {', '.join(formats)}, got {target}")
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         if suffix == ".npy":
             with temporary.open("wb") as file:
                 np.save(file, array)
@@ -337,7 +337,7 @@ def _suffix(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """A temporary path that becomes `target` if the block succeeds, and is removed if not."""
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")

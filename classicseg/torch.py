@@ -16,6 +16,7 @@ from classicseg.adapters.torch import (
     dense_crf,
     networks,
     position_features,
+    train,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "dense_crf",
     "networks",
     "position_features",
+    "train",
 ]

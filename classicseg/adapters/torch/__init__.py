@@ -15,7 +15,7 @@ try:
 except ImportError as failure:
     raise ImportError("classicseg.torch needs PyTorch: pip install 'classicseg[torch]'") from failure
 
-from classicseg.adapters.torch import networks
+from classicseg.adapters.torch import networks, train
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.adapters.torch.functional import bilateral_features, dense_crf, position_features
 from classicseg.adapters.torch.kernels import BilateralKernel, GaussianKernel
@@ -37,4 +37,5 @@ __all__ = [
     "dense_crf",
     "networks",
     "position_features",
+    "train",
 ]
