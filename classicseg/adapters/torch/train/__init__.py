@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from classicseg.adapters.torch.train.augment import Augmentation
+from classicseg.adapters.torch.train.augment import Augmentation, resize_image, resize_labels
 from classicseg.adapters.torch.train.data import VOID, ArrayData, Data, FolderData
 from classicseg.adapters.torch.train.loop import Epoch, Report, Settings, evaluate, fit
 from classicseg.adapters.torch.train.model import Model, predict
@@ -30,4 +30,6 @@ __all__ = [
     "evaluate",
     "fit",
     "predict",
+    "resize_image",
+    "resize_labels",
 ]

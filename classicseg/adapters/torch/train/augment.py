@@ -96,7 +96,7 @@ def resize_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """An (H, W, C) uint8 image in another size, smoothed where it shrinks."""
     if image.shape[:2] == tuple(size):
         return image
-    x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    x = torch.from_numpy(np.array(image, np.float32, order="C")).permute(2, 0, 1)[None]
     y = F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
     resized: np.ndarray = y[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
     return resized

@@ -92,7 +92,7 @@ class ArrayData:
 
 
 class FolderData:
-    """Images and labels of a folder, see the module. They are read when they are asked for.
+    r"""Images and labels of a folder, see the module. They are read when they are asked for.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class FolderData:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     root = pathlib.Path(folder)
     ...     (root / "images").mkdir(), (root / "labels").mkdir()
-    ...     (root / "classes.txt").write_text("floor\\nwall\\nvoid\\n")
+    ...     (root / "classes.txt").write_text("floor\nwall\nvoid\n")
     ...     io.write_image(root / "images" / "a.png", np.zeros((8, 9, 3), np.uint8))
     ...     io.write_labels(root / "labels" / "a.png", np.full((8, 9), 2))
     ...     data = train.FolderData(root)

@@ -7,7 +7,6 @@ from its checkpoint ends with the same weights, bit for bit on a CPU, as one tha
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classicseg.adapters.torch import _checks
+from classicseg.adapters.torch.dense_crf import DenseCRF
+from classicseg.adapters.torch.networks import SegmentationNetwork
 from classicseg.adapters.torch.train import schedule as schedules
 from classicseg.adapters.torch.train.augment import Augmentation, with_crop
 from classicseg.adapters.torch.train.data import VOID, Data
@@ -28,6 +29,7 @@ from classicseg.adapters.torch.train.model import load, predict, save
 from classicseg.adapters.torch.wrappers import enlarge, find_logits
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import Scores, confusion_matrix, scores_of
+from classicseg.solvers._watch import progress_bar
 
 OPTIMIZERS = ("adamw", "sgd")
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -49,6 +51,9 @@ class Settings:
         Steps at the start over which the learning rate grows.
     aux_weight : float
         Of the loss of an auxiliary head, where the network has one.
+    crf_factor : float
+        Learning rate of the parameters of a :class:`DenseCRF` as a multiple of that of the network: they are few, and
+        each of them has a large way to go.
     max_norm : float, optional
         Longer gradients are shortened to this.
     seed : int
@@ -78,6 +83,7 @@ class Settings:
     schedule: str = "poly"
     warmup: int = 0
     aux_weight: float = 0.4
+    crf_factor: float = 10.0
     max_norm: float | None = None
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -92,7 +98,7 @@ class Settings:
         _checks.as_positive(self.lr, "lr")
         if self.max_norm is not None:
             _checks.as_positive(self.max_norm, "max_norm")
-        for name in ("weight_decay", "aux_weight"):
+        for name in ("weight_decay", "aux_weight", "crf_factor"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InputError(f"{name} must be at least 0, got {getattr(self, name)!r}")
         _checks.choice(self.optimizer, "optimizer", OPTIMIZERS)
@@ -420,19 +426,19 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
     """Read all files of a data set once, and compare them with the needs of the model."""
     if len(data) == 0:
         raise InputError("the data set has no image")
-    channels = next(
-        (m.in_channels for m in model.modules() if hasattr(m, "minimum_size") and hasattr(m, "in_channels")), None
-    )
-    least = max((m.minimum_size for m in model.modules() if hasattr(m, "minimum_size")), default=1)
+    networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
+    least = max((network.minimum_size for network in networks), default=1)
     for i in range(len(data)):
         image, _ = data[i]
-        size = image.shape[:2] if crop is None else crop
-        if min(size) < least:
+        height, width = image.shape[:2] if crop is None else crop
+        if min(height, width) < least:
             raise InputError(
-                f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {size[0]}x{size[1]}"
+                f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
             )
-        if channels is not None and image.shape[2] != channels:
-            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {image.shape[2]}")
+        if networks and image.shape[2] != networks[0].in_channels:
+            raise InputError(
+                f"{data.name(i)} must have {networks[0].in_channels} channels for this network, got {image.shape[2]}"
+            )
 
 
 def _batchable(data: Data, settings: Settings) -> Augmentation:
@@ -446,12 +452,14 @@ def _batchable(data: Data, settings: Settings) -> Augmentation:
 
 def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """Weights of convolutions decay; biases, norms and the parameters of a CRF do not."""
+    of_crf = {id(p) for m in model.modules() if isinstance(m, DenseCRF) for p in m.parameters()}
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
         raise InputError("model has no parameter to train")
     groups = [
         {"params": [p for p in trained if p.dim() > 2], "weight_decay": settings.weight_decay, "factor": 1.0},
-        {"params": [p for p in trained if p.dim() <= 2], "weight_decay": 0.0, "factor": 1.0},
+        {"params": [p for p in trained if p.dim() <= 2 and id(p) not in of_crf], "weight_decay": 0.0, "factor": 1.0},
+        {"params": [p for p in trained if id(p) in of_crf], "weight_decay": 0.0, "factor": settings.crf_factor},
     ]
     groups = [group for group in groups if group["params"]]
     if settings.optimizer == "sgd":
@@ -473,13 +481,10 @@ def _device(device: str | torch.device | None) -> torch.device:
 
 
 def _bar(run: _Run) -> Any:
-    if not sys.stderr.isatty():
-        return None
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm(total=run.settings.n_epochs * run.n_batches, initial=run.step, desc="train", leave=False)
+    bar = progress_bar("train", run.settings.n_epochs * run.n_batches)
+    if bar is not None:
+        bar.update(run.step)
+    return bar
 
 
 def _writer(log_dir: str | os.PathLike[str]) -> Any:
