@@ -20,7 +20,7 @@ from classicseg import metrics
 from classicseg.pipelines import presets
 from classicseg.torch import train
 
-BUDGET = 30
+BUDGET = 25
 """Sets of parameters that are tried for the dense CRF."""
 GRID_STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 METHODS = ("network", "default", "pydensecrf", "tuned", "grid", "longer", "rnn")

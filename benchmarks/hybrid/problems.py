@@ -15,7 +15,7 @@ from datasets import ROOT
 from classicseg import io
 from classicseg.torch import train
 
-NETWORKS = {"fcn8s": 0.25, "unet": 0.25, "fcdensenet56": 0.25, "pspnet50": 0.25, "deeplabv3_50": 0.25}
+NETWORKS = {"fcn8s": 0.2, "unet": 0.2, "fcdensenet56": 0.25, "pspnet50": 0.2, "deeplabv3_50": 0.25}
 """Width of each network, as a factor of the published channels."""
 
 
@@ -125,10 +125,10 @@ PROBLEMS = {
             camvid,
             tuple(NETWORKS),
             train.Settings(
-                n_epochs=30, batch_size=3, lr=2e-3, max_norm=5.0, augmentation=train.Augmentation(crop=(120, 160))
+                n_epochs=24, batch_size=3, lr=2e-3, max_norm=5.0, augmentation=train.Augmentation(crop=(120, 160))
             ),
             train.Settings(
-                n_epochs=4, batch_size=3, lr=3e-4, max_norm=5.0, augmentation=train.Augmentation(crop=(120, 160))
+                n_epochs=3, batch_size=3, lr=3e-4, max_norm=5.0, augmentation=train.Augmentation(crop=(120, 160))
             ),
         ),
         Problem(
@@ -155,7 +155,7 @@ PROBLEMS = {
             satellite,
             ("unet",),
             train.Settings(
-                n_epochs=20, batch_size=4, lr=2e-3, max_norm=5.0, augmentation=train.Augmentation(crop=(128, 160))
+                n_epochs=15, batch_size=4, lr=2e-3, max_norm=5.0, augmentation=train.Augmentation(crop=(128, 160))
             ),
             train.Settings(
                 n_epochs=3, batch_size=4, lr=3e-4, max_norm=5.0, augmentation=train.Augmentation(crop=(128, 160))

@@ -15,7 +15,7 @@ try:
 except ImportError as failure:
     raise ImportError("classicseg.torch needs PyTorch: pip install 'classicseg[torch]'") from failure
 
-from classicseg.adapters.torch import networks, train
+from classicseg.adapters.torch import losses, networks, train
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.adapters.torch.functional import bilateral_features, dense_crf, position_features
 from classicseg.adapters.torch.kernels import BilateralKernel, GaussianKernel
@@ -35,6 +35,7 @@ __all__ = [
     "bilateral_features",
     "build_lattice",
     "dense_crf",
+    "losses",
     "networks",
     "position_features",
     "train",

@@ -17,3 +17,19 @@ def test_the_example_runs_and_learns():
     exec(example, names)
     assert names["loss"].item() < 0.6
     assert (names["labels"] == names["truth"]).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["networks.md", "losses.md"])
+def test_lessons_run(name):
+    page = PAGE.with_name(name)
+    if not page.exists():
+        pytest.skip("the package is installed without its pages")
+    names = {}
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)
+    if name == "networks.md":
+        assert names["history"][-1] < 0.8 * names["history"][0]
+    else:
+        assert names["logits"].grad.isfinite().all()
+        found = [round(float(total), 1) for totals in names["totals"].values() for total in totals]
+        assert found == [2164.5, 361.2, 86.6, 177.0, 0.7, 60.7]

@@ -78,6 +78,15 @@ def positive(value: Any, name: str) -> float:
     return float(value)
 
 
+def probability(value: Any, name: str) -> float:
+    """A number between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputTypeError(f"{name} must be a number, got {value!r}")
+    if not (0 <= value <= 1):
+        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
+    return float(value)
+
+
 def conv_norm_relu(n_in: int, n_out: int, size: int = 3, dilation: int = 1) -> nn.Sequential:
     """A convolution that keeps the size, batch normalisation and ReLU."""
     conv = nn.Conv2d(n_in, n_out, size, padding=dilation * (size // 2), dilation=dilation, bias=False)

@@ -130,6 +130,7 @@ class AtrousPyramid(nn.Module):
         self.project = nn.Sequential(conv_norm_relu((len(rates) + 2) * n_out, n_out, 1), nn.Dropout(0.5))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features of what is around each pixel, (B, n_out, h, w)."""
         mean = self.of_image(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         result: Tensor = self.project(torch.cat([*(branch(x) for branch in self.branches), mean], 1))
         return result

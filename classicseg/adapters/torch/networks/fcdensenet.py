@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from classicseg.adapters.torch import _checks
-from classicseg.adapters.torch.networks._base import SegmentationNetwork, crop, initialize
+from classicseg.adapters.torch.networks._base import SegmentationNetwork, crop, initialize, probability
 
 _FIRST = 48
 _VARIANTS = {  # maps that a layer adds; layers of the blocks down, at the bottom, and up
@@ -35,7 +35,7 @@ class FCDenseNet(SegmentationNetwork):
         Probability after each convolution.
     checkpointing : bool
         Compute the layers again on the way back instead of keeping their inputs, which concatenation makes many. The
-        gradients are the same, for a third more time and a fraction of the memory.
+        gradients are the same; time is paid for memory.
 
     Raises
     ------
@@ -69,6 +69,7 @@ class FCDenseNet(SegmentationNetwork):
         checkpointing: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
+        probability(dropout, "dropout")
         growth, down, bottom, up = _VARIANTS[int(_checks.choice(str(n_layers), "n_layers", [*map(str, _VARIANTS)]))]
         k = self.channels(growth)
         n = self.channels(_FIRST)
@@ -131,6 +132,7 @@ class DenseBlock(nn.Module):
         self.checkpointing = checkpointing
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """New maps, a tensor (B, growth, h, w) for each layer."""
         maps = [x]
         for layer in self.layers:
             if self.checkpointing and torch.is_grad_enabled():
@@ -146,6 +148,7 @@ class _Layer(nn.Sequential):
     def __init__(self, n_in: int, n_out: int, size: int, dropout: float) -> None:
         conv = nn.Conv2d(n_in, n_out, size, padding=size // 2)
         super().__init__(nn.BatchNorm2d(n_in), nn.ReLU(inplace=True), conv, nn.Dropout2d(dropout))
+        self.n_in, self.n_out = n_in, n_out
 
     def forward(self, *maps: Tensor) -> Tensor:
         result: Tensor = super().forward(torch.cat(maps, 1))
@@ -158,8 +161,11 @@ class _Layer(nn.Sequential):
     @contextmanager
     def _without_statistics(self) -> Iterator[None]:
         """The second pass over the same maps must not count twice in the running means."""
-        self[0].track_running_stats = False
+        norm = self[0]
+        momentum, seen = norm.momentum, norm.num_batches_tracked.clone()
+        norm.momentum = 0.0
         try:
             yield
         finally:
-            self[0].track_running_stats = True
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(seen)

@@ -150,6 +150,7 @@ class ResizeConvolution(nn.Module):
         nn.init.dirac_(self.conv.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Larger logits, (B, L, factor (h + 1), factor (w + 1))."""
         size = tuple(self.factor * n for n in x.shape[2:])
         y: Tensor = self.conv(enlarge(x, size))
         return F.pad(y, [self.border] * 4, mode="replicate")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classicseg.adapters.torch import _checks
-from classicseg.adapters.torch.networks._base import SegmentationNetwork, crop, initialize
+from classicseg.adapters.torch.networks._base import SegmentationNetwork, crop, initialize, probability
 from classicseg.errors import InputError
 
 _LEVELS = (64, 128, 256, 512, 1024)
@@ -74,7 +74,7 @@ class UNet(SegmentationNetwork):
         pairs = list(itertools.pairwise(levels))
         self.first = _double(self.in_channels, levels[0], same, norm)
         self.down = nn.ModuleList(_double(a, b, same, norm) for a, b in pairs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(probability(dropout, "dropout"))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed(pairs))
         self.join = nn.ModuleList(_double(2 * a, a, same, norm) for a, _ in reversed(pairs))
         self.score = nn.Conv2d(levels[0], self.n_labels, 1)

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from classicseg.adapters.torch import _checks
+from classicseg.adapters.torch import _checks, losses
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.adapters.torch.networks import SegmentationNetwork
 from classicseg.adapters.torch.train import schedule as schedules
@@ -162,7 +161,7 @@ def fit(
     data, validation : FolderData, ArrayData or the like
         What is learned, and what is held out to choose the best epoch.
     loss : str or callable
-        A name or a function of logits (B, L, H, W) and labels (B, H, W) with 255 for void.
+        A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels (B, H, W) with 255 for void.
     settings : Settings, optional
     device : str or torch.device, optional
         By default a GPU if there is one.
@@ -243,15 +242,11 @@ def evaluate(model: nn.Module, data: Data) -> Scores:
 
 
 def loss_of(loss: str | Loss) -> Loss:
-    """A loss by its name, or the loss itself."""
+    """A loss by its name, which leaves out void, or the loss itself."""
     if callable(loss):
         return loss
-    _checks.choice(loss, "loss", ("ce",))
-
-    def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, ignore_index=VOID)
-
-    return cross_entropy
+    built: Loss = losses.build(loss, ignore_index=VOID)
+    return built
 
 
 class _Run:
@@ -357,13 +352,11 @@ class _Run:
         size = min(self.settings.batch_size, len(self.data))
         chunks = [order[i * size : (i + 1) * size] for i in range(first, self.n_batches)]
         with ThreadPoolExecutor(1) as pool:
-            following = [pool.submit(self._batch, epoch, chunk) for chunk in chunks[:1]]
-            for chunk in [*chunks[1:], None]:
-                ready = following.pop() if following else None
-                if chunk is not None:
-                    following.append(pool.submit(self._batch, epoch, chunk))
-                if ready is not None:
-                    yield ready.result()
+            following = pool.submit(self._batch, epoch, chunks[0])
+            for chunk in chunks[1:]:
+                ready, following = following, pool.submit(self._batch, epoch, chunk)
+                yield ready.result()
+            yield following.result()
 
     def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
         pairs = [

@@ -1,0 +1,259 @@
+"""Losses that compare regions: Dice, generalised Dice, Tversky, Lovász. Small classes count as much as large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from classicseg.adapters.torch import _checks
+from classicseg.adapters.torch.losses._inputs import IGNORE, SegmentationLoss, number, one_hot
+from classicseg.errors import InputError
+
+
+class _Overlap(SegmentationLoss):
+    """A loss of each class, and how classes and images are put together."""
+
+    def __init__(
+        self,
+        *,
+        over: str = "batch",
+        absent: str = "skip",
+        class_weights: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE,
+    ) -> None:
+        super().__init__(class_weights, ignore_index)
+        self.over: str = _checks.choice(over, "over", ("batch", "image"))
+        self.absent: str = _checks.choice(absent, "absent", ("skip", "count"))
+
+    def regions(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities and one-hot labels, (groups, L, N); both are 0 where ignored."""
+        z, y, valid = self.check(logits, labels)
+        hot = one_hot(y, valid, z)
+        p = z.flatten(2).softmax(1) * valid.flatten(1)[:, None]
+        if self.over == "batch":
+            p, hot = (x.transpose(0, 1).flatten(1)[None] for x in (p, hot))
+        return p, hot
+
+    def average(self, losses: Tensor, hot: Tensor) -> Tensor:
+        """Mean of losses (groups, L) over the classes that count, then over the groups that have any."""
+        weights = self.weights(hot).expand_as(losses)
+        if self.absent == "skip":
+            weights = weights * (hot.sum(2) > 0)
+        total = weights.sum(1)
+        means = (weights * losses).sum(1) / total.clamp_min(torch.finfo(losses.dtype).tiny)
+        return means.sum() / (total > 0).sum().clamp_min(1)
+
+
+class TverskyLoss(_Overlap):
+    r"""One minus the index of Tversky: :math:`TP / (TP + \alpha FP + \beta FN)` of soft counts (Salehi et al. [1]_).
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Cost of false positives and of false negatives. Both 0.5 is Dice, both 1 Jaccard.
+    smooth : float
+        Added to numerator and denominator, so that what is empty and found empty costs nothing.
+    over, absent, class_weights, ignore_index
+        See :class:`DiceLoss`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter, or later the tensors, do not fit.
+
+    References
+    ----------
+    .. [1] S. S. M. Salehi, D. Erdogmus, A. Gholipour, "Tversky loss function for image segmentation using 3D fully
+       convolutional deep networks", MLMI 2017. :arxiv:`1706.05721`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from classicseg.torch import losses
+    >>> labels = torch.tensor([[0, 0, 0, 1]])
+    >>> logits = torch.log(torch.tensor([[[0.9, 0.9, 0.9, 0.5], [0.1, 0.1, 0.1, 0.5]]]))
+    >>> round(losses.TverskyLoss(0.3, 0.7, smooth=0, class_weights=[0, 1])(logits, labels).item(), 4)
+    0.4681
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        *,
+        smooth: float = 1e-5,
+        over: str = "batch",
+        absent: str = "skip",
+        class_weights: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE,
+    ) -> None:
+        super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
+        self.alpha, self.beta, self.smooth = number(alpha, "alpha"), number(beta, "beta"), number(smooth, "smooth")
+        if self.alpha == self.beta == 0:
+            raise InputError("alpha and beta must not both be 0: no error would cost anything")
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
+        p, hot = self.regions(logits, labels)
+        both = (p * hot).sum(2)
+        wrong = self.alpha * (p.sum(2) - both) + self.beta * (hot.sum(2) - both)
+        return self.average(1 - ratio(both, both + wrong, self.smooth), hot)
+
+
+class DiceLoss(_Overlap):
+    r"""One minus the Dice coefficient of soft regions, :math:`2 \sum p g / (\sum p^q + \sum g^q)`, by [1]_.
+
+    Parameters
+    ----------
+    squared : bool
+        q = 2, published, instead of q = 1.
+    smooth : float
+        Added to numerator and denominator, so that what is empty and found empty costs nothing.
+    over : {"batch", "image"}
+        One region per class in the whole batch, or one in each image and the mean over images.
+    absent : {"skip", "count"}
+        What becomes of a class that has no pixel there: left out, or what is found of it is an error.
+    class_weights : sequence of float, optional
+        Of the mean over classes.
+    ignore_index : int
+        Label of pixels that do not count.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter, or later the tensors, do not fit.
+
+    Notes
+    -----
+    0 if nothing counts, such as a batch that is ignored throughout.
+
+    References
+    ----------
+    .. [1] F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net: fully convolutional neural networks for volumetric medical
+       image segmentation", 3DV 2016. :arxiv:`1606.04797`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from classicseg.torch import losses
+    >>> labels = torch.tensor([[0, 0, 1, 1]])
+    >>> round(losses.DiceLoss()(torch.zeros(1, 2, 4), labels).item(), 4)  # p = 0.5 everywhere
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        squared: bool = False,
+        smooth: float = 1e-5,
+        over: str = "batch",
+        absent: str = "skip",
+        class_weights: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE,
+    ) -> None:
+        super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
+        self.squared, self.smooth = bool(squared), number(smooth, "smooth")
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
+        p, hot = self.regions(logits, labels)
+        found = (p.square() if self.squared else p).sum(2)
+        return self.average(1 - ratio((p * hot).sum(2), (found + hot.sum(2)) / 2, self.smooth), hot)
+
+
+class GeneralizedDiceLoss(_Overlap):
+    """Dice of all classes at once, each weighed by one over its squared size (Sudre et al. [1]_).
+
+    Parameters
+    ----------
+    smooth, over, class_weights, ignore_index
+        See :class:`DiceLoss`. Absent classes have no weight.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter, or later the tensors, do not fit.
+
+    References
+    ----------
+    .. [1] C. H. Sudre, W. Li, T. Vercauteren, S. Ourselin, M. J. Cardoso, "Generalised Dice overlap as a deep learning
+       loss function for highly unbalanced segmentations", DLMIA 2017. :arxiv:`1707.03237`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from classicseg.torch import losses
+    >>> round(losses.GeneralizedDiceLoss()(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]])).item(), 4)
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        smooth: float = 1e-5,
+        over: str = "batch",
+        class_weights: Sequence[float] | Tensor | None = None,
+        ignore_index: int = IGNORE,
+    ) -> None:
+        super().__init__(over=over, class_weights=class_weights, ignore_index=ignore_index)
+        self.smooth = number(smooth, "smooth")
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
+        p, hot = self.regions(logits, labels)
+        size = hot.sum(2)
+        weights = self.weights(p) * (size > 0) / size.clamp_min(1).square()
+        both, either = (weights * (p * hot).sum(2)).sum(1), (weights * (p.sum(2) + size) / 2).sum(1)
+        present = weights.sum(1) > 0
+        return ((1 - ratio(both, either, self.smooth * weights.sum(1))) * present).sum() / present.sum().clamp_min(1)
+
+
+class LovaszSoftmax(_Overlap):
+    """Lovász-softmax of Berman et al. [1]_: the Jaccard loss of labels, extended to probabilities.
+
+    Parameters
+    ----------
+    over, absent, class_weights, ignore_index
+        See :class:`DiceLoss`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter, or later the tensors, do not fit.
+
+    References
+    ----------
+    .. [1] M. Berman, A. R. Triki, M. B. Blaschko, "The Lovász-softmax loss: a tractable surrogate for the optimization
+       of the intersection-over-union measure in neural networks", CVPR 2018. :arxiv:`1705.08790`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from classicseg.torch import losses
+    >>> logits = 100 * torch.tensor([[[1.0, 1, 0, 0], [0, 0, 1, 1]]])
+    >>> round(losses.LovaszSoftmax()(logits, torch.tensor([[0, 1, 1, 1]])).item(), 4)  # 1 - (1/2 + 2/3) / 2
+    0.4167
+    """
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
+        p, hot = self.regions(logits, labels)
+        errors, order = (hot - p).abs().sort(2, descending=True)  # ignored pixels: errors of 0, last
+        sorted_hot = hot.gather(2, order)
+        # Jaccard loss if the k largest errors were the wrong pixels; its steps weigh the errors. Counts beyond 2^24
+        # would not be whole in float32.
+        size = hot.sum(2, keepdim=True, dtype=torch.float64)
+        missed = sorted_hot.cumsum(2, dtype=torch.float64)
+        added = (1 - sorted_hot).cumsum(2, dtype=torch.float64)
+        jaccard = 1 - (size - missed) / (size + added).clamp_min(1)
+        steps = torch.cat([jaccard[..., :1], jaccard.diff(dim=2)], 2).to(errors.dtype)
+        return self.average((errors * steps).sum(2), hot)
+
+
+def ratio(numerator: Tensor, denominator: Tensor, smooth: float | Tensor) -> Tensor:
+    """A ratio that is 1, not NaN, at 0 / 0."""
+    empty = denominator + smooth == 0
+    result: Tensor = (numerator + smooth + empty) / (denominator + smooth + empty)
+    return result

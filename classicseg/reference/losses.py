@@ -1,0 +1,71 @@
+"""The losses of segmentation as their formulas: probabilities (L, n) of n pixels and their labels (n,)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.reference.mean_field import softmax
+
+
+def one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
+    """1 at the label of each pixel, (L, n)."""
+    return (np.arange(n_labels)[:, None] == labels).astype(float)
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Minus the logarithm of the probability of the right label, (n,)."""
+    return focal(logits, labels, gamma=0)
+
+
+def focal(logits: np.ndarray, labels: np.ndarray, gamma: float = 2) -> np.ndarray:
+    """Cross-entropy times (1 - p)^gamma, (n,): the loss of what is nearly right nearly vanishes.
+
+    Examples
+    --------
+    The arithmetic of an imbalanced image: 9700 pixels of background at p = 0.8, 300 of an object at p = 0.3.
+
+    >>> import numpy as np
+    >>> from classicseg.reference.losses import focal
+    >>> logits = np.log([[0.8, 0.7], [0.2, 0.3]])
+    >>> labels = np.array([0, 1])
+    >>> for gamma in (0, 2, 5):
+    ...     print(gamma, (focal(logits, labels, gamma) * [9700, 300]).round(2).tolist())
+    0 [2164.49, 361.19]
+    2 [86.58, 176.98]
+    5 [0.69, 60.71]
+    """
+    p = softmax(logits)[labels, np.arange(labels.size)]
+    return -np.log(p) * (1 - p) ** gamma
+
+
+def dice(p: np.ndarray, g: np.ndarray, power: int = 1) -> np.ndarray:
+    """One minus the Dice coefficient of each class, (L,), of probabilities and one-hot labels (L, n)."""
+    return 1 - 2 * (p * g).sum(1) / ((p**power).sum(1) + g.sum(1))
+
+
+def generalized_dice(p: np.ndarray, g: np.ndarray) -> float:
+    """Dice of all classes together, each weighed by one over its squared size; all classes must be there."""
+    weights = 1 / g.sum(1) ** 2
+    return float(1 - 2 * (weights * (p * g).sum(1)).sum() / (weights * (p + g).sum(1)).sum())
+
+
+def tversky(p: np.ndarray, g: np.ndarray, alpha: float, beta: float) -> np.ndarray:
+    """One minus TP / (TP + alpha FP + beta FN) of each class, (L,)."""
+    hit, false, missed = (p * g).sum(1), (p * (1 - g)).sum(1), ((1 - p) * g).sum(1)
+    return 1 - hit / (hit + alpha * false + beta * missed)
+
+
+def lovasz(p: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Lovász extension of the Jaccard loss of each class, (L,): errors, worst first, times what each adds to it."""
+    losses = []
+    for found, true in zip(p, g, strict=True):
+        errors = abs(true - found)
+        total, before, wrong = 0.0, 0.0, np.zeros(errors.size, bool)
+        for pixel in np.argsort(-errors):
+            wrong[pixel] = True
+            union = (true.astype(bool) | wrong).sum()
+            now = wrong.sum() / union  # Jaccard loss if exactly these pixels were wrong
+            total += errors[pixel] * (now - before)
+            before = now
+        losses.append(total)
+    return np.array(losses)
