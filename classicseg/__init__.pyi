@@ -16,12 +16,12 @@ from .errors import BudgetError, ClassicsegError, InputError, InputTypeError
 from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
-from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
+from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.segment import segment, segmenters
-from .pipelines.tune import Trial, Tuned, tune
+from .pipelines.tune import Trial, Tuned
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
 from .solvers.graph_cut import GraphCut

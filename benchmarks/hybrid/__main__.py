@@ -115,7 +115,10 @@ def write(path: Path, content: Any) -> None:
 
 def log(folder: Path, what: str, start: float) -> None:
     """One line for whoever looks in later."""
-    print(f"{time.strftime('%H:%M:%S')} {'/'.join(folder.parts[-4:])}: {what}, {time.process_time() - start:.0f} s", flush=True)
+    print(
+        f"{time.strftime('%H:%M:%S')} {'/'.join(folder.parts[-4:])}: {what}, {time.process_time() - start:.0f} s",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

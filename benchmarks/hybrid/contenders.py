@@ -35,7 +35,9 @@ def train_network(problem: Problem, fold: Fold, network: str, width: float, seed
         return train.Model.load(target)
     model = train.Model(network, fold.training.classes, width=width, seed=seed)
     settings = replace(problem.settings, seed=seed)
-    train.fit(model, fold.training, fold.validation, settings=settings, checkpoint=folder / "network.ckpt", progress=True)
+    train.fit(
+        model, fold.training, fold.validation, settings=settings, checkpoint=folder / "network.ckpt", progress=True
+    )
     model.save(target)
     return model
 

@@ -18,8 +18,7 @@ def write_cases(
 ) -> None:
     """Write best.png, typical.png and worst.png: image, truth, then what SHOWN says."""
     gains = [
-        _accuracy(after) - _accuracy(before)
-        for after, before in zip(records["tuned"], records["network"], strict=True)
+        _accuracy(after) - _accuracy(before) for after, before in zip(records["tuned"], records["network"], strict=True)
     ]
     order = np.argsort(gains, kind="stable")
     for name, i in (("best", order[-1]), ("typical", order[len(order) // 2]), ("worst", order[0])):

@@ -19,7 +19,8 @@ def record(labels: np.ndarray, truth: np.ndarray, n_labels: int, seconds: float)
     return {
         "confusion": metrics.confusion_matrix(labels, truth, n_labels, ignore_label=train.VOID).tolist(),
         "trimap": [
-            metrics.trimap_confusion(labels, truth, n_labels, width, ignore_label=train.VOID).tolist() for width in WIDTHS
+            metrics.trimap_confusion(labels, truth, n_labels, width, ignore_label=train.VOID).tolist()
+            for width in WIDTHS
         ],
         "boundary_f": metrics.boundary_f_score(labels, truth, n_labels, ignore_label=train.VOID),
         "seconds": seconds,

@@ -108,12 +108,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training images: mean loss, and the mean IoU on the validation set, NaN if there is none."""
+    """One pass over the training images: mean loss, and the mean IoU on the validation set, if there is one."""
 
     number: int
     loss: float
     lr: float
-    mean_iou: float
+    mean_iou: float | None
     seconds: float
 
 
@@ -127,13 +127,13 @@ class Report:
     best_epoch : int
         Whose weights the model has now: that of the highest mean IoU on the validation set, or the last one.
     best_score : float
-        Mean IoU of that epoch.
+        Mean IoU of that epoch, if there is a validation set.
     stopped_early : bool
     """
 
     history: tuple[Epoch, ...]
     best_epoch: int
-    best_score: float
+    best_score: float | None
     stopped_early: bool
 
 
@@ -210,7 +210,8 @@ def fit(
             epoch = run.epoch(bar)
             if writer is not None:
                 for name, value in asdict(epoch).items():
-                    writer.add_scalar(name, value, epoch.number)
+                    if value is not None:
+                        writer.add_scalar(name, value, epoch.number)
             if callback is not None and callback(epoch):
                 run.ended = True
             run.save()
@@ -278,7 +279,9 @@ class _Run:
         self.n_batches = len(data) // settings.batch_size or 1
         self.history: list[Epoch] = []
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
-        self.best_epoch, self.best_score, self.best_state = 0, -1.0, None
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] | None = None
+        self.best_score: float | None = None
         self.ended = self.stopped_early = False
         if self.path is not None and self.path.exists():
             self.restore()
@@ -295,20 +298,21 @@ class _Run:
             if self.save_every and self.step % self.save_every == 0 and self.step % self.n_batches:
                 self.seconds = time.perf_counter() - start
                 self.save()
-        score = float("nan") if self.validation is None else evaluate(self.model, self.validation).mean_iou
+        score = None if self.validation is None else evaluate(self.model, self.validation).mean_iou
         done = Epoch(number + 1, self.loss_sum / self.n_batches, rate, score, time.perf_counter() - start)
         self.history.append(done)
         self.loss_sum, self.seconds = 0.0, 0.0
         self._judge(done)
         if bar is not None:
-            bar.set_postfix(loss=f"{done.loss:.3f}", miou=f"{score:.3f}")
+            bar.set_postfix(loss=f"{done.loss:.3f}", **({} if score is None else {"miou": f"{score:.3f}"}))
         return done
 
     def _judge(self, done: Epoch) -> None:
-        if self.validation is None or done.mean_iou > self.best_score:
+        if done.mean_iou is None:
+            self.best_epoch = done.number
+        elif self.best_score is None or done.mean_iou > self.best_score:
             self.best_epoch, self.best_score = done.number, done.mean_iou
-            if self.validation is not None:
-                self.best_state = {name: x.detach().cpu().clone() for name, x in self.model.state_dict().items()}
+            self.best_state = {name: x.detach().cpu().clone() for name, x in self.model.state_dict().items()}
         patience = self.settings.patience
         self.stopped_early = patience is not None and done.number - self.best_epoch >= patience
         self.ended = self.stopped_early or done.number >= self.settings.n_epochs
