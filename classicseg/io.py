@@ -21,6 +21,8 @@ from classicseg.plot import palette
 _TIFF = (".tif", ".tiff")
 _NIFTI = (".nii", ".nii.gz")
 _LARGEST_IN_PALETTE = 256
+_VOID = 255
+_VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
@@ -145,6 +147,56 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
         if picture.mode not in ("P", "L", "I", "I;16", "1"):
             raise InputError(f"{source} holds colours ({picture.mode}), not labels")
         return np.asarray(picture).astype(np.int32)
+
+
+def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
+    """The names of the classes in a file, and which class each label of the files is.
+
+    One class stands in a line, in the order of the labels or with its number before it. One called void, ignore or
+    unlabelled, and the number 255, are no class.
+
+    Returns
+    -------
+    classes : tuple of str
+    numbers : dict of int to int
+        Class, or 255 for void, by label.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a number stands twice or there is no class.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "classes.txt"
+    ...     _ = path.write_text("floor, wall, void".replace(", ", chr(10)))
+    ...     io.read_classes(path)
+    (('floor', 'wall'), {0: 0, 1: 1, 2: 255})
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
+    classes: list[str] = []
+    numbers: dict[int, int] = {}
+    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for position, line in enumerate(lines):
+        first, _, rest = line.partition(" ")
+        number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
+        if number in numbers or not 0 <= number <= _VOID:
+            raise InputError(f"{source} gives the label {number} twice or out of 0 to {_VOID}: {line!r}")
+        if name.lower().startswith(_VOID_NAMES) or number == _VOID:
+            numbers[number] = _VOID
+        else:
+            numbers[number] = len(classes)
+            classes.append(name)
+    if not classes:
+        raise InputError(f"{source} names no class")
+    return tuple(classes), numbers
 
 
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """What does a CRF add to a trained network? Networks trained on real images, then everything that can follow them.
 
-    python benchmarks/hybrid [--problems camvid nuclei satellite] [--networks unet …] [--seeds 0 1 2] [--work FOLDER]
+    python benchmarks/hybrid [--problems camvid nuclei satellite] [--networks unet …] [--seeds 0 1 2] [--effort 6]
+                             [--work FOLDER]
 
 Needs PyTorch. Runs for the better part of an hour on one core; a run that was stopped goes on where it was. Networks,
 records of images and pictures go to the work folder, scores to results/hybrid_*.json after each network.
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS)
+    parser.add_argument("--effort", type=int, default=1, help="times as many epochs; results get a name of their own")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--work", type=Path, default=Path("hybrid-work"))
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -40,12 +43,20 @@ def main() -> None:
     torch.set_num_threads(1)
     for seed in options.seeds:
         for name in options.problems:
-            problem = PROBLEMS[name]
+            problem = with_effort(PROBLEMS[name], options.effort)
             folds = problem.folds()
             for network in problem.networks if options.networks is None else options.networks:
                 for fold in folds:
-                    run(problem, fold, network, seed, options.work / name / network / f"seed{seed}" / fold.name)
+                    run(problem, fold, network, seed, options.work / problem.name / network / f"seed{seed}" / fold.name)
                 write_summary(problem, folds, options.work, options.results)
+
+
+def with_effort(problem: Problem, times: int) -> Problem:
+    """The same with networks that are trained for longer."""
+    if times == 1:
+        return problem
+    settings = replace(problem.settings, n_epochs=times * problem.settings.n_epochs)
+    return replace(problem, name=f"{problem.name}_x{times}", settings=settings)
 
 
 def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path) -> None:

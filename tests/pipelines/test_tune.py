@@ -38,7 +38,8 @@ def test_the_result_is_the_best_of_what_was_tried_and_what_it_says(search, metri
         counts = [cs.confusion_matrix(x, t, 3, ignore_label=255) for x, t in zip(labels, truths, strict=True)]
         assert cs.scores_of(sum(counts)).mean_iou == tuned.score
     else:
-        each = [cs.boundary_f_score(x, t, 3, tolerance=1, ignore_label=255) for x, t in zip(labels, truths, strict=True)]
+        pairs = zip(labels, truths, strict=True)
+        each = [cs.boundary_f_score(x, t, 3, tolerance=1, ignore_label=255) for x, t in pairs]
         assert np.mean(each) == tuned.score
 
 

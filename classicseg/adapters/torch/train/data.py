@@ -26,7 +26,6 @@ from classicseg.errors import InputError
 
 VOID = 255
 """Label of the pixels that are neither learned nor scored."""
-_VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
 
 
@@ -146,7 +145,7 @@ class FolderData:
     ) -> None:
         self.root, self.split = Path(root), split
         self.size = None if size is None else tuple(_validate.as_count(n, "size", 1) for n in size)
-        self.classes, self._labels = read_classes(self.root / "classes.txt")
+        self.classes, self._labels = io.read_classes(self.root / "classes.txt")
         images, labels = _folders(self.root, split)
         self._files = _matched(images, labels)
         if names is not None:
@@ -172,43 +171,6 @@ class FolderData:
     def name(self, index: int) -> str:
         """The file of the image."""
         return str(self._files[self.names[index]][0])
-
-
-def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
-    """The names of the classes in a file, and which class each label of the files is.
-
-    Returns
-    -------
-    classes : tuple of str
-    numbers : dict of int to int
-        Class, or 255 for void, by label.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a number stands twice or there is no class.
-    """
-    source = Path(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
-    classes: list[str] = []
-    numbers: dict[int, int] = {}
-    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for position, line in enumerate(lines):
-        first, _, rest = line.partition(" ")
-        number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
-        if number in numbers or not 0 <= number <= VOID:
-            raise InputError(f"{source} gives the label {number} twice or out of 0 to {VOID}: {line!r}")
-        if name.lower().startswith(_VOID_NAMES) or number == VOID:
-            numbers[number] = VOID
-        else:
-            numbers[number] = len(classes)
-            classes.append(name)
-    if not classes:
-        raise InputError(f"{source} names no class")
-    return tuple(classes), numbers
 
 
 def _folders(root: Path, split: str | None) -> tuple[Path, Path]:

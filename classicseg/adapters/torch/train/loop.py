@@ -161,7 +161,8 @@ def fit(
     data, validation : FolderData, ArrayData or the like
         What is learned, and what is held out to choose the best epoch.
     loss : str or callable
-        A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels (B, H, W) with 255 for void.
+        A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels
+        (B, H, W) with 255 for void.
     settings : Settings, optional
     device : str or torch.device, optional
         By default a GPU if there is one.
