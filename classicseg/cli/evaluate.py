@@ -9,13 +9,15 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 _VOID = 255
+Pairs: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, compare, report."""
+    import numpy as np
+
     from classicseg import metrics
 
     folders, model = (options.labels, options.truth), (options.model, options.data)
@@ -82,10 +86,9 @@ def _text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-Pairs = Iterator[tuple[str, np.ndarray, np.ndarray]]
-
-
 def _of_folders(options: argparse.Namespace) -> tuple[list[str], Pairs]:
+    import numpy as np
+
     from classicseg import io
 
     files = []

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 SUMMARY = "images and labels in, a trained network out"
 
@@ -90,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.output}: {options.net}, weights of epoch {report.best_epoch} of {len(report.history)}{score}")
 
 
-def _split(train, options, size):  # type: ignore[no-untyped-def]
+def _split(train: ModuleType, options: argparse.Namespace, size: tuple[int, ...] | None) -> tuple[Any, Any]:
     """Data to learn from, and those that are held out."""
     data = train.FolderData(options.data, options.split, size=size)
     if options.val_split is not None:
@@ -101,7 +103,8 @@ def _split(train, options, size):  # type: ignore[no-untyped-def]
     if n_held == 0:
         return data, None
     names = data.names
-    return tuple(
+    learned, held = (
         train.FolderData(options.data, options.split, size=size, names=chosen)
         for chosen in (names[:-n_held], names[-n_held:])
     )
+    return learned, held

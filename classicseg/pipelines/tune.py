@@ -45,7 +45,16 @@ class Tuned:
     unrefined_score : float
         What the probabilities reach without a CRF.
     history : tuple of Trial
-        All that was tried, in order.
+        All that was tried, in order: ``parameters`` and ``score`` of each.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample()
+    >>> cut = (slice(0, 60), slice(0, 80))
+    >>> tuned = cs.tune([s.image[cut]], [s.probabilities[:, *cut]], [s.truth[cut]], ignore_label=255, budget=2)
+    >>> [dict(trial.parameters) for trial in tuned.history]
+    [{'preset': 'default'}, {'preset': 'conservative'}]
     """
 
     parameters: Mapping[str, Any]
