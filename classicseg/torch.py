@@ -18,6 +18,7 @@ from classicseg.adapters.torch import (
     networks,
     position_features,
     train,
+    tune_by_gradient,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "networks",
     "position_features",
     "train",
+    "tune_by_gradient",
 ]

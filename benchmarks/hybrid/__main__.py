@@ -4,7 +4,8 @@
                              [--work FOLDER]
 
 Needs PyTorch. Runs for the better part of an hour on one core; a run that was stopped goes on where it was. Networks,
-records of images and pictures go to the work folder, scores to results/hybrid_*.json after each network.
+records of images and pictures go to the work folder, scores to results/hybrid_*.json after each network. Pictures whose
+licence allows it go to docs/pictures.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ import pictures
 import scoring
 from harness import RESULTS, machine
 from problems import NETWORKS, PROBLEMS, Fold, Problem
+
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
 def main() -> None:
@@ -93,6 +97,7 @@ def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path) -> 
 def write_summary(problem: Problem, folds: list[Fold], work: Path, results: Path) -> None:
     """Scores of all networks for which all folds of a seed are there."""
     table: dict[str, Any] = {}
+    gallery = (PICTURES if problem.free else work) / f"hybrid-{problem.name}.png"
     for network in NETWORKS:
         seeds, runs = [], []
         for folder in sorted((work / problem.name / network).glob("seed*")):
@@ -102,6 +107,9 @@ def write_summary(problem: Problem, folds: list[Fold], work: Path, results: Path
                 runs.append([json.loads(file.read_text(encoding="utf-8")) for file in files])
         if not runs:
             continue
+        if network == "unet":
+            folders = [work / problem.name / network / f"seed{seeds[0]}" / fold.name for fold in folds]
+            pictures.write_gallery(folds, runs[0], folders, gallery)
         by_method = {
             method: [[r for fold in run for r in fold["records"][method]] for run in runs]
             for method in contenders.METHODS

@@ -27,6 +27,28 @@ def write_cases(
         io.write_image(folder / f"{name}.png", beside(rows))
 
 
+def write_gallery(
+    folds: list[Fold], runs: list[dict[str, Any]], folders: list[Path], target: Path, height: int = 200
+) -> None:
+    """Best, typical and worst of the test images of all folds, one above the other."""
+    cases = [
+        (_accuracy(after) - _accuracy(before), fold, folder, i)
+        for fold, run, folder in zip(folds, runs, folders, strict=True)
+        for i, (after, before) in enumerate(zip(run["records"]["tuned"], run["records"]["network"], strict=True))
+    ]
+    cases.sort(key=lambda case: case[0])
+    rows = []
+    for _, fold, folder, i in (cases[-1], cases[len(cases) // 2], cases[0]):
+        image, truth = fold.test[i]
+        with np.load(folder / "labels.npz") as labels:
+            parts = [image, painted(truth), *(painted(labels[f"{method}_{i}"]) for method in SHOWN)]
+        step = max(1, image.shape[0] // height)
+        rows.append(beside([part[::step, ::step] for part in parts]))
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    io.write_image(target, np.concatenate(padded))
+
+
 def painted(labels: np.ndarray) -> np.ndarray:
     """Labels as colours."""
     picture: np.ndarray = plot.palette(256)[labels]

@@ -39,6 +39,8 @@ class Problem:
     settings: train.Settings
     tuning: train.Settings
     """How the network and the CRF are trained together afterwards, and the network alone for comparison."""
+    free: bool = False
+    """Whether the licence of the images lets them be shown in the documentation."""
 
 
 class Repeated:
@@ -149,6 +151,7 @@ PROBLEMS = {
                 max_norm=5.0,
                 augmentation=train.Augmentation(crop=(128, 128), scale=(0.5, 2.0)),
             ),
+            free=True,  # CC0
         ),
         Problem(
             "satellite",

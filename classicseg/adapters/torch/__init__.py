@@ -21,6 +21,7 @@ from classicseg.adapters.torch.functional import bilateral_features, dense_crf, 
 from classicseg.adapters.torch.kernels import BilateralKernel, GaussianKernel
 from classicseg.adapters.torch.lattice import Lattice, build_lattice
 from classicseg.adapters.torch.losses import DenseCRFLoss, GatedCRFLoss
+from classicseg.adapters.torch.tuning import tune_by_gradient
 from classicseg.adapters.torch.wrappers import CRFasRNN, HybridCRF
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "networks",
     "position_features",
     "train",
+    "tune_by_gradient",
 ]

@@ -33,3 +33,14 @@ def test_lessons_run(name):
         assert names["logits"].grad.isfinite().all()
         found = [round(float(total), 1) for totals in names["totals"].values() for total in totals]
         assert found == [2164.5, 361.2, 86.6, 177.0, 0.7, 60.7]
+
+
+def test_the_page_on_training_runs():
+    page = PAGE.with_name("training.md")
+    if not page.exists():
+        pytest.skip("the package is installed without its pages")
+    names = {}
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)
+    assert names["report"].history[-1].loss < names["report"].history[0].loss
+    assert names["tuned"].score >= names["tuned"].unrefined_score
