@@ -30,7 +30,6 @@ import scoring
 from harness import RESULTS, machine
 from problems import NETWORKS, PROBLEMS, Fold, Problem
 
-
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
