@@ -41,6 +41,7 @@ class Settings:
     Attributes
     ----------
     n_epochs, batch_size : int
+        Images that do not fill a batch are left out of an epoch, other ones in each.
     lr, weight_decay : float
     optimizer : {"adamw", "sgd"}
         "sgd" has a momentum of 0.9.
@@ -206,19 +207,21 @@ def fit(
     run = _Run(model, data, validation, loss_of(loss), chosen, _device(device), checkpoint, save_every)
     writer = None if log_dir is None else _writer(log_dir)
     bar = _bar(run) if progress else None
-    with torch.random.fork_rng(devices=[]):
-        while not run.ended:
-            epoch = run.epoch(bar)
-            if writer is not None:
-                for name, value in asdict(epoch).items():
-                    if value is not None:
-                        writer.add_scalar(name, value, epoch.number)
-            if callback is not None and callback(epoch):
-                run.ended = True
-            run.save()
-    for shown in (bar, writer):
-        if shown is not None:
-            shown.close()
+    try:
+        with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+            while not run.ended:
+                epoch = run.epoch(bar)
+                if writer is not None:
+                    for name, value in asdict(epoch).items():
+                        if value is not None:
+                            writer.add_scalar(name, value, epoch.number)
+                if callback is not None and callback(epoch):
+                    run.ended = True
+                run.save()
+    finally:
+        for shown in (bar, writer):
+            if shown is not None:
+                shown.close()
     return run.report()
 
 
@@ -376,7 +379,7 @@ class _Run:
         if self.path is None:
             return
         content = {
-            "settings": _plain(self.settings),
+            "settings": self._identity(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -392,7 +395,7 @@ class _Run:
         """Go on from the checkpoint."""
         assert self.path is not None
         content = load(self.path)
-        here, there = _plain(self.settings), content.get("settings", {})
+        here, there = self._identity(), content.get("settings", {})
         different = [name for name in here if here[name] != there.get(name)]
         if different:
             name = different[0]
@@ -412,6 +415,10 @@ class _Run:
         self.best_state = content["best_state"]
         self.ended, self.stopped_early = content["ended"]
 
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be of this training."""
+        return {**_plain(self.settings), "n_images": len(self.data), "classes": list(self.data.classes)}
+
     def report(self) -> Report:
         """Give the model its best weights, and tell."""
         if self.best_state is not None:
@@ -425,6 +432,10 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
     if len(data) == 0:
         raise InputError("the data set has no image")
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
+    if networks and networks[0].n_labels != len(data.classes):
+        raise InputError(
+            f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
+        )
     least = max((network.minimum_size for network in networks), default=1)
     for i in range(len(data)):
         image, _ = data[i]
