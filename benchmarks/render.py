@@ -1,4 +1,4 @@
-"""Writes the tables of README.md from results/*.json.
+"""Writes the tables of README.md and of docs/hybrid.md from results/*.json.
 
     python benchmarks/render.py [--check]
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+LESSONS = (HERE.parent / "docs" / "hybrid.md",)
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 REST = "\n## Other results\n"
 
@@ -234,6 +235,39 @@ def split_quality(document: Document) -> str:
     return table({key: value for key, value in row.items() if key not in left_out} for row in document["rows"])
 
 
+@shows("hybrid_camvid")
+@shows("hybrid_camvid_x5")
+@shows("hybrid_nuclei")
+@shows("hybrid_satellite")
+def hybrid(document: Document) -> str:
+    titles = {
+        "network": "network alone",
+        "default": "+ dense CRF, default",
+        "pydensecrf": "+ dense CRF, pydensecrf's parameters",
+        "tuned": "+ dense CRF, tuned on validation",
+        "grid": "+ grid CRF, tuned on validation",
+        "longer": "network trained on",
+        "rnn": "trained on with the CRF (CRF-as-RNN)",
+    }
+    rows = []
+    for network, about in document["networks"].items():
+        seeds = f" ({len(about['seeds'])} seeds)" if len(about["seeds"]) > 1 else ""
+        for method, title in titles.items():
+            scores = about["methods"][method]
+            low, high = scores["gain_interval"]
+            row = {
+                "network": f"{network}{seeds}" if method == "network" else "",
+                "what": title,
+                "mIoU, %": f"{100 * scores['miou']:.1f}",
+                "gain (95 %)": f"**{gain(100 * scores['gain'])}** ({gain(100 * low)} to {gain(100 * high)})",
+                "boundary F, %": f"{100 * scores['boundary_f']:.1f}",
+                **{f"IoU within {w} px": f"{100 * scores['trimap'][w]:.1f}" for w in ("1", "3", "10")},
+                "ms": f"{scores['ms']:.0f}",
+            }
+            rows.append({**row, "gain (95 %)": ""} if method == "network" else row)
+    return table(rows)
+
+
 def machine(document: Document) -> str:
     about = document.get("machine", {})
     parts = [about.get("processor"), about.get("date")]
@@ -253,10 +287,15 @@ def rendered(name: str) -> str:
     return f"{show(document)}\n{machine(document)}"
 
 
+def with_tables(text: str) -> str:
+    """The text with all its tables up to date."""
+    return PLACE.sub(lambda found: f"{found[1]}\n{rendered(found[2])}\n{found[3]}", text)
+
+
 def filled(text: str) -> str:
     """The text with all its tables up to date, and results without a place at its end."""
     text = text.split(REST)[0].rstrip("\n") + "\n"
-    text = PLACE.sub(lambda found: f"{found[1]}\n{rendered(found[2])}\n{found[3]}", text)
+    text = with_tables(text)
     placed = {found[2] for found in PLACE.finditer(text)}
     rest = sorted(file.stem for file in (HERE / "results").glob("*.json") if file.stem not in placed)
     if rest:
@@ -268,12 +307,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
     options = parser.parse_args()
-    page = HERE / "README.md"
-    before = page.read_text(encoding="utf-8")
-    after = filled(before)
-    if options.check:
-        sys.exit("README.md is out of date: python benchmarks/render.py" if after != before else 0)
-    page.write_text(after, encoding="utf-8")
+    for page in (HERE / "README.md", *LESSONS):
+        before = page.read_text(encoding="utf-8")
+        after = filled(before) if page not in LESSONS else with_tables(before)
+        if not options.check:
+            page.write_text(after, encoding="utf-8")
+        elif after != before:
+            sys.exit(f"{page.name} is out of date: python benchmarks/render.py")
 
 
 if __name__ == "__main__":

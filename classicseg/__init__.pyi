@@ -16,11 +16,12 @@ from .errors import BudgetError, ClassicsegError, InputError, InputTypeError
 from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
-from .metrics import Scores, confusion_matrix, scores, scores_of
+from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
 from .solvers.graph_cut import GraphCut
@@ -85,7 +86,9 @@ __all__ = [
     "Step",
     "TruncatedLinear",
     "TruncatedQuadratic",
+    "Tuned",
     "VarianceRatio",
+    "boundary_f_score",
     "confusion_matrix",
     "contrast_weights",
     "cutout",
@@ -108,6 +111,8 @@ __all__ = [
     "set_num_threads",
     "split_and_merge",
     "statistical_region_merging",
+    "trimap_confusion",
+    "tune",
     "unary_from_labels",
     "unary_from_logits",
     "unary_from_probabilities",

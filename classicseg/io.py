@@ -21,6 +21,8 @@ from classicseg.plot import palette
 _TIFF = (".tif", ".tiff")
 _NIFTI = (".nii", ".nii.gz")
 _LARGEST_IN_PALETTE = 256
+_VOID = 255
+_VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
@@ -147,6 +149,56 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
         return np.asarray(picture).astype(np.int32)
 
 
+def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
+    """The names of the classes in a file, and which class each label of the files is.
+
+    One class stands in a line, in the order of the labels or with its number before it. One called void, ignore or
+    unlabelled, and the number 255, are no class.
+
+    Returns
+    -------
+    classes : tuple of str
+    numbers : dict of int to int
+        Class, or 255 for void, by label.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a number stands twice or there is no class.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "classes.txt"
+    ...     _ = path.write_text("floor, wall, void".replace(", ", chr(10)))
+    ...     io.read_classes(path)
+    (('floor', 'wall'), {0: 0, 1: 1, 2: 255})
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
+    classes: list[str] = []
+    numbers: dict[int, int] = {}
+    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for position, line in enumerate(lines):
+        first, _, rest = line.partition(" ")
+        number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
+        if number in numbers or not 0 <= number <= _VOID:
+            raise InputError(f"{source} gives the label {number} twice or out of 0 to {_VOID}: {line!r}")
+        if name.lower().startswith(_VOID_NAMES) or number == _VOID:
+            numbers[number] = _VOID
+        else:
+            numbers[number] = len(classes)
+            classes.append(name)
+    if not classes:
+        raise InputError(f"{source} names no class")
+    return tuple(classes), numbers
+
+
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
     """Write a label map.
 
@@ -185,7 +237,7 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
             picture.putpalette(palette(_LARGEST_IN_PALETTE).tobytes())
         else:
             picture = Image.fromarray(array.astype(np.uint16))
-        with _replacing(target) as temporary:
+        with replacing(target) as temporary:
             picture.save(temporary, format="PNG", optimize=True)
     else:
         _write_array(target, array, "labels", (".png", ".npy", *_TIFF))
@@ -236,7 +288,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     file_format = Image.registered_extensions().get(_suffix(target))
     if file_format not in Image.SAVE:
         raise InputError(f"no image format is known by the name of {target}; try .png")
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         Image.fromarray(image).save(temporary, format=file_format)
 
 
@@ -275,7 +327,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     (shown,) = _validate.as_positive(seconds, "seconds", 1)
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
@@ -315,7 +367,7 @@ def _write_array(target: Path, array: np.ndarray, what: str, formats: tuple[str,
     suffix = _suffix(target)
     if suffix not in formats:
         raise InputError(f"{what} can be written as {', '.join(formats)}, got {target}")
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         if suffix == ".npy":
             with temporary.open("wb") as file:
                 np.save(file, array)
@@ -337,7 +389,7 @@ def _suffix(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """A temporary path that becomes `target` if the block succeeds, and is removed if not."""
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {target.parent}")

@@ -148,3 +148,164 @@ def scores(
         kept = true if ignore_label is None else true[true != ignore_label]
         n_labels = 1 + max(int(np.max(labels)), int(kept.max(initial=0)))
     return scores_of(confusion_matrix(labels, truth, n_labels, ignore_label=ignore_label))
+
+
+def boundary_f_score(
+    labels: ArrayLike,
+    truth: ArrayLike,
+    n_labels: int | None = None,
+    *,
+    tolerance: float | None = None,
+    ignore_label: int | None = None,
+) -> float:
+    """How well the borders of a labelling lie: boundary F1 of one image, the mean over the labels in the truth [1]_.
+
+    The border of a label are its pixels that touch another one. Precision is the share of the given border with true
+    border of that label within `tolerance`, recall the share of the true border with given border within it.
+
+    Parameters
+    ----------
+    labels, truth, n_labels, ignore_label
+        As in :func:`scores`, of an image. What touches `ignore_label` is no border for that.
+    tolerance : float, optional
+        Distance in pixels, positive; by default 0.75 % of the diagonal as in the paper, but at least 1.
+
+    Returns
+    -------
+    float
+        0 to 1; a label without border in both counts as 1, without border in one of them as 0.
+
+    Raises
+    ------
+    ValueError
+        If shapes are not those of one image, a label is out of range, or no pixel is scored.
+
+    References
+    ----------
+    .. [1] G. Csurka, D. Larlus, F. Perronnin, "What is a good evaluation measure for semantic segmentation?",
+       BMVC 2013. doi:10.5244/C.27.32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg import metrics
+    >>> truth = np.zeros((9, 9), int); truth[3:6, 3:6] = 1
+    >>> metrics.boundary_f_score(np.roll(truth, 1, axis=1), truth, tolerance=1)
+    1.0
+    """
+    given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
+    diagonal = float(np.hypot(*true.shape))
+    reach = max(1.0, 0.0075 * diagonal) if tolerance is None else _validate.as_positive(tolerance, "tolerance", 1)[0]
+    borders = [_border(x, scored) for x in (given, true)]
+    near = [np.zeros(true.shape, bool), np.zeros(true.shape, bool)]
+    for here, there in _shifted_windows(true.shape, reach):
+        for mine, other, met in ((*borders, near[0]), (*borders[::-1], near[1])):
+            met[here] |= mine[here] == other[there]
+    counts = [np.bincount(border[border >= 0], minlength=n) for border in borders]
+    hits = [np.bincount(border[(border >= 0) & met], minlength=n) for border, met in zip(borders, near, strict=True)]
+    in_truth = np.bincount(true[scored], minlength=n) > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = (hit / count for hit, count in zip(hits, counts, strict=True))
+        f = 2 * precision * recall / (precision + recall)
+    f = np.where(counts[0] + counts[1] == 0, 1.0, np.nan_to_num(f))
+    return float(f[in_truth].mean())
+
+
+def trimap_confusion(
+    labels: ArrayLike, truth: ArrayLike, n_labels: int, width: int, *, ignore_label: int | None = None
+) -> np.ndarray:
+    """Confusion matrix of the pixels near the true borders of one image [1]_.
+
+    Parameters
+    ----------
+    labels, truth, n_labels, ignore_label
+        As in :func:`confusion_matrix`, of an image. What touches `ignore_label` is no border for that.
+    width : int
+        Pixels on either side of the border, at least 1.
+
+    Returns
+    -------
+    ndarray, (L, L), int64
+        Matrices of several images can be added and given to :func:`scores_of`, whose ``mean_iou`` is the trimap IoU.
+
+    Raises
+    ------
+    ValueError
+        As :func:`boundary_f_score`.
+
+    References
+    ----------
+    .. [1] P. Kohli, L. Ladický, P. Torr, "Robust higher order potentials for enforcing label consistency", IJCV 2009.
+       doi:10.1007/s11263-008-0202-0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg import metrics
+    >>> truth = np.repeat([0, 0, 0, 1, 1, 1], 4).reshape(6, 4)
+    >>> metrics.trimap_confusion(truth, truth, 2, width=1).tolist()
+    [[4, 0], [0, 4]]
+    """
+    given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
+    reach = _validate.as_count(width, "width", 1)
+    band = scored & (_distance_to_border(true, scored) < reach)
+    pairs = true[band].astype(np.int64) * n + given[band]
+    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+
+def _image_pair(
+    labels: ArrayLike, truth: ArrayLike, n_labels: int | None, ignore_label: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Labels, truth, what is scored, and the number of labels."""
+    shape = np.shape(truth)
+    if len(shape) != 2:
+        raise InputError(f"truth must be an image, (H, W), got shape {shape}")
+    array = np.asarray(truth)
+    scored = np.ones(shape, bool) if ignore_label is None else array != ignore_label
+    if not scored.any():
+        raise InputError("truth has no scored pixel")
+    if n_labels is None:
+        n_labels = 1 + max(int(np.max(labels)), int(array[scored].max()))
+    n = _validate.as_count(n_labels, "n_labels", 1)
+    true = _validate.as_labels(truth, None, n, ignore_label, name="truth")
+    return _validate.as_labels(labels, true.shape, n), true, scored, n
+
+
+def _border(labels: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """The label where a scored pixel touches a scored one of another label, -1 elsewhere."""
+    touching = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        first, second = (
+            tuple(cut if a == axis else slice(None) for a in (0, 1)) for cut in (slice(None, -1), slice(1, None))
+        )
+        differ = (labels[first] != labels[second]) & scored[first] & scored[second]
+        touching[first] |= differ
+        touching[second] |= differ
+    return np.where(touching, labels, -1)
+
+
+def _shifted_windows(shape: tuple[int, ...], reach: float) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """For each step within `reach`: where it starts and where it ends, as far as both are in the image."""
+    radius = int(reach)
+    steps = [
+        (dy, dx)
+        for dy in range(-min(radius, shape[0] - 1), min(radius, shape[0] - 1) + 1)
+        for dx in range(-min(radius, shape[1] - 1), min(radius, shape[1] - 1) + 1)
+        if dy * dy + dx * dx <= reach * reach
+    ]
+    cut = [
+        [(slice(max(0, -d), min(n, n - d)), slice(max(0, d), min(n, n + d))) for d, n in zip(step, shape, strict=True)]
+        for step in steps
+    ]
+    return [(tuple(here for here, _ in axes), tuple(there for _, there in axes)) for axes in cut]
+
+
+def _distance_to_border(true: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """Distance to the nearest pixel of the true border, infinite if there is none."""
+    from scipy.ndimage import distance_transform_edt
+
+    border = _border(true, scored) >= 0
+    if not border.any():
+        return np.full(true.shape, np.inf)
+    distance: np.ndarray = distance_transform_edt(~border)
+    return distance

@@ -17,6 +17,8 @@ from classicseg.adapters.torch import (
     losses,
     networks,
     position_features,
+    train,
+    tune_by_gradient,
 )
 
 __all__ = [
@@ -34,4 +36,6 @@ __all__ = [
     "losses",
     "networks",
     "position_features",
+    "train",
+    "tune_by_gradient",
 ]

@@ -46,3 +46,14 @@ def test_the_sample_states_its_origin_and_is_imperfect():
     assert 0.7 < accuracy < 0.95
     assert len(s.label_names) == len(s.probabilities)
     np.testing.assert_allclose(s.probabilities.astype(float).sum(0), 1, atol=0.01)
+
+
+def test_the_samples_are_whole_and_a_wrong_name_is_refused():
+    for name, n_labels in (("coffee", 5), ("nuclei", 2)):
+        s = data.sample(name)
+        assert s.probabilities.shape == (n_labels, *s.truth.shape) == (n_labels, *s.image.shape[:2])
+        assert len(s.label_names) == n_labels
+        np.testing.assert_allclose(s.probabilities.astype(float).sum(0), 1, atol=0.01)
+        assert "CC0" in s.origin
+    with pytest.raises(InputError, match="name must be one of"):
+        data.sample("tea")

@@ -1,4 +1,4 @@
-"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``demo`` and ``warmup``.
+"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``train``, ``predict``, ``evaluate`` and others.
 
 Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130 stopped by Ctrl-C.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from classicseg import __version__
 
-_COMMANDS = ("refine", "cutout", "split", "demo", "warmup")
+_COMMANDS = ("refine", "cutout", "split", "train", "predict", "evaluate", "demo", "warmup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

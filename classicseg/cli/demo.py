@@ -1,4 +1,4 @@
-"""Refine the bundled sample and show what the CRF changes: figures and a picture."""
+"""Refine what a network has made of a bundled image and show what the CRF changes: figures and a picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from pathlib import Path
 
 from classicseg.pipelines.presets import PRESETS
 
-SUMMARY = "refine the bundled photo and write a picture of it"
+SUMMARY = "refine the output of a network for a bundled image and write a picture"
+_PRESETS = {"nuclei": "default", "coffee": "pydensecrf"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("-o", "--output", type=Path, default=Path("classicseg-demo.png"), help="default: %(default)s")
-    parser.add_argument("--preset", default="pydensecrf", choices=PRESETS, help="default: %(default)s")
+    parser.add_argument(
+        "--sample", default="nuclei", choices=_PRESETS,
+        help="nuclei: of a convolutional network; coffee: 5 labels, of a simple classifier (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--preset", choices=PRESETS, help="default: what suits the sample")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -24,20 +29,21 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.pipelines.refine import refinement_crf
     from classicseg.solvers.registry import minimize
 
-    sample = data.sample()
-    crf = refinement_crf(sample.image, sample.probabilities, preset=options.preset)
+    sample = data.sample(options.sample)
+    preset = _PRESETS[options.sample] if options.preset is None else options.preset
+    crf = refinement_crf(sample.image, sample.probabilities, preset=preset)
     start = time.perf_counter()
     result = minimize(crf, "mean_field", max_iter=0)
     compiling = time.perf_counter() - start
     start = time.perf_counter()
-    crf = refinement_crf(sample.image, sample.probabilities, preset=options.preset)
+    crf = refinement_crf(sample.image, sample.probabilities, preset=preset)
     result = minimize(crf, "mean_field")
     seconds = time.perf_counter() - start
 
     before = crf.unary.argmin(0)
     print(sample.origin)
     print(f"{crf}")
-    print(f"preset {options.preset!r}: {PRESETS[options.preset].summary}")
+    print(f"preset {preset!r}: {PRESETS[preset].summary}")
     for kernel in crf.kernels:
         print(f"  {kernel}")
     print(f"{'':28}{'before':>12}{'after':>12}")
@@ -57,4 +63,4 @@ def run(options: argparse.Namespace) -> None:
         plot.label_image(sample.truth, ignore_label=sample.ignore_label),
     ]
     io.write_image(options.output, plot.tile([sample.image, *views], columns=2))
-    print(f"picture: {options.output} (photo, before, after, truth)")
+    print(f"picture: {options.output} (image, before, after, truth)")

@@ -37,7 +37,7 @@ class Watch:
         self.history: list[Step] = []
         self._method, self._max_iter, self._callback = method, max_iter, callback
         self._message, self._converged = "", False
-        self._bar = _progress_bar(method, max_iter) if progress else None
+        self._bar = progress_bar(method, max_iter) if progress else None
 
     def ended(self) -> bool:
         """Whether the run is over."""
@@ -102,7 +102,8 @@ def _read_only(make: Callable[[], np.ndarray] | None) -> np.ndarray | None:
     return view
 
 
-def _progress_bar(method: str, total: int) -> Any:
+def progress_bar(method: str, total: int) -> Any:
+    """A bar of tqdm, or None if standard error is no terminal or tqdm is missing."""
     if not sys.stderr.isatty():
         return None
     try:

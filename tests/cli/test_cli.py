@@ -63,12 +63,14 @@ def test_errors_take_one_line_and_leave_no_file(files, capsys, monkeypatch, argu
     assert sorted(files.iterdir()) == before
 
 
-def test_demo_prints_figures_and_writes_a_picture(tmp_path, capsys):
-    assert main(["demo", "-o", str(tmp_path / "demo.png")]) == 0
+@pytest.mark.parametrize(("sample", "shape"), [("nuclei", (520, 520, 3)), ("coffee", (808, 1208, 3))])
+def test_demo_prints_figures_and_writes_a_picture(tmp_path, capsys, sample, shape):
+    arguments = ["--sample", sample] if sample != "nuclei" else []
+    assert main(["demo", "-o", str(tmp_path / "demo.png"), *arguments]) == 0
     out = capsys.readouterr().out
     for word in ("CC0", "energy", "mean IoU", "updates"):
         assert word in out
-    assert io.read_image(tmp_path / "demo.png").shape == (808, 1208, 3)
+    assert io.read_image(tmp_path / "demo.png").shape == shape
 
 
 def test_version_and_help():

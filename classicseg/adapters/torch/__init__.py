@@ -15,12 +15,13 @@ try:
 except ImportError as failure:
     raise ImportError("classicseg.torch needs PyTorch: pip install 'classicseg[torch]'") from failure
 
-from classicseg.adapters.torch import losses, networks
+from classicseg.adapters.torch import losses, networks, train
 from classicseg.adapters.torch.dense_crf import DenseCRF
 from classicseg.adapters.torch.functional import bilateral_features, dense_crf, position_features
 from classicseg.adapters.torch.kernels import BilateralKernel, GaussianKernel
 from classicseg.adapters.torch.lattice import Lattice, build_lattice
 from classicseg.adapters.torch.losses import DenseCRFLoss, GatedCRFLoss
+from classicseg.adapters.torch.tuning import tune_by_gradient
 from classicseg.adapters.torch.wrappers import CRFasRNN, HybridCRF
 
 __all__ = [
@@ -38,4 +39,6 @@ __all__ = [
     "losses",
     "networks",
     "position_features",
+    "train",
+    "tune_by_gradient",
 ]

@@ -41,3 +41,9 @@ def test_training_on_a_photo_helps_where_it_was_not_seen():
     assert names["losses"][-1] < 0.5 * names["losses"][0]
     assert 100 * names["before"] == pytest.approx(83, abs=1)  # as the page says
     assert 100 * names["after"] == pytest.approx(94, abs=1)
+
+
+def test_the_page_on_training_runs():
+    names = run("training.md")
+    assert names["report"].history[-1].loss < names["report"].history[0].loss
+    assert names["tuned"].score >= names["tuned"].unrefined_score

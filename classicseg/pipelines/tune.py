@@ -1,0 +1,286 @@
+"""Which parameters should the CRF have? Those that did best on images whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import _validate
+from classicseg.errors import InputError
+from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
+from classicseg.pipelines._image import eight_bit_unit
+from classicseg.pipelines.presets import PRESETS
+from classicseg.pipelines.refine import refine
+from classicseg.solvers._watch import progress_bar
+
+METRICS = ("miou", "boundary")
+SEARCHES = ("random", "tpe")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Keyword arguments of :func:`refine` and the score they reached."""
+
+    parameters: Mapping[str, Any]
+    score: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes
+    ----------
+    parameters : mapping
+        Keyword arguments for :func:`refine`.
+    score : float
+        What they reach on the images of the search. On others it will be somewhat less.
+    default_score : float
+        What the default parameters reach.
+    unrefined_score : float
+        What the probabilities reach without a CRF.
+    history : tuple of Trial
+        All that was tried, in order: ``parameters`` and ``score`` of each.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample()
+    >>> cut = (slice(0, 60), slice(0, 80))
+    >>> tuned = cs.tune([s.image[cut]], [s.probabilities[:, *cut]], [s.truth[cut]], ignore_label=255, budget=2)
+    >>> [dict(trial.parameters) for trial in tuned.history]
+    [{'preset': 'default'}, {'preset': 'conservative'}]
+    """
+
+    parameters: Mapping[str, Any]
+    score: float
+    default_score: float
+    unrefined_score: float
+    history: tuple[Trial, ...]
+
+
+def tune(
+    images: Sequence[ArrayLike],
+    probabilities: Sequence[ArrayLike],
+    truths: Sequence[ArrayLike],
+    *,
+    metric: Literal["miou", "boundary"] = "miou",
+    budget: int = 60,
+    search: Literal["random", "tpe"] = "random",
+    ignore_label: int | None = None,
+    tolerance: float | None = None,
+    rng: int | np.random.Generator = 0,
+    n_threads: int | None = None,
+    progress: bool = False,
+) -> Tuned:
+    """Search for the parameters of :func:`refine` that do best on images whose truth is known.
+
+    The presets are tried first. Half of the rest of the budget is spread widely, the other half around the best.
+
+    Parameters
+    ----------
+    images : sequence of array_like
+        As for :func:`refine`. Ranges in pixels will suit images of about their size.
+    probabilities : sequence of array_like, (L, *spatial)
+        Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
+        parameters found would be too weak.
+    truths : sequence of array_like of int, spatial
+    metric : {"miou", "boundary"}
+        Mean IoU over all pixels, or mean :func:`boundary_f_score` of the images (2-D only).
+    budget : int
+        How many sets of parameters are tried, at least 1.
+    search : {"random", "tpe"}
+        "tpe", a tree-structured Parzen estimator [1]_ [2]_, needs ``pip install 'classicseg[tune]'``.
+    ignore_label : int, optional
+        True label of what is not scored.
+    tolerance : float, optional
+        Of :func:`boundary_f_score`.
+    rng : int or Generator
+        The same seed gives the same result.
+    n_threads : int, optional
+        Threads; the result does not depend on it.
+    progress : bool
+        Show a progress bar, if standard error is a terminal and tqdm is installed.
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    ValueError
+        If numbers or shapes do not fit, a label is out of range, or optuna is needed and missing.
+
+    References
+    ----------
+    .. [1] J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 2012.
+    .. [2] J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample()
+    >>> cut = (slice(100, 200), slice(250, 370))
+    >>> image, p, truth = s.image[cut], s.probabilities[:, *cut], s.truth[cut]
+    >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=8)
+    >>> tuned.score >= tuned.default_score
+    True
+    >>> labels = cs.refine(image, p, **tuned.parameters)
+    """
+    _validate.choice(metric, "metric", METRICS)
+    _validate.choice(search, "search", SEARCHES)
+    n_trials = _validate.as_count(budget, "budget", 1)
+    score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, n_threads)
+    bar = progress_bar("tune", n_trials) if progress else None
+    history: list[Trial] = []
+
+    def attempt(parameters: dict[str, Any]) -> float:
+        history.append(Trial(MappingProxyType(parameters), score(parameters)))
+        if bar is not None:
+            bar.update()
+        return history[-1].score
+
+    try:
+        for name in list(PRESETS)[:n_trials]:
+            attempt({"preset": name})
+        explore = _random if search == "random" else _tpe
+        explore(attempt, n_trials - len(history), history, score.unit, np.random.default_rng(rng))
+    finally:
+        if bar is not None:
+            bar.close()
+    best = max(history, key=lambda trial: trial.score)
+    default = next(trial.score for trial in history if trial.parameters.get("preset") == "default")
+    return Tuned(best.parameters, best.score, default, score.unrefined(), tuple(history))
+
+
+class _Score:
+    """The score of a set of parameters on all images."""
+
+    def __init__(
+        self,
+        images: Sequence[ArrayLike],
+        probabilities: Sequence[ArrayLike],
+        truths: Sequence[ArrayLike],
+        metric: str,
+        ignore_label: int | None,
+        tolerance: float | None,
+        n_threads: int | None,
+    ) -> None:
+        if not len(images) == len(probabilities) == len(truths) or len(images) == 0:
+            raise InputError(
+                "images, probabilities and truths must be as many, at least 1, got "
+                f"{len(images)}, {len(probabilities)} and {len(truths)}"
+            )
+        self.images = [np.asarray(image) for image in images]
+        self.probabilities = [_validate.as_numbers(p, "probabilities", range(2, 5)) for p in probabilities]
+        self.n_labels = len(self.probabilities[0])
+        if any(len(p) != self.n_labels for p in self.probabilities):
+            raise InputError("all probabilities must have the same number of labels")
+        self.truths = [
+            _validate.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name="truths")
+            for truth, p in zip(truths, self.probabilities, strict=True)
+        ]
+        self.metric, self.ignore, self.tolerance, self.n_threads = metric, ignore_label, tolerance, n_threads
+        self.unit = eight_bit_unit(self.images[0])
+
+    def __call__(self, parameters: Mapping[str, Any]) -> float:
+        pairs = zip(self.images, self.probabilities, strict=True)
+        return self._of([refine(image, p, n_threads=self.n_threads, **parameters) for image, p in pairs])
+
+    def unrefined(self) -> float:
+        """Of the probabilities alone."""
+        return self._of([p.argmax(0) for p in self.probabilities])
+
+    def _of(self, labels: list[np.ndarray]) -> float:
+        pairs = list(zip(labels, self.truths, strict=True))
+        if self.metric == "miou":
+            counts = [confusion_matrix(x, truth, self.n_labels, ignore_label=self.ignore) for x, truth in pairs]
+            return scores_of(np.sum(counts, axis=0)).mean_iou
+        each = [
+            boundary_f_score(x, truth, self.n_labels, tolerance=self.tolerance, ignore_label=self.ignore)
+            for x, truth in pairs
+        ]
+        return float(np.mean(each))
+
+
+# --- the space ----------------------------------------------------------------------------------------------------
+
+_RANGES = {
+    "bilateral_sigma": (4.0, 200.0),
+    "color_sigma": (2.0, 60.0),  # in 8-bit units
+    "bilateral_weight": (0.3, 30.0),
+    "sigma": (0.5, 12.0),
+    "weight": (0.1, 30.0),
+    "share": (0.3, 1.0),
+}
+_ITERATIONS = (5, 10)
+
+
+def _arguments(point: Mapping[str, float], unit: float) -> dict[str, Any]:
+    """Keyword arguments of :func:`refine` at a point of the space.
+
+    There are two kinds of smoothness kernel: a short one of positive weight, or one that takes from the appearance
+    kernel a share of what pixels of any colour would give, as that of the default preset does.
+    """
+    against = point["against"] >= 0.5
+    values: dict[str, Any] = {
+        "bilateral_sigma": point["bilateral_sigma"],
+        "color_sigma": point["color_sigma"] * unit,
+        "bilateral_weight": point["bilateral_weight"],
+        "sigma": point["bilateral_sigma"] if against else point["sigma"],
+        "weight": -point["share"] * point["bilateral_weight"] if against else point["weight"],
+    }
+    rounded: dict[str, Any] = {name: float(f"{value:.4g}") for name, value in values.items()}
+    return {**rounded, "max_iter": _ITERATIONS[int(point["longer"] >= 0.5)]}
+
+
+def _random(
+    attempt: Callable[[dict[str, Any]], float], n: int, history: list[Trial], unit: float, rng: np.random.Generator
+) -> None:
+    best: dict[str, float] | None = None
+    reached = -np.inf
+    for i in range(n):
+        wide = best is None or i < (n + 1) // 2
+        if wide:
+            point = {name: float(np.exp(rng.uniform(*np.log(ends)))) for name, ends in _RANGES.items()}
+            point.update(against=float(rng.random()), longer=float(rng.random()))
+        else:
+            assert best is not None
+            step = 0.15 * (1.5 - i / n)  # share of the width of the range; shrinks
+            point = {**best, **{name: _moved(best[name], ends, step, rng) for name, ends in _RANGES.items()}}
+        value = attempt(_arguments(point, unit))
+        if value > reached:
+            best, reached = point, value
+
+
+def _moved(value: float, ends: tuple[float, float], step: float, rng: np.random.Generator) -> float:
+    low, high = np.log(ends)
+    return float(np.exp(np.clip(np.log(value) + rng.normal(0, step * (high - low)), low, high)))
+
+
+def _tpe(
+    attempt: Callable[[dict[str, Any]], float], n: int, history: list[Trial], unit: float, rng: np.random.Generator
+) -> None:
+    try:
+        import optuna
+    except ImportError as failure:
+        raise InputError("search='tpe' needs optuna: pip install 'classicseg[tune]'") from failure
+
+    def objective(trial: Any) -> float:
+        point = {name: trial.suggest_float(name, *ends, log=True) for name, ends in _RANGES.items()}
+        point["against"] = trial.suggest_float("against", 0, 1)
+        point["longer"] = trial.suggest_float("longer", 0, 1)
+        return attempt(_arguments(point, unit))
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        sampler = optuna.samplers.TPESampler(seed=int(rng.integers(2**31)), multivariate=False)
+        optuna.create_study(direction="maximize", sampler=sampler).optimize(objective, n_trials=n)
+    finally:
+        optuna.logging.set_verbosity(level)

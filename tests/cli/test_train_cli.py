@@ -1,0 +1,137 @@
+"""train, predict and evaluate: the whole way of a folder, and what is said when something is missing."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from classicseg import io, metrics
+from classicseg.cli import main
+
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+
+
+def call(capsys, *arguments):
+    code = main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("images", "labels"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "data" / "classes.txt").write_text("ground\nblock\n")
+    for i in range(4):
+        truth = np.zeros((24, 32), np.uint8)
+        truth[4 + i : 14 + i, 6:20] = 1
+        image = np.clip(60 + 120 * truth[:, :, None] + rng.normal(0, 10, (24, 32, 3)), 0, 255).astype(np.uint8)
+        io.write_image(tmp_path / "data" / "images" / f"p{i}.png", image)
+        io.write_labels(tmp_path / "data" / "labels" / f"p{i}.png", truth)
+    return tmp_path / "data"
+
+
+@needs_torch
+def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
+    model, out = tmp_path / "unet.pt", tmp_path / "out"
+    arguments = ["train", "--data", data, "-o", model, "--width", 0.03, "--epochs", 2, "--batch", 2, "--json"]
+    code, printed, _ = call(capsys, *arguments)
+    report = json.loads(printed)
+    assert code == 0
+    assert report["n_images"] == [3, 1]
+    assert len(report["history"]) == 2
+    assert call(capsys, *arguments)[1] == printed  # goes on from the checkpoint, which is at the end
+
+    images = sorted((data / "images").iterdir())
+    code, printed, _ = call(capsys, "predict", model, *images, "-o", out, "--overlay", "--logits")
+    assert code == 0
+    assert printed.count("ground") + printed.count("block") >= 4
+    logits = np.load(out / "p2_logits.npy")
+    np.testing.assert_array_equal(io.read_labels(out / "p2.png"), logits.argmax(0))
+
+    for name in ("p0", "p1", "p2", "p3"):
+        (out / f"{name}_overlay.png").unlink()
+        (out / f"{name}_logits.npy").unlink()
+    of_files = json.loads(call(capsys, "evaluate", "--labels", out, "--truth", data / "labels", "--json")[1])
+    of_model = json.loads(call(capsys, "evaluate", "--model", model, "--data", data, "--json")[1])
+    assert list(of_files["iou"].values()) == list(of_model["iou"].values())
+    assert of_files["trimap_iou"] == of_model["trimap_iou"]
+    assert call(capsys, "evaluate", "--model", model, "--data", data, "--crf", "default")[0] == 0
+    assert call(capsys, "predict", model, images[0], "-o", out, "--crf", "irnet")[0] == 0
+
+
+@needs_torch
+def test_errors_take_one_line(data, tmp_path, capsys):
+    (data / "labels" / "p1.png").unlink()
+    for arguments, word in (
+        (["train", "--data", data, "-o", tmp_path / "m.pt"], "p1.png has no partner"),
+        (["train", "--data", tmp_path, "-o", tmp_path / "m.pt"], "classes.txt"),
+        (["train", "--data", data, "-o", tmp_path / "none" / "m.pt"], "no such folder"),
+        (["predict", tmp_path / "m.pt", data / "images" / "p0.png", "-o", tmp_path / "out"], "no such file"),
+    ):
+        code, _, err = call(capsys, *arguments)
+        assert code == 2
+        assert word in err
+        assert err.count("\n") == 1
+
+
+def test_scores_are_those_of_the_library(data, tmp_path, capsys):
+    given = tmp_path / "given"
+    given.mkdir()
+    total = np.zeros((2, 2), int)
+    for file in sorted((data / "labels").iterdir()):
+        truth = io.read_labels(file)
+        labels = np.roll(truth, 2, 1)
+        io.write_labels(given / file.name, labels)
+        total += metrics.confusion_matrix(labels, truth, 2)
+    arguments = ["evaluate", "--labels", given, "--truth", data / "labels", "--classes", data / "classes.txt"]
+    report = json.loads(call(capsys, *arguments, "--json", "--tolerance", 2)[1])
+    assert report["mean_iou"] == metrics.scores_of(total).mean_iou
+    assert report["boundary_f"] == 1
+    assert list(report["iou"]) == ["ground", "block"]
+    assert list(report["trimap_iou"]) == ["1", "2", "3", "5", "10", "20"]
+    assert "IoU of block" in call(capsys, *arguments)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--labels", "a"], "either"),
+        (["--labels", "none", "--truth", "none"], "no such folder"),
+        (["--labels", "labels", "--truth", "images"], "colours"),
+    ],
+)
+def test_what_cannot_be_compared(data, capsys, monkeypatch, arguments, word):
+    monkeypatch.chdir(data)
+    code, _, err = call(capsys, "evaluate", *arguments)
+    assert code == 2
+    assert word in err
+
+
+def test_without_pytorch_one_line_says_what_to_install(data, tmp_path):
+    code = f"""
+import sys
+sys.modules['torch'] = None
+from classicseg.cli import main
+sys.exit(main(['train', '--data', {str(data)!r}, '-o', {str(tmp_path / "m.pt")!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "classicseg train: classicseg.torch needs PyTorch: pip install 'classicseg[torch]'\n"
+
+
+def test_help_imports_neither_pytorch_nor_numba():
+    code = """
+import sys
+from classicseg.cli import main
+try:
+    main(['--help'])
+except SystemExit:
+    print(sorted({'torch', 'numba', 'scipy'} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,95 @@
+import importlib.util
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.errors import InputError
+from tests.oracles import softmax
+
+SEARCHES = ["random", pytest.param("tpe", marks=pytest.mark.skipif(
+    importlib.util.find_spec("optuna") is None, reason="optuna is not installed"))]  # fmt: skip
+
+
+def problem(n=2, size=(28, 36)):
+    """Coloured blobs whose probabilities are noisy."""
+    rng = np.random.default_rng(0)
+    images, probabilities, truths = [], [], []
+    for _ in range(n):
+        truth = np.kron(rng.integers(0, 3, (2, 2)), np.ones((size[0] // 2, size[1] // 2), int))
+        images.append(np.clip(80 * truth[..., None] + rng.normal(30, 8, (*truth.shape, 3)), 0, 255).astype(np.uint8))
+        probabilities.append(softmax(1.2 * np.eye(3)[truth].transpose(2, 0, 1) + rng.normal(0, 1, (3, *truth.shape))))
+        truth[:2] = 255
+        truths.append(truth)
+    return images, probabilities, truths
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("metric", ["miou", "boundary"])
+def test_the_result_is_the_best_of_what_was_tried_and_what_it_says(search, metric):
+    images, probabilities, truths = problem()
+    tuned = cs.tune(*problem(), metric=metric, budget=14, search=search, ignore_label=255, tolerance=1)
+    assert len(tuned.history) == 14
+    assert tuned.score == max(trial.score for trial in tuned.history)
+    assert tuned.score >= tuned.default_score
+    assert tuned.score > tuned.unrefined_score
+    labels = [cs.refine(i, p, **tuned.parameters) for i, p in zip(images, probabilities, strict=True)]
+    if metric == "miou":
+        counts = [cs.confusion_matrix(x, t, 3, ignore_label=255) for x, t in zip(labels, truths, strict=True)]
+        assert cs.scores_of(sum(counts)).mean_iou == tuned.score
+    else:
+        pairs = zip(labels, truths, strict=True)
+        each = [cs.boundary_f_score(x, t, 3, tolerance=1, ignore_label=255) for x, t in pairs]
+        assert np.mean(each) == tuned.score
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_seed_fixes_the_search(search):
+    first, second, other = (cs.tune(*problem(1), budget=9, ignore_label=255, search=search, rng=s) for s in (3, 3, 4))
+    assert first == second
+    assert first.history != other.history
+
+
+def test_a_small_budget_tries_the_presets():
+    tuned = cs.tune(*problem(1), budget=2, ignore_label=255)
+    assert [dict(trial.parameters) for trial in tuned.history] == [{"preset": n} for n in list(cs.PRESETS)[:2]]
+
+
+def test_colours_are_in_the_units_of_the_image():
+    images, probabilities, truths = problem(1)
+    same = cs.tune([images[0] / 255.0], probabilities, truths, budget=10, ignore_label=255)
+    eight = cs.tune(images, probabilities, truths, budget=10, ignore_label=255)
+    for a, b in zip(same.history[5:], eight.history[5:], strict=True):
+        if "preset" not in a.parameters:
+            assert a.parameters["color_sigma"] == pytest.approx(b.parameters["color_sigma"] / 255, rel=1e-3)
+
+
+def test_nothing_is_modified():
+    images, probabilities, truths = problem(1)
+    for array in (images[0], probabilities[0], truths[0]):
+        array.setflags(write=False)
+    cs.tune(images, probabilities, truths, budget=6, ignore_label=255)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"metric": "dice"}, "metric"),
+        ({"search": "grid"}, "search"),
+        ({"budget": 0}, "budget"),
+        ({"images": []}, "as many"),
+        ({"truths": [np.zeros((3, 3), int)]}, "truths"),
+        ({"truths": [np.full((28, 36), 9)]}, "truths"),
+        ({"probabilities": [np.ones((3, 5, 5))]}, "truths"),
+    ],
+)
+def test_wrong_input_is_named(change, word):
+    arguments = dict(zip(("images", "probabilities", "truths"), problem(1), strict=True))
+    with pytest.raises(InputError, match=word):
+        cs.tune(**{**arguments, **change}, ignore_label=255)
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(InputError, match=r"classicseg\[tune\]"):
+        cs.tune(*problem(1), budget=9, search="tpe", ignore_label=255)
