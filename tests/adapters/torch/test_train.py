@@ -151,6 +151,11 @@ def test_pictures_below_the_minimum_of_the_network_are_named(tmp_path):
         train.fit(model, train.FolderData(root, names=["p0"]), train.FolderData(root, names=["p2"]))
 
 
+def test_a_network_of_other_classes_is_refused():
+    with pytest.raises(InputError, match="the network has 3 labels, but the data have 2 classes"):
+        train.fit(train.Model("unet", ["a", "b", "c"], width=0.03), array_data())
+
+
 def test_gray_pictures_for_a_network_of_colours_are_refused():
     data = train.ArrayData([np.zeros((16, 16), np.uint8)], [np.zeros((16, 16), int)], CLASSES)
     with pytest.raises(InputError, match="must have 3 channels"):

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from classicseg.adapters.torch.train.augment import Augmentation, resize_image, resize_labels
 from classicseg.adapters.torch.train.data import VOID, ArrayData, Data, FolderData
-from classicseg.adapters.torch.train.loop import Epoch, Report, Settings, evaluate, fit
+from classicseg.adapters.torch.train.loop import evaluate, fit
 from classicseg.adapters.torch.train.model import Model, predict
+from classicseg.adapters.torch.train.settings import Epoch, Report, Settings
 
 __all__ = [
     "VOID",

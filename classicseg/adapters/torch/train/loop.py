@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,116 +25,13 @@ from classicseg.adapters.torch.train import schedule as schedules
 from classicseg.adapters.torch.train.augment import Augmentation, with_crop
 from classicseg.adapters.torch.train.data import VOID, Data
 from classicseg.adapters.torch.train.model import load, predict, save
+from classicseg.adapters.torch.train.settings import Epoch, Report, Settings, plain
 from classicseg.adapters.torch.wrappers import enlarge, find_logits
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers._watch import progress_bar
 
-OPTIMIZERS = ("adamw", "sgd")
 Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes
-    ----------
-    n_epochs, batch_size : int
-    lr, weight_decay : float
-    optimizer : {"adamw", "sgd"}
-        "sgd" has a momentum of 0.9.
-    schedule : {"poly", "cosine", "constant"}
-        How the learning rate falls, over all steps.
-    warmup : int
-        Steps at the start over which the learning rate grows.
-    aux_weight : float
-        Of the loss of an auxiliary head, where the network has one.
-    crf_factor : float
-        Learning rate of the parameters of a :class:`DenseCRF` as a multiple of that of the network: they are few, and
-        each of them has a large way to go.
-    max_norm : float, optional
-        Longer gradients are shortened to this.
-    seed : int
-    augmentation : Augmentation
-    amp : bool
-        Half precision where the device is a GPU.
-    patience : int, optional
-        Stop if the score on the validation set has not risen for so many epochs.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a value is out of its range.
-
-    Examples
-    --------
-    >>> from classicseg.torch import train
-    >>> train.Settings(n_epochs=20).schedule
-    'poly'
-    """
-
-    n_epochs: int = 50
-    batch_size: int = 4
-    lr: float = 1e-3
-    weight_decay: float = 1e-4
-    optimizer: str = "adamw"
-    schedule: str = "poly"
-    warmup: int = 0
-    aux_weight: float = 0.4
-    crf_factor: float = 10.0
-    max_norm: float | None = None
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    amp: bool = True
-    patience: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0)):
-            _checks.count(getattr(self, name), name, minimum)
-        if self.patience is not None:
-            _checks.count(self.patience, "patience", 1)
-        _checks.as_positive(self.lr, "lr")
-        if self.max_norm is not None:
-            _checks.as_positive(self.max_norm, "max_norm")
-        for name in ("weight_decay", "aux_weight", "crf_factor"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name} must be at least 0, got {getattr(self, name)!r}")
-        _checks.choice(self.optimizer, "optimizer", OPTIMIZERS)
-        _checks.choice(self.schedule, "schedule", schedules.SCHEDULES)
-        if not isinstance(self.augmentation, Augmentation):
-            raise InputTypeError(f"augmentation must be an Augmentation, got {type(self.augmentation).__name__}")
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training images: mean loss, and the mean IoU on the validation set, if there is one."""
-
-    number: int
-    loss: float
-    lr: float
-    mean_iou: float | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a training did.
-
-    Attributes
-    ----------
-    history : tuple of Epoch
-    best_epoch : int
-        Whose weights the model has now: that of the highest mean IoU on the validation set, or the last one.
-    best_score : float
-        Mean IoU of that epoch, if there is a validation set.
-    stopped_early : bool
-    """
-
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    best_score: float | None
-    stopped_early: bool
 
 
 def fit(
@@ -206,19 +103,21 @@ def fit(
     run = _Run(model, data, validation, loss_of(loss), chosen, _device(device), checkpoint, save_every)
     writer = None if log_dir is None else _writer(log_dir)
     bar = _bar(run) if progress else None
-    with torch.random.fork_rng(devices=[]):
-        while not run.ended:
-            epoch = run.epoch(bar)
-            if writer is not None:
-                for name, value in asdict(epoch).items():
-                    if value is not None:
-                        writer.add_scalar(name, value, epoch.number)
-            if callback is not None and callback(epoch):
-                run.ended = True
-            run.save()
-    for shown in (bar, writer):
-        if shown is not None:
-            shown.close()
+    try:
+        with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+            while not run.ended:
+                epoch = run.epoch(bar)
+                if writer is not None:
+                    for name, value in asdict(epoch).items():
+                        if value is not None:
+                            writer.add_scalar(name, value, epoch.number)
+                if callback is not None and callback(epoch):
+                    run.ended = True
+                run.save()
+    finally:
+        for shown in (bar, writer):
+            if shown is not None:
+                shown.close()
     return run.report()
 
 
@@ -376,7 +275,7 @@ class _Run:
         if self.path is None:
             return
         content = {
-            "settings": _plain(self.settings),
+            "settings": self._identity(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -392,7 +291,7 @@ class _Run:
         """Go on from the checkpoint."""
         assert self.path is not None
         content = load(self.path)
-        here, there = _plain(self.settings), content.get("settings", {})
+        here, there = self._identity(), content.get("settings", {})
         different = [name for name in here if here[name] != there.get(name)]
         if different:
             name = different[0]
@@ -412,6 +311,10 @@ class _Run:
         self.best_state = content["best_state"]
         self.ended, self.stopped_early = content["ended"]
 
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be of this training."""
+        return {**plain(self.settings), "n_images": len(self.data), "classes": list(self.data.classes)}
+
     def report(self) -> Report:
         """Give the model its best weights, and tell."""
         if self.best_state is not None:
@@ -425,6 +328,10 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
     if len(data) == 0:
         raise InputError("the data set has no image")
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
+    if networks and networks[0].n_labels != len(data.classes):
+        raise InputError(
+            f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
+        )
     least = max((network.minimum_size for network in networks), default=1)
     for i in range(len(data)):
         image, _ = data[i]
@@ -463,13 +370,6 @@ def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9)
     return torch.optim.AdamW(groups, lr=settings.lr)
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    """Settings as they come back from a file."""
-    plain = asdict(settings)
-    plain["augmentation"] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain["augmentation"].items()}
-    return plain
 
 
 def _device(device: str | torch.device | None) -> torch.device:
