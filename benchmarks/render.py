@@ -228,11 +228,12 @@ def hybrid(document: Document) -> str:
     }
     rows = []
     for network, about in document["networks"].items():
+        seeds = f" ({len(about['seeds'])} seeds)" if len(about["seeds"]) > 1 else ""
         for method, title in titles.items():
             scores = about["methods"][method]
             low, high = scores["gain_interval"]
             row = {
-                "network": network if method == "network" else "",
+                "network": f"{network}{seeds}" if method == "network" else "",
                 "what": title,
                 "mIoU, %": f"{100 * scores['miou']:.1f}",
                 "gain (95 %)": f"**{gain(100 * scores['gain'])}** ({gain(100 * low)} to {gain(100 * high)})",
