@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
         patience=options.patience,
         augmentation=train.Augmentation(crop=crop),
     )
-    model = train.Model(options.net, data.classes, width=options.width, seed=options.seed)
+    channels = data[0][0].shape[2]  # 1 in a folder of gray images
+    model = train.Model(options.net, data.classes, width=options.width, in_channels=channels, seed=options.seed)
     report = train.fit(
         model,
         data,

@@ -46,6 +46,8 @@ class Tuned:
         What the probabilities reach without a CRF.
     history : tuple of Trial
         All that was tried, in order: ``parameters`` and ``score`` of each.
+    held_out_score : float or None
+        With `folds`: what a search on the other folds reaches on each, all folds together.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Tuned:
     default_score: float
     unrefined_score: float
     history: tuple[Trial, ...]
+    held_out_score: float | None = None
 
 
 def tune(
@@ -74,6 +77,7 @@ def tune(
     search: Literal["random", "tpe"] = "random",
     ignore_label: int | None = None,
     tolerance: float | None = None,
+    folds: int | None = None,
     rng: int | np.random.Generator = 0,
     n_threads: int | None = None,
     progress: bool = False,
@@ -100,6 +104,10 @@ def tune(
         True label of what is not scored.
     tolerance : float, optional
         Of :func:`boundary_f_score`.
+    folds : int, optional
+        Also tell what to expect on other images: image i belongs to fold ``i % folds``, and for each fold the whole
+        search is done on the others. What a search has tried on an image already is not computed again, so that this
+        costs about half of `folds` searches more. The parameters stay those of the search on all images.
     rng : int or Generator
         The same seed gives the same result.
     n_threads : int, optional
@@ -114,7 +122,8 @@ def tune(
     Raises
     ------
     ValueError
-        If numbers or shapes do not fit, a label is out of range, or optuna is needed and missing.
+        If numbers or shapes do not fit, a label is out of range, there are more folds than images, or optuna is
+        needed and missing.
 
     References
     ----------
@@ -136,26 +145,54 @@ def tune(
     _validate.choice(search, "search", SEARCHES)
     n_trials = _validate.as_count(budget, "budget", 1)
     score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, n_threads)
-    bar = progress_bar("tune", n_trials) if progress else None
+    n_folds = 0 if folds is None else _validate.as_count(folds, "folds", 2)
+    if n_folds > len(score.images):
+        raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
+    seed = rng if isinstance(rng, (int, np.integer)) else int(np.random.default_rng(rng).integers(2**63))
+    everyone = range(len(score.images))
+    bar = progress_bar("tune", n_trials * (1 + n_folds)) if progress else None
+    try:
+        history = _searched(score, everyone, n_trials, search, seed, bar)
+        chosen: dict[int, Mapping[str, Any]] = {}
+        for fold in range(n_folds):
+            others = [i for i in everyone if i % n_folds != fold]
+            best = _best(_searched(score, others, n_trials, search, seed, bar))
+            chosen.update({i: best.parameters for i in everyone if i % n_folds == fold})
+    finally:
+        if bar is not None:
+            bar.close()
+    best = _best(history)
+    return Tuned(
+        parameters=best.parameters,
+        score=best.score,
+        default_score=history[0].score,
+        unrefined_score=score.unrefined(),
+        history=tuple(history),
+        held_out_score=score.of_each(chosen) if chosen else None,
+    )
+
+
+def _best(history: list[Trial]) -> Trial:
+    return max(history, key=lambda trial: trial.score)
+
+
+def _searched(
+    score: _Score, members: Sequence[int], n_trials: int, search: str, seed: int | np.integer, bar: Any
+) -> list[Trial]:
+    """All trials of one search on some of the images; the first is the default preset."""
     history: list[Trial] = []
 
     def attempt(parameters: dict[str, Any]) -> float:
-        history.append(Trial(MappingProxyType(parameters), score(parameters)))
+        history.append(Trial(MappingProxyType(parameters), score.of_each(dict.fromkeys(members, parameters))))
         if bar is not None:
             bar.update()
         return history[-1].score
 
-    try:
-        for name in list(PRESETS)[:n_trials]:
-            attempt({"preset": name})
-        explore = _random if search == "random" else _tpe
-        explore(attempt, n_trials - len(history), history, score.unit, np.random.default_rng(rng))
-    finally:
-        if bar is not None:
-            bar.close()
-    best = max(history, key=lambda trial: trial.score)
-    default = next(trial.score for trial in history if trial.parameters.get("preset") == "default")
-    return Tuned(best.parameters, best.score, default, score.unrefined(), tuple(history))
+    for name in list(PRESETS)[:n_trials]:
+        attempt({"preset": name})
+    explore = _random if search == "random" else _tpe
+    explore(attempt, n_trials - len(history), score.unit, np.random.default_rng(seed))
+    return history
 
 
 class _Score:
@@ -188,24 +225,32 @@ class _Score:
         self.metric, self.ignore, self.tolerance, self.n_threads = metric, ignore_label, tolerance, n_threads
         self.unit = eight_bit_unit(self.images[0])
 
-    def __call__(self, parameters: Mapping[str, Any]) -> float:
-        pairs = zip(self.images, self.probabilities, strict=True)
-        return self._of([refine(image, p, n_threads=self.n_threads, **parameters) for image, p in pairs])
+        self._known: dict[tuple[int, frozenset[tuple[str, Any]]], Any] = {}
+
+    def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
+        """Of some images, given by number, each with parameters of its own."""
+        return self._joined([self._part(i, chosen) for i, chosen in parameters.items()])
 
     def unrefined(self) -> float:
         """Of the probabilities alone."""
-        return self._of([p.argmax(0) for p in self.probabilities])
+        return self._joined([self._compared(i, p.argmax(0)) for i, p in enumerate(self.probabilities)])
 
-    def _of(self, labels: list[np.ndarray]) -> float:
-        pairs = list(zip(labels, self.truths, strict=True))
+    def _part(self, i: int, parameters: Mapping[str, Any]) -> Any:
+        """What an image adds to the score; folds share most of these."""
+        key = i, frozenset(parameters.items())
+        if key not in self._known:
+            labels = refine(self.images[i], self.probabilities[i], n_threads=self.n_threads, **parameters)
+            self._known[key] = self._compared(i, labels)
+        return self._known[key]
+
+    def _compared(self, i: int, labels: np.ndarray) -> Any:
+        truth = self.truths[i]
         if self.metric == "miou":
-            counts = [confusion_matrix(x, truth, self.n_labels, ignore_label=self.ignore) for x, truth in pairs]
-            return scores_of(np.sum(counts, axis=0)).mean_iou
-        each = [
-            boundary_f_score(x, truth, self.n_labels, tolerance=self.tolerance, ignore_label=self.ignore)
-            for x, truth in pairs
-        ]
-        return float(np.mean(each))
+            return confusion_matrix(labels, truth, self.n_labels, ignore_label=self.ignore)
+        return boundary_f_score(labels, truth, self.n_labels, tolerance=self.tolerance, ignore_label=self.ignore)
+
+    def _joined(self, parts: list[Any]) -> float:
+        return scores_of(np.sum(parts, axis=0)).mean_iou if self.metric == "miou" else float(np.mean(parts))
 
 
 # --- the space ----------------------------------------------------------------------------------------------------
@@ -239,9 +284,7 @@ def _arguments(point: Mapping[str, float], unit: float) -> dict[str, Any]:
     return {**rounded, "max_iter": _ITERATIONS[int(point["longer"] >= 0.5)]}
 
 
-def _random(
-    attempt: Callable[[dict[str, Any]], float], n: int, history: list[Trial], unit: float, rng: np.random.Generator
-) -> None:
+def _random(attempt: Callable[[dict[str, Any]], float], n: int, unit: float, rng: np.random.Generator) -> None:
     best: dict[str, float] | None = None
     reached = -np.inf
     for i in range(n):
@@ -263,9 +306,7 @@ def _moved(value: float, ends: tuple[float, float], step: float, rng: np.random.
     return float(np.exp(np.clip(np.log(value) + rng.normal(0, step * (high - low)), low, high)))
 
 
-def _tpe(
-    attempt: Callable[[dict[str, Any]], float], n: int, history: list[Trial], unit: float, rng: np.random.Generator
-) -> None:
+def _tpe(attempt: Callable[[dict[str, Any]], float], n: int, unit: float, rng: np.random.Generator) -> None:
     try:
         import optuna
     except ImportError as failure:

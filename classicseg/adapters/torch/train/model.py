@@ -177,8 +177,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"no such file: {source}")
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as failure:  # zip, pickle and runtime errors of many kinds
-        raise InputError(f"{source} cannot be read as a file of PyTorch: {failure}") from failure
+    except Exception as failure:  # zip, pickle and runtime errors of many kinds; their texts advise to run code
+        raise InputError(
+            f"{source} cannot be read as a file of PyTorch: it is damaged, or holds more than tensors and plain values"
+        ) from failure
     if not isinstance(content, dict):
         raise InputTypeError(f"{source} must hold a dict, got {type(content).__name__}")
     return content
