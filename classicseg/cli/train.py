@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--lr", type=float, default=1e-3, help="default: %(default)s")
     parser.add_argument("--schedule", default="poly", help="poly, cosine or constant (default: %(default)s)")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="resize all images to this")
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("H", "W"), help="resize all images to this; new ones must be alike"
+    )
     parser.add_argument("--crop", type=int, nargs=2, metavar=("H", "W"), help="learn from random windows of this size")
     parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better score")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
