@@ -111,6 +111,7 @@ def main() -> None:
                 ),
             },
             options.rounds,
+            settle=True,
         )
         memory = {name: peak_memory(case, name) for name in ("pydensecrf2", "classicseg", "classicseg high")}
         row = {

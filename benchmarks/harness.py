@@ -21,11 +21,19 @@ RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("classicseg", "numpy", "numba", "scipy", "scikit-image", "pydensecrf2")
 
 
-def take_turns(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Wall seconds of every round; one round to warm up is not counted."""
+def take_turns(
+    contenders: Mapping[str, Callable[[], Any]], rounds: int, *, settle: bool = False
+) -> dict[str, list[float]]:
+    """Wall seconds of every round; one round to warm up is not counted.
+
+    With `settle` every contender runs once more before each run that counts: where they need much memory, whoever comes
+    after another pays for giving back the other's pages, which says nothing about either.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, call in contenders.items():
+            if settle and turn > 0:
+                call()
             start = time.perf_counter()
             call()
             if turn > 0:
