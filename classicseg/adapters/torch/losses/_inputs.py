@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from classicseg.adapters.torch import _checks
 from classicseg.errors import InputError, InputTypeError
@@ -87,8 +86,9 @@ class SegmentationLoss(nn.Module):
 
 def one_hot(labels: Tensor, valid: Tensor, like: Tensor) -> Tensor:
     """1 at the label of each pixel that counts, (B, L, N)."""
-    hot = F.one_hot(labels.flatten(1), like.shape[1]).movedim(-1, 1).to(like.dtype)
-    return hot * valid.flatten(1)[:, None]
+    flat = labels.flatten(1)[:, None]
+    hot = like.new_zeros(flat.shape[0], like.shape[1], flat.shape[2])
+    return hot.scatter_(1, flat, valid.flatten(1)[:, None].to(like.dtype))
 
 
 def reduce(values: Tensor, weights: Tensor, reduction: str) -> Tensor:

@@ -28,19 +28,22 @@ class _Overlap(SegmentationLoss):
         self.absent: str = _checks.choice(absent, "absent", ("skip", "count"))
 
     def regions(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities and one-hot labels, (groups, L, N); both are 0 where ignored."""
+        """Probabilities and one-hot labels, (B, L, N); both are 0 where ignored."""
         z, y, valid = self.check(logits, labels)
         hot = one_hot(y, valid, z)
-        p = z.flatten(2).softmax(1) * valid.flatten(1)[:, None]
-        if self.over == "batch":
-            p, hot = (x.transpose(0, 1).flatten(1)[None] for x in (p, hot))
-        return p, hot
+        p = z.flatten(2).softmax(1)
+        return p if bool(valid.all()) else p * valid.flatten(1)[:, None], hot
 
-    def average(self, losses: Tensor, hot: Tensor) -> Tensor:
+    def sums(self, values: Tensor) -> Tensor:
+        """Sums of (B, L, N) values over the pixels of a group, an image or the batch, (groups, L)."""
+        of_images = values.sum(2)
+        return of_images.sum(0, keepdim=True) if self.over == "batch" else of_images
+
+    def average(self, losses: Tensor, sizes: Tensor) -> Tensor:
         """Mean of losses (groups, L) over the classes that count, then over the groups that have any."""
-        weights = self.weights(hot).expand_as(losses)
+        weights = self.weights(sizes).expand_as(losses)
         if self.absent == "skip":
-            weights = weights * (hot.sum(2) > 0)
+            weights = weights * (sizes > 0)
         total = weights.sum(1)
         means = (weights * losses).sum(1) / total.clamp_min(torch.finfo(losses.dtype).tiny)
         return means.sum() / (total > 0).sum().clamp_min(1)
@@ -97,9 +100,9 @@ class TverskyLoss(_Overlap):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
         p, hot = self.regions(logits, labels)
-        both = (p * hot).sum(2)
-        wrong = self.alpha * (p.sum(2) - both) + self.beta * (hot.sum(2) - both)
-        return self.average(1 - ratio(both, both + wrong, self.smooth), hot)
+        both, size = self.sums(p * hot), self.sums(hot)
+        wrong = self.alpha * (self.sums(p) - both) + self.beta * (size - both)
+        return self.average(1 - ratio(both, both + wrong, self.smooth), size)
 
 
 class DiceLoss(_Overlap):
@@ -159,8 +162,8 @@ class DiceLoss(_Overlap):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
         p, hot = self.regions(logits, labels)
-        found = (p.square() if self.squared else p).sum(2)
-        return self.average(1 - ratio((p * hot).sum(2), (found + hot.sum(2)) / 2, self.smooth), hot)
+        found, size = self.sums(p.square() if self.squared else p), self.sums(hot)
+        return self.average(1 - ratio(self.sums(p * hot), (found + size) / 2, self.smooth), size)
 
 
 class GeneralizedDiceLoss(_Overlap):
@@ -203,9 +206,9 @@ class GeneralizedDiceLoss(_Overlap):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
         p, hot = self.regions(logits, labels)
-        size = hot.sum(2)
+        size = self.sums(hot)
         weights = self.weights(p) * (size > 0) / size.clamp_min(1).square()
-        both, either = (weights * (p * hot).sum(2)).sum(1), (weights * (p.sum(2) + size) / 2).sum(1)
+        both, either = (weights * self.sums(p * hot)).sum(1), (weights * (self.sums(p) + size) / 2).sum(1)
         present = weights.sum(1) > 0
         return ((1 - ratio(both, either, self.smooth * weights.sum(1))) * present).sum() / present.sum().clamp_min(1)
 
@@ -240,6 +243,8 @@ class LovaszSoftmax(_Overlap):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
         p, hot = self.regions(logits, labels)
+        if self.over == "batch":  # one group: all pixels of the batch are sorted together
+            p, hot = (x.transpose(0, 1).flatten(1)[None] for x in (p, hot))
         errors, order = (hot - p).abs().sort(2, descending=True)  # ignored pixels: errors of 0, last
         sorted_hot = hot.gather(2, order)
         # Jaccard loss if the k largest errors were the wrong pixels; its steps weigh the errors. Counts beyond 2^24
@@ -249,7 +254,7 @@ class LovaszSoftmax(_Overlap):
         added = (1 - sorted_hot).cumsum(2, dtype=torch.float64)
         jaccard = 1 - (size - missed) / (size + added).clamp_min(1)
         steps = torch.cat([jaccard[..., :1], jaccard.diff(dim=2)], 2).to(errors.dtype)
-        return self.average((errors * steps).sum(2), hot)
+        return self.average((errors * steps).sum(2), hot.sum(2))
 
 
 def ratio(numerator: Tensor, denominator: Tensor, smooth: float | Tensor) -> Tensor:
