@@ -108,6 +108,20 @@ def torch_cpu(document: Document) -> str:
     return table(rows)
 
 
+@shows("losses_speed")
+def losses_speed(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        others = {f"{name}, ms": row["ms"].get(name, "") for name in ("PyTorch", "MONAI", "kornia")}
+        mine = row["ms"]["classicseg"]
+        rows.append(
+            {"loss": row["loss"], "classicseg, ms": mine}
+            | others
+            | {"times faster than the best other": spread(row["times_faster_than_the_best_other"])}
+        )
+    return table(rows)
+
+
 @shows("quality")
 def quality(document: Document) -> str:
     rows = []
