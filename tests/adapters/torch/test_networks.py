@@ -264,12 +264,12 @@ def test_narrow_networks_learn(name):
     truth = torch.zeros(2, 64, 64, dtype=torch.long)
     truth[..., 32:] = 1
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
-    for _ in range(12):
+    for _ in range(20):
         loss = nn.functional.cross_entropy(network(image), truth)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert loss.item() < 0.45  # 0.7 at first
+    assert loss.item() < 0.3
 
 
 def test_batch_normalisation_of_a_single_value_is_refused():
