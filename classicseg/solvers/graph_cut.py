@@ -136,7 +136,6 @@ class GraphCut:
         self._energy = _with_unary(energy, energy.unary.copy())  # what the caller does to theirs must not matter
         self._grid = as_integers(self._energy)
         self._network = Network(energy.shape, energy.connectivity)
-        self._resumed = False
         self._network.fill(self._grid, _ZERO, _ONE)
 
     def set_unary(self, unary: ArrayLike, *, label_axis: int = 0) -> None:
@@ -178,8 +177,7 @@ class GraphCut:
         Result
         """
         watch = Watch("graph_cut", 1, callback, progress=False)
-        self._network.solve(self._threads, resumed=self._resumed)
-        self._resumed = True
+        self._network.solve(self._threads)
         return _result(watch, self._energy, self._grid, self._network)
 
 

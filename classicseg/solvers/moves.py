@@ -336,7 +336,7 @@ class _Moves:
         """Make the best choice between two labellings; if `test`, keep it only if it lowers the energy."""
         chosen = self._labels.copy()
         self._network.fill(self._grid, zero, one)
-        self._network.solve(1, resumed=True)
+        self._network.solve(1)
         if self._network.read(chosen, zero, one) == 0:
             return False
         if test:

@@ -247,13 +247,15 @@ def _grow_level(net, first, last, depth, other_limit, sign):  # type: ignore[no-
 
 
 @kernel
-def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
+def max_flow(sync, n_threads, g, first, last, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
     """Push a maximum flow; afterwards depth < 0 marks the pixels from which a deficit can still be reached.
 
     Parameters
     ----------
     sync : int64
         Of :func:`classicseg._jit.new_sync`; the search ends early, with a flow that is not maximal, if it says so.
+    n_threads : int
+        1.
     g : int32, flat
         Records; on return residual capacities and the excess that is left.
     first, last : int
