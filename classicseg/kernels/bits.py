@@ -10,6 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from classicseg._jit import inline
+from classicseg.kernels.simd import address_of, width_of
 
 NONE = np.uint64(0)
 _ONE = np.uint64(1)
@@ -33,6 +34,31 @@ def count_bits(typing: Any, word: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def positive(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """Which of the ``len(lanes)`` elements from ``array[offset]`` on are above 0: bit k for element k; 2, 4, 8, ..."""
+    width = width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = address_of(context, builder, signature.args[0], args[0], args[1], width)
+        values = builder.load(at, align=4)
+        found = builder.icmp_signed(">", values, ir.Constant(values.type, None))
+        return builder.zext(builder.bitcast(found, ir.IntType(width)), ir.IntType(64))
+
+    return types.uint64(array, types.intp, lanes), codegen
+
+
+@inline
+def transposed(word):  # type: ignore[no-untyped-def]
+    """The 8 bytes of a word as the rows of a matrix of bits, transposed: bit ``8 y + x`` goes to ``8 x + y``."""
+    change = (word ^ (word >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+    word ^= change ^ (change << np.uint64(7))
+    change = (word ^ (word >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+    word ^= change ^ (change << np.uint64(14))
+    change = (word ^ (word >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+    return word ^ change ^ (change << np.uint64(28))
 
 
 @inline

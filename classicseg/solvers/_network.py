@@ -8,8 +8,8 @@ from classicseg import _validate
 from classicseg._jit import aligned_zeros, new_sync, run, writable_alias
 from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import as_volume
-from classicseg.kernels.grid.maxflow import EXTRA, max_flow
-from classicseg.kernels.grid.network import fill, read_cut
+from classicseg.kernels.grid.maxflow import EXTRA, search_strips
+from classicseg.kernels.grid.network import fill, read_cut, read_sides
 from classicseg.solvers._integers import IntegerGrid
 from classicseg.solvers._tiles import push_in_waves
 
@@ -38,10 +38,11 @@ class Network:
         self.pairs = (0,) * len(self.steps)
         _, row, sheet, volume = self.frame
         self.g = _records((volume[0] + 2) * sheet)
+        self._side = np.empty(volume[0] * volume[1] * volume[2], np.uint8)
         self._axis = 0 if volume[0] > 1 else 1
 
     def solve(self, n_threads: int) -> None:
-        """Push a maximum flow: in waves, and if that takes too many of them, the rest by augmenting paths.
+        """Push a maximum flow.
 
         With several threads each strip of the grid gets a maximum flow of its own first, as if the edges between strips
         were not there. Which strips there are changes the flow, but not the cut, which is the same for every maximum
@@ -53,12 +54,18 @@ class Network:
             hidden = self._hide_edges(strips[1:-1])
             self._push(strips, n_threads)
             self._show_edges(strips[1:-1], hidden)
-        if not self._push(strips[[0, -1]], 1):
-            first, row, sheet, volume = self.frame
-            _search(self.g, first, first + (volume[0] - 1) * sheet + volume[1] * row, self.steps)
+        self._push(strips[[0, -1]], 1)
 
-    def _push(self, strips: np.ndarray, n_threads: int) -> bool:
-        return push_in_waves(self.g, self.frame, self.offsets, self.steps, strips, n_threads)
+    def _push(self, strips: np.ndarray, n_threads: int) -> None:
+        """In images in waves, and if that takes too many of them, the rest by augmenting paths; in volumes by those."""
+        first, row, sheet, volume = self.frame
+        image = len(self.shape) == 2
+        if image and push_in_waves(
+            self.g, first, row, volume[2], self.offsets, self.steps, strips, n_threads, self._side
+        ):
+            return
+        _search(self.g, first, row if volume[0] == 1 else sheet, strips, self.steps, n_threads)
+        read_sides(self.g, *self.frame, self._side, self.pairs)
 
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
         """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
@@ -67,7 +74,7 @@ class Network:
 
     def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
-        return int(read_cut(self.g, *self.frame, zero, one, labels, self.pairs))
+        return int(read_cut(self._side, zero, one, labels))
 
     def _layers(self) -> np.ndarray:
         """The records, (depth + 2, height + 2, width + 2, words)."""
@@ -120,14 +127,15 @@ class DoubledNetwork:
 
     def solve(self) -> None:
         """Push a maximum flow."""
-        _search(self.g, self.frame[0], self.frame[0] + 2 * self.far - 2 * (len(self.pairs) + EXTRA), self.steps)
+        strips = np.array([0, 2 * self.far // self.frame[1]])
+        _search(self.g, self.frame[0], self.frame[1], strips, self.steps, 1)
 
 
-def _search(g: np.ndarray, first: int, last: int, steps: np.ndarray) -> None:
-    """Push a maximum flow between records by augmenting paths."""
-    n = (last - first) // (steps.size + EXTRA) + 2
+def _search(g: np.ndarray, first: int, pitch: int, strips: np.ndarray, steps: np.ndarray, n_threads: int) -> None:
+    """Push a maximum flow inside each strip by augmenting paths."""
+    n = strips[-1] * (pitch // (steps.size + EXTRA))
     work = aligned_zeros(n, np.int32), aligned_zeros(2 * n, np.int32)
-    run(max_flow, 1, new_sync(0), g, first, last, steps, *work, (0,) * steps.size)
+    run(search_strips, n_threads, new_sync(1), g, first, pitch, strips, steps, *work, (0,) * steps.size)
 
 
 def _geometry(

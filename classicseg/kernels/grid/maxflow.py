@@ -23,7 +23,7 @@ import numpy as np
 
 from classicseg._jit import inline, kernel
 from classicseg.kernels.simd import pointer
-from classicseg.kernels.threads import aborted
+from classicseg.kernels.threads import aborted, claim
 
 EXTRA = 4
 """Words of a record besides the capacities."""
@@ -247,15 +247,13 @@ def _grow_level(net, first, last, depth, other_limit, sign):  # type: ignore[no-
 
 
 @kernel
-def max_flow(sync, n_threads, g, first, last, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
+def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
     """Push a maximum flow; afterwards depth < 0 marks the pixels from which a deficit can still be reached.
 
     Parameters
     ----------
     sync : int64
         Of :func:`classicseg._jit.new_sync`; the search ends early, with a flow that is not maximal, if it says so.
-    n_threads : int
-        1.
     g : int32, flat
         Records; on return residual capacities and the excess that is left.
     first, last : int
@@ -301,3 +299,20 @@ def max_flow(sync, n_threads, g, first, last, steps, buckets, queues, pairs):  #
         source_grows = source_depth == 1 or _waiting(net, 1) > 0
         sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
     return net.state[_ORPHANS]
+
+
+@kernel
+def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
+    """Push a maximum flow inside each strip of a grid, cut along its first axis.
+
+    `strips` holds the first slice (or row) of each, and their number; `pitch` is the distance of two. `buckets` and
+    `queues` have a number, and two, for each record of all slices (see `max_flow`).
+    """
+    words = len(pairs) + EXTRA
+    while True:
+        strip = claim(sync, 0)
+        if strip >= strips.size - 1:
+            break
+        begin, end = first + strips[strip] * pitch, first + strips[strip + 1] * pitch - 2 * words
+        low, n = strips[strip] * (pitch // words), (strips[strip + 1] - strips[strip]) * (pitch // words)
+        max_flow(sync, g, begin, end, steps, buckets[low : low + n], queues[2 * low : 2 * (low + n)], pairs)

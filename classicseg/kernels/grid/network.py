@@ -135,23 +135,30 @@ def change_excess(g, first, row, sheet, shape, old, new, pairs):  # type: ignore
 
 
 @kernel
-def read_cut(g, first, row, sheet, shape, zero, one, labels, pairs):  # type: ignore[no-untyped-def]
-    """Write the labels (int32, (n,)) that a cut stands for; returns how many pixels that changed.
-
-    Pixels in the tree of the sink take their label of `one`, others that of `zero` (see `fill`).
-    """
+def read_sides(g, first, row, sheet, shape, side, pairs):  # type: ignore[no-untyped-def]
+    """Write 1 for pixels in the tree of the sink, else 0 (uint8, (n,)), after a search for augmenting paths."""
     depth, height, width = shape
-    net, words = pointer(g), len(pairs) + EXTRA
-    out, zeros, ones = pointer(labels), pointer(zero), pointer(one)
-    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
-    pixel, changed = 0, 0
+    net, words, out, pixel = pointer(g), len(pairs) + EXTRA, pointer(side), 0
     for z in range(depth):
         for y in range(height):
             node = first + z * sheet + y * row + len(pairs) + 1
             for _ in range(width):
-                label = ones[each_one * pixel] if net[node] < 0 else zeros[each_zero * pixel]
-                changed += 1 if label != out[pixel] else 0
-                out[pixel] = label
+                out[pixel] = np.uint8(net[node] < 0)
                 node += words
                 pixel += 1
+
+
+@kernel
+def read_cut(side, zero, one, labels):  # type: ignore[no-untyped-def]
+    """Write the labels (int32, (n,)) that a cut stands for; returns how many pixels that changed.
+
+    Pixels on the side of the sink (`side`: 1) take their label of `one`, others that of `zero` (see `fill`).
+    """
+    out, zeros, ones = pointer(labels), pointer(zero), pointer(one)
+    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
+    changed = 0
+    for pixel in range(labels.size):
+        label = ones[each_one * pixel] if side[pixel] else zeros[each_zero * pixel]
+        changed += 1 if label != out[pixel] else 0
+        out[pixel] = label
     return changed

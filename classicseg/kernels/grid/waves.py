@@ -1,4 +1,4 @@
-"""Maximum flow on a grid in waves: excess runs downhill to the deficits, 64 pixels at a time.
+"""Maximum flow on an image in waves: excess runs downhill to the deficits, 64 pixels at a time.
 
 Goldberg, Tarjan, "A new approach to the maximum-flow problem", Journal of the ACM 35(4), 1988,
 doi:10.1145/48014.61051, with the distances of all pixels found anew for each wave ("global relabelling"; Cherkassky,
@@ -26,7 +26,7 @@ from collections import namedtuple
 import numpy as np
 
 from classicseg._jit import inline, kernel
-from classicseg.kernels.bits import NONE, bit, count_bits, first_bit, has_bit, without_first
+from classicseg.kernels.bits import NONE, bit, count_bits, first_bit, has_bit, positive, transposed, without_first
 from classicseg.kernels.grid.maxflow import EXTRA
 from classicseg.kernels.grid.tiles import SIDE, neighbours_in, note, note_around
 from classicseg.kernels.simd import pointer
@@ -41,6 +41,8 @@ LISTS = 5
 N_LEVELS = 2**15
 """Levels that a search can tell apart; beyond, it ends."""
 
+_BYTE = np.uint64(255)
+
 _NEAR = 4  # limit of the first waves
 _FEW = 3e-4  # of the pixels: so few with excess below the limit are not worth a wave
 _MOST = 16  # waves with one limit
@@ -52,7 +54,7 @@ _SHORES, _SPILLED, _ACTIVE, _STEPS, _STAMP = 0, 1, 2, 3, 4
 Net = namedtuple(
     "Net",
     "g steps inner jumps base rooms sinks sources dry front stamps listed shores around level_tiles level_bits starts "
-    "spilled state capacity origin row sheet n pairs",
+    "spilled state capacity row n pairs",
 )
 """What all parts share. Pointers, but for `capacity` and what follows it.
 
@@ -77,7 +79,7 @@ def _shore(net):  # type: ignore[no-untyped-def]
     kept, count = 0, 0
     for i in range(net.state[_SHORES]):
         t = np.int64(net.shores[i])
-        bits = net.dry[t] & _open(net, t, neighbours_in(net.sinks, t, net.row, net.sheet, net.pairs))
+        bits = net.dry[t] & _open(net, t, neighbours_in(net.sinks, t, net.row, net.pairs))
         net.listed[t] = np.int32(bits != NONE)
         if bits != NONE:
             net.shores[kept] = np.int32(t)
@@ -97,12 +99,12 @@ def _next_level(net, begin, end):  # type: ignore[no-untyped-def]
     n = np.int64(0)
     for i in range(begin, end):
         t = np.int64(net.level_tiles[i])
-        n = note_around(net.around, n, net.stamps, stamp, t, net.level_bits[i], net.row, net.sheet, net.pairs)
+        n = note_around(net.around, n, net.stamps, stamp, t, net.level_bits[i], net.row, net.pairs)
     net.state[_STEPS] += n
     count = end
     for i in range(n):
         t = np.int64(net.around[i])
-        bits = net.dry[t] & _open(net, t, neighbours_in(net.front, t, net.row, net.sheet, net.pairs))
+        bits = net.dry[t] & _open(net, t, neighbours_in(net.front, t, net.row, net.pairs))
         net.level_tiles[count] = np.int32(t)
         net.level_bits[count] = bits
         count += np.int64(bits != NONE)
@@ -192,7 +194,7 @@ def _run_down(net, n_levels):  # type: ignore[no-untyped-def]
             t = np.int64(net.level_tiles[i])
             moving = net.level_bits[i] & net.sources[t]
             if moving != NONE:
-                masks = neighbours_in(plane, t, net.row, net.sheet, net.pairs)
+                masks = neighbours_in(plane, t, net.row, net.pairs)
                 moving &= _open(net, t, masks)
                 while moving != NONE:
                     _drain(net, t, first_bit(moving), masks, level == 1)
@@ -202,7 +204,7 @@ def _run_down(net, n_levels):  # type: ignore[no-untyped-def]
     i = 0
     while i < net.state[_SPILLED]:
         t, b = net.spilled[i] >> 6, net.spilled[i] & 63
-        _drain(net, t, b, neighbours_in(net.sinks, t, net.row, net.sheet, net.pairs), True)
+        _drain(net, t, b, neighbours_in(net.sinks, t, net.row, net.pairs), True)
         i += 1
 
 
@@ -223,114 +225,120 @@ def _wave(net, limit):  # type: ignore[no-untyped-def]
 
 
 @inline
+def _tile_of(net, y, x):  # type: ignore[no-untyped-def]
+    return (y // SIDE + 1) * net.row + x // SIDE + 1
+
+
+@inline
 def _read_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def]
     """Set the bits of a tile that begins at a record and has so many rows and columns."""
-    words = len(net.pairs) + EXTRA
     for k in range(len(net.pairs)):
-        room = NONE
-        for y in range(height):
-            at = node + y * row + k
-            for x in range(width):
-                room |= np.uint64(net.g[at + x * words] > 0) << np.uint64(SIDE * y + x)
-        net.rooms[k * net.n + t] = room
+        net.rooms[k * net.n + t] = NONE
     sinks, sources, inside = NONE, NONE, NONE
     for y in range(height):
-        at = node + y * row + len(net.pairs)
-        for x in range(width):
-            excess, place = net.g[at + x * words], np.uint64(SIDE * y + x)
-            sinks |= np.uint64(excess < 0) << place
-            sources |= np.uint64(excess > 0) << place
-            inside |= np.uint64(1) << place
+        if width == SIDE:  # the usual case, with a length that the compiler knows
+            rooms, below, above = _read_row(net, node + y * row, SIDE)
+        else:
+            rooms, below, above = _read_row(net, node + y * row, width)
+        for k in range(len(net.pairs)):
+            net.rooms[k * net.n + t] |= (rooms >> np.uint64(SIDE * k) & _BYTE) << np.uint64(SIDE * y)
+        sinks |= below << np.uint64(SIDE * y)
+        sources |= above << np.uint64(SIDE * y)
+        inside |= (_BYTE >> np.uint64(SIDE - width)) << np.uint64(SIDE * y)
     net.sinks[t], net.sources[t], net.dry[t], net.front[t] = sinks, sources, inside & ~sinks, NONE
     net.base[t] = np.int32(node)
 
 
 @inline
-def _mark_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def]
-    """Give the pixels on the side of the sink the depth -1, others 0."""
-    words = len(net.pairs) + EXTRA
+def _read_row(net, node, width):  # type: ignore[no-untyped-def]
+    """Which edges have room (a byte for each direction), which excess is negative, and which positive."""
+    rooms, below, above = NONE, NONE, NONE
+    for x in range(width):
+        rooms |= positive(net.g, node, net.pairs) << np.uint64(SIDE * x)
+        excess = net.g[node + len(net.pairs)]
+        below |= np.uint64(excess < 0) << np.uint64(x)
+        above |= np.uint64(excess > 0) << np.uint64(x)
+        node += len(net.pairs) + EXTRA
+    return transposed(rooms), below, above
+
+
+@inline
+def _write_sides(net, t, side, pixel, image_width, height, width):  # type: ignore[no-untyped-def]
+    """Write 1 for the pixels of a tile that are on the side of the sink, else 0."""
     for y in range(height):
-        at = node + y * row + len(net.pairs) + 1
-        for x in range(width):
-            net.g[at + x * words] = np.int32(-1 if not has_bit(net.dry[t], SIDE * y + x) else 0)
+        dry = net.dry[t] >> np.uint64(SIDE * y)
+        if width == SIDE:
+            for x in range(SIDE):
+                side[pixel + x] = np.uint8(~dry >> np.uint64(x) & np.uint64(1))
+        else:
+            for x in range(width):
+                side[pixel + x] = np.uint8(~dry >> np.uint64(x) & np.uint64(1))
+        pixel += image_width
 
 
 @inline
-def _tile(net, z, y, x):  # type: ignore[no-untyped-def]
-    return net.origin + z * net.sheet + y * net.row + x
-
-
-@inline
-def _flow(sync, net, first, row, sheet, shape):  # type: ignore[no-untyped-def]
-    """All waves of a grid; returns whether the flow is maximal."""
-    depth, height, width = shape
-    rows, columns = (height + SIDE - 1) // SIDE, (width + SIDE - 1) // SIDE
-    for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                t = _tile(net, z, y, x)
-                node = first + z * sheet + y * SIDE * row + x * SIDE * (len(net.pairs) + EXTRA)
-                _read_tile(net, t, node, row, min(SIDE, height - y * SIDE), min(SIDE, width - x * SIDE))
-                net.state[_SHORES] = note(net.shores, net.state[_SHORES], net.listed, np.int32(1), t, True)
-    n_pixels = depth * height * width
+def _flow(sync, net, first, row, height, width, side):  # type: ignore[no-untyped-def]
+    """All waves of an image; returns whether the flow is maximal."""
+    for y in range(0, height, SIDE):
+        for x in range(0, width, SIDE):
+            t = _tile_of(net, y, x)
+            node = first + y * row + x * (len(net.pairs) + EXTRA)
+            _read_tile(net, t, node, row, min(SIDE, height - y), min(SIDE, width - x))
+            net.state[_SHORES] = note(net.shores, net.state[_SHORES], net.listed, np.int32(1), t, True)
+    few, most_steps = _FEW * height * width, _PATIENCE * height * width
     limit, waves, complete = _NEAR, 0, False
     while not complete or net.state[_ACTIVE] > 0:
-        if aborted(sync) or net.state[_STEPS] > _PATIENCE * n_pixels:
+        if aborted(sync) or net.state[_STEPS] > most_steps:
             return False
         complete = _wave(net, limit)
         waves += 1
-        if not complete and (waves == _MOST or net.state[_ACTIVE] <= _FEW * n_pixels):
+        if not complete and (waves == _MOST or net.state[_ACTIVE] <= few):
             if limit == N_LEVELS:
                 return False
             limit, waves = 2 * limit, 0
-    for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                t = _tile(net, z, y, x)
-                node = np.int64(net.base[t])
-                _mark_tile(net, t, node, row, min(SIDE, height - y * SIDE), min(SIDE, width - x * SIDE))
+    for y in range(0, height, SIDE):
+        for x in range(0, width, SIDE):
+            pixel = y * width + x
+            _write_sides(net, _tile_of(net, y, x), side, pixel, width, min(SIDE, height - y), min(SIDE, width - x))
     return True
 
 
 @kernel
-def wave_strips(sync, n_threads, g, first, row, sheet, shape, strips, steps, inner, jumps, frame, words, tiles, levels, level_bits, spilled, maximal, pairs):  # type: ignore[no-untyped-def]
-    """Push a maximum flow inside each strip of a grid, cut along its first axis.
+def wave_strips(sync, n_threads, g, first, row, width, strips, steps, inner, jumps, tile_row, words, tiles, levels, level_bits, spilled, side, maximal, pairs):  # type: ignore[no-untyped-def]
+    """Push a maximum flow inside each strip of some rows of an image.
 
     Parameters
     ----------
     sync : int64
         Of :func:`classicseg._jit.new_sync`, with one counter.
     g : int32, flat
-        Records, see :mod:`classicseg.kernels.grid.maxflow`. On return the residual network, and the depth of pixels is
-        -1 on the side of the sink, 0 on that of the source.
-    first, row, sheet : int
-        Offset of the first record; distances between rows and between slices.
-    shape : tuple
-        (depth, height, width).
+        Records, see :mod:`classicseg.kernels.grid.maxflow`; on return the residual network.
+    first, row, width : int
+        Offset of the first record, distance between rows, columns.
     strips : int64, (S + 1,)
-        First slice (or row, of an image) of each strip, and their number.
+        First row of each strip, and their number.
     steps : int64, (K,)
         Distances in `g` to the records of the neighbours.
     inner : int64, (64,)
         Distances in `g` of the pixels of a tile from its first.
     jumps : int64, (64 K,)
         Distances from place to place, for each direction and each pixel of a tile.
-    frame : tuple
-        First tile, distances between rows and between slices of tiles, and the number of tiles, of the largest strip.
+    tile_row : int
+        Distance between rows of tiles.
     words : uint64, (S, (K + SETS) n)
-        Zeros.
+        Zeros; n is at least one tile, two rows of tiles, and what the largest strip has.
     tiles : int32, (S, LISTS (n + 1))
         Zeros.
-    levels : int32, (S, c + 1 + N_LEVELS + 2), level_bits : uint64, (S, c + 1), spilled : int64, (S, c)
+    levels : int32, (S, c + 1 + N_LEVELS + 1), level_bits : uint64, (S, c + 1), spilled : int64, (S, c)
         Work space; c is at least 2 n.
+    side : uint8, (height * width,)
+        Set to 1 on the side of the sink, 0 on that of the source, in strips whose flow is maximal.
     maximal : uint8, (S,)
         Set to whether the flow of a strip is maximal: a search that is too long is left to another method.
     pairs : tuple
         K zeros.
     """
-    depth, height, width = shape
-    origin, tile_row, tile_sheet, n = frame
-    capacity = spilled.shape[1]
+    n, capacity = tiles.shape[1] // LISTS - 1, spilled.shape[1]
     while True:
         strip = claim(sync, 0)
         if strip >= strips.size - 1:
@@ -343,11 +351,7 @@ def wave_strips(sync, n_threads, g, first, row, sheet, shape, strips, steps, inn
             pointer(sets), pointer(sets[after:]), pointer(sets[after + n :]), pointer(sets[after + 2 * n :]),
             pointer(sets[after + 3 * n :]), pointer(lists), pointer(lists[n + 1 :]), pointer(lists[2 * (n + 1) :]),
             pointer(lists[3 * (n + 1) :]), pointer(own), pointer(level_bits[strip]), pointer(own[capacity + 1 :]),
-            pointer(spilled[strip]), pointer(state), capacity, origin, tile_row, tile_sheet, n, pairs,
+            pointer(spilled[strip]), pointer(state), capacity, tile_row, n, pairs,
         )  # fmt: skip
-        begin, length = strips[strip], strips[strip + 1] - strips[strip]
-        if depth > 1:
-            start, part = first + begin * sheet, (length, height, width)
-        else:
-            start, part = first + begin * row, (depth, length, width)
-        maximal[strip] = _flow(sync, net, start, row, sheet, part)
+        begin, end = strips[strip], strips[strip + 1]
+        maximal[strip] = _flow(sync, net, first + begin * row, row, end - begin, width, pointer(side[begin * width :]))
