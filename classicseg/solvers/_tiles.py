@@ -7,7 +7,7 @@ import numpy as np
 from classicseg._jit import new_sync, run
 from classicseg.kernels.grid.maxflow import EXTRA
 from classicseg.kernels.grid.tiles import SIDE
-from classicseg.kernels.grid.waves import LISTS, N_LEVELS, SETS, wave_strips
+from classicseg.kernels.grid.waves import LISTS, SETS, wave_strips
 
 
 def push_in_waves(
@@ -32,15 +32,15 @@ def push_in_waves(
     n = (-(-height // SIDE) + 2) * tile_row + 2
     y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
     inner = y * row + x * (steps.size + EXTRA)
-    capacity = 2 * n + height * width // 4
+    capacity = n + height * width // 2
     maximal = np.zeros(n_strips, np.uint8)
     run(
         wave_strips, n_threads, new_sync(1), g, first, row, width, strips, steps, inner, _jumps(offsets, tile_row),
         tile_row,
         np.zeros((n_strips, (steps.size + SETS) * n), np.uint64),
-        np.zeros((n_strips, LISTS * (n + 1)), np.int32),
-        np.empty((n_strips, capacity + N_LEVELS + 2), np.int32),
-        np.empty((n_strips, capacity + 1), np.uint64),
+        np.zeros((n_strips, LISTS * n), np.int32),
+        np.empty((n_strips, capacity), np.int32),
+        np.empty((n_strips, capacity), np.uint64),
         np.empty((n_strips, capacity), np.int64),
         side, maximal, (0,) * steps.size,
     )  # fmt: skip

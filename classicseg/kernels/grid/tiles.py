@@ -9,14 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline
-from classicseg.kernels.bits import NONE
 
 SIDE = 8
 
 _LEFT = np.uint64(0x0101010101010101)  # the pixels of a tile whose neighbours to the left are in the next one
 _RIGHT = np.uint64(0x8080808080808080)
-_TOP = np.uint64(0xFF)
-_BOTTOM = np.uint64(0xFF << 56)
 _ONE, _SEVEN, _EIGHT, _LAST_ROW = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(56)
 
 
@@ -56,26 +53,48 @@ def neighbours_in(plane, t, row, pairs):  # type: ignore[no-untyped-def]
 
 
 @inline
-def note(tiles, n, stamps, stamp, t, wanted):  # type: ignore[no-untyped-def]
-    """Append a tile to a list if it is wanted and not there; returns the length. Without a branch, which would fail."""
-    new = wanted and stamps[t] != stamp
-    tiles[n] = np.int32(t)
-    stamps[t] = stamp if new else stamps[t]
-    return n + new
+def moved(bits, dy, dx):  # type: ignore[no-untyped-def]
+    """Pixels of a tile whose neighbour at a distance of dy rows and dx columns is one of `bits`, in the same tile."""
+    if dx > 0:
+        bits = (bits >> _ONE) & ~_RIGHT
+    elif dx < 0:
+        bits = (bits << _ONE) & ~_LEFT
+    if dy > 0:
+        return bits >> _EIGHT
+    return bits << _EIGHT if dy < 0 else bits
 
 
 @inline
-def note_around(tiles, n, stamps, stamp, t, bits, row, pairs):  # type: ignore[no-untyped-def]
-    """Append the tiles that hold neighbours of some pixels of tile t; returns the length of the list."""
-    left, right, top, bottom = bits & _LEFT, bits & _RIGHT, bits & _TOP, bits & _BOTTOM
-    n = note(tiles, n, stamps, stamp, t, True)
-    n = note(tiles, n, stamps, stamp, t - 1, left != NONE)
-    n = note(tiles, n, stamps, stamp, t + 1, right != NONE)
-    n = note(tiles, n, stamps, stamp, t - row, top != NONE)
-    n = note(tiles, n, stamps, stamp, t + row, bottom != NONE)
-    if len(pairs) == 8:
-        n = note(tiles, n, stamps, stamp, t - row - 1, left & top != NONE)
-        n = note(tiles, n, stamps, stamp, t - row + 1, right & top != NONE)
-        n = note(tiles, n, stamps, stamp, t + row - 1, left & bottom != NONE)
-        n = note(tiles, n, stamps, stamp, t + row + 1, right & bottom != NONE)
-    return n
+def neighbours_within(bits, pairs):  # type: ignore[no-untyped-def]
+    """For each direction the pixels of a tile whose neighbour there is one of `bits`, in the same tile."""
+    right, left = moved(bits, 0, 1), moved(bits, 0, -1)
+    below, above = moved(bits, 1, 0), moved(bits, -1, 0)
+    if len(pairs) == 4:
+        return right, left, below, above
+    below_right, above_left = moved(bits, 1, 1), moved(bits, -1, -1)
+    below_left, above_right = moved(bits, 1, -1), moved(bits, -1, 1)
+    return right, left, below, above, below_right, above_left, below_left, above_right
+
+
+@inline
+def at_left(bits):  # type: ignore[no-untyped-def]
+    """The first column of a tile, where it lies for the tile on its left: on its last column, to be moved by a row."""
+    return (bits << _SEVEN) & _RIGHT
+
+
+@inline
+def at_right(bits):  # type: ignore[no-untyped-def]
+    """The last column of a tile, on the first of the tile on its right."""
+    return (bits >> _SEVEN) & _LEFT
+
+
+@inline
+def at_top(bits):  # type: ignore[no-untyped-def]
+    """The first row of a tile, on the last of the tile above."""
+    return bits << _LAST_ROW
+
+
+@inline
+def at_bottom(bits):  # type: ignore[no-untyped-def]
+    """The last row of a tile, on the first of the tile below."""
+    return bits >> _LAST_ROW

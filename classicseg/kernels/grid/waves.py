@@ -5,15 +5,17 @@ doi:10.1145/48014.61051, with the distances of all pixels found anew for each wa
 Goldberg, "On implementing the push-relabel method for the maximum flow problem", Algorithmica 19, 1997,
 doi:10.1007/PL00009180). A wave has two halves:
 
-1. Breadth-first search from all deficits, against the residual edges, up to a limit. Pixels are bits of words (see
-   :mod:`classicseg.kernels.grid.tiles`), so that a step of the search takes a few instructions for a tile of 64 of
-   them. It leaves a list of levels: tiles, and which of their pixels have that distance.
-2. From the farthest level to the nearest, pixels with excess push it over all edges that lead one level down. What
-   arrives at a deficit and is not used up there goes on to deficits beside it.
+1. A search from all deficits, against the residual edges, up to a limit. Pixels are bits of words, a tile of 64 (see
+   :mod:`classicseg.kernels.grid.tiles`), so that a step takes a few instructions for a whole tile. A tile is searched
+   as far as it goes before its neighbours are. What is found is kept as a list of steps: a tile, and the pixels that
+   were reached. So distances are not those of the shortest paths, but in their order all paths lead downhill.
+2. From the last step to the first, pixels with excess push it to neighbours that were reached before them. What arrives
+   at a deficit and is not used up there goes on to deficits beside it.
 
-Excess that gets stuck waits for the next wave, whose distances know which edges are full. The limit begins low and is
-doubled when little excess is left below it: most of it finds a deficit near by. Excess is never brought back; what
-cannot reach a deficit stays where it is, and the cut is between the pixels that the last search reached and the rest.
+Excess that gets stuck waits for the next wave, whose search knows which edges are full. At least one unit arrives with
+each wave: the excess of lowest rank finds its edges as the search saw them. The limit begins low and is doubled when
+little excess is left below it: most of it finds a deficit near by. Excess is never brought back; what cannot reach a
+deficit stays where it is, and the cut is between the pixels that the last search reached and the rest.
 
 The residual network is in the records of :mod:`classicseg.kernels.grid.maxflow`; the sets of bits only say which of
 its numbers are positive.
@@ -28,7 +30,16 @@ import numpy as np
 from classicseg._jit import inline, kernel
 from classicseg.kernels.bits import NONE, bit, count_bits, first_bit, has_bit, positive, transposed, without_first
 from classicseg.kernels.grid.maxflow import EXTRA
-from classicseg.kernels.grid.tiles import SIDE, neighbours_in, note, note_around
+from classicseg.kernels.grid.tiles import (
+    SIDE,
+    at_bottom,
+    at_left,
+    at_right,
+    at_top,
+    moved,
+    neighbours_in,
+    neighbours_within,
+)
 from classicseg.kernels.simd import pointer
 from classicseg.kernels.threads import aborted, claim
 
@@ -36,37 +47,35 @@ SETS = 4
 """Sets of pixels besides the residual edges."""
 
 LISTS = 5
-"""Numbers that are kept for each tile; there must be room for one tile more."""
+"""Numbers that are kept for each tile."""
 
-N_LEVELS = 2**15
-"""Levels that a search can tell apart; beyond, it ends."""
+_BYTE, _ONE = np.uint64(255), np.uint64(1)
 
-_BYTE = np.uint64(255)
-
-_NEAR = 4  # limit of the first waves
 _FEW = 3e-4  # of the pixels: so few with excess below the limit are not worth a wave
-_MOST = 16  # waves with one limit
-_PATIENCE = 40  # steps of a tile for each pixel; then the search for augmenting paths takes over
+_MOST = 32  # waves with one limit
+_PATIENCE = 40  # steps for each pixel; then the search for augmenting paths takes over
 
-# Words of the state: tiles beside deficits, pixels whose excess spilled, pixels with excess below the limit, steps.
-_SHORES, _SPILLED, _ACTIVE, _STEPS, _STAMP = 0, 1, 2, 3, 4
+# Words of the state: tiles beside deficits, tiles to be searched, pixels whose excess spilled, pixels with excess that
+# were reached, steps of all waves.
+_SHORES, _WAITING, _SPILLED, _ACTIVE, _STEPS = 0, 1, 2, 3, 4
 
 Net = namedtuple(
     "Net",
-    "g steps inner jumps base rooms sinks sources dry front stamps listed shores around level_tiles level_bits starts "
-    "spilled state capacity row n pairs",
+    "g steps inner jumps base rooms low sources dry entering listed shores now next step_tiles step_bits spilled state "
+    "capacity row n pairs",
 )
 """What all parts share. Pointers, but for `capacity` and what follows it.
 
-`rooms` holds the residual edges, one set for each direction; `sinks` pixels with a deficit, `sources` those with an
-excess, `dry` those that the search has not reached and that have no deficit, `front` one level. A place is a tile times
-64 plus the bit; `jumps` leads from place to place, `base` and `inner` from places to records.
+`rooms` holds the residual edges, one set for each direction; `low` pixels with a deficit and, during a wave, those of
+lower rank; `sources` pixels with an excess, `dry` those that have no deficit and were not reached, `entering` those by
+which the search is to enter a tile. A place is a tile times 64 plus the bit; `jumps` leads from place to place, `base`
+and `inner` from places to records.
 """
 
 
 @inline
 def _open(net, t, masks):  # type: ignore[no-untyped-def]
-    """Keep of the pixels whose neighbour in each direction is in a set those with a residual edge there, in any."""
+    """The pixels of a tile that have, in some direction, a neighbour in a set (the mask) and a residual edge to it."""
     found = NONE
     for k in range(len(net.pairs)):
         found |= masks[k] & net.rooms[k * net.n + t]
@@ -74,72 +83,110 @@ def _open(net, t, masks):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _shore(net):  # type: ignore[no-untyped-def]
-    """Level 1: pixels with a residual edge to a deficit. Returns how many tiles it has."""
-    kept, count = 0, 0
-    for i in range(net.state[_SHORES]):
-        t = np.int64(net.shores[i])
-        bits = net.dry[t] & _open(net, t, neighbours_in(net.sinks, t, net.row, net.pairs))
-        net.listed[t] = np.int32(bits != NONE)
-        if bits != NONE:
-            net.shores[kept] = np.int32(t)
-            kept += 1
-            net.level_tiles[count] = np.int32(t)
-            net.level_bits[count] = bits
-            count += 1
-    net.state[_SHORES] = kept
-    return count
+def _list_shore(net, t):  # type: ignore[no-untyped-def]
+    if net.listed[t] == 0:
+        net.listed[t] = np.int32(1)
+        net.shores[net.state[_SHORES]] = np.int32(t)
+        net.state[_SHORES] += 1
 
 
 @inline
-def _next_level(net, begin, end):  # type: ignore[no-untyped-def]
-    """Append the level behind the one that is the front; returns the end of the list."""
-    stamp = np.int32(net.state[_STAMP] + 1)
-    net.state[_STAMP] = stamp
-    n = np.int64(0)
-    for i in range(begin, end):
-        t = np.int64(net.level_tiles[i])
-        n = note_around(net.around, n, net.stamps, stamp, t, net.level_bits[i], net.row, net.pairs)
-    net.state[_STEPS] += n
-    count = end
-    for i in range(n):
-        t = np.int64(net.around[i])
-        bits = net.dry[t] & _open(net, t, neighbours_in(net.front, t, net.row, net.pairs))
-        net.level_tiles[count] = np.int32(t)
-        net.level_bits[count] = bits
-        count += np.int64(bits != NONE)
-    return count
+def _enter(net, t, bits):  # type: ignore[no-untyped-def]
+    """Let the search go on from some pixels of a tile."""
+    bits &= net.dry[t]
+    if bits != NONE:
+        if net.entering[t] == NONE:
+            net.next[net.state[_WAITING]] = np.int32(t)
+            net.state[_WAITING] += 1
+        net.entering[t] |= bits
+
+
+@inline
+def _enter_shores(net):  # type: ignore[no-untyped-def]
+    """Begin with the pixels that have a residual edge to a deficit."""
+    kept = 0
+    for i in range(net.state[_SHORES]):
+        t = np.int64(net.shores[i])
+        bits = net.dry[t] & _open(net, t, neighbours_in(net.low, t, net.row, net.pairs))
+        _enter(net, t, bits)
+        net.listed[t] = np.int32(bits != NONE)
+        net.shores[kept] = np.int32(t)
+        kept += np.int64(bits != NONE)
+    net.state[_SHORES] = kept
+
+
+@inline
+def _flood(net, t, count):  # type: ignore[no-untyped-def]
+    """Search a tile, and append the steps to the list; returns its length and what was reached."""
+    bits, dry, reached = net.entering[t], net.dry[t], NONE
+    while bits != NONE:
+        net.step_tiles[count] = np.int32(t)
+        net.step_bits[count] = bits
+        count += 1
+        reached |= bits
+        dry &= ~bits
+        bits = dry & _open(net, t, neighbours_within(bits, net.pairs))
+    net.entering[t] = NONE
+    net.dry[t] = dry
+    net.low[t] |= reached
+    return count, reached
+
+
+@inline
+def _room(net, k, t):  # type: ignore[no-untyped-def]
+    return net.rooms[k * net.n + t]
+
+
+@inline
+def _leave(net, t, bits):  # type: ignore[no-untyped-def]
+    """Let the search go on from some pixels of a tile in the tiles around it."""
+    left, right, top, bottom = at_left(bits), at_right(bits), at_top(bits), at_bottom(bits)
+    above, below = t - net.row, t + net.row
+    to_left, to_right = left & _room(net, 0, t - 1), right & _room(net, 1, t + 1)
+    to_top, to_bottom = top & _room(net, 2, above), bottom & _room(net, 3, below)
+    if len(net.pairs) == 8:
+        to_left |= moved(left, 1, 0) & _room(net, 4, t - 1) | moved(left, -1, 0) & _room(net, 7, t - 1)
+        to_right |= moved(right, -1, 0) & _room(net, 5, t + 1) | moved(right, 1, 0) & _room(net, 6, t + 1)
+        to_top |= moved(top, 0, 1) & _room(net, 4, above) | moved(top, 0, -1) & _room(net, 6, above)
+        to_bottom |= moved(bottom, 0, -1) & _room(net, 5, below) | moved(bottom, 0, 1) & _room(net, 7, below)
+        _enter(net, above - 1, at_left(top) & _room(net, 4, above - 1))
+        _enter(net, below + 1, at_right(bottom) & _room(net, 5, below + 1))
+        _enter(net, above + 1, at_right(top) & _room(net, 6, above + 1))
+        _enter(net, below - 1, at_left(bottom) & _room(net, 7, below - 1))
+    _enter(net, t - 1, to_left)
+    _enter(net, t + 1, to_right)
+    _enter(net, above, to_top)
+    _enter(net, below, to_bottom)
 
 
 @inline
 def _search(net, limit):  # type: ignore[no-untyped-def]
-    """Find the distances. Returns the number of levels, and whether there is none beyond the last."""
-    begin, end = np.int64(0), _shore(net)
-    level, active = 0, 0
-    net.starts[0] = 0
-    while end > begin:
-        level += 1
-        net.starts[level] = np.int32(end)
-        for i in range(begin, end):
-            t, bits = np.int64(net.level_tiles[i]), net.level_bits[i]
-            net.dry[t] &= ~bits
-            net.front[t] = bits
-            active += count_bits(bits & net.sources[t])
-        count = end
-        stops = level == limit or end + net.n >= net.capacity
-        if not stops:
-            count = _next_level(net, begin, end)
-        for i in range(begin, end):
-            net.front[np.int64(net.level_tiles[i])] = NONE
-        if stops:
-            break
-        begin, end = end, count
-    net.state[_ACTIVE] = active
-    return level, end == begin
+    """Search so many tiles far, as long as there is room. Returns the number of steps, and whether there are no more."""
+    net.state[_WAITING], net.state[_ACTIVE] = 0, 0
+    _enter_shores(net)
+    count, far, full = 0, 0, False
+    while net.state[_WAITING] > 0 and far < limit:
+        n = net.state[_WAITING]
+        net.state[_WAITING] = 0
+        for i in range(n):
+            net.now[i] = net.next[i]
+        for i in range(n):
+            t = np.int64(net.now[i])
+            if count + SIDE * SIDE > net.capacity:
+                net.entering[t], full = NONE, True
+                continue
+            count, reached = _flood(net, t, count)
+            net.state[_ACTIVE] += count_bits(reached & net.sources[t])
+            _leave(net, t, reached)
+        far += 1
+    for i in range(net.state[_WAITING]):
+        net.entering[np.int64(net.next[i])] = NONE
+    net.state[_STEPS] += count
+    return count, net.state[_WAITING] == 0 and not full
 
 
 @inline
-def _push(net, node, place, k, excess, downhill_is_sink):  # type: ignore[no-untyped-def]
+def _push(net, node, place, k, excess):  # type: ignore[no-untyped-def]
     """Push as much of the excess as fits over the edge in direction k; returns how much that is."""
     g, at = net.g, len(net.pairs)
     t, b = place >> 6, place & 63
@@ -156,72 +203,50 @@ def _push(net, node, place, k, excess, downhill_is_sink):  # type: ignore[no-unt
     after = before + flow
     g[other + at] = np.int32(after)
     if before < 0 and after >= 0:
-        net.sinks[t2] &= ~bit2
+        net.low[t2] &= ~bit2
         net.dry[t2] |= bit2
-        net.state[_SHORES] = note(net.shores, net.state[_SHORES], net.listed, np.int32(1), t2, True)
-    if after > 0:
-        net.sources[t2] |= bit2
-        if downhill_is_sink and before <= 0 and net.state[_SPILLED] < net.capacity:
+        _list_shore(net, t2)
+        if after > 0 and net.state[_SPILLED] < net.capacity:
             net.spilled[net.state[_SPILLED]] = there
             net.state[_SPILLED] += 1
+    if after > 0:
+        net.sources[t2] |= bit2
     return flow
 
 
 @inline
-def _drain(net, t, b, masks, downhill_is_sink):  # type: ignore[no-untyped-def]
-    """Push the excess of a pixel to the neighbours that are in a set."""
+def _drain(net, t, b, masks):  # type: ignore[no-untyped-def]
+    """Push the excess of a pixel to neighbours of lower rank."""
     node = np.int64(net.base[t]) + net.inner[b]
     excess = net.g[node + len(net.pairs)]
     for k in range(len(net.pairs)):
         if excess > 0 and has_bit(masks[k] & net.rooms[k * net.n + t], b):
-            excess -= _push(net, node, 64 * t + b, np.int64(k), excess, downhill_is_sink)
+            excess -= _push(net, node, 64 * t + b, np.int64(k), excess)
     net.g[node + len(net.pairs)] = np.int32(excess)
     if excess == 0:
         net.sources[t] &= ~bit(b)
 
 
 @inline
-def _run_down(net, n_levels):  # type: ignore[no-untyped-def]
-    """Push what excess there is from level to level, the farthest first."""
+def _run_down(net, count):  # type: ignore[no-untyped-def]
+    """Push what excess there is along the steps, the last first, and forget them."""
     net.state[_SPILLED] = 0
-    for level in range(n_levels, 0, -1):
-        begin, end = net.starts[level - 1], net.starts[level]
-        below = net.starts[level - 2] if level > 1 else begin
-        for i in range(below, begin):
-            net.front[np.int64(net.level_tiles[i])] = net.level_bits[i]
-        plane = net.front if level > 1 else net.sinks
-        for i in range(begin, end):
-            t = np.int64(net.level_tiles[i])
-            moving = net.level_bits[i] & net.sources[t]
-            if moving != NONE:
-                masks = neighbours_in(plane, t, net.row, net.pairs)
-                moving &= _open(net, t, masks)
-                while moving != NONE:
-                    _drain(net, t, first_bit(moving), masks, level == 1)
-                    moving = without_first(moving)
-        for i in range(below, begin):
-            net.front[np.int64(net.level_tiles[i])] = NONE
+    for i in range(count - 1, -1, -1):
+        t, bits = np.int64(net.step_tiles[i]), net.step_bits[i]
+        net.low[t] &= ~bits
+        net.dry[t] |= bits
+        moving = bits & net.sources[t]
+        if moving != NONE:
+            masks = neighbours_in(net.low, t, net.row, net.pairs)
+            moving &= _open(net, t, masks)
+            while moving != NONE:
+                _drain(net, t, first_bit(moving), masks)
+                moving = without_first(moving)
     i = 0
     while i < net.state[_SPILLED]:
         t, b = net.spilled[i] >> 6, net.spilled[i] & 63
-        _drain(net, t, b, neighbours_in(net.sinks, t, net.row, net.pairs), True)
+        _drain(net, t, b, neighbours_in(net.low, t, net.row, net.pairs))
         i += 1
-
-
-@inline
-def _wave(net, limit):  # type: ignore[no-untyped-def]
-    """Search and push. Returns whether the search found all that can reach a deficit.
-
-    If it did, and no excess among it, the flow is maximal, and `dry` is left without what was reached.
-    """
-    n_levels, complete = _search(net, limit)
-    if complete and net.state[_ACTIVE] == 0:
-        return complete
-    if net.state[_ACTIVE] > 0:
-        _run_down(net, n_levels)
-    for i in range(net.starts[n_levels]):
-        net.dry[np.int64(net.level_tiles[i])] |= net.level_bits[i]
-    return complete
 
 
 @inline
@@ -245,7 +270,7 @@ def _read_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def
         sinks |= below << np.uint64(SIDE * y)
         sources |= above << np.uint64(SIDE * y)
         inside |= (_BYTE >> np.uint64(SIDE - width)) << np.uint64(SIDE * y)
-    net.sinks[t], net.sources[t], net.dry[t], net.front[t] = sinks, sources, inside & ~sinks, NONE
+    net.low[t], net.sources[t], net.dry[t], net.entering[t] = sinks, sources, inside & ~sinks, NONE
     net.base[t] = np.int32(node)
 
 
@@ -284,17 +309,18 @@ def _flow(sync, net, first, row, height, width, side):  # type: ignore[no-untype
             t = _tile_of(net, y, x)
             node = first + y * row + x * (len(net.pairs) + EXTRA)
             _read_tile(net, t, node, row, min(SIDE, height - y), min(SIDE, width - x))
-            net.state[_SHORES] = note(net.shores, net.state[_SHORES], net.listed, np.int32(1), t, True)
+            _list_shore(net, t)
     few, most_steps = _FEW * height * width, _PATIENCE * height * width
-    limit, waves, complete = _NEAR, 0, False
-    while not complete or net.state[_ACTIVE] > 0:
+    limit, waves = 1, 0
+    while True:
+        count, complete = _search(net, limit)
+        if complete and net.state[_ACTIVE] == 0:
+            break
         if aborted(sync) or net.state[_STEPS] > most_steps:
             return False
-        complete = _wave(net, limit)
+        _run_down(net, count)
         waves += 1
         if not complete and (waves == _MOST or net.state[_ACTIVE] <= few):
-            if limit == N_LEVELS:
-                return False
             limit, waves = 2 * limit, 0
     for y in range(0, height, SIDE):
         for x in range(0, width, SIDE):
@@ -304,7 +330,27 @@ def _flow(sync, net, first, row, height, width, side):  # type: ignore[no-untype
 
 
 @kernel
-def wave_strips(sync, n_threads, g, first, row, width, strips, steps, inner, jumps, tile_row, words, tiles, levels, level_bits, spilled, side, maximal, pairs):  # type: ignore[no-untyped-def]
+def wave_strips(
+    sync,
+    n_threads,
+    g,
+    first,
+    row,
+    width,
+    strips,
+    steps,
+    inner,
+    jumps,
+    tile_row,
+    words,
+    tiles,
+    step_tiles,
+    step_bits,
+    spilled,
+    side,
+    maximal,
+    pairs,
+):  # type: ignore[no-untyped-def]
     """Push a maximum flow inside each strip of some rows of an image.
 
     Parameters
@@ -327,10 +373,10 @@ def wave_strips(sync, n_threads, g, first, row, width, strips, steps, inner, jum
         Distance between rows of tiles.
     words : uint64, (S, (K + SETS) n)
         Zeros; n is at least one tile, two rows of tiles, and what the largest strip has.
-    tiles : int32, (S, LISTS (n + 1))
+    tiles : int32, (S, LISTS n)
         Zeros.
-    levels : int32, (S, c + 1 + N_LEVELS + 1), level_bits : uint64, (S, c + 1), spilled : int64, (S, c)
-        Work space; c is at least 2 n.
+    step_tiles : int32, step_bits : uint64, spilled : int64, (S, c) each
+        Work space.
     side : uint8, (height * width,)
         Set to 1 on the side of the sink, 0 on that of the source, in strips whose flow is maximal.
     maximal : uint8, (S,)
@@ -338,20 +384,20 @@ def wave_strips(sync, n_threads, g, first, row, width, strips, steps, inner, jum
     pairs : tuple
         K zeros.
     """
-    n, capacity = tiles.shape[1] // LISTS - 1, spilled.shape[1]
+    n, capacity = tiles.shape[1] // LISTS, spilled.shape[1]
     while True:
         strip = claim(sync, 0)
         if strip >= strips.size - 1:
             break
-        sets, lists, own = words[strip], tiles[strip], levels[strip]
-        after = len(pairs) * n
+        lists, sets, after = tiles[strip], words[strip], len(pairs) * n
         state = np.zeros(8, np.int64)
         net = Net(
-            pointer(g), pointer(steps), pointer(inner), pointer(jumps), pointer(lists[4 * (n + 1) :]),
+            pointer(g), pointer(steps), pointer(inner), pointer(jumps), pointer(lists),
             pointer(sets), pointer(sets[after:]), pointer(sets[after + n :]), pointer(sets[after + 2 * n :]),
-            pointer(sets[after + 3 * n :]), pointer(lists), pointer(lists[n + 1 :]), pointer(lists[2 * (n + 1) :]),
-            pointer(lists[3 * (n + 1) :]), pointer(own), pointer(level_bits[strip]), pointer(own[capacity + 1 :]),
-            pointer(spilled[strip]), pointer(state), capacity, tile_row, n, pairs,
+            pointer(sets[after + 3 * n :]), pointer(lists[n:]), pointer(lists[2 * n :]), pointer(lists[3 * n :]),
+            pointer(lists[4 * n :]), pointer(step_tiles[strip]), pointer(step_bits[strip]), pointer(spilled[strip]),
+            pointer(state), capacity, tile_row, n, pairs,
         )  # fmt: skip
         begin, end = strips[strip], strips[strip + 1]
-        maximal[strip] = _flow(sync, net, first + begin * row, row, end - begin, width, pointer(side[begin * width :]))
+        own = pointer(side[begin * width :])
+        maximal[strip] = _flow(sync, net, first + begin * row, row, end - begin, width, own)
