@@ -11,7 +11,7 @@ from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.grid.maxflow import EXTRA, search_strips
 from classicseg.kernels.grid.network import fill, read_cut, read_sides
 from classicseg.solvers._integers import IntegerGrid
-from classicseg.solvers._tiles import push_in_waves
+from classicseg.solvers._tiles import cut_in_waves
 
 _STRIP_PIXELS = 60_000  # smaller strips do not pay for the second search
 _MOST_STRIPS = 4  # nor do many: their borders hold flow back
@@ -36,35 +36,26 @@ class Network:
         self.shape = shape
         self.frame, self.offsets, self.steps = _geometry(shape, connectivity, 2)
         self.pairs = (0,) * len(self.steps)
-        _, row, sheet, volume = self.frame
+        _, _, sheet, volume = self.frame
         self.g = _records((volume[0] + 2) * sheet)
         self._side = np.empty(volume[0] * volume[1] * volume[2], np.uint8)
         self._axis = 0 if volume[0] > 1 else 1
 
     def solve(self, n_threads: int) -> None:
-        """Push a maximum flow.
+        """Push a maximum flow: on images in waves, elsewhere, and should that take too many, by augmenting paths.
 
-        With several threads each strip of the grid gets a maximum flow of its own first, as if the edges between strips
-        were not there. Which strips there are changes the flow, but not the cut, which is the same for every maximum
-        flow. (Liu, Sun, "Parallel graph-cuts by adaptive bottom-up merging", CVPR 2010,
-        doi:10.1109/CVPR.2010.5539898.)
+        For those, too, each thread pushes a maximum flow in a strip of its own first (see
+        :mod:`classicseg.kernels.grid.image_cut`).
         """
-        strips = self._strips(n_threads)
+        if len(self.shape) == 2 and cut_in_waves(self.g, self.frame, self.offsets, self.steps, n_threads, self._side):
+            return
+        first, row, sheet, volume = self.frame
+        strips, pitch = self._strips(n_threads), row if volume[0] == 1 else sheet
         if len(strips) > 2:
             hidden = self._hide_edges(strips[1:-1])
-            self._push(strips, n_threads)
+            _search(self.g, first, pitch, strips, self.steps, n_threads)
             self._show_edges(strips[1:-1], hidden)
-        self._push(strips[[0, -1]], 1)
-
-    def _push(self, strips: np.ndarray, n_threads: int) -> None:
-        """In images in waves, and if that takes too many of them, the rest by augmenting paths; in volumes by those."""
-        first, row, sheet, volume = self.frame
-        image = len(self.shape) == 2
-        if image and push_in_waves(
-            self.g, first, row, volume[2], self.offsets, self.steps, strips, n_threads, self._side
-        ):
-            return
-        _search(self.g, first, row if volume[0] == 1 else sheet, strips, self.steps, n_threads)
+        _search(self.g, first, pitch, strips[[0, -1]], self.steps, 1)
         read_sides(self.g, *self.frame, self._side, self.pairs)
 
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:

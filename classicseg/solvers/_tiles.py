@@ -1,50 +1,57 @@
-"""Memory for :mod:`classicseg.kernels.grid.waves`, and where tiles of pixels lie in it."""
+"""Memory for :mod:`classicseg.kernels.grid.image_cut`, and where tiles of pixels lie in it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from classicseg._jit import new_sync, run
+from classicseg._jit import aligned_zeros, new_sync, run
+from classicseg.kernels.grid.image_cut import LISTS, TILES, Space, cut_image
 from classicseg.kernels.grid.maxflow import EXTRA
 from classicseg.kernels.grid.tiles import SIDE
-from classicseg.kernels.grid.waves import LISTS, SETS, wave_strips
+from classicseg.kernels.grid.waves import SETS
+
+_STRIP_PIXELS = 60_000  # threads do not pay for smaller strips
 
 
-def push_in_waves(
-    g: np.ndarray, first: int, row: int, width: int, offsets: np.ndarray, steps: np.ndarray, strips: np.ndarray,
+def cut_in_waves(
+    g: np.ndarray, frame: tuple[int, int, int, tuple[int, ...]], offsets: np.ndarray, steps: np.ndarray,
     n_threads: int, side: np.ndarray,
 ) -> bool:  # fmt: skip
-    """Push a maximum flow inside each strip of some rows of an image; returns whether it is maximal in all.
+    """Push a maximum flow on an image; returns whether it is one, or would take too long this way.
 
     Parameters
     ----------
-    g, first, row, offsets, steps
-        Records of a :class:`classicseg.solvers._network.Network`.
-    width : int
-    strips : ndarray, (S + 1,), int64
-        First row of each strip, and their number.
+    g, frame, offsets, steps
+        Those of a :class:`classicseg.solvers._network.Network`.
     n_threads : int
     side : ndarray, (n,), uint8
-        Set to 1 on the side of the sink, 0 on that of the source, if it is.
+        Set to 1 on the side of the sink, 0 on that of the source.
     """
-    n_strips, height = len(strips) - 1, int(np.diff(strips).max())
-    tile_row = -(-width // SIDE) + 1
-    n = (-(-height // SIDE) + 2) * tile_row + 2
+    first, row, _, (_, height, width) = frame
+    rows, tile_row = -(-height // SIDE), -(-width // SIDE) + 1
+    n_strips = max(1, min(n_threads, rows, height * width // _STRIP_PIXELS))
+    strips = np.linspace(0, rows, n_strips + 1).astype(np.int64)
+    n = (rows + 2) * tile_row + 2
     y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
-    inner = y * row + x * (steps.size + EXTRA)
     capacity = n + height * width // 2
-    maximal = np.zeros(n_strips, np.uint8)
+    space = Space(
+        steps=steps,
+        inner=y * row + x * (steps.size + EXTRA),
+        jumps=_jumps(offsets, tile_row),
+        words=aligned_zeros((steps.size + SETS) * n, np.uint64),
+        tiles=np.zeros(TILES * n, np.int32),
+        lists=np.empty((n_strips, LISTS * n), np.int32),
+        step_tiles=np.empty((n_strips, capacity), np.int32),
+        step_bits=np.empty((n_strips, capacity), np.uint64),
+        spilled=np.empty((n_strips, capacity), np.int64),
+        states=np.zeros((n_strips, 8), np.int64),
+    )
+    maximal = np.zeros(1, np.uint8)
     run(
-        wave_strips, n_threads, new_sync(1), g, first, row, width, strips, steps, inner, _jumps(offsets, tile_row),
-        tile_row,
-        np.zeros((n_strips, (steps.size + SETS) * n), np.uint64),
-        np.zeros((n_strips, LISTS * n), np.int32),
-        np.empty((n_strips, capacity), np.int32),
-        np.empty((n_strips, capacity), np.uint64),
-        np.empty((n_strips, capacity), np.int64),
-        side, maximal, (0,) * steps.size,
+        cut_image, n_strips, new_sync(3), g, first, row, height, width, strips, tile_row, space, side, maximal,
+        (0,) * steps.size,
     )  # fmt: skip
-    return bool(maximal.all())
+    return bool(maximal[0])
 
 
 def _jumps(offsets: np.ndarray, row: int) -> np.ndarray:

@@ -14,6 +14,7 @@ SIDE = 8
 
 _LEFT = np.uint64(0x0101010101010101)  # the pixels of a tile whose neighbours to the left are in the next one
 _RIGHT = np.uint64(0x8080808080808080)
+TOP, BOTTOM = np.uint64(0xFF), np.uint64(0xFF << 56)
 _ONE, _SEVEN, _EIGHT, _LAST_ROW = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(56)
 
 

@@ -27,9 +27,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
-from classicseg.kernels.bits import NONE, bit, count_bits, first_bit, has_bit, positive, transposed, without_first
-from classicseg.kernels.grid.maxflow import EXTRA
+from classicseg._jit import inline
+from classicseg.kernels.bits import NONE, bit, count_bits, first_bit, without_first
 from classicseg.kernels.grid.tiles import (
     SIDE,
     at_bottom,
@@ -40,16 +39,12 @@ from classicseg.kernels.grid.tiles import (
     neighbours_in,
     neighbours_within,
 )
-from classicseg.kernels.simd import pointer
-from classicseg.kernels.threads import aborted, claim
+from classicseg.kernels.threads import aborted
 
 SETS = 4
 """Sets of pixels besides the residual edges."""
 
-LISTS = 5
-"""Numbers that are kept for each tile."""
-
-_BYTE, _ONE = np.uint64(255), np.uint64(1)
+_ONE = np.uint64(1)
 
 _FEW = 3e-4  # of the pixels: so few with excess below the limit are not worth a wave
 _MOST = 32  # waves with one limit
@@ -57,7 +52,7 @@ _PATIENCE = 40  # steps for each pixel; then the search for augmenting paths tak
 
 # Words of the state: tiles beside deficits, tiles to be searched, pixels whose excess spilled, pixels with excess that
 # were reached, steps of all waves.
-_SHORES, _WAITING, _SPILLED, _ACTIVE, _STEPS = 0, 1, 2, 3, 4
+SHORES, _WAITING, _SPILLED, _ACTIVE, _STEPS = 0, 1, 2, 3, 4
 
 Net = namedtuple(
     "Net",
@@ -83,11 +78,12 @@ def _open(net, t, masks):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _list_shore(net, t):  # type: ignore[no-untyped-def]
+def list_shore(net, t):  # type: ignore[no-untyped-def]
+    """Let searches look for pixels beside a deficit in a tile."""
     if net.listed[t] == 0:
         net.listed[t] = np.int32(1)
-        net.shores[net.state[_SHORES]] = np.int32(t)
-        net.state[_SHORES] += 1
+        net.shores[net.state[SHORES]] = np.int32(t)
+        net.state[SHORES] += 1
 
 
 @inline
@@ -105,14 +101,14 @@ def _enter(net, t, bits):  # type: ignore[no-untyped-def]
 def _enter_shores(net):  # type: ignore[no-untyped-def]
     """Begin with the pixels that have a residual edge to a deficit."""
     kept = 0
-    for i in range(net.state[_SHORES]):
+    for i in range(net.state[SHORES]):
         t = np.int64(net.shores[i])
         bits = net.dry[t] & _open(net, t, neighbours_in(net.low, t, net.row, net.pairs))
         _enter(net, t, bits)
         net.listed[t] = np.int32(bits != NONE)
         net.shores[kept] = np.int32(t)
         kept += np.int64(bits != NONE)
-    net.state[_SHORES] = kept
+    net.state[SHORES] = kept
 
 
 @inline
@@ -161,7 +157,7 @@ def _leave(net, t, bits):  # type: ignore[no-untyped-def]
 
 @inline
 def _search(net, limit):  # type: ignore[no-untyped-def]
-    """Search so many tiles far, as long as there is room. Returns the number of steps, and whether there are no more."""
+    """Search so many tiles far, while there is room. Returns the number of steps, and whether there are no more."""
     net.state[_WAITING], net.state[_ACTIVE] = 0, 0
     _enter_shores(net)
     count, far, full = 0, 0, False
@@ -205,7 +201,7 @@ def _push(net, node, place, k, excess):  # type: ignore[no-untyped-def]
     if before < 0 and after >= 0:
         net.low[t2] &= ~bit2
         net.dry[t2] |= bit2
-        _list_shore(net, t2)
+        list_shore(net, t2)
         if after > 0 and net.state[_SPILLED] < net.capacity:
             net.spilled[net.state[_SPILLED]] = there
             net.state[_SPILLED] += 1
@@ -219,16 +215,19 @@ def _drain(net, t, b, masks):  # type: ignore[no-untyped-def]
     """Push the excess of a pixel to neighbours of lower rank."""
     node = np.int64(net.base[t]) + net.inner[b]
     excess = net.g[node + len(net.pairs)]
+    ways = NONE
     for k in range(len(net.pairs)):
-        if excess > 0 and has_bit(masks[k] & net.rooms[k * net.n + t], b):
-            excess -= _push(net, node, 64 * t + b, np.int64(k), excess)
+        ways |= ((masks[k] & net.rooms[k * net.n + t]) >> np.uint64(b) & _ONE) << np.uint64(k)
+    while ways != NONE and excess > 0:
+        excess -= _push(net, node, 64 * t + b, first_bit(ways), excess)
+        ways = without_first(ways)
     net.g[node + len(net.pairs)] = np.int32(excess)
     if excess == 0:
         net.sources[t] &= ~bit(b)
 
 
 @inline
-def _run_down(net, count):  # type: ignore[no-untyped-def]
+def run_down(net, count):  # type: ignore[no-untyped-def]
     """Push what excess there is along the steps, the last first, and forget them."""
     net.state[_SPILLED] = 0
     for i in range(count - 1, -1, -1):
@@ -250,154 +249,21 @@ def _run_down(net, count):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _tile_of(net, y, x):  # type: ignore[no-untyped-def]
-    return (y // SIDE + 1) * net.row + x // SIDE + 1
+def flow_in_waves(sync, net, n_pixels):  # type: ignore[no-untyped-def]
+    """Push a maximum flow between the pixels of all tiles that may lie beside a deficit, and those that lead there.
 
-
-@inline
-def _read_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def]
-    """Set the bits of a tile that begins at a record and has so many rows and columns."""
-    for k in range(len(net.pairs)):
-        net.rooms[k * net.n + t] = NONE
-    sinks, sources, inside = NONE, NONE, NONE
-    for y in range(height):
-        if width == SIDE:  # the usual case, with a length that the compiler knows
-            rooms, below, above = _read_row(net, node + y * row, SIDE)
-        else:
-            rooms, below, above = _read_row(net, node + y * row, width)
-        for k in range(len(net.pairs)):
-            net.rooms[k * net.n + t] |= (rooms >> np.uint64(SIDE * k) & _BYTE) << np.uint64(SIDE * y)
-        sinks |= below << np.uint64(SIDE * y)
-        sources |= above << np.uint64(SIDE * y)
-        inside |= (_BYTE >> np.uint64(SIDE - width)) << np.uint64(SIDE * y)
-    net.low[t], net.sources[t], net.dry[t], net.entering[t] = sinks, sources, inside & ~sinks, NONE
-    net.base[t] = np.int32(node)
-
-
-@inline
-def _read_row(net, node, width):  # type: ignore[no-untyped-def]
-    """Which edges have room (a byte for each direction), which excess is negative, and which positive."""
-    rooms, below, above = NONE, NONE, NONE
-    for x in range(width):
-        rooms |= positive(net.g, node, net.pairs) << np.uint64(SIDE * x)
-        excess = net.g[node + len(net.pairs)]
-        below |= np.uint64(excess < 0) << np.uint64(x)
-        above |= np.uint64(excess > 0) << np.uint64(x)
-        node += len(net.pairs) + EXTRA
-    return transposed(rooms), below, above
-
-
-@inline
-def _write_sides(net, t, side, pixel, image_width, height, width):  # type: ignore[no-untyped-def]
-    """Write 1 for the pixels of a tile that are on the side of the sink, else 0."""
-    for y in range(height):
-        dry = net.dry[t] >> np.uint64(SIDE * y)
-        if width == SIDE:
-            for x in range(SIDE):
-                side[pixel + x] = np.uint8(~dry >> np.uint64(x) & np.uint64(1))
-        else:
-            for x in range(width):
-                side[pixel + x] = np.uint8(~dry >> np.uint64(x) & np.uint64(1))
-        pixel += image_width
-
-
-@inline
-def _flow(sync, net, first, row, height, width, side):  # type: ignore[no-untyped-def]
-    """All waves of an image; returns whether the flow is maximal."""
-    for y in range(0, height, SIDE):
-        for x in range(0, width, SIDE):
-            t = _tile_of(net, y, x)
-            node = first + y * row + x * (len(net.pairs) + EXTRA)
-            _read_tile(net, t, node, row, min(SIDE, height - y), min(SIDE, width - x))
-            _list_shore(net, t)
-    few, most_steps = _FEW * height * width, _PATIENCE * height * width
+    Returns whether the flow is maximal, and the number of steps of the last search. If it is, `dry` is left without the
+    pixels on the side of the sink.
+    """
+    few, most_steps = _FEW * n_pixels, _PATIENCE * n_pixels
     limit, waves = 1, 0
-    while True:
+    net.state[_STEPS] = 0
+    while net.state[_STEPS] <= most_steps and not aborted(sync):
         count, complete = _search(net, limit)
         if complete and net.state[_ACTIVE] == 0:
-            break
-        if aborted(sync) or net.state[_STEPS] > most_steps:
-            return False
-        _run_down(net, count)
+            return True, count
+        run_down(net, count)
         waves += 1
         if not complete and (waves == _MOST or net.state[_ACTIVE] <= few):
             limit, waves = 2 * limit, 0
-    for y in range(0, height, SIDE):
-        for x in range(0, width, SIDE):
-            pixel = y * width + x
-            _write_sides(net, _tile_of(net, y, x), side, pixel, width, min(SIDE, height - y), min(SIDE, width - x))
-    return True
-
-
-@kernel
-def wave_strips(
-    sync,
-    n_threads,
-    g,
-    first,
-    row,
-    width,
-    strips,
-    steps,
-    inner,
-    jumps,
-    tile_row,
-    words,
-    tiles,
-    step_tiles,
-    step_bits,
-    spilled,
-    side,
-    maximal,
-    pairs,
-):  # type: ignore[no-untyped-def]
-    """Push a maximum flow inside each strip of some rows of an image.
-
-    Parameters
-    ----------
-    sync : int64
-        Of :func:`classicseg._jit.new_sync`, with one counter.
-    g : int32, flat
-        Records, see :mod:`classicseg.kernels.grid.maxflow`; on return the residual network.
-    first, row, width : int
-        Offset of the first record, distance between rows, columns.
-    strips : int64, (S + 1,)
-        First row of each strip, and their number.
-    steps : int64, (K,)
-        Distances in `g` to the records of the neighbours.
-    inner : int64, (64,)
-        Distances in `g` of the pixels of a tile from its first.
-    jumps : int64, (64 K,)
-        Distances from place to place, for each direction and each pixel of a tile.
-    tile_row : int
-        Distance between rows of tiles.
-    words : uint64, (S, (K + SETS) n)
-        Zeros; n is at least one tile, two rows of tiles, and what the largest strip has.
-    tiles : int32, (S, LISTS n)
-        Zeros.
-    step_tiles : int32, step_bits : uint64, spilled : int64, (S, c) each
-        Work space.
-    side : uint8, (height * width,)
-        Set to 1 on the side of the sink, 0 on that of the source, in strips whose flow is maximal.
-    maximal : uint8, (S,)
-        Set to whether the flow of a strip is maximal: a search that is too long is left to another method.
-    pairs : tuple
-        K zeros.
-    """
-    n, capacity = tiles.shape[1] // LISTS, spilled.shape[1]
-    while True:
-        strip = claim(sync, 0)
-        if strip >= strips.size - 1:
-            break
-        lists, sets, after = tiles[strip], words[strip], len(pairs) * n
-        state = np.zeros(8, np.int64)
-        net = Net(
-            pointer(g), pointer(steps), pointer(inner), pointer(jumps), pointer(lists),
-            pointer(sets), pointer(sets[after:]), pointer(sets[after + n :]), pointer(sets[after + 2 * n :]),
-            pointer(sets[after + 3 * n :]), pointer(lists[n:]), pointer(lists[2 * n :]), pointer(lists[3 * n :]),
-            pointer(lists[4 * n :]), pointer(step_tiles[strip]), pointer(step_bits[strip]), pointer(spilled[strip]),
-            pointer(state), capacity, tile_row, n, pairs,
-        )  # fmt: skip
-        begin, end = strips[strip], strips[strip + 1]
-        own = pointer(side[begin * width :])
-        maximal[strip] = _flow(sync, net, first + begin * row, row, end - begin, width, own)
+    return False, 0
