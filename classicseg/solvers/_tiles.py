@@ -11,6 +11,8 @@ from classicseg.kernels.grid.tiles import SIDE
 from classicseg.kernels.grid.waves import SETS
 
 _STRIP_PIXELS = 60_000  # threads do not pay for smaller strips
+_PATIENCE = 40  # steps for each pixel; hard images take about 8
+_SMALL = 2**16  # there is room for a step for each pixel of an image so small, and for every fourth of others
 
 
 def cut_in_waves(
@@ -33,7 +35,7 @@ def cut_in_waves(
     strips = np.linspace(0, rows, n_strips + 1).astype(np.int64)
     n = (rows + 2) * tile_row + 2
     y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
-    capacity = n + height * width // 2
+    capacity = SIDE * SIDE + max(height * width // 4, min(height * width, _SMALL))
     space = Space(
         steps=steps,
         inner=y * row + x * (steps.size + EXTRA),
@@ -48,7 +50,8 @@ def cut_in_waves(
     )
     maximal = np.zeros(1, np.uint8)
     run(
-        cut_image, n_strips, new_sync(3), g, first, row, height, width, strips, tile_row, space, side, maximal,
+        cut_image, n_strips, new_sync(3), g, first, row, height, width, strips, tile_row, space, _PATIENCE, side,
+        maximal,
         (0,) * steps.size,
     )  # fmt: skip
     return bool(maximal[0])

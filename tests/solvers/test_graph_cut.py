@@ -7,7 +7,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 import classicseg as cs
 from classicseg.reference.max_flow import Graph
-from classicseg.solvers import _network
+from classicseg.solvers import _network, _tiles
 from tests.solvers.grids import CONNECTIVITIES, edges_of, minimum_of, random_grid
 
 
@@ -67,9 +67,65 @@ def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, conne
     crf = random_grid(np.random.default_rng(n_threads), shape, connectivity, largest=20, noise=40)
     alone = cs.minimize(crf, "graph_cut", n_threads=1)
     monkeypatch.setattr(_network, "_STRIP_PIXELS", 100)
+    monkeypatch.setattr(_tiles, "_STRIP_PIXELS", 100)
     together = cs.minimize(crf, "graph_cut", n_threads=n_threads)
     assert alone.energy == scipy_minimum(crf)
     np.testing.assert_array_equal(alone.labels, together.labels)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    connectivity=st.sampled_from([4, 8]),
+    seed=st.integers(0, 2**32 - 1),
+    full=st.floats(0, 1),
+    n_threads=st.integers(1, 3),
+)
+def test_images_of_any_size_equal_scipy(shape, connectivity, seed, full, n_threads):
+    rng = np.random.default_rng(seed)
+    crf = random_grid(rng, shape, connectivity, noise=rng.integers(1, 60))
+    weights = {name: w * (rng.random(w.shape) < full) for name, w in crf.weights.items()}
+    unary = crf.unary * (rng.random(shape) < full)
+    crf = cs.GridCRF(unary, cs.Potts(1), weights, connectivity=connectivity)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_tiles, "_STRIP_PIXELS", 50)
+        result = cs.minimize(crf, "graph_cut", n_threads=n_threads)
+    assert result.energy == scipy_minimum(crf)
+    excess, edges, _ = as_flow(crf)
+    graph = Graph(excess.tolist(), edges)
+    graph.max_flow()
+    assert result.labels.reshape(-1).tolist() == list(map(int, graph.reaches_sink()))
+
+
+def maze(n):
+    """A path of 2n^2 pixels, there and back along every other row: deficit at one end, excess at the other."""
+    free = np.zeros((2 * n - 1, n), bool)
+    free[::2] = True
+    free[1::4, -1] = free[3::4, 0] = True
+    weights = {"right": free[:, 1:] & free[:, :-1], "down": free[1:] & free[:-1]}
+    unary = np.zeros((2, *free.shape), np.int64)
+    unary[1, 0, 0] = 7  # rather 0
+    unary[0, -1, 0 if n % 2 == 0 else -1] = 5  # rather 1
+    return cs.GridCRF(unary, cs.Potts(1), {name: 3 * w.astype(np.int64) for name, w in weights.items()})
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_flow_finds_its_way_through_a_maze(monkeypatch, n_threads):
+    monkeypatch.setattr(_tiles, "_STRIP_PIXELS", 500)
+    crf = maze(41)
+    result = cs.minimize(crf, "graph_cut", n_threads=n_threads)
+    assert result.energy == scipy_minimum(crf) == 3
+
+
+@pytest.mark.parametrize("setting", ["_PATIENCE", "_SMALL"])
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_what_waves_leave_is_found_by_augmenting_paths(monkeypatch, setting, connectivity):
+    crf = random_grid(np.random.default_rng(4), (50, 60), connectivity, largest=30)
+    usual = cs.minimize(crf, "graph_cut")
+    monkeypatch.setattr(_tiles, setting, 0)
+    other = cs.minimize(crf, "graph_cut")
+    assert usual.energy == other.energy
+    np.testing.assert_array_equal(usual.labels, other.labels)
 
 
 def test_of_equal_labellings_that_with_fewest_pixels_of_label_1_is_returned():

@@ -134,7 +134,7 @@ def _net(g, space, tile_row, i, pairs):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, space, side, maximal, pairs):  # type: ignore[no-untyped-def]
+def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, space, patience, side, maximal, pairs):  # type: ignore[no-untyped-def]
     """Push a maximum flow.
 
     Parameters
@@ -150,10 +150,12 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
     tile_row : int
         Distance between rows of tiles.
     space : Space
+    patience : int
+        How many steps for each pixel searches may take.
     side : uint8, (height * width,)
         Set to 1 on the side of the sink, 0 on that of the source, if the flow is maximal.
     maximal : uint8, (1,)
-        Set to whether it is: a search that is too long is left to another method.
+        Set to whether it is.
     pairs : tuple
         K zeros, 4 or 8.
     """
@@ -169,7 +171,7 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
                 _hide_edges(net, strips[i], width, True)
             if i < n_strips - 1:
                 _hide_edges(net, strips[i + 1] - 1, width, False)
-            _, count = flow_in_waves(sync, net, (strips[i + 1] - strips[i]) * SIDE * width)
+            _, count = flow_in_waves(sync, net, (strips[i + 1] - strips[i]) * SIDE * width, patience)
             run_down(net, count)  # there is nothing to push: it forgets what was reached
     barrier(sync, n_threads)
     if claim(sync, 1) == 0:
@@ -179,7 +181,7 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
                 net.shores[net.state[SHORES]] = space.lists[i, j]
                 net.state[SHORES] += 1
             _read_tiles(net, first, row, height, width, strips[i] - 1, strips[i] + 1)
-        found, _ = flow_in_waves(sync, net, height * width)
+        found, _ = flow_in_waves(sync, net, height * width, patience)
         maximal[0] = found
     barrier(sync, n_threads)
     while True:

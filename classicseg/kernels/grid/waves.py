@@ -48,7 +48,7 @@ _ONE = np.uint64(1)
 
 _FEW = 3e-4  # of the pixels: so few with excess below the limit are not worth a wave
 _MOST = 32  # waves with one limit
-_PATIENCE = 40  # steps for each pixel; then the search for augmenting paths takes over
+_FARTHEST = 2**40
 
 # Words of the state: tiles beside deficits, tiles to be searched, pixels whose excess spilled, pixels with excess that
 # were reached, steps of all waves.
@@ -249,21 +249,21 @@ def run_down(net, count):  # type: ignore[no-untyped-def]
 
 
 @inline
-def flow_in_waves(sync, net, n_pixels):  # type: ignore[no-untyped-def]
-    """Push a maximum flow between the pixels of all tiles that may lie beside a deficit, and those that lead there.
+def flow_in_waves(sync, net, n_pixels, patience):  # type: ignore[no-untyped-def]
+    """Push a maximum flow between the tiles that are listed as shores.
 
     Returns whether the flow is maximal, and the number of steps of the last search. If it is, `dry` is left without the
-    pixels on the side of the sink.
+    pixels on the side of the sink. It is not if the searches need more than `patience` steps for each pixel.
     """
-    few, most_steps = _FEW * n_pixels, _PATIENCE * n_pixels
+    few = _FEW * n_pixels
     limit, waves = 1, 0
     net.state[_STEPS] = 0
-    while net.state[_STEPS] <= most_steps and not aborted(sync):
+    while net.state[_STEPS] <= patience * n_pixels and not aborted(sync):
         count, complete = _search(net, limit)
-        if complete and net.state[_ACTIVE] == 0:
+        if net.state[_ACTIVE] == 0 and complete:
             return True, count
         run_down(net, count)
         waves += 1
         if not complete and (waves == _MOST or net.state[_ACTIVE] <= few):
-            limit, waves = 2 * limit, 0
+            limit, waves = min(2 * limit, _FARTHEST), 0
     return False, 0
