@@ -41,7 +41,8 @@ class LovaszSoftmax(Overlap):
         z, y, valid = self.check_flat(logits, labels)
         size = self.grouped(sizes(y, valid, z.shape[1])).to(z.dtype)
         wanted = (size > 0) | (self.absent == "count")
-        values, slopes = extension(z, y, valid, wanted.tolist(), needs_slopes=z.requires_grad and torch.is_grad_enabled())
+        learned = z.requires_grad and torch.is_grad_enabled()
+        values, slopes = extension(z, y, valid, wanted.tolist(), needs_slopes=learned)
         return self.average(linear_in_probabilities(z, slopes, values), size)
 
 
