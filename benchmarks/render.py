@@ -122,6 +122,21 @@ def losses_speed(document: Document) -> str:
     return table(rows)
 
 
+@shows("networks_speed")
+def networks_speed(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        other = row["other"]
+        figures: Row = {"network": row["network"], "images": row["images"], "twin": other}
+        figures["parameters, ours and the twin's"] = " / ".join(f"{n:,}" for n in row["parameters"].values())
+        for what in ("forward", "forward and backward"):
+            ms = row[what]["ms"]
+            figures[f"{what}, ms, ours / the twin's"] = f"{ms['classicseg']:g} / {ms[other]:g}"
+            figures[f"{what}: times faster"] = spread(row[what]["times_faster"])
+        rows.append(figures)
+    return table(rows)
+
+
 @shows("quality")
 def quality(document: Document) -> str:
     rows = []

@@ -1,6 +1,7 @@
 """Compare label pictures with the truth: mean IoU, IoU of each class, boundary F and trimap IoU.
 
-Pictures of the same name are compared. With a model instead of label pictures, it is run on the images of the folder.
+Pictures of the same name are compared. With a model instead of label pictures, it is run on the images of the folder,
+resized as in its training; its labels are compared in the size of the images.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="from classicseg train; needs PyTorch")
     parser.add_argument("--data", type=Path, help="with --model: folder as for classicseg train")
     parser.add_argument("--split", help="with --model: which split of the folder")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="with --model: as in its training")
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
@@ -124,7 +124,7 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Pairs]:
     if options.crf is not None:
         find(options.crf)
     model = train.Model.load(options.model)
-    data = train.FolderData(options.data, options.split, size=options.size)
+    data = train.FolderData(options.data, options.split)
     if data.classes != model.classes:
         raise ValueError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
 

@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=1e-3, help="default: %(default)s")
     parser.add_argument("--schedule", default="poly", help="poly, cosine or constant (default: %(default)s)")
     parser.add_argument(
-        "--size", type=int, nargs=2, metavar=("H", "W"), help="resize all images to this; new ones must be alike"
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="resize all images to this; the model resizes new ones",
     )
     parser.add_argument("--crop", type=int, nargs=2, metavar=("H", "W"), help="learn from random windows of this size")
     parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better score")
@@ -64,8 +68,10 @@ def run(options: argparse.Namespace) -> None:
         patience=options.patience,
         augmentation=train.Augmentation(crop=crop),
     )
-    channels = data[0][0].shape[2]  # 1 in a folder of gray images
-    model = train.Model(options.net, data.classes, width=options.width, in_channels=channels, seed=options.seed)
+    channels = max(data[i][0].shape[2] for i in range(len(data)))  # 1 in a folder of gray images only
+    model = train.Model(
+        options.net, data.classes, width=options.width, in_channels=channels, size=size, seed=options.seed
+    )
     report = train.fit(
         model,
         data,

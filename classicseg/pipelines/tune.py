@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import _validate
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
 from classicseg.pipelines._image import eight_bit_unit
-from classicseg.pipelines.presets import PRESETS
+from classicseg.pipelines._space import Space, random_search, space_of, space_of_refine, tpe_search
 from classicseg.pipelines.refine import refine
 from classicseg.solvers._watch import progress_bar
 
@@ -24,7 +25,7 @@ SEARCHES = ("random", "tpe")
 
 @dataclass(frozen=True)
 class Trial:
-    """Keyword arguments of :func:`refine` and the score they reached."""
+    """Keyword arguments of :func:`refine`, or of another CRF, and the score they reached."""
 
     parameters: Mapping[str, Any]
     score: float
@@ -37,7 +38,7 @@ class Tuned:
     Attributes
     ----------
     parameters : mapping
-        Keyword arguments for :func:`refine`.
+        Keyword arguments for :func:`refine`, or for the CRF that was tuned.
     score : float
         What they reach on the images of the search. On others it will be somewhat less.
     default_score : float
@@ -72,6 +73,8 @@ def tune(
     probabilities: Sequence[ArrayLike],
     truths: Sequence[ArrayLike],
     *,
+    crf: Callable[..., np.ndarray] | None = None,
+    space: Mapping[str, Any] | None = None,
     metric: Literal["miou", "boundary"] = "miou",
     budget: int = 60,
     search: Literal["random", "tpe"] = "random",
@@ -82,9 +85,10 @@ def tune(
     n_threads: int | None = None,
     progress: bool = False,
 ) -> Tuned:
-    """Search for the parameters of :func:`refine` that do best on images whose truth is known.
+    """Search for the parameters of :func:`refine`, or another CRF, that do best on images whose truth is known.
 
-    The presets are tried first. Half of the rest of the budget is spread widely, the other half around the best.
+    The presets are tried first, or with a `space` the defaults of the CRF. Half of the rest of the budget is spread
+    widely, the other half around the best.
 
     Parameters
     ----------
@@ -94,6 +98,12 @@ def tune(
         Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
         parameters found would be too weak.
     truths : sequence of array_like of int, spatial
+    crf : callable, optional
+        What is tuned instead of :func:`refine`: ``crf(image, probabilities, **parameters)`` that returns labels. It
+        needs a `space`, and defaults of all its parameters.
+    space : mapping, optional
+        What is tried of each parameter: a tuple ``(low, high)`` of positive numbers, searched on a logarithmic scale,
+        or a list of values.
     metric : {"miou", "boundary"}
         Mean IoU over all pixels, or mean :func:`boundary_f_score` of the images (2-D only).
     budget : int
@@ -111,7 +121,7 @@ def tune(
     rng : int or Generator
         The same seed gives the same result.
     n_threads : int, optional
-        Threads; the result does not depend on it.
+        Threads of :func:`refine`; the result does not depend on it.
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
 
@@ -123,7 +133,9 @@ def tune(
     ------
     ValueError
         If numbers or shapes do not fit, a label is out of range, there are more folds than images, or optuna is
-        needed and missing.
+        needed and missing, or the space or the labels of `crf` do not fit.
+    TypeError
+        If `crf` cannot be called or has no `space`, or the space is no mapping.
 
     References
     ----------
@@ -140,11 +152,27 @@ def tune(
     >>> tuned.score >= tuned.default_score
     True
     >>> labels = cs.refine(image, p, **tuned.parameters)
+
+    Any other CRF, here one on the grid:
+
+    >>> def grid(image, probabilities, strength=1.0, method="expansion"):
+    ...     weights = {name: strength * w for name, w in cs.contrast_weights(image).items()}
+    ...     crf = cs.GridCRF(cs.unary_from_probabilities(probabilities), cs.Potts(1), weights)
+    ...     return cs.minimize(crf, method).labels
+    >>> space = {"strength": (0.1, 10), "method": ["expansion", "trws"]}
+    >>> tuned = cs.tune([image], [p], [truth], crf=grid, space=space, ignore_label=255, budget=4)
+    >>> labels = grid(image, p, **tuned.parameters)
     """
     _validate.choice(metric, "metric", METRICS)
     _validate.choice(search, "search", SEARCHES)
     n_trials = _validate.as_count(budget, "budget", 1)
-    score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, n_threads)
+    if crf is not None and not callable(crf):
+        raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
+    if crf is not None and space is None:
+        raise InputTypeError("space must be given with crf: what to try of each of its parameters")
+    call = partial(refine, n_threads=n_threads) if crf is None else crf
+    score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
+    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space)
     n_folds = 0 if folds is None else _validate.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
@@ -152,11 +180,11 @@ def tune(
     everyone = range(len(score.images))
     bar = progress_bar("tune", n_trials * (1 + n_folds)) if progress else None
     try:
-        history = _searched(score, everyone, n_trials, search, seed, bar)
+        history = _searched(score, everyone, n_trials, searched, search, seed, bar)
         chosen: dict[int, Mapping[str, Any]] = {}
         for fold in range(n_folds):
             others = [i for i in everyone if i % n_folds != fold]
-            best = _best(_searched(score, others, n_trials, search, seed, bar))
+            best = _best(_searched(score, others, n_trials, searched, search, seed, bar))
             chosen.update({i: best.parameters for i in everyone if i % n_folds == fold})
     finally:
         if bar is not None:
@@ -177,9 +205,9 @@ def _best(history: list[Trial]) -> Trial:
 
 
 def _searched(
-    score: _Score, members: Sequence[int], n_trials: int, search: str, seed: int | np.integer, bar: Any
+    score: _Score, members: Sequence[int], n_trials: int, space: Space, search: str, seed: int | np.integer, bar: Any
 ) -> list[Trial]:
-    """All trials of one search on some of the images; the first is the default preset."""
+    """All trials of one search on some of the images; the first is the default."""
     history: list[Trial] = []
 
     def attempt(parameters: dict[str, Any]) -> float:
@@ -188,10 +216,10 @@ def _searched(
             bar.update()
         return history[-1].score
 
-    for name in list(PRESETS)[:n_trials]:
-        attempt({"preset": name})
-    explore = _random if search == "random" else _tpe
-    explore(attempt, n_trials - len(history), score.unit, np.random.default_rng(seed))
+    for parameters in space.first[:n_trials]:
+        attempt(parameters)
+    explore = random_search if search == "random" else tpe_search
+    explore(attempt, n_trials - len(history), space, np.random.default_rng(seed))
     return history
 
 
@@ -206,7 +234,7 @@ class _Score:
         metric: str,
         ignore_label: int | None,
         tolerance: float | None,
-        n_threads: int | None,
+        crf: Callable[..., np.ndarray],
     ) -> None:
         if not len(images) == len(probabilities) == len(truths) or len(images) == 0:
             raise InputError(
@@ -222,9 +250,7 @@ class _Score:
             _validate.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name="truths")
             for truth, p in zip(truths, self.probabilities, strict=True)
         ]
-        self.metric, self.ignore, self.tolerance, self.n_threads = metric, ignore_label, tolerance, n_threads
-        self.unit = eight_bit_unit(self.images[0])
-
+        self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
         self._known: dict[tuple[int, frozenset[tuple[str, Any]]], Any] = {}
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
@@ -239,8 +265,10 @@ class _Score:
         """What an image adds to the score; folds share most of these."""
         key = i, frozenset(parameters.items())
         if key not in self._known:
-            labels = refine(self.images[i], self.probabilities[i], n_threads=self.n_threads, **parameters)
-            self._known[key] = self._compared(i, labels)
+            p = self.probabilities[i]
+            labels = self.crf(self.images[i], p, **parameters)
+            checked = _validate.as_labels(labels, p.shape[1:], self.n_labels, None, name="labels of crf")
+            self._known[key] = self._compared(i, checked)
         return self._known[key]
 
     def _compared(self, i: int, labels: np.ndarray) -> Any:
@@ -251,77 +279,3 @@ class _Score:
 
     def _joined(self, parts: list[Any]) -> float:
         return scores_of(np.sum(parts, axis=0)).mean_iou if self.metric == "miou" else float(np.mean(parts))
-
-
-# --- the space ----------------------------------------------------------------------------------------------------
-
-_RANGES = {
-    "bilateral_sigma": (4.0, 200.0),
-    "color_sigma": (2.0, 60.0),  # in 8-bit units
-    "bilateral_weight": (0.3, 30.0),
-    "sigma": (0.5, 12.0),
-    "weight": (0.1, 30.0),
-    "share": (0.3, 1.0),
-}
-_ITERATIONS = (5, 10)
-
-
-def _arguments(point: Mapping[str, float], unit: float) -> dict[str, Any]:
-    """Keyword arguments of :func:`refine` at a point of the space.
-
-    There are two kinds of smoothness kernel: a short one of positive weight, or one that takes from the appearance
-    kernel a share of what pixels of any colour would give, as that of the default preset does.
-    """
-    against = point["against"] >= 0.5
-    values: dict[str, Any] = {
-        "bilateral_sigma": point["bilateral_sigma"],
-        "color_sigma": point["color_sigma"] * unit,
-        "bilateral_weight": point["bilateral_weight"],
-        "sigma": point["bilateral_sigma"] if against else point["sigma"],
-        "weight": -point["share"] * point["bilateral_weight"] if against else point["weight"],
-    }
-    rounded: dict[str, Any] = {name: float(f"{value:.4g}") for name, value in values.items()}
-    return {**rounded, "max_iter": _ITERATIONS[int(point["longer"] >= 0.5)]}
-
-
-def _random(attempt: Callable[[dict[str, Any]], float], n: int, unit: float, rng: np.random.Generator) -> None:
-    best: dict[str, float] | None = None
-    reached = -np.inf
-    for i in range(n):
-        wide = best is None or i < (n + 1) // 2
-        if wide:
-            point = {name: float(np.exp(rng.uniform(*np.log(ends)))) for name, ends in _RANGES.items()}
-            point.update(against=float(rng.random()), longer=float(rng.random()))
-        else:
-            assert best is not None
-            step = 0.15 * (1.5 - i / n)  # share of the width of the range; shrinks
-            point = {**best, **{name: _moved(best[name], ends, step, rng) for name, ends in _RANGES.items()}}
-        value = attempt(_arguments(point, unit))
-        if value > reached:
-            best, reached = point, value
-
-
-def _moved(value: float, ends: tuple[float, float], step: float, rng: np.random.Generator) -> float:
-    low, high = np.log(ends)
-    return float(np.exp(np.clip(np.log(value) + rng.normal(0, step * (high - low)), low, high)))
-
-
-def _tpe(attempt: Callable[[dict[str, Any]], float], n: int, unit: float, rng: np.random.Generator) -> None:
-    try:
-        import optuna
-    except ImportError as failure:
-        raise InputError("search='tpe' needs optuna: pip install 'classicseg[tune]'") from failure
-
-    def objective(trial: Any) -> float:
-        point = {name: trial.suggest_float(name, *ends, log=True) for name, ends in _RANGES.items()}
-        point["against"] = trial.suggest_float("against", 0, 1)
-        point["longer"] = trial.suggest_float("longer", 0, 1)
-        return attempt(_arguments(point, unit))
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        sampler = optuna.samplers.TPESampler(seed=int(rng.integers(2**31)), multivariate=False)
-        optuna.create_study(direction="maximize", sampler=sampler).optimize(objective, n_trials=n)
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -65,6 +65,34 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
 
 
 @needs_torch
+def test_the_size_of_training_is_remembered(data, tmp_path, capsys):
+    model, out = tmp_path / "unet.pt", tmp_path / "out"
+    arguments = ["--width", 0.03, "--epochs", 1, "--batch", 2, "--size", 16, 20]
+    assert call(capsys, "train", "--data", data, "-o", model, *arguments)[0] == 0
+    code, _, err = call(capsys, "train", "--data", data, "-o", model, *arguments[:-1], 24)
+    assert code == 2
+    assert "size is [16, 20] there and [16, 24] here" in err
+
+    images = sorted((data / "images").iterdir())
+    assert call(capsys, "predict", model, *images, "-o", out)[0] == 0
+    assert all(io.read_labels(file).shape == (24, 32) for file in out.iterdir())
+    of_files = json.loads(call(capsys, "evaluate", "--labels", out, "--truth", data / "labels", "--json")[1])
+    of_model = json.loads(call(capsys, "evaluate", "--model", model, "--data", data, "--json")[1])
+    assert of_files["trimap_iou"] == of_model["trimap_iou"]
+
+
+@needs_torch
+def test_a_gray_picture_among_those_in_colour(data, tmp_path, capsys):
+    first = data / "images" / "p0.png"
+    io.write_image(first, io.read_image(first)[:, :, 0])
+    model, out = tmp_path / "unet.pt", tmp_path / "out"
+    settings = ["--width", 0.03, "--epochs", 1, "--batch", 2]
+    assert call(capsys, "train", "--data", data, "-o", model, *settings)[0] == 0
+    assert call(capsys, "predict", model, *sorted((data / "images").iterdir()), "-o", out)[0] == 0
+    assert call(capsys, "evaluate", "--model", model, "--data", data)[0] == 0
+
+
+@needs_torch
 def test_errors_take_one_line(data, tmp_path, capsys):
     (data / "labels" / "p1.png").unlink()
     for arguments, word in (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import classicseg as cs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from tests.oracles import softmax
 
 SEARCHES = ["random", pytest.param("tpe", marks=pytest.mark.skipif(
@@ -93,3 +93,64 @@ def test_without_optuna_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(InputError, match=r"classicseg\[tune\]"):
         cs.tune(*problem(1), budget=9, search="tpe", ignore_label=255)
+
+
+def flattened(image, probabilities, strength=1.0, labels="all", *, seen=None):
+    """Labels of probabilities that are moved towards those of the whole image."""
+    if seen is not None:
+        seen.append((strength, labels))
+    mean = probabilities.mean((1, 2), keepdims=True)
+    return (probabilities + (strength - 1) * mean)[: 3 if labels == "all" else 2].argmax(0)
+
+
+SPACE = {"strength": (0.1, 10.0), "labels": ["all", "two"]}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_any_crf_can_be_tuned(search):
+    seen = []
+    images, probabilities, truths = problem()
+
+    def crf(image, p, **parameters):
+        return flattened(image, p, **parameters, seen=seen)
+
+    options = {"space": SPACE, "budget": 20, "search": search, "ignore_label": 255}
+    tuned = cs.tune(*problem(), crf=crf, **options)
+    assert tuned == cs.tune(*problem(), crf=flattened, **options)
+    assert len(tuned.history) == 20
+    assert tuned.history[0].parameters == {}
+    assert {labels for _, labels in seen} == {"all", "two"}
+    assert all(0.1 <= strength <= 10 for strength, _ in seen)
+    labels = [flattened(i, p, **tuned.parameters) for i, p in zip(images, probabilities, strict=True)]
+    counts = [cs.confusion_matrix(x, t, 3, ignore_label=255) for x, t in zip(labels, truths, strict=True)]
+    assert cs.scores_of(sum(counts)).mean_iou == tuned.score
+    assert tuned.default_score == tuned.unrefined_score  # a strength of 1 changes nothing
+
+
+def test_refine_can_be_tuned_in_another_space():
+    tuned = cs.tune(*problem(1), space={"max_iter": [1, 2], "weight": (1, 5)}, budget=6, ignore_label=255)
+    assert all(set(trial.parameters) == {"max_iter", "weight"} for trial in tuned.history[1:])
+    only_lists = cs.tune(*problem(1), space={"max_iter": [1, 2, 3]}, budget=12, ignore_label=255)
+    assert {trial.parameters["max_iter"] for trial in only_lists.history[1:]} == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"crf": "dense", "space": SPACE}, InputTypeError, "crf must be callable, got str"),
+        ({"crf": flattened}, InputTypeError, "space must be given with crf"),
+        ({"space": {}}, InputTypeError, "space must be a mapping"),
+        ({"space": [1, 2]}, InputTypeError, "space must be a mapping"),
+        ({"space": {"weight": (0, 1)}}, InputError, r"space\['weight'\] must be a pair 0 < low < high"),
+        ({"space": {"weight": (1, 2, 3)}}, InputError, "must be a pair"),
+        ({"space": {"weight": ("a", "b")}}, InputError, "must be a pair"),
+        ({"space": {"weight": "abc"}}, InputError, "must be a pair"),
+        ({"space": {"weight": []}}, InputError, "must be a pair"),
+        ({"crf": lambda image, p: p.argmax(0)[1:], "space": SPACE}, InputError, "labels of crf must have shape"),
+        ({"crf": lambda image, p: p.argmax(0) + 1, "space": SPACE}, InputError, "labels of crf must be 0 to 2"),
+        ({"crf": lambda image, p: p[0], "space": SPACE}, InputTypeError, "labels of crf must hold integers"),
+    ],
+)
+def test_wrong_crfs_and_spaces_are_named(options, kind, message):
+    with pytest.raises(kind, match=message):
+        cs.tune(*problem(1), **options, budget=2, ignore_label=255)

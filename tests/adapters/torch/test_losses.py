@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from classicseg.adapters.torch.losses import _softmax, lovasz
 from classicseg.reference import losses as twin
 from classicseg.torch import losses
 
@@ -221,3 +222,97 @@ def test_bad_tensors_are_named(name):
 def test_bad_settings_are_named(spec, options, kind, message):
     with pytest.raises(kind, match=message):
         losses.build(spec, **options)
+
+
+SOFTMAX = ["ce", "focal", *OVERLAPS]
+
+
+def plain(name, logits, labels, over):
+    """The formulas, one operation of PyTorch after another; 255 is ignored."""
+    n_labels = logits.shape[1]
+    valid = labels != 255
+    y = labels * valid
+    p = logits.softmax(1) * valid[:, None]
+    if name in ("ce", "focal"):
+        of_true = logits.log_softmax(1).gather(1, y[:, None])[:, 0]
+        each = -of_true * (1 - of_true.exp()) ** (2 if name == "focal" else 0)
+        return (each * valid).sum() / valid.sum()
+    hot = torch.nn.functional.one_hot(y, n_labels).movedim(-1, 1) * valid[:, None]
+    groups = [(p.movedim(1, 0).flatten(1), hot.movedim(1, 0).flatten(1))]
+    if over == "image":
+        groups = [(a.flatten(1), b.flatten(1)) for a, b in zip(p, hot, strict=True)]
+    means = []
+    for a, b in groups:
+        there = b.sum(1) > 0
+        a, b = a[there], b[there]
+        both, size = (a * b).sum(1), b.sum(1)
+        found = (a.square() if name == "squared_dice" else a).sum(1)
+        if name == "generalized_dice":
+            means.append(1 - 2 * (both / size**2).sum() / ((found + size) / size**2).sum())
+        elif name == "lovasz":
+            errors, order = (b - a).abs().sort(dim=1, descending=True, stable=True)
+            true = b.gather(1, order)
+            jaccard = 1 - (size[:, None] - true.cumsum(1)) / (size[:, None] + (1 - true).cumsum(1))
+            means.append((errors * torch.diff(jaccard, dim=1, prepend=torch.zeros_like(jaccard[:, :1]))).sum(1).mean())
+        else:
+            means.append((1 - 2 * both / (found + size)).mean())
+    return torch.stack(means).mean()
+
+
+@pytest.mark.parametrize("over", ["batch", "image"])
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_blocks_give_values_and_gradients_of_the_plain_formulas(name, over, monkeypatch):
+    monkeypatch.setattr(_softmax, "_BLOCK", 40)  # blocks of 10 pixels, the last one shorter
+    logits, labels = problem()
+    labels[0, 2:4] = 255
+    labels[1] = labels[1].clamp_max(2)
+    options = {"over": over} if name in OVERLAPS else {}
+    options |= {"smooth": 0} if name in OVERLAPS and name != "lovasz" else {}
+    found, expected = (logits.clone().requires_grad_() for _ in range(2))
+    value, truth = losses.build(name, **options)(found, labels), plain(name, expected, labels, over)
+    (3 * value).backward()
+    (3 * truth).backward()
+    torch.testing.assert_close(value, truth)
+    torch.testing.assert_close(found.grad, expected.grad)
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_layout_and_precision_of_logits_do_not_matter(name):
+    logits, labels = problem(shape=(33, 65), n_labels=5)
+    exact = logits.requires_grad_()
+    losses.build(name)(exact, labels).backward()
+    single = logits.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
+    value = losses.build(name)(single, labels)
+    value.backward()
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(single.grad.double(), exact.grad, rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_nothing_is_kept_without_gradients_and_a_graph_can_be_used_twice(name):
+    logits, labels = problem()
+    loss = losses.build(name)
+    with torch.no_grad():
+        assert not loss(logits, labels).requires_grad
+    logits.requires_grad_()
+    value = loss(logits, labels)
+    value.backward(retain_graph=True)
+    once = logits.grad.clone()
+    value.backward()
+    torch.testing.assert_close(logits.grad, 2 * once)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # read by the compiler itself where graphs break
+@pytest.mark.parametrize("name", ["ce", "dice", "lovasz"])
+def test_losses_can_be_compiled(name):
+    logits, labels = problem(dtype=torch.float32)
+    eager, compiled = (logits.clone().requires_grad_() for _ in range(2))
+    losses.build(name)(eager, labels).backward()
+    torch.compile(losses.build(name), backend="aot_eager")(compiled, labels).backward()
+    torch.testing.assert_close(compiled.grad, eager.grad)
+
+
+def test_equal_errors_keep_their_order():
+    errors = torch.tensor([0.25, 0.5, 0.0, 0.5, 1.0, 0.25])
+    for dtype in (torch.float32, torch.float64):
+        assert lovasz.descending(errors.to(dtype)).tolist() == [4, 1, 3, 0, 5, 2]

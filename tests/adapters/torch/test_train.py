@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 import classicseg.torch as ct
 from classicseg import io
+from classicseg.adapters.torch.train.augment import resize_image
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import train
 
@@ -156,10 +158,24 @@ def test_a_network_of_other_classes_is_refused():
         train.fit(train.Model("unet", ["a", "b", "c"], width=0.03), array_data())
 
 
-def test_gray_pictures_for_a_network_of_colours_are_refused():
-    data = train.ArrayData([np.zeros((16, 16), np.uint8)], [np.zeros((16, 16), int)], CLASSES)
-    with pytest.raises(InputError, match="must have 3 channels"):
-        train.fit(train.Model("unet", CLASSES, width=0.03), data)
+def test_gray_pictures_are_equal_channels_for_a_network_of_colours():
+    images, labels = pictures()
+    gray = [image[:, :, 0] for image in images]
+    equal = [np.repeat(image[:, :, None], 3, 2) for image in gray]
+    models = [train.Model("unet", CLASSES, width=0.03) for _ in range(2)]
+    for model, seen in zip(models, ([gray[0], *equal[1:]], equal), strict=True):  # gray and colour can be mixed
+        data = train.ArrayData(seen, labels, CLASSES)
+        train.fit(model, data, data, settings=settings(n_epochs=1))
+    assert torch.equal(*map(weights, models))
+    np.testing.assert_array_equal(models[0].predict(gray[1]), models[0].predict(equal[1]))
+
+
+def test_colours_for_a_network_of_gray_pictures_are_refused():
+    model = train.Model("unet", CLASSES, width=0.03, in_channels=1)
+    with pytest.raises(InputError, match="image 0 must have 1 channels for this network, got 3"):
+        train.fit(model, array_data())
+    with pytest.raises(InputError, match="1, H, W"):
+        model.predict(pictures()[0][0])
 
 
 # --- augmentation -------------------------------------------------------------------------------------------------
@@ -368,6 +384,94 @@ def test_a_model_comes_back_from_its_file(tmp_path):
         train.Model.load(tmp_path / "n.pt")
     with pytest.raises(FileNotFoundError, match=r"none\.pt"):
         train.Model.load(tmp_path / "none.pt")
+
+
+def test_a_model_remembers_the_size_of_its_images(tmp_path):
+    model = train.Model("unet", CLASSES, width=0.03, size=(16, 24))
+    model.save(tmp_path / "m.pt")
+    again = train.Model.load(tmp_path / "m.pt")
+    assert again.size == (16, 24)
+    image = pictures(size=(48, 64))[0][0]
+    logits = again.predict(image)
+    assert logits.shape == (2, 48, 64)
+    small = torch.from_numpy(again.predict(resize_image(image, (16, 24))))
+    large = torch.nn.functional.interpolate(small[None], size=(48, 64), mode="bilinear", align_corners=False)[0]
+    np.testing.assert_allclose(logits, large, atol=1e-6)
+    data = train.FolderData(folder(tmp_path))
+    assert train.evaluate(again, data).mean_iou >= 0  # in the size of the pictures
+    with pytest.raises(InputError, match="size"):
+        train.Model("unet", CLASSES, width=0.03, size=(0, 4))
+    with pytest.raises(InputError, match="size must be a height and a width"):
+        train.Model("unet", CLASSES, width=0.03, size=(4,))
+
+
+def test_the_checkpoint_of_another_size_is_refused(tmp_path):
+    for size, refused in (((24, 32), False), ((12, 16), True)):
+        model = train.Model("unet", CLASSES, width=0.03, size=size)
+        if refused:
+            with pytest.raises(InputError, match=r"size is \[24, 32\] there and \[12, 16\] here"):
+                train.fit(model, array_data(), settings=settings(n_epochs=1), checkpoint=tmp_path / "c")
+        else:
+            train.fit(model, array_data(), settings=settings(n_epochs=1), checkpoint=tmp_path / "c")
+
+
+# --- TensorBoard, half precision ----------------------------------------------------------------------------------
+
+
+def test_tensorboard_gets_what_each_epoch_reports(tmp_path, monkeypatch):
+    class Writer:
+        def __init__(self, folder):
+            self.folder, self.scalars, self.closed = folder, [], False
+            writers.append(self)
+
+        def add_scalar(self, name, value, step):
+            self.scalars.append((name, value, step))
+
+        def close(self):
+            self.closed = True
+
+    writers = []
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
+    model = train.Model("unet", CLASSES, width=0.03)
+    report = train.fit(model, array_data(), array_data(seed=1), settings=settings(), log_dir=tmp_path)
+    (writer,) = writers
+    assert writer.closed
+    assert writer.folder == str(tmp_path)
+    for name in ("loss", "lr", "mean_iou"):
+        seen = [(value, step) for key, value, step in writer.scalars if key == name]
+        assert seen == [(getattr(epoch, name), epoch.number) for epoch in report.history]
+
+
+def test_tensorboard_writes_a_file(tmp_path):
+    pytest.importorskip("tensorboard")
+    train.fit(train.Model("unet", CLASSES, width=0.03), array_data(), settings=settings(), log_dir=tmp_path)
+    assert any(tmp_path.iterdir())
+
+
+def test_half_precision_on_a_cpu():
+    seen = []
+
+    class Watching(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = train.Model("unet", CLASSES, width=0.03)
+
+        def forward(self, image):
+            logits = self.model(image)
+            seen.append((self.training, logits.dtype))
+            return logits
+
+    data = array_data(n=6)
+    for amp, dtype in ((True, torch.bfloat16), (False, torch.float32), (None, torch.float32)):
+        seen.clear()
+        model = Watching()
+        report = train.fit(model, data, data, settings=settings(n_epochs=3, lr=1e-2, amp=amp), device="cpu")
+        assert {kind for training, kind in seen if training} == {dtype}
+        assert all(kind == torch.float32 for training, kind in seen if not training)
+        assert all(p.dtype == torch.float32 for p in model.parameters())
+        assert report.history[-1].loss < report.history[0].loss
+    with pytest.raises(InputTypeError, match="amp must be True, False or None"):
+        settings(amp="yes")
 
 
 def test_tensorboard_is_optional(tmp_path, monkeypatch):

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from classicseg.adapters.torch.losses._inputs import SegmentationLoss, number
 from classicseg.adapters.torch.losses.boundary import BoundaryLoss
 from classicseg.adapters.torch.losses.crf import DenseCRFLoss, GatedCRFLoss
-from classicseg.adapters.torch.losses.overlap import DiceLoss, GeneralizedDiceLoss, LovaszSoftmax, TverskyLoss
+from classicseg.adapters.torch.losses.lovasz import LovaszSoftmax
+from classicseg.adapters.torch.losses.overlap import DiceLoss, GeneralizedDiceLoss, TverskyLoss
 from classicseg.adapters.torch.losses.pixelwise import CrossEntropy, FocalLoss
 from classicseg.errors import InputError, InputTypeError
 

@@ -1,4 +1,4 @@
-"""The gate of losses, and what they share: one-hot targets without ignored pixels, weights, reductions."""
+"""The gate of losses, and what they share: weights, reductions."""
 
 from __future__ import annotations
 
@@ -65,30 +65,24 @@ class SegmentationLoss(nn.Module):
         _checks.on_device(labels, z, "labels")
         labels = labels.long()
         valid = labels != self.ignore_index
-        outside = valid & ((labels < 0) | (labels >= z.shape[1]))
-        if bool(outside.any()):
+        y = torch.where(valid, labels, 0)
+        if y.numel() and (int(y.min()) < 0 or int(y.max()) >= z.shape[1]):
+            outside = y[(y < 0) | (y >= z.shape[1])]
             raise InputError(
                 f"labels must be 0 to {z.shape[1] - 1} or ignore_index={self.ignore_index}, "
-                f"got {int(labels[outside][0])} ({int(outside.sum())} such pixels)"
+                f"got {int(outside[0])} ({len(outside)} such pixels)"
             )
         if self.class_weights is not None and self.class_weights.numel() != z.shape[1]:
             raise InputError(
                 f"class_weights must be {z.shape[1]} numbers, one for each label, got {self.class_weights.numel()}"
             )
         # Sums over many pixels overflow in half precision.
-        return z if z.dtype == torch.float64 else z.float(), labels * valid, valid
+        return z if z.dtype == torch.float64 else z.float(), y, valid
 
     def weights(self, like: Tensor) -> Tensor:
         """One weight for each label of logits."""
         n = like.shape[1]
         return like.new_ones(n) if self.class_weights is None else self.class_weights.to(like)
-
-
-def one_hot(labels: Tensor, valid: Tensor, like: Tensor) -> Tensor:
-    """1 at the label of each pixel that counts, (B, L, N)."""
-    flat = labels.flatten(1)[:, None]
-    hot = like.new_zeros(flat.shape[0], like.shape[1], flat.shape[2])
-    return hot.scatter_(1, flat, valid.flatten(1)[:, None].to(like.dtype))
 
 
 def reduce(values: Tensor, weights: Tensor, reduction: str) -> Tensor:

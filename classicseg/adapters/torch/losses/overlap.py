@@ -1,4 +1,4 @@
-"""Losses that compare regions: Dice, generalised Dice, Tversky, Lovász. Small classes count as much as large ones."""
+"""Losses that compare regions: Dice, generalised Dice, Tversky. Small classes count as much as large ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from classicseg.adapters.torch import _checks
-from classicseg.adapters.torch.losses._inputs import IGNORE, SegmentationLoss, number, one_hot
+from classicseg.adapters.torch.losses._inputs import IGNORE, SegmentationLoss, number
+from classicseg.adapters.torch.losses._softmax import region_sums
 from classicseg.errors import InputError
 
 
-class _Overlap(SegmentationLoss):
+class Overlap(SegmentationLoss):
     """A loss of each class, and how classes and images are put together."""
 
     def __init__(
@@ -27,16 +28,19 @@ class _Overlap(SegmentationLoss):
         self.over: str = _checks.choice(over, "over", ("batch", "image"))
         self.absent: str = _checks.choice(absent, "absent", ("skip", "count"))
 
-    def regions(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities and one-hot labels, (B, L, N); both are 0 where ignored."""
+    def check_flat(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`check`, with all pixels of an image in one row."""
         z, y, valid = self.check(logits, labels)
-        hot = one_hot(y, valid, z)
-        p = z.flatten(2).softmax(1)
-        return p if bool(valid.all()) else p * valid.flatten(1)[:, None], hot
+        return z.flatten(2), y.flatten(1), valid.flatten(1)
 
-    def sums(self, values: Tensor) -> Tensor:
-        """Sums of (B, L, N) values over the pixels of a group, an image or the batch, (groups, L)."""
-        of_images = values.sum(2)
+    def regions(self, logits: Tensor, labels: Tensor, power: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """Soft sizes of what is right, of what is found (to a power) and of the truth, (groups, L)."""
+        z, y, valid = self.check_flat(logits, labels)
+        both, found = region_sums(z, y, valid, power)
+        return self.grouped(both), self.grouped(found), self.grouped(sizes(y, valid, z.shape[1]).to(z.dtype))
+
+    def grouped(self, of_images: Tensor) -> Tensor:
+        """Sums over the pixels of a group, an image or the batch, from those of images (B, L)."""
         return of_images.sum(0, keepdim=True) if self.over == "batch" else of_images
 
     def average(self, losses: Tensor, sizes: Tensor) -> Tensor:
@@ -49,7 +53,7 @@ class _Overlap(SegmentationLoss):
         return means.sum() / (total > 0).sum().clamp_min(1)
 
 
-class TverskyLoss(_Overlap):
+class TverskyLoss(Overlap):
     r"""One minus the index of Tversky: :math:`TP / (TP + \alpha FP + \beta FN)` of soft counts (Salehi et al. [1]_).
 
     Parameters
@@ -99,13 +103,12 @@ class TverskyLoss(_Overlap):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        p, hot = self.regions(logits, labels)
-        both, size = self.sums(p * hot), self.sums(hot)
-        wrong = self.alpha * (self.sums(p) - both) + self.beta * (size - both)
+        both, found, size = self.regions(logits, labels)
+        wrong = self.alpha * (found - both) + self.beta * (size - both)
         return self.average(1 - ratio(both, both + wrong, self.smooth), size)
 
 
-class DiceLoss(_Overlap):
+class DiceLoss(Overlap):
     r"""One minus the Dice coefficient of soft regions, :math:`2 \sum p g / (\sum p^q + \sum g^q)`, by [1]_.
 
     Parameters
@@ -161,12 +164,11 @@ class DiceLoss(_Overlap):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        p, hot = self.regions(logits, labels)
-        found, size = self.sums(p.square() if self.squared else p), self.sums(hot)
-        return self.average(1 - ratio(self.sums(p * hot), (found + size) / 2, self.smooth), size)
+        both, found, size = self.regions(logits, labels, power=2 if self.squared else 1)
+        return self.average(1 - ratio(both, (found + size) / 2, self.smooth), size)
 
 
-class GeneralizedDiceLoss(_Overlap):
+class GeneralizedDiceLoss(Overlap):
     """Dice of all classes at once, each weighed by one over its squared size (Sudre et al. [1]_).
 
     Parameters
@@ -205,56 +207,16 @@ class GeneralizedDiceLoss(_Overlap):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        p, hot = self.regions(logits, labels)
-        size = self.sums(hot)
-        weights = self.weights(p) * (size > 0) / size.clamp_min(1).square()
-        both, either = (weights * self.sums(p * hot)).sum(1), (weights * (self.sums(p) + size) / 2).sum(1)
+        both, found, size = self.regions(logits, labels)
+        weights = self.weights(size) * (size > 0) / size.clamp_min(1).square()
+        both, either = (weights * both).sum(1), (weights * (found + size) / 2).sum(1)
         present = weights.sum(1) > 0
         return ((1 - ratio(both, either, self.smooth * weights.sum(1))) * present).sum() / present.sum().clamp_min(1)
 
 
-class LovaszSoftmax(_Overlap):
-    """Lovász-softmax of Berman et al. [1]_: the Jaccard loss of labels, extended to probabilities.
-
-    Parameters
-    ----------
-    over, absent, class_weights, ignore_index
-        See :class:`DiceLoss`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a parameter, or later the tensors, do not fit.
-
-    References
-    ----------
-    .. [1] M. Berman, A. R. Triki, M. B. Blaschko, "The Lovász-softmax loss: a tractable surrogate for the optimization
-       of the intersection-over-union measure in neural networks", CVPR 2018. :arxiv:`1705.08790`
-
-    Examples
-    --------
-    >>> import torch
-    >>> from classicseg.torch import losses
-    >>> logits = 100 * torch.tensor([[[1.0, 1, 0, 0], [0, 0, 1, 1]]])
-    >>> round(losses.LovaszSoftmax()(logits, torch.tensor([[0, 1, 1, 1]])).item(), 4)  # 1 - (1/2 + 2/3) / 2
-    0.4167
-    """
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        p, hot = self.regions(logits, labels)
-        if self.over == "batch":  # one group: all pixels of the batch are sorted together
-            p, hot = (x.transpose(0, 1).flatten(1)[None] for x in (p, hot))
-        errors, order = (hot - p).abs().sort(2, descending=True)  # ignored pixels: errors of 0, last
-        sorted_hot = hot.gather(2, order)
-        # Jaccard loss if the k largest errors were the wrong pixels; its steps weigh the errors. Counts beyond 2^24
-        # would not be whole in float32.
-        size = hot.sum(2, keepdim=True, dtype=torch.float64)
-        missed = sorted_hot.cumsum(2, dtype=torch.float64)
-        added = (1 - sorted_hot).cumsum(2, dtype=torch.float64)
-        jaccard = 1 - (size - missed) / (size + added).clamp_min(1)
-        steps = torch.cat([jaccard[..., :1], jaccard.diff(dim=2)], 2).to(errors.dtype)
-        return self.average((errors * steps).sum(2), hot.sum(2))
+def sizes(labels: Tensor, valid: Tensor, n_labels: int) -> Tensor:
+    """Pixels of each label in each image, (B, L), int64."""
+    return labels.new_zeros(len(labels), n_labels).scatter_add_(1, labels, valid.long())
 
 
 def ratio(numerator: Tensor, denominator: Tensor, smooth: float | Tensor) -> Tensor:

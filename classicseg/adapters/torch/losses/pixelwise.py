@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from classicseg.adapters.torch import _checks
-from classicseg.adapters.torch.losses._inputs import IGNORE, REDUCTIONS, SegmentationLoss, number, one_hot, reduce
+from classicseg.adapters.torch.losses._inputs import IGNORE, REDUCTIONS, SegmentationLoss, number, reduce
+from classicseg.adapters.torch.losses._softmax import log_probability
 
 
 class FocalLoss(SegmentationLoss):
@@ -64,9 +65,9 @@ class FocalLoss(SegmentationLoss):
         z, y, valid = self.check(logits, labels)
         weights = self.weights(z)
         if self.activation == "softmax":
-            log_p = F.log_softmax(z, 1).gather(1, y[:, None])[:, 0]
+            log_p = log_probability(z.flatten(2), y.flatten(1)).reshape(y.shape)
             return reduce(self._focus(log_p), weights[y] * valid, self.reduction)
-        sign = 2 * one_hot(y, torch.ones_like(valid), z).reshape(z.shape) - 1
+        sign = torch.full_like(z, -1).scatter_(1, y[:, None], 1.0)
         each = self._focus(F.logsigmoid(sign * z)).movedim(1, -1) @ weights
         return reduce(each, valid.to(z.dtype), self.reduction)
 

@@ -24,7 +24,7 @@ from classicseg.adapters.torch.networks import SegmentationNetwork
 from classicseg.adapters.torch.train import schedule as schedules
 from classicseg.adapters.torch.train.augment import Augmentation, with_crop
 from classicseg.adapters.torch.train.data import VOID, Data
-from classicseg.adapters.torch.train.model import load, predict, save
+from classicseg.adapters.torch.train.model import Model, load, n_channels, predict, save, with_channels
 from classicseg.adapters.torch.train.settings import Epoch, Report, Settings, plain
 from classicseg.adapters.torch.wrappers import enlarge, find_logits
 from classicseg.errors import InputError, InputTypeError
@@ -56,7 +56,8 @@ def fit(
         From (B, C, H, W) images of values 0 to 255 to logits: a :class:`Model`, a :class:`CRFasRNN` around one, or any
         other.
     data, validation : FolderData, ArrayData or the like
-        What is learned, and what is held out to choose the best epoch.
+        What is learned, and what is held out to choose the best epoch. Gray images become equal channels for a
+        network of colours.
     loss : str or callable
         A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels
         (B, H, W) with 255 for void.
@@ -174,8 +175,10 @@ class _Run:
             check(model, validation, None)
         model.to(device)
         self.optimizer = _optimizer(model, settings)
-        self.half = settings.amp and device.type == "cuda"
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.half and not torch.cuda.is_bf16_supported())
+        on_gpu = device.type == "cuda"
+        self.half = on_gpu if settings.amp is None else settings.amp
+        coarse = self.half and on_gpu and not torch.cuda.is_bf16_supported()
+        self.scaler = torch.amp.GradScaler(device.type, enabled=coarse)
         self.n_batches = len(data) // settings.batch_size or 1
         self.history: list[Epoch] = []
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
@@ -264,11 +267,15 @@ class _Run:
 
     def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
         pairs = [
-            self.augmentation(*self.data[int(i)], np.random.default_rng([self.settings.seed, epoch, int(i)]))
+            self.augmentation(*self._pair(int(i)), np.random.default_rng([self.settings.seed, epoch, int(i)]))
             for i in chunk
         ]
         images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
         return images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
+
+    def _pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        image, labels = self.data[i]
+        return with_channels(image, self.model), labels
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -312,8 +319,16 @@ class _Run:
         self.ended, self.stopped_early = content["ended"]
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be of this training."""
-        return {**plain(self.settings), "n_images": len(self.data), "classes": list(self.data.classes)}
+        """What must be the same for a checkpoint to be of this training; precision may change, as the device may."""
+        settings = plain(self.settings)
+        del settings["amp"]
+        size = self.model.size if isinstance(self.model, Model) else None
+        return {
+            **settings,
+            "n_images": len(self.data),
+            "classes": list(self.data.classes),
+            "size": None if size is None else list(size),
+        }
 
     def report(self) -> Report:
         """Give the model its best weights, and tell."""
@@ -332,6 +347,7 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
         raise InputError(
             f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
         )
+    channels = n_channels(model)
     least = max((network.minimum_size for network in networks), default=1)
     for i in range(len(data)):
         image, _ = data[i]
@@ -340,10 +356,8 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
             raise InputError(
                 f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
             )
-        if networks and image.shape[2] != networks[0].in_channels:
-            raise InputError(
-                f"{data.name(i)} must have {networks[0].in_channels} channels for this network, got {image.shape[2]}"
-            )
+        if channels is not None and image.shape[2] not in (1, channels):
+            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {image.shape[2]}")
 
 
 def _batchable(data: Data, settings: Settings) -> Augmentation:

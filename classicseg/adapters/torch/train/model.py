@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from classicseg import io
 from classicseg.adapters.torch import _checks, networks
+from classicseg.adapters.torch.train.augment import resize_image
 from classicseg.adapters.torch.wrappers import enlarge, find_logits
 from classicseg.errors import InputError, InputTypeError
 
@@ -33,6 +34,9 @@ class Model(nn.Module):
     mean, std : sequence of float, optional
         What is subtracted from the image, then what it is divided by, for each channel; by default those of
         photographs.
+    size : (int, int), optional
+        Height and width to which :meth:`predict` resizes an image before the network sees it, if the model is trained
+        on images of that size. Logits come back in the size of the image.
     seed : int
         Of the initial weights. The global random state is left alone.
     **options
@@ -42,6 +46,10 @@ class Model(nn.Module):
     ------
     ValueError, TypeError
         As :func:`networks.build`.
+
+    Notes
+    -----
+    A gray image is taken for equal channels by a network of more than one, in training as in prediction.
 
     Examples
     --------
@@ -64,11 +72,15 @@ class Model(nn.Module):
         in_channels: int = 3,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        size: tuple[int, int] | None = None,
         seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__()
         self.classes = tuple(map(str, classes))
+        self.size = None if size is None else tuple(_checks.count(n, "size", 1) for n in size)
+        if self.size is not None and len(self.size) != 2:
+            raise InputError(f"size must be a height and a width, got {size!r}")
         self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_checks.count(seed, "seed", 0))
@@ -103,6 +115,7 @@ class Model(nn.Module):
             "format": _FORMAT,
             "recipe": self.recipe,
             "classes": list(self.classes),
+            "size": None if self.size is None else list(self.size),
             "state": {name: tensor.detach().cpu() for name, tensor in self.state_dict().items()},
         }
         save(content, path)
@@ -121,7 +134,7 @@ class Model(nn.Module):
         content = load(path)
         if content.get("format") != _FORMAT or "recipe" not in content:
             raise InputError(f"{path} holds no model of this format")
-        model = cls(classes=content["classes"], **content["recipe"])
+        model = cls(classes=content["classes"], size=content.get("size"), **content["recipe"])
         model.load_state_dict(content["state"])
         return model.eval()
 
@@ -134,6 +147,7 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     model : nn.Module
         From (1, C, H, W) images of values 0 to 255.
     image : ndarray, (H, W) or (H, W, C)
+        A :class:`Model` of a size sees it in that size; one channel becomes as many equal ones as the network needs.
 
     Returns
     -------
@@ -150,16 +164,31 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
         array = array[:, :, None]
     if array.ndim != 3:
         raise InputError(f"image must have shape (H, W) or (H, W, C), got {np.shape(image)}")
+    seen = with_channels(array, model)
+    if isinstance(model, Model) and model.size is not None:
+        seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), np.float32))[None].to(device)
+    x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32))[None].to(device)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            logits: np.ndarray = enlarge(find_logits(model(x), None), x)[0].float().cpu().numpy()
+            large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
+            logits: np.ndarray = large[0].float().cpu().numpy()
     finally:
         model.train(was_training)
     return logits
+
+
+def n_channels(model: nn.Module) -> int | None:
+    """Channels of the images of the first of our networks in a model, None if there is none."""
+    return next((m.in_channels for m in model.modules() if isinstance(m, networks.SegmentationNetwork)), None)
+
+
+def with_channels(image: np.ndarray, model: nn.Module) -> np.ndarray:
+    """(H, W, C) images of one channel as the equal channels that the network of a model needs."""
+    n = n_channels(model)
+    return image if n is None or image.shape[2] != 1 else np.repeat(image, n, axis=2)
 
 
 def save(content: dict[str, Any], path: str | os.PathLike[str]) -> None:

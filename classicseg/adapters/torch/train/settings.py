@@ -39,8 +39,8 @@ class Settings:
         Longer gradients are shortened to this.
     seed : int
     augmentation : Augmentation
-    amp : bool
-        Half precision where the device is a GPU.
+    amp : bool, optional
+        Half precision, bfloat16 where the device has it; by default if the device is a GPU.
     patience : int, optional
         Stop if the score on the validation set has not risen for so many epochs.
 
@@ -68,7 +68,7 @@ class Settings:
     max_norm: float | None = None
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
-    amp: bool = True
+    amp: bool | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +84,8 @@ class Settings:
                 raise InputError(f"{name} must be at least 0, got {getattr(self, name)!r}")
         _checks.choice(self.optimizer, "optimizer", OPTIMIZERS)
         _checks.choice(self.schedule, "schedule", schedules.SCHEDULES)
+        if not (self.amp is None or isinstance(self.amp, bool)):
+            raise InputTypeError(f"amp must be True, False or None, got {self.amp!r}")
         if not isinstance(self.augmentation, Augmentation):
             raise InputTypeError(f"augmentation must be an Augmentation, got {type(self.augmentation).__name__}")
 

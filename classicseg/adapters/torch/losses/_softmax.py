@@ -1,0 +1,120 @@
+"""What losses need of the softmax of logits, without keeping it: values and gradients block by block of pixels.
+
+All probabilities of a batch at once, and what automatic differentiation keeps beside them, take longer to be fetched
+from memory than to be computed. Here a block stays in the cache while all of it is done, and the only large tensor is
+the gradient. The functions take logits (B, L, N) and labels (B, N), and can be differentiated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_BLOCK = 2**18  # logits: 1 MB
+
+
+def blocks(z: Tensor) -> Iterator[tuple[int, slice]]:
+    """Image and pixels of each block; on a GPU, whole images."""
+    n_images, n_labels, n_pixels = z.shape
+    step = max(1, _BLOCK // n_labels) if z.device.type == "cpu" else n_pixels
+    for image in range(n_images):
+        for first in range(0, n_pixels, max(1, step)):
+            yield image, slice(first, first + step)
+
+
+def through_softmax(p: Tensor, g: Tensor) -> Tensor:
+    """Gradient by logits from that by probabilities, both (L, n): p (g - sum of p g). Overwrites `g`."""
+    g *= p
+    return g.addcmul_(p, g.sum(0), value=-1)
+
+
+class _LogProbability(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, y: Tensor) -> Tensor:
+        result = z.new_empty(y.shape)
+        for image, pixels in blocks(z):
+            log_p = z[image, :, pixels].log_softmax(0)
+            result[image, pixels] = log_p.gather(0, y[image, pixels][None])[0]
+        ctx.save_for_backward(z, y)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        z, y = ctx.saved_tensors
+        gradient = torch.empty_like(z)
+        for image, pixels in blocks(z):
+            upstream = g[image, pixels][None]
+            part = z[image, :, pixels].softmax(0).mul_(-upstream)
+            gradient[image, :, pixels] = part.scatter_add_(0, y[image, pixels][None], upstream)
+        return gradient, None
+
+
+class _RegionSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor, power: int) -> tuple[Tensor, Tensor]:
+        both, found = (z.new_zeros(z.shape[:2], dtype=torch.float64) for _ in range(2))
+        for image, pixels in blocks(z):
+            p, true = z[image, :, pixels].softmax(0), y[image, pixels]
+            counts = valid[image, pixels].to(p.dtype)
+            of_true = p.gather(0, true[None])[0] * counts
+            both[image].index_add_(0, true, of_true.double())
+            found[image] += p.pow_(power) @ counts
+        ctx.save_for_backward(z, y, valid)
+        ctx.power = power
+        return both.to(z.dtype), found.to(z.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_both: Tensor, of_found: Tensor) -> tuple[Tensor, None, None, None]:
+        z, y, valid = ctx.saved_tensors
+        gradient = torch.empty_like(z)
+        for image, pixels in blocks(z):
+            p, true = z[image, :, pixels].softmax(0), y[image, pixels]
+            by_p = of_found[image][:, None].expand_as(p)
+            by_p = by_p.clone() if ctx.power == 1 else ctx.power * p ** (ctx.power - 1) * by_p
+            by_p.scatter_add_(0, true[None], of_both[image][true][None])
+            gradient[image, :, pixels] = through_softmax(p, by_p).mul_(valid[image, pixels])
+        return gradient, None, None, None
+
+
+class _LinearInProbabilities(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
+        ctx.save_for_backward(z, slopes)
+        return values.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        z, slopes = ctx.saved_tensors
+        gradient = torch.empty_like(z)
+        for image, pixels in blocks(z):
+            by_p = g[image if len(g) > 1 else 0][:, None] * slopes[image, :, pixels]
+            gradient[image, :, pixels] = through_softmax(z[image, :, pixels].softmax(0), by_p)
+        return gradient, None, None
+
+
+@torch.compiler.disable
+def log_probability(z: Tensor, y: Tensor) -> Tensor:
+    """Logarithm of the probability of each pixel's label, (B, N)."""
+    result: Tensor = _LogProbability.apply(z, y)
+    return result
+
+
+@torch.compiler.disable
+def region_sums(z: Tensor, y: Tensor, valid: Tensor, power: int = 1) -> tuple[Tensor, Tensor]:
+    """Sums over the pixels that count, (B, L): of the probability where it is that of the label, of its power."""
+    result: tuple[Tensor, Tensor] = _RegionSums.apply(z, y, valid, power)
+    return result
+
+
+@torch.compiler.disable
+def linear_in_probabilities(z: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
+    """`values` (groups, L) of images or of the batch, whose derivatives by probabilities (B, L, N) are `slopes`."""
+    result: Tensor = _LinearInProbabilities.apply(z, slopes, values)
+    return result
