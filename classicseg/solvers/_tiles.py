@@ -50,7 +50,7 @@ def cut_in_waves(
     )
     maximal = np.zeros(1, np.uint8)
     run(
-        cut_image, n_strips, new_sync(3), g, first, row, height, width, strips, tile_row, space, _PATIENCE, side,
+        cut_image, n_strips, new_sync(4), g, first, row, height, width, strips, tile_row, space, _PATIENCE, side,
         maximal,
         (0,) * steps.size,
     )  # fmt: skip

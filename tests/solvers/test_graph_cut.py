@@ -60,7 +60,7 @@ def test_larger_grids_equal_scipy_and_the_reference(n_axes, connectivity, larges
 
 
 @pytest.mark.parametrize(
-    ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
+    ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((400, 250), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
 )
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
 def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, connectivity, n_threads):

@@ -140,7 +140,7 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
     Parameters
     ----------
     sync : int64
-        Of :func:`classicseg._jit.new_sync`, with three counters.
+        Of :func:`classicseg._jit.new_sync`, with four counters.
     g : int32, flat
         Records, see :mod:`classicseg.kernels.grid.maxflow`; on return the residual network.
     first, row, height, width : int
@@ -166,15 +166,20 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
             break
         net = _net(g, space, tile_row, i, pairs)
         _read_tiles(net, first, row, height, width, strips[i], strips[i + 1])
-        if n_strips > 1:
-            if i > 0:
-                _hide_edges(net, strips[i], width, True)
-            if i < n_strips - 1:
-                _hide_edges(net, strips[i + 1] - 1, width, False)
-            _, count = flow_in_waves(sync, net, (strips[i + 1] - strips[i]) * SIDE * width, patience)
-            run_down(net, count)  # there is nothing to push: it forgets what was reached
+        if i > 0:
+            _hide_edges(net, strips[i], width, True)
+        if i < n_strips - 1:
+            _hide_edges(net, strips[i + 1] - 1, width, False)
+    barrier(sync, n_threads)  # a search reads the edges on the other side of its borders, too
+    while n_strips > 1:
+        i = claim(sync, 1)
+        if i >= n_strips:
+            break
+        net = _net(g, space, tile_row, i, pairs)
+        _, count = flow_in_waves(sync, net, (strips[i + 1] - strips[i]) * SIDE * width, patience)
+        run_down(net, count)  # there is nothing to push: it forgets what was reached
     barrier(sync, n_threads)
-    if claim(sync, 1) == 0:
+    if claim(sync, 2) == 0:
         net = _net(g, space, tile_row, 0, pairs)
         for i in range(1, n_strips):
             for j in range(space.states[i, SHORES]):
@@ -185,7 +190,7 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
         maximal[0] = found
     barrier(sync, n_threads)
     while True:
-        i = claim(sync, 2)
+        i = claim(sync, 3)
         if i >= n_strips:
             break
         _write_sides(_net(g, space, tile_row, i, pairs), side, height, width, strips[i], strips[i + 1])
