@@ -231,7 +231,7 @@ def _backward_of_image(
         grad_logits, *shared,
     )  # fmt: skip
     sums = np.empty((REWARD_PARTS, len(plan.image.gains), plan.n_labels, plan.scale.shape[1]), np.float32)
-    gains = np.float32(plan.image.gains)[:, None, None]
+    gains = np.array(plan.image.gains, np.float32)[:, None, None]
     kept = logits.size if on_step else 0
     q, g = np.empty(kept, np.float32), np.empty(kept, np.float32)
     last_g = torch.from_numpy(grad_logits.copy().reshape(plan.n_labels, n)) if on_step else None
