@@ -65,19 +65,28 @@ class Bank(NamedTuple):
 
 
 @inline
-def start_stripe(bank, s, l0, l1, source, target, n_panels, lanes):  # type: ignore[no-untyped-def]
-    """Before a stripe slices from `source` and splats into `target`: fill its duplicate rows, clear its own rows."""
-    zero = fill(np.float32(0.0), lanes)
+def fill_duplicates(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-untyped-def]
+    """Before stripe `s` slices from `rows`: its duplicates take the values of the vertices that they stand for."""
     for panel in range(n_panels):
         base = panel * bank.n_rows * len(lanes)
         for k in range(l0, l1):
             first = bank.duplicate[k, 0]
             for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
                 original = np.intp(bank.target[bank.target_start[k] + row - first])
-                store_row(source, base, bank.n_rows, row, load_row(source, base, bank.n_rows, original, lanes))
-                store_row(target, base, bank.n_rows, row, zero)
+                store_row(rows, base, bank.n_rows, row, load_row(rows, base, bank.n_rows, original, lanes))
+
+
+@inline
+def clear_stripe(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-untyped-def]
+    """Before stripe `s` splats into `rows`: clear its vertices and duplicates."""
+    zero = fill(np.float32(0.0), lanes)
+    for panel in range(n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        for k in range(l0, l1):
+            for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
+                store_row(rows, base, bank.n_rows, row, zero)
             for row in range(bank.own[k, s], bank.own[k, s + 1]):
-                store_row(target, base, bank.n_rows, row, zero)
+                store_row(rows, base, bank.n_rows, row, zero)
 
 
 @inline

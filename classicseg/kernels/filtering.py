@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import kernel
-from classicseg.kernels.bank import blur_all, slice_block, splat_block, start_stripe
+from classicseg.kernels.bank import blur_all, clear_stripe, fill_duplicates, slice_block, splat_block
 from classicseg.kernels.simd import ACROSS, PIXELS, load, store
 from classicseg.kernels.threads import aborted, barrier, claim
 from classicseg.kernels.transpose import planes_to_rows, rows_to_planes
@@ -33,7 +33,7 @@ def filter_values(
         s = claim(sync, 0)
         if s >= n_stripes:
             break
-        start_stripe(bank, s, k, k + 1, other, rows, n_panels, lanes)
+        clear_stripe(bank, s, k, k + 1, rows, n_panels, lanes)
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
             if aborted(sync):
                 return
@@ -54,7 +54,7 @@ def filter_values(
         s = claim(sync, 4)
         if s >= n_stripes:
             break
-        start_stripe(bank, s, k, k + 1, rows, other, n_panels, lanes)
+        fill_duplicates(bank, s, k, k + 1, rows, n_panels, lanes)
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
             if aborted(sync):
                 return

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline, kernel
-from classicseg.kernels.bank import blur_all, slice_block, splat_block, start_stripe
+from classicseg.kernels.bank import blur_all, clear_stripe, fill_duplicates, slice_block, splat_block
 from classicseg.kernels.simd import (
     ACROSS,
     PIXELS,
@@ -45,6 +45,7 @@ def _read_planes(values, n, at, n_labels, planes):  # type: ignore[no-untyped-de
     """Copy the values of a block; a partial last block is padded with zeros."""
     if at + PIXELS <= n:
         for label in range(n_labels):
+            prefetch(values, label * n + at + 4 * PIXELS)  # too many streams for the processor's own prefetcher
             store(planes, label * PIXELS, load(values, label * n + at, ACROSS))
     else:
         for label in range(n_labels):
@@ -82,7 +83,7 @@ def _softmax(planes, n_labels):  # type: ignore[no-untyped-def]
 @inline
 def _subtract_unary(planes, unary, start, stride, n_labels):  # type: ignore[no-untyped-def]
     for label in range(n_labels):
-        prefetch(unary, start + label * stride + 4 * PIXELS)  # too many streams for the processor's own prefetcher
+        prefetch(unary, start + label * stride + 4 * PIXELS)
         logit = subtract(load(planes, label * PIXELS, ACROSS), load(unary, start + label * stride, ACROSS))
         store(planes, label * PIXELS, logit)
 
@@ -121,15 +122,22 @@ def _write_labels(planes, n, at, n_labels, labels):  # type: ignore[no-untyped-d
 
 
 @inline
-def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  # type: ignore[no-untyped-def]
-    """Multiply every vertex row by its lattice's (n_labels, n_labels) matrix; linear, so it commutes with slicing."""
-    width, n_tasks = len(lanes), 16
-    before, after = np.empty(n_labels, np.float32), np.empty(n_labels, np.float32)
-    start, size = np.empty(n_labels, np.int64), np.empty(n_labels, np.int64)  # lane of a label: start + row * size
+def _places_of_labels(bank, n_labels, width):  # type: ignore[no-untyped-def]
+    """Where the labels lie in row arrays: that of a row at ``start + row * size``."""
+    start, size = np.empty(n_labels, np.int64), np.empty(n_labels, np.int64)
     for label in range(n_labels):
         lane = label % width // PIXELS * PIXELS
         size[label] = min(PIXELS, width - lane)
         start[label] = (label // width * width + lane) * bank.n_rows + label % width - lane
+    return start, size
+
+
+@inline
+def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  # type: ignore[no-untyped-def]
+    """Multiply every vertex row by its lattice's (n_labels, n_labels) matrix; linear, so it commutes with slicing."""
+    n_tasks = 16
+    before, after = np.empty(n_labels, np.float32), np.empty(n_labels, np.float32)
+    start, size = _places_of_labels(bank, n_labels, len(lanes))
     while True:
         task = claim(sync, counter)
         if task >= n_tasks or aborted(sync):
@@ -176,7 +184,10 @@ def infer(  # type: ignore[no-untyped-def]
             s = claim(sync, 5 * it)
             if s >= n_stripes:
                 break
-            start_stripe(bank, s, 0, n_lattices, source, target, n_panels, lanes)
+            if it > 0:
+                fill_duplicates(bank, s, 0, n_lattices, source, n_panels, lanes)
+            if it < n_iter:
+                clear_stripe(bank, s, 0, n_lattices, target, n_panels, lanes)
             for b in range(bank.stripe[s], bank.stripe[s + 1]):
                 if aborted(sync):
                     return
@@ -258,7 +269,9 @@ def step(  # type: ignore[no-untyped-def]
         s = claim(sync, 0)
         if s >= n_stripes:
             break
-        start_stripe(bank, s, 0, n_lattices, source, target, n_panels, lanes)
+        if update:
+            fill_duplicates(bank, s, 0, n_lattices, source, n_panels, lanes)
+        clear_stripe(bank, s, 0, n_lattices, target, n_panels, lanes)
         changes[s] = 0.0
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
             if aborted(sync):
@@ -297,7 +310,7 @@ def step(  # type: ignore[no-untyped-def]
 
 @kernel
 def free_energy(  # type: ignore[no-untyped-def]
-    sync, n_threads, unary, logs, n, n_labels, bank, source, other, energies, n_panels, pairs, lanes
+    sync, n_threads, unary, logs, n, n_labels, bank, source, energies, n_panels, pairs, lanes
 ):
     """Each stripe's sum of ``q * (log q + unary - messages / 2)``; the messages of `logs` lie in `source`.
 
@@ -311,7 +324,7 @@ def free_energy(  # type: ignore[no-untyped-def]
         s = claim(sync, 0)
         if s >= n_stripes:
             break
-        start_stripe(bank, s, 0, n_lattices, source, other, n_panels, lanes)
+        fill_duplicates(bank, s, 0, n_lattices, source, n_panels, lanes)
         energies[s] = 0.0
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
             if aborted(sync):

@@ -20,29 +20,65 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import inline, kernel
-from classicseg.kernels.bank import blur_all, start_stripe
+from classicseg.kernels.bank import blur_all, clear_stripe, fill_duplicates
 from classicseg.kernels.mean_field import (
     _compatibility_tasks,
     _log_softmax,
+    _places_of_labels,
     _read_planes,
     _slice_planes,
     _softmax,
     _splat_planes,
     _write_planes,
 )
-from classicseg.kernels.simd import ACROSS, PIXELS, add, exp, fill, load, multiply, prefetch, store, subtract
+from classicseg.kernels.simd import (
+    ACROSS,
+    PIXELS,
+    add,
+    axpy,
+    exp,
+    fill,
+    item,
+    load,
+    load_row,
+    multiply,
+    prefetch,
+    store,
+    subtract,
+)
 from classicseg.kernels.threads import aborted, barrier, claim
 
-COUNTERS = 6
+COUNTERS = 7
 """Task counters of one iteration."""
+
+REWARD_PARTS = 16
+"""In how many parts the gradient with respect to the rewards of one lattice is summed up."""
 
 
 @inline
-def _add_logits(planes, logits, start, stride, n_labels):  # type: ignore[no-untyped-def]
+def _add_to_planes(planes, values, n, at, n_labels, tail):  # type: ignore[no-untyped-def]
+    """Add the values of a block."""
+    start, stride = at, n
+    if at + PIXELS > n:
+        _read_planes(values, n, at, n_labels, tail)
+        values, start, stride = tail, 0, PIXELS
     for label in range(n_labels):
-        prefetch(logits, start + label * stride + 4 * PIXELS)
-        logit = add(load(planes, label * PIXELS, ACROSS), load(logits, start + label * stride, ACROSS))
-        store(planes, label * PIXELS, logit)
+        prefetch(values, start + label * stride + 4 * PIXELS)
+        sum_ = add(load(planes, label * PIXELS, ACROSS), load(values, start + label * stride, ACROSS))
+        store(planes, label * PIXELS, sum_)
+
+
+@inline
+def _add_planes(planes, n, at, n_labels, values):  # type: ignore[no-untyped-def]
+    """Add the planes to the values of a block."""
+    for label in range(n_labels):
+        if at + PIXELS <= n:
+            prefetch(values, label * n + at + 4 * PIXELS)
+            sum_ = add(load(planes, label * PIXELS, ACROSS), load(values, label * n + at, ACROSS))
+            store(values, label * n + at, sum_)
+        else:
+            for p in range(n - at):
+                values[label * n + at + p] += planes[label * PIXELS + p]
 
 
 @inline
@@ -84,8 +120,8 @@ def record(  # type: ignore[no-untyped-def]
     ----------
     logits : (n_labels * n,) float32, label after label
     scale, matrix : as in :func:`classicseg.kernels.mean_field.infer`
-    tape : row arrays, one after the other. To keep the blurred, unscaled rows of all iterations, `n_iter` + 1 of them
-        and one more in `work`; else 2, and `work` is empty
+    tape : row arrays, one after the other. To keep the blurred, unscaled rows of all iterations, `n_iter` of them and
+        one more in `work`; else 2, and `work` is empty
     out : (n_labels * n,) float32, written: marginals, or their logarithms if `as_logits`
     """
     size = n_panels * len(lanes) * PIXELS
@@ -104,7 +140,10 @@ def record(  # type: ignore[no-untyped-def]
             s = claim(sync, COUNTERS * it)
             if s >= n_stripes:
                 break
-            start_stripe(bank, s, 0, n_lattices, source, target, n_panels, lanes)
+            if it > 0:
+                fill_duplicates(bank, s, 0, n_lattices, source, n_panels, lanes)
+            if it < n_iter:
+                clear_stripe(bank, s, 0, n_lattices, target, n_panels, lanes)
             for b in range(bank.stripe[s], bank.stripe[s + 1]):
                 if aborted(sync):
                     return
@@ -114,11 +153,7 @@ def record(  # type: ignore[no-untyped-def]
                 else:
                     for i in range(n_labels * PIXELS):
                         planes[i] = 0.0
-                if at + PIXELS <= n:
-                    _add_logits(planes, logits, at, n, n_labels)
-                else:
-                    _read_planes(logits, n, at, n_labels, tail)
-                    _add_logits(planes, tail, 0, PIXELS, n_labels)
+                _add_to_planes(planes, logits, n, at, n_labels, tail)
                 if it == n_iter and as_logits:
                     _log_softmax(planes, n_labels, tail, scratch)
                 else:
@@ -146,7 +181,7 @@ def record(  # type: ignore[no-untyped-def]
 
 @kernel
 def adjoint_start(  # type: ignore[no-untyped-def]
-    sync, n_threads, out, grad_out, as_logits, n, n_labels, swapped, target, other, grad, n_panels, pairs, lanes
+    sync, n_threads, out, grad_out, as_logits, n, n_labels, swapped, target, grad, n_panels, pairs, lanes
 ):
     """The gradient with respect to the last logits, from that of what :func:`record` wrote; splatted into `target`.
 
@@ -159,7 +194,7 @@ def adjoint_start(  # type: ignore[no-untyped-def]
         s = claim(sync, 0)
         if s >= n_stripes:
             break
-        start_stripe(swapped, s, 0, n_lattices, other, target, n_panels, lanes)
+        clear_stripe(swapped, s, 0, n_lattices, target, n_panels, lanes)
         for b in range(swapped.stripe[s], swapped.stripe[s + 1]):
             if aborted(sync):
                 return
@@ -192,28 +227,29 @@ def _softmax_adjoint(q, g, n_labels):  # type: ignore[no-untyped-def]
 
 @kernel
 def adjoint_step(  # type: ignore[no-untyped-def]
-    sync, n_threads, logits, n, n_labels, bank, swapped, messages, has_messages, source, target, has_target, grad,
-    step_grad, marginals, n_panels, pairs, lanes,
+    sync, n_threads, logits, n, n_labels, bank, swapped, messages, has_messages, source, target, grad, step_grad,
+    marginals, n_panels, pairs, lanes,
 ):  # fmt: skip
     """From the blurred gradient rows in `source` to g_t, which is added to `grad` and splatted into `target`.
 
     Parameters
     ----------
-    messages : rows from which the messages of iteration t are sliced again; not used unless `has_messages`
-    has_target : bool, whether to splat; the last step need not
+    messages : rows from which the messages of iteration t are sliced again
+    has_messages : bool, false at t = 0, where there are none and nothing has to be splatted
     step_grad, marginals : (n_labels * n,) float32, filled with g_t and Q_t, or empty
     """
     size = n_panels * len(lanes) * PIXELS
     block, q, g = np.zeros(size, np.float32), np.zeros(size, np.float32), np.zeros(size, np.float32)
-    values = np.zeros(size, np.float32)
+    tail = np.zeros(size, np.float32)
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     while True:
         s = claim(sync, 0)
         if s >= n_stripes:
             break
-        start_stripe(bank, s, 0, n_lattices, source, target, n_panels, lanes)
+        fill_duplicates(bank, s, 0, n_lattices, source, n_panels, lanes)
         if has_messages:
-            start_stripe(bank, s, 0, n_lattices, messages, target, n_panels, lanes)
+            fill_duplicates(bank, s, 0, n_lattices, messages, n_panels, lanes)
+            clear_stripe(bank, s, 0, n_lattices, target, n_panels, lanes)
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
             if aborted(sync):
                 return
@@ -224,42 +260,84 @@ def adjoint_step(  # type: ignore[no-untyped-def]
             else:
                 for i in range(n_labels * PIXELS):
                     q[i] = 0.0
-            _read_planes(logits, n, at, n_labels, values)
-            for label in range(n_labels):
-                logit = add(load(q, label * PIXELS, ACROSS), load(values, label * PIXELS, ACROSS))
-                store(q, label * PIXELS, logit)
+            _add_to_planes(q, logits, n, at, n_labels, tail)
             _softmax(q, n_labels)
             _softmax_adjoint(q, g, n_labels)
-            _read_planes(grad, n, at, n_labels, values)
-            for label in range(n_labels):
-                sum_ = add(load(values, label * PIXELS, ACROSS), load(g, label * PIXELS, ACROSS))
-                store(values, label * PIXELS, sum_)
-            _write_planes(values, n, at, n_labels, grad)
+            _add_planes(g, n, at, n_labels, grad)
             if marginals.size > 0:
                 _write_planes(q, n, at, n_labels, marginals)
                 _write_planes(g, n, at, n_labels, step_grad)
-            if has_target:
+            if has_messages:
                 _splat_planes(swapped, target, at, g, block, n_panels, pairs, lanes)
+
+
+@inline
+def _add_products(bank, values, v, w, gradient, g, h, sums, at, start, size, n_panels, lanes):  # type: ignore[no-untyped-def]
+    """Add the products of all labels of `values` and all of `gradient` in rows v and g, and in rows w and h."""
+    for panel in range(n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        one, two = load_row(gradient, base, bank.n_rows, g, lanes), load_row(gradient, base, bank.n_rows, h, lanes)
+        for label in range(start.size):
+            into = at + (label * n_panels + panel) * len(lanes)
+            sum_ = axpy(item(values, start[label] + v * size[label]), one, load(sums, into, lanes))
+            store(sums, into, axpy(item(values, start[label] + w * size[label]), two, sum_))
+
+
+@inline
+def _reward_tasks(sync, counter, bank, values, gradient, sums, n_labels, n_panels, lanes):  # type: ignore[no-untyped-def]
+    """``dL/dR_k = V_k' G_k``: the filtered marginals V and the splatted gradient G at the vertices of lattice k.
+
+    Stripes have splatted into rows of their own, whose sums are formed when the blur begins. Here each of them meets
+    the value of the vertex that it stands for.
+    """
+    n_lattices = bank.vertex.shape[0]
+    n_sums = n_labels * n_panels * len(lanes)
+    start, size = _places_of_labels(bank, n_labels, len(lanes))
+    while True:
+        task = claim(sync, counter)
+        if task >= REWARD_PARTS * n_lattices or aborted(sync):
+            break
+        at, part, k = task * n_sums, task // n_lattices, task % n_lattices
+        for i in range(at, at + n_sums):
+            sums[i] = 0.0
+        # Two rows at a time halve the traffic of the sums; where there is no second one, row 0 adds nothing.
+        first, n = bank.vertex[k, 0], bank.vertex[k, 1]
+        last = first + n * (part + 1) // REWARD_PARTS
+        for row in range(first + n * part // REWARD_PARTS, last, 2):
+            next_ = row + 1 if row + 1 < last else 0
+            _add_products(bank, values, row, next_, gradient, row, next_, sums, at, start, size, n_panels, lanes)
+        first, n = bank.duplicate[k, 0], bank.duplicate[k, 1]
+        targets, last = bank.target_start[k] - first, first + n * (part + 1) // REWARD_PARTS
+        for row in range(first + n * part // REWARD_PARTS, last, 2):
+            v, w, next_ = np.intp(bank.target[targets + row]), np.intp(0), 0
+            if row + 1 < last:
+                w, next_ = np.intp(bank.target[targets + row + 1]), row + 1
+            _add_products(bank, values, v, w, gradient, row, next_, sums, at, start, size, n_panels, lanes)
 
 
 @kernel
 def adjoint_blur(  # type: ignore[no-untyped-def]
-    sync, n_threads, n_labels, bank, scale, matrix, transposed, rows, other, tape, work, has_messages, n_panels, lanes,
-    parts,
+    sync, n_threads, n_labels, bank, scale, matrix, transposed, rows, other, values, sums, tape, work, has_messages,
+    n_panels, lanes, parts,
 ):  # fmt: skip
     """Blur the gradient `rows` backward and mix their labels; and make the messages of the iteration before.
 
     Parameters
     ----------
     transposed : (n_lattices, n_labels, n_labels) float32, the transposes of `matrix`; or None
-    tape : the rows that :func:`record` kept of that iteration; scaled and mixed into `work` if `has_messages`
+    values : the rows that :func:`record` kept of this iteration
+    sums : (REWARD_PARTS * n_lattices * n_labels * n_panels * len(lanes),) float32, filled with parts of the gradient
+        with respect to the rewards, gains not included
+    tape : the rows that :func:`record` kept of the iteration before; scaled and mixed into `work` if `has_messages`
     """
     n_lattices = bank.vertex.shape[0]
-    blur_all(sync, 0, n_threads, bank, 0, n_lattices, rows, other, scale, True, n_panels, parts[0], parts[1])
+    _reward_tasks(sync, 0, bank, values, rows, sums, n_labels, n_panels, lanes)
+    barrier(sync, n_threads)
+    blur_all(sync, 1, n_threads, bank, 0, n_lattices, rows, other, scale, True, n_panels, parts[0], parts[1])
     if matrix is not None:
-        _compatibility_tasks(sync, 3, bank, rows, transposed, n_labels, lanes)
+        _compatibility_tasks(sync, 4, bank, rows, transposed, n_labels, lanes)
     if has_messages:
-        _scale_tasks(sync, 4, bank, tape, work, scale, n_panels, parts[0], parts[1])
+        _scale_tasks(sync, 5, bank, tape, work, scale, n_panels, parts[0], parts[1])
         barrier(sync, n_threads)
         if matrix is not None:
-            _compatibility_tasks(sync, 5, bank, work, matrix, n_labels, lanes)
+            _compatibility_tasks(sync, 6, bank, work, matrix, n_labels, lanes)

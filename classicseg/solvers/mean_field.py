@@ -304,7 +304,7 @@ class _FusedEngine:
         energies = np.zeros(plan.bank.stripe.size - 1)
         run(
             free_energy, self._n_threads, new_sync(1), plan.unary, self.logs.reshape(-1), plan.n, plan.n_labels,
-            plan.bank, plan.rows[0], plan.rows[1], energies, plan.n_panels, plan.pairs, plan.lanes,
+            plan.bank, plan.rows[0], energies, plan.n_panels, plan.pairs, plan.lanes,
         )  # fmt: skip
         return float(energies.sum()) + self._constant
 

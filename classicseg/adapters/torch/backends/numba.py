@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from classicseg._jit import new_sync, resolve_threads, run
+from classicseg._jit import aligned_zeros, new_sync, resolve_threads, run
 from classicseg.adapters.torch.backends._features import feature_gradient
 from classicseg.filters._bank import LatticeBank, filter_with, parts_of, stripes_of
 from classicseg.filters._features import Column
 from classicseg.filters._stencil import AXES
 from classicseg.kernels.bank import Bank
-from classicseg.kernels.mean_field_adjoint import COUNTERS, adjoint_blur, adjoint_start, adjoint_step
+from classicseg.kernels.mean_field_adjoint import COUNTERS, REWARD_PARTS, adjoint_blur, adjoint_start, adjoint_step
 from classicseg.kernels.mean_field_adjoint import record as forward
 from classicseg.kernels.simd import lanes_for, padded_pixels
 from classicseg.solvers.mean_field import split_reward
@@ -138,17 +138,8 @@ class _Plan:
             self.transposed = np.ascontiguousarray(self.matrix.swapaxes(1, 2))
 
     def new_rows(self, n: int = 1) -> np.ndarray:
-        """Zero row arrays; memory of PyTorch begins at a cache line."""
-        rows: np.ndarray = torch.zeros(n * self.rows_size).numpy()
-        return rows
-
-    def by_label(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of all panels side by side, (n_rows, n_labels)."""
-        width, n_rows = len(self.lanes), self.image.bank.n_rows
-        starts = [start for panel in range(self.n_panels) for start in range(panel * width, (panel + 1) * width, 16)]
-        ends = [*starts[1:], self.n_panels * width]
-        pieces = [rows[a * n_rows : b * n_rows].reshape(n_rows, b - a) for a, b in zip(starts, ends, strict=True)]
-        return np.concatenate(pieces, axis=1)[:, : self.n_labels]
+        """Zero row arrays."""
+        return aligned_zeros(n * self.rows_size, np.float32)
 
 
 def tape_size(lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
@@ -156,7 +147,7 @@ def tape_size(lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tu
     lanes, n_panels = lanes_for(n_labels)
     at = Bank._fields.index("n_rows")
     n_rows = sum(lattice[start + at].shape[0] for start in range(0, len(lattice), _PER_IMAGE))
-    return ((n_iter + 1) * n_rows * len(lanes) * n_panels,)
+    return (n_iter * n_rows * len(lanes) * n_panels,)
 
 
 def mean_field(
@@ -170,11 +161,11 @@ def mean_field(
     """See :class:`Backend`."""
     n_threads, (_, n_labels, n) = resolve_threads(None), logits.shape
     out = torch.empty_like(logits)
-    tape = torch.zeros(tape_size(lattice, n_labels, n_iter) if record else 0)
+    tape = torch.from_numpy(aligned_zeros(tape_size(lattice, n_labels, n_iter)[0] if record else 0, np.float32))
     used = 0
     for image, z, result in zip(_images(lattice), logits, out, strict=True):
         plan = _Plan(rewards, image)
-        size = (n_iter + 1) * plan.rows_size
+        size = n_iter * plan.rows_size
         rows = tape[used : used + size].numpy() if record else plan.new_rows(2)
         used += size
         run(
@@ -203,8 +194,8 @@ def mean_field_backward(
     used = 0
     for b, image in enumerate(_images(lattice)):
         plan = _Plan(rewards, image)
-        slots = tape[used : used + (n_iter + 1) * plan.rows_size].view(n_iter + 1, -1).numpy()
-        used += (n_iter + 1) * plan.rows_size
+        slots = tape[used : used + n_iter * plan.rows_size].view(n_iter, -1).numpy()
+        used += n_iter * plan.rows_size
 
         def on_step(g: torch.Tensor, q: torch.Tensor, b: int = b, image: _Image = image) -> None:
             for k, (f, total) in enumerate(zip(features, grad_features, strict=True)):
@@ -236,44 +227,30 @@ def _backward_of_image(
     shared = plan.n_panels, plan.pairs, plan.lanes
     source, target, work = (plan.new_rows() for _ in range(3))
     run(
-        adjoint_start, n_threads, new_sync(1), out, grad, not marginals, n, plan.n_labels, swapped, source, target,
+        adjoint_start, n_threads, new_sync(1), out, grad, not marginals, n, plan.n_labels, swapped, source,
         grad_logits, *shared,
     )  # fmt: skip
+    sums = np.empty((REWARD_PARTS, len(plan.image.gains), plan.n_labels, plan.scale.shape[1]), np.float32)
+    gains = np.array(plan.image.gains, np.float32)[:, None, None]
     kept = logits.size if on_step else 0
     q, g = np.empty(kept, np.float32), np.empty(kept, np.float32)
     last_g = torch.from_numpy(grad_logits.copy().reshape(plan.n_labels, n)) if on_step else None
-    for t in reversed(range(len(tape) - 1)):
-        _add_reward_gradient(plan, tape[t], source, grad_rewards)
+    for t in reversed(range(len(tape))):
         has_messages = t > 0
         run(
             adjoint_blur, n_threads, new_sync(COUNTERS), plan.n_labels, bank, plan.scale, plan.matrix, plan.transposed,
-            source, target, tape[max(0, t - 1)], work, has_messages, plan.n_panels, plan.lanes, plan.parts,
+            source, target, tape[t], sums.reshape(-1), tape[max(0, t - 1)], work, has_messages, plan.n_panels,
+            plan.lanes, plan.parts,
         )  # fmt: skip
+        grad_rewards += sums.sum(0)[:, :, : plan.n_labels] * gains
         run(
             adjoint_step, n_threads, new_sync(1), logits, n, plan.n_labels, bank, swapped, work, has_messages, source,
-            target, has_messages, grad_logits, g, q, *shared,
+            target, grad_logits, g, q, *shared,
         )  # fmt: skip
         source, target = target, source
         if on_step:
             on_step(last_g, torch.from_numpy(q.reshape(plan.n_labels, n)))
             last_g = torch.from_numpy(g.copy().reshape(plan.n_labels, n))
-
-
-def _add_reward_gradient(plan: _Plan, rows: np.ndarray, gradient: np.ndarray, grad_rewards: np.ndarray) -> None:
-    """``dL/dR_k += V_k' G_k``: the filtered marginals V and the splatted gradient G at the vertices of lattice k.
-
-    Stripes have splatted into rows of their own; their sums are formed when the blur begins. Here each of them meets
-    the value of the vertex that it stands for.
-    """
-    v, g = plan.by_label(rows), plan.by_label(gradient)
-    bank = plan.image.bank
-    targets = np.append(bank.target_start, bank.target.size)
-    for k, gain in enumerate(plan.image.gains):
-        (first, n), (first_duplicate, n_duplicates) = bank.vertex[k], bank.duplicate[k]
-        target = bank.target[targets[k] : targets[k] + n_duplicates]
-        duplicate = slice(first_duplicate, first_duplicate + n_duplicates)
-        product = v[first : first + n].T @ g[first : first + n] + v[target].T @ g[duplicate]
-        grad_rewards[k] += np.float32(gain) * product
 
 
 # --- single filters -----------------------------------------------------------------------------------------------

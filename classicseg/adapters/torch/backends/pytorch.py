@@ -25,7 +25,6 @@ from classicseg.filters._features import shift_of
 from classicseg.filters._stencil import AXES
 
 _TINY = 1e-20
-_KEY_BITS = 62
 
 
 class Layout(NamedTuple):
@@ -114,9 +113,10 @@ class _Lattice(NamedTuple):
 
     index: Tensor  # (n, d + 1) int32: vertices of each point
     weight: Tensor  # (n, d + 1) float32
-    point: Tensor  # (n (d + 1),) int64: points of each vertex, vertex after vertex
-    entry: Tensor  # (n (d + 1),) int64: where in `index` they stand
-    count: Tensor  # (V,) int64: points of each vertex
+    order: Tensor  # (n,) int32: points, simplex after simplex
+    entry: Tensor  # (n (d + 1),) int32: pairs of each vertex, vertex after vertex; (d + 1) i + r is pair r of order[i]
+    count: Tensor  # (V,) int64: pairs of each vertex
+    row_sums: Tensor  # (n,) float32
     blur: Tensor
     blur_weight: Tensor
 
@@ -124,81 +124,81 @@ class _Lattice(NamedTuple):
 def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Tensor]:
     """See :class:`Backend`. The tensors are those of :class:`Layout`, one after the other."""
     n_images, _, n = features[0].shape
-    lattices = [_build_one(f) for f in features]
-    n_pairs = sum(lattice.index.shape[1] for lattice in lattices)
-    integer, one_sided = _integer(n_images * n * n_pairs), _one_sided(normalizations)
-    index, weights_in, weights_out, sums = [], [], [], []
-    point, sorted_in, sorted_out, counts = [], [], [], []
-    first = 0
+    n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
+    integer, one_sided, new = _integer(n_points * n_pairs), _one_sided(normalizations), features[0].new_empty
+    lattices = [_build_one(f, integer) for f in features]
+    point, sorted_in = new(n_points * n_pairs, dtype=integer), new(n_points * n_pairs)
+    sorted_out = new(n_points * n_pairs if one_sided else 0)
+    index, weights_in, weights_out = [], [], []
+    row = pair = 0
     for lattice, normalization in zip(lattices, normalizations, strict=True):
-        row_sums = _row_sums(lattice)
-        before, after = (_power(row_sums, p) for p in POWERS[normalization])
+        before, after = (_power(lattice.row_sums, p) for p in POWERS[normalization])
         weight_in, weight_out = (lattice.weight if p is None else lattice.weight * p[:, None] for p in (before, after))
-        index.append(lattice.index.to(integer) + first)
+        index.append(lattice.index + row)
         weights_in.append(weight_in)
         weights_out.append(weight_out)
-        point.append(lattice.point.to(integer))
-        sorted_in.append(weight_in.reshape(-1).index_select(0, lattice.entry))
-        if one_sided:
-            sorted_out.append(weight_out.reshape(-1).index_select(0, lattice.entry))
-        counts.append(lattice.count)
-        sums.append(row_sums.reshape(n_images, n))
-        first += lattice.count.shape[0]
-    start = torch.cat([counts[0].new_zeros(1), torch.cat(counts).cumsum(0)])
-    none = features[0].new_empty(0)
+        own = slice(pair, pair + lattice.entry.shape[0])
+        points = lattice.order[:, None].expand(lattice.index.shape).reshape(-1)
+        torch.index_select(points, 0, lattice.entry, out=point[own])
+        for weight, into in [(weight_in, sorted_in), (weight_out, sorted_out)][: 1 + one_sided]:
+            in_order = weight.index_select(0, lattice.order).reshape(-1)
+            torch.index_select(in_order, 0, lattice.entry, out=into[own])
+        row, pair = row + lattice.count.shape[0], own.stop
+    counts = torch.cat([lattice.count for lattice in lattices])
     return [
         torch.cat(index, 1),
         torch.cat(weights_in, 1),
-        torch.cat(weights_out, 1) if one_sided else none,
-        torch.cat(point),
-        torch.cat(sorted_in),
-        torch.cat(sorted_out) if one_sided else none.clone(),
-        start.to(integer),
-        torch.stack(sums),
-        *(lattice.blur.to(integer) for lattice in lattices),
+        torch.cat(weights_out, 1) if one_sided else new(0),
+        point,
+        sorted_in,
+        sorted_out,
+        _borders(counts).to(integer),
+        torch.stack([lattice.row_sums.reshape(n_images, n) for lattice in lattices]),
+        *(lattice.blur for lattice in lattices),
         *(lattice.blur_weight for lattice in lattices),
     ]
 
 
-def _build_one(features: Tensor) -> _Lattice:
+def _borders(counts: Tensor) -> Tensor:
+    """Where each group starts, and the last one ends."""
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _build_one(features: Tensor, integer: torch.dtype) -> _Lattice:
     n_images, d, n = features.shape
     scale = AXES.feature_scale(d)
     low, high = (bound.double().cpu().numpy() for bound in (features.amin(2), features.amax(2)))
     shifts = np.stack([shift_of(a, b, scale) for a, b in zip(low, high, strict=True)])
     if shifts.any():
         features = (features.double() - torch.from_numpy(shifts).to(features.device)[:, :, None]).float()
-    bounds = (low - shifts).min(0), (high - shifts).max(0)
-    widths = [*spans(*bounds, scale)[:d], n_images]
-    radix = packing(widths)
+    span = spans((low - shifts).min(0), (high - shifts).max(0), scale)
     planes = features.transpose(0, 1).reshape(d, n_images * n)
-    vertex, residual, rank = _nearest(planes, scale.astype(np.float32))
-    image = torch.arange(n_images, device=planes.device).repeat_interleave(n) * int(radix[d])
-    key = _key(vertex, radix[:d], image)
+    origin, residual, rank = _nearest(planes, scale.astype(np.float32))
     weight = _barycentric(residual, rank)
 
-    simplex, of_point, order, n_points = _simplices(key, rank, widths)
-    corners = _corner_keys(key[simplex], rank[:, simplex], np.append(radix[:d], 0)).reshape(-1)  # (U (d + 1),)
-    first, row, around, n_corners = _grouped(corners)
-    keys = corners[first]
-    index = row.to(torch.int32).reshape(-1, d + 1).index_select(0, of_point)
+    simplex, of_point, order, n_points = _grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
+    # Whole coordinates of a vertex v are (v_i - v_d) / (d + 1) for i < d, so an axis is a step in one of them.
+    widths = [*(span[:d] + span[d]) / (d + 1) + 1, n_images]
+    radix = packing(widths)
+    key_type = torch.int32 if np.log2(widths).sum() < 31 else torch.int64
+    step = torch.from_numpy(np.append(radix[:d], -radix[:d].sum())).to(features.device, key_type)[:, None]
+    corners = _corner_keys(origin.index_select(1, simplex), rank.index_select(1, simplex), step)
+    corners += (simplex // n * int(radix[d])).to(key_type)[:, None]
+    first, row, around, n_corners = _grouped(corners.reshape(-1))
+    index = row.to(integer).reshape(corners.shape).index_select(0, of_point)
 
-    # The points of a vertex are those of the simplices around it, which are known: no sorting of all pairs.
-    which = around // (d + 1)
-    lengths = n_points[which]
-    begin = (n_points.cumsum(0) - n_points)[which] - (lengths.cumsum(0) - lengths)
-    n_pairs = n_images * n * (d + 1)
-    group = torch.repeat_interleave(lengths, output_size=n_pairs)
-    at = begin.index_select(0, group).add_(torch.arange(n_pairs, device=planes.device))
-    point = order.index_select(0, at)
-    entry = (point * (d + 1)).add_((around % (d + 1)).index_select(0, group))
-    ends = lengths.cumsum(0)[n_corners.cumsum(0) - 1]
-    count = torch.diff(ends, prepend=ends.new_zeros(1))
-    blur, blur_weight = _neighbours(keys, radix[:d], d)
-    return _Lattice(index, weight, point, entry, count, blur, blur_weight)
+    order, around = order.to(integer), around.to(integer)
+    entry, count = _pairs_of_vertices(around, n_points, n_corners)
+    blur, blur_weight = _neighbours(corners.reshape(-1)[first], step, integer)
+    # Sums of simplices first: there are fewer of them than points.
+    sums = _sums(weight, order, n_points).reshape(-1, 1)
+    sums = _blur(_sums(sums, around, n_corners), blur, blur_weight, False)
+    row_sums = embedding_bag(index, sums, per_sample_weights=weight, mode="sum")[:, 0] * AXES.gain(d)
+    return _Lattice(index, weight, order, entry, count, row_sums, blur, blur_weight)
 
 
 def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Vertices of remainder 0, residuals in units of d + 1 and ranks of all points, (d + 1, n) each.
+    """Vertices of remainder 0 and residuals, both in units of d + 1, and ranks of all points, (d + 1, n) each.
 
     Operation for operation as in :mod:`classicseg.kernels.lattice`: points of regular grids lie on the borders of
     simplices, where the last bit decides.
@@ -211,28 +211,22 @@ def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tenso
         torch.sub(total, scaled * float(j), out=elevated[j])
         total = total + scaled
     elevated[0] = total
-    nearest = (elevated * float(np.float32(1) / np.float32(d + 1))).round_()
-    excess = nearest.sum(0).to(torch.int32)
-    vertex = nearest.mul_(d + 1)
-    residual = elevated.sub_(vertex)
-    rank = excess.repeat(d + 1, 1)
+    unit = float(np.float32(1) / np.float32(d + 1))
+    nearest = (elevated * unit).round_()
+    residual = elevated.sub_(nearest * (d + 1))
+    rank = nearest.sum(0).to(torch.int16) + torch.arange(d + 1, dtype=torch.int16, device=features.device)[:, None]
     for i in range(d):
-        lower = residual[i] < residual[i + 1 :]
-        rank[i] += lower.sum(0, dtype=torch.int32)
-        rank[i + 1 :] += ~lower
+        lower = (residual[i] < residual[i + 1 :]).to(torch.int16)
+        rank[i] += lower.sum(0, dtype=torch.int16)
+        rank[i + 1 :] -= lower
     # Where a rank left 0..d its coordinate takes a step, which brings the sum of the coordinates back to 0.
-    step = ((rank < 0).to(torch.int32) - (rank > d).to(torch.int32)).mul_(d + 1)
+    step = (rank < 0).to(torch.int16) - (rank > d).to(torch.int16)
+    nearest += step
+    step *= d + 1
     rank += step
-    vertex += step
     residual -= step
-    residual *= float(np.float32(1) / np.float32(d + 1))
-    return vertex, residual, rank
-
-
-def _key(vertex: Tensor, radix: np.ndarray, key: Tensor) -> Tensor:
-    for coordinate, factor in zip(vertex, radix.tolist(), strict=False):
-        key = key + coordinate.to(torch.int64) * factor
-    return key
+    residual *= unit
+    return nearest, residual, rank
 
 
 def _barycentric(residual: Tensor, rank: Tensor) -> Tensor:
@@ -245,16 +239,14 @@ def _barycentric(residual: Tensor, rank: Tensor) -> Tensor:
     return weight
 
 
-def _simplices(key: Tensor, rank: Tensor, widths: Sequence[float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Points that lie in the same simplex, as :func:`_grouped` has them."""
-    d, n = rank.shape[0] - 1, rank.shape[1]
-    if np.log2(widths).sum() + d * np.log2(d + 1) >= _KEY_BITS:  # vertex and ranks do not fit into one number
-        every = torch.arange(n, device=key.device)
-        return every, every, every, torch.ones_like(every)
-    code = key * (d + 1) ** d
+def _simplex_keys(origin: Tensor, rank: Tensor, radix: np.ndarray, n: int) -> Tensor:
+    """Keys of the simplices of points: a vertex of remainder 0 has coordinates that leave room for the ranks."""
+    d = rank.shape[0] - 1
+    key = torch.zeros(rank.shape[1], dtype=torch.int64, device=rank.device)
+    key.view(-1, n).add_(torch.arange(key.shape[0] // n, device=rank.device)[:, None], alpha=int(radix[d]))
     for i in range(d):
-        code += rank[i] * (d + 1) ** i
-    return _grouped(code)
+        key.add_((origin[i] * (d + 1) + rank[i]).to(torch.int64), alpha=int(radix[i]))
+    return key
 
 
 def _grouped(keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -275,42 +267,55 @@ def _grouped(keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return order[begin], group, order, torch.diff(begin, append=begin.new_full((1,), keys.shape[0]))
 
 
-def _corner_keys(key: Tensor, rank: Tensor, radix: np.ndarray) -> Tensor:
-    """Keys of the vertices of remainder 0 to d of simplices, (U, d + 1)."""
-    d = radix.size - 1
-    factors = torch.from_numpy(radix).to(key.device)[:, None].expand(rank.shape)
-    by_rank = torch.empty_like(factors).scatter_(0, rank.to(torch.int64), factors)
-    keys = [key]
-    for r in range(1, d + 1):
-        keys.append(keys[-1] + (int(radix.sum()) - (d + 1) * by_rank[d - r + 1]))
+def _corner_keys(origin: Tensor, rank: Tensor, step: Tensor) -> Tensor:
+    """Keys of the vertices of remainder 0 to d of simplices, (U, d + 1).
+
+    From one vertex to the next all coordinates grow by 1 but one, which falls by d: the keys do as by a step back.
+    """
+    d = rank.shape[0] - 1
+    by_rank = torch.empty(rank.shape, dtype=step.dtype, device=step.device)
+    by_rank.scatter_(0, rank.to(torch.int64), step.expand(rank.shape))
+    keys = [(origin.to(step.dtype) * step).sum(0, dtype=step.dtype)]
+    for r in range(d, 0, -1):
+        keys.append(keys[-1] - by_rank[r])
     return torch.stack(keys, 1)
 
 
-def _neighbours(keys: Tensor, radix: np.ndarray, d: int) -> tuple[Tensor, Tensor]:
+def _pairs_of_vertices(around: Tensor, n_points: Tensor, n_corners: Tensor) -> tuple[Tensor, Tensor]:
+    """`entry` and `count` of :class:`_Lattice`, from the corners of simplices around each vertex.
+
+    The points of a vertex are those of the simplices around it, which are known: no sorting of all pairs.
+    """
+    n_around = around.shape[0] // n_points.shape[0]
+    simplex = around // n_around
+    length = n_points.index_select(0, simplex)
+    end = length.cumsum(0)
+    begin = _borders(n_points)[:-1].index_select(0, simplex) * n_around + around % n_around
+    step = around.new_full((int(n_points.sum()) * n_around,), n_around)
+    step[0] = begin[0]
+    step[end[:-1]] = (begin[1:] - begin[:-1] - (length[:-1] - 1) * n_around).to(step.dtype)
+    ends = end.index_select(0, n_corners.cumsum(0) - 1)
+    return step.cumsum(0, dtype=step.dtype), torch.diff(ends, prepend=ends.new_zeros(1))
+
+
+def _neighbours(keys: Tensor, step: Tensor, integer: torch.dtype) -> tuple[Tensor, Tensor]:
     """Each vertex and its two neighbours along each axis, with their weights in a blur."""
-    n = keys.shape[0]
-    every = torch.arange(n, device=keys.device)
-    blur = every[None, :, None].repeat(d + 1, 1, 3)
-    weight = torch.zeros(blur.shape, device=keys.device)
-    weight[..., 0] = 1
-    steps = (d + 1) * np.append(radix, 0) - radix.sum()
-    for axis in range(d + 1):
-        wanted = keys + int(steps[axis])
-        above = torch.searchsorted(keys, wanted).clamp_(max=n - 1)
-        there = keys[above] == wanted
-        low, high = every[there], above[there]
-        blur[axis, low, 1], weight[axis, low, 1] = high, 0.5
-        blur[axis, high, 2], weight[axis, high, 2] = low, 0.5
-    return blur, weight
+    n, shape = keys.shape[0], (step.shape[0], keys.shape[0])
+    wanted = keys + step
+    above = torch.searchsorted(keys, wanted).clamp_(max=n - 1)
+    there = keys.index_select(0, above.reshape(-1)).reshape(shape) == wanted
+    own = torch.arange(n, device=keys.device).expand(shape)
+    to = above.masked_fill(~there, n)  # where nothing is there into a column that is cut off
+    below = torch.arange(n + 1, device=keys.device).repeat(shape[0], 1).scatter_(1, to, own)[:, :n]
+    half_below = torch.zeros(shape[0], n + 1, device=keys.device).scatter_(1, to, 0.5)[:, :n]
+    blur = torch.stack([own, torch.where(there, above, own), below], 2)
+    half_above = there.to(half_below.dtype) * 0.5
+    return blur.to(integer), torch.stack([torch.ones_like(half_above), half_above, half_below], 2)
 
 
-def _row_sums(lattice: _Lattice) -> Tensor:
-    """The kernel applied to ones, (n,)."""
-    d = lattice.index.shape[1] - 1
-    weight = lattice.weight.reshape(-1)
-    rows = torch.segment_reduce(weight.index_select(0, lattice.entry), "sum", lengths=lattice.count)[:, None]
-    rows = _blur(rows, lattice.blur, lattice.blur_weight, False)[:, 0]
-    return (rows.index_select(0, lattice.index.reshape(-1)) * weight).reshape(-1, d + 1).sum(1) * AXES.gain(d)
+def _sums(values: Tensor, order: Tensor, count: Tensor) -> Tensor:
+    """Sums of groups of rows."""
+    return embedding_bag(order, values, _borders(count).to(order.dtype), mode="sum", include_last_offset=True)
 
 
 def _power(sums: Tensor, power: float) -> Tensor | None:
@@ -436,7 +441,8 @@ def mean_field(
         if record:
             tape[t] = rows
         a = _slice(parts, _mix(parts, rows, matrices), False).add_(z)
-    return _by_image(a.softmax(1) if marginals else a.log_softmax(1), logits.shape[0]), tape
+    a = _by_image(a, logits.shape[0])
+    return a.softmax(1) if marginals else a.log_softmax(1), tape
 
 
 def mean_field_backward(
