@@ -2,6 +2,8 @@
 
 numba
     CPU tensors, the compiled kernels of the library, no copies. The default there.
+triton
+    CUDA tensors, programs in Triton. The default there, if Triton and the C compiler that it starts with are there.
 torch
     Any device, nothing but operations of PyTorch. The default elsewhere.
 exact
@@ -11,6 +13,9 @@ exact
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
@@ -19,9 +24,12 @@ import torch
 
 from classicseg.errors import InputError
 
-LATTICES = ("numba", "torch")
+LATTICES = ("numba", "triton", "torch")
 BACKENDS = (*LATTICES, "exact")
 _MODULES = {"torch": "pytorch"}  # where the name is another
+_HAS_TRITON = importlib.util.find_spec("triton") is not None
+_HAS_COMPILER = any(map(shutil.which, (os.environ.get("CC") or "gcc", "clang")))
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
 
 class Backend(Protocol):
@@ -89,9 +97,17 @@ def get(name: str) -> Backend:
 def choose(name: str, device: torch.device) -> str:
     """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
     if name == "auto":
-        return "numba" if device.type == "cpu" else "torch"
+        if device.type == "cpu":
+            return "numba"
+        return "triton" if device.type == "cuda" and _HAS_TRITON and _HAS_COMPILER else "torch"
     if name == "numba" and device.type != "cpu":
         raise InputError(
             f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"
         )
+    if name == "triton" and device.type != "cuda" and not (device.type == "cpu" and _INTERPRETED):
+        raise InputError(
+            f"backend='triton' computes on CUDA devices, but the logits are on {device}; take backend='auto' or 'torch'"
+        )
+    if name == "triton" and not _HAS_TRITON:
+        raise ImportError("backend='triton' needs Triton: pip install triton, or take backend='torch'")
     return name

@@ -1,0 +1,158 @@
+"""The programs that run on the GPU.
+
+Rows of all arrays, of points and of vertices alike, hold C channels and zeros up to STRIDE, a multiple of 8 where C is
+not small, so that they are read in whole sectors and vectors. A program works on BLOCK rows and LANES channels, which
+are powers of two. Offsets into arrays of rows are 64 bits wide: 1080p with 150 labels has more than 2^31 numbers times
+a batch of 7.
+
+Sums are taken in the order of the arrays, by one program each, so results are the same from run to run.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _offsets(row, STRIDE: tl.constexpr, LANES: tl.constexpr):
+    return row.to(tl.int64)[:, None] * STRIDE + tl.arange(0, LANES)[None, :]
+
+
+@triton.jit
+def _in_channels(point, n_each, C: tl.constexpr, LANES: tl.constexpr):
+    """Offsets into (B, C, N) of points that are counted through all images."""
+    image = (point // n_each).to(tl.int64)
+    within = image * (C - 1) * n_each + point
+    return within[:, None] + tl.arange(0, LANES).to(tl.int64)[None, :] * n_each
+
+
+@triton.jit(do_not_specialize=["n_runs"])
+def sum_runs(
+    values,
+    member,
+    weight,
+    begin,
+    out,
+    n_runs,
+    INDEXED: tl.constexpr,
+    WEIGHTED: tl.constexpr,
+    STRIDE: tl.constexpr,
+    LANES: tl.constexpr,
+    BLOCK: tl.constexpr,
+    UNROLLED: tl.constexpr,
+):
+    """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to begin[i + 1]."""
+    run = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    there, inside = run < n_runs, tl.arange(0, LANES)[None, :] < STRIDE
+    first = tl.load(begin + run, mask=there, other=0)
+    last = tl.load(begin + run + 1, mask=there, other=0)
+    total = tl.zeros((BLOCK, LANES), tl.float32)
+    for step in range(0, tl.max(last - first, axis=0), UNROLLED):
+        for j in tl.static_range(UNROLLED):
+            entry = first + step + j
+            some = entry < last
+            row = tl.load(member + entry, mask=some, other=0) if INDEXED else entry
+            moved = tl.load(values + _offsets(row, STRIDE, LANES), mask=some[:, None] & inside, other=0.0)
+            if WEIGHTED:
+                moved *= tl.load(weight + entry, mask=some, other=0.0)[:, None]
+            total += moved
+    tl.store(out + _offsets(run, STRIDE, LANES), total, mask=there[:, None] & inside)
+
+
+@triton.jit(do_not_specialize=["n_rows"])
+def blur_axis(rows, neighbours, out, n_rows, STRIDE: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr):
+    """Each row plus half of its two neighbours, which are the row itself where there is none."""
+    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    there, inside = row < n_rows, tl.arange(0, LANES)[None, :] < STRIDE
+    total = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
+    for side in tl.static_range(2):
+        near = tl.load(neighbours + row.to(tl.int64) * 2 + side, mask=there, other=0)
+        some = there & (near != row)
+        total += 0.5 * tl.load(rows + _offsets(near, STRIDE, LANES), mask=some[:, None] & inside, other=0.0)
+    tl.store(out + _offsets(row, STRIDE, LANES), total, mask=there[:, None] & inside)
+
+
+@triton.jit(do_not_specialize=["n_rows"])
+def mix_labels(
+    rows,
+    matrix,
+    out,
+    n_rows,
+    C: tl.constexpr,
+    STRIDE: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    DEPTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """`rows` times a (C, C) matrix, in full precision."""
+    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    there, base = row < n_rows, row.to(tl.int64)[:, None] * STRIDE
+    total = tl.zeros((BLOCK, COLUMNS), tl.float32)
+    for first in range(0, C, DEPTH):
+        label = first + tl.arange(0, DEPTH)
+        left = tl.load(rows + base + label[None, :], mask=there[:, None] & (label < C)[None, :], other=0.0)
+        wanted = (label < C)[:, None] & (column < C)[None, :]
+        right = tl.load(matrix + label[:, None] * C + column[None, :], mask=wanted, other=0.0)
+        total += tl.dot(left, right, input_precision="ieee")
+    tl.store(out + base + column[None, :], total, mask=there[:, None] & (column < STRIDE)[None, :])
+
+
+@triton.jit(do_not_specialize=["n_points", "n_each", "first_pair", "first_row"])
+def update_points(
+    rows,
+    index,
+    weight,
+    scale,
+    addend,
+    marginals,
+    out,
+    n_points,
+    n_each,
+    first_pair,
+    first_row,
+    PAIRS: tl.constexpr,
+    ALL_PAIRS: tl.constexpr,
+    SCALED: tl.constexpr,
+    ADDED: tl.constexpr,
+    THEN: tl.constexpr,
+    IN_CHANNELS: tl.constexpr,
+    C: tl.constexpr,
+    STRIDE: tl.constexpr,
+    LANES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Slice: sum the rows of each point, scaled; add; then a softmax, its logarithm or its adjoint.
+
+    `addend` is (B, C, N), as is `out` with IN_CHANNELS; else that has a row for each point. PAIRS = 0 slices nothing.
+    """
+    point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lane = tl.arange(0, LANES)
+    there, inside = point < n_points, (lane < STRIDE)[None, :]
+    real = there[:, None] & (lane < C)[None, :]
+    total = tl.zeros((BLOCK, LANES), tl.float32)
+    for pair in tl.static_range(PAIRS):
+        at = point.to(tl.int64) * ALL_PAIRS + first_pair + pair
+        row = tl.load(index + at, mask=there, other=first_row) - first_row
+        moved = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
+        moved *= tl.load(weight + at, mask=there, other=0.0)[:, None]
+        if SCALED:
+            moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
+        total += moved
+    if ADDED:
+        total += tl.load(addend + _in_channels(point, n_each, C, LANES), mask=real, other=0.0)
+    if THEN == "softmax" or THEN == "log_softmax":
+        total = tl.where((lane < C)[None, :], total, -float("inf"))
+        total -= tl.max(total, axis=1)[:, None]
+        powers = tl.exp(total)
+        sums = tl.sum(powers, axis=1)[:, None]
+        total = powers / sums if THEN == "softmax" else total - tl.log(sums)
+    if THEN == "softmax_adjoint":
+        q = tl.load(marginals + _offsets(point, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
+        total *= q
+        total -= q * tl.sum(total, axis=1)[:, None]
+    if IN_CHANNELS:
+        tl.store(out + _in_channels(point, n_each, C, LANES), total, mask=real)
+    else:
+        tl.store(out + _offsets(point, STRIDE, LANES), total, mask=there[:, None] & inside)
