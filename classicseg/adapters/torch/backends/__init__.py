@@ -24,7 +24,7 @@ import torch
 
 from classicseg.errors import InputError
 
-LATTICES = ("numba", "triton", "torch")
+LATTICES = ("numba", "torch", "triton")
 BACKENDS = (*LATTICES, "exact")
 _MODULES = {"torch": "pytorch"}  # where the name is another
 _HAS_TRITON = importlib.util.find_spec("triton") is not None

@@ -7,7 +7,7 @@ splatting a sum over neighbouring entries, without atomics, so results are the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,9 @@ from torch import Tensor
 from classicseg.filters._bank import POWERS, packing, spans
 from classicseg.filters._features import shift_of
 from classicseg.filters._stencil import AXES
+
+Embedding = Callable[[Tensor, np.ndarray, np.ndarray], tuple[Tensor, Tensor, Tensor]]
+"""See :func:`embed`, which is one."""
 
 _TINY = 1e-20
 _KEY_BITS = 62
@@ -76,9 +79,30 @@ def normalized(weight: Tensor, row_sums: Tensor, normalization: str) -> tuple[Te
     return before, after
 
 
-def find(features: Tensor) -> Vertices:
-    """The lattice of (B, d, N) float32 features."""
+def embed(features: Tensor, scale: np.ndarray, radix: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Where in the lattice points lie.
+
+    Parameters
+    ----------
+    features : (B, d, N) float32
+    scale : (d,) float32
+    radix : (d + 1,) int64, of the coordinates and of the image
+
+    Returns
+    -------
+    key : (B N,) int64, of the nearest vertex of remainder 0
+    rank : (d + 1, B N) int32, of the coordinates by their distance to it
+    weight : (B N, d + 1) float32, of the vertices of remainder 0 to d
+    """
     n_images, d, n = features.shape
+    vertex, residual, rank = _nearest(features.transpose(0, 1).reshape(d, n_images * n), scale)
+    image = torch.arange(n_images, device=features.device).repeat_interleave(n)
+    return _key([*vertex[:d], image], radix), rank, _barycentric(residual, rank)
+
+
+def find(features: Tensor, embedding: Embedding = embed) -> Vertices:
+    """The lattice of (B, d, N) float32 features."""
+    n_images, d, _ = features.shape
     scale = AXES.feature_scale(d)
     low, high = (bound.double().cpu().numpy() for bound in (features.amin(2), features.amax(2)))
     shifts = np.stack([shift_of(a, b, scale) for a, b in zip(low, high, strict=True)])
@@ -87,12 +111,7 @@ def find(features: Tensor) -> Vertices:
     bounds = (low - shifts).min(0), (high - shifts).max(0)
     widths = [*spans(*bounds, scale)[:d], n_images]
     radix = packing(widths)
-    planes = features.transpose(0, 1).reshape(d, n_images * n)
-    vertex, residual, rank = _nearest(planes, scale.astype(np.float32))
-    image = torch.arange(n_images, device=planes.device).repeat_interleave(n) * int(radix[d])
-    key = _key(vertex, radix[:d], image)
-    weight = _barycentric(residual, rank)
-
+    key, rank, weight = embedding(features, scale.astype(np.float32), radix)
     simplex, of_point, order, n_points = _simplices(key, rank, widths)
     corners = _corner_keys(key[simplex], rank[:, simplex], np.append(radix[:d], 0)).reshape(-1)  # (U (d + 1),)
     first, row, around, n_corners = _grouped(corners)
@@ -133,8 +152,9 @@ def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tenso
     return vertex, residual, rank
 
 
-def _key(vertex: Tensor, radix: np.ndarray, key: Tensor) -> Tensor:
-    for coordinate, factor in zip(vertex, radix.tolist(), strict=False):
+def _key(coordinates: Sequence[Tensor], radix: np.ndarray) -> Tensor:
+    key = torch.zeros_like(coordinates[-1])
+    for coordinate, factor in zip(coordinates, radix.tolist(), strict=True):
         key = key + coordinate.to(torch.int64) * factor
     return key
 

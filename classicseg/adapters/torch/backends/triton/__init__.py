@@ -23,6 +23,7 @@ from classicseg.adapters.torch.backends._sorting import Vertices, find, integer_
 from classicseg.adapters.torch.backends.pytorch import matrices_of
 from classicseg.adapters.torch.backends.triton._launch import (
     blur_axis,
+    embed,
     mix_labels,
     new_rows,
     sum_runs,
@@ -117,7 +118,7 @@ def empty_lattice(
             new(n_own if one_sided else 0),
             new(n_runs + 1, dtype=integer),
             new(n_runs, dtype=integer),
-            new(new_size() + 1, dtype=integer),
+            new(new_size(), dtype=integer),
             new(n_vertices + 1, dtype=integer),
             new(f.shape[1] + 1, n_vertices, 2, dtype=integer),
         ]
@@ -134,7 +135,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     splats: list[Tensor] = []
     first = 0
     for f, normalization in zip(features, normalizations, strict=True):
-        vertices = find(f)
+        vertices = find(f, embed)
         splat, entry = _splat_of(vertices, integer)
         row_sums = _row_sums(vertices, splat)
         weight_in, weight_out = normalized(vertices.weight, row_sums, normalization)

@@ -27,6 +27,82 @@ def _in_channels(point, n_each, C: tl.constexpr, LANES: tl.constexpr):
     return within[:, None] + tl.arange(0, LANES).to(tl.int64)[None, :] * n_each
 
 
+@triton.jit
+def _rounded(x):
+    """To the nearest whole number, halves to the even one."""
+    whole = tl.floor(x)
+    rest = x - whole
+    is_odd = tl.floor(whole * 0.5) != whole * 0.5
+    return whole + ((rest > 0.5) | ((rest == 0.5) & is_odd)).to(tl.float32)
+
+
+@triton.jit
+def _column(table, lane, at):
+    return tl.sum(tl.where(lane == at, table, 0), axis=1)[:, None]  # of one number: exact
+
+
+@triton.jit(do_not_specialize=["n_points", "n_each"])
+def embed(
+    features,
+    scale,
+    radix,
+    key,
+    rank_of,
+    weight_of,
+    reciprocal,
+    n_points,
+    n_each,
+    D: tl.constexpr,
+    LANES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """See :func:`classicseg.adapters.torch.backends._sorting.embed`, operation for operation."""
+    point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lane = tl.arange(0, LANES)[None, :]
+    there, real = point < n_points, lane <= D
+    image = (point // n_each).to(tl.int64)
+    n = n_each.to(tl.int64)
+    first = image * (D - 1) * n + point
+    total = tl.zeros((BLOCK, 1), tl.float32)
+    elevated = tl.zeros((BLOCK, LANES), tl.float32)
+    for i in tl.static_range(D):
+        feature = tl.load(features + first + (D - 1 - i) * n, mask=there, other=0.0)[:, None]
+        scaled = feature * tl.load(scale + (D - 1 - i))
+        elevated = tl.where(lane == D - i, total - scaled * (D - i), elevated)
+        total += scaled
+    elevated = tl.where(lane == 0, total, elevated)
+
+    nearest = _rounded(elevated * reciprocal)
+    vertex = nearest * (D + 1)
+    residual = elevated - vertex
+    rank = tl.sum(nearest, axis=1).to(tl.int32)[:, None] + tl.zeros((BLOCK, LANES), tl.int32)
+    for other in tl.static_range(D + 1):
+        theirs = _column(residual, lane, other)
+        below = tl.where(lane < other, residual < theirs, (lane > other) & (residual <= theirs))
+        rank += below.to(tl.int32)
+    step = ((rank < 0).to(tl.int32) - (rank > D).to(tl.int32)) * (D + 1)
+    rank += step
+    vertex += step
+    residual = (residual - step) * reciprocal
+    tl.store(rank_of + lane.to(tl.int64) * n_points + point[:, None], rank, mask=there[:, None] & real)
+
+    factor = tl.load(radix + lane, mask=lane < D, other=0)
+    keys = tl.sum(vertex.to(tl.int64) * factor, axis=1) + image * tl.load(radix + D)
+    tl.store(key + point, keys, mask=there)
+
+    rank = tl.where(real, rank, -1)
+    highest = tl.sum(tl.where(rank == 0, residual, 0.0), axis=1)[:, None]
+    lowest = tl.sum(tl.where(rank == D, residual, 0.0), axis=1)[:, None]
+    weight = tl.where(lane == 0, (1 + lowest) - highest, tl.zeros((BLOCK, LANES), tl.float32))
+    above = highest
+    for r in tl.static_range(1, D + 1):
+        falling = tl.sum(tl.where(rank == r, residual, 0.0), axis=1)[:, None]
+        weight = tl.where(lane == D + 1 - r, above - falling, weight)
+        above = falling
+    at = point.to(tl.int64)[:, None] * (D + 1) + lane
+    tl.store(weight_of + at, weight, mask=there[:, None] & real)
+
+
 @triton.jit(do_not_specialize=["n_runs"])
 def sum_runs(
     values,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import triton
 from torch import Tensor
@@ -13,6 +14,7 @@ from classicseg.adapters.torch.backends.triton import _kernels
 
 _NUMBERS = 1024  # that a program of 4 warps holds of one array: 8 for each thread
 _UNROLLED = 4
+OPTIONS = {"enable_fp_fusion": False}  # the roundings of PyTorch, which decide where points lie
 
 
 class Width(NamedTuple):
@@ -42,7 +44,7 @@ def new_rows(like: Tensor, n_rows: int, width: Width) -> Tensor:
 def sum_runs(values: Tensor, member: Tensor | None, weight: Tensor | None, begin: Tensor, out: Tensor) -> Tensor:
     """Sum rows of `values`, or those of each `member`, times `weight`, from each `begin` to the next."""
     width = _width(out)
-    _run(
+    _launch(
         _kernels.sum_runs, [_blocks(out, width)], values,
         begin if member is None else member, out if weight is None else weight, begin, out, out.shape[0],
         INDEXED=member is not None, WEIGHTED=weight is not None, UNROLLED=_UNROLLED, **_shape(width),
@@ -53,7 +55,7 @@ def sum_runs(values: Tensor, member: Tensor | None, weight: Tensor | None, begin
 def blur_axis(rows: Tensor, neighbours: Tensor, out: Tensor) -> Tensor:
     """Blur along the axis of the (V, 2) neighbours."""
     width = _width(out)
-    _run(_kernels.blur_axis, [_blocks(out, width)], rows, neighbours, out, out.shape[0], **_shape(width))
+    _launch(_kernels.blur_axis, [_blocks(out, width)], rows, neighbours, out, out.shape[0], **_shape(width))
     return out
 
 
@@ -61,7 +63,7 @@ def mix_labels(rows: Tensor, matrix: Tensor, out: Tensor) -> Tensor:
     """Multiply rows by a contiguous (C, C) matrix."""
     n_rows, stride = rows.shape
     columns = max(16, min(64, triton.next_power_of_2(stride)))  # a product needs 16 of everything
-    _run(
+    _launch(
         _kernels.mix_labels, [triton.cdiv(n_rows, 64), triton.cdiv(stride, columns)], rows, matrix, out, n_rows,
         C=matrix.shape[0], STRIDE=stride, COLUMNS=columns, DEPTH=16, BLOCK=64,
     )  # fmt: skip
@@ -90,13 +92,30 @@ def update_points(
     in_channels = out.dim() == 3
     n_points = out.shape[0] * n_each if in_channels else out.shape[0]
     arrays = (out if x is None else x for x in (rows, index, weight, scale, addend, marginals))
-    _run(
+    _launch(
         _kernels.update_points, [triton.cdiv(n_points, width.block)], *arrays, out,
         n_points, n_each, pairs.start, first_row,
         PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], SCALED=scale is not None,
         ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
     )  # fmt: skip
     return out
+
+
+def embed(features: Tensor, scale: np.ndarray, radix: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`classicseg.adapters.torch.backends._sorting.embed`, in one program."""
+    n_images, d, n = features.shape
+    features, n_points = features.contiguous(), n_images * n
+    key = features.new_empty(n_points, dtype=torch.int64)
+    rank = features.new_empty(d + 1, n_points, dtype=torch.int32)
+    weight = features.new_empty(n_points, d + 1)
+    factors = (torch.from_numpy(x).to(features.device) for x in (scale, radix))
+    lanes = triton.next_power_of_2(d + 1)
+    block = max(1, _NUMBERS // lanes)
+    _launch(
+        _kernels.embed, [triton.cdiv(n_points, block)], features, *factors, key, rank, weight,
+        float(np.float32(1) / np.float32(d + 1)), n_points, n, D=d, LANES=lanes, BLOCK=block,
+    )  # fmt: skip
+    return key, rank, weight
 
 
 def _width(rows: Tensor) -> Width:
@@ -112,6 +131,6 @@ def _blocks(rows: Tensor, width: Width) -> int:
     return triton.cdiv(rows.shape[0], width.block)
 
 
-def _run(kernel: Any, grid: Sequence[int], first: Tensor, *args: Any, **constants: Any) -> None:
+def _launch(kernel: Any, grid: Sequence[int], first: Tensor, *args: Any, **constants: Any) -> None:
     with torch.cuda.device_of(first):  # programs run on the current device, not on that of their arguments
-        kernel[tuple(grid)](first, *args, enable_fp_fusion=False, **constants)  # the roundings of PyTorch
+        kernel[tuple(grid)](first, *args, **OPTIONS, **constants)
