@@ -53,8 +53,7 @@ def test_runs_hold_every_pair_once_and_are_short():
     assert weight_in.shape == weight_out.shape == point.shape
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("n_channels", [1, 2, 5, 21])
+@pytest.mark.parametrize(("n_channels", "normalization"), zip([1, 2, 5, 21], NORMALIZATIONS, strict=True))
 def test_filters_are_those_of_pytorch(n_channels, normalization):
     _, image = batch(2, SHAPE, n_images=2)
     features = [f.detach() for f in ct.DenseCRF(2, kernels()).features(image, image)]
@@ -71,9 +70,16 @@ def test_filters_are_those_of_pytorch(n_channels, normalization):
         torch.testing.assert_close(*inner, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("output", ["logits", "marginals"])
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("n_labels", [2, 5, 21])
+@pytest.mark.parametrize(
+    ("n_labels", "full", "output"),
+    [
+        (2, False, "logits"),
+        (5, True, "logits"),
+        (5, False, "marginals"),
+        (21, False, "logits"),
+        (21, True, "marginals"),
+    ],
+)
 def test_mean_field_and_gradients_are_those_of_pytorch(n_labels, full, output):
     logits, image = batch(n_labels, SHAPE, n_images=2)
     costs = torch.rand(n_labels, n_labels, generator=torch.Generator().manual_seed(0)) if full else None

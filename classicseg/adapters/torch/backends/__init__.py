@@ -27,8 +27,8 @@ from classicseg.errors import InputError
 LATTICES = ("numba", "torch", "triton")
 BACKENDS = (*LATTICES, "exact")
 _MODULES = {"torch": "pytorch"}  # where the name is another
-_HAS_TRITON = importlib.util.find_spec("triton") is not None
-_HAS_COMPILER = any(map(shutil.which, (os.environ.get("CC") or "gcc", "clang")))
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+HAS_COMPILER = any(map(shutil.which, (os.environ.get("CC") or "gcc", "clang")))
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
 
@@ -99,7 +99,7 @@ def choose(name: str, device: torch.device) -> str:
     if name == "auto":
         if device.type == "cpu":
             return "numba"
-        return "triton" if device.type == "cuda" and _HAS_TRITON and _HAS_COMPILER else "torch"
+        return "triton" if device.type == "cuda" and HAS_TRITON and HAS_COMPILER else "torch"
     if name == "numba" and device.type != "cpu":
         raise InputError(
             f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"
@@ -108,6 +108,6 @@ def choose(name: str, device: torch.device) -> str:
         raise InputError(
             f"backend='triton' computes on CUDA devices, but the logits are on {device}; take backend='auto' or 'torch'"
         )
-    if name == "triton" and not _HAS_TRITON:
+    if name == "triton" and not HAS_TRITON:
         raise ImportError("backend='triton' needs Triton: pip install triton, or take backend='torch'")
     return name

@@ -256,7 +256,7 @@ def matrices_of(rewards: Tensor, gains: Sequence[float]) -> Tensor:
     n_labels = rewards.shape[1]
     another = torch.arange(1, n_labels + 1, device=rewards.device) % n_labels
     common = rewards.gather(2, another[None, :, None].expand(len(rewards), -1, 1))
-    return (rewards - common) * torch.tensor(gains, dtype=rewards.dtype, device=rewards.device)[:, None, None]
+    return torch.stack([own * gain for own, gain in zip(rewards - common, gains, strict=True)])
 
 
 def mean_field(

@@ -286,13 +286,12 @@ class _Updates:
         self.width = width_of(self.n_labels)
         self.matrices = matrices_of(rewards, self.parts.gains)
         diagonal = self.matrices.diagonal(dim1=1, dim2=2)
-        capturing = logits.is_cuda and torch.cuda.is_current_stream_capturing()  # when nothing can be read back
-        is_diagonal = not capturing and bool(self.matrices.count_nonzero() == diagonal.count_nonzero())
-        self.scale = self._of_pairs(diagonal) if is_diagonal else None
-
-    def _of_pairs(self, diagonal: Tensor) -> Tensor:
-        padded = torch.nn.functional.pad(diagonal, (0, self.width.stride - self.n_labels))
-        return torch.cat([row.expand(len(s.neighbours), -1) for s, row in zip(self.parts.splats, padded, strict=True)])
+        is_full = (self.matrices != 0).sum() != (diagonal != 0).sum()  # not read back, so that nobody waits for it
+        self.wants_mixing = is_full.to(torch.int32)
+        scale = torch.nn.functional.pad(diagonal, (0, self.width.stride - self.n_labels)).masked_fill(is_full, 1)
+        self.scale = torch.cat(
+            [s.expand(len(own.neighbours), -1) for own, s in zip(self.parts.splats, scale, strict=True)]
+        )
 
     def new_points(self) -> Tensor:
         """Room for a row of each point."""
@@ -321,19 +320,16 @@ class _Updates:
     def _update(self, rows: Tensor | None, adjoint: bool, out: Tensor, **settings: Any) -> Tensor:
         if rows is None:
             return update_points(out, self.width, self.n, **settings)
-        if self.scale is None:
-            rows = self._mixed(rows, self.matrices.mT if adjoint else self.matrices)
+        mixed = torch.empty_like(rows)
+        matrices = (self.matrices.mT if adjoint else self.matrices).contiguous()
+        for k, matrix in enumerate(matrices):
+            own = self.parts.rows_of(k)
+            mix_labels(rows[own], matrix, self.wants_mixing, mixed[own])
         return update_points(
-            out, self.width, self.n, rows=rows, index=self.parts.index, weight=self.parts.slicing(adjoint),
+            out, self.width, self.n, rows=rows, mixed=mixed, wanted=self.wants_mixing,
+            index=self.parts.index, weight=self.parts.slicing(adjoint),
             pairs=slice(0, self.parts.index.shape[1]), scale=self.scale, **settings,
         )  # fmt: skip
-
-    def _mixed(self, rows: Tensor, matrices: Tensor) -> Tensor:
-        out = torch.empty_like(rows)
-        for k, matrix in enumerate(matrices.contiguous()):
-            own = self.parts.rows_of(k)
-            mix_labels(rows[own], matrix, out[own])
-        return out
 
 
 def tape_size(lattice: Sequence[Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:

@@ -153,6 +153,7 @@ def blur_axis(rows, neighbours, out, n_rows, STRIDE: tl.constexpr, LANES: tl.con
 def mix_labels(
     rows,
     matrix,
+    wanted,
     out,
     n_rows,
     C: tl.constexpr,
@@ -161,7 +162,9 @@ def mix_labels(
     DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """`rows` times a (C, C) matrix, in full precision."""
+    """`rows` times a (C, C) matrix, in full precision, if the number `wanted` is not 0."""
+    if tl.load(wanted) == 0:
+        return
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     there, base = row < n_rows, row.to(tl.int64)[:, None] * STRIDE
@@ -169,8 +172,8 @@ def mix_labels(
     for first in range(0, C, DEPTH):
         label = first + tl.arange(0, DEPTH)
         left = tl.load(rows + base + label[None, :], mask=there[:, None] & (label < C)[None, :], other=0.0)
-        wanted = (label < C)[:, None] & (column < C)[None, :]
-        right = tl.load(matrix + label[:, None] * C + column[None, :], mask=wanted, other=0.0)
+        real = (label < C)[:, None] & (column < C)[None, :]
+        right = tl.load(matrix + label[:, None] * C + column[None, :], mask=real, other=0.0)
         total += tl.dot(left, right, input_precision="ieee")
     tl.store(out + base + column[None, :], total, mask=there[:, None] & (column < STRIDE)[None, :])
 
@@ -178,6 +181,8 @@ def mix_labels(
 @triton.jit(do_not_specialize=["n_points", "n_each", "first_pair", "first_row"])
 def update_points(
     rows,
+    mixed,
+    wanted,
     index,
     weight,
     scale,
@@ -190,7 +195,7 @@ def update_points(
     first_row,
     PAIRS: tl.constexpr,
     ALL_PAIRS: tl.constexpr,
-    SCALED: tl.constexpr,
+    MIXED: tl.constexpr,
     ADDED: tl.constexpr,
     THEN: tl.constexpr,
     IN_CHANNELS: tl.constexpr,
@@ -201,20 +206,23 @@ def update_points(
 ):
     """Slice: sum the rows of each point, scaled; add; then a softmax, its logarithm or its adjoint.
 
-    `addend` is (B, C, N), as is `out` with IN_CHANNELS; else that has a row for each point. PAIRS = 0 slices nothing.
+    With MIXED the rows are those of `mixed` if the number `wanted` is not 0, which only the GPU knows. `addend` is
+    (B, C, N), as is `out` with IN_CHANNELS; else that has a row for each point. PAIRS = 0 slices nothing.
     """
     point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lane = tl.arange(0, LANES)
     there, inside = point < n_points, (lane < STRIDE)[None, :]
     real = there[:, None] & (lane < C)[None, :]
+    if MIXED:  # noqa: SIM102 - known when this is compiled, the other is not
+        if tl.load(wanted) != 0:
+            rows = mixed
     total = tl.zeros((BLOCK, LANES), tl.float32)
     for pair in tl.static_range(PAIRS):
         at = point.to(tl.int64) * ALL_PAIRS + first_pair + pair
         row = tl.load(index + at, mask=there, other=first_row) - first_row
         moved = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
         moved *= tl.load(weight + at, mask=there, other=0.0)[:, None]
-        if SCALED:
-            moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
+        moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
         total += moved
     if ADDED:
         total += tl.load(addend + _in_channels(point, n_each, C, LANES), mask=real, other=0.0)

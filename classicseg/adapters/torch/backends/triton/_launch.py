@@ -59,12 +59,13 @@ def blur_axis(rows: Tensor, neighbours: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def mix_labels(rows: Tensor, matrix: Tensor, out: Tensor) -> Tensor:
-    """Multiply rows by a contiguous (C, C) matrix."""
+def mix_labels(rows: Tensor, matrix: Tensor, wanted: Tensor, out: Tensor) -> Tensor:
+    """Multiply rows by a contiguous (C, C) matrix if the int32 `wanted` is not 0; else nothing is written."""
     n_rows, stride = rows.shape
     columns = max(16, min(64, triton.next_power_of_2(stride)))  # a product needs 16 of everything
     _launch(
-        _kernels.mix_labels, [triton.cdiv(n_rows, 64), triton.cdiv(stride, columns)], rows, matrix, out, n_rows,
+        _kernels.mix_labels, [triton.cdiv(n_rows, 64), triton.cdiv(stride, columns)], rows, matrix, wanted, out,
+        n_rows,
         C=matrix.shape[0], STRIDE=stride, COLUMNS=columns, DEPTH=16, BLOCK=64,
     )  # fmt: skip
     return out
@@ -76,6 +77,8 @@ def update_points(
     n_each: int,
     *,
     rows: Tensor | None = None,
+    mixed: Tensor | None = None,
+    wanted: Tensor | None = None,
     index: Tensor | None = None,
     weight: Tensor | None = None,
     pairs: slice = slice(0, 0),
@@ -91,11 +94,11 @@ def update_points(
     """
     in_channels = out.dim() == 3
     n_points = out.shape[0] * n_each if in_channels else out.shape[0]
-    arrays = (out if x is None else x for x in (rows, index, weight, scale, addend, marginals))
+    arrays = (out if x is None else x for x in (rows, mixed, wanted, index, weight, scale, addend, marginals))
     _launch(
         _kernels.update_points, [triton.cdiv(n_points, width.block)], *arrays, out,
         n_points, n_each, pairs.start, first_row,
-        PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], SCALED=scale is not None,
+        PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], MIXED=mixed is not None,
         ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
     )  # fmt: skip
     return out
