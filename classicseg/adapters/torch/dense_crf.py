@@ -39,7 +39,7 @@ class DenseCRF(nn.Module):
     backend : {"auto", "numba", "torch", "triton", "exact"}
         The first three filter with the same lattice: compiled kernels on the CPU, operations of PyTorch on any device,
         or programs in Triton on CUDA devices; "auto" takes "numba" for tensors on the CPU, "triton" for those on CUDA
-        devices where it is installed, else "torch". "exact" visits all pairs of pixels, on any device, for small
+        devices where it can run, else "torch". "exact" visits all pairs of pixels, on any device, for small
         images only.
 
     Raises

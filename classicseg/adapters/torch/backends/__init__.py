@@ -3,7 +3,7 @@
 numba
     CPU tensors, the compiled kernels of the library, no copies. The default there.
 triton
-    CUDA tensors, programs in Triton. The default there, if Triton and the C compiler that it starts with are there.
+    CUDA tensors, programs in Triton. The default there, if Triton and a C compiler are installed.
 torch
     Any device, nothing but operations of PyTorch. The default elsewhere.
 exact
@@ -16,8 +16,10 @@ import importlib
 import importlib.util
 import os
 import shutil
+import sysconfig
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Protocol, cast
 
 import torch
@@ -28,7 +30,10 @@ LATTICES = ("numba", "torch", "triton")
 BACKENDS = (*LATTICES, "exact")
 _MODULES = {"torch": "pytorch"}  # where the name is another
 HAS_TRITON = importlib.util.find_spec("triton") is not None
-HAS_COMPILER = any(map(shutil.which, (os.environ.get("CC") or "gcc", "clang")))
+HAS_COMPILER = (  # of C, with which Triton builds what starts its programs
+    any(map(shutil.which, (os.environ.get("CC") or "gcc", "clang")))
+    and Path(sysconfig.get_config_var("INCLUDEPY") or "", "Python.h").exists()
+)
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
 

@@ -20,11 +20,10 @@ def _offsets(row, STRIDE: tl.constexpr, LANES: tl.constexpr):
 
 
 @triton.jit
-def _in_channels(point, n_each, C: tl.constexpr, LANES: tl.constexpr):
-    """Offsets into (B, C, N) of points that are counted through all images."""
-    image = (point // n_each).to(tl.int64)
-    within = image * (C - 1) * n_each + point
-    return within[:, None] + tl.arange(0, LANES).to(tl.int64)[None, :] * n_each
+def _in_channels(image, within, n_each, C: tl.constexpr, LANES: tl.constexpr):
+    """Offsets into (B, C, N) of points of an image; that they follow each other is left for the compiler to see."""
+    n = n_each.to(tl.int64)
+    return (image * C * n + within)[:, None] + tl.arange(0, LANES)[None, :] * n
 
 
 @triton.jit
@@ -41,7 +40,7 @@ def _column(table, lane, at):
     return tl.sum(tl.where(lane == at, table, 0), axis=1)[:, None]  # of one number: exact
 
 
-@triton.jit(do_not_specialize=["n_points", "n_each"])
+@triton.jit(do_not_specialize=["n_each"])
 def embed(
     features,
     scale,
@@ -50,19 +49,17 @@ def embed(
     rank_of,
     weight_of,
     reciprocal,
-    n_points,
     n_each,
     D: tl.constexpr,
     LANES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """See :func:`classicseg.adapters.torch.backends._sorting.embed`, operation for operation."""
-    point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    image, n = tl.program_id(1).to(tl.int64), n_each.to(tl.int64)
+    within = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lane = tl.arange(0, LANES)[None, :]
-    there, real = point < n_points, lane <= D
-    image = (point // n_each).to(tl.int64)
-    n = n_each.to(tl.int64)
-    first = image * (D - 1) * n + point
+    there, real = within < n_each, lane <= D
+    first, point = image * D * n + within, image * n + within
     total = tl.zeros((BLOCK, 1), tl.float32)
     elevated = tl.zeros((BLOCK, LANES), tl.float32)
     for i in tl.static_range(D):
@@ -84,7 +81,7 @@ def embed(
     rank += step
     vertex += step
     residual = (residual - step) * reciprocal
-    tl.store(rank_of + lane.to(tl.int64) * n_points + point[:, None], rank, mask=there[:, None] & real)
+    tl.store(rank_of + lane * tl.num_programs(1) * n + point[:, None], rank, mask=there[:, None] & real)
 
     factor = tl.load(radix + lane, mask=lane < D, other=0)
     keys = tl.sum(vertex.to(tl.int64) * factor, axis=1) + image * tl.load(radix + D)
@@ -99,7 +96,7 @@ def embed(
         falling = tl.sum(tl.where(rank == r, residual, 0.0), axis=1)[:, None]
         weight = tl.where(lane == D + 1 - r, above - falling, weight)
         above = falling
-    at = point.to(tl.int64)[:, None] * (D + 1) + lane
+    at = point[:, None] * (D + 1) + lane
     tl.store(weight_of + at, weight, mask=there[:, None] & real)
 
 
@@ -178,7 +175,7 @@ def mix_labels(
     tl.store(out + base + column[None, :], total, mask=there[:, None] & (column < STRIDE)[None, :])
 
 
-@triton.jit(do_not_specialize=["n_points", "n_each", "first_pair", "first_row"])
+@triton.jit(do_not_specialize=["n_each", "first_pair", "first_row"])
 def update_points(
     rows,
     mixed,
@@ -189,7 +186,6 @@ def update_points(
     addend,
     marginals,
     out,
-    n_points,
     n_each,
     first_pair,
     first_row,
@@ -209,23 +205,24 @@ def update_points(
     With MIXED the rows are those of `mixed` if the number `wanted` is not 0, which only the GPU knows. `addend` is
     (B, C, N), as is `out` with IN_CHANNELS; else that has a row for each point. PAIRS = 0 slices nothing.
     """
-    point = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    lane = tl.arange(0, LANES)
-    there, inside = point < n_points, (lane < STRIDE)[None, :]
+    image = tl.program_id(1).to(tl.int64)
+    within = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    point, lane = image * n_each + within, tl.arange(0, LANES)
+    there, inside = within < n_each, (lane < STRIDE)[None, :]
     real = there[:, None] & (lane < C)[None, :]
     if MIXED:  # noqa: SIM102 - known when this is compiled, the other is not
         if tl.load(wanted) != 0:
             rows = mixed
     total = tl.zeros((BLOCK, LANES), tl.float32)
     for pair in tl.static_range(PAIRS):
-        at = point.to(tl.int64) * ALL_PAIRS + first_pair + pair
+        at = point * ALL_PAIRS + first_pair + pair
         row = tl.load(index + at, mask=there, other=first_row) - first_row
         moved = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
         moved *= tl.load(weight + at, mask=there, other=0.0)[:, None]
         moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
         total += moved
     if ADDED:
-        total += tl.load(addend + _in_channels(point, n_each, C, LANES), mask=real, other=0.0)
+        total += tl.load(addend + _in_channels(image, within, n_each, C, LANES), mask=real, other=0.0)
     if THEN == "softmax" or THEN == "log_softmax":
         total = tl.where((lane < C)[None, :], total, -float("inf"))
         total -= tl.max(total, axis=1)[:, None]
@@ -237,6 +234,6 @@ def update_points(
         total *= q
         total -= q * tl.sum(total, axis=1)[:, None]
     if IN_CHANNELS:
-        tl.store(out + _in_channels(point, n_each, C, LANES), total, mask=real)
+        tl.store(out + _in_channels(image, within, n_each, C, LANES), total, mask=real)
     else:
         tl.store(out + _offsets(point, STRIDE, LANES), total, mask=there[:, None] & inside)

@@ -93,11 +93,11 @@ def update_points(
     `out` is (B, C, N), or (B N, stride); `scale` has a row for each of the `pairs`.
     """
     in_channels = out.dim() == 3
-    n_points = out.shape[0] * n_each if in_channels else out.shape[0]
+    n_images = out.shape[0] if in_channels else out.shape[0] // n_each
     arrays = (out if x is None else x for x in (rows, mixed, wanted, index, weight, scale, addend, marginals))
     _launch(
-        _kernels.update_points, [triton.cdiv(n_points, width.block)], *arrays, out,
-        n_points, n_each, pairs.start, first_row,
+        _kernels.update_points, [triton.cdiv(n_each, width.block), n_images], *arrays, out,
+        n_each, pairs.start, first_row,
         PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], MIXED=mixed is not None,
         ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
     )  # fmt: skip
@@ -107,16 +107,16 @@ def update_points(
 def embed(features: Tensor, scale: np.ndarray, radix: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`classicseg.adapters.torch.backends._sorting.embed`, in one program."""
     n_images, d, n = features.shape
-    features, n_points = features.contiguous(), n_images * n
-    key = features.new_empty(n_points, dtype=torch.int64)
-    rank = features.new_empty(d + 1, n_points, dtype=torch.int32)
-    weight = features.new_empty(n_points, d + 1)
+    features = features.contiguous()
+    key = features.new_empty(n_images * n, dtype=torch.int64)
+    rank = features.new_empty(d + 1, n_images * n, dtype=torch.int32)
+    weight = features.new_empty(n_images * n, d + 1)
     factors = (torch.from_numpy(x).to(features.device) for x in (scale, radix))
     lanes = triton.next_power_of_2(d + 1)
     block = max(1, _NUMBERS // lanes)
     _launch(
-        _kernels.embed, [triton.cdiv(n_points, block)], features, *factors, key, rank, weight,
-        float(np.float32(1) / np.float32(d + 1)), n_points, n, D=d, LANES=lanes, BLOCK=block,
+        _kernels.embed, [triton.cdiv(n, block), n_images], features, *factors, key, rank, weight,
+        float(np.float32(1) / np.float32(d + 1)), n, D=d, LANES=lanes, BLOCK=block,
     )  # fmt: skip
     return key, rank, weight
 
