@@ -53,7 +53,7 @@ def test_runs_hold_every_pair_once_and_are_short():
     assert weight_in.shape == weight_out.shape == point.shape
 
 
-@pytest.mark.parametrize(("n_channels", "normalization"), zip([1, 2, 5, 21], NORMALIZATIONS, strict=True))
+@pytest.mark.parametrize(("n_channels", "normalization"), list(zip([1, 2, 5, 21], NORMALIZATIONS, strict=True)))
 def test_filters_are_those_of_pytorch(n_channels, normalization):
     _, image = batch(2, SHAPE, n_images=2)
     features = [f.detach() for f in ct.DenseCRF(2, kernels()).features(image, image)]

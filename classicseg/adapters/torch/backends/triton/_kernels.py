@@ -118,17 +118,17 @@ def sum_runs(
     """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to begin[i + 1]."""
     run = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     there, inside = run < n_runs, tl.arange(0, LANES)[None, :] < STRIDE
-    first = tl.load(begin + run, mask=there, other=0)
-    last = tl.load(begin + run + 1, mask=there, other=0)
+    first = tl.load(begin + run, mask=there, other=0)[:, None]
+    length = (tl.load(begin + run + 1, mask=there, other=0)[:, None] - first).to(tl.int32)
+    lane = tl.arange(0, LANES)[None, :]
     total = tl.zeros((BLOCK, LANES), tl.float32)
-    for step in range(0, tl.max(last - first, axis=0), UNROLLED):
+    for step in range(0, tl.max(length), UNROLLED):
         for j in tl.static_range(UNROLLED):
-            entry = first + step + j
-            some = entry < last
+            entry, some = first + (step + j), step + j < length
             row = tl.load(member + entry, mask=some, other=0) if INDEXED else entry
-            moved = tl.load(values + _offsets(row, STRIDE, LANES), mask=some[:, None] & inside, other=0.0)
+            moved = tl.load(values + row.to(tl.int64) * STRIDE + lane, mask=some & inside, other=0.0)
             if WEIGHTED:
-                moved *= tl.load(weight + entry, mask=some, other=0.0)[:, None]
+                moved *= tl.load(weight + entry, mask=some, other=0.0)
             total += moved
     tl.store(out + _offsets(run, STRIDE, LANES), total, mask=there[:, None] & inside)
 
