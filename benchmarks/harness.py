@@ -48,9 +48,9 @@ def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
     return {"median": round(middle, 2), "q1": round(low, 2), "q3": round(high, 2)}
 
 
-def milliseconds(seconds: list[float]) -> float:
+def milliseconds(seconds: list[float], digits: int = 1) -> float:
     """Median in ms."""
-    return round(statistics.median(seconds) * 1e3, 1)
+    return round(statistics.median(seconds) * 1e3, digits)
 
 
 def machine() -> dict[str, Any]:

@@ -93,7 +93,7 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
         Position of each point in the feature space of each kernel, in standard deviations.
     normalizations : sequence of {"symmetric", "none", "before", "after"}
         Of each kernel, see :meth:`classicseg.PermutohedralLattice.filter`.
-    backend : {"auto", "numba", "torch"}
+    backend : {"auto", "numba", "torch", "triton"}
 
     Returns
     -------
@@ -135,5 +135,5 @@ def _points(features: Tensor) -> Tensor:
 
 
 def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:
-    """Half precision is computed in float32; float64 in itself, but by numba in float32, too."""
-    return torch.float64 if tensor.dtype == torch.float64 and backend != "numba" else torch.float32
+    """Half precision is computed in float32; float64 in itself, but by numba and triton in float32, too."""
+    return torch.float64 if tensor.dtype == torch.float64 and backend in ("torch", "exact") else torch.float32

@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 from classicseg.adapters.torch.backends import LATTICES
 from tests.oracles import costs, photo
 
-on_lattices = pytest.mark.parametrize("backend", LATTICES)
-on_all = pytest.mark.parametrize("backend", [*LATTICES, "exact"])
+ON_CPU = [name for name in LATTICES if name != "triton"]
+on_lattices = pytest.mark.parametrize("backend", ON_CPU)
+on_all = pytest.mark.parametrize("backend", [*ON_CPU, "exact"])
 
 
 def batch(n_labels, shape=(16, 18), n_images=1, dtype=torch.float32):

@@ -10,9 +10,8 @@ torch = pytest.importorskip("torch")
 
 import classicseg as cs
 import classicseg.torch as ct
-from classicseg.adapters.torch import backends
 from classicseg.filters._base import NORMALIZATIONS
-from tests.adapters.torch.inputs import batch, on_all, on_lattices
+from tests.adapters.torch.inputs import ON_CPU, batch, on_all, on_lattices
 from tests.oracles import costs, photo
 
 
@@ -67,7 +66,7 @@ def test_lattice_backends_agree(shape, n_channels, n_labels, normalization):
         return [marginals.detach(), *(x / (1 + x.abs().max()) for x in (z.grad, *filtered))]
 
     wanted = run("numba")
-    for backend in backends.LATTICES:
+    for backend in ON_CPU:
         for mine, theirs in zip(run(backend), wanted, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
 
@@ -77,7 +76,7 @@ def test_lattice_backends_agree_where_keys_are_long_and_features_far_away():
     far = torch.randn(2, 3, 400) + 1e5
     wide = 300 * torch.randn(2, 9, 400)  # neither simplices nor vertices fit into 63 bits
     values = torch.randn(2, 4, 400)
-    lattices = [ct.build_lattice([far, wide], ["symmetric"] * 2, backend=backend) for backend in backends.LATTICES]
+    lattices = [ct.build_lattice([far, wide], ["symmetric"] * 2, backend=backend) for backend in ON_CPU]
     for k in range(2):
         wanted, *others = [lattice.filter(values, k) for lattice in lattices]
         for other in others:

@@ -2,6 +2,8 @@
 
 numba
     CPU tensors, the compiled kernels of the library, no copies. The default there.
+triton
+    CUDA tensors, programs in Triton. To be asked for: they were interpreted and compiled, but not yet run on a GPU.
 torch
     Any device, nothing but operations of PyTorch. The default elsewhere.
 exact
@@ -11,6 +13,8 @@ exact
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, cast
@@ -19,9 +23,11 @@ import torch
 
 from classicseg.errors import InputError
 
-LATTICES = ("numba", "torch")
+LATTICES = ("numba", "torch", "triton")
 BACKENDS = (*LATTICES, "exact")
 _MODULES = {"torch": "pytorch"}  # where the name is another
+HAS_TRITON = importlib.util.find_spec("triton") is not None
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
 
 class Backend(Protocol):
@@ -94,4 +100,10 @@ def choose(name: str, device: torch.device) -> str:
         raise InputError(
             f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"
         )
+    if name == "triton" and device.type != "cuda" and not (device.type == "cpu" and _INTERPRETED):
+        raise InputError(
+            f"backend='triton' computes on CUDA devices, but the logits are on {device}; take backend='auto' or 'torch'"
+        )
+    if name == "triton" and not HAS_TRITON:
+        raise ImportError("backend='triton' needs Triton: pip install triton, or take backend='torch'")
     return name

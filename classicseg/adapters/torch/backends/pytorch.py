@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from classicseg.adapters.torch.backends._features import feature_gradient
+from classicseg.adapters.torch.backends._sorting import barycentric, grouped, integer_for, is_one_sided
 from classicseg.filters._bank import POWERS, packing, spans
 from classicseg.filters._features import shift_of
 from classicseg.filters._stencil import AXES
@@ -59,9 +60,10 @@ class Layout(NamedTuple):
         first = sum(blur.shape[0] for blur in self.blurs[:k])
         return slice(first, first + self.blurs[k].shape[0])
 
-    def gain(self, k: int) -> float:
-        """See :meth:`classicseg.filters._stencil.Blur.gain`."""
-        return AXES.gain(self.blurs[k].shape[0] - 1)
+    @property
+    def gains(self) -> list[float]:
+        """Of each kernel, see :meth:`classicseg.filters._stencil.Blur.gain`."""
+        return [AXES.gain(blur.shape[0] - 1) for blur in self.blurs]
 
 
 _SINGLE = len(Layout._fields) - 2
@@ -83,8 +85,8 @@ def empty_lattice(
     """See :class:`Backend`."""
     n_images, _, n = features[0].shape
     n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
-    integer, new = _integer(n_points * n_pairs), features[0].new_empty
-    n_out = n_points if _one_sided(normalizations) else 0
+    integer, new = integer_for(n_points * n_pairs), features[0].new_empty
+    n_out = n_points if is_one_sided(normalizations) else 0
     blurs = [(f.shape[1] + 1, new_size(), 3) for f in features]
     return [
         new(n_points, n_pairs, dtype=integer),
@@ -98,14 +100,6 @@ def empty_lattice(
         *(new(blur, dtype=integer) for blur in blurs),
         *(new(blur) for blur in blurs),
     ]
-
-
-def _integer(n_entries: int) -> torch.dtype:
-    return torch.int64 if n_entries > np.iinfo(np.int32).max else torch.int32
-
-
-def _one_sided(normalizations: Sequence[str]) -> bool:
-    return any(norm in ("before", "after") for norm in normalizations)
 
 
 class _Lattice(NamedTuple):
@@ -125,7 +119,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     """See :class:`Backend`. The tensors are those of :class:`Layout`, one after the other."""
     n_images, _, n = features[0].shape
     n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
-    integer, one_sided, new = _integer(n_points * n_pairs), _one_sided(normalizations), features[0].new_empty
+    integer, one_sided, new = integer_for(n_points * n_pairs), is_one_sided(normalizations), features[0].new_empty
     lattices = [_build_one(f, integer) for f in features]
     point, sorted_in = new(n_points * n_pairs, dtype=integer), new(n_points * n_pairs)
     sorted_out = new(n_points * n_pairs if one_sided else 0)
@@ -174,9 +168,9 @@ def _build_one(features: Tensor, integer: torch.dtype) -> _Lattice:
     span = spans((low - shifts).min(0), (high - shifts).max(0), scale)
     planes = features.transpose(0, 1).reshape(d, n_images * n)
     origin, residual, rank = _nearest(planes, scale.astype(np.float32))
-    weight = _barycentric(residual, rank)
+    weight = barycentric(residual, rank)
 
-    simplex, of_point, order, n_points = _grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
+    simplex, of_point, order, n_points = grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
     # Whole coordinates of a vertex v are (v_i - v_d) / (d + 1) for i < d, so an axis is a step in one of them.
     widths = [*(span[:d] + span[d]) / (d + 1) + 1, n_images]
     radix = packing(widths)
@@ -184,7 +178,7 @@ def _build_one(features: Tensor, integer: torch.dtype) -> _Lattice:
     step = torch.from_numpy(np.append(radix[:d], -radix[:d].sum())).to(features.device, key_type)[:, None]
     corners = _corner_keys(origin.index_select(1, simplex), rank.index_select(1, simplex), step)
     corners += (simplex // n * int(radix[d])).to(key_type)[:, None]
-    first, row, around, n_corners = _grouped(corners.reshape(-1))
+    first, row, around, n_corners = grouped(corners.reshape(-1))
     index = row.to(integer).reshape(corners.shape).index_select(0, of_point)
 
     order, around = order.to(integer), around.to(integer)
@@ -229,16 +223,6 @@ def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tenso
     return nearest, residual, rank
 
 
-def _barycentric(residual: Tensor, rank: Tensor) -> Tensor:
-    """Weights of the vertices of remainder 0 to d, (n, d + 1)."""
-    d = residual.shape[0] - 1
-    falling = torch.empty_like(residual).scatter_(0, rank.to(torch.int64), residual)
-    weight = torch.empty(residual.shape[1], d + 1, dtype=residual.dtype, device=residual.device)
-    weight[:, 0] = (1 + falling[d]) - falling[0]
-    weight[:, 1:] = (falling[:-1] - falling[1:]).flip(0).T
-    return weight
-
-
 def _simplex_keys(origin: Tensor, rank: Tensor, radix: np.ndarray, n: int) -> Tensor:
     """Keys of the simplices of points: a vertex of remainder 0 has coordinates that leave room for the ranks."""
     d = rank.shape[0] - 1
@@ -247,24 +231,6 @@ def _simplex_keys(origin: Tensor, rank: Tensor, radix: np.ndarray, n: int) -> Te
     for i in range(d):
         key.add_((origin[i] * (d + 1) + rank[i]).to(torch.int64), alpha=int(radix[i]))
     return key
-
-
-def _grouped(keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Entries of equal keys.
-
-    Returns
-    -------
-    first : (U,) the first entry of each group; groups are in the order of their keys
-    group : (n,) group of each entry
-    order : (n,) entries, group after group
-    count : (U,) number of entries in each group
-    """
-    found, order = keys.sort(stable=True)
-    begins = torch.ones_like(found, dtype=torch.bool)
-    torch.ne(found[1:], found[:-1], out=begins[1:])
-    begin = begins.nonzero()[:, 0]
-    group = torch.empty_like(order).scatter_(0, order, begins.cumsum(0) - 1)
-    return order[begin], group, order, torch.diff(begin, append=begin.new_full((1,), keys.shape[0]))
 
 
 def _corner_keys(origin: Tensor, rank: Tensor, step: Tensor) -> Tensor:
@@ -368,7 +334,7 @@ def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> 
     """See :class:`Backend`."""
     parts = _layout(lattice)
     rows = _splat(parts, _by_point(values), adjoint, parts.rows_of(k))
-    rows = _blur(rows, parts.blurs[k], parts.blur_weights[k], adjoint) * parts.gain(k)
+    rows = _blur(rows, parts.blurs[k], parts.blur_weights[k], adjoint) * parts.gains[k]
     return _by_image(_slice(parts, rows, adjoint, k), values.shape[0])
 
 
@@ -414,17 +380,16 @@ def _mix(lattice: Layout, rows: Tensor, matrices: Tensor) -> Tensor:
     return torch.cat([rows[lattice.rows_of(k)] @ matrix for k, matrix in enumerate(matrices)])
 
 
-def _matrices(lattice: Layout, rewards: Tensor) -> Tensor:
+def matrices_of(rewards: Tensor, gains: Sequence[float]) -> Tensor:
     """Rewards with the gains of the kernels.
 
     What a label adds to all others alike does not change the softmax. It is taken away, or the large sums of the rows
     would cancel in float32; of Potts costs only the diagonal is left.
     """
     n_labels = rewards.shape[1]
-    gains = torch.tensor([lattice.gain(k) for k in range(len(rewards))], dtype=rewards.dtype, device=rewards.device)
     another = torch.arange(1, n_labels + 1, device=rewards.device) % n_labels
     common = rewards.gather(2, another[None, :, None].expand(len(rewards), -1, 1))
-    return (rewards - common) * gains[:, None, None]
+    return torch.stack([own * gain for own, gain in zip(rewards - common, gains, strict=True)])
 
 
 def mean_field(
@@ -432,7 +397,7 @@ def mean_field(
 ) -> tuple[Tensor, Tensor]:
     """See :class:`Backend`."""
     parts = _layout(lattice)
-    matrices = _matrices(parts, rewards)
+    matrices = matrices_of(rewards, parts.gains)
     tape = logits.new_empty(tape_size(lattice, logits.shape[1], n_iter) if record else 0)
     z = _by_point(logits)
     a = z
@@ -459,27 +424,28 @@ def mean_field_backward(
 ) -> list[Tensor]:
     """See :class:`Backend`. The notation is that of :mod:`classicseg.kernels.mean_field_adjoint`."""
     parts, n_images = _layout(lattice), logits.shape[0]
-    matrices = _matrices(parts, rewards)
+    matrices = matrices_of(rewards, parts.gains)
     z, result, g = (_by_point(x) for x in (logits, out, grad))
-    g = _softmax_adjoint(result, g) if marginals else g - result.exp() * g.sum(1, keepdim=True)
+    g = softmax_adjoint(result, g) if marginals else g - result.exp() * g.sum(1, keepdim=True)
     grad_logits, grad_rewards = g.clone(), torch.zeros_like(rewards)
     grad_features = [torch.zeros_like(f) for f in features]
     for t in reversed(range(n_iter)):
         rows = _splat(parts, g, True)
         for k in range(len(rewards)):
             own = parts.rows_of(k)
-            grad_rewards[k].addmm_(tape[t, own].T, rows[own], alpha=parts.gain(k))
+            grad_rewards[k].addmm_(tape[t, own].T, rows[own], alpha=parts.gains[k])
         rows = _blur_all(parts, _mix(parts, rows, matrices.mT), True)
         a = _slice(parts, _mix(parts, tape[t - 1], matrices), False).add_(z) if t > 0 else z
         q = a.softmax(1)
         for k, (f, total) in enumerate(zip(features, grad_features, strict=True)):
             towards = _by_image(g @ rewards[k].T, n_images)
             total += _feature_gradient(_by_image(q, n_images), towards, f, lattice, k, normalizations[k])
-        g = _softmax_adjoint(q, _slice(parts, rows, True))
+        g = softmax_adjoint(q, _slice(parts, rows, True))
         grad_logits += g
     return [_by_image(grad_logits, n_images), grad_rewards, *grad_features]
 
 
-def _softmax_adjoint(q: Tensor, g: Tensor) -> Tensor:
+def softmax_adjoint(q: Tensor, g: Tensor) -> Tensor:
+    """Gradient of what the softmax `q` (..., L) was taken of, from that of `q`."""
     product = q * g
     return product.sub_(q * product.sum(1, keepdim=True))

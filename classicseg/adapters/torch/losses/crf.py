@@ -29,7 +29,7 @@ class DenseCRFLoss(nn.Module):
         Standard deviations of position, in pixels, and colour, in the units of the image.
     weight : float
         Factor of the loss.
-    backend : {"auto", "numba"}
+    backend : {"auto", "numba", "torch", "triton"}
 
     Raises
     ------
