@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg._jit import aligned_zeros, new_sync, run
-from classicseg.kernels.grid.image_cut import LISTS, TILES, Space, cut_image
+from classicseg.kernels.grid.image_cut import LISTS, STATE, TILES, Space, cut_image
 from classicseg.kernels.grid.maxflow import EXTRA
 from classicseg.kernels.grid.tiles import SIDE
 from classicseg.kernels.grid.waves import SETS
@@ -46,7 +46,7 @@ def cut_in_waves(
         step_tiles=np.empty((n_strips, capacity), np.int32),
         step_bits=np.empty((n_strips, capacity), np.uint64),
         spilled=np.empty((n_strips, capacity), np.int64),
-        states=np.zeros((n_strips, 8), np.int64),
+        states=np.zeros((n_strips, STATE), np.int64),
     )
     maximal = np.zeros(1, np.uint8)
     run(

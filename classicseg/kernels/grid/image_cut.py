@@ -27,6 +27,9 @@ TILES = 2
 LISTS = 3
 """Lists of tiles that each strip needs."""
 
+STATE = 32
+"""Words for the state of each strip, far more than it has: threads that write to one cache line wait for each other."""
+
 _BYTE, _ONE = np.uint64(255), np.uint64(1)
 
 
@@ -111,7 +114,7 @@ inner : int64, (64,)
     Distances in the records of the pixels of a tile from its first.
 jumps : int64, (64 K,)
     Distances from place to place, for each direction and each pixel of a tile.
-words : uint64, ((K + SETS) n,), tiles : int32, (TILES n,), states : int64, (S, 8)
+words : uint64, ((K + SETS) n,), tiles : int32, (TILES n,), states : int64, (S, STATE)
     Zeros.
 lists : int32, (S, LISTS n), step_tiles : int32, step_bits : uint64, spilled : int64, (S, c) each
     Anything.
