@@ -48,7 +48,7 @@ def binary(rounds: int, connectivity: int) -> list[Row]:
     rows = []
     for size in ("512", "native", "1024"):
         for photo in GAMMA:
-            rows.append(_cut(f"{photo}-{size}-{connectivity}", 1 if size == "1024" else rounds))
+            rows.append(_cut(f"{photo}-{size}-{connectivity}", min(rounds, 3) if size == "1024" else rounds))
     return _with_summary(rows)
 
 

@@ -11,7 +11,7 @@ from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.grid.maxflow import EXTRA, search_strips
 from classicseg.kernels.grid.network import fill, read_cut, read_sides
 from classicseg.solvers._integers import IntegerGrid
-from classicseg.solvers._tiles import cut_in_waves
+from classicseg.solvers._tiles import WaveCut
 
 _STRIP_PIXELS = 60_000  # smaller strips do not pay for the second search
 _MOST_STRIPS = 4  # nor do many: their borders hold flow back
@@ -40,6 +40,7 @@ class Network:
         self.g = _records((volume[0] + 2) * sheet)
         self._side = np.empty(volume[0] * volume[1] * volume[2], np.uint8)
         self._axis = 0 if volume[0] > 1 else 1
+        self._waves: WaveCut | None = None
 
     def solve(self, n_threads: int) -> None:
         """Push a maximum flow: on images in waves, elsewhere, and should that take too many, by augmenting paths.
@@ -47,8 +48,11 @@ class Network:
         For those, too, each thread pushes a maximum flow in a strip of its own first (see
         :mod:`classicseg.kernels.grid.image_cut`).
         """
-        if len(self.shape) == 2 and cut_in_waves(self.g, self.frame, self.offsets, self.steps, n_threads, self._side):
-            return
+        if len(self.shape) == 2:
+            if self._waves is None:
+                self._waves = WaveCut(self.g, self.frame, self.offsets, self.steps, n_threads)
+            if self._waves.solve(self._side):
+                return
         first, row, sheet, volume = self.frame
         strips, pitch = self._strips(n_threads), row if volume[0] == 1 else sheet
         if len(strips) > 2:
