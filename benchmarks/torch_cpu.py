@@ -87,7 +87,7 @@ def main() -> None:
     want = calls["NumPy API"]()
     equal = {b: float((calls[b]()[0].numpy().argmax(0) == want.argmax(0)).mean()) for b in BACKENDS}
     far = {b: float(np.abs(calls[b]()[0].numpy() - want).max()) for b in BACKENDS}
-    seconds = take_turns(calls, options.rounds)
+    seconds = take_turns(calls, options.rounds, settle=True)
     rows = []
     for backend in BACKENDS:
         parts = ("", ": loop", ": training", ": training loop")

@@ -53,7 +53,8 @@ def empty_lattice(
     tensors = []
     for _ in range(n_images):
         shapes: dict[str, tuple[int, ...]] = {
-            **dict.fromkeys(("index", "weight_in"), (n_weights,)),
+            "index": (new_size(),),
+            "weight_in": (n_weights,),
             "weight_out": (n_weights if one_sided else 0,),
             "column": (n_kernels + 1,),
             "stripe": (n_borders,),
@@ -73,7 +74,8 @@ def empty_lattice(
 
 
 _TYPES = {
-    **dict.fromkeys(("index", "target", "neighbour", "link_border", "link"), torch.uint32),
+    "index": torch.uint8,
+    **dict.fromkeys(("target", "neighbour", "link_border", "link"), torch.uint32),
     **dict.fromkeys(("weight_in", "weight_out", "shell_weight", "n_rows"), torch.float32),
 }  # those of a bank; the others are int64
 
@@ -83,7 +85,7 @@ def _as_tensor(name: str, bank: Bank) -> torch.Tensor:
     if isinstance(field, int):
         return torch.empty(field, 0)  # a number that is a shape is known without reading memory
     if name == "index":
-        return torch.from_numpy(field.astype(np.uint32, copy=False))  # of one type, whatever the number of vertices
+        return torch.from_numpy(field.view(np.uint8))  # bytes: two or four per number, as the vertices are many
     if name == "weight_out" and field is bank.weight_in:
         return torch.empty(0)  # tensors that an operator returns may not share memory
     return torch.from_numpy(field)
@@ -95,6 +97,8 @@ class _Image:
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         fields: list[Any] = [t.shape[0] if t.dim() == 2 and t.shape[1] == 0 else t.numpy() for t in tensors[:-1]]
         bank = Bank(*fields)
+        narrow = bank.index.size == 2 * bank.weight_in.size
+        bank = bank._replace(index=bank.index.view(np.uint16 if narrow else np.uint32))
         self.bank = bank if bank.weight_out.size else bank._replace(weight_out=bank.weight_in)
         self.swapped = self.bank._replace(weight_in=self.bank.weight_out, weight_out=self.bank.weight_in)
         self.row_sums = tensors[-1]
@@ -160,7 +164,7 @@ def mean_field(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See :class:`Backend`."""
     n_threads, (_, n_labels, n) = resolve_threads(None), logits.shape
-    out = torch.empty_like(logits)
+    out = torch.from_numpy(np.empty(logits.shape, np.float32))  # NumPy asks the system for large pages
     tape = torch.from_numpy(aligned_zeros(tape_size(lattice, n_labels, n_iter)[0] if record else 0, np.float32))
     used = 0
     for image, z, result in zip(_images(lattice), logits, out, strict=True):
