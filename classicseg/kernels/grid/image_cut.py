@@ -183,7 +183,7 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
         run_down(net, count)  # there is nothing to push: it forgets what was reached
     barrier(sync, n_threads)
     if claim(sync, 2) == 0:
-        net = _net(g, space, tile_row, 0, pairs)
+        net = _net(g, space, tile_row, np.int64(0), pairs)
         for i in range(1, n_strips):
             for j in range(space.states[i, SHORES]):
                 net.shores[net.state[SHORES]] = space.lists[i, j]

@@ -276,7 +276,7 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
                 return
         d = i if forward else m.n_vectors - 1 - i
         at = (band * m.n_vectors + d) * (1 + n_chains) * length
-        if decode:
+        if len(certify) == 1 and decode:
             _decode(m, model, at, work, total, room, band, d, n_chains, lanes)
         for j in range(0, length, step):
             store(work, total + j, convert(load(m.planes, at + j, lanes), work))

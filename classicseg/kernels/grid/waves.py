@@ -214,7 +214,7 @@ def _push(net, node, place, k, excess):  # type: ignore[no-untyped-def]
 def _drain(net, t, b, masks):  # type: ignore[no-untyped-def]
     """Push the excess of a pixel to neighbours of lower rank."""
     node = np.int64(net.base[t]) + net.inner[b]
-    excess = net.g[node + len(net.pairs)]
+    excess = np.int64(net.g[node + len(net.pairs)])
     ways = NONE
     for k in range(len(net.pairs)):
         ways |= ((masks[k] & net.rooms[k * net.n + t]) >> np.uint64(b) & _ONE) << np.uint64(k)
@@ -256,7 +256,7 @@ def flow_in_waves(sync, net, n_pixels, patience):  # type: ignore[no-untyped-def
     pixels on the side of the sink. It is not if the searches need more than `patience` steps for each pixel.
     """
     few = _FEW * n_pixels
-    limit, waves = 1, 0
+    limit, waves = np.int64(1), 0  # a plain 1 would be a type of its own, and the search compiled for it as well
     net.state[_STEPS] = 0
     while net.state[_STEPS] <= patience * n_pixels and not aborted(sync):
         count, complete = _search(net, limit)
@@ -265,5 +265,5 @@ def flow_in_waves(sync, net, n_pixels, patience):  # type: ignore[no-untyped-def
         run_down(net, count)
         waves += 1
         if not complete and (waves == _MOST or net.state[_ACTIVE] <= few):
-            limit, waves = min(2 * limit, _FARTHEST), 0
+            limit, waves = min(2 * limit, np.int64(_FARTHEST)), 0
     return False, 0
