@@ -1,9 +1,5 @@
 """Lattices with nothing but operations of PyTorch, on any device.
 
-The lattice is that of the compiled kernels, vertex for vertex: the same features, scales, roundings, blur and gain.
-Only how it is found differs, by sorting instead of hashing. Sorting has the vertices in order, which is what makes
-splatting a sum over neighbouring entries, without atomics, so results are the same from run to run.
-
 Splat, blur and slice are all weighted sums of a few rows, ``embedding_bag``. The rows of all kernels and images lie in
 one array; row k of the blocks below belongs to kernel k and holds the vertices of all images, which never touch
 because the number of the image is part of the key of a vertex.
@@ -14,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from classicseg.adapters.torch.backends._features import feature_gradient
-from classicseg.adapters.torch.backends._sorting import barycentric, grouped, integer_for, is_one_sided
-from classicseg.filters._bank import POWERS, packing, spans
-from classicseg.filters._features import shift_of
+from classicseg.adapters.torch.backends._sorting import (
+    Vertices,
+    borders,
+    find,
+    integer_for,
+    is_one_sided,
+    normalized,
+)
 from classicseg.filters._stencil import AXES
-
-_TINY = 1e-20
 
 
 class Layout(NamedTuple):
@@ -105,11 +103,9 @@ def empty_lattice(
 class _Lattice(NamedTuple):
     """The lattice of one kernel."""
 
-    index: Tensor  # (n, d + 1) int32: vertices of each point
-    weight: Tensor  # (n, d + 1) float32
-    order: Tensor  # (n,) int32: points, simplex after simplex
-    entry: Tensor  # (n (d + 1),) int32: pairs of each vertex, vertex after vertex; (d + 1) i + r is pair r of order[i]
-    count: Tensor  # (V,) int64: pairs of each vertex
+    vertices: Vertices
+    pair: Tensor  # (n (d + 1),): pairs of each vertex, vertex after vertex, as those of :class:`Vertices` are counted
+    count: Tensor  # (V,): pairs of each vertex
     row_sums: Tensor  # (n,) float32
     blur: Tensor
     blur_weight: Tensor
@@ -124,21 +120,19 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     point, sorted_in = new(n_points * n_pairs, dtype=integer), new(n_points * n_pairs)
     sorted_out = new(n_points * n_pairs if one_sided else 0)
     index, weights_in, weights_out = [], [], []
-    row = pair = 0
+    row = first = 0
     for lattice, normalization in zip(lattices, normalizations, strict=True):
-        before, after = (_power(lattice.row_sums, p) for p in POWERS[normalization])
-        weight_in, weight_out = (lattice.weight if p is None else lattice.weight * p[:, None] for p in (before, after))
-        index.append(lattice.index + row)
+        vertices = lattice.vertices
+        weight_in, weight_out = normalized(vertices.weight, lattice.row_sums, normalization)
+        index.append(vertices.index + row)
         weights_in.append(weight_in)
         weights_out.append(weight_out)
-        own = slice(pair, pair + lattice.entry.shape[0])
-        points = lattice.order[:, None].expand(lattice.index.shape).reshape(-1)
-        torch.index_select(points, 0, lattice.entry, out=point[own])
+        own = slice(first, first + lattice.pair.shape[0])
+        points = vertices.order[:, None].expand(vertices.index.shape).reshape(-1)
+        torch.index_select(points, 0, lattice.pair, out=point[own])
         for weight, into in [(weight_in, sorted_in), (weight_out, sorted_out)][: 1 + one_sided]:
-            in_order = weight.index_select(0, lattice.order).reshape(-1)
-            torch.index_select(in_order, 0, lattice.entry, out=into[own])
-        row, pair = row + lattice.count.shape[0], own.stop
-    counts = torch.cat([lattice.count for lattice in lattices])
+            torch.index_select(vertices.in_order(weight), 0, lattice.pair, out=into[own])
+        row, first = row + lattice.count.shape[0], own.stop
     return [
         torch.cat(index, 1),
         torch.cat(weights_in, 1),
@@ -146,146 +140,32 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
         point,
         sorted_in,
         sorted_out,
-        _borders(counts).to(integer),
+        borders(torch.cat([lattice.count for lattice in lattices])),
         torch.stack([lattice.row_sums.reshape(n_images, n) for lattice in lattices]),
         *(lattice.blur for lattice in lattices),
         *(lattice.blur_weight for lattice in lattices),
     ]
 
 
-def _borders(counts: Tensor) -> Tensor:
-    """Where each group starts, and the last one ends."""
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-
-
 def _build_one(features: Tensor, integer: torch.dtype) -> _Lattice:
-    n_images, d, n = features.shape
-    scale = AXES.feature_scale(d)
-    low, high = (bound.double().cpu().numpy() for bound in (features.amin(2), features.amax(2)))
-    shifts = np.stack([shift_of(a, b, scale) for a, b in zip(low, high, strict=True)])
-    if shifts.any():
-        features = (features.double() - torch.from_numpy(shifts).to(features.device)[:, :, None]).float()
-    span = spans((low - shifts).min(0), (high - shifts).max(0), scale)
-    planes = features.transpose(0, 1).reshape(d, n_images * n)
-    origin, residual, rank = _nearest(planes, scale.astype(np.float32))
-    weight = barycentric(residual, rank)
-
-    simplex, of_point, order, n_points = grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
-    # Whole coordinates of a vertex v are (v_i - v_d) / (d + 1) for i < d, so an axis is a step in one of them.
-    widths = [*(span[:d] + span[d]) / (d + 1) + 1, n_images]
-    radix = packing(widths)
-    key_type = torch.int32 if np.log2(widths).sum() < 31 else torch.int64
-    step = torch.from_numpy(np.append(radix[:d], -radix[:d].sum())).to(features.device, key_type)[:, None]
-    corners = _corner_keys(origin.index_select(1, simplex), rank.index_select(1, simplex), step)
-    corners += (simplex // n * int(radix[d])).to(key_type)[:, None]
-    first, row, around, n_corners = grouped(corners.reshape(-1))
-    index = row.to(integer).reshape(corners.shape).index_select(0, of_point)
-
-    order, around = order.to(integer), around.to(integer)
-    entry, count = _pairs_of_vertices(around, n_points, n_corners)
-    blur, blur_weight = _neighbours(corners.reshape(-1)[first], step, integer)
+    vertices = find(features, integer)
+    pair, end = vertices.pairs(vertices.corners)
+    ends = end.index_select(0, vertices.n_corners.cumsum(0, dtype=integer) - 1)
+    own = torch.arange(len(ends), dtype=integer, device=ends.device).expand(vertices.neighbours.shape[:2])
+    blur = torch.cat([own[:, :, None], vertices.neighbours], 2)
+    blur_weight = (vertices.neighbours != own[:, :, None]).to(features.dtype) * 0.5
+    blur_weight = torch.cat([torch.ones_like(blur_weight[:, :, :1]), blur_weight], 2)
     # Sums of simplices first: there are fewer of them than points.
-    sums = _sums(weight, order, n_points).reshape(-1, 1)
-    sums = _blur(_sums(sums, around, n_corners), blur, blur_weight, False)
-    row_sums = embedding_bag(index, sums, per_sample_weights=weight, mode="sum")[:, 0] * AXES.gain(d)
-    return _Lattice(index, weight, order, entry, count, row_sums, blur, blur_weight)
-
-
-def _nearest(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Vertices of remainder 0 and residuals, both in units of d + 1, and ranks of all points, (d + 1, n) each.
-
-    Operation for operation as in :mod:`classicseg.kernels.lattice`: points of regular grids lie on the borders of
-    simplices, where the last bit decides.
-    """
-    d, n = features.shape
-    elevated = features.new_empty(d + 1, n)
-    total = torch.zeros_like(features[0])
-    for j in range(d, 0, -1):
-        scaled = features[j - 1] * float(scale[j - 1])
-        torch.sub(total, scaled * float(j), out=elevated[j])
-        total = total + scaled
-    elevated[0] = total
-    unit = float(np.float32(1) / np.float32(d + 1))
-    nearest = (elevated * unit).round_()
-    residual = elevated.sub_(nearest * (d + 1))
-    rank = nearest.sum(0).to(torch.int16) + torch.arange(d + 1, dtype=torch.int16, device=features.device)[:, None]
-    for i in range(d):
-        lower = (residual[i] < residual[i + 1 :]).to(torch.int16)
-        rank[i] += lower.sum(0, dtype=torch.int16)
-        rank[i + 1 :] -= lower
-    # Where a rank left 0..d its coordinate takes a step, which brings the sum of the coordinates back to 0.
-    step = (rank < 0).to(torch.int16) - (rank > d).to(torch.int16)
-    nearest += step
-    step *= d + 1
-    rank += step
-    residual -= step
-    residual *= unit
-    return nearest, residual, rank
-
-
-def _simplex_keys(origin: Tensor, rank: Tensor, radix: np.ndarray, n: int) -> Tensor:
-    """Keys of the simplices of points: a vertex of remainder 0 has coordinates that leave room for the ranks."""
-    d = rank.shape[0] - 1
-    key = torch.zeros(rank.shape[1], dtype=torch.int64, device=rank.device)
-    key.view(-1, n).add_(torch.arange(key.shape[0] // n, device=rank.device)[:, None], alpha=int(radix[d]))
-    for i in range(d):
-        key.add_((origin[i] * (d + 1) + rank[i]).to(torch.int64), alpha=int(radix[i]))
-    return key
-
-
-def _corner_keys(origin: Tensor, rank: Tensor, step: Tensor) -> Tensor:
-    """Keys of the vertices of remainder 0 to d of simplices, (U, d + 1).
-
-    From one vertex to the next all coordinates grow by 1 but one, which falls by d: the keys do as by a step back.
-    """
-    d = rank.shape[0] - 1
-    by_rank = torch.empty(rank.shape, dtype=step.dtype, device=step.device)
-    by_rank.scatter_(0, rank.to(torch.int64), step.expand(rank.shape))
-    keys = [(origin.to(step.dtype) * step).sum(0, dtype=step.dtype)]
-    for r in range(d, 0, -1):
-        keys.append(keys[-1] - by_rank[r])
-    return torch.stack(keys, 1)
-
-
-def _pairs_of_vertices(around: Tensor, n_points: Tensor, n_corners: Tensor) -> tuple[Tensor, Tensor]:
-    """`entry` and `count` of :class:`_Lattice`, from the corners of simplices around each vertex.
-
-    The points of a vertex are those of the simplices around it, which are known: no sorting of all pairs.
-    """
-    n_around = around.shape[0] // n_points.shape[0]
-    simplex = around // n_around
-    length = n_points.index_select(0, simplex)
-    end = length.cumsum(0)
-    begin = _borders(n_points)[:-1].index_select(0, simplex) * n_around + around % n_around
-    step = around.new_full((int(n_points.sum()) * n_around,), n_around)
-    step[0] = begin[0]
-    step[end[:-1]] = (begin[1:] - begin[:-1] - (length[:-1] - 1) * n_around).to(step.dtype)
-    ends = end.index_select(0, n_corners.cumsum(0) - 1)
-    return step.cumsum(0, dtype=step.dtype), torch.diff(ends, prepend=ends.new_zeros(1))
-
-
-def _neighbours(keys: Tensor, step: Tensor, integer: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Each vertex and its two neighbours along each axis, with their weights in a blur."""
-    n, shape = keys.shape[0], (step.shape[0], keys.shape[0])
-    wanted = keys + step
-    above = torch.searchsorted(keys, wanted).clamp_(max=n - 1)
-    there = keys.index_select(0, above.reshape(-1)).reshape(shape) == wanted
-    own = torch.arange(n, device=keys.device).expand(shape)
-    to = above.masked_fill(~there, n)  # where nothing is there into a column that is cut off
-    below = torch.arange(n + 1, device=keys.device).repeat(shape[0], 1).scatter_(1, to, own)[:, :n]
-    half_below = torch.zeros(shape[0], n + 1, device=keys.device).scatter_(1, to, 0.5)[:, :n]
-    blur = torch.stack([own, torch.where(there, above, own), below], 2)
-    half_above = there.to(half_below.dtype) * 0.5
-    return blur.to(integer), torch.stack([torch.ones_like(half_above), half_above, half_below], 2)
+    sums = _sums(vertices.weight, vertices.order, vertices.n_points).reshape(-1, 1)
+    sums = _blur(_sums(sums, vertices.corners, vertices.n_corners), blur, blur_weight, False)
+    sums = embedding_bag(vertices.index, sums, per_sample_weights=vertices.weight, mode="sum")[:, 0]
+    count = torch.diff(ends, prepend=ends.new_zeros(1))
+    return _Lattice(vertices, pair, count, sums * AXES.gain(features.shape[1]), blur, blur_weight)
 
 
 def _sums(values: Tensor, order: Tensor, count: Tensor) -> Tensor:
     """Sums of groups of rows."""
-    return embedding_bag(order, values, _borders(count).to(order.dtype), mode="sum", include_last_offset=True)
-
-
-def _power(sums: Tensor, power: float) -> Tensor | None:
-    return None if power == 0 else (sums + _TINY) ** power
+    return embedding_bag(order, values, borders(count), mode="sum", include_last_offset=True)
 
 
 # --- filters ------------------------------------------------------------------------------------------------------

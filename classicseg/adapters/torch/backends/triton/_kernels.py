@@ -44,8 +44,7 @@ def _column(table, lane, at):
 def embed(
     features,
     scale,
-    radix,
-    key,
+    origin_of,
     rank_of,
     weight_of,
     reciprocal,
@@ -69,23 +68,19 @@ def embed(
         total += scaled
     elevated = tl.where(lane == 0, total, elevated)
 
-    nearest = _rounded(elevated * reciprocal)
-    vertex = nearest * (D + 1)
-    residual = elevated - vertex
-    rank = tl.sum(nearest, axis=1).to(tl.int32)[:, None] + tl.zeros((BLOCK, LANES), tl.int32)
+    origin = _rounded(elevated * reciprocal)
+    residual = elevated - origin * (D + 1)
+    rank = tl.sum(origin, axis=1).to(tl.int32)[:, None] + tl.zeros((BLOCK, LANES), tl.int32)
     for other in tl.static_range(D + 1):
         theirs = _column(residual, lane, other)
         below = tl.where(lane < other, residual < theirs, (lane > other) & (residual <= theirs))
         rank += below.to(tl.int32)
-    step = ((rank < 0).to(tl.int32) - (rank > D).to(tl.int32)) * (D + 1)
-    rank += step
-    vertex += step
-    residual = (residual - step) * reciprocal
-    tl.store(rank_of + lane * tl.num_programs(1) * n + point[:, None], rank, mask=there[:, None] & real)
-
-    factor = tl.load(radix + lane, mask=lane < D, other=0)
-    keys = tl.sum(vertex.to(tl.int64) * factor, axis=1) + image * tl.load(radix + D)
-    tl.store(key + point, keys, mask=there)
+    step = (rank < 0).to(tl.int32) - (rank > D).to(tl.int32)
+    rank += step * (D + 1)
+    residual = (residual - step * (D + 1)) * reciprocal
+    plane = lane * tl.num_programs(1) * n + point[:, None]
+    tl.store(origin_of + plane, origin + step, mask=there[:, None] & real)
+    tl.store(rank_of + plane, rank, mask=there[:, None] & real)
 
     rank = tl.where(real, rank, -1)
     highest = tl.sum(tl.where(rank == 0, residual, 0.0), axis=1)[:, None]

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from classicseg.adapters.torch.backends._sorting import Vertices, find, integer_for, is_one_sided, normalized
+from classicseg.adapters.torch.backends._sorting import (
+    Vertices,
+    borders,
+    find,
+    integer_for,
+    is_one_sided,
+    normalized,
+)
 from classicseg.adapters.torch.backends.triton._launch import blur_axis, embed, sum_runs, update_points, width_of
 from classicseg.filters._stencil import AXES
 
@@ -123,54 +130,51 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     splats: list[Tensor] = []
     first = 0
     for f, normalization in zip(features, normalizations, strict=True):
-        vertices = find(f, embed)
-        splat, entry = _splat_of(vertices, integer)
+        vertices = find(f, integer, embed)
+        splat, pair = _splat_of(vertices)
         row_sums = _row_sums(vertices, splat)
         weight_in, weight_out = normalized(vertices.weight, row_sums, normalization)
-        index.append(vertices.index.to(integer) + first)
+        index.append(vertices.index + first)
         weights_in.append(weight_in)
         weights_out.append(weight_out)
         sums.append(row_sums.reshape(n_images, n))
-        sorted_in, sorted_out = (w.reshape(-1).index_select(0, entry) for w in (weight_in, weight_out))
+        sorted_in, sorted_out = (vertices.in_order(w).index_select(0, pair) for w in (weight_in, weight_out))
         splats += splat._replace(weight_in=sorted_in, weight_out=sorted_out if one_sided else none.clone())
         first += splat.neighbours.shape[1]
     out = torch.cat(weights_out, 1) if one_sided else none
     return [torch.cat(index, 1), torch.cat(weights_in, 1), out, torch.stack(sums), *splats]
 
 
-def _splat_of(vertices: Vertices, integer: torch.dtype) -> tuple[Splat, Tensor]:
-    """The way to splat before normalisation, and where in the weights each of its pairs stands."""
-    n_around, n_vertices = vertices.weight.shape[1], vertices.n_corners.shape[0]
-    tile = ((vertices.n_points.cumsum(0) - vertices.n_points) // _TILE)[vertices.corners // n_around]
-    tile, order = tile.to(torch.int32).sort(stable=True)
-    vertex = torch.arange(n_vertices, device=tile.device).repeat_interleave(vertices.n_corners)[order]
-    point, entry, n_pairs = vertices.pairs(vertices.corners[order])
+def _splat_of(vertices: Vertices) -> tuple[Splat, Tensor]:
+    """The way to splat before normalisation, and its pairs as those of `vertices` are counted."""
+    n_around, n_vertices, integer = vertices.weight.shape[1], len(vertices.n_corners), vertices.order.dtype
+    tile = (borders(vertices.n_points)[:-1] // _TILE).index_select(0, vertices.corners // n_around)
+    tile, order = tile.sort(stable=True)
+    vertex = torch.repeat_interleave(vertices.n_corners)[order]
+    pair, end = vertices.pairs(vertices.corners[order])
 
     # The corners of a vertex in a tile follow each other.
     begins = torch.ones_like(vertex, dtype=torch.bool)
     begins[1:] = (vertex[1:] != vertex[:-1]) | (tile[1:] != tile[:-1])
     begin = begins.nonzero()[:, 0]
-    ends = n_pairs.cumsum(0)[torch.cat([begin[1:], begin.new_tensor([vertex.shape[0]])]) - 1]
+    ends = end[torch.cat([begin[1:], begin.new_tensor([len(vertex)])]) - 1]
     begin_pair, whose = _cut(torch.diff(ends, prepend=ends.new_zeros(1)))
     of_run, run = vertex[begin][whose].sort(stable=True)
     begin_run, whose = _cut(torch.bincount(of_run, minlength=n_vertices))
-    n_groups = torch.bincount(whose, minlength=n_vertices)
-    whole = (point, begin_pair, run, begin_run, _starts(n_groups), vertices.neighbours)
-    point, begin_pair, run, begin_run, begin_group, neighbours = (x.to(integer) for x in whole)
-    weight = vertices.weight.reshape(-1).index_select(0, entry)
-    return Splat(point, weight, weight[:0], begin_pair, run, begin_run, begin_group, neighbours), entry
-
-
-def _starts(count: Tensor) -> Tensor:
-    return torch.cat([count.new_zeros(1), count.cumsum(0)])
+    begin_group = borders(torch.bincount(whose, minlength=n_vertices))
+    point = vertices.order.index_select(0, pair // n_around)
+    weight = vertices.in_order(vertices.weight).index_select(0, pair)
+    begin_pair, run, begin_run, begin_group = (x.to(integer) for x in (begin_pair, run, begin_run, begin_group))
+    return Splat(point, weight, weight[:0], begin_pair, run, begin_run, begin_group, vertices.neighbours), pair
 
 
 def _cut(count: Tensor) -> tuple[Tensor, Tensor]:
     """Cut groups of `count` entries that follow each other into pieces: where each piece starts, and its group."""
     n_pieces = (count + (_RUN - 1)) // _RUN
     group = torch.repeat_interleave(n_pieces)
-    piece = torch.arange(group.shape[0], device=count.device) - _starts(n_pieces)[group]
-    return torch.cat([_starts(count)[group] + _RUN * piece, count.sum()[None]]), group
+    piece = torch.arange(len(group), device=count.device) - borders(n_pieces)[group]
+    begin = borders(count)
+    return torch.cat([begin[group] + _RUN * piece, begin[-1:]]), group
 
 
 def _row_sums(vertices: Vertices, splat: Splat) -> Tensor:

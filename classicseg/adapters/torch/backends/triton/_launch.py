@@ -104,21 +104,21 @@ def update_points(
     return out
 
 
-def embed(features: Tensor, scale: np.ndarray, radix: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+def embed(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`classicseg.adapters.torch.backends._sorting.embed`, in one program."""
     n_images, d, n = features.shape
     features = features.contiguous()
-    key = features.new_empty(n_images * n, dtype=torch.int64)
-    rank = features.new_empty(d + 1, n_images * n, dtype=torch.int32)
+    origin = features.new_empty(d + 1, n_images * n)
+    rank = features.new_empty(d + 1, n_images * n, dtype=torch.int16)
     weight = features.new_empty(n_images * n, d + 1)
-    factors = (torch.from_numpy(x).to(features.device) for x in (scale, radix))
+    factors = torch.from_numpy(scale).to(features.device)
     lanes = triton.next_power_of_2(d + 1)
     block = max(1, _NUMBERS // lanes)
     _launch(
-        _kernels.embed, [triton.cdiv(n, block), n_images], features, *factors, key, rank, weight,
+        _kernels.embed, [triton.cdiv(n, block), n_images], features, factors, origin, rank, weight,
         float(np.float32(1) / np.float32(d + 1)), n, D=d, LANES=lanes, BLOCK=block,
     )  # fmt: skip
-    return key, rank, weight
+    return origin, rank, weight
 
 
 def _width(rows: Tensor) -> Width:
