@@ -250,6 +250,16 @@ def as_count(value: Any, name: str, minimum: int) -> int:
     return count
 
 
+def as_generator(rng: Any) -> np.random.Generator:
+    """What a user gives for random numbers."""
+    try:
+        return np.random.default_rng(rng)
+    except TypeError as failure:
+        raise InputTypeError(f"rng must be None, a seed or a NumPy generator, got {rng!r}") from failure
+    except ValueError as failure:
+        raise InputError(f"rng must be None, a seed of at least 0 or a NumPy generator, got {rng!r}") from failure
+
+
 def choice(value: T, name: str, options: Sequence[str]) -> T:
     """One of a few words."""
     if not isinstance(value, str) or value not in options:

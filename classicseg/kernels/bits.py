@@ -71,9 +71,3 @@ def bit(number):  # type: ignore[no-untyped-def]
 def without_first(word):  # type: ignore[no-untyped-def]
     """The word without its lowest bit."""
     return word & (word - _ONE)
-
-
-@inline
-def has_bit(word, number):  # type: ignore[no-untyped-def]
-    """Whether a bit is set."""
-    return word & bit(number) != NONE

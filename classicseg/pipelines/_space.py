@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,10 +74,11 @@ def space_of_refine(unit: float) -> Space:
     return Space([{"preset": name} for name in PRESETS], _RANGES, ("against", "longer"), arguments)
 
 
-def space_of(choices: Mapping[str, Any]) -> Space:
-    """The space that a user describes: a pair of numbers is a range, a list its values."""
-    if not isinstance(choices, Mapping) or not choices:
+def space_of(choices: Mapping[str, Any], crf: Callable[..., Any]) -> Space:
+    """The space that a user describes for a CRF: a pair of numbers is a range, a list its values."""
+    if not isinstance(choices, Mapping) or not choices or not all(isinstance(name, str) for name in choices):
         raise InputTypeError(f"space must be a mapping of names to ranges or lists, got {choices!r}")
+    _check_taken(choices, crf)
     ranges: dict[str, Range] = {}
     lists: dict[str, list[Any]] = {}
     for name, values in choices.items():
@@ -83,18 +86,33 @@ def space_of(choices: Mapping[str, Any]) -> Space:
             ranges[name] = float(values[0]), float(values[1])
         elif isinstance(values, (list, range)) and len(values) > 0:
             lists[name] = list(values)
+            if not all(isinstance(value, Hashable) for value in values):
+                raise InputTypeError(f"space[{name!r}] must list numbers, words, tuples or the like, got {values!r}")
         else:
             raise InputError(f"space[{name!r}] must be a pair 0 < low < high or a list of values, got {values!r}")
 
     def arguments(point: Point) -> dict[str, Any]:
-        chosen = {name: _rounded(point[name]) for name in ranges}
+        chosen = {name: min(max(_rounded(point[name]), low), high) for name, (low, high) in ranges.items()}
         return chosen | {name: x[min(int(point[name] * len(x)), len(x) - 1)] for name, x in lists.items()}
 
     return Space([{}], ranges, tuple(lists), arguments)
 
 
+def _check_taken(names: Iterable[str], crf: Callable[..., Any]) -> None:
+    """Refuse what the CRF has no parameter for."""
+    try:
+        signature = inspect.signature(crf)
+    except ValueError:  # of a function written in C
+        return
+    for name in names:
+        try:
+            signature.bind(None, None, **{name: None})
+        except TypeError as failure:
+            raise InputTypeError(f"space names {name!r}, but the CRF cannot be called with it: {failure}") from failure
+
+
 def _is_range(ends: tuple[Any, ...]) -> bool:
-    return len(ends) == 2 and all(isinstance(x, (int, float)) for x in ends) and 0 < ends[0] < ends[1] < np.inf
+    return len(ends) == 2 and all(isinstance(x, Real) for x in ends) and bool(0 < ends[0] < ends[1] < np.inf)
 
 
 def _rounded(value: float) -> float:

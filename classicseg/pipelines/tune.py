@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -102,8 +102,8 @@ def tune(
         What is tuned instead of :func:`refine`: ``crf(image, probabilities, **parameters)`` that returns labels. It
         needs a `space`, and defaults of all its parameters.
     space : mapping, optional
-        What is tried of each parameter: a tuple ``(low, high)`` of positive numbers, searched on a logarithmic scale,
-        or a list of values.
+        What is tried of each parameter: a tuple ``(low, high)`` of positive numbers between which real ones are
+        searched, on a logarithmic scale, or a list of values.
     metric : {"miou", "boundary"}
         Mean IoU over all pixels, or mean :func:`boundary_f_score` of the images (2-D only).
     budget : int
@@ -171,12 +171,13 @@ def tune(
     if crf is not None and space is None:
         raise InputTypeError("space must be given with crf: what to try of each of its parameters")
     call = partial(refine, n_threads=n_threads) if crf is None else crf
+    seed = rng if isinstance(rng, (int, np.integer)) else int(_validate.as_generator(rng).integers(2**63))
+    _validate.as_generator(seed)
     score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
-    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space)
+    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space, call)
     n_folds = 0 if folds is None else _validate.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
-    seed = rng if isinstance(rng, (int, np.integer)) else int(np.random.default_rng(rng).integers(2**63))
     everyone = range(len(score.images))
     bar = progress_bar("tune", n_trials * (1 + n_folds)) if progress else None
     try:
@@ -236,6 +237,9 @@ class _Score:
         tolerance: float | None,
         crf: Callable[..., np.ndarray],
     ) -> None:
+        for name, given in (("images", images), ("probabilities", probabilities), ("truths", truths)):
+            if not isinstance(given, Sized):
+                raise InputTypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
         if not len(images) == len(probabilities) == len(truths) or len(images) == 0:
             raise InputError(
                 "images, probabilities and truths must be as many, at least 1, got "
@@ -251,7 +255,7 @@ class _Score:
             for truth, p in zip(truths, self.probabilities, strict=True)
         ]
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
-        self._known: dict[tuple[int, frozenset[tuple[str, Any]]], Any] = {}
+        self._known: dict[tuple[int, frozenset[tuple[str, type, Any]]], Any] = {}
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
         """Of some images, given by number, each with parameters of its own."""
@@ -263,7 +267,7 @@ class _Score:
 
     def _part(self, i: int, parameters: Mapping[str, Any]) -> Any:
         """What an image adds to the score; folds share most of these."""
-        key = i, frozenset(parameters.items())
+        key = i, frozenset((name, type(value), value) for name, value in parameters.items())  # 1 is not True
         if key not in self._known:
             p = self.probabilities[i]
             labels = self.crf(self.images[i], p, **parameters)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from classicseg import _validate
 from classicseg._jit import resolve_threads
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputError
 from classicseg.kernels.grid.neighbours import Field
 from classicseg.kernels.grid.sites import sample
 from classicseg.solvers._field import as_field, costs_of_use, sweep
@@ -90,7 +90,7 @@ def annealing(
     threads = resolve_threads(n_threads)
     n_sweeps = _SWEEPS if max_iter is None else _validate.as_count(max_iter, "max_iter", 0)
     watch = Watch("annealing", n_sweeps, callback, progress)
-    generator = _generator(rng)
+    generator = _validate.as_generator(rng)
     if init is None:
         labels = energy.unary.argmin(axis=0).astype(np.int32)
     else:
@@ -108,15 +108,6 @@ def annealing(
             best, least = labels.copy(), value
         watch.record(energy=value, change=temperature, labels=lambda: labels)
     return watch.result(best, energy=least)
-
-
-def _generator(rng: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(rng)
-    except TypeError as failure:
-        raise InputTypeError(f"rng must be None, a seed or a NumPy generator, got {rng!r}") from failure
-    except ValueError as failure:
-        raise InputError(f"rng must be None, a seed of at least 0 or a NumPy generator, got {rng!r}") from failure
 
 
 def _temperatures(field: Field, hot: float | None, cold: float | None) -> tuple[float, float]:

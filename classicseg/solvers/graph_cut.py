@@ -31,7 +31,9 @@ def graph_cut(
     n_threads: int | None = None,
     progress: bool = False,
 ) -> Result:
-    """Exact minimum of an energy of 2 labels by a minimum cut [1]_, found by incremental breadth-first search [2]_.
+    """Exact minimum of an energy of 2 labels by a minimum cut [1]_.
+
+    The maximum flow is pushed in waves [2]_ on images, and along shortest paths [3]_ on lines and volumes.
 
     Parameters
     ----------
@@ -62,7 +64,9 @@ def graph_cut(
     ----------
     .. [1] Y. Boykov, V. Kolmogorov, "An experimental comparison of min-cut/max-flow algorithms for energy minimization
        in vision", IEEE TPAMI 26(9), 2004. doi:10.1109/TPAMI.2004.60
-    .. [2] A. Goldberg et al., "Maximum flows by incremental breadth-first search", ESA 2011.
+    .. [2] A. V. Goldberg, R. E. Tarjan, "A new approach to the maximum-flow problem", Journal of the ACM 35(4), 1988.
+       doi:10.1145/48014.61051
+    .. [3] A. Goldberg et al., "Maximum flows by incremental breadth-first search", ESA 2011.
        doi:10.1007/978-3-642-23719-5_39
 
     Examples

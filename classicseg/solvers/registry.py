@@ -222,7 +222,7 @@ SOLVERS: dict[str, Solver] = {
             function="classicseg.solvers.graph_cut:graph_cut",
             accepts=_needs_submodular_pairs,
             summary="Exact minimum for 2 labels by a minimum cut.",
-            paper="Boykov and Kolmogorov 2004; Goldberg et al. 2011",
+            paper="Boykov and Kolmogorov 2004; Goldberg and Tarjan 1988; Goldberg et al. 2011",
         ),
         Solver(
             name="trws+expansion",

@@ -134,6 +134,33 @@ def test_refine_can_be_tuned_in_another_space():
     assert {trial.parameters["max_iter"] for trial in only_lists.history[1:]} == {1, 2, 3}
 
 
+def test_values_that_are_equal_but_differ_are_told_apart():
+    def upside_down(image, probabilities, a=None):
+        labels = probabilities.argmax(0)
+        return labels.max() - labels if a is True else labels
+
+    tuned = cs.tune(*problem(1), crf=upside_down, space={"a": [1, True]}, budget=12, ignore_label=255)
+    scores = {repr(trial.parameters.get("a")): trial.score for trial in tuned.history}
+    assert scores["1"] == scores["None"] > scores["True"]
+
+
+def test_parameters_stay_in_their_range():
+    seen = []
+
+    def crf(image, probabilities, a=0.99997):
+        seen.append(a)
+        return probabilities.argmax(0)
+
+    cs.tune(*problem(1), crf=crf, space={"a": (np.float32(0.99996), np.float64(0.99999))}, budget=6, ignore_label=255)
+    assert len(seen) > 1
+    assert all(np.float32(0.99996) <= a <= 0.99999 for a in seen)
+
+
+def test_images_are_sequences():
+    with pytest.raises(InputTypeError, match="images must be a sequence of arrays, got NoneType"):
+        cs.tune(None, [], [])
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
@@ -146,9 +173,14 @@ def test_refine_can_be_tuned_in_another_space():
         ({"space": {"weight": ("a", "b")}}, InputError, "must be a pair"),
         ({"space": {"weight": "abc"}}, InputError, "must be a pair"),
         ({"space": {"weight": []}}, InputError, "must be a pair"),
-        ({"crf": lambda image, p: p.argmax(0)[1:], "space": SPACE}, InputError, "labels of crf must have shape"),
-        ({"crf": lambda image, p: p.argmax(0) + 1, "space": SPACE}, InputError, "labels of crf must be 0 to 2"),
-        ({"crf": lambda image, p: p[0], "space": SPACE}, InputTypeError, "labels of crf must hold integers"),
+        ({"space": {"weight": [[1, 2], [3, 4]]}}, InputTypeError, "must list numbers, words, tuples or the like"),
+        ({"space": {1: [1, 2]}}, InputTypeError, "space must be a mapping of names"),
+        ({"space": {"bogus": (1, 2)}}, InputTypeError, "space names 'bogus', but the CRF cannot be called with it"),
+        ({"rng": -1}, InputError, "rng must be None, a seed of at least 0"),
+        ({"rng": "x"}, InputTypeError, "rng must be None, a seed"),
+        ({"crf": lambda image, p, **_: p.argmax(0)[1:], "space": SPACE}, InputError, "labels of crf must have shape"),
+        ({"crf": lambda image, p, **_: p.argmax(0) + 1, "space": SPACE}, InputError, "labels of crf must be 0 to 2"),
+        ({"crf": lambda image, p, **_: p[0], "space": SPACE}, InputTypeError, "labels of crf must hold integers"),
     ],
 )
 def test_wrong_crfs_and_spaces_are_named(options, kind, message):

@@ -2,7 +2,8 @@
 
 All probabilities of a batch at once, and what automatic differentiation keeps beside them, take longer to be fetched
 from memory than to be computed. Here a block stays in the cache while all of it is done, and the only large tensor is
-the gradient. The functions take logits (B, L, N) and labels (B, N), and can be differentiated once.
+the gradient, and for Lovász the slopes. The functions take logits (B, L, N) and labels (B, N), and can be
+differentiated once.
 """
 
 from __future__ import annotations

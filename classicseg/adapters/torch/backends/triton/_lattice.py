@@ -138,8 +138,9 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
         weights_in.append(weight_in)
         weights_out.append(weight_out)
         sums.append(row_sums.reshape(n_images, n))
-        sorted_in, sorted_out = (vertices.in_order(w).index_select(0, pair) for w in (weight_in, weight_out))
-        splats += splat._replace(weight_in=sorted_in, weight_out=sorted_out if one_sided else none.clone())
+        sorted_in = vertices.in_order(weight_in).index_select(0, pair)
+        sorted_out = vertices.in_order(weight_out).index_select(0, pair) if one_sided else none.clone()
+        splats += splat._replace(weight_in=sorted_in, weight_out=sorted_out)
         first += splat.neighbours.shape[1]
     out = torch.cat(weights_out, 1) if one_sided else none
     return [torch.cat(index, 1), torch.cat(weights_in, 1), out, torch.stack(sums), *splats]
