@@ -1,11 +1,11 @@
 """What does a CRF add to a trained network? Networks trained on real images, then everything that can follow them.
 
-    python benchmarks/hybrid [--problems camvid nuclei satellite] [--networks unet …] [--seeds 0 1 2] [--effort 6]
+    python benchmarks/hybrid [--problems camvid nuclei satellite] [--networks unet …] [--seeds 0 1 2] [--effort 3]
                              [--work FOLDER]
 
-Needs PyTorch. Runs for the better part of an hour on one core; a run that was stopped goes on where it was. Networks,
-records of images and pictures go to the work folder, scores to results/hybrid_*.json after each network. Pictures whose
-licence allows it go to docs/pictures.
+Needs PyTorch. Runs for the better part of an hour on one core, with more seeds or effort for longer; a run that was
+stopped goes on where it was. Networks, records of images and pictures go to the work folder, scores to
+results/hybrid_*.json after each network. Pictures whose licence allows it go to docs/pictures.
 """
 
 from __future__ import annotations
