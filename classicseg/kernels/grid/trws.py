@@ -46,7 +46,6 @@ from classicseg.kernels.simd import (
     minimum,
     multiply,
     pointer,
-    prefetch,
     shift_down,
     shift_up,
     spread,
@@ -60,7 +59,6 @@ FORWARD, DECODE, BACKWARD, CERTIFY = range(4)
 
 _CHUNK = 16  # vectors between two looks at what other threads do
 _SPINS = 4000
-_AHEAD = 8  # vectors whose memory is asked for before they are needed
 
 
 @inline
@@ -280,9 +278,6 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
         at = (band * m.n_vectors + d) * (1 + n_chains) * length
         if len(certify) == 1 and decode:
             _decode(m, model, at, work, total, room, band, d, n_chains, lanes)
-        ahead = at + (_AHEAD if forward else -_AHEAD) * (1 + n_chains) * length
-        for j in range(0, (1 + n_chains) * length, step):
-            prefetch(m.planes, ahead + j)
         for j in range(0, length, step):
             store(work, total + j, convert(load(m.planes, at + j, lanes), work))
         for k in range(n_chains):
