@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, TypeAlias
@@ -86,7 +86,7 @@ def space_of(choices: Mapping[str, Any], crf: Callable[..., Any]) -> Space:
             ranges[name] = float(values[0]), float(values[1])
         elif isinstance(values, (list, range)) and len(values) > 0:
             lists[name] = list(values)
-            if not all(isinstance(value, Hashable) for value in values):
+            if not all(map(_is_hashable, values)):
                 raise InputTypeError(f"space[{name!r}] must list numbers, words, tuples or the like, got {values!r}")
         else:
             raise InputError(f"space[{name!r}] must be a pair 0 < low < high or a list of values, got {values!r}")
@@ -109,6 +109,14 @@ def _check_taken(names: Iterable[str], crf: Callable[..., Any]) -> None:
             signature.bind(None, None, **{name: None})
         except TypeError as failure:
             raise InputTypeError(f"space names {name!r}, but the CRF cannot be called with it: {failure}") from failure
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # also of a tuple that holds a list
+        return False
+    return True
 
 
 def _is_range(ends: tuple[Any, ...]) -> bool:

@@ -174,6 +174,7 @@ def test_images_are_sequences():
         ({"space": {"weight": "abc"}}, InputError, "must be a pair"),
         ({"space": {"weight": []}}, InputError, "must be a pair"),
         ({"space": {"weight": [[1, 2], [3, 4]]}}, InputTypeError, "must list numbers, words, tuples or the like"),
+        ({"space": {"weight": [([1],), 2]}}, InputTypeError, "must list numbers, words, tuples or the like"),
         ({"space": {1: [1, 2]}}, InputTypeError, "space must be a mapping of names"),
         ({"space": {"bogus": (1, 2)}}, InputTypeError, "space names 'bogus', but the CRF cannot be called with it"),
         ({"rng": -1}, InputError, "rng must be None, a seed of at least 0"),

@@ -23,6 +23,19 @@ NEARLY = {"rtol": 1e-5, "atol": 1e-5}
 EXACTLY = {"numba": {"rtol": 0, "atol": 0}, "torch": NEARLY, "exact": NEARLY}  # matrix products depend on their size
 
 
+@pytest.mark.parametrize(("size", "n_bytes"), [(40, 2), (300, 4)])
+def test_lattices_of_few_and_of_many_vertices_equal_minimize_to_the_bit(size, n_bytes):
+    rng = np.random.default_rng(0)
+    image, unary = rng.integers(0, 256, (size, size, 3)), rng.standard_normal((3, size, size)).astype(np.float32)
+    energy = cs.DenseCRF(unary, [cs.BilateralKernel(image, 20, 13, 4)])
+    crf = ct.DenseCRF(3, ct.BilateralKernel(20, 13, 4), n_iter=2, output="marginals", backend="numba")
+    tensor = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float()
+    index, weight = crf.lattice(tensor).tensors[:2]
+    assert index.numel() == n_bytes * weight.numel()
+    result = crf(torch.from_numpy(-unary)[None], tensor)[0].detach().numpy()
+    np.testing.assert_array_equal(result, cs.minimize(energy, max_iter=2).marginals)
+
+
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(("n_labels", "shape"), [(2, (20, 23)), (3, (16, 18)), (21, (40, 50)), (40, (31, 33))])
 def test_equals_minimize_to_the_bit(n_labels, shape, full):
