@@ -4,6 +4,6 @@ import importlib.util
 
 collect_ignore_glob: list[str] = []
 if importlib.util.find_spec("torch") is None:  # its modules cannot be imported, so their examples cannot be run
-    collect_ignore_glob += ["classicseg/torch.py", "classicseg/adapters/torch/*"]
+    collect_ignore_glob += ["classicseg/torch/*"]
 if importlib.util.find_spec("triton") is None:
-    collect_ignore_glob += ["classicseg/adapters/torch/backends/triton/*"]
+    collect_ignore_glob += ["classicseg/torch/backends/triton/*"]

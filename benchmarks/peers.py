@@ -16,7 +16,7 @@ IRNET: Parameters = (3, 3, 50, 5, 10, 10)
 DEEPLAB: Parameters = (1, 3, 67, 3, 4, 10)
 
 PEER = "pydensecrf"
-DROP_IN = "classicseg.adapters.pydensecrf"
+DROP_IN = "classicseg.pydensecrf"
 
 
 def with_classicseg(

@@ -1,4 +1,3 @@
-from ._jit import get_num_threads, set_num_threads
 from .data import Sample, sample
 from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
 from .energies.contrast import contrast_weights
@@ -16,6 +15,7 @@ from .errors import BudgetError, ClassicsegError, InputError, InputTypeError
 from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
+from .machine.threads import get_num_threads, set_num_threads
 from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.presets import PRESETS, Preset
@@ -24,7 +24,7 @@ from .pipelines.segment import segment, segmenters
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
-from .solvers.graph_cut import GraphCut
+from .solvers.cut.graph_cut import GraphCut
 from .solvers.registry import methods, minimize
 from .splitmerge.growing import seeded_region_growing
 from .splitmerge.homogeneity import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 
 _FOLDER = Path(__file__).parent / "_sample"
 
@@ -77,7 +77,7 @@ def sample(name: str = "coffee") -> Sample:
     """
     from classicseg.io import read_image, read_labels, read_probabilities
 
-    _validate.choice(name, "name", tuple(ORIGINS))
+    inputs.choice(name, "name", tuple(ORIGINS))
     if name == "nuclei":
         logits = read_probabilities(_FOLDER / "nuclei_logits.npz").astype(np.float32)
         odds = np.exp(logits - logits.max(0))

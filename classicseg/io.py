@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.plot import palette
 
@@ -221,7 +221,7 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     io.write_labels(pathlib.Path(folder) / "labels.npy", np.zeros((2, 3, 4), int))
     """
-    array = _validate.as_labels(labels, None, 2**31 - 1)
+    array = inputs.as_labels(labels, None, 2**31 - 1)
     target = Path(path)
     largest = int(array.max())
     suffix = _suffix(target)
@@ -324,7 +324,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1:
         raise InputError(f"frames must be at least one and of one shape, got {len(frames)} of shapes {sorted(shapes)}")
-    (shown,) = _validate.as_positive(seconds, "seconds", 1)
+    (shown,) = inputs.as_positive(seconds, "seconds", 1)
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
     with replacing(target) as temporary:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 
 
@@ -70,9 +70,9 @@ def confusion_matrix(
     >>> metrics.confusion_matrix([0, 1, 1], [0, 0, 1], 2).tolist()
     [[1, 1], [0, 1]]
     """
-    n = _validate.as_count(n_labels, "n_labels", 1)
-    true = _validate.as_labels(truth, None, n, ignore_label, name="truth")
-    given = _validate.as_labels(labels, true.shape, n)
+    n = inputs.as_count(n_labels, "n_labels", 1)
+    true = inputs.as_labels(truth, None, n, ignore_label, name="truth")
+    given = inputs.as_labels(labels, true.shape, n)
     if ignore_label is not None:
         scored = true != ignore_label
         true, given = true[scored], given[scored]
@@ -195,7 +195,7 @@ def boundary_f_score(
     """
     given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
     diagonal = float(np.hypot(*true.shape))
-    reach = max(1.0, 0.0075 * diagonal) if tolerance is None else _validate.as_positive(tolerance, "tolerance", 1)[0]
+    reach = max(1.0, 0.0075 * diagonal) if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
     borders = [_border(x, scored) for x in (given, true)]
     near = [np.zeros(true.shape, bool), np.zeros(true.shape, bool)]
     for here, there in _shifted_windows(true.shape, reach):
@@ -247,7 +247,7 @@ def trimap_confusion(
     [[4, 0], [0, 4]]
     """
     given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
-    reach = _validate.as_count(width, "width", 1)
+    reach = inputs.as_count(width, "width", 1)
     band = scored & (_distance_to_border(true, scored) < reach)
     pairs = true[band].astype(np.int64) * n + given[band]
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
@@ -266,9 +266,9 @@ def _image_pair(
         raise InputError("truth has no scored pixel")
     if n_labels is None:
         n_labels = 1 + max(int(np.max(labels)), int(array[scored].max()))
-    n = _validate.as_count(n_labels, "n_labels", 1)
-    true = _validate.as_labels(truth, None, n, ignore_label, name="truth")
-    return _validate.as_labels(labels, true.shape, n), true, scored, n
+    n = inputs.as_count(n_labels, "n_labels", 1)
+    true = inputs.as_labels(truth, None, n, ignore_label, name="truth")
+    return inputs.as_labels(labels, true.shape, n), true, scored, n
 
 
 def _border(labels: np.ndarray, scored: np.ndarray) -> np.ndarray:

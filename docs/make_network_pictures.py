@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from classicseg.adapters.torch.networks.fcn import ResizeConvolution
+from classicseg.torch.networks.fcn import ResizeConvolution
 
 
 def enlarged():

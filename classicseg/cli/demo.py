@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Refine the sample, print figures, write the picture."""
     from classicseg import data, io, metrics, plot
-    from classicseg._jit import get_num_threads
+    from classicseg.machine.threads import get_num_threads
     from classicseg.pipelines.refine import refinement_crf
     from classicseg.solvers.registry import minimize
 

@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> None:
 
     from classicseg import io, plot
     from classicseg.errors import InputError
+    from classicseg.inputs import channel_axis_of
     from classicseg.splitmerge import homogeneity
-    from classicseg.splitmerge._input import channel_axis_of
     from classicseg.splitmerge.split_merge import quadtree, split_and_merge
 
     kinds = {"range": homogeneity.Range, "std": homogeneity.StdDev, "mean": homogeneity.MeanDifference}

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 
 _TASK = 1 << 16
@@ -110,9 +110,9 @@ class ColorMixture:
 
     def costs(self, colors: np.ndarray, n_threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Cost ``-log p`` of each colour, (N,) float32, and the component that gives it, (N,) uint8."""
-        from classicseg._jit import map_tasks
         from classicseg.kernels.mixture import mixture_costs
-        from classicseg.kernels.simd import PIXELS
+        from classicseg.machine.simd import PIXELS
+        from classicseg.machine.threads import map_tasks
 
         n = colors.shape[1]
         padded = np.pad(colors, ((0, 0), (0, PIXELS - n))) if n < PIXELS else np.ascontiguousarray(colors)
@@ -226,7 +226,7 @@ def fit_color_model(
     ValueError
         If the kind is unknown, or a histogram of more than 3 channels is wanted.
     """
-    _validate.choice(kind, "colors", ("mixture", "histogram"))
+    inputs.choice(kind, "colors", ("mixture", "histogram"))
     chosen = np.ascontiguousarray(colors[:, where])
     if kind == "mixture":
         return ColorMixture.fit(chosen, n_components, n_threads=n_threads)
@@ -238,8 +238,8 @@ def fit_color_model(
 
 def _moments(colors: np.ndarray, group: np.ndarray, n_groups: int, n_threads: int) -> np.ndarray:
     """Sums of the moments of each group, (n_groups, 1 + C + C (C + 1) / 2) float64; see the kernel."""
-    from classicseg._jit import map_tasks
     from classicseg.kernels.mixture import moments
+    from classicseg.machine.threads import map_tasks
 
     c, n = colors.shape
     rows = np.ascontiguousarray(colors)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 
@@ -36,7 +36,7 @@ class Potts:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _validate.as_weight(self.weight, "weight"))
+        object.__setattr__(self, "weight", inputs.as_weight(self.weight, "weight"))
 
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
@@ -148,7 +148,7 @@ class Diagonal:
     values: ArrayLike
 
     def __post_init__(self) -> None:
-        values = _validate.as_numbers(self.values, "values", axes=(0, 1))
+        values = inputs.as_numbers(self.values, "values", axes=(0, 1))
         object.__setattr__(self, "values", _frozen(values.reshape(-1)))
 
     def matrix(self, n_labels: int) -> np.ndarray:
@@ -187,7 +187,7 @@ class Matrix:
     values: ArrayLike
 
     def __post_init__(self) -> None:
-        values = _validate.as_numbers(self.values, "values", axes=(2,), dtype=np.float64)
+        values = inputs.as_numbers(self.values, "values", axes=(2,), dtype=np.float64)
         if values.shape[0] != values.shape[1]:
             raise InputError(f"values must be a square matrix, got shape {values.shape}")
         object.__setattr__(self, "values", _frozen(values))
@@ -226,7 +226,7 @@ def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
     truncation = cost.truncation
     if not (isinstance(truncation, (int, float, np.number)) and truncation > 0):
         raise InputError(f"truncation must be a positive number or infinite, got {truncation!r}")
-    object.__setattr__(cost, "weight", _validate.as_weight(cost.weight, "weight"))
+    object.__setattr__(cost, "weight", inputs.as_weight(cost.weight, "weight"))
     object.__setattr__(cost, "truncation", float(truncation))
 
 

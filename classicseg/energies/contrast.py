@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_ends, edge_length
+from classicseg.errors import InputError
 
 
 def contrast_weights(
@@ -64,20 +65,20 @@ def contrast_weights(
     >>> weights["right"].round(3).tolist(), weights["down"].shape
     ([[1.0, 0.368]], (0, 3))
     """
-    channels = _validate.as_image(image, None, channel_axis)
+    channels = inputs.as_image(image, None, channel_axis)
     n_axes = channels.ndim - 1
     largest = NEIGHBOURHOODS[n_axes][-1] if n_axes in NEIGHBOURHOODS else None
     offsets = directions(n_axes, largest if connectivity is None else connectivity)
-    distances = _validate.as_positive(spacing, "spacing", n_axes)
+    distances = inputs.as_positive(spacing, "spacing", n_axes)
     squares = {name: _squared_differences(channels, offset) for name, offset in offsets.items()}
     if beta is None:
         n_edges = sum(square.size for square in squares.values())
         total = sum(float(square.sum(dtype=np.float64)) for square in squares.values())
         rate = n_edges / (2 * total) if total > 0 else 0.0
     else:
-        rate = _validate.as_weight(beta, "beta")
+        rate = inputs.as_weight(beta, "beta")
         if rate < 0:
-            raise _validate.InputError(f"beta must be at least 0, got {beta!r}")
+            raise InputError(f"beta must be at least 0, got {beta!r}")
     for name, offset in offsets.items():
         weights = squares[name]
         weights *= np.float32(-rate)

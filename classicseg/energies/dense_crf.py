@@ -8,11 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.energies.compatibility import Potts, as_compatibility
 from classicseg.energies.kernels import PairwiseKernel
+from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
-from classicseg.filters._bank import LatticeBank
+from classicseg.filters.bank import LatticeBank
+from classicseg.machine.memory import check_memory
 
 Quality = Literal["fast", "high", "exact"]
 QUALITIES = ("fast", "high", "exact")
@@ -87,12 +89,12 @@ class DenseCRF:
         label_axis: int = 0,
         quality: Quality = "fast",
     ) -> None:
-        self.unary = _validate.as_unary(unary, label_axis)
+        self.unary = inputs.as_unary(unary, label_axis)
         self.n_labels, self.shape = self.unary.shape[0], self.unary.shape[1:]
         self.kernels = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
         for kernel in self.kernels:
             if not isinstance(kernel, PairwiseKernel):
-                raise _validate.InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
+                raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
         default = as_compatibility(
             Potts(1.0) if compatibility is None else compatibility, self.n_labels, symmetric=True
         )
@@ -102,9 +104,9 @@ class DenseCRF:
             else as_compatibility(kernel.compatibility, self.n_labels, symmetric=True)
             for kernel in self.kernels
         )
-        self.quality = _validate.choice(quality, "quality", QUALITIES)
+        self.quality = inputs.choice(quality, "quality", QUALITIES)
         if quality == "exact" and self.n_points > _LARGEST_EXACT:
-            raise _validate.InputError(
+            raise InputError(
                 f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
                 f"got {self.n_points}; use quality='fast'"
             )
@@ -125,7 +127,7 @@ class DenseCRF:
         """The lattices of all kernels, weighted and normalised; built at the first call and kept."""
         if self._bank is None:
             columns = sum(len(c) + 1 for c in self._columns)
-            _validate.check_memory(
+            check_memory(
                 self.n_points * (8.0 * columns + 4.0 * self.n_labels),
                 f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
             )
@@ -181,9 +183,9 @@ class DenseCRF:
         >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
         [[[0.0, 0.0]], [[1.607, 1.607]]]
         """
-        from classicseg._jit import resolve_threads
+        from classicseg.machine.threads import resolve_threads
 
-        values = _validate.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
+        values = inputs.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
         flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
         filtered = self._filtered(flat, self.quality == "exact", resolve_threads(n_threads))
@@ -223,9 +225,9 @@ class DenseCRF:
         >>> round(crf.energy([[0, 1]]), 4)
         0.6065
         """
-        from classicseg._jit import get_num_threads
+        from classicseg.machine.threads import get_num_threads
 
-        flat = _validate.as_labels(labels, self.shape, self.n_labels).reshape(-1)
+        flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         unary = self.unary.reshape(self.n_labels, -1)
         total = float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))
         if not self.kernels:
@@ -283,7 +285,7 @@ class DenseCRF:
         >>> crf.free_energy(certain) < crf.free_energy(np.full((2, 3, 3), 0.5))
         True
         """
-        q = _validate.as_marginals(marginals, self.unary.shape)
+        q = inputs.as_marginals(marginals, self.unary.shape)
         message = self.pairwise_message(q, n_threads=n_threads)
         log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
         return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))

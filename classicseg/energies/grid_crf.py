@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.energies.compatibility import as_compatibility
 from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_length, edge_shape
 from classicseg.errors import InputError, InputTypeError
@@ -92,7 +92,7 @@ class GridCRF:
         label_costs: ArrayLike | None = None,
         label_axis: int = 0,
     ) -> None:
-        self.unary = _validate.as_costs(unary, label_axis)
+        self.unary = inputs.as_costs(unary, label_axis)
         self.n_labels, self.shape = self.unary.shape[0], self.unary.shape[1:]
         self.compatibility = as_compatibility(compatibility, self.n_labels, symmetric=False)
         if isinstance(weights, Mapping):
@@ -124,7 +124,7 @@ class GridCRF:
 
     def flat_weights(self, name: str) -> np.ndarray:
         """Weights of a direction in one axis: one for each edge in raster order, or a single one for all."""
-        from classicseg._jit import writable_alias
+        from classicseg.machine.memory import writable_alias
 
         return writable_alias(self._flat[name])
 
@@ -172,10 +172,10 @@ class GridCRF:
         >>> cs.GridCRF(np.zeros((3, 2, 2)), cs.TruncatedLinear(10, truncation=1)).energy([[0, 2], [0, 2]])
         20.0
         """
-        from classicseg._jit import writable_alias
-        from classicseg.kernels.grid.energy import pairwise_energy, unary_energy
+        from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
+        from classicseg.machine.memory import writable_alias
 
-        checked = _validate.as_labels(labels, self.shape, self.n_labels)
+        checked = inputs.as_labels(labels, self.shape, self.n_labels)
         flat, cost = writable_alias(checked.reshape(-1)), self.cost()
         total = float(unary_energy(flat, writable_alias(self.unary.reshape(-1))))
         for name, offset in directions(len(self.shape), self.connectivity).items():
@@ -205,7 +205,7 @@ def _given_weights(
     for name, offset in directions(len(shape), connectivity).items():
         if name not in weights:
             raise InputError(f"weights has no direction {name!r}, which connectivity={connectivity} needs")
-        array = _validate.as_edge_weights(weights[name], edge_shape(shape, offset), f"weights[{name!r}]")
+        array = inputs.as_edge_weights(weights[name], edge_shape(shape, offset), f"weights[{name!r}]")
         flat[name] = array.reshape(-1)
     return connectivity, flat
 
@@ -218,11 +218,11 @@ def _equal_weights(
             f"weights must be a number or a mapping of directions to arrays, got an array of shape {np.shape(weights)}"
         )
     offsets = directions(len(shape), connectivity)
-    weight = _validate.as_edge_weights(1 if weights is None else weights, (), "weights").reshape(1)
+    weight = inputs.as_edge_weights(1 if weights is None else weights, (), "weights").reshape(1)
     if spacing is None:
         flat = dict.fromkeys(offsets, weight)
     else:
-        distances = _validate.as_positive(spacing, "spacing", len(shape))
+        distances = inputs.as_positive(spacing, "spacing", len(shape))
         flat = {name: weight / edge_length(offset, distances) for name, offset in offsets.items()}
     return NEIGHBOURHOODS[len(shape)][0] if connectivity is None else connectivity, flat
 
@@ -234,7 +234,7 @@ def _as_edges(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _label_costs(label_costs: ArrayLike, n_labels: int) -> np.ndarray:
-    costs = _validate.as_numbers(label_costs, "label_costs", axes=(0, 1), dtype=np.float64)
+    costs = inputs.as_numbers(label_costs, "label_costs", axes=(0, 1), dtype=np.float64)
     if costs.min() < 0:
         raise InputError(f"label_costs must be at least 0, got {costs.min():g}")
     if costs.size not in (1, n_labels):

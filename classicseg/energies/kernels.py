@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
-from classicseg.filters._base import NORMALIZATIONS, Normalization
-from classicseg.filters._features import Column
+from classicseg import inputs
+from classicseg.errors import InputError
+from classicseg.filters.base import NORMALIZATIONS, Normalization
+from classicseg.filters.features import Column
 
 _Scale = float | Sequence[float]
 
@@ -20,10 +21,10 @@ class PairwiseKernel(ABC):
     """What all kernels share: a weight, an own compatibility if wanted, and a normalisation."""
 
     def __init__(self, weight: float, compatibility: Any, normalization: Normalization) -> None:
-        self.weight = _validate.as_weight(weight, "weight")
+        self.weight = inputs.as_weight(weight, "weight")
         self.compatibility = compatibility
         self.normalization = normalization
-        _validate.choice(normalization, "normalization", NORMALIZATIONS)
+        inputs.choice(normalization, "normalization", NORMALIZATIONS)
 
     @abstractmethod
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
@@ -79,8 +80,8 @@ class GaussianKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        _validate.as_scale(sigma, "sigma", None)
-        _validate.as_scale(spacing, "spacing", None)
+        inputs.as_scale(sigma, "sigma", None)
+        inputs.as_scale(spacing, "spacing", None)
         self.sigma, self.spacing = sigma, spacing
 
     def __repr__(self) -> str:
@@ -142,11 +143,11 @@ class BilateralKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        self.image = _validate.as_image(image, None, channel_axis, keep_bytes=True)  # (C, *spatial)
+        self.image = inputs.as_image(image, None, channel_axis, keep_bytes=True)  # (C, *spatial)
         self.color_sigma = color_sigma
-        self._color_sigmas = _validate.as_scale(color_sigma, "color_sigma", self.image.shape[0])
-        _validate.as_scale(sigma, "sigma", self.image.ndim - 1)
-        _validate.as_scale(spacing, "spacing", self.image.ndim - 1)
+        self._color_sigmas = inputs.as_scale(color_sigma, "color_sigma", self.image.shape[0])
+        inputs.as_scale(sigma, "sigma", self.image.ndim - 1)
+        inputs.as_scale(spacing, "spacing", self.image.ndim - 1)
         self.sigma, self.spacing = sigma, spacing
 
     def __repr__(self) -> str:
@@ -159,7 +160,7 @@ class BilateralKernel(PairwiseKernel):
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: x, y and z, then the channels."""
         if self.image.shape[1:] != shape:
-            raise _validate.InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
+            raise InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
         colors = [Column(channel, s) for channel, s in zip(self.image, self._color_sigmas, strict=True)]
         return _position_columns(shape, self.sigma, self.spacing) + colors
 
@@ -197,7 +198,7 @@ class FeatureKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        self.features = _validate.as_features(features)
+        self.features = inputs.as_features(features)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.features.shape[1:]))
@@ -209,14 +210,14 @@ class FeatureKernel(PairwiseKernel):
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: the features in their order."""
         if self.features.shape[1:] != shape:
-            raise _validate.InputError(f"features cover {self.features.shape[1:]} points, but the unary covers {shape}")
+            raise InputError(f"features cover {self.features.shape[1:]} points, but the unary covers {shape}")
         return [Column(feature, 1.0) for feature in self.features]
 
 
 def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[Column]:
     """Coordinates of the grid points, fastest axis first."""
-    sigmas = _validate.as_scale(sigma, "sigma", len(shape))
-    spacings = _validate.as_scale(spacing, "spacing", len(shape))
+    sigmas = inputs.as_scale(sigma, "sigma", len(shape))
+    spacings = inputs.as_scale(spacing, "spacing", len(shape))
     columns = []
     for axis in reversed(range(len(shape))):
         line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
+from classicseg.machine.memory import check_memory
 
 _ABOVE_ONE = 1e-3  # rounding of softmax outputs stored as float16 or bfloat16
 
@@ -56,10 +57,10 @@ def unary_from_probabilities(
     [[0.69, 0.0], [0.69, 11.51]]
     """
     smallest = _fraction(clip, "clip")
-    p = _validate.as_logits(probabilities, label_axis, name="probabilities")
+    p = inputs.as_logits(probabilities, label_axis, name="probabilities")
     _check_probabilities(p, "probabilities", "unary_from_logits takes logits")
     if scale is not None:
-        trust = _validate.as_weight(scale, "scale")
+        trust = inputs.as_weight(scale, "scale")
         if not 0 < trust <= 1:
             raise InputError(f"scale must be above 0 and at most 1, got {scale!r}")
         p = p * np.float32(trust) + np.float32((1 - trust) / p.shape[0])
@@ -101,13 +102,13 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     >>> cs.unary_from_logits(np.array([[0.0, 200.0], [0.0, 0.0]])).round(2).tolist()
     [[0.69, 0.0], [0.69, 200.0]]
     """
-    (divisor,) = _validate.as_positive(temperature, "temperature", 1)
-    scores = _validate.as_logits(logits, label_axis)
+    (divisor,) = inputs.as_positive(temperature, "temperature", 1)
+    scores = inputs.as_logits(logits, label_axis)
     cost = scores.max(axis=0) - scores  # shape: (L, *spatial)
     if divisor != 1:
         cost /= np.float32(divisor)
     cost += np.log(np.exp(-cost).sum(axis=0))
-    return _validate.as_unary(cost, name="logits / temperature")
+    return inputs.as_unary(cost, name="logits / temperature")
 
 
 def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float = 1e-5) -> np.ndarray:
@@ -143,7 +144,7 @@ def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float =
     [[0.69], [0.69]]
     """
     smallest = _fraction(clip, "clip")
-    foreground = _validate.as_numbers(p, "p")
+    foreground = inputs.as_numbers(p, "p")
     if foreground.ndim == 0:
         raise InputError("p must have at least 1 spatial axis, got a single number")
     if from_logits:
@@ -188,12 +189,12 @@ def unary_from_labels(
     >>> cs.unary_from_labels(labels, 2, confidence=0.7, ignore_label=255).round(2).tolist()
     [[1.20, 0.69], [0.36, 0.69]]
     """
-    n = _validate.as_count(n_labels, "n_labels", 2)
-    right = _validate.as_weight(confidence, "confidence")
+    n = inputs.as_count(n_labels, "n_labels", 2)
+    right = inputs.as_weight(confidence, "confidence")
     if not 1 / n <= right < 1:
         raise InputError(f"confidence must be at least 1 / n_labels = {1 / n:.3g} and below 1, got {confidence!r}")
-    array = _validate.as_labels(labels, None, n, ignore_label)
-    _validate.check_memory(4.0 * n * array.size, f"a unary of {n} labels at {array.size} pixels")
+    array = inputs.as_labels(labels, None, n, ignore_label)
+    check_memory(4.0 * n * array.size, f"a unary of {n} labels at {array.size} pixels")
     ignored = None if ignore_label is None else array == ignore_label
     evidence = array if ignored is None else np.where(ignored, 0, array)
     cost = np.full((n, *array.shape), -np.log((1 - right) / (n - 1)), np.float32)
@@ -238,8 +239,8 @@ def unary_from_scribbles(
     >>> cs.unary_from_scribbles([0, -1, 1], 2).round(2).tolist()
     [[0.0099, 0.69, 4.6], [4.6, 0.69, 0.0099]]
     """
-    n = _validate.as_count(n_labels, "n_labels", 2)
-    labels = _validate.as_labels(scribbles, None, n, unlabeled, name="scribbles")
+    n = inputs.as_count(n_labels, "n_labels", 2)
+    labels = inputs.as_labels(scribbles, None, n, unlabeled, name="scribbles")
     return unary_from_labels(labels, n, confidence=confidence, ignore_label=unlabeled)
 
 
@@ -251,7 +252,7 @@ def _cost(p: np.ndarray, smallest: float) -> np.ndarray:
 
 
 def _fraction(value: float, name: str) -> float:
-    number = _validate.as_weight(value, name)
+    number = inputs.as_weight(value, name)
     if not 1e-30 <= number < 0.5:
         raise InputError(f"{name} must be at least 1e-30 and below 0.5, got {value!r}")
     return number

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
-from classicseg._jit import map_tasks, resolve_threads
-from classicseg.filters._base import Filter
-from classicseg.kernels.exact import filter_all_pairs
-from classicseg.kernels.simd import padded_pixels
+from classicseg import inputs
+from classicseg.filters.base import Filter
+from classicseg.kernels.dense.exact import filter_all_pairs
+from classicseg.machine.simd import padded_pixels
+from classicseg.machine.threads import map_tasks, resolve_threads
 
 _POINTS_PER_TASK = 64
 
@@ -47,7 +47,7 @@ class ExactFilter(Filter):
     """
 
     def __init__(self, features: ArrayLike, *, n_threads: int | None = None) -> None:
-        array = _validate.as_features(features)
+        array = inputs.as_features(features)
         self.shape = array.shape[1:]
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1).astype(np.float64)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from classicseg import _validate
-from classicseg._jit import map_tasks, resolve_threads
-from classicseg.filters._base import Filter
-from classicseg.kernels.exact import correlate_lines
+from classicseg import inputs
+from classicseg.filters.base import Filter
+from classicseg.kernels.dense.exact import correlate_lines
+from classicseg.machine.threads import map_tasks, resolve_threads
 
 _REACH = 6.0  # standard deviations; what lies beyond weighs less than 2e-8
 
@@ -57,9 +57,9 @@ class GaussianFilter(Filter):
         spacing: float | Sequence[float] = 1.0,
         n_threads: int | None = None,
     ) -> None:
-        self.shape = tuple(_validate.as_count(size, "shape", 1) for size in shape)
-        sigmas = _validate.as_scale(sigma, "sigma", len(self.shape))
-        spacings = _validate.as_scale(spacing, "spacing", len(self.shape))
+        self.shape = tuple(inputs.as_count(size, "shape", 1) for size in shape)
+        sigmas = inputs.as_scale(sigma, "sigma", len(self.shape))
+        spacings = inputs.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)
         self._taps = []
         for size, s, step in zip(self.shape, sigmas, spacings, strict=True):

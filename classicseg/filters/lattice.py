@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
-from classicseg._jit import resolve_threads
-from classicseg.filters._bank import build_bank, choose_blur, filter_with
-from classicseg.filters._base import Filter
-from classicseg.filters._features import Column, Features
+from classicseg import inputs
+from classicseg.filters.bank import build_bank, choose_blur, filter_with
+from classicseg.filters.base import Filter
+from classicseg.filters.features import Column, Features
+from classicseg.machine.threads import resolve_threads
 
 
 class PermutohedralLattice(Filter):
@@ -66,7 +66,7 @@ class PermutohedralLattice(Filter):
     """
 
     def __init__(self, features: ArrayLike, *, accurate: bool = False, n_threads: int | None = None) -> None:
-        array = _validate.as_features(features)
+        array = inputs.as_features(features)
         self.shape = array.shape[1:]
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1)

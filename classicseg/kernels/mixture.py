@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg._jit import kernel
-from classicseg.kernels.simd import ACROSS, PIXELS, add, axpy, choose, fill, less, load, multiply, store
+from classicseg.machine.jit import kernel
+from classicseg.machine.simd import ACROSS, PIXELS, add, axpy, choose, fill, less, load, multiply, store
 
 _WORST = np.float32(3.0e38)
 

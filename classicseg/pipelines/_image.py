@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 
 _MOST_VALUES = 1_000_000  # of an image, to estimate its range from
@@ -30,7 +30,7 @@ def eight_bit_unit(image: ArrayLike) -> float:
         return 1.0
     if array.dtype == np.bool_:
         return 1 / 255
-    values = _validate.as_numbers(array, "image").reshape(-1)
+    values = inputs.as_numbers(array, "image").reshape(-1)
     if array.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
         return 1 / 255
     low, high = np.percentile(values[:: max(1, values.size // _MOST_VALUES)], (0.5, 99.5))

@@ -11,17 +11,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
-from classicseg._jit import resolve_threads
+from classicseg import inputs
 from classicseg.energies.color_models import ColorModel, fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
-from classicseg.solvers._watch import Watch
-from classicseg.solvers.graph_cut import GraphCut
-from classicseg.solvers.moves import expansion
+from classicseg.solvers.cut.graph_cut import GraphCut
+from classicseg.solvers.cut.moves import expansion
+from classicseg.solvers.run import Watch
 from classicseg.types import State, Step
 
 _NONE = -1
@@ -223,12 +223,12 @@ def cutout(
     """
     if scribbles is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, got none of them")
-    n_parts = _validate.as_count(n_components, "n_components", 1)
-    _validate.choice(colors, "colors", ("mixture", "histogram"))
+    n_parts = inputs.as_count(n_components, "n_components", 1)
+    inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
         _check_previous(previous, image)
     gamma = _weight(weight, previous)
-    rounds = _ROUNDS if max_iter is None else _validate.as_count(max_iter, "max_iter", 1)
+    rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
     threads = resolve_threads(n_threads)
     watch = Watch("cutout", rounds, callback, progress)
     if previous is None:
@@ -275,7 +275,7 @@ def _gamma(crf: GridCRF) -> float:
 def _weight(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
         return _WEIGHT if previous is None else _gamma(previous.crf)
-    gamma = _validate.as_weight(weight, "weight")
+    gamma = inputs.as_weight(weight, "weight")
     if gamma < 0:
         raise InputError(f"weight must be at least 0, got {weight!r}")
     return gamma
@@ -285,7 +285,7 @@ def _prepare(
     image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
 ) -> _Prepared:
     axis = _channel_axis(image, scribbles, box) if channel_axis == "infer" else channel_axis
-    channels = _validate.as_image(image, None, axis)
+    channels = inputs.as_image(image, None, axis)
     shape = channels.shape[1:]
     if len(shape) > 3:
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {np.shape(image)}")
@@ -320,7 +320,7 @@ def _strokes(
     old = np.full(n_pixels, _NONE, np.int32) if previous is None else previous.scribbles.reshape(-1)
     new = np.full(n_pixels, _NONE, np.int32)
     if scribbles is not None:
-        new = _validate.as_labels(scribbles, shape, 255, _NONE, name="scribbles").reshape(-1)
+        new = inputs.as_labels(scribbles, shape, 255, _NONE, name="scribbles").reshape(-1)
     strokes = np.where(new == _NONE, old, new)
     if box is not None:
         outside = ~_inside(shape, box)
@@ -343,7 +343,7 @@ def _inside(shape: tuple[int, ...], box: Sequence[int]) -> np.ndarray:
     d = len(shape)
     if len(box) != 2 * d:
         raise InputError(f"box must be {2 * d} numbers for {d} spatial axes, starts before ends, got {box!r}")
-    numbers = [_validate.as_count(number, "box", 0) for number in box]
+    numbers = [inputs.as_count(number, "box", 0) for number in box]
     starts, ends = numbers[:d], [min(end, n) for end, n in zip(numbers[d:], shape, strict=True)]
     if any(start >= end for start, end in zip(starts, ends, strict=True)):
         raise InputError(f"box must have an inside within {shape}, got {tuple(box)!r}")

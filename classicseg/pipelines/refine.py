@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF, Quality
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
@@ -205,9 +205,9 @@ def _unary(
     if logits is not None:
         return unary_from_logits(logits, label_axis=label_axis)
     assert unary is not None
-    return _validate.as_unary(unary, label_axis)
+    return inputs.as_unary(unary, label_axis)
 
 
 def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:
-    steps = _validate.as_positive(spacing, "spacing", len(spatial))
+    steps = inputs.as_positive(spacing, "spacing", len(spatial))
     return float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.splitmerge._input import channel_axis_of
+from classicseg.inputs import channel_axis_of
 from classicseg.splitmerge.growing import seeded_region_growing
 from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.split_merge import split_and_merge

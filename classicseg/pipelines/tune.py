@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
 from classicseg.pipelines._image import eight_bit_unit
 from classicseg.pipelines._space import Space, random_search, space_of, space_of_refine, tpe_search
 from classicseg.pipelines.refine import refine
-from classicseg.solvers._watch import progress_bar
+from classicseg.solvers.run import progress_bar
 
 METRICS = ("miou", "boundary")
 SEARCHES = ("random", "tpe")
@@ -163,19 +163,19 @@ def tune(
     >>> tuned = cs.tune([image], [p], [truth], crf=grid, space=space, ignore_label=255, budget=4)
     >>> labels = grid(image, p, **tuned.parameters)
     """
-    _validate.choice(metric, "metric", METRICS)
-    _validate.choice(search, "search", SEARCHES)
-    n_trials = _validate.as_count(budget, "budget", 1)
+    inputs.choice(metric, "metric", METRICS)
+    inputs.choice(search, "search", SEARCHES)
+    n_trials = inputs.as_count(budget, "budget", 1)
     if crf is not None and not callable(crf):
         raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
     if crf is not None and space is None:
         raise InputTypeError("space must be given with crf: what to try of each of its parameters")
     call = partial(refine, n_threads=n_threads) if crf is None else crf
-    seed = rng if isinstance(rng, (int, np.integer)) else int(_validate.as_generator(rng).integers(2**63))
-    _validate.as_generator(seed)
+    seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
+    inputs.as_generator(seed)
     score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
     searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space, call)
-    n_folds = 0 if folds is None else _validate.as_count(folds, "folds", 2)
+    n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
     everyone = range(len(score.images))
@@ -246,12 +246,12 @@ class _Score:
                 f"{len(images)}, {len(probabilities)} and {len(truths)}"
             )
         self.images = [np.asarray(image) for image in images]
-        self.probabilities = [_validate.as_numbers(p, "probabilities", range(2, 5)) for p in probabilities]
+        self.probabilities = [inputs.as_numbers(p, "probabilities", range(2, 5)) for p in probabilities]
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
         self.truths = [
-            _validate.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name="truths")
+            inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name="truths")
             for truth, p in zip(truths, self.probabilities, strict=True)
         ]
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
@@ -271,7 +271,7 @@ class _Score:
         if key not in self._known:
             p = self.probabilities[i]
             labels = self.crf(self.images[i], p, **parameters)
-            checked = _validate.as_labels(labels, p.shape[1:], self.n_labels, None, name="labels of crf")
+            checked = inputs.as_labels(labels, p.shape[1:], self.n_labels, None, name="labels of crf")
             self._known[key] = self._compared(i, checked)
         return self._known[key]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.plot.blocks import quadtree, regions
 from classicseg.plot.pictures import displayable
@@ -55,8 +55,8 @@ def split_and_merge_frames(
     base = displayable(image)
     if record.shape != base.shape[:2]:
         raise InputError(f"the record is of an image of shape {record.shape}, got one of shape {base.shape[:2]}")
-    n_frames = _validate.as_count(merge_frames, "merge_frames", 1)
-    factor = max(1, round(512 / base.shape[1])) if zoom is None else _validate.as_count(zoom, "zoom", 1)
+    n_frames = inputs.as_count(merge_frames, "merge_frames", 1)
+    factor = max(1, round(512 / base.shape[1])) if zoom is None else inputs.as_count(zoom, "zoom", 1)
     frames = [_captioned(base.repeat(factor, axis=0).repeat(factor, axis=1), "the image")]
     for depth in range(record.depth + 1):
         blocks = record.blocks_at(depth)

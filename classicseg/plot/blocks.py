@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.plot.pictures import borders, displayable
 
@@ -50,7 +50,7 @@ def quadtree(
     >>> plot.quadtree(image, cs.quadtree(image, cs.Range(24)), zoom=4).shape
     (32, 48, 3)
     """
-    factor = _validate.as_count(zoom, "zoom", 1)
+    factor = inputs.as_count(zoom, "zoom", 1)
     share = _share(alpha)
     corners = np.asarray(blocks)
     if corners.ndim != 2 or corners.shape[1] != 3 or corners.dtype.kind not in "iu":
@@ -108,9 +108,9 @@ def regions(
     >>> plot.regions(image, cs.split_and_merge(image, 10))[..., 0].tolist()
     [[0, 0, 91], [0, 0, 91]]
     """
-    factor = _validate.as_count(zoom, "zoom", 1)
+    factor = inputs.as_count(zoom, "zoom", 1)
     base = displayable(image)
-    array = _validate.as_labels(labels, base.shape[:2], 2**31 - 1)
+    array = inputs.as_labels(labels, base.shape[:2], 2**31 - 1)
     _, dense, counts = np.unique(array, return_inverse=True, return_counts=True)
     dense = dense.reshape(array.shape)
     means = np.stack([np.bincount(dense.ravel(), base[..., c].ravel()) / counts for c in range(3)], axis=1)
@@ -123,7 +123,7 @@ def regions(
 
 
 def _share(alpha: float) -> float:
-    share = _validate.as_weight(alpha, "alpha")
+    share = inputs.as_weight(alpha, "alpha")
     if not 0 <= share <= 1:
         raise InputError(f"alpha must be at least 0 and at most 1, got {alpha!r}")
     return share

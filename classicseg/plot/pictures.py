@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 
 
@@ -35,7 +35,7 @@ def palette(n_labels: int) -> np.ndarray:
     >>> plot.palette(3).shape
     (3, 3)
     """
-    n = _validate.as_count(n_labels, "n_labels", 1)
+    n = inputs.as_count(n_labels, "n_labels", 1)
     index = np.arange(n)
     hue = (0.02 + 0.61803398875 * (index - 1)) % 1
     value = np.array([0.95, 0.75, 0.85])[index % 3]
@@ -77,7 +77,7 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
     (1, 2, 3)
     """
     limit = 2**31 - 1 if colors is None else len(colors)
-    array = _validate.as_labels(labels, None, limit, ignore_label)
+    array = inputs.as_labels(labels, None, limit, ignore_label)
     ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
     shown = np.where(ignored, 0, array)
     table = palette(int(shown.max()) + 1) if colors is None else colors
@@ -116,11 +116,11 @@ def overlay(image: ArrayLike, labels: ArrayLike, *, alpha: float = 0.5, colors: 
     >>> plot.overlay(np.zeros((4, 6)), np.eye(4, 6, dtype=int)).shape
     (4, 6, 3)
     """
-    share = _validate.as_weight(alpha, "alpha")
+    share = inputs.as_weight(alpha, "alpha")
     if not 0 <= share <= 1:
         raise InputError(f"alpha must be at least 0 and at most 1, got {alpha!r}")
     base = displayable(image)
-    array = _validate.as_labels(labels, base.shape[:2], 2**31 - 1)
+    array = inputs.as_labels(labels, base.shape[:2], 2**31 - 1)
     mixed = (1 - share) * base + share * label_image(array, colors=colors)
     picture = mixed.round().astype(np.uint8)
     picture[borders(array)] = 255
@@ -150,7 +150,7 @@ def displayable(image: ArrayLike) -> np.ndarray:
     array = array[..., :3]
     if array.dtype == np.uint8:
         return array
-    values = _validate.as_numbers(array, "image")
+    values = inputs.as_numbers(array, "image")
     low, high = float(values.min()), float(values.max())
     stretched = (values - low) / (high - low) if high > low else np.zeros_like(values)
     return (stretched * 255).round().astype(np.uint8)

@@ -5,7 +5,7 @@ TPAMI 26(9), 2004, doi:10.1109/TPAMI.2004.60. Two search trees grow from the ter
 is pushed along the path that they form (augmentation); nodes whose tree edge is full then look for another parent in
 their tree (adoption). The trees are kept from one path to the next: that is the idea.
 
-The fast kernel, :mod:`classicseg.kernels.grid.maxflow`, differs in that its trees hold shortest paths only.
+The fast kernel, :mod:`classicseg.kernels.cut.paths`, differs in that its trees hold shortest paths only.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from classicseg._jit import map_tasks, new_sync
-from classicseg._jit import run as run_threads
-from classicseg._validate import check_memory
 from classicseg.kernels.regions import merging, quadtree, range_image, range_tile
+from classicseg.machine.memory import check_memory
+from classicseg.machine.parallel import new_sync
+from classicseg.machine.parallel import run as run_threads
+from classicseg.machine.threads import map_tasks
 from classicseg.splitmerge._input import Picture
 from classicseg.splitmerge._program import compiled
 from classicseg.splitmerge.homogeneity import Homogeneity, Range

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 
@@ -36,7 +36,7 @@ class Picture:
 
 
 def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
-    """Check an image and its mask. `channel_axis` is an axis, None, or "auto" (see :func:`channel_axis_of`)."""
+    """Check an image and its mask. `channel_axis`: see :func:`classicseg.inputs.channel_axis_of`."""
     if isinstance(image, np.ma.MaskedArray):
         raise InputTypeError("image is a masked array; pass image.filled(0) and mask=~image.mask")
     array = np.asarray(image)
@@ -44,7 +44,7 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
-    axis = channel_axis_of(array.shape, channel_axis)
+    axis = inputs.channel_axis_of(array.shape, channel_axis)
     if axis is None:
         array = array[..., np.newaxis]
     else:
@@ -68,20 +68,6 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         None if inside is None else inside.reshape(planes),
         shape,
     )
-
-
-def channel_axis_of(shape: tuple[int, ...], channel_axis: Any) -> int | None:
-    """The channel axis of an image of this shape.
-
-    "auto" takes the last axis of an image of four axes, or of three if it has length 3 or 4; otherwise there is none.
-    """
-    if channel_axis is None:
-        return None
-    if isinstance(channel_axis, str):
-        if channel_axis != "auto":
-            raise InputError(f'channel_axis must be an axis, None or "auto", got {channel_axis!r}')
-        return len(shape) - 1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] in (3, 4)) else None
-    return _validate.as_axis(channel_axis, len(shape), "channel_axis", "image")
 
 
 def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from numba import carray, types
 from numba.core.errors import NumbaError
 
-from classicseg._jit import callback, inline
 from classicseg.errors import InputTypeError
+from classicseg.machine.jit import callback, inline
 from classicseg.splitmerge.homogeneity import Homogeneity
 from classicseg.splitmerge.statistics import RegionStatistics
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.splitmerge._input import as_picture
 
@@ -63,9 +63,9 @@ def seeded_region_growing(
            [1, 1, 1, 2, 2]], dtype=int32)
     """
     picture = as_picture(image, mask, channel_axis)
-    limit = np.inf if tolerance is None else _validate.as_positive(tolerance, "tolerance", 1)[0]
-    labels = _validate.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds").reshape(picture.values.shape[:3])
-    reach = _validate.as_count(connectivity, "connectivity", 1)
+    limit = np.inf if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
+    labels = inputs.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds").reshape(picture.values.shape[:3])
+    reach = inputs.as_count(connectivity, "connectivity", 1)
     if reach > len(picture.shape):
         raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
     inside = picture.full_mask

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
 
@@ -288,7 +288,7 @@ class HistogramDistance(Homogeneity):
 
     def __post_init__(self) -> None:
         _positive(self, "threshold")
-        object.__setattr__(self, "bins", _validate.as_count(self.bins, "bins", 2))
+        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
         histograms = [histogram(part, self.bins, value_range) / len(part) for part in parts]
@@ -342,7 +342,7 @@ class OtsuSeparability(Homogeneity):
         _positive(self, "contrast")
         if self.threshold > 1:
             raise InputError(f"threshold is a share of the variance, at most 1, got {self.threshold:g}")
-        object.__setattr__(self, "bins", _validate.as_count(self.bins, "bins", 2))
+        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
 
     def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
         counts = histogram(np.concatenate(parts), self.bins, value_range)
@@ -401,7 +401,7 @@ class Custom(Homogeneity):
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise InputTypeError(f"function must be callable with RegionStatistics, got {self.function!r}")
-        object.__setattr__(self, "bins", _validate.as_count(self.bins, "bins", 0))
+        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 0))
 
     def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
         """As :meth:`Homogeneity.holds`; the function sees all channels at once."""
@@ -478,5 +478,5 @@ def as_homogeneity(value: Any) -> Homogeneity:
 
 
 def _positive(predicate: Homogeneity, field: str) -> None:
-    (number,) = _validate.as_positive(getattr(predicate, field), field, 1)
+    (number,) = inputs.as_positive(getattr(predicate, field), field, 1)
     object.__setattr__(predicate, field, number)

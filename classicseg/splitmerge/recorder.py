@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 
 
@@ -80,7 +80,7 @@ class Record:
         ValueError
             If `depth` is negative.
         """
-        side = int(self.tested[0, -1]) >> _validate.as_count(depth, "depth", 0)
+        side = int(self.tested[0, -1]) >> inputs.as_count(depth, "depth", 0)
         sides = self.tested[:, -1]
         blocks: np.ndarray = self.tested[(sides == side) | (~self.was_split & (sides > side))]
         return blocks
@@ -93,7 +93,7 @@ class Record:
         ValueError
             If there were not so many.
         """
-        n = _validate.as_count(n_merges, "n_merges", 0)
+        n = inputs.as_count(n_merges, "n_merges", 0)
         if n > len(self.merges):
             raise InputError(f"n_merges must be at most {len(self.merges)}, got {n}")
         parent = np.arange(int(self.leaves.max()) + 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.splitmerge._input import Picture, as_picture
 
@@ -57,8 +57,8 @@ def describe_regions(
     [[2], [1]]
     """
     picture = as_picture(image, None, channel_axis)
-    array = _validate.as_labels(labels, picture.shape, 2**31 - 1)
-    reach = _validate.as_count(connectivity, "connectivity", 1)
+    array = inputs.as_labels(labels, picture.shape, 2**31 - 1)
+    reach = inputs.as_count(connectivity, "connectivity", 1)
     if reach > len(picture.shape):
         raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
     present, dense = np.unique(array, return_inverse=True)

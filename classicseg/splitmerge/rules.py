@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 _NOT_NUMBERS = ("neighbours",)
@@ -40,13 +40,13 @@ class Rule:
     """
 
     def __init__(self, label: int, **intervals: tuple[float | None, float | None]) -> None:
-        self.label = _validate.as_count(label, "label", 0)
+        self.label = inputs.as_count(label, "label", 0)
         if not intervals:
             raise InputError("a rule needs at least one interval, such as mean=(0, 80)")
         for column, interval in intervals.items():
             if not isinstance(interval, (tuple, list)) or len(interval) != 2:
                 raise InputTypeError(f"{column} must be a pair (low, high), got {interval!r}")
-            low, high = (None if end is None else _validate.as_weight(end, column) for end in interval)
+            low, high = (None if end is None else inputs.as_weight(end, column) for end in interval)
             if low is not None and high is not None and low > high:
                 raise InputError(f"{column}={interval!r} holds nothing: its low end is above its high end")
         self.intervals = dict(intervals)
@@ -96,7 +96,7 @@ class MultiOtsu:
     column: str = "mean"
 
     def __post_init__(self) -> None:
-        _validate.as_count(self.classes, "classes", 2)
+        inputs.as_count(self.classes, "classes", 2)
 
     def labels(self, regions: Mapping[str, np.ndarray]) -> np.ndarray:
         """The label of each region, (n,) int32."""
@@ -158,7 +158,7 @@ def label_by_rule(
     listed: list[Any] = [rules] if isinstance(rules, Rule) else list(rules) if isinstance(rules, Sequence) else [None]
     if not listed or not all(isinstance(rule, Rule) for rule in listed):
         raise InputTypeError(f"rules must be a Rule, a sequence of them or MultiOtsu, got {rules!r}")
-    labels = np.full(len(_column(regions, "area")), _validate.as_count(default, "default", 0), np.int32)
+    labels = np.full(len(_column(regions, "area")), inputs.as_count(default, "default", 0), np.int32)
     for rule in reversed(listed):
         labels[rule.fits(regions)] = rule.label
     return labels

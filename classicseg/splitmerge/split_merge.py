@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.splitmerge._input import Picture, as_picture
 from classicseg.splitmerge.homogeneity import Homogeneity, as_homogeneity
@@ -170,17 +170,17 @@ def split_and_merge(
     """
     predicate = as_homogeneity(homogeneity)
     merge_predicate = None if merge_homogeneity is None else as_homogeneity(merge_homogeneity)
-    smallest = _validate.as_count(min_size, "min_size", 1)
-    depth = None if max_depth is None else _validate.as_count(max_depth, "max_depth", 0)
-    least_area = _validate.as_count(min_area, "min_area", 1)
+    smallest = inputs.as_count(min_size, "min_size", 1)
+    depth = None if max_depth is None else inputs.as_count(max_depth, "max_depth", 0)
+    least_area = inputs.as_count(min_area, "min_area", 1)
     if merge is not None:
-        _validate.choice(merge, "merge", MERGE_ORDERS)
+        inputs.choice(merge, "merge", MERGE_ORDERS)
     picture = as_picture(image, mask, channel_axis)
-    reach = _validate.as_count(connectivity, "connectivity", 1)
+    reach = inputs.as_count(connectivity, "connectivity", 1)
     if reach > len(picture.shape):
         raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
 
-    from classicseg._jit import resolve_threads
+    from classicseg.machine.threads import resolve_threads
     from classicseg.splitmerge import _engine
 
     threads = resolve_threads(n_threads)
@@ -229,8 +229,8 @@ def quadtree(
     [[0, 0, 2], [0, 2, 2]]
     """
     predicate = as_homogeneity(homogeneity)
-    smallest = _validate.as_count(min_size, "min_size", 1)
-    depth = None if max_depth is None else _validate.as_count(max_depth, "max_depth", 0)
+    smallest = inputs.as_count(min_size, "min_size", 1)
+    depth = None if max_depth is None else inputs.as_count(max_depth, "max_depth", 0)
     picture = as_picture(image, mask, channel_axis)
 
     from classicseg.splitmerge import _engine

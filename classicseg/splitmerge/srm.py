@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import _validate
+from classicseg import inputs
 from classicseg.splitmerge._input import as_picture
 
 
@@ -65,15 +65,15 @@ def statistical_region_merging(
     >>> int(cs.statistical_region_merging(image).max())
     2
     """
-    (q,) = _validate.as_positive(complexity, "complexity", 1)
-    least_area = _validate.as_count(min_area, "min_area", 1)
+    (q,) = inputs.as_positive(complexity, "complexity", 1)
+    least_area = inputs.as_count(min_area, "min_area", 1)
     picture = as_picture(image, mask, channel_axis)
     if value_range is None:
         inside = picture.values if picture.mask is None else picture.values[picture.mask]
         spread = 255.0 if picture.values.dtype == np.uint8 else float(inside.max()) - float(inside.min())
         spread = spread or 1.0
     else:
-        (spread,) = _validate.as_positive(value_range, "value_range", 1)
+        (spread,) = inputs.as_positive(value_range, "value_range", 1)
 
     from classicseg.kernels.regions import srm
     from classicseg.splitmerge._engine import absorb_small

@@ -3,9 +3,9 @@ import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError
-from classicseg.filters._bank import choose_blur
-from classicseg.filters._features import Column
-from classicseg.filters._stencil import stencil_blurs
+from classicseg.filters.bank import choose_blur
+from classicseg.filters.blur import stencil_blurs
+from classicseg.filters.features import Column
 from classicseg.reference.lattice import Lattice
 from tests.oracles import bilateral_features, gaussian_matrix, normalized, photo
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from classicseg._jit import kernel
 from classicseg.kernels.regions.statistics import add_pixel, clear_row
+from classicseg.machine.jit import kernel
 
 
 @kernel

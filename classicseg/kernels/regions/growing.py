@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
+from classicseg.machine.jit import inline, kernel
 
 STEPS = 1024
 _NONE, _WAITING, _DONE = 0, 1, 2

@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
 from classicseg.kernels.regions.predicates import holds
 from classicseg.kernels.regions.quadtree import tile_corner, tile_grid, tile_level
 from classicseg.kernels.regions.range_tile import BUCKETS, step_of
 from classicseg.kernels.regions.statistics import add_row, copy_row
 from classicseg.kernels.regions.unions import find
+from classicseg.machine.jit import inline, kernel
 
 FLAT_GROUP = 8
 """Tiles along the side of a group."""

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from classicseg._jit import inline
+from classicseg.machine.jit import inline
 
 AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
 """Instructions; a program is (n, 3) float64: instruction, threshold, second number."""

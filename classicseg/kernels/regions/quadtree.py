@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
 from classicseg.kernels.regions.predicates import holds
 from classicseg.kernels.regions.statistics import add_pixel, add_row, clear_row, copy_row, row_size
+from classicseg.machine.jit import inline, kernel
 
 FLAT_LEVEL, VOLUME_LEVEL = 6, 4
 """Level of a tile: 2^level pixels a side."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
-from classicseg.kernels.atomics import atomic_add
 from classicseg.kernels.regions.range_tile import (
     BUCKETS,
     LEVELS,
@@ -28,8 +26,10 @@ from classicseg.kernels.regions.range_tile import (
     unite,
 )
 from classicseg.kernels.regions.unions import find
-from classicseg.kernels.simd import item, put
-from classicseg.kernels.threads import aborted, barrier, claim
+from classicseg.machine.atomics import atomic_add
+from classicseg.machine.jit import inline, kernel
+from classicseg.machine.parallel import aborted, barrier, claim
+from classicseg.machine.simd import item, put
 
 GROUP = 8
 """Seams within groups of so many tiles a side are merged in parallel, the others in the end."""

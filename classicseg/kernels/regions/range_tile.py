@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg._jit import inline
 from classicseg.kernels.regions.unions import find
-from classicseg.kernels.simd import item, put
+from classicseg.machine.jit import inline
+from classicseg.machine.simd import item, put
 
 TILE = 64
 CELLS = TILE // 2

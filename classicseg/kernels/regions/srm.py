@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from classicseg._jit import inline, kernel
 from classicseg.kernels.regions.unions import find
+from classicseg.machine.jit import inline, kernel
 
 STEPS = 1024
 """Differences are sorted in so many steps; those of 8-bit images are told apart exactly."""

@@ -7,7 +7,7 @@ to that of their union.
 
 from __future__ import annotations
 
-from classicseg._jit import inline
+from classicseg.machine.jit import inline
 
 
 @inline

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from classicseg._jit import inline
-from classicseg.kernels.simd import item, put
+from classicseg.machine.jit import inline
+from classicseg.machine.simd import item, put
 
 
 @inline

@@ -1,7 +1,0 @@
-"""The interface of pydensecrf, computed by classicseg.
-
-Change ``import pydensecrf.densecrf as dcrf`` to ``import classicseg.adapters.pydensecrf.densecrf as dcrf`` and
-``pydensecrf.utils`` to ``classicseg.adapters.pydensecrf.utils``; or change nothing and run a script with
-``python -m classicseg.pydensecrf script.py``. Names, defaults, argument orders and results are those of pydensecrf;
-where it crashes or reads beyond its arrays, there is an error instead.
-"""

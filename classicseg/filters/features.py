@@ -1,0 +1,82 @@
+"""Features of points, computed piece by piece when a lattice is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from classicseg.filters.blur import Blur
+from classicseg.machine.simd import PIXELS
+
+_FAR = 1000.0  # standard deviations
+
+
+class Column(NamedTuple):
+    """One feature of all points, ``values / sigma``; `values` may be a broadcast view, which takes no memory."""
+
+    values: np.ndarray  # (*shape), any real dtype whose quotient by a float32 is float32, or float64
+    sigma: float
+
+
+class Features:
+    """The features of a kernel, as a lattice wants them: float32, near the origin.
+
+    Features far from the origin are moved there, or float32 would lose their fine differences. The move is one that
+    maps the lattice onto itself, so it changes nothing but rounding errors. Features that begin near 0, as those of
+    images do, stay as they are: exact ties between them are kept.
+    """
+
+    def __init__(self, columns: Sequence[Column], blur: Blur) -> None:
+        self.columns, self.d = columns, len(columns)
+        self.n = columns[0].values.size
+        self._inner = self.n // columns[0].values.shape[0]  # points of one step along the first axis
+        bounds = [_bounds(column) for column in columns]
+        low, high = np.array(bounds, np.float64).T
+        self._shift = shift_of(low, high, blur.feature_scale(self.d))
+        self.low, self.high = low - self._shift, high - self._shift
+
+    def block(self, start: int, stop: int) -> tuple[np.ndarray, int]:
+        """Features of the points `start` to `stop` and maybe some around: (d, m) float32, and the first point."""
+        first, last = start // self._inner, -(-stop // self._inner)
+        n = (last - first) * self._inner
+        features = np.zeros((self.d, n + PIXELS), np.float32)  # the last pixels may be read past the end
+        for row, column, shift in zip(features, self.columns, self._shift, strict=True):
+            values, sigma = column.values[first:last], np.float32(column.sigma)
+            out = row[:n].reshape(values.shape)
+            if shift == 0:
+                np.divide(values, sigma, out=out, casting="same_kind")
+            else:
+                np.subtract(values / sigma, shift, out=out, dtype=np.float64, casting="same_kind")
+        return features, first * self._inner
+
+
+def shift_of(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """What is taken from features between `low` and `high` before a lattice is built, (d,) float64."""
+    middle = (low + high) / 2
+    far = np.any(np.abs(middle) > (high - low) + _FAR)
+    return _centre_of_lattice(middle, scale) if far else np.zeros(scale.size)
+
+
+def _bounds(column: Column) -> tuple[float, float]:
+    values = column.values
+    once = values[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in values.strides)]
+    sigma = np.float32(column.sigma)
+    return float(once.min() / sigma), float(once.max() / sigma)
+
+
+def _centre_of_lattice(middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """A point of the feature space near `middle` that is a remainder-0 vertex of the lattice."""
+    d = middle.size
+    scaled = middle * scale
+    total, elevated = 0.0, np.zeros(d + 1)
+    for j in range(d, 0, -1):
+        elevated[j] = total - j * scaled[j - 1]
+        total += scaled[j - 1]
+    vertex = (d + 1) * np.round(elevated / (d + 1))
+    total, centre = 0.0, np.empty(d)
+    for j in range(d, 0, -1):
+        centre[j - 1] = (total - vertex[j]) / j
+        total += centre[j - 1]
+    return centre / scale

@@ -1,0 +1,50 @@
+"""The gate: turns what users pass into the exact arrays and numbers of the library, or raises an error that helps.
+
+Every function takes the name of the argument, so that messages speak the caller's language. None changes its input;
+arrays that are already right are passed on without a copy.
+"""
+
+from classicseg.inputs.arrays import (
+    as_costs,
+    as_edge_weights,
+    as_features,
+    as_image,
+    as_labels,
+    as_logits,
+    as_marginals,
+    as_numbers,
+    as_unary,
+    as_values,
+)
+from classicseg.inputs.axes import as_axis, channel_axis_of
+from classicseg.inputs.numbers import (
+    as_count,
+    as_generator,
+    as_integer,
+    as_positive,
+    as_scale,
+    as_weight,
+    choice,
+)
+
+__all__ = [
+    "as_axis",
+    "as_costs",
+    "as_count",
+    "as_edge_weights",
+    "as_features",
+    "as_generator",
+    "as_image",
+    "as_integer",
+    "as_labels",
+    "as_logits",
+    "as_marginals",
+    "as_numbers",
+    "as_positive",
+    "as_scale",
+    "as_unary",
+    "as_values",
+    "as_weight",
+    "channel_axis_of",
+    "choice",
+]

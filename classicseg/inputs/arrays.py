@@ -1,0 +1,175 @@
+"""Arrays: costs, logits, probabilities, labels, images, features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.inputs.axes import channel_hint, labels_first, signed_axis
+from classicseg.inputs.numbers import as_int32
+from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, text
+
+_SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
+_INT32 = np.iinfo(np.int32)
+
+
+def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
+    """Costs as finite (L, *spatial) float32 in C order, with L >= 2."""
+    array = labels_first(read(unary, name, booleans=False), label_axis, name)
+    hint = "-log(0) is infinite: clip the probabilities first, as unary_from_probabilities does"
+    return finite(array, np.float32, name, hint)
+
+
+def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
+    """Costs as (L, *spatial) in C order, L >= 2; +inf forbids a label, but not all labels of a pixel.
+
+    Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
+    """
+    array = _own_precision(labels_first(read(costs, name, booleans=False), label_axis, name), name)
+    if array.dtype != np.int32 and not np.isfinite(array.sum()):
+        wrong = np.isnan(array) | (array == -np.inf)
+        if wrong.any():
+            where = index_of(int(wrong.argmax()), array.shape)
+            raise InputError(f"{name} must be numbers or +inf, got {array[where]} at index {text(where)}")
+        forbidden = np.isinf(array).all(axis=0)
+        if forbidden.any():
+            where = index_of(int(forbidden.argmax()), forbidden.shape)
+            raise InputError(f"{name} must leave a finite cost at each pixel, got +inf for all labels at {text(where)}")
+    return array
+
+
+def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Finite numbers of at least 0 of the given shape, in C order and in their own precision (see `as_costs`)."""
+    array = _own_precision(of_shape(read(weights, name, booleans=False), shape, name), name)
+    if array.size:
+        finite(array, array.dtype, name)
+        if array.min() < 0:
+            where = index_of(int(array.argmin()), array.shape)
+            raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}")
+    return array
+
+
+def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
+    """Scores as finite (L, *spatial) float32 in C order, with L >= 2."""
+    return finite(labels_first(read(logits, name, booleans=False), label_axis, name), np.float32, name)
+
+
+def as_marginals(marginals: ArrayLike, shape: tuple[int, ...], *, name: str = "marginals") -> np.ndarray:
+    """Probabilities of the given (L, *spatial) shape, float32 in C order, that sum to 1 at each pixel within 0.01."""
+    array = of_shape(read(marginals, name), shape, name)
+    array = finite(array, np.float32, name)
+    if array.min() < 0:
+        raise InputError(f"{name} must be probabilities, got the negative value {array.min():g}")
+    sums = array.sum(axis=0)
+    off = np.abs(sums - 1)
+    if off.max() > _SUM_TOLERANCE:
+        where = index_of(int(off.argmax()), sums.shape)
+        raise InputError(f"{name} must sum to 1 over the labels, got a sum of {sums[where]:g} at pixel {text(where)}")
+    return array
+
+
+def as_values(
+    values: ArrayLike, shape: tuple[int, ...], name: str = "values", *, n_channels: int | None = None
+) -> np.ndarray:
+    """Channels of numbers on points of the given shape: finite (C, *shape) float32 in C order, with C >= 1."""
+    array = read(values, name)
+    if array.shape[1:] != shape or array.ndim == 0 or n_channels not in (None, array.shape[0]):
+        wanted = ("C" if n_channels is None else n_channels, *shape)
+        raise InputError(f"{name} must have shape {text(wanted)}, got {text(array.shape)}")
+    return finite(not_empty(array, name), np.float32, name)
+
+
+def as_numbers(
+    values: ArrayLike, name: str, axes: Sequence[int] | None = None, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Any finite numbers as `dtype` in C order, with one of the given counts of axes (any if None)."""
+    array = read(values, name)
+    if axes is not None and array.ndim not in axes:
+        raise InputError(f"{name} must have {' or '.join(map(str, axes))} axes, got shape {text(array.shape)}")
+    return finite(not_empty(array, name), dtype, name)
+
+
+def as_features(features: ArrayLike, shape: tuple[int, ...] | None = None, *, name: str = "features") -> np.ndarray:
+    """Features as finite (F, *spatial) in C order, with F >= 1; float32 stays, wider dtypes become float64."""
+    array = read(features, name)
+    if array.ndim < 2:
+        raise InputError(f"{name} must have shape (F, *spatial) with at least 2 axes, got {text(array.shape)}")
+    if shape is not None and array.shape[1:] != shape:
+        raise InputError(f"{name} must have shape {text(('F', *shape))}, got {text(array.shape)}")
+    narrow = np.can_cast(array.dtype, np.float32, "safe")
+    return finite(not_empty(array, name), np.float32 if narrow else np.float64, name)
+
+
+def as_image(
+    image: ArrayLike,
+    shape: tuple[int, ...] | None,
+    channel_axis: int | None,
+    *,
+    name: str = "image",
+    keep_bytes: bool = False,
+) -> np.ndarray:
+    """An image as finite (C, *spatial) float32 in C order; values are not rescaled. `shape`, if given, must fit.
+
+    With `keep_bytes` an image of 8 bits stays one.
+    """
+    array = not_empty(read(image, name), name)
+    if channel_axis is None:
+        moved = array[np.newaxis]
+    else:
+        moved = np.moveaxis(array, signed_axis(channel_axis, array.ndim, "channel_axis", name), 0)
+    if moved.ndim < 2:
+        raise InputError(
+            f"{name} has shape {text(array.shape)}, which leaves no spatial axis beside "
+            f"channel_axis={channel_axis}; pass channel_axis=None for an image without channels"
+        )
+    if shape is not None and moved.shape[1:] != shape:
+        raise InputError(
+            f"{name} of shape {text(array.shape)} covers {text(moved.shape[1:])} pixels with "
+            f"channel_axis={channel_axis}, but {text(shape)} are expected{channel_hint(array, shape, channel_axis)}"
+        )
+    return finite(moved, np.uint8 if keep_bytes and array.dtype == np.uint8 else np.float32, name)
+
+
+def as_labels(
+    labels: ArrayLike,
+    shape: tuple[int, ...] | None,
+    n_labels: int,
+    ignore_label: int | None = None,
+    *,
+    name: str = "labels",
+) -> np.ndarray:
+    """Labels 0 to L - 1 as int32 in C order, of the given shape (any if None); `ignore_label` passes unchanged."""
+    array = read(labels, name)
+    if array.dtype.kind == "f":
+        raise InputTypeError(f"{name} must hold integers, got dtype {array.dtype}; convert with .astype(int)")
+    if shape is not None:
+        of_shape(array, shape, name)
+    elif array.ndim == 0:
+        raise InputError(f"{name} must have at least 1 axis, got a single number")
+    not_empty(array, name)
+    if array.min() < 0 or array.max() >= n_labels:
+        wrong = (array < 0) | (array >= n_labels)
+        if ignore_label is not None:
+            wrong &= array != as_int32(ignore_label, "ignore_label")
+        if wrong.any():
+            where = index_of(int(wrong.argmax()), array.shape)
+            also = "" if ignore_label is None else f" or ignore_label={ignore_label}"
+            raise InputError(
+                f"{name} must be 0 to {n_labels - 1}{also}, got {array[where]} at pixel {text(where)} "
+                f"({int(wrong.sum())} pixels out of range)"
+            )
+    return np.require(array, np.int32, ["C", "A"])
+
+
+def _own_precision(array: np.ndarray, name: str) -> np.ndarray:
+    """`array` in C order as int32, float32 or float64, whichever keeps its values."""
+    if array.dtype.kind == "f":
+        return np.require(array, np.float32 if array.dtype.itemsize <= 4 else np.float64, ["C", "A"])
+    if array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
+        if array.min() < -(2**53) or array.max() > 2**53:
+            raise InputError(f"{name} must be integers of at most 2**53 in size, got {array.min()} to {array.max()}")
+        return np.require(array, np.float64, ["C", "A"])
+    return np.require(array, np.int32, ["C", "A"])

@@ -1,0 +1,92 @@
+"""Single numbers, a few numbers, and words."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.inputs.reading import read, text
+
+_SMALLEST, _LARGEST = 1e-30, 1e30  # of sigmas and spacings: quotients in float32 neither overflow nor vanish
+_INT32 = np.iinfo(np.int32)
+
+T = TypeVar("T")
+
+
+def as_positive(value: Any, name: str, n: int | None) -> tuple[float, ...]:
+    """`n` positive finite numbers; a single one stands for all. Any count of at least 1 if `n` is None."""
+    array = np.atleast_1d(read(value, name, booleans=False)).astype(np.float64)
+    if array.ndim > 1 or array.size == 0:
+        raise InputError(f"{name} must be a number or a sequence of numbers, got shape {text(array.shape)}")
+    if not (np.isfinite(array).all() and (array > 0).all()):
+        raise InputError(f"{name} must be positive and finite, got {value!r}")
+    if n is not None and array.size not in (1, n):
+        raise InputError(f"{name} must be 1 or {n} numbers, got {array.size}: {value!r}")
+    numbers = tuple(array.tolist())
+    return numbers * n if n is not None and len(numbers) == 1 else numbers
+
+
+def as_scale(value: Any, name: str, n: int | None) -> tuple[float, ...]:
+    """Sigmas or spacings: as :func:`as_positive`, and of a size that float32 can divide by."""
+    numbers = as_positive(value, name, n)
+    if min(numbers) < _SMALLEST or max(numbers) > _LARGEST:
+        raise InputError(f"{name} must be between {_SMALLEST:g} and {_LARGEST:g}, got {value!r}")
+    return numbers
+
+
+def as_weight(value: Any, name: str) -> float:
+    """A finite number of either sign."""
+    array = read(value, name, booleans=False)
+    if array.ndim > 0:
+        raise InputTypeError(f"{name} must be a single number, got shape {text(array.shape)}")
+    number = float(array)
+    if not np.isfinite(number):
+        raise InputError(f"{name} must be finite, got {value!r}")
+    return number
+
+
+def as_count(value: Any, name: str, minimum: int) -> int:
+    """A whole number of at least `minimum`."""
+    count = as_integer(value, name)
+    if count < minimum:
+        raise InputError(f"{name} must be at least {minimum}, got {count}")
+    return count
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """What a user gives for random numbers."""
+    try:
+        return np.random.default_rng(rng)
+    except TypeError as failure:
+        raise InputTypeError(f"rng must be None, a seed or a NumPy generator, got {rng!r}") from failure
+    except ValueError as failure:
+        raise InputError(f"rng must be None, a seed of at least 0 or a NumPy generator, got {rng!r}") from failure
+
+
+def choice(value: T, name: str, options: Sequence[str]) -> T:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in options:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+    return value
+
+
+def as_integer(value: Any, name: str) -> int:
+    """A whole number of any kind but bool."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise InputTypeError(f"{name} must be a whole number, got {value!r}") from None
+
+
+def as_int32(value: Any, name: str) -> int:
+    """A whole number that 32 bits hold."""
+    number = as_integer(value, name)
+    if not _INT32.min <= number <= _INT32.max:
+        raise InputError(f"{name} must fit into 32 bits, got {number}")
+    return number

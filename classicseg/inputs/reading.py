@@ -1,0 +1,72 @@
+"""What all readers of arrays do: real numbers only, finite ones, of the right shape; and how shapes are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import check_memory
+
+_LARGE = 2**24  # numbers; fewer are copied without asking how much memory is free
+
+
+def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
+    """`value` as an array of real numbers; an array is not copied."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputError(f"{name} has masked entries; fill them first, for example with .filled(value)")
+    try:
+        array = np.asarray(value)
+    except ValueError as failure:
+        raise InputError(f"{name} cannot be read as an array: {failure}") from failure
+    except (TypeError, RuntimeError) as failure:
+        raise InputTypeError(f"{name} cannot be read as an array: {failure}") from failure
+    if array.dtype.kind not in ("biuf" if booleans else "iuf"):
+        raise InputTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
+    """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
+    if array.size > _LARGE and not (array.dtype == dtype and array.flags.c_contiguous):
+        check_memory(array.size * np.dtype(dtype).itemsize, f"{name} of shape {text(array.shape)} in {np.dtype(dtype)}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.require(array, dtype, ["C", "A"])
+        total = converted.sum()  # one pass without a temporary; finite only if all numbers are
+    if not np.isfinite(total):
+        wrong = ~np.isfinite(converted)
+        if wrong.any():
+            where = index_of(int(wrong.argmax()), array.shape)
+            more = f"; {hint}" if hint else ""
+            raise InputError(
+                f"{name} must be finite in {np.dtype(dtype)}, got {array[where]} at index {text(where)} "
+                f"({int(wrong.sum())} such values){more}"
+            )
+    return converted
+
+
+def not_empty(array: np.ndarray, name: str) -> np.ndarray:
+    """`array`, if it holds anything."""
+    if array.size == 0:
+        raise InputError(f"{name} must not be empty, got shape {text(array.shape)}")
+    return array
+
+
+def of_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """`array`, if it has this shape."""
+    if array.shape != shape:
+        raise InputError(f"{name} must have shape {text(shape)}, got {text(array.shape)}")
+    return array
+
+
+def index_of(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Where a flat index is in an array of this shape."""
+    return tuple(int(i) for i in np.unravel_index(flat, shape))
+
+
+def text(shape: Sequence[Any]) -> str:
+    """A shape or an index as Python writes a tuple, whatever its entries are."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -1,0 +1,1 @@
+"""Kernels of minimum cuts: records of the flow network, waves on images, augmenting paths elsewhere."""

@@ -1,0 +1,1 @@
+"""Kernels of dense CRFs: the permutohedral lattice, and mean field on it."""

@@ -1,1 +1,0 @@
-"""Loops over the pixels and edges of grids: energies, max-flow, messages."""

@@ -1,0 +1,1 @@
+"""Kernels of message passing on grids: TRW-S and belief propagation."""

@@ -1,0 +1,133 @@
+"""Min-convolutions: the message that a pixel sends to a neighbour, for all labels of a pack of pixels.
+
+A message is ``m(l) = min over k of h(k) + w V(k, l)``, where h are the costs of the sender's labels and w is the weight
+of the edge. Most compatibilities do not need all L * L sums:
+
+Potts
+    ``min(h(l), min h + w)``.
+Truncated linear
+    The lower envelope of cones: a pass upwards, a pass downwards, then the truncation [1]_.
+Truncated quadratic
+    Only labels nearer than the truncation are compared. The lower envelope of parabolas needs fewer sums, but takes
+    another course for each pixel, so that pixels could not share instructions.
+Diagonal
+    ``min(min h, h(l) - w v(l))``.
+Matrix
+    All sums.
+
+Labels are in the outer loops and the pixels in the lanes, so that every number of labels is as fast as any other. All
+work space is in one array, whose dtype is the precision of the sums.
+
+References
+----------
+.. [1] P. Felzenszwalb, D. Huttenlocher, "Efficient belief propagation for early vision", IJCV 70(1), 2006.
+   doi:10.1007/s11263-006-7899-4
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.machine.jit import inline
+from classicseg.machine.simd import add, convert, fill, load, maximum, minimum, multiply, spread, store, subtract
+
+POTTS, LINEAR, QUADRATIC, DIAGONAL, MATRIX = range(5)
+"""Kinds of compatibilities. Their tables hold: the truncation, the same, the same, L values, L * L costs."""
+
+_FOUR = 4  # labels of a matrix message that are found at a time
+
+
+@inline
+def _infinity(array, lanes):  # type: ignore[no-untyped-def]
+    return convert(fill(np.float32(np.inf), lanes), array)
+
+
+@inline
+def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed, lanes):  # type: ignore[no-untyped-def]
+    """Messages up to truncation and a constant.
+
+    Parameters
+    ----------
+    work : float32 or float64, flat
+        ``work[costs:]`` holds h, label after label; the message is written to ``work[out:]``. The two are the same
+        place unless :func:`apart`. Quadratic costs have `reach` labels of infinite cost before and behind.
+    weight : pack
+    kind, reach : int
+        `reach` is the largest distance of labels below the truncation.
+    table : array of the dtype of `work`
+    transposed : bool
+        Whether the sender is the second pixel of the edge.
+
+    Returns
+    -------
+    pack
+        What the message is to be cut at after its least value has been subtracted.
+    """
+    step = len(lanes)
+    infinity = _infinity(work, lanes)
+    if kind == LINEAR:
+        best = infinity
+        for at in range(out, out + n_labels * step, step):
+            best = minimum(load(work, at, lanes), add(best, weight))
+            store(work, at, best)
+        for at in range(out + (n_labels - 1) * step, out - 1, -step):
+            best = minimum(load(work, at, lanes), add(best, weight))
+            store(work, at, best)
+    elif kind == QUADRATIC:
+        for at in range(0, n_labels * step, step):
+            store(work, out + at, load(work, costs + at, lanes))
+        for distance in range(1, reach + 1):
+            away = distance * step
+            cost = multiply(weight, convert(fill(np.float32(distance * distance), lanes), work))
+            for at in range(0, n_labels * step, step):
+                nearer = minimum(load(work, costs + at - away, lanes), load(work, costs + at + away, lanes))
+                store(work, out + at, minimum(load(work, out + at, lanes), add(nearer, cost)))
+    elif kind == DIAGONAL:
+        least = infinity
+        for at in range(out, out + n_labels * step, step):
+            least = minimum(least, load(work, at, lanes))
+        for label in range(n_labels):
+            at = out + label * step
+            same = subtract(load(work, at, lanes), multiply(weight, spread(table, label, lanes)))
+            store(work, at, minimum(same, least))
+    elif kind == MATRIX:
+        along, across = (n_labels, 1) if transposed else (1, n_labels)
+        for first in range(0, n_labels, _FOUR):
+            a, b, c, d = infinity, infinity, infinity, infinity
+            # the last labels are found together with others again where L is no multiple of four
+            l0 = first
+            l1, l2, l3 = min(l0 + 1, n_labels - 1), min(l0 + 2, n_labels - 1), min(l0 + 3, n_labels - 1)
+            for other in range(n_labels):
+                h = load(work, costs + other * step, lanes)
+                row = other * across
+                a = minimum(a, add(h, multiply(weight, spread(table, row + l0 * along, lanes))))
+                b = minimum(b, add(h, multiply(weight, spread(table, row + l1 * along, lanes))))
+                c = minimum(c, add(h, multiply(weight, spread(table, row + l2 * along, lanes))))
+                d = minimum(d, add(h, multiply(weight, spread(table, row + l3 * along, lanes))))
+            store(work, out + l0 * step, a)
+            store(work, out + l1 * step, b)
+            store(work, out + l2 * step, c)
+            store(work, out + l3 * step, d)
+    if kind in (DIAGONAL, MATRIX):
+        return infinity
+    return multiply(weight, spread(table, 0, lanes))
+
+
+@inline
+def apart(kind):  # type: ignore[no-untyped-def]
+    """Whether costs and message need different places."""
+    return kind in (QUADRATIC, MATRIX)
+
+
+@inline
+def pair_cost(table, near, label, kind, lanes):  # type: ignore[no-untyped-def]
+    """Cost of labels `near`, a pack of whole numbers, next to one `label`, without the weight; not for matrices."""
+    here = convert(fill(np.float32(label), lanes), table)
+    away = subtract(near, here)
+    away = maximum(away, subtract(here, near))
+    if kind == DIAGONAL:
+        one = convert(fill(np.float32(1.0), lanes), table)
+        return multiply(subtract(minimum(away, one), one), spread(table, label, lanes))
+    if kind == QUADRATIC:
+        away = multiply(away, away)
+    return minimum(away, spread(table, 0, lanes))

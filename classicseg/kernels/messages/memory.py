@@ -1,0 +1,161 @@
+"""The memory of tree-reweighted message passing: how costs, weights and messages lie in it, and how it is filled.
+
+:mod:`classicseg.kernels.messages.trws` says why.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from classicseg.machine.jit import inline, kernel
+from classicseg.machine.simd import pointer
+
+LINE = 8
+"""Distance of the words of `progress`, a cache line apart."""
+
+SHEET_MARGIN = 3
+"""Vectors of zeros at both ends of the rows of a sheet: slanted directions look so far beyond."""
+
+
+class Messages(NamedTuple):
+    """State of a run. K directions, L labels, P rows of a band (lanes), B bands, D vectors of a band.
+
+    Kernels make pointers of the arrays: to hand an array to an inner function would count its references.
+    """
+
+    planes: np.ndarray  # (B, D, 1 + K, L, P) float32: unary costs, then what arrived over the edges of each direction
+    weights: np.ndarray  # (B, D, 2 K, P) float32: of the edges that lead forward, then of those that lead backward
+    seams: np.ndarray  # (slices * (bands + 1), n_seams, seam_length, L) float64: on their way to the next band
+    sheets: np.ndarray  # (2, n_sheets, bands of a slice, D + margins, L, P) float64: on their way to the next slice
+    steps: (
+        np.ndarray
+    )  # (5 K,) int64: slice, row, column of a direction, vectors on the way, number of its seam or sheet
+    order: np.ndarray  # (B,) int64: bands, those first that others wait for
+    progress: np.ndarray  # (B * LINE,) int64: vectors done since the start
+    bounds: np.ndarray  # (2 B,) float64: shares of the bound, and of the sum of its absolute terms
+    labels: np.ndarray  # (n,) int32: decoded
+    depth: int
+    height: int
+    width: int
+    n_labels: int
+    n_chains: int  # K
+    skew: int
+    n_bands: int  # of a slice
+    n_vectors: int
+    seam_length: int
+    seam_start: int  # where column 0 is
+    n_seams: int
+    n_sheets: int
+
+
+class Numbers(NamedTuple):
+    """What depends on the precision of the sums; all arrays are float32, or all float64."""
+
+    table: np.ndarray  # of :mod:`classicseg.kernels.messages.convolution`
+    share: np.ndarray  # (1,): of a chain in the costs of a pixel
+    work: np.ndarray  # (threads * work_size,)
+
+
+class Model(NamedTuple):
+    """The compatibility (see :mod:`classicseg.kernels.messages.convolution`) and the work space of the threads."""
+
+    kind: int
+    reach: int
+    single: Numbers
+    double: Numbers
+    work_size: int
+
+
+@inline
+def with_pointers(m):  # type: ignore[no-untyped-def]
+    """The same messages, pointers in place of arrays."""
+    return Messages(
+        pointer(m.planes),
+        pointer(m.weights),
+        pointer(m.seams),
+        pointer(m.sheets),
+        pointer(m.steps),
+        pointer(m.order),
+        pointer(m.progress),
+        pointer(m.bounds),
+        pointer(m.labels),
+        m.depth,
+        m.height,
+        m.width,
+        m.n_labels,
+        m.n_chains,
+        m.skew,
+        m.n_bands,
+        m.n_vectors,
+        m.seam_length,
+        m.seam_start,
+        m.n_seams,
+        m.n_sheets,
+    )
+
+
+@kernel
+def write_unary(m, unary, scale, ceiling, lanes):  # type: ignore[no-untyped-def]
+    """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
+
+    Finite costs above `ceiling` are cut off there. Returns the sum of what was subtracted, summed row by row, the sum
+    of its sizes, what rounding to float32 can have changed in the energy of a labelling, and the largest finite cost.
+    """
+    step = len(lanes)
+    block = (1 + m.n_chains) * m.n_labels * step
+    n = m.depth * m.height * m.width
+    cells, given = pointer(m.planes), pointer(unary)
+    constant, size, error, largest = 0.0, 0.0, 0.0, 0.0
+    least, worst = np.empty(m.width, np.float64), np.empty(m.width, np.float64)
+    for band in range(m.depth * m.n_bands):
+        first = band * m.n_vectors * block
+        for i in range(first, first + m.n_vectors * block):
+            cells[i] = np.float32(0.0)
+        top = (band % m.n_bands) * step
+        for r in range(min(step, m.height - top)):
+            pixel = (band // m.n_bands * m.height + top + r) * m.width
+            for x in range(m.width):
+                least[x], worst[x] = np.inf, 0.0
+            for label in range(m.n_labels):
+                for x in range(m.width):
+                    least[x] = min(least[x], np.float64(given[label * n + pixel + x]))
+            for label in range(m.n_labels):
+                to = first + m.skew * r * block + label * step + r
+                for x in range(m.width):
+                    exact = (np.float64(given[label * n + pixel + x]) - least[x]) * scale
+                    if ceiling < exact < np.inf:
+                        exact = ceiling
+                    rounded = np.float32(exact)
+                    cells[to + x * block] = rounded
+                    if exact < np.inf:
+                        worst[x] = max(worst[x], abs(exact - np.float64(rounded)))
+                        largest = max(largest, exact)
+            in_row, row_size = 0.0, 0.0
+            for x in range(m.width):
+                in_row += least[x]
+                row_size += abs(least[x])
+                error += worst[x]
+            constant += in_row
+            size += row_size
+    return constant * scale, size * scale, error, largest
+
+
+@kernel
+def write_weights(m, weights, k, lanes):  # type: ignore[no-untyped-def]
+    """Write the weights of a direction, float32, one for each edge in raster order or a single one."""
+    step = len(lanes)
+    dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
+    cells = pointer(m.weights)
+    edge = 0
+    for z in range(m.depth - dz):
+        for y in range(max(0, -dy), m.height - max(0, dy)):
+            for x in range(max(0, -dx), m.width - max(0, dx)):
+                weight = weights[0 if weights.size == 1 else edge]
+                edge += 1
+                for last in range(2):  # the pixel before, the pixel behind
+                    row, column = y + dy * last, x + dx * last
+                    r = row % step
+                    vector = ((z + dz * last) * m.n_bands + row // step) * m.n_vectors + column + m.skew * r
+                    cells[((vector * 2 + last) * m.n_chains + k) * step + r] = weight

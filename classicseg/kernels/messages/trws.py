@@ -1,0 +1,352 @@
+"""Sequential tree-reweighted message passing (TRW-S) on grids.
+
+Kolmogorov, "Convergent tree-reweighted message passing for energy minimization", IEEE TPAMI 28(10), 2006,
+doi:10.1109/TPAMI.2006.200. `classicseg.reference.trws` is the same in a few lines.
+
+Pixels are visited in raster order, but a pixel needs only the messages of its neighbours above and to the left: all
+pixels of a slanted line can be done at once. Slices of the grid are cut into bands of 16 rows, one SIMD lane for each
+row; lane r lags ``skew * r`` columns behind lane 0, so that vector number d of a band holds the pixels (r, d - skew r):
+
+    skew 1, for 4 neighbours      left and up: 1 vector before
+    skew 2, for 8                 left and up-right: 1 vector before, up: 2, up-left: 3
+
+A pass goes over all bands, vector after vector, and for each vector over all labels. A block of memory holds all that
+a vector needs: its unary costs and, for each direction, the messages that arrive over these edges from the pixels that
+come later. The pass takes these out and puts in those that arrive from the pixels before, which is what the backward
+pass needs: the same loop with all directions reversed. So every message is read once and written once for each pass,
+in the order of memory.
+
+Messages under way wait in rings, one for each direction, as long as the way is in vectors. Those that leave a band
+through its last lane go through a *seam*. Those to the next slice of a volume go through a *sheet*, as the sender
+laid them down: for slanted directions the receiver shifts the lanes. There are two sets of sheets, since a slice reads
+those of the slice before and writes its own.
+
+Bands depend on the one before only through the messages that enter: threads claim them in order and follow one
+another at a distance of a few dozen vectors. In volumes, bands of several slices are under way at a time.
+
+Pixels outside the grid have no costs, and edges to them no weight: they send and receive zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.kernels.messages.convolution import MATRIX, QUADRATIC, apart, convolve, pair_cost
+from classicseg.kernels.messages.memory import LINE, SHEET_MARGIN, Model, Numbers, with_pointers
+from classicseg.machine.atomics import atomic_load, atomic_store, pause, sleep_briefly
+from classicseg.machine.jit import inline, kernel
+from classicseg.machine.parallel import aborted, barrier, claim
+from classicseg.machine.simd import (
+    add,
+    choose,
+    convert,
+    fill,
+    less,
+    load,
+    maximum,
+    minimum,
+    multiply,
+    pointer,
+    shift_down,
+    shift_up,
+    spread,
+    store,
+    subtract,
+)
+
+FORWARD, DECODE, BACKWARD, CERTIFY = range(4)
+"""Kinds of passes: forward; forward, and decode labels; backward; backward in float64, and find the bound."""
+
+_CHUNK = 16  # vectors between two looks at what other threads do
+_SPINS = 4000
+
+
+@inline
+def _seam(m, row, k, x):  # type: ignore[no-untyped-def]
+    """Where the messages of column x begin in a seam."""
+    return ((row * m.n_seams + m.steps[5 * k + 4]) * m.seam_length + m.seam_start + x) * m.n_labels
+
+
+@inline
+def _sheet(m, side, k, inside, d):  # type: ignore[no-untyped-def]
+    """Which vector of the sheets of one set belongs to vector d of a band."""
+    row = (side * m.n_sheets + m.steps[5 * k + 4]) * m.n_bands + inside
+    return row * (m.n_vectors + 2 * SHEET_MARGIN) + SHEET_MARGIN + d
+
+
+@inline
+def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+    """Add the messages of a direction to the totals; those that arrive and those from behind change places."""
+    step = len(lanes)
+    length = m.n_labels * step
+    at += (1 + k) * length
+    if m.steps[5 * k + 0] > 0:
+        inside = band % m.n_bands
+        dy, dx = m.steps[5 * k + 1], m.steps[5 * k + 2]  # to the sender
+        if forward:
+            dy, dx = -dy, -dx
+        sheet = _sheet(m, side, k, inside, d + dx + m.skew * dy) * length
+        beside = np.int64(0)  # what enters from the next band; the sheets begin with zeros
+        x = d + dx - (m.skew * (step - 1) if dy > 0 else 0)
+        if dy != 0 and 0 <= inside + dy < m.n_bands and 0 <= x < m.width:
+            last = step - 1 if dy < 0 else 0
+            beside = _sheet(m, side, k, inside + dy, x + m.skew * last) * length + last
+        for i in range(0, length, step):
+            old, new = convert(load(m.planes, at + i, lanes), work), convert(load(m.sheets, sheet + i, lanes), work)
+            if dy > 0:
+                new = shift_down(new, m.sheets[beside])
+            elif dy < 0:
+                new = shift_up(new, m.sheets[beside])
+            if beside > 0:
+                beside += step
+            store(m.planes, at + i, convert(new, m.planes))
+            store(work, slot + i, old)
+            store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
+    elif m.steps[5 * k + 1] > 0:
+        if forward:
+            entering = _seam(m, row, k, d - m.steps[5 * k + 2])
+            for i in range(0, length, step):
+                old = convert(load(m.planes, at + i, lanes), work)
+                new = shift_up(load(work, slot + i, lanes), m.seams[entering])
+                store(m.planes, at + i, convert(new, m.planes))
+                store(work, slot + i, old)
+                store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
+                entering += 1
+        else:
+            entering = _seam(m, row + 1, k, d - (step - 1) * m.skew + m.steps[5 * k + 2])
+            for i in range(0, length, step):
+                old = convert(load(m.planes, at + i, lanes), work)
+                new = shift_down(load(work, slot + i, lanes), m.seams[entering])
+                store(m.planes, at + i, convert(new, m.planes))
+                store(work, slot + i, old)
+                store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
+                entering += 1
+    else:
+        for i in range(0, length, step):
+            old = convert(load(m.planes, at + i, lanes), work)
+            new = load(work, slot + i, lanes)
+            store(m.planes, at + i, convert(new, m.planes))
+            store(work, slot + i, old)
+            store(work, total + i, add(load(work, total + i, lanes), add(old, new)))
+
+
+@inline
+def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+    """Put the messages that leave over the edges of a direction on their way; returns the minima of the chains."""
+    step = len(lanes)
+    length = m.n_labels * step
+    work = numbers.work
+    costs = room if apart(model.kind) else slot
+    least = convert(fill(np.float32(np.inf), lanes), work)
+    for i in range(0, length, step):
+        cost = subtract(multiply(share, load(work, total + i, lanes)), load(work, slot + i, lanes))
+        least = minimum(least, cost)
+        store(work, costs + i, cost)
+    limit = convolve(work, costs, slot, weight, m.n_labels, model.kind, model.reach, numbers.table, not forward, lanes)
+    if model.kind > QUADRATIC:
+        least = convert(fill(np.float32(np.inf), lanes), work)
+        for i in range(0, length, step):
+            least = minimum(least, load(work, slot + i, lanes))
+    for i in range(0, length, step):
+        store(work, slot + i, minimum(subtract(load(work, slot + i, lanes), least), limit))
+    _hand_over(m, work, slot, k, row, d, band, side, forward, lanes)
+    return least
+
+
+@inline
+def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+    """Write messages to another band or slice where that can read them."""
+    step = len(lanes)
+    inside = band % m.n_bands
+    if m.steps[5 * k + 0] > 0:
+        sheet = _sheet(m, 1 - side, k, inside, d) * m.n_labels * step
+        for i in range(0, m.n_labels * step, step):
+            store(m.sheets, sheet + i, convert(load(work, slot + i, lanes), m.sheets))
+    elif m.steps[5 * k + 1] > 0:
+        last = step - 1 if forward else 0
+        x = d - last * m.skew
+        if 0 <= x < m.width and (inside + 1 < m.n_bands if forward else inside > 0):
+            to = _seam(m, row + 1 if forward else row, k, x)
+            for label in range(m.n_labels):
+                m.seams[to + label] = np.float64(work[slot + label * step + last])
+
+
+@inline
+def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type: ignore[no-untyped-def]
+    """Label of each pixel of a vector: the best for the labels before it and the messages from behind."""
+    step = len(lanes)
+    length = m.n_labels * step
+    z, top = band // m.n_bands, (band % m.n_bands) * step
+    table = model.single.table
+    weights = ((band * m.n_vectors + d) * 2 + 1) * n_chains * step
+    for i in range(0, length, step):
+        store(work, total + i, convert(load(m.planes, at + i, lanes), work))
+    for k in range(n_chains):
+        dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
+        for r in range(step):
+            y, x = top + r, d - m.skew * r
+            inside = z >= dz and max(dy, 0) <= y < m.height + min(dy, 0) and max(dx, 0) <= x < m.width + min(dx, 0)
+            work[room + r] = np.float32(m.labels[((z - dz) * m.height + y - dy) * m.width + x - dx]) if inside else 0
+        near = load(work, room, lanes)
+        weight = load(m.weights, weights + k * step, lanes)
+        for label in range(m.n_labels):
+            i = label * step
+            if model.kind == MATRIX:
+                for r in range(step):
+                    work[room + step + r] = table[np.int64(work[room + r]) * m.n_labels + label]
+                cost = convert(load(work, room + step, lanes), m.planes)
+            else:
+                cost = pair_cost(model.single.table, convert(near, m.planes), label, model.kind, lanes)
+            more = add(load(m.planes, at + (1 + k) * length + i, lanes), multiply(weight, cost))
+            store(work, total + i, add(load(work, total + i, lanes), convert(more, work)))
+    best, chosen = load(work, total, lanes), fill(np.float32(0.0), lanes)
+    for label in range(1, m.n_labels):
+        score = load(work, total + label * step, lanes)
+        chosen = choose(less(score, best), fill(np.float32(label), lanes), chosen)
+        best = minimum(score, best)
+    store(work, room, convert(chosen, work))
+    for r in range(step):
+        y, x = top + r, d - m.skew * r
+        if y < m.height and 0 <= x < m.width:
+            m.labels[(z * m.height + y) * m.width + x] = np.int32(work[room + r])
+
+
+@inline
+def _await(m, sync, band, goal):  # type: ignore[no-untyped-def]
+    """Wait until a band has got as far as `goal`."""
+    spins = 0
+    while atomic_load(m.progress, band * LINE) < goal and not aborted(sync):
+        spins += 1
+        if spins < _SPINS:
+            pause()
+        else:
+            sleep_briefly()
+
+
+@inline
+def _follow(m, sync, band, i, turn, forward, lanes):  # type: ignore[no-untyped-def]
+    """Wait until all messages to the next vectors of a band have been sent."""
+    before = turn * m.n_vectors
+    ahead = before + min(m.n_vectors, i + _CHUNK + (len(lanes) - 1) * m.skew + 2)
+    toward = -1 if forward else 1
+    inside = band % m.n_bands + toward
+    if 0 <= inside < m.n_bands:
+        _await(m, sync, band + toward, ahead)
+    slice_before = band + toward * m.n_bands
+    if 0 <= slice_before < m.n_bands * m.depth:
+        if m.skew > 1:  # slanted directions come from the bands around as well, the last to end is the one behind
+            is_last = not 0 <= band % m.n_bands - toward < m.n_bands
+            _await(m, sync, slice_before - (0 if is_last else toward), before + m.n_vectors)
+        else:
+            _await(m, sync, slice_before, before + min(m.n_vectors, i + _CHUNK))
+
+
+@inline
+def _phase(i, way):  # type: ignore[no-untyped-def]
+    """Place in a ring: ``i % way`` without a division by a variable."""
+    return 0 if way == 1 else i % 2 if way == 2 else i % 3
+
+
+@inline
+def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, certify, lanes):  # type: ignore[no-untyped-def]
+    """One pass over a band. `certify` has two elements if the bound is to be found, else one."""
+    work = numbers.work
+    step = len(lanes)
+    length, margin = m.n_labels * step, model.reach * step
+    n_chains, ways = m.n_chains, 2 * m.skew - 1
+    total = start
+    room = total + length + margin
+    rings = room + max(length + margin, 2 * step)
+    infinity = convert(fill(np.float32(np.inf), lanes), work)
+    zero = convert(fill(np.float32(0.0), lanes), work)
+    for i in range(0, margin, step):  # no label is beyond the ends
+        store(work, room - margin + i, infinity)
+        store(work, room + length + i, infinity)
+    for i in range(rings, rings + n_chains * ways * length, step):
+        store(work, i, zero)
+    share = spread(numbers.share, 0, lanes)
+    bound, size = zero, zero
+    z = band // m.n_bands
+    row = z * (m.n_bands + 1) + band % m.n_bands
+    side = (turn * m.depth + (z if forward else m.depth - 1 - z)) % 2  # sheets to read; slices take turns
+    for i in range(m.n_vectors):
+        if i % _CHUNK == 0:
+            _follow(m, sync, band, i, turn, forward, lanes)
+            if aborted(sync):
+                return
+        d = i if forward else m.n_vectors - 1 - i
+        at = (band * m.n_vectors + d) * (1 + n_chains) * length
+        if len(certify) == 1 and decode:
+            _decode(m, model, at, work, total, room, band, d, n_chains, lanes)
+        for j in range(0, length, step):
+            store(work, total + j, convert(load(m.planes, at + j, lanes), work))
+        for k in range(n_chains):
+            slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
+            _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes)
+        weights = ((band * m.n_vectors + d) * 2 + (0 if forward else 1)) * n_chains * step
+        for k in range(n_chains):
+            slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
+            weight = convert(load(m.weights, weights + k * step, lanes), work)
+            least = _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes)
+            if len(certify) > 1:
+                bound = add(bound, least)
+                size = add(size, maximum(least, subtract(zero, least)))
+        if (i + 1) % _CHUNK == 0 or i + 1 == m.n_vectors:
+            atomic_store(m.progress, band * LINE, turn * m.n_vectors + i + 1)
+    if len(certify) > 1:
+        store(work, total, bound)
+        store(work, total + step, size)
+        m.bounds[2 * band], m.bounds[2 * band + 1] = 0.0, 0.0
+        for r in range(step):
+            m.bounds[2 * band] += work[total + r]
+            m.bounds[2 * band + 1] += work[total + step + r]
+
+
+def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int) -> int:
+    """Elements of work space of a thread: totals, costs with labels beyond the ends, and rings."""
+    ways = 2 * skew - 1
+    return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
+
+
+@inline
+def _numbers(numbers):  # type: ignore[no-untyped-def]
+    return Numbers(pointer(numbers.table), pointer(numbers.share), pointer(numbers.work))
+
+
+@kernel
+def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore[no-untyped-def]
+    """Run passes.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync` with a counter for each pass and one more; ends early if it
+        says so.
+    n_threads : int
+    messages : Messages
+    given : Model
+    plan : int64, (n,)
+        Kinds of passes.
+    turn : int
+        Number of passes that were run before with the same messages.
+    lanes : tuple
+        As many zeros as bands have rows.
+    """
+    m = with_pointers(messages)
+    model = Model(given.kind, given.reach, _numbers(given.single), _numbers(given.double), given.work_size)
+    n_bands = m.depth * m.n_bands
+    start = claim(sync, plan.size) * model.work_size
+    for number in range(plan.size):
+        what = plan[number]
+        forward = what in (FORWARD, DECODE)
+        while True:
+            i = claim(sync, number)
+            if i >= n_bands or aborted(sync):
+                break
+            band = m.order[i if forward else n_bands - 1 - i]
+            if what == CERTIFY:
+                _pass_band(sync, m, model, model.double, start, band, turn + number, False, False, (0, 0), lanes)
+            else:
+                decode = what == DECODE
+                _pass_band(sync, m, model, model.single, start, band, turn + number, forward, decode, (0,), lanes)
+        barrier(sync, n_threads)

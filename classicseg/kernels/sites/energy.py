@@ -1,0 +1,43 @@
+"""Energies of labellings of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.machine.jit import kernel
+from classicseg.machine.simd import pointer
+
+
+@kernel
+def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  # type: ignore[no-untyped-def]
+    """Sum of ``weight * cost[first label, second label]`` over the edges of one direction of a volume.
+
+    `labels` is flat; `weights` holds one number for each edge in raster order, or a single one.
+    """
+    one_weight = weights.size == 1
+    given, values, pairs, n_labels = pointer(labels), pointer(weights), pointer(cost), cost.shape[0]
+    step = (dz * height + dy) * width + dx
+    left, right = max(0, -dx), width - max(0, dx)
+    edge, total = 0, 0.0
+    for z in range(depth - dz):
+        for y in range(max(0, -dy), height - max(0, dy)):
+            row = (z * height + y) * width
+            in_row = 0.0
+            if one_weight:
+                for x in range(row + left, row + right):
+                    in_row += pairs[given[x] * n_labels + given[x + step]]
+            else:
+                for x in range(row + left, row + right):
+                    in_row += values[edge] * pairs[given[x] * n_labels + given[x + step]]
+                    edge += 1
+            total += in_row
+    return total * weights[0] if one_weight else total
+
+
+@kernel
+def unary_energy(labels, unary):  # type: ignore[no-untyped-def]
+    """Sum of the cost (flat, label axis first) of the label of each pixel."""
+    given, costs, n, total = pointer(labels), pointer(unary), labels.size, 0.0
+    for pixel in range(n):
+        total += costs[np.int64(given[pixel]) * n + pixel]
+    return total

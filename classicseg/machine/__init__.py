@@ -1,0 +1,1 @@
+"""What knows the processor: compiling, memory, threads, short vectors, atomics. Kernels are built from it."""

@@ -1,0 +1,73 @@
+"""Words of 64 bits as small sets, as Numba intrinsics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from classicseg.machine.jit import inline
+from classicseg.machine.simd import address_of, width_of
+
+NONE = np.uint64(0)
+_ONE = np.uint64(1)
+
+
+@intrinsic
+def first_bit(typing: Any, word: Any) -> Any:
+    """Number of the lowest bit that is set, of a word that is not 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def count_bits(typing: Any, word: Any) -> Any:
+    """How many bits are set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def positive(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
+    """Which of the ``len(lanes)`` elements from ``array[offset]`` on are above 0: bit k for element k; 2, 4, 8, ..."""
+    width = width_of(lanes)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = address_of(context, builder, signature.args[0], args[0], args[1], width)
+        values = builder.load(at, align=4)
+        found = builder.icmp_signed(">", values, ir.Constant(values.type, None))
+        return builder.zext(builder.bitcast(found, ir.IntType(width)), ir.IntType(64))
+
+    return types.uint64(array, types.intp, lanes), codegen
+
+
+@inline
+def transposed(word):  # type: ignore[no-untyped-def]
+    """The 8 bytes of a word as the rows of a matrix of bits, transposed: bit ``8 y + x`` goes to ``8 x + y``."""
+    change = (word ^ (word >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+    word ^= change ^ (change << np.uint64(7))
+    change = (word ^ (word >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+    word ^= change ^ (change << np.uint64(14))
+    change = (word ^ (word >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+    return word ^ change ^ (change << np.uint64(28))
+
+
+@inline
+def bit(number):  # type: ignore[no-untyped-def]
+    """The word in which one bit is set, number 0 to 63."""
+    return _ONE << np.uint64(number)
+
+
+@inline
+def without_first(word):  # type: ignore[no-untyped-def]
+    """The word without its lowest bit."""
+    return word & (word - _ONE)

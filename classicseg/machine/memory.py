@@ -1,0 +1,67 @@
+"""Memory: how much of it is free, where arrays begin, and views of it that kernels take."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classicseg.errors import BudgetError
+
+CACHE_LINE = 64  # bytes
+_LARGE = 2**22  # bytes; smaller arrays gain nothing from huge pages
+
+
+def writable_alias(array: np.ndarray) -> np.ndarray:
+    """The same memory, typed writable, for kernels that only read it: one type of array means one compilation."""
+    if array.flags.writeable or array.size == 0:
+        return array
+    buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    return np.frombuffer(buffer, array.dtype).reshape(array.shape)
+
+
+def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
+    """`n` zeros that begin with a cache line, as arrays of NumPy do not.
+
+    Vectors of 64 bytes are then read and written in one piece, and work space of one thread shares no line with that
+    of the next if it is a multiple of :data:`CACHE_LINE` bytes: threads that write to one line wait for each other.
+    Large arrays are asked for in huge pages where the system has them: to get memory page by page takes longer than
+    to fill it.
+    """
+    size = n * np.dtype(dtype).itemsize
+    if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages.madvise(mmap.MADV_HUGEPAGE)
+        return np.frombuffer(pages, dtype)
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype)
+
+
+def check_memory(nbytes: float, what: str) -> None:
+    """Raise BudgetError if `what` would need more than the memory that is free."""
+    available = _available_memory()
+    if available is not None and nbytes > available:
+        raise BudgetError(
+            f"{what} would need {nbytes / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB are free on this machine"
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes that this process may still take, as far as the system tells."""
+    limits = []
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    except OSError:
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError):  # a container's own limit, which may be "max"
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(limits, default=None)

@@ -1,0 +1,11 @@
+"""The interface of pydensecrf, computed by classicseg.
+
+Change ``import pydensecrf.densecrf as dcrf`` to ``import classicseg.pydensecrf.densecrf as dcrf`` and
+``pydensecrf.utils`` to ``classicseg.pydensecrf.utils``; or change nothing and run a script with
+``python -m classicseg.pydensecrf script.py``. Names, defaults, argument orders and results are those of pydensecrf;
+where it crashes or reads beyond its arrays, there is an error instead.
+"""
+
+from classicseg.pydensecrf.redirect import install
+
+__all__ = ["install"]

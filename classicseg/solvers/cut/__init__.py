@@ -1,0 +1,1 @@
+"""Solvers by minimum cuts: one cut, moves, roof duality."""

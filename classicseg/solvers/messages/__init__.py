@@ -1,0 +1,1 @@
+"""Solvers by messages along edges: TRW-S and belief propagation."""

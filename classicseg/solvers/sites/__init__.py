@@ -1,0 +1,1 @@
+"""Solvers that change one pixel after the other: ICM, annealing, mean field on grids."""

@@ -1,0 +1,68 @@
+"""From a grid energy to what the kernels that go pixel by pixel read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from classicseg.energies.grid import directions, edge_ends, edge_shape
+from classicseg.energies.grid_crf import GridCRF, as_volume
+from classicseg.kernels.sites.neighbours import N_COLOURS, Field
+from classicseg.machine.memory import check_memory
+from classicseg.machine.parallel import new_sync, run
+
+
+def as_field(crf: GridCRF) -> Field:
+    """Lay out a grid energy pixel by pixel, in float64: whole numbers stay exact."""
+    kept = {n: o for n, o in directions(len(crf.shape), crf.connectivity).items() if min(edge_shape(crf.shape, o)) > 0}
+    check_memory(8 * crf.n_points * (crf.n_labels + len(kept)), "the energy, laid out pixel by pixel,")
+    weights = np.zeros((len(kept), *crf.shape))
+    for k, (name, offset) in enumerate(kept.items()):
+        weights[k][edge_ends(offset)[0]] = crf.weights[name]
+    depth, height, width = as_volume(crf.shape, 1)
+    offsets = np.array([as_volume(offset, 0) for offset in kept.values()], np.int64).reshape(-1, 3)
+    cost = crf.cost()
+    different = cost[~np.eye(crf.n_labels, dtype=bool)]
+    return Field(
+        unary=np.ascontiguousarray(crf.unary.reshape(crf.n_labels, -1).T, np.float64),
+        weights=weights.reshape(len(kept), crf.n_points),
+        steps=offsets @ np.array([height * width, width, 1]),
+        by_first=cost,
+        by_second=np.ascontiguousarray(cost.T),
+        uniform=bool((different == different[0]).all() and np.diag(cost).max() <= different[0]),
+        shape=(depth, height, width),
+    )
+
+
+def n_rows(field: Field) -> int:
+    """Rows of the grid, the unit that threads share work by."""
+    return field.shape[0] * field.shape[1]
+
+
+def sweep(kernel: Any, field: Field, n_threads: int, *args: Any) -> None:
+    """Run a kernel over the grid once."""
+    run(kernel, min(n_threads, max(1, n_rows(field) // 2)), new_sync(N_COLOURS), field, *args)
+
+
+def costs_of_use(crf: GridCRF, labels: np.ndarray, n_threads: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """How many pixels have each label, what using it costs, and the threads: one, if such costs tie all together."""
+    if crf.label_costs is None:
+        return np.empty(0, np.int64), np.empty(0), n_threads
+    return np.bincount(labels, minlength=crf.n_labels).astype(np.int64), crf.label_costs.copy(), 1
+
+
+def pixel_major(marginals: np.ndarray) -> np.ndarray:
+    """(L, *spatial) as (n, L) float64."""
+    return np.ascontiguousarray(marginals.reshape(marginals.shape[0], -1).T, np.float64)
+
+
+def label_major(q: np.ndarray, crf: GridCRF) -> np.ndarray:
+    """(n, L) as (L, *spatial) float32."""
+    return np.ascontiguousarray(q.T, np.float32).reshape(crf.unary.shape)
+
+
+def gibbs(costs: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """``softmax(-costs / temperature)`` over the last axis; infinite costs get probability 0."""
+    q = np.exp((costs.min(axis=-1, keepdims=True) - costs) / temperature)
+    return q / q.sum(axis=-1, keepdims=True)

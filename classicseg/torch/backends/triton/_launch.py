@@ -1,0 +1,139 @@
+"""Shapes and launches of the programs: arrays of rows in, arrays of rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import triton
+from torch import Tensor
+
+from classicseg.torch.backends.triton import _kernels
+
+_NUMBERS = 1024  # that a program of 4 warps holds of one array: 8 for each thread
+_UNROLLED = 4
+OPTIONS = {"enable_fp_fusion": False}  # the roundings of PyTorch, which decide where points lie
+
+
+class Width(NamedTuple):
+    """How many numbers a row has, how far rows lie apart, and how many a program reads."""
+
+    channels: int
+    stride: int
+    lanes: int
+
+    @property
+    def block(self) -> int:
+        """Rows of a program."""
+        return max(1, min(128, _NUMBERS // self.lanes))
+
+
+def width_of(n_channels: int) -> Width:
+    """Rows of `n_channels` numbers and zeros, which fill whole sectors of 32 bytes where they are not short."""
+    lanes = triton.next_power_of_2(n_channels)
+    return Width(n_channels, min(lanes, -(-n_channels // 8) * 8), lanes)
+
+
+def new_rows(like: Tensor, n_rows: int, width: Width) -> Tensor:
+    """Room for rows."""
+    return like.new_empty(n_rows, width.stride, dtype=torch.float32)
+
+
+def sum_runs(values: Tensor, member: Tensor | None, weight: Tensor | None, begin: Tensor, out: Tensor) -> Tensor:
+    """Sum rows of `values`, or those of each `member`, times `weight`, from each `begin` to the next."""
+    width = _width(out)
+    _launch(
+        _kernels.sum_runs, [_blocks(out, width)], values,
+        begin if member is None else member, out if weight is None else weight, begin, out, out.shape[0],
+        INDEXED=member is not None, WEIGHTED=weight is not None, UNROLLED=_UNROLLED, **_shape(width),
+    )  # fmt: skip
+    return out
+
+
+def blur_axis(rows: Tensor, neighbours: Tensor, out: Tensor) -> Tensor:
+    """Blur along the axis of the (V, 2) neighbours."""
+    width = _width(out)
+    _launch(_kernels.blur_axis, [_blocks(out, width)], rows, neighbours, out, out.shape[0], **_shape(width))
+    return out
+
+
+def mix_labels(rows: Tensor, matrix: Tensor, wanted: Tensor, out: Tensor) -> Tensor:
+    """Multiply rows by a contiguous (C, C) matrix if the int32 `wanted` is not 0; else nothing is written."""
+    n_rows, stride = rows.shape
+    columns = max(16, min(64, triton.next_power_of_2(stride)))  # a product needs 16 of everything
+    _launch(
+        _kernels.mix_labels, [triton.cdiv(n_rows, 64), triton.cdiv(stride, columns)], rows, matrix, wanted, out,
+        n_rows,
+        C=matrix.shape[0], STRIDE=stride, COLUMNS=columns, DEPTH=16, BLOCK=64,
+    )  # fmt: skip
+    return out
+
+
+def update_points(
+    out: Tensor,
+    width: Width,
+    n_each: int,
+    *,
+    rows: Tensor | None = None,
+    mixed: Tensor | None = None,
+    wanted: Tensor | None = None,
+    index: Tensor | None = None,
+    weight: Tensor | None = None,
+    pairs: slice = slice(0, 0),
+    first_row: int = 0,
+    scale: Tensor | None = None,
+    addend: Tensor | None = None,
+    marginals: Tensor | None = None,
+    then: str = "",
+) -> Tensor:
+    """What :func:`classicseg.torch.backends.triton._kernels.update_points` says.
+
+    `out` is (B, C, N), or (B N, stride); `scale` has a row for each of the `pairs`.
+    """
+    in_channels = out.dim() == 3
+    n_images = out.shape[0] if in_channels else out.shape[0] // n_each
+    arrays = (out if x is None else x for x in (rows, mixed, wanted, index, weight, scale, addend, marginals))
+    _launch(
+        _kernels.update_points, [triton.cdiv(n_each, width.block), n_images], *arrays, out,
+        n_each, pairs.start, first_row,
+        PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], MIXED=mixed is not None,
+        ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
+    )  # fmt: skip
+    return out
+
+
+def embed(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`classicseg.torch.backends._sorting.embed`, in one program."""
+    n_images, d, n = features.shape
+    features = features.contiguous()
+    origin = features.new_empty(d + 1, n_images * n)
+    rank = features.new_empty(d + 1, n_images * n, dtype=torch.int16)
+    weight = features.new_empty(n_images * n, d + 1)
+    factors = torch.from_numpy(scale).to(features.device)
+    lanes = triton.next_power_of_2(d + 1)
+    block = max(1, _NUMBERS // lanes)
+    _launch(
+        _kernels.embed, [triton.cdiv(n, block), n_images], features, factors, origin, rank, weight,
+        float(np.float32(1) / np.float32(d + 1)), n, D=d, LANES=lanes, BLOCK=block,
+    )  # fmt: skip
+    return origin, rank, weight
+
+
+def _width(rows: Tensor) -> Width:
+    stride = rows.shape[1]
+    return Width(stride, stride, triton.next_power_of_2(stride))
+
+
+def _shape(width: Width) -> dict[str, int]:
+    return {"STRIDE": width.stride, "LANES": width.lanes, "BLOCK": width.block}
+
+
+def _blocks(rows: Tensor, width: Width) -> int:
+    return triton.cdiv(rows.shape[0], width.block)
+
+
+def _launch(kernel: Any, grid: Sequence[int], first: Tensor, *args: Any, **constants: Any) -> None:
+    with torch.cuda.device_of(first):  # programs run on the current device, not on that of their arguments
+        kernel[tuple(grid)](first, *args, **OPTIONS, **constants)

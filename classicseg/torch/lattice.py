@@ -1,0 +1,139 @@
+"""A lattice that is built once for an image and used by many calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from classicseg.errors import InputError
+from classicseg.filters.base import NORMALIZATIONS
+from classicseg.torch import _checks, backends, ops
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """The lattices of all kernels of a CRF, for the images of one batch; made by :func:`build_lattice`.
+
+    Attributes
+    ----------
+    tensors : tuple of Tensor
+        What the backend reads; their meaning is its own.
+    backend : str
+    normalizations : tuple of str
+        Of each kernel.
+    n_images, n_points : int
+        Images of the batch, and points of each.
+    """
+
+    tensors: tuple[Tensor, ...]
+    backend: str
+    normalizations: tuple[str, ...]
+    n_images: int
+    n_points: int
+
+    def filter(self, values: Tensor, kernel: int = 0, *, adjoint: bool = False) -> Tensor:
+        """Apply the normalised filter of one kernel.
+
+        Parameters
+        ----------
+        values : Tensor, (B, C, *spatial), floating point
+            Differentiable.
+        kernel : int
+            Which one, counted from 0.
+        adjoint : bool
+            Apply the transpose.
+
+        Returns
+        -------
+        Tensor, (B, C, *spatial)
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit the lattice, or a value is not finite.
+
+        Examples
+        --------
+        >>> import torch, classicseg.torch as ct
+        >>> y, x = torch.meshgrid(torch.arange(6.0), torch.arange(5.0), indexing="ij")
+        >>> lattice = ct.build_lattice([torch.stack([x, y])[None] / 2], ["after"])
+        >>> torch.allclose(lattice.filter(torch.ones(1, 1, 6, 5)), torch.ones(1, 1, 6, 5))
+        True
+        """
+        if _checks.as_floats(values, "values").dim() < 3 or values.shape[1] == 0:
+            raise InputError(f"values must have shape (B, C, *spatial), got {tuple(values.shape)}")
+        if _checks.count(kernel, "kernel", 0) >= len(self.normalizations):
+            raise InputError(f"kernel must be less than {len(self.normalizations)}, got {kernel}")
+        flat = values.flatten(2)
+        self.check(flat)
+        dtype = computing_dtype(flat, self.backend)
+        norms = " ".join(self.normalizations)
+        out = ops.filter_values(flat.to(dtype), [], list(self.tensors), norms, kernel, adjoint, self.backend)
+        return out.to(values.dtype).reshape(values.shape)
+
+    def check(self, values: Tensor) -> None:
+        """Raise if (B, C, N) values do not fit."""
+        if values.dim() != 3 or (values.shape[0], values.shape[2]) != (self.n_images, self.n_points):
+            raise InputError(
+                f"the lattice is for {self.n_images} images of {self.n_points} points, "
+                f"got values of shape {tuple(values.shape)}"
+            )
+        _checks.on_device(self.tensors[0], values, "the lattice")
+
+
+def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, backend: str = "auto") -> Lattice:
+    """Build the lattices of kernels with given features.
+
+    Parameters
+    ----------
+    features : sequence of Tensor, (B, d, *spatial)
+        Position of each point in the feature space of each kernel, in standard deviations.
+    normalizations : sequence of {"symmetric", "none", "before", "after"}
+        Of each kernel, see :meth:`classicseg.PermutohedralLattice.filter`.
+    backend : {"auto", "numba", "torch", "triton"}
+
+    Returns
+    -------
+    Lattice
+        For one device; gradients do not flow into it, pass the features to :func:`dense_crf` as well.
+
+    Raises
+    ------
+    ValueError
+        If a feature is not finite or an argument is unknown.
+
+    Examples
+    --------
+    >>> import torch, classicseg.torch as ct
+    >>> ct.build_lattice([torch.rand(2, 5, 8, 9)], ["symmetric"]).n_points
+    72
+    """
+    _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
+    for normalization in normalizations:
+        _checks.choice(normalization, "normalization", NORMALIZATIONS)
+    flat = [_points(f) for f in features]
+    if not flat or len(flat) != len(normalizations):
+        raise InputError(f"there must be one normalization for each of the features, got {len(flat)} features")
+    for f in flat:
+        if f.dim() != 3 or f.shape[0] != flat[0].shape[0] or f.shape[2] != flat[0].shape[2] or f.numel() == 0:
+            raise InputError(
+                "features must have shape (B, d, *spatial), with the same batch and points for all kernels, "
+                f"got {tuple(f.shape)} and {tuple(flat[0].shape)} with the points flattened"
+            )
+    name = backends.choose(backend, flat[0].device)
+    norms = tuple(normalizations)
+    tensors = ops.build_lattice(flat, " ".join(norms), name)
+    return Lattice(tuple(tensors), name, norms, flat[0].shape[0], flat[0].shape[2])
+
+
+def _points(features: Tensor) -> Tensor:
+    tensor = _checks.as_floats(features, "features").detach()
+    return tensor.flatten(2).to(torch.float32) if tensor.dim() > 2 else tensor
+
+
+def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:
+    """Half precision is computed in float32; float64 in itself, but by numba and triton in float32, too."""
+    return torch.float64 if tensor.dtype == torch.float64 and backend in ("torch", "exact") else torch.float32

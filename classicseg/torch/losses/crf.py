@@ -1,0 +1,220 @@
+"""Losses that ask of a network what a CRF would ask: like pixels get like labels. For training with few annotations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.torch import _checks, backends
+from classicseg.torch.functional import bilateral_features
+from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
+
+_EMPTY = 1e-12
+
+
+class DenseCRFLoss(nn.Module):
+    r"""Energy of soft labels in a fully connected CRF, per pixel: the relaxed regularisation loss of Tang et al. [1]_.
+
+    .. math:: \frac{w}{B N} \sum_l s_l^\top K (1 - s_l)
+
+    with the row-normalised bilateral kernel K and probabilities s: the mean weight of differing labels around a pixel.
+
+    Parameters
+    ----------
+    sigma, color_sigma : float
+        Standard deviations of position, in pixels, and colour, in the units of the image.
+    weight : float
+        Factor of the loss.
+    backend : {"auto", "numba", "torch", "triton"}
+
+    Raises
+    ------
+    ValueError
+        If a sigma is not positive.
+
+    Notes
+    -----
+    One application of the filter forward, and its transpose backward: the gradient is exact for the lattice.
+
+    References
+    ----------
+    .. [1] M. Tang, F. Perazzi, A. Djelouah, I. Ben Ayed, C. Schroers, Y. Boykov, "On regularized losses for
+       weakly-supervised CNN segmentation", ECCV 2018. :arxiv:`1803.09569`
+
+    Examples
+    --------
+    >>> import torch, classicseg.torch as ct
+    >>> loss = ct.DenseCRFLoss(sigma=20, color_sigma=13)
+    >>> logits, image = torch.zeros(1, 2, 8, 9, requires_grad=True), torch.zeros(1, 3, 8, 9)
+    >>> round(loss(logits.softmax(1), image).item(), 3)  # undecided everywhere: half of the labels differ
+    0.5
+    """
+
+    def __init__(
+        self, sigma: float = 100.0, color_sigma: float = 15.0, weight: float = 1.0, *, backend: str = "auto"
+    ) -> None:
+        super().__init__()
+        self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
+        self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
+        self.weight = _checks.as_weights(weight, "weight").item()
+        self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
+
+    def lattice(self, image: Tensor) -> Lattice:
+        """The lattice of a batch of images, to be used in many calls."""
+        checked = _checks.as_image(image, image)
+        features = bilateral_features(checked, self.sigma, self.color_sigma)
+        return build_lattice([features], ["after"], backend=self.backend)
+
+    def forward(
+        self,
+        probabilities: Tensor,
+        image: Tensor | None = None,
+        *,
+        lattice: Lattice | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """The loss, a number.
+
+        Parameters
+        ----------
+        probabilities : Tensor, (B, L, *spatial)
+            After the softmax.
+        image : Tensor, (B, C, *spatial), optional
+            Not needed with a lattice.
+        lattice : Lattice, optional
+            From :meth:`lattice`.
+        mask : Tensor, (B, *spatial), optional
+            Weight in [0, 1] of each pixel; 0 takes it out, as the border of a crop or what is annotated.
+
+        Returns
+        -------
+        Tensor, ()
+
+        Raises
+        ------
+        ValueError
+            If shapes or devices do not fit or a value is not finite.
+        """
+        _checks.as_logits(probabilities, name="probabilities")
+        if lattice is None:
+            if image is None:
+                raise InputError("image or lattice must be given")
+            _checks.as_image(image, probabilities)
+            lattice = self.lattice(image)
+        s = probabilities.to(computing_dtype(probabilities, lattice.backend))
+        if mask is not None:
+            s = s * _masked(mask, probabilities).to(s.dtype)
+        _checks.check_finite(s.detach(), "probabilities")
+        total = s.sum(1, keepdim=True)
+        filtered = lattice.filter(torch.cat([s, total], 1))
+        around, alike = filtered[:, -1:], filtered[:, :-1]
+        energy = (total * around).sum() - (s * alike).sum()
+        return self.weight * energy / total.detach().sum().clamp_min(_EMPTY)
+
+
+class GatedCRFLoss(nn.Module):
+    r"""Mean weight of differing labels among the pixels of a window, the gated CRF loss of Obukhov et al. [1]_.
+
+    .. math:: \frac{w}{\sum_i m_i} \sum_i \sum_{j \ne i, |p_i - p_j|_\infty \le r} m_i m_j\, k(f_i, f_j)
+              (1 - \langle s_i, s_j \rangle)
+
+    Parameters
+    ----------
+    sigma, color_sigma : float
+        Standard deviations of position and colour of the Gaussian kernel.
+    radius : int
+        Half the side of the window.
+    weight : float
+        Factor of the loss.
+
+    Raises
+    ------
+    ValueError
+        If a sigma is not positive or the radius is less than 1.
+
+    Notes
+    -----
+    No lattice: all pairs within the window, one displacement at a time, so that memory does not grow with the window.
+
+    References
+    ----------
+    .. [1] A. Obukhov, S. Georgoulis, D. Dai, L. Van Gool, "Gated CRF loss for weakly supervised semantic image
+       segmentation", 2019. :arxiv:`1906.04651`
+
+    Examples
+    --------
+    >>> import torch, classicseg.torch as ct
+    >>> same = torch.zeros(1, 2, 8, 9)
+    >>> same[:, 0] = 1
+    >>> float(ct.GatedCRFLoss()(same, torch.rand(1, 3, 8, 9)))
+    0.0
+    """
+
+    def __init__(self, sigma: float = 6.0, color_sigma: float = 25.0, radius: int = 5, weight: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
+        self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
+        self.radius = _checks.count(radius, "radius", 1)
+        self.weight = _checks.as_weights(weight, "weight").item()
+
+    def forward(self, probabilities: Tensor, image: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """The loss, a number.
+
+        Parameters
+        ----------
+        probabilities : Tensor, (B, L, *spatial)
+            After the softmax.
+        image : Tensor, (B, C, *spatial)
+        mask : Tensor, (B, *spatial), optional
+            The gates: weight in [0, 1] of each pixel.
+
+        Returns
+        -------
+        Tensor, ()
+
+        Raises
+        ------
+        ValueError
+            If shapes or devices do not fit or a value is not finite.
+        """
+        _checks.as_logits(probabilities, name="probabilities")
+        s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
+        _checks.check_finite(s.detach(), "probabilities")
+        seen = _checks.as_image(image, probabilities)
+        _checks.check_finite(seen.detach(), "image")
+        features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
+        spatial = s.shape[2:]
+        gate = s.new_ones(s.shape[0], 1, *spatial) if mask is None else _masked(mask, probabilities).to(s.dtype)
+        energy = s.new_zeros(())
+        steps = itertools.product(range(-self.radius, self.radius + 1), repeat=len(spatial))
+        for step in steps:
+            if step <= (0,) * len(spatial) or any(abs(d) >= n for d, n in zip(step, spatial, strict=True)):
+                continue  # each pair once
+            here, there = _shifted(step, spatial)
+            squared = (features[here] - features[there]).square().sum(1, keepdim=True)
+            kernel = torch.exp(-0.5 * squared) * gate[here] * gate[there]
+            energy = energy + 2 * (kernel * (1 - (s[here] * s[there]).sum(1, keepdim=True))).sum()
+        return self.weight * energy / gate.sum().clamp_min(_EMPTY)
+
+
+def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:
+    if not isinstance(mask, Tensor):
+        raise InputTypeError(f"mask must be a torch.Tensor, got {type(mask).__name__}")
+    wanted = (probabilities.shape[0], *probabilities.shape[2:])
+    if tuple(mask.shape) != wanted:
+        raise InputError(f"mask must have shape {wanted}, got {tuple(mask.shape)}")
+    _checks.on_device(mask, probabilities, "mask")
+    return mask[:, None]
+
+
+def _shifted(step: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of all pixels whose partner at `step` lies in the image, and of the partners."""
+    everything = (slice(None), slice(None))
+    pairs = list(zip(step, shape, strict=True))
+    here = tuple(slice(max(0, -d), n - max(0, d)) for d, n in pairs)
+    there = tuple(slice(max(0, d), n - max(0, -d)) for d, n in pairs)
+    return everything + here, everything + there

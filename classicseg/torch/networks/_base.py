@@ -1,0 +1,119 @@
+"""What all networks share: the gate of images, channels by width, enlarging, a convolution with its normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.torch import _checks
+
+
+class SegmentationNetwork(nn.Module):
+    """A network from images (B, C, H, W) to logits (B, L, H, W).
+
+    Parameters
+    ----------
+    n_labels, in_channels : int
+    width : float
+        Factor of the published numbers of channels.
+    """
+
+    minimum_size: int = 1
+    """Smallest height and width of an image."""
+    coarsest: int | None = None
+    """Pixels of the image per pixel of the smallest batch-normalised map, 0 if that is one for each image."""
+
+    def __init__(self, n_labels: int, in_channels: int, width: float) -> None:
+        super().__init__()
+        self.n_labels = _checks.count(n_labels, "n_labels", 1)
+        self.in_channels = _checks.count(in_channels, "in_channels", 1)
+        self.width = positive(width, "width")
+
+    def channels(self, published: int) -> int:
+        """A published number of channels times the width."""
+        return max(1, round(published * self.width))
+
+    def check(self, image: Any) -> tuple[int, int]:
+        """Height and width of a batch of images that suits this network.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If shape or dtype do not fit, or batch normalisation would see one value only.
+        """
+        tensor = _checks.as_floats(image, "image")
+        if tensor.dim() != 4 or tensor.shape[1] != self.in_channels or tensor.shape[0] == 0:
+            hint = "; it has no batch axis: image[None] adds one" if tensor.dim() == 3 else ""
+            raise InputError(f"image must have shape (B, {self.in_channels}, H, W), got {tuple(tensor.shape)}{hint}")
+        height, width = tensor.shape[2:]
+        if min(height, width) < self.minimum_size:
+            raise InputError(
+                f"image must be at least {self.minimum_size}x{self.minimum_size} pixels for {type(self).__name__}, "
+                f"got {height}x{width}"
+            )
+        if self.training and self.coarsest is not None and self._values(tensor) < 2:
+            raise InputError(
+                f"image must come in batches of at least 2 to train {type(self).__name__} at {height}x{width}: "
+                "its batch normalisation would see a single value; use larger images, more of them, or .eval()"
+            )
+        return height, width
+
+    def _values(self, image: Tensor) -> int:
+        """How many values of a channel the smallest map has."""
+        n_images, _, height, width = image.shape
+        step = self.coarsest
+        return n_images * (math.ceil(height / step) * math.ceil(width / step) if step else 1)
+
+
+def positive(value: Any, name: str) -> float:
+    """A positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputTypeError(f"{name} must be a number, got {value!r}")
+    if not (0 < value < math.inf):
+        raise InputError(f"{name} must be positive and finite, got {value!r}")
+    return float(value)
+
+
+def probability(value: Any, name: str) -> float:
+    """A number between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputTypeError(f"{name} must be a number, got {value!r}")
+    if not (0 <= value <= 1):
+        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
+    return float(value)
+
+
+def conv_norm_relu(n_in: int, n_out: int, size: int = 3, dilation: int = 1) -> nn.Sequential:
+    """A convolution that keeps the size, batch normalisation and ReLU."""
+    conv = nn.Conv2d(n_in, n_out, size, padding=dilation * (size // 2), dilation=dilation, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
+
+
+def auxiliary_head(n_in: int, n_hidden: int, n_labels: int) -> nn.Sequential:
+    """Logits from the middle of a trunk: a second loss there helps a deep network to start."""
+    return nn.Sequential(conv_norm_relu(n_in, n_hidden), nn.Dropout(0.1), nn.Conv2d(n_hidden, n_labels, 1))
+
+
+def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear interpolation to `size`."""
+    large: Tensor = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return large
+
+
+def crop(x: Tensor, size: tuple[int, int], top: int | None = None) -> Tensor:
+    """A window of `size` that starts at `top` in both axes, the centre if None."""
+    rows, columns = ((n - m) // 2 if top is None else top for n, m in zip(x.shape[2:], size, strict=True))
+    return x[:, :, rows : rows + size[0], columns : columns + size[1]]
+
+
+def initialize(network: nn.Module) -> None:
+    """Weights by He et al. 2015, for ReLU; no bias."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

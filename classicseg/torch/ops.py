@@ -1,0 +1,222 @@
+"""The operators of the lattice backends, registered with PyTorch.
+
+An operator is opaque to ``torch.compile``: what it needs to know before running, the shapes of its results, is in the
+shapes of its arguments. A lattice is a list of tensors for that reason; those of a new image have new sizes, which the
+compiler treats as unknown numbers, so that one compiled graph serves all images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classicseg.torch import backends
+from classicseg.torch._checks import check_finite
+
+REWARDS = "the product of weight and compatibility"
+
+
+@torch.library.custom_op("classicseg::build_lattice", mutates_args=())
+def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
+    """Lattices of the (B, d, N) features of each kernel; `normalizations` are words parted by blanks."""
+    for f in features:
+        check_finite(f, "image")
+    return backends.get(backend).build([f.detach() for f in features], normalizations.split())
+
+
+@build_lattice.register_fake
+def _(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
+    new_size = torch.library.get_ctx().new_dynamic_size
+    return backends.get(backend).empty_lattice(features, normalizations.split(), new_size)
+
+
+@torch.library.custom_op("classicseg::mean_field", mutates_args=())
+def mean_field(
+    logits: Tensor,
+    rewards: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    n_iter: int,
+    marginals: bool,
+    record: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    """Marginals or their logarithms, and what the backward pass needs.
+
+    `features` carry the gradient to sigmas and images; where none is wanted they may be left out.
+    """
+    check_finite(logits, "logits")
+    check_finite(rewards, REWARDS)
+    with torch.autocast(logits.device.type, enabled=False):  # matrix products would lose their precision
+        return backends.get(backend).mean_field(
+            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
+        )
+
+
+@mean_field.register_fake
+def _(
+    logits: Tensor,
+    rewards: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    n_iter: int,
+    marginals: bool,
+    record: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor]:
+    size = backends.get(backend).tape_size(lattice, logits.shape[1], n_iter) if record else (0,)
+    return logits.new_empty(logits.shape), logits.new_empty(size)
+
+
+@torch.library.custom_op("classicseg::mean_field_backward", mutates_args=())
+def mean_field_backward(
+    grad: Tensor,
+    out: Tensor,
+    logits: Tensor,
+    rewards: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    tape: Tensor,
+    n_iter: int,
+    marginals: bool,
+    backend: str,
+) -> list[Tensor]:
+    """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
+    with torch.autocast(logits.device.type, enabled=False):
+        return backends.get(backend).mean_field_backward(
+            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape,
+            n_iter, marginals,
+        )  # fmt: skip
+
+
+@mean_field_backward.register_fake
+def _(
+    grad: Tensor,
+    out: Tensor,
+    logits: Tensor,
+    rewards: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    tape: Tensor,
+    n_iter: int,
+    marginals: bool,
+    backend: str,
+) -> list[Tensor]:
+    return [x.new_empty(x.shape) for x in (logits, rewards, *features)]
+
+
+def _keep_for_mean_field(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    logits, rewards, features, lattice, normalizations, n_iter, marginals, record, backend = inputs
+    out, tape = output
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(tape)
+    wants_features = any(f.requires_grad for f in features)
+    ctx.n_features, ctx.sent = len(features), len(features) if wants_features else 0
+    ctx.save_for_backward(out, tape, logits, rewards, *features[: ctx.sent], *lattice)
+    ctx.settings = normalizations, n_iter, marginals, record, backend
+    ctx.n_lattice = len(lattice)
+
+
+def _mean_field_adjoint(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Any, ...]:
+    normalizations, n_iter, marginals, record, backend = ctx.settings
+    no_lattice = [None] * ctx.n_lattice
+    if grad is None or not record:
+        return None, None, [None] * ctx.n_features, no_lattice, *(None,) * 5
+    out, tape, logits, rewards, *rest = ctx.saved_tensors
+    features, lattice = list(rest[: ctx.sent]), list(rest[ctx.sent :])
+    grad_logits, grad_rewards, *grad_features = mean_field_backward(
+        grad, out, logits, rewards, features, lattice, normalizations, tape, n_iter, marginals, backend
+    )
+    grad_features += [None] * (ctx.n_features - ctx.sent)
+    return grad_logits, grad_rewards, grad_features, no_lattice, *(None,) * 5
+
+
+mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_field)
+
+
+@torch.library.custom_op("classicseg::filter", mutates_args=())
+def filter_values(
+    values: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
+) -> Tensor:
+    """The normalised filter of kernel `k`, or its transpose, of (B, C, N) values."""
+    check_finite(values, "values")
+    return backends.get(backend).filter(values.detach().contiguous(), lattice, k, adjoint)
+
+
+@filter_values.register_fake
+def _(
+    values: Tensor,
+    features: list[Tensor],
+    lattice: list[Tensor],
+    normalizations: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
+) -> Tensor:
+    return values.new_empty(values.shape)
+
+
+@torch.library.custom_op("classicseg::filter_features_backward", mutates_args=())
+def filter_features_backward(
+    grad: Tensor,
+    values: Tensor,
+    features: Tensor,
+    lattice: list[Tensor],
+    normalization: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
+) -> Tensor:
+    """Gradient of :func:`filter_values` with respect to the features of kernel `k`."""
+    return backends.get(backend).filter_backward(
+        grad.contiguous(), values.contiguous(), features, lattice, k, adjoint, normalization
+    )
+
+
+@filter_features_backward.register_fake
+def _(
+    grad: Tensor,
+    values: Tensor,
+    features: Tensor,
+    lattice: list[Tensor],
+    normalization: str,
+    k: int,
+    adjoint: bool,
+    backend: str,
+) -> Tensor:
+    return features.new_empty(features.shape)
+
+
+def _keep_for_filter(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    values, features, lattice, *ctx.settings = inputs
+    ctx.n_features, ctx.n_lattice, k = len(features), len(lattice), ctx.settings[1]
+    ctx.sent = int(bool(features) and features[k].requires_grad)
+    ctx.save_for_backward(values, *features[k : k + ctx.sent], *lattice)
+
+
+def _filter_adjoint(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    normalizations, k, adjoint, backend = ctx.settings
+    values, *rest = ctx.saved_tensors
+    lattice = list(rest[ctx.sent :])
+    grad_values = filter_values(grad, [], lattice, normalizations, k, not adjoint, backend)
+    grad_features: list[Tensor | None] = [None] * ctx.n_features
+    if ctx.sent:
+        grad_features[k] = filter_features_backward(
+            grad, values, rest[0], lattice, normalizations.split()[k], k, adjoint, backend
+        )
+    return grad_values, grad_features, [None] * ctx.n_lattice, *(None,) * 4
+
+
+filter_values.register_autograd(_filter_adjoint, setup_context=_keep_for_filter)

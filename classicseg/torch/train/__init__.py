@@ -1,0 +1,36 @@
+"""Training of networks, with or without a CRF behind them, on plain folders of images.
+
+::
+
+    from classicseg.torch import train
+
+    data = train.FolderData("streets", "train")
+    model = train.Model("unet", data.classes, width=0.25)
+    train.fit(model, data, train.FolderData("streets", "val"), checkpoint="unet.ckpt", progress=True)
+    model.save("unet.pt")
+"""
+
+from __future__ import annotations
+
+from classicseg.torch.train.augment import Augmentation, resize_image, resize_labels
+from classicseg.torch.train.data import VOID, ArrayData, Data, FolderData
+from classicseg.torch.train.loop import evaluate, fit
+from classicseg.torch.train.model import Model, predict
+from classicseg.torch.train.settings import Epoch, Report, Settings
+
+__all__ = [
+    "VOID",
+    "ArrayData",
+    "Augmentation",
+    "Data",
+    "Epoch",
+    "FolderData",
+    "Model",
+    "Report",
+    "Settings",
+    "evaluate",
+    "fit",
+    "predict",
+    "resize_image",
+    "resize_labels",
+]

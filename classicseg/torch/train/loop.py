@@ -1,0 +1,407 @@
+"""The training loop.
+
+Everything random at a step is drawn from the seed and the number of that step, so a run that was killed and goes on
+from its checkpoint ends with the same weights, bit for bit on a CPU, as one that was not.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.metrics import Scores, confusion_matrix, scores_of
+from classicseg.solvers.run import progress_bar
+from classicseg.torch import _checks, losses
+from classicseg.torch.dense_crf import DenseCRF
+from classicseg.torch.networks import SegmentationNetwork
+from classicseg.torch.train import schedule as schedules
+from classicseg.torch.train.augment import Augmentation, with_crop
+from classicseg.torch.train.data import VOID, Data
+from classicseg.torch.train.model import Model, load, n_channels, predict, save, with_channels
+from classicseg.torch.train.settings import Epoch, Report, Settings, plain
+from classicseg.torch.wrappers import enlarge, find_logits
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    validation: Data | None = None,
+    *,
+    loss: str | Loss = "ce",
+    settings: Settings | None = None,
+    device: str | torch.device | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    save_every: int | None = None,
+    log_dir: str | os.PathLike[str] | None = None,
+    callback: Callable[[Epoch], bool | None] | None = None,
+    progress: bool = False,
+) -> Report:
+    """Train a model, which is changed in place.
+
+    Parameters
+    ----------
+    model : nn.Module
+        From (B, C, H, W) images of values 0 to 255 to logits: a :class:`Model`, a :class:`CRFasRNN` around one, or any
+        other.
+    data, validation : FolderData, ArrayData or the like
+        What is learned, and what is held out to choose the best epoch. Gray images become equal channels for a
+        network of colours.
+    loss : str or callable
+        A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels
+        (B, H, W) with 255 for void.
+    settings : Settings, optional
+    device : str or torch.device, optional
+        By default a GPU if there is one.
+    checkpoint : path, optional
+        Written after each epoch; if the file exists, the training goes on from there.
+    save_every : int, optional
+        Write the checkpoint after so many steps too.
+    log_dir : path, optional
+        Folder for TensorBoard, which must be installed.
+    callback : callable, optional
+        Gets each :class:`Epoch`; True ends the training.
+    progress : bool
+        Show a progress bar, if standard error is a terminal and tqdm is installed.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        Before the first step, if a file of the data is wrong, an image is too small for the network, or the
+        checkpoint is of another training. Later, if the loss is not finite.
+    TypeError
+        If an argument is of a wrong kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg.torch import train
+    >>> images = [np.full((16, 16, 3), value, np.uint8) for value in (0, 255)]
+    >>> data = train.ArrayData(images, [image[:, :, 0] // 255 for image in images], ["dark", "bright"])
+    >>> model = train.Model("unet", data.classes, width=0.03)
+    >>> report = train.fit(model, data, settings=train.Settings(n_epochs=2, batch_size=2))
+    >>> len(report.history)
+    2
+    """
+    if not isinstance(model, nn.Module):
+        raise InputTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    chosen = Settings() if settings is None else settings
+    run = _Run(model, data, validation, loss_of(loss), chosen, _device(device), checkpoint, save_every)
+    writer = None if log_dir is None else _writer(log_dir)
+    bar = _bar(run) if progress else None
+    try:
+        with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+            while not run.ended:
+                epoch = run.epoch(bar)
+                if writer is not None:
+                    for name, value in asdict(epoch).items():
+                        if value is not None:
+                            writer.add_scalar(name, value, epoch.number)
+                if callback is not None and callback(epoch):
+                    run.ended = True
+                run.save()
+    finally:
+        for shown in (bar, writer):
+            if shown is not None:
+                shown.close()
+    return run.report()
+
+
+def evaluate(model: nn.Module, data: Data) -> Scores:
+    """Scores of a model over all pixels of a data set.
+
+    Parameters
+    ----------
+    model : nn.Module
+        As for :func:`fit`.
+    data : FolderData, ArrayData or the like
+
+    Returns
+    -------
+    Scores
+    """
+    n_labels = len(data.classes)
+    total = np.zeros((n_labels, n_labels), np.int64)
+    for i in range(len(data)):
+        image, truth = data[i]
+        total += confusion_matrix(predict(model, image).argmax(0), truth, n_labels, ignore_label=VOID)
+    return scores_of(total)
+
+
+def loss_of(loss: str | Loss) -> Loss:
+    """A loss by its name, which leaves out void, or the loss itself."""
+    if callable(loss):
+        return loss
+    built: Loss = losses.build(loss, ignore_index=VOID)
+    return built
+
+
+class _Run:
+    """State of a training between two steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Data,
+        validation: Data | None,
+        loss: Loss,
+        settings: Settings,
+        device: torch.device,
+        checkpoint: str | os.PathLike[str] | None,
+        save_every: int | None,
+    ) -> None:
+        self.model, self.data, self.validation, self.loss, self.settings = model, data, validation, loss, settings
+        self.device = device
+        self.path = None if checkpoint is None else Path(checkpoint)
+        self.save_every = None if save_every is None else _checks.count(save_every, "save_every", 1)
+        self.augmentation = _batchable(data, settings)
+        check(model, data, self.augmentation.crop)
+        if validation is not None:
+            check(model, validation, None)
+        model.to(device)
+        self.optimizer = _optimizer(model, settings)
+        on_gpu = device.type == "cuda"
+        self.half = on_gpu if settings.amp is None else settings.amp
+        coarse = self.half and on_gpu and not torch.cuda.is_bf16_supported()
+        self.scaler = torch.amp.GradScaler(device.type, enabled=coarse)
+        self.n_batches = len(data) // settings.batch_size or 1
+        self.history: list[Epoch] = []
+        self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] | None = None
+        self.best_score: float | None = None
+        self.ended = self.stopped_early = False
+        if self.path is not None and self.path.exists():
+            self.restore()
+
+    def epoch(self, bar: Any) -> Epoch:
+        """Train to the end of an epoch, and score it."""
+        start = time.perf_counter() - self.seconds
+        number = len(self.history)
+        rate = 0.0
+        for images, labels in self.batches(number, self.step - number * self.n_batches):
+            rate = self.update(images, labels)
+            if bar is not None:
+                bar.update()
+            if self.save_every and self.step % self.save_every == 0 and self.step % self.n_batches:
+                self.seconds = time.perf_counter() - start
+                self.save()
+        score = None if self.validation is None else evaluate(self.model, self.validation).mean_iou
+        done = Epoch(number + 1, self.loss_sum / self.n_batches, rate, score, time.perf_counter() - start)
+        self.history.append(done)
+        self.loss_sum, self.seconds = 0.0, 0.0
+        self._judge(done)
+        if bar is not None:
+            bar.set_postfix(loss=f"{done.loss:.3f}", **({} if score is None else {"miou": f"{score:.3f}"}))
+        return done
+
+    def _judge(self, done: Epoch) -> None:
+        if done.mean_iou is None:
+            self.best_epoch = done.number
+        elif self.best_score is None or done.mean_iou > self.best_score:
+            self.best_epoch, self.best_score = done.number, done.mean_iou
+            self.best_state = {name: x.detach().cpu().clone() for name, x in self.model.state_dict().items()}
+        patience = self.settings.patience
+        self.stopped_early = patience is not None and done.number - self.best_epoch >= patience
+        self.ended = self.stopped_early or done.number >= self.settings.n_epochs
+
+    def update(self, images: Tensor, labels: Tensor) -> float:
+        """One step; returns its learning rate."""
+        settings = self.settings
+        torch.manual_seed(int(np.random.SeedSequence([settings.seed, self.step]).generate_state(1)[0]))  # dropout
+        n_steps = settings.n_epochs * self.n_batches
+        rate = settings.lr * schedules.factor(settings.schedule, self.step, n_steps, settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
+        with torch.autocast(self.device.type, dtype=kind, enabled=self.half):
+            value = self._loss(images.to(self.device), labels.to(self.device))
+        number = float(value.detach())
+        if not np.isfinite(number):
+            raise InputError(f"the loss became {number} at step {self.step}; a smaller lr or max_norm=1 may help")
+        self.scaler.scale(value).backward()
+        if settings.max_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.step += 1
+        self.loss_sum += number
+        return rate
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        output = self.model(images)
+        value = self.loss(enlarge(find_logits(output, None), images).float(), labels)
+        if isinstance(output, dict) and "aux" in output:
+            value = value + self.settings.aux_weight * self.loss(enlarge(output["aux"], images).float(), labels)
+        return value
+
+    def batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch from the `first` on; each is made while the one before is learned."""
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.data))
+        size = min(self.settings.batch_size, len(self.data))
+        chunks = [order[i * size : (i + 1) * size] for i in range(first, self.n_batches)]
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self._batch, epoch, chunks[0])
+            for chunk in chunks[1:]:
+                ready, following = following, pool.submit(self._batch, epoch, chunk)
+                yield ready.result()
+            yield following.result()
+
+    def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
+        pairs = [
+            self.augmentation(*self._pair(int(i)), np.random.default_rng([self.settings.seed, epoch, int(i)]))
+            for i in chunk
+        ]
+        images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
+        return images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
+
+    def _pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        image, labels = self.data[i]
+        return with_channels(image, self.model), labels
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self.path is None:
+            return
+        content = {
+            "settings": self._identity(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+            "progress": [self.step, self.loss_sum, self.seconds],
+            "best": [self.best_epoch, self.best_score],
+            "best_state": self.best_state,
+            "ended": [self.ended, self.stopped_early],
+        }
+        save(content, self.path)
+
+    def restore(self) -> None:
+        """Go on from the checkpoint."""
+        assert self.path is not None
+        content = load(self.path)
+        here, there = self._identity(), content.get("settings", {})
+        different = [name for name in here if here[name] != there.get(name)]
+        if different:
+            name = different[0]
+            raise InputError(
+                f"{self.path} is the checkpoint of another training: {name} is {there.get(name)!r} there and "
+                f"{here[name]!r} here; delete it or name another file"
+            )
+        try:
+            self.model.load_state_dict(content["model"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except (RuntimeError, ValueError) as failure:
+            raise InputError(f"{self.path} is the checkpoint of another model: {failure}") from failure
+        self.scaler.load_state_dict(content["scaler"])
+        self.history = [Epoch(**epoch) for epoch in content["history"]]
+        self.step, self.loss_sum, self.seconds = content["progress"]
+        self.best_epoch, self.best_score = content["best"]
+        self.best_state = content["best_state"]
+        self.ended, self.stopped_early = content["ended"]
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be of this training; precision may change, as the device may."""
+        settings = plain(self.settings)
+        del settings["amp"]
+        size = self.model.size if isinstance(self.model, Model) else None
+        return {
+            **settings,
+            "n_images": len(self.data),
+            "classes": list(self.data.classes),
+            "size": None if size is None else list(size),
+        }
+
+    def report(self) -> Report:
+        """Give the model its best weights, and tell."""
+        if self.best_state is not None:
+            self.model.load_state_dict(self.best_state)
+        self.model.eval()
+        return Report(tuple(self.history), self.best_epoch, self.best_score, self.stopped_early)
+
+
+def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
+    """Read all files of a data set once, and compare them with the needs of the model."""
+    if len(data) == 0:
+        raise InputError("the data set has no image")
+    networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
+    if networks and networks[0].n_labels != len(data.classes):
+        raise InputError(
+            f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
+        )
+    channels = n_channels(model)
+    least = max((network.minimum_size for network in networks), default=1)
+    for i in range(len(data)):
+        image, _ = data[i]
+        height, width = image.shape[:2] if crop is None else crop
+        if min(height, width) < least:
+            raise InputError(
+                f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
+            )
+        if channels is not None and image.shape[2] not in (1, channels):
+            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {image.shape[2]}")
+
+
+def _batchable(data: Data, settings: Settings) -> Augmentation:
+    """Pictures of several sizes are cut to the smallest of them."""
+    sizes = np.array([data[i][1].shape for i in range(len(data))])
+    smallest = sizes.min(0)
+    if (sizes == smallest).all():
+        return settings.augmentation
+    return with_crop(settings.augmentation, (int(smallest[0]), int(smallest[1])))
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Weights of convolutions decay; biases, norms and the parameters of a CRF do not."""
+    of_crf = {id(p) for m in model.modules() if isinstance(m, DenseCRF) for p in m.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise InputError("model has no parameter to train")
+    groups = [
+        {"params": [p for p in trained if p.dim() > 2], "weight_decay": settings.weight_decay, "factor": 1.0},
+        {"params": [p for p in trained if p.dim() <= 2 and id(p) not in of_crf], "weight_decay": 0.0, "factor": 1.0},
+        {"params": [p for p in trained if id(p) in of_crf], "weight_decay": 0.0, "factor": settings.crf_factor},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=settings.lr)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is not None:
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _bar(run: _Run) -> Any:
+    bar = progress_bar("train", run.settings.n_epochs * run.n_batches)
+    if bar is not None:
+        bar.update(run.step)
+    return bar
+
+
+def _writer(log_dir: str | os.PathLike[str]) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as failure:
+        raise InputError("log_dir needs TensorBoard: pip install tensorboard") from failure
+    return SummaryWriter(os.fspath(log_dir))

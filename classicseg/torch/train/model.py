@@ -1,0 +1,224 @@
+"""A network with what belongs to it: the names of its classes and the normalisation of its images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from classicseg import io
+from classicseg.errors import InputError, InputTypeError
+from classicseg.torch import _checks, networks
+from classicseg.torch.train.augment import resize_image
+from classicseg.torch.wrappers import enlarge, find_logits
+
+_MEAN, _STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # of ImageNet, in 8-bit units
+_FORMAT = 1
+
+
+class Model(nn.Module):
+    """A network by name that sees images as they are, 0 to 255, and can be written to a file.
+
+    Parameters
+    ----------
+    name : str
+        As for :func:`networks.build`.
+    classes : sequence of str
+    width : float
+    in_channels : int
+    mean, std : sequence of float, optional
+        What is subtracted from the image, then what it is divided by, for each channel; by default those of
+        photographs.
+    size : (int, int), optional
+        Height and width to which :meth:`predict` resizes an image before the network sees it, if the model is trained
+        on images of that size. Logits come back in the size of the image.
+    seed : int
+        Of the initial weights. The global random state is left alone.
+    **options
+        Of the network.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`networks.build`.
+
+    Notes
+    -----
+    A gray image is taken for equal channels by a network of more than one, in training as in prediction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg.torch import train
+    >>> model = train.Model("unet", ["floor", "wall"], width=0.05)
+    >>> model.predict(np.zeros((32, 48, 3), np.uint8)).shape
+    (2, 32, 48)
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        classes: Sequence[str],
+        *,
+        width: float = 1.0,
+        in_channels: int = 3,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.classes = tuple(map(str, classes))
+        self.size = None if size is None else tuple(_checks.count(n, "size", 1) for n in size)
+        if self.size is not None and len(self.size) != 2:
+            raise InputError(f"size must be a height and a width, got {size!r}")
+        self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_checks.count(seed, "seed", 0))
+            self.network = networks.build(name, len(self.classes), in_channels, width, **options)
+        self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
+        self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))
+        if not bool((self.std > 0).all()):
+            raise InputError(f"std must be positive, got {std!r}")
+
+    @property
+    def minimum_size(self) -> int:
+        """Smallest height and width of an image."""
+        return self.network.minimum_size
+
+    def forward(self, image: Tensor) -> Any:
+        """What the network makes of (B, C, H, W) images of values 0 to 255."""
+        return self.network((image - self.mean) / self.std)
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """Logits (L, H, W) of one image, see :func:`predict`."""
+        return predict(self, image)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, which is whole or not touched.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder.
+        """
+        content = {
+            "format": _FORMAT,
+            "recipe": self.recipe,
+            "classes": list(self.classes),
+            "size": None if self.size is None else list(self.size),
+            "state": {name: tensor.detach().cpu() for name, tensor in self.state_dict().items()},
+        }
+        save(content, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read a model.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it holds no model.
+        """
+        content = load(path)
+        if content.get("format") != _FORMAT or "recipe" not in content:
+            raise InputError(f"{path} holds no model of this format")
+        model = cls(classes=content["classes"], size=content.get("size"), **content["recipe"])
+        model.load_state_dict(content["state"])
+        return model.eval()
+
+
+def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
+    """Logits of one image.
+
+    Parameters
+    ----------
+    model : nn.Module
+        From (1, C, H, W) images of values 0 to 255.
+    image : ndarray, (H, W) or (H, W, C)
+        A :class:`Model` of a size sees it in that size; one channel becomes as many equal ones as the network needs.
+
+    Returns
+    -------
+    ndarray, (L, H, W), float32
+        In the size of the image.
+
+    Raises
+    ------
+    ValueError
+        If the image does not suit the network.
+    """
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3:
+        raise InputError(f"image must have shape (H, W) or (H, W, C), got {np.shape(image)}")
+    seen = with_channels(array, model)
+    if isinstance(model, Model) and model.size is not None:
+        seen = resize_image(seen, model.size)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32))[None].to(device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
+            logits: np.ndarray = large[0].float().cpu().numpy()
+    finally:
+        model.train(was_training)
+    return logits
+
+
+def n_channels(model: nn.Module) -> int | None:
+    """Channels of the images of the first of our networks in a model, None if there is none."""
+    return next((m.in_channels for m in model.modules() if isinstance(m, networks.SegmentationNetwork)), None)
+
+
+def with_channels(image: np.ndarray, model: nn.Module) -> np.ndarray:
+    """(H, W, C) images of one channel as the equal channels that the network of a model needs."""
+    n = n_channels(model)
+    return image if n is None or image.shape[2] != 1 else np.repeat(image, n, axis=2)
+
+
+def save(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write tensors and plain values; the file is whole or not touched, also if the power fails."""
+    with io.replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what :func:`save` wrote. No code in the file is run."""
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"no such file: {source}")
+    try:
+        content = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as failure:  # zip, pickle and runtime errors of many kinds; their texts advise to run code
+        raise InputError(
+            f"{source} cannot be read as a file of PyTorch: it is damaged, or holds more than tensors and plain values"
+        ) from failure
+    if not isinstance(content, dict):
+        raise InputTypeError(f"{source} must hold a dict, got {type(content).__name__}")
+    return content
+
+
+def _per_channel(values: Sequence[float] | None, default: Sequence[float], n: int, name: str) -> Tensor:
+    if values is None:
+        values = default if n == 3 else [float(np.mean(default))] * n
+    tensor = torch.as_tensor(values, dtype=torch.float32).reshape(-1, 1, 1)
+    if len(tensor) != n:
+        raise InputError(f"{name} must be {n} numbers, one for each channel, got {len(tensor)}")
+    return tensor

@@ -1,0 +1,128 @@
+"""How to train, and what a training did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from classicseg.errors import InputError, InputTypeError
+from classicseg.torch import _checks
+from classicseg.torch.train import schedule as schedules
+from classicseg.torch.train.augment import Augmentation
+
+OPTIMIZERS = ("adamw", "sgd")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    n_epochs, batch_size : int
+        Images that do not fill a batch are left out of an epoch, other ones in each.
+    lr, weight_decay : float
+    optimizer : {"adamw", "sgd"}
+        "sgd" has a momentum of 0.9.
+    schedule : {"poly", "cosine", "constant"}
+        How the learning rate falls, over all steps.
+    warmup : int
+        Steps at the start over which the learning rate grows.
+    aux_weight : float
+        Of the loss of an auxiliary head, where the network has one.
+    crf_factor : float
+        Learning rate of the parameters of a :class:`DenseCRF` as a multiple of that of the network: they are few, and
+        each of them has a large way to go.
+    max_norm : float, optional
+        Longer gradients are shortened to this.
+    seed : int
+    augmentation : Augmentation
+    amp : bool, optional
+        Half precision, bfloat16 where the device has it; by default if the device is a GPU.
+    patience : int, optional
+        Stop if the score on the validation set has not risen for so many epochs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> from classicseg.torch import train
+    >>> train.Settings(n_epochs=20).schedule
+    'poly'
+    """
+
+    n_epochs: int = 50
+    batch_size: int = 4
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    optimizer: str = "adamw"
+    schedule: str = "poly"
+    warmup: int = 0
+    aux_weight: float = 0.4
+    crf_factor: float = 10.0
+    max_norm: float | None = None
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    amp: bool | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0)):
+            _checks.count(getattr(self, name), name, minimum)
+        if self.patience is not None:
+            _checks.count(self.patience, "patience", 1)
+        _checks.as_positive(self.lr, "lr")
+        if self.max_norm is not None:
+            _checks.as_positive(self.max_norm, "max_norm")
+        for name in ("weight_decay", "aux_weight", "crf_factor"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise InputError(f"{name} must be at least 0, got {getattr(self, name)!r}")
+        _checks.choice(self.optimizer, "optimizer", OPTIMIZERS)
+        _checks.choice(self.schedule, "schedule", schedules.SCHEDULES)
+        if not (self.amp is None or isinstance(self.amp, bool)):
+            raise InputTypeError(f"amp must be True, False or None, got {self.amp!r}")
+        if not isinstance(self.augmentation, Augmentation):
+            raise InputTypeError(f"augmentation must be an Augmentation, got {type(self.augmentation).__name__}")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training images: mean loss, and the mean IoU on the validation set, if there is one."""
+
+    number: int
+    loss: float
+    lr: float
+    mean_iou: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training did.
+
+    Attributes
+    ----------
+    history : tuple of Epoch
+    best_epoch : int
+        Whose weights the model has now: that of the highest mean IoU on the validation set, or the last one.
+    best_score : float
+        Mean IoU of that epoch, if there is a validation set.
+    stopped_early : bool
+    """
+
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    best_score: float | None
+    stopped_early: bool
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Settings as they come back from a file."""
+    plain = asdict(settings)
+    plain["augmentation"] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain["augmentation"].items()}
+    return plain

@@ -1,0 +1,134 @@
+"""The Triton backend on the CPU: Triton interprets its programs there, slowly.
+
+Not collected by itself: ``test_triton.py`` runs it with ``TRITON_INTERPRET=1``, which Triton reads when it is imported.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+import classicseg.torch as ct
+from classicseg.filters.base import NORMALIZATIONS
+from classicseg.torch import ops
+from classicseg.torch.backends import _sorting, get
+from classicseg.torch.backends.triton import _launch
+from tests.torch.inputs import batch
+
+SHAPE = (9, 11)
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def kernels(first="symmetric", second="symmetric"):
+    return [ct.GaussianKernel(2, 3, normalization=first), ct.BilateralKernel(6, 25, 0.5, normalization=second)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "step"), [((2, 5, 300), 0.25), ((1, 1, 50), 1.0), ((2, 2, 200), 2.0), ((1, 9, 99), 0)]
+)
+def test_points_are_embedded_to_the_bit(shape, step):
+    features = 5 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    if step:
+        features = (features / step).round() * step  # on the borders of simplices
+    rng = np.random.default_rng(0)
+    for scale in (np.ones(shape[1], np.float32), 3 * rng.random(shape[1], np.float32)):
+        for mine, theirs in zip(_launch.embed(features, scale), _sorting.embed(features, scale), strict=True):
+            assert torch.equal(mine, theirs)
+
+
+def test_runs_hold_every_pair_once_and_are_short():
+    features = torch.cat([torch.zeros(1, 2, 1500), torch.rand(1, 2, 300)], 2)  # many points in one place
+    tensors = get("triton").build([features], ["after"])
+    point, weight_in, weight_out, begin, run, begin_run, begin_group, neighbours = tensors[4:]
+    for starts, n in ((begin, point.numel()), (begin_run, run.numel())):
+        assert (starts[0], starts[-1]) == (0, n)
+        assert (starts.diff() > 0).all()
+        assert (starts.diff() <= 32).all()
+    assert begin_group[-1] == begin_run.numel() - 1
+    assert begin_group.numel() - 1 == neighbours.shape[1] == get("torch").build([features], ["after"])[6].numel() - 1
+    assert torch.equal(run.sort().values.long(), torch.arange(run.numel()))
+    assert torch.equal(point.bincount(), torch.full((1800,), 3))
+    assert weight_in.shape == weight_out.shape == point.shape
+
+
+@pytest.mark.parametrize(("n_channels", "normalization"), list(zip([1, 2, 5, 21], NORMALIZATIONS, strict=True)))
+def test_filters_are_those_of_pytorch(n_channels, normalization):
+    _, image = batch(2, SHAPE, n_images=2)
+    features = [f.detach() for f in ct.DenseCRF(2, kernels()).features(image, image)]
+    mine, theirs = (ct.build_lattice(features, ["none", normalization], backend=b) for b in ("triton", "torch"))
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 2, n_channels, *SHAPE, generator=generator)
+    for k in (0, 1):
+        forth, back = mine.filter(x, k), mine.filter(y, k, adjoint=True)
+        torch.testing.assert_close(forth, theirs.filter(x, k), rtol=1e-5, atol=1e-5 * float(forth.abs().max()))
+        torch.testing.assert_close(
+            back, theirs.filter(y, k, adjoint=True), rtol=1e-5, atol=1e-5 * float(back.abs().max())
+        )
+        inner = (forth.double() * y).sum(), (x.double() * back).sum()
+        torch.testing.assert_close(*inner, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "full", "output"),
+    [
+        (2, False, "logits"),
+        (5, True, "logits"),
+        (5, False, "marginals"),
+        (21, False, "logits"),
+        (21, True, "marginals"),
+    ],
+)
+def test_mean_field_and_gradients_are_those_of_pytorch(n_labels, full, output):
+    logits, image = batch(n_labels, SHAPE, n_images=2)
+    costs = torch.rand(n_labels, n_labels, generator=torch.Generator().manual_seed(0)) if full else None
+    towards = torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+
+    def run(backend):
+        crf = ct.DenseCRF(n_labels, kernels(second="after"), costs, n_iter=2, output=output, backend=backend)
+        z = logits.clone().requires_grad_()
+        out = crf(z, image)
+        with torch.no_grad():
+            assert torch.equal(crf(z, image), out)
+        (out * towards).sum().backward()
+        return [
+            out.detach(),
+            *(x / x.abs().max() for x in (z.grad, *(p.grad for p in crf.parameters() if p.requires_grad))),
+        ]
+
+    for mine, theirs in zip(run("triton"), run("torch"), strict=True):
+        torch.testing.assert_close(mine, theirs, **CLOSE)
+
+
+def test_gradients_of_sigmas_are_those_of_pytorch():
+    logits, image = batch(3, SHAPE)
+
+    def run(backend):
+        crf = ct.DenseCRF(3, kernels("before"), learn="sigma", n_iter=2, backend=backend)
+        crf(logits, image)[:, 0].sum().backward()
+        return [p.grad for kernel in crf.kernels for p in kernel.scale_parameters()]
+
+    for mine, theirs in zip(run("triton"), run("torch"), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_dtypes_and_the_same_answer_every_time():
+    logits, image = batch(3, SHAPE)
+    crf = ct.DenseCRF(3, kernels(), n_iter=1, output="marginals", backend="triton")
+    with torch.no_grad():
+        first = crf(logits, image)
+        assert torch.equal(first, crf(logits, image))
+        for dtype in (torch.float16, torch.float64):
+            other = crf(logits.to(dtype), image)
+            assert other.dtype == dtype
+            torch.testing.assert_close(other.float(), first, rtol=0, atol=5e-3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
+def test_operators_keep_the_rules_of_pytorch():
+    logits, image = batch(3, (5, 6), n_images=2)
+    crf, norms = ct.DenseCRF(3, kernels(second="after"), backend="triton"), "symmetric after"
+    features = [f.flatten(2).detach() for f in crf.features(image, logits)]
+    tensors = list(crf.lattice(image).tensors)
+    flat, rewards = logits.flatten(2).clone().requires_grad_(), torch.rand(2, 3, 3).requires_grad_()
+    torch.library.opcheck(ops.build_lattice, (features, norms, "triton"))
+    torch.library.opcheck(ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, "triton"))
+    torch.library.opcheck(ops.filter_values, (flat, [], tensors, norms, 1, True, "triton"))

@@ -1,0 +1,126 @@
+"""Programs in Triton where there is no GPU: interpreted, and compiled for GPUs without running there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+triton = pytest.importorskip("triton")
+
+import numpy as np
+
+import classicseg.torch as ct
+from classicseg.torch import backends
+from classicseg.torch.backends.triton import _launch
+
+INTERPRETED = Path(__file__).with_name("interpreted.py")
+
+
+@pytest.mark.parametrize("about", ["embedded or runs or filters", "mean_field", "sigmas or dtypes or operators"])
+def test_programs_compute_what_pytorch_computes(about):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", about, str(INTERPRETED)]
+    root = Path(__file__).parents[3]
+    result = subprocess.run(
+        command, cwd=root, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
+    assert " passed" in result.stdout
+
+
+def compiled(target, kernel, args, constants):
+    """The machine code of one launch."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    pointers = {torch.float32: "*fp32", torch.int16: "*i16", torch.int32: "*i32", torch.int64: "*i64"}
+    kinds: dict[object, str] = {**pointers, int: "i32", float: "fp32"}
+    names = kernel.arg_names[: len(args)]
+    signature = {
+        name: kinds[x.dtype if isinstance(x, torch.Tensor) else type(x)] for name, x in zip(names, args, strict=True)
+    }
+    aligned = {
+        (at,): [["tt.divisibility", 16]]
+        for at, x in enumerate(args)
+        if isinstance(x, torch.Tensor) and x.data_ptr() % 16 == 0
+    }
+    source = ASTSource(kernel, signature | dict.fromkeys(constants, "constexpr"), constants, aligned)
+    return triton.compile(source, target=GPUTarget("cuda", target, 32), options=_launch.OPTIONS)
+
+
+def fits(usage):
+    """Registers hold all: the assembler limits them by itself, and may then put a number or two on the stack."""
+    return usage["STACK"] <= 16 and usage["LOCAL"] == 0 and 0 < usage["REG"] < 128
+
+
+@pytest.fixture(params=[80, 90])
+def compile_only(request, monkeypatch, tmp_path):
+    """Launches compile for a GPU and run nothing; the fixture holds what came of them."""
+    programs = []
+
+    def launch(kernel, grid, *args, **constants):
+        program = compiled(request.param, kernel, args, constants)
+        code = tmp_path / "program.cubin"
+        code.write_bytes(program.asm["cubin"])
+        tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+        usage = subprocess.run([tool, "--dump-resource-usage", code], capture_output=True, text=True, check=True).stdout
+        programs.append((program, {name: int(n) for name, n in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage)}))
+
+    monkeypatch.setattr(_launch, "_launch", launch)
+    return programs
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "integer"),
+    [(1, torch.int32), (2, torch.int32), (5, torch.int32), (19, torch.int64), (21, torch.int32), (150, torch.int32)],
+)
+def test_registers_hold_what_programs_compute(n_channels, integer, compile_only):
+    width = _launch.width_of(n_channels)
+    rows, other = (_launch.new_rows(torch.empty(0), 99, width) for _ in range(2))
+    values, some, weight = torch.empty(1, n_channels, 99), torch.zeros(100, dtype=integer), torch.empty(99, 9)
+    index, matrix, scale = torch.zeros(99, 9, dtype=integer), torch.empty(n_channels, n_channels), rows[:6]
+    wanted = torch.zeros((), dtype=torch.int32)
+    _launch.sum_runs(rows, some, weight, some, other)
+    _launch.sum_runs(rows, some, None, some, other)
+    _launch.sum_runs(rows, None, None, some, other)
+    _launch.blur_axis(rows, some.reshape(50, 2), other)
+    sliced = {"rows": rows, "index": index, "weight": weight, "scale": scale, "pairs": slice(3, 9), "first_row": 7}
+    mixed = {"mixed": other, "wanted": wanted}
+    _launch.update_points(other, width, 99, addend=values, then="softmax", **sliced, **mixed)
+    _launch.update_points(values, width, 99, addend=values, then="log_softmax", **sliced, **mixed)
+    _launch.update_points(other, width, 99, marginals=other, then="softmax_adjoint", **sliced, **mixed)
+    _launch.update_points(values, width, 99, **sliced)
+    _launch.mix_labels(rows, matrix, wanted, other)
+    _launch.update_points(rows, width, 99, addend=values, then="softmax")
+    assert len(compile_only) == 10
+    for program, usage in compile_only:
+        assert fits(usage), (program.metadata.name, usage)
+    if n_channels > 8:  # all but the last two gather rows, four numbers at a time
+        assert all("ld.global.v4" in program.asm["ptx"] for program, _ in compile_only[:-2])
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 9])
+def test_registers_hold_what_the_embedding_computes(d, compile_only):
+    _launch.embed(torch.empty(2, d, 33), np.ones(d, np.float32))
+    ((program, usage),) = compile_only
+    assert fits(usage), usage
+    assert "fma.rn.f32" not in program.asm["ptx"]  # which would round otherwise than PyTorch
+
+
+def test_triton_must_be_asked_for_and_installed(monkeypatch):
+    cuda = torch.device("cuda")
+    assert backends.choose("auto", torch.device("cpu")) == "numba"
+    assert backends.choose("auto", cuda) == backends.choose("auto", torch.device("mps")) == "torch"
+    assert backends.choose("triton", cuda) == "triton"
+    monkeypatch.setattr(backends, "HAS_TRITON", False)
+    with pytest.raises(ImportError, match="backend='triton' needs Triton: pip install triton"):
+        backends.choose("triton", cuda)
+
+
+def test_a_device_that_triton_does_not_serve_is_named():
+    image = torch.zeros(1, 3, 4, 5)
+    with pytest.raises(ValueError, match="backend='triton' computes on CUDA devices, but the logits are on cpu"):
+        ct.DenseCRF(3, ct.BilateralKernel(), backend="triton")(image, image)
