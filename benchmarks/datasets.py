@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from classicseg.io import VOID
+
 ROOT = Path(os.environ.get("CLASSICSEG_DATA", Path(__file__).parents[2] / "shared" / "data"))
-VOID = 255
-"""True label of what is not scored."""
 
 
 @dataclass(frozen=True)

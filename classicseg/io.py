@@ -21,7 +21,8 @@ from classicseg.plot import palette
 _TIFF = (".tif", ".tiff")
 _NIFTI = (".nii", ".nii.gz")
 _LARGEST_IN_PALETTE = 256
-_VOID = 255
+VOID = 255
+"""Label of pixels that are neither learned nor scored, in files of labels and everywhere else."""
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
@@ -187,10 +188,10 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
     for position, line in enumerate(lines):
         first, _, rest = line.partition(" ")
         number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
-        if number in numbers or not 0 <= number <= _VOID:
-            raise InputError(f"{source} gives the label {number} twice or out of 0 to {_VOID}: {line!r}")
-        if name.lower().startswith(_VOID_NAMES) or number == _VOID:
-            numbers[number] = _VOID
+        if number in numbers or not 0 <= number <= VOID:
+            raise InputError(f"{source} gives the label {number} twice or out of 0 to {VOID}: {line!r}")
+        if name.lower().startswith(_VOID_NAMES) or number == VOID:
+            numbers[number] = VOID
         else:
             numbers[number] = len(classes)
             classes.append(name)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
-_VOID = 255
 Pairs: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
 
 
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     """Read, compare, report."""
     import numpy as np
 
-    from classicseg import metrics
+    from classicseg import io, metrics
 
     folders, model = (options.labels, options.truth), (options.model, options.data)
     if None not in folders and model == (None, None):
@@ -51,11 +50,13 @@ def run(options: argparse.Namespace) -> None:
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
     for name, labels, truth in pairs:
         try:
-            total += metrics.confusion_matrix(labels, truth, n, ignore_label=_VOID)
-            if (truth == _VOID).all():
+            total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
+            if (truth == io.VOID).all():
                 continue
-            near += [metrics.trimap_confusion(labels, truth, n, width, ignore_label=_VOID) for width in WIDTHS]
-            borders.append(metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=_VOID))
+            near += [metrics.trimap_confusion(labels, truth, n, width, ignore_label=io.VOID) for width in WIDTHS]
+            borders.append(
+                metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
+            )
         except ValueError as failure:
             raise ValueError(f"{name}: {failure}") from failure
     scores = metrics.scores_of(total)
@@ -105,12 +106,12 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Pairs]:
     read = [(str(given[name]), io.read_labels(given[name]), io.read_labels(true[name])) for name in true]
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
-        table = np.arange(_VOID + 1)
+        table = np.arange(io.VOID + 1)
         table[list(numbers)] = list(numbers.values())
-        read = [(name, labels, table[np.clip(truth, 0, _VOID)]) for name, labels, truth in read]
+        read = [(name, labels, table[np.clip(truth, 0, io.VOID)]) for name, labels, truth in read]
         classes = list(names)
     else:
-        largest = max(max(int(x.max()), int(np.where(t == _VOID, 0, t).max())) for _, x, t in read)
+        largest = max(max(int(x.max()), int(np.where(t == io.VOID, 0, t).max())) for _, x, t in read)
         classes = [str(i) for i in range(largest + 1)]
     return classes, iter(read)
 

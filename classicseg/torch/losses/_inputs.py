@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io import VOID
 from classicseg.torch import _checks
 
-IGNORE = 255
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
@@ -36,7 +36,7 @@ class SegmentationLoss(nn.Module):
         Label of pixels that do not count.
     """
 
-    def __init__(self, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = IGNORE) -> None:
+    def __init__(self, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = VOID) -> None:
         super().__init__()
         if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
             raise InputTypeError(f"ignore_index must be a whole number, got {ignore_index!r}")

@@ -9,7 +9,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from classicseg.torch.losses._inputs import IGNORE, SegmentationLoss
+from classicseg.io import VOID
+from classicseg.torch.losses._inputs import SegmentationLoss
 
 
 class BoundaryLoss(SegmentationLoss):
@@ -48,7 +49,7 @@ class BoundaryLoss(SegmentationLoss):
     0.25
     """
 
-    def __init__(self, *, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = IGNORE) -> None:
+    def __init__(self, *, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = VOID) -> None:
         super().__init__(class_weights, ignore_index)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:

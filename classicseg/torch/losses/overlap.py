@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from classicseg.errors import InputError
+from classicseg.io import VOID
 from classicseg.torch import _checks
-from classicseg.torch.losses._inputs import IGNORE, SegmentationLoss, number
+from classicseg.torch.losses._inputs import SegmentationLoss, number
 from classicseg.torch.losses._softmax import region_sums
 
 
@@ -22,7 +23,7 @@ class Overlap(SegmentationLoss):
         over: str = "batch",
         absent: str = "skip",
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
     ) -> None:
         super().__init__(class_weights, ignore_index)
         self.over: str = _checks.choice(over, "over", ("batch", "image"))
@@ -94,7 +95,7 @@ class TverskyLoss(Overlap):
         over: str = "batch",
         absent: str = "skip",
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
         self.alpha, self.beta, self.smooth = number(alpha, "alpha"), number(beta, "beta"), number(smooth, "smooth")
@@ -157,7 +158,7 @@ class DiceLoss(Overlap):
         over: str = "batch",
         absent: str = "skip",
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
         self.squared, self.smooth = bool(squared), number(smooth, "smooth")
@@ -200,7 +201,7 @@ class GeneralizedDiceLoss(Overlap):
         smooth: float = 1e-5,
         over: str = "batch",
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, class_weights=class_weights, ignore_index=ignore_index)
         self.smooth = number(smooth, "smooth")

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from classicseg.io import VOID
 from classicseg.torch import _checks
-from classicseg.torch.losses._inputs import IGNORE, REDUCTIONS, SegmentationLoss, number, reduce
+from classicseg.torch.losses._inputs import REDUCTIONS, SegmentationLoss, number, reduce
 from classicseg.torch.losses._softmax import log_probability
 
 
@@ -52,7 +53,7 @@ class FocalLoss(SegmentationLoss):
         *,
         activation: str = "softmax",
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
         reduction: str = "mean",
     ) -> None:
         super().__init__(class_weights, ignore_index)
@@ -107,7 +108,7 @@ class CrossEntropy(FocalLoss):
         self,
         *,
         class_weights: Sequence[float] | Tensor | None = None,
-        ignore_index: int = IGNORE,
+        ignore_index: int = VOID,
         reduction: str = "mean",
     ) -> None:
         super().__init__(0.0, class_weights=class_weights, ignore_index=ignore_index, reduction=reduction)

@@ -12,8 +12,9 @@
 
 from __future__ import annotations
 
+from classicseg.io import VOID
 from classicseg.torch.train.augment import Augmentation, resize_image, resize_labels
-from classicseg.torch.train.data import VOID, ArrayData, Data, FolderData
+from classicseg.torch.train.data import ArrayData, Data, FolderData
 from classicseg.torch.train.loop import evaluate, fit
 from classicseg.torch.train.model import Model, predict
 from classicseg.torch.train.settings import Epoch, Report, Settings

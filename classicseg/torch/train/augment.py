@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from classicseg.errors import InputError
-from classicseg.torch.train.data import VOID
+from classicseg.io import VOID
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError
+from classicseg.io import VOID
 
-VOID = 255
-"""Label of the pixels that are neither learned nor scored."""
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io import VOID
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers.run import progress_bar
 from classicseg.torch import _checks, losses
@@ -26,7 +27,7 @@ from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import SegmentationNetwork
 from classicseg.torch.train import schedule as schedules
 from classicseg.torch.train.augment import Augmentation, with_crop
-from classicseg.torch.train.data import VOID, Data
+from classicseg.torch.train.data import Data
 from classicseg.torch.train.model import Model, load, n_channels, predict, save, with_channels
 from classicseg.torch.train.settings import Epoch, Report, Settings, plain
 from classicseg.torch.wrappers import enlarge, find_logits
