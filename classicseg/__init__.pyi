@@ -25,7 +25,9 @@ from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
 from .solvers.cut.graph_cut import GraphCut
-from .solvers.registry import methods, minimize
+from .solvers.minimize import minimize
+from .solvers.registry import methods, register_solver
+from .solvers.run import Run
 from .splitmerge.growing import seeded_region_growing
 from .splitmerge.homogeneity import (
     Custom,
@@ -78,6 +80,7 @@ __all__ = [
     "RegionStatistics",
     "Result",
     "Rule",
+    "Run",
     "Sample",
     "Scores",
     "Segmentation",
@@ -102,6 +105,7 @@ __all__ = [
     "quadtree",
     "refine",
     "refinement_crf",
+    "register_solver",
     "sample",
     "scores",
     "scores_of",

@@ -1,4 +1,4 @@
-"""What all solvers do around their iterations: history, stopping rules, callbacks and the progress bar."""
+"""One run of a solver: where it starts, when it ends, what it tells; checked once, before any work."""
 
 from __future__ import annotations
 
@@ -9,45 +9,109 @@ from typing import Any
 
 import numpy as np
 
+from classicseg import inputs
 from classicseg.errors import InputTypeError
+from classicseg.machine.threads import resolve_threads
 from classicseg.types import Result, State, Step
 
 Callback = Callable[[State], bool | None]
 
+_SEED = 0  # of methods that draw random numbers and were given no `rng`: they, too, give the same result every time
 
-class Watch:
-    """History, stopping rules and feedback of one run. Its clock starts when it is made.
+
+class Run:
+    """What a solver is given beside the energy. Its clock starts when it is made.
+
+    :func:`classicseg.minimize` makes it; a solver reads its limits, tells it about each iteration, and returns what
+    :meth:`result` makes of its labels::
+
+        def solver(energy, run):
+            labels = run.labels()
+            while not run.ended:
+                ...
+                run.record(energy=energy.energy(labels), labels=lambda: labels)
+            return run.result(labels, energy=energy.energy(labels))
 
     Parameters
     ----------
     method : str
         Name of the solver.
+    energy : DenseCRF, GridCRF or another energy with `unary` (L, *spatial)
+        What it minimises.
+    init : ndarray or None
+        Checked labels or marginals.
     max_iter : int
         After so many records the run has ended.
-    callback : callable or None
-        Gets a :class:`State` after each record; True ends the run.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    tol, callback, rng, n_threads, progress
+        As users give them to :func:`classicseg.minimize`.
+
+    Attributes
+    ----------
+    init : ndarray or None
+        Labels, spatial shape, int32, or marginals, (L, *spatial), float32; None if the user gave neither. Not to be
+        written to.
+    max_iter : int
+    tol : float or None
+        At least 0; None if the user left it to the solver.
+    rng : numpy.random.Generator
+    n_threads : int
+    history : list of Step
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    TypeError
+        If it is of a type that cannot work.
     """
 
-    def __init__(self, method: str, max_iter: int, callback: Callback | None, progress: bool) -> None:
+    def __init__(
+        self,
+        method: str,
+        energy: Any,
+        *,
+        init: np.ndarray | None = None,
+        max_iter: int = 1,
+        tol: float | None = None,
+        callback: Callback | None = None,
+        rng: Any = None,
+        n_threads: int | None = None,
+        progress: bool = False,
+    ) -> None:
         if callback is not None and not callable(callback):
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
-        self.start = time.perf_counter()
+        self._method, self._unary, self._callback = method, energy.unary, callback
+        self.init = init
+        self.max_iter = inputs.as_count(max_iter, "max_iter", 0)
+        self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
+        self.rng = inputs.as_generator(_SEED if rng is None else rng)
+        self.n_threads = resolve_threads(n_threads)
         self.history: list[Step] = []
-        self._method, self._max_iter, self._callback = method, max_iter, callback
-        self._message, self._converged = "", False
-        self._bar = progress_bar(method, max_iter) if progress else None
+        self._limit, self._message, self._converged = self.max_iter, "", False
+        self._bar = progress_bar(method, self.max_iter) if progress else None
+        self._start = time.perf_counter()
 
+    @property
     def ended(self) -> bool:
-        """Whether the run is over."""
-        if not self._message and len(self.history) >= self._max_iter:
-            self._message = f"ran {self._max_iter} iterations"
+        """Whether the run is over: something stopped it, or the iterations have run out."""
+        return bool(self._message) or len(self.history) >= self._limit
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run is over for another reason than that the iterations have run out."""
         return bool(self._message)
 
+    def extend(self, n_iter: int) -> None:
+        """Let up to `n_iter` more iterations follow those recorded so far: a second phase."""
+        self._limit = len(self.history) + n_iter
+
     def stop(self, message: str, *, converged: bool) -> None:
-        """End the run, and say why."""
+        """End the run, and say why. Of several reasons the last counts."""
         self._message, self._converged = message, converged
+
+    def labels(self) -> np.ndarray:
+        """Labels to start from, spatial shape, int32: a copy of `init`, or the labels of least unary cost."""
+        return self._unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
 
     def record(
         self,
@@ -60,7 +124,7 @@ class Watch:
     ) -> None:
         """Note one iteration. `labels` and `marginals` are asked for only if the callback will see them."""
         iteration = len(self.history) + 1
-        self.history.append(Step(iteration, time.perf_counter() - self.start, energy, lower_bound, change))
+        self.history.append(Step(iteration, time.perf_counter() - self._start, energy, lower_bound, change))
         if self._bar is not None:
             self._bar.update()
         if self._callback is not None:
@@ -80,17 +144,18 @@ class Watch:
         """The result of the run; `n_iter` where iterations were not recorded one by one."""
         if self._bar is not None:
             self._bar.close()
+        n_iter = len(self.history) if n_iter is None else n_iter
         return Result(
             labels=labels,
             marginals=marginals,
             energy=energy,
             lower_bound=lower_bound,
             history=tuple(self.history),
-            n_iter=len(self.history) if n_iter is None else n_iter,
+            n_iter=n_iter,
             converged=self._converged,
-            message=self._message,
+            message=self._message or f"ran {n_iter} iterations",
             method=self._method,
-            seconds=time.perf_counter() - self.start,
+            seconds=time.perf_counter() - self._start,
         )
 
 
@@ -102,7 +167,7 @@ def _read_only(make: Callable[[], np.ndarray] | None) -> np.ndarray | None:
     return view
 
 
-def progress_bar(method: str, total: int) -> Any:
+def progress_bar(description: str, total: int) -> Any:
     """A bar of tqdm, or None if standard error is no terminal or tqdm is missing."""
     if not sys.stderr.isatty():
         return None
@@ -110,4 +175,4 @@ def progress_bar(method: str, total: int) -> Any:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=total, desc=method, leave=False)
+    return tqdm(total=total, desc=description, leave=False)
