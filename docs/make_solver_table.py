@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import classicseg as cs
-from classicseg.solvers.registry import SOLVERS
+from classicseg.solvers.catalog import SOLVERS
 
 PAGE = Path(__file__).parent / "grid-crf.md"
 PLACE = re.compile(r"(<!-- table of solvers -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -21,12 +21,13 @@ ENERGIES = {
 
 
 def table() -> str:
-    """One row for each solver, with the energies that it accepts."""
-    lines = ["| method | what it does | " + " | ".join(ENERGIES) + " | paper |"]
-    lines.append("|---|---|" + ":---:|" * len(ENERGIES) + "---|")
-    for name, solver in SOLVERS.items():
+    """One row for each solver, with the energies that it accepts and the arguments that it uses."""
+    lines = ["| method | what it does | " + " | ".join(ENERGIES) + " | uses | paper |"]
+    lines.append("|---|---|" + ":---:|" * len(ENERGIES) + "---|---|")
+    for solver in SOLVERS:
         marks = " | ".join("yes" if solver.accepts(energy) is None else "" for energy in ENERGIES.values())
-        lines.append(f"| `{name}` | {solver.summary} | {marks} | {solver.paper} |")
+        uses = ", ".join(f"`{name}`" for name in solver.uses)
+        lines.append(f"| `{solver.name}` | {solver.summary} | {marks} | {uses} | {solver.paper} |")
     return "\n".join(lines) + "\n"
 
 

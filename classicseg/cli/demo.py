@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import data, io, metrics, plot
     from classicseg.machine.threads import get_num_threads
     from classicseg.pipelines.refine import refinement_crf
-    from classicseg.solvers.registry import minimize
+    from classicseg.solvers.minimize import minimize
 
     sample = data.sample(options.sample)
     preset = _PRESETS[options.sample] if options.preset is None else options.preset

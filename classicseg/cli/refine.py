@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     """Read, refine, write, report."""
     from classicseg import io, plot
     from classicseg.pipelines.refine import refinement_crf
-    from classicseg.solvers.registry import minimize
+    from classicseg.solvers.minimize import minimize
 
     image = io.read_image(options.image)
     scores = io.read_probabilities(options.probabilities, options.key)

@@ -17,11 +17,10 @@ from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
-from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
-from classicseg.solvers.cut.moves import expansion
-from classicseg.solvers.run import Watch
+from classicseg.solvers.minimize import minimize
+from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
 _NONE = -1
@@ -117,7 +116,7 @@ class _Prepared:
         """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
         if crf.n_labels > 2:
             init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
-            return expansion(crf, init=init, n_threads=n_threads).labels
+            return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
         with self._lock:
             cut = self._cut
             if cut is None or _gamma(cut.energy) != _gamma(crf):
@@ -229,8 +228,7 @@ def cutout(
         _check_previous(previous, image)
     gamma = _weight(weight, previous)
     rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
-    threads = resolve_threads(n_threads)
-    watch = Watch("cutout", rounds, callback, progress)
+    run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
         prepared = _prepare(image, scribbles, box, beta, connectivity, spacing, channel_axis)
     else:
@@ -238,19 +236,19 @@ def cutout(
     strokes, n_labels = _strokes(prepared.shape, scribbles, box, previous)
     labels = _start(strokes, box, previous)
     allowed = np.stack([(strokes == _NONE) | (strokes == label) for label in range(n_labels)])
-    models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, threads)
-    while not watch.ended():
-        unary, components = _costs(models, prepared.colors, allowed, threads)
+    models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
+    while not run.ended:
+        unary, components = _costs(models, prepared.colors, allowed, run.n_threads)
         crf = GridCRF(unary.reshape(n_labels, *prepared.shape), Potts(gamma), prepared.weights)
-        found = prepared.minimum(crf, np.maximum(labels, 0).reshape(prepared.shape), threads)
+        found = prepared.minimum(crf, np.maximum(labels, 0).reshape(prepared.shape), run.n_threads)
         change = float((found.reshape(-1) != labels).mean())
         labels, energy = found.reshape(-1), crf.energy(found)
-        watch.record(energy=energy, change=change, labels=partial(np.asarray, found))
+        run.record(energy=energy, change=change, labels=partial(np.asarray, found))
         if change == 0:
-            watch.stop("no pixel changed", converged=True)
-        if not watch.ended():
-            models = _refitted(models, prepared.colors, labels, components, threads)
-    result = watch.result(found, energy=energy)
+            run.stop("no pixel changed", converged=True)
+        if not run.ended:
+            models = _refitted(models, prepared.colors, labels, components, run.n_threads)
+    result = run.result(found, energy=energy)
     return Cutout(
         labels=result.labels,
         probabilities=_softmax(crf.unary),

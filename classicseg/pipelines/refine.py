@@ -15,7 +15,7 @@ from classicseg.energies.unary import unary_from_logits, unary_from_probabilitie
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import presets
 from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
-from classicseg.solvers.registry import minimize
+from classicseg.solvers.minimize import minimize
 
 
 def refine(

@@ -8,7 +8,7 @@ from classicseg.energies.compatibility import Potts
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
-from classicseg.solvers.registry import minimize
+from classicseg.solvers.minimize import minimize
 from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.split_merge import split_and_merge
 

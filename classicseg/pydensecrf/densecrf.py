@@ -17,7 +17,7 @@ from classicseg.energies.kernels import BilateralKernel, FeatureKernel, Gaussian
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.blur import AXES
 from classicseg.pydensecrf import eigen
-from classicseg.solvers.dense.mean_field import mean_field
+from classicseg.solvers.minimize import minimize
 
 __all__ = [
     "CONST_KERNEL",
@@ -243,7 +243,7 @@ class DenseCRF:
         n_iter = max(0, int(inputs.as_weight(niter, "niter")))
         if self._n_labels == 1:
             return np.ones(self._flat, np.float32)
-        marginals = mean_field(self._crf(), max_iter=n_iter).marginals
+        marginals = minimize(self._crf(), "mean_field", max_iter=n_iter).marginals
         assert marginals is not None
         return marginals.reshape(self._flat)
 

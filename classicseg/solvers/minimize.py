@@ -88,7 +88,7 @@ def minimize(
     _check_options(solver.name, function, options)
     run = Run(
         solver.name,
-        energy,
+        energy=energy,
         init=None if init is None else _checked_init(energy, init, solver.init),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,
@@ -103,8 +103,8 @@ def minimize(
 def _refuse_unused(solver: Solver, given: dict[str, Any]) -> None:
     for name, value in given.items():
         if value is not None and name not in solver.uses:
-            uses = f"it uses {' and '.join(solver.uses)}" if solver.uses else f"it uses none of {', '.join(given)}"
-            raise InputTypeError(f"{solver.name} does not use {name}; {uses}")
+            uses = ", ".join(solver.uses) or "none of them"
+            raise InputTypeError(f"{solver.name} does not use {name}; of {', '.join(given)} it uses {uses}")
 
 
 def _check_options(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:

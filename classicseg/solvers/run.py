@@ -36,8 +36,8 @@ class Run:
     ----------
     method : str
         Name of the solver.
-    energy : DenseCRF, GridCRF or another energy with `unary` (L, *spatial)
-        What it minimises.
+    energy : DenseCRF, GridCRF or another energy with `unary`, (L, *spatial), optional
+        What it minimises; only :meth:`labels` needs it.
     init : ndarray or None
         Checked labels or marginals.
     max_iter : int
@@ -68,8 +68,8 @@ class Run:
     def __init__(
         self,
         method: str,
-        energy: Any,
         *,
+        energy: Any = None,
         init: np.ndarray | None = None,
         max_iter: int = 1,
         tol: float | None = None,
@@ -80,7 +80,7 @@ class Run:
     ) -> None:
         if callback is not None and not callable(callback):
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
-        self._method, self._unary, self._callback = method, energy.unary, callback
+        self._method, self._energy, self._callback = method, energy, callback
         self.init = init
         self.max_iter = inputs.as_count(max_iter, "max_iter", 0)
         self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
@@ -88,6 +88,7 @@ class Run:
         self.n_threads = resolve_threads(n_threads)
         self.history: list[Step] = []
         self._limit, self._message, self._converged = self.max_iter, "", False
+        self._progress = bool(progress)
         self._bar = progress_bar(method, self.max_iter) if progress else None
         self._start = time.perf_counter()
 
@@ -101,9 +102,16 @@ class Run:
         """Whether the run is over for another reason than that the iterations have run out."""
         return bool(self._message)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether single iterations matter to anyone: to a callback, a progress bar, or a tolerance."""
+        return self._callback is not None or self._progress or self.tol is not None
+
     def extend(self, n_iter: int) -> None:
         """Let up to `n_iter` more iterations follow those recorded so far: a second phase."""
         self._limit = len(self.history) + n_iter
+        if self._bar is not None:
+            self._bar.total = self._limit
 
     def stop(self, message: str, *, converged: bool) -> None:
         """End the run, and say why. Of several reasons the last counts."""
@@ -111,7 +119,7 @@ class Run:
 
     def labels(self) -> np.ndarray:
         """Labels to start from, spatial shape, int32: a copy of `init`, or the labels of least unary cost."""
-        return self._unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
+        return self._energy.unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
 
     def record(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,23 +13,13 @@ from classicseg.machine.memory import writable_alias
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.integers import IntegerGrid, as_integers, with_unary
 from classicseg.solvers.cut.network import Network
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Callback, Run
 from classicseg.types import Result
 
 _ZERO, _ONE = np.zeros(1, np.int32), np.ones(1, np.int32)
 
 
-def graph_cut(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-) -> Result:
+def graph_cut(energy: GridCRF, run: Run) -> Result:
     """Exact minimum of an energy of 2 labels by a minimum cut [1]_.
 
     The maximum flow is pushed in waves [2]_ on images, and along shortest paths [3]_ on lines and volumes.
@@ -40,14 +28,7 @@ def graph_cut(
     ----------
     energy : GridCRF
         Of 2 labels, with ``cost[0, 0] + cost[1, 1] <= cost[0, 1] + cost[1, 0]`` (submodular).
-    init, max_iter, tol, rng
-        Not used: there is nothing to start from, to stop early or to draw.
-    callback : callable, optional
-        Called once, with the result.
-    n_threads : int, optional
-        Threads; the result does not depend on it.
-    progress : bool
-        Not used.
+    run : Run
 
     Returns
     -------
@@ -55,11 +36,6 @@ def graph_cut(
         ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers; else the bound says
         how far rounding to 32 bits can be off. Where several labellings are best, the one with the fewest pixels of
         label 1 is returned.
-
-    Raises
-    ------
-    ValueError
-        If the compatibility is not submodular.
 
     References
     ----------
@@ -78,15 +54,11 @@ def graph_cut(
     >>> result.labels.tolist(), result.energy, result.gap
     ([[0, 0, 0, 1]], 7.0, 0.0)
     """
-    if reason := energy.reason_against_cut():
-        raise InputError(f"graph_cut cannot minimise this energy: {reason}")
-    threads = resolve_threads(n_threads)
-    watch = Watch("graph_cut", 1, callback, progress=False)
     grid = as_integers(energy)
     network = Network(energy.shape, energy.connectivity)
     network.fill(grid, _ZERO, _ONE)
-    network.solve(threads)
-    return _result(watch, energy, grid, network)
+    network.solve(run.n_threads)
+    return _result(energy, run, grid, network)
 
 
 class GraphCut:
@@ -181,20 +153,20 @@ class GraphCut:
         -------
         Result
         """
-        watch = Watch("graph_cut", 1, callback, progress=False)
-        self._network.solve(self._threads)
-        return _result(watch, self._energy, self._grid, self._network)
+        run = Run("graph_cut", callback=callback, n_threads=self._threads)
+        self._network.solve(run.n_threads)
+        return _result(self._energy, run, self._grid, self._network)
 
 
 def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:
     return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity)
 
 
-def _result(watch: Watch, energy: GridCRF, grid: IntegerGrid, network: Network) -> Result:
+def _result(energy: GridCRF, run: Run, grid: IntegerGrid, network: Network) -> Result:
     labels = np.empty(energy.shape, np.int32)
     network.read(labels.reshape(-1), _ZERO, _ONE)
     value = energy.energy(labels)
     bound = value - 2 * grid.error
-    watch.record(energy=value, lower_bound=bound, labels=lambda: labels)
-    watch.stop(f"minimum found {grid.accuracy}", converged=True)
-    return watch.result(labels, energy=value, lower_bound=bound)
+    run.record(energy=value, lower_bound=bound, labels=lambda: labels)
+    run.stop(f"minimum found {grid.accuracy}", converged=True)
+    return run.result(labels, energy=value, lower_bound=bound)

@@ -15,26 +15,15 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
-from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import Network
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 _CYCLES = 100
 
 
-def expansion(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-) -> Result:
+def expansion(energy: GridCRF, run: Run) -> Result:
     """Alpha-expansion: for one label after the other, every pixel may switch to it [1]_.
 
     Parameters
@@ -43,32 +32,17 @@ def expansion(
         Any compatibility. If it is a metric, each move is the best one there is; otherwise pairs that no cut can
         express are made dearer, so that moves are weaker but still never raise the energy. Label costs are heeded
         [2]_: a move that would empty a label is tried as well.
-    init : array_like of int, spatial shape, optional
-        Labels to start from; by default the one label that is cheapest everywhere, which leads to lower energies than
-        the noisy labels of least unary cost.
-    max_iter : int, optional
-        Largest number of cycles over all labels, 100 by default.
-    tol : float, optional
-        Stop when a cycle lowers the energy by less than this; 0 by default.
-    callback : callable, optional
-        Called as ``callback(state)`` after every cycle; returning True stops.
-    rng
-        Not used; labels are tried in their order.
-    n_threads : int, optional
-        Not used: a move is too short to share between threads.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    run : Run
+        ``init``: labels to start from; by default the one label that is cheapest everywhere, which leads to lower
+        energies than the noisy labels of least unary cost. ``max_iter``: largest number of cycles over all labels, 100
+        by default. ``tol``: stop when a cycle lowers the energy by less; 0 by default. A move is too short to share
+        between threads.
 
     Returns
     -------
     Result
         ``history`` has one row for each cycle; energies never rise. ``converged`` if no single expansion lowers the
         energy any more.
-
-    Raises
-    ------
-    ValueError
-        If `init` does not fit or an argument is out of its range.
 
     References
     ----------
@@ -85,47 +59,24 @@ def expansion(
     >>> result.labels.tolist(), result.energy
     ([[0, 0, 0, 2, 2]], 9.0)
     """
-    moves = _Moves(energy, init, n_threads)
-    watch = Watch("expansion", _cycles(max_iter), callback, progress)
-
-    def cycle() -> bool:
-        lowered = False
-        for label in range(energy.n_labels):
-            lowered |= moves.try_once(label, lambda label=label: moves.expand(label))  # type: ignore[misc]
-        return lowered
-
-    return _run(moves, watch, cycle, tol, "no expansion lowers the energy")
+    moves = Moves(energy, cheapest_label(energy) if run.init is None else run.init)
+    return _repeat(moves, run, moves.expand_each, "no expansion lowers the energy")
 
 
-def swap(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-) -> Result:
+def swap(energy: GridCRF, run: Run) -> Result:
     """Alpha-beta swap: for one pair of labels after the other, pixels of the two may exchange them [1]_.
 
     Parameters
     ----------
     energy : GridCRF
         Any compatibility; each move is the best one there is if equal labels cost no more than different ones.
-    init, max_iter, tol, callback, rng, n_threads, progress
+    run : Run
         As in :func:`expansion`; a cycle goes over all pairs of labels, those that are dearest together first.
 
     Returns
     -------
     Result
         As of :func:`expansion`.
-
-    Raises
-    ------
-    ValueError
-        If `init` does not fit or an argument is out of its range.
 
     References
     ----------
@@ -139,43 +90,20 @@ def swap(
     >>> cs.minimize(cs.GridCRF(unary, cs.TruncatedQuadratic(3, truncation=2)), "swap").energy
     12.0
     """
-    moves = _Moves(energy, init, n_threads)
-    watch = Watch("swap", _cycles(max_iter), callback, progress)
-    pairs = _farthest_first(energy.cost())
-
-    def cycle() -> bool:
-        lowered = False
-        for pair in pairs:
-            lowered |= moves.try_once(pair, lambda pair=pair: moves.swap(*pair))  # type: ignore[misc]
-        return lowered
-
-    return _run(moves, watch, cycle, tol, "no swap lowers the energy")
+    moves = Moves(energy, cheapest_label(energy) if run.init is None else run.init)
+    label_pairs = _farthest_first(energy.cost())
+    return _repeat(moves, run, lambda: moves.swap_each(label_pairs), "no swap lowers the energy")
 
 
-def fusion(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-    proposals: Iterable[ArrayLike],
-) -> Result:
+def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Result:
     """Fusion moves: each pixel chooses between its label and that of a proposed labelling [1]_.
 
     Parameters
     ----------
     energy : GridCRF
         Any compatibility; see :func:`expansion` for pairs that no cut can express.
-    init, callback, rng, n_threads, progress
-        As in :func:`expansion`.
-    max_iter : int, optional
-        Largest number of cycles over all proposals, 100 by default.
-    tol : float, optional
-        Stop when a cycle lowers the energy by less than this; 0 by default.
+    run : Run
+        As in :func:`expansion`; a cycle goes over all proposals, and the start is by default the best of them.
     proposals : iterable of array_like of int, spatial shape
         Labellings from elsewhere: other solvers, other parameters, shifted or smoothed versions.
 
@@ -187,7 +115,7 @@ def fusion(
     Raises
     ------
     ValueError
-        If a proposal or `init` does not fit.
+        If a proposal does not fit.
 
     References
     ----------
@@ -206,18 +134,8 @@ def fusion(
     checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals") for p in proposals]
     if not checked:
         raise InputError("proposals must hold at least one labelling, got none")
-    best = min(checked, key=energy.energy) if init is None else init
-    moves = _Moves(energy, best, n_threads)
-    watch = Watch("fusion", _cycles(max_iter), callback, progress)
-
-    def cycle() -> bool:
-        lowered = False
-        for i, proposal in enumerate(checked):
-            flat = proposal.reshape(-1)
-            lowered |= moves.try_once(i, lambda flat=flat: moves.fuse(flat))  # type: ignore[misc]
-        return lowered
-
-    return _run(moves, watch, cycle, tol, "no fusion lowers the energy")
+    moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init)
+    return _repeat(moves, run, lambda: moves.fuse_each(checked), "no fusion lowers the energy")
 
 
 def _farthest_first(cost: np.ndarray) -> list[tuple[int, int]]:
@@ -230,30 +148,20 @@ def _farthest_first(cost: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: (-cost[pair] - cost[pair[::-1]], pair[0] - pair[1]))
 
 
-def _cycles(max_iter: int | None) -> int:
-    return _CYCLES if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
-
-
-def _run(moves: _Moves, watch: Watch, cycle: Callable[[], bool], tol: float | None, settled: str) -> Result:
+def _repeat(moves: Moves, run: Run, cycle: Callable[[], bool], settled: str) -> Result:
     """Repeat cycles until none of their moves lowers the energy."""
-    enough = 0.0 if tol is None else inputs.as_weight(tol, "tol")
-    if enough < 0:
-        raise InputError(f"tol must be at least 0, got {tol!r}")
-    while not watch.ended():
-        before, energy = moves.labels().copy(), moves.energy()
-        lowered = cycle()
-        change = energy - moves.energy()
-        if change < 0:  # by rounding: the energy in whole numbers fell
-            moves.restart(before)
-        watch.record(energy=moves.energy(), change=max(change, 0.0), labels=moves.labels)
-        if not lowered or change < 0:
-            watch.stop(f"{settled}, {moves.accuracy}", converged=True)
-        elif change < enough and not watch.ended():
-            watch.stop(f"the last cycle lowered the energy by {change:.3g}", converged=True)
-    return watch.result(moves.labels(), energy=moves.energy())
+    enough = 0.0 if run.tol is None else run.tol
+    while not run.ended:
+        lowered, change = moves.make(cycle)
+        run.record(energy=moves.energy(), change=change, labels=moves.labels)
+        if not lowered:
+            run.stop(f"{settled}, {moves.accuracy}", converged=True)
+        elif change < enough:
+            run.stop(f"the last cycle lowered the energy by {change:.3g}", converged=True)
+    return run.result(moves.labels(), energy=moves.energy())
 
 
-def _cheapest(energy: GridCRF) -> np.ndarray:
+def cheapest_label(energy: GridCRF) -> np.ndarray:
     """The one label that is cheapest everywhere; where no label may be used everywhere, the cheapest of each pixel."""
     totals = energy.unary.reshape(energy.n_labels, -1).sum(axis=1, dtype=np.float64)
     if np.isinf(totals).all():
@@ -261,28 +169,23 @@ def _cheapest(energy: GridCRF) -> np.ndarray:
     return np.full(energy.shape, totals.argmin(), np.int32)
 
 
-class _Moves:
+class Moves:
     """A labelling, and the moves that change it if they lower its energy."""
 
-    def __init__(self, energy: GridCRF, init: ArrayLike | None, n_threads: int | None) -> None:
+    def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
         self._crf = energy
-        resolve_threads(n_threads)  # checks it; a move is too short to share
-        start = (
-            _cheapest(energy)
-            if init is None
-            else inputs.as_labels(init, energy.shape, energy.n_labels, name="init").copy()
-        )
         self._grid = as_integers(energy)
         self._network = Network(energy.shape, energy.connectivity)
         self._version = 0
         self._tried: dict[Any, int] = {}
         self.accuracy = self._grid.accuracy
-        self.restart(start)
+        self.restart(labels)
 
     def restart(self, labels: np.ndarray) -> None:
-        """Go on from another labelling."""
+        """Go on from another labelling, which is not written to."""
         self._labels = labels.reshape(-1)
         self._energy: float | None = None
+        self._version += 1
 
     def labels(self) -> np.ndarray:
         """The labelling, in the spatial shape."""
@@ -294,11 +197,33 @@ class _Moves:
             self._energy = self._crf.energy(self.labels())
         return self._energy
 
-    def try_once(self, name: Any, move: Callable[[], bool]) -> bool:
+    def make(self, cycle: Callable[[], bool]) -> tuple[bool, float]:
+        """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did."""
+        before, energy = self.labels(), self.energy()
+        lowered = cycle()
+        change = energy - self.energy()
+        if change < 0:  # by rounding: the energy in whole numbers fell
+            self.restart(before)
+            return False, 0.0
+        return lowered, change
+
+    def expand_each(self) -> bool:
+        """Expand one label after the other."""
+        return sum(self._try_once(label, self.expand, label) for label in range(self._crf.n_labels)) > 0
+
+    def swap_each(self, label_pairs: list[tuple[int, int]]) -> bool:
+        """Swap one pair of labels after the other."""
+        return sum(self._try_once(pair, self.swap, *pair) for pair in label_pairs) > 0
+
+    def fuse_each(self, proposals: list[np.ndarray]) -> bool:
+        """Fuse one proposal after the other."""
+        return sum(self._try_once(i, self.fuse, proposal.reshape(-1)) for i, proposal in enumerate(proposals)) > 0
+
+    def _try_once(self, name: Any, move: Callable[..., bool], *args: Any) -> bool:
         """Make a move, unless nothing has changed since it was last tried; returns whether it lowered the energy."""
         if self._tried.get(name) == self._version:
             return False
-        lowered = move()
+        lowered = move(*args)
         self._tried[name] = self._version
         return lowered
 

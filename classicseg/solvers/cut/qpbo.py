@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
-from classicseg import inputs
 from classicseg.energies.grid import directions, edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.cut.doubled import fill_twice, sink_side
 from classicseg.machine.memory import writable_alias
-from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 
-def qpbo(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-) -> Result:
+def qpbo(energy: GridCRF, run: Run) -> Result:
     """Quadratic pseudo-boolean optimisation: the part of a 2-label minimum that a minimum cut can prove [1]_ [2]_.
 
     Parameters
     ----------
     energy : GridCRF
         Of 2 labels, with any compatibility.
-    init : array_like of int, spatial shape, optional
-        Labels that pixels keep where nothing is proven; by default those of least unary cost.
-    max_iter, tol, rng
-        Not used.
-    callback : callable, optional
-        Called once, with the result.
-    n_threads : int, optional
-        Not used: one thread searches the doubled network.
-    progress : bool
-        Not used.
+    run : Run
+        Its ``init`` are the labels that pixels keep where nothing is proven, by default those of least unary cost. One
+        thread searches the doubled network.
 
     Returns
     -------
@@ -53,11 +31,6 @@ def qpbo(
         ``marginals`` are 0 or 1 where a label is proven: some labelling of least energy has it. They are 0.5 at the
         other, unlabelled pixels; ``message`` says how many there are. Replacing labels by proven ones never raises an
         energy, so ``energy`` is at most that of `init`. ``lower_bound`` is the roof dual.
-
-    Raises
-    ------
-    ValueError
-        If `init` does not fit.
 
     References
     ----------
@@ -75,13 +48,7 @@ def qpbo(
     >>> result.marginals[1].tolist(), result.lower_bound
     ([[0.0, 0.5], [0.5, 0.5]], -4.5)
     """
-    resolve_threads(n_threads)  # checks it; the search runs on one thread
-    watch = Watch("qpbo", 1, callback, progress=False)
-    start = (
-        energy.unary.argmin(axis=0).astype(np.int32)
-        if init is None
-        else inputs.as_labels(init, energy.shape, 2, name="init")
-    )
+    start = run.labels()
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.connectivity)
     unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
@@ -96,10 +63,10 @@ def qpbo(
     marginals = np.stack([2 - first - second, first + second]).astype(np.float32) / 2
     value = energy.energy(labels)
     bound = min(roof_dual(energy, first, second) - 2 * grid.error, value)
-    watch.record(energy=value, lower_bound=bound, labels=lambda: labels, marginals=lambda: marginals)
+    run.record(energy=value, lower_bound=bound, labels=lambda: labels, marginals=lambda: marginals)
     unlabelled = int(proven.size - proven.sum())
-    watch.stop(f"{unlabelled} of {proven.size} pixels unlabelled, {grid.accuracy}", converged=unlabelled == 0)
-    return watch.result(labels, energy=value, lower_bound=bound, marginals=marginals)
+    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled, {grid.accuracy}", converged=unlabelled == 0)
+    return run.result(labels, energy=value, lower_bound=bound, marginals=marginals)
 
 
 def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> float:

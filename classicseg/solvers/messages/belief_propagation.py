@@ -5,33 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.errors import InputError
 from classicseg.kernels.messages.belief import beliefs, decode, send_by_colour, send_in_raster_order
 from classicseg.kernels.sites.neighbours import Field
 from classicseg.machine.memory import check_memory
-from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, gibbs, label_major, n_rows, sweep
 from classicseg.types import Result
 
-_ITERATIONS = 50
 _SCHEDULES = {"raster": send_in_raster_order, "colours": send_by_colour}
 
 
 def belief_propagation(
     energy: GridCRF,
+    run: Run,
     *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
     temperature: float = 0.0,
     damping: float = 0.0,
     schedule: str = "raster",
@@ -42,20 +32,10 @@ def belief_propagation(
     ----------
     energy : GridCRF
         Any compatibility, no label costs.
-    init
-        Not used; messages start at zero.
-    max_iter : int, optional
-        Largest number of iterations, 50 by default; each sends two messages over every edge, one each way.
-    tol : float, optional
-        Stop when no entry of a message changes by more; by default a millionth of the dearest edge.
-    callback : callable, optional
-        Called as ``callback(state)`` after every iteration; returning True stops.
-    rng
-        Not used.
-    n_threads : int, optional
-        Threads; the result does not depend on it. Raster order uses one.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    run : Run
+        ``max_iter``: largest number of iterations, 50 by default; each sends two messages over every edge, one each
+        way. ``tol``: stop when no entry of a message changes by more; by default a millionth of the dearest edge.
+        Raster order uses one thread.
     temperature : float
         0 looks for the labelling of least energy (min-sum). Above, the marginals of ``exp(-energy / temperature)``
         are sought (sum-product).
@@ -93,41 +73,29 @@ def belief_propagation(
     >>> result.labels.tolist(), result.energy, result.n_iter
     ([0, 0, 0, 2, 2], 9.0, 2)
     """
-    threads = resolve_threads(n_threads)
-    n_iter = _ITERATIONS if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
-    watch = Watch("belief_propagation", n_iter, callback, progress)
-    limit = None if tol is None else inputs.as_positive(tol, "tol", 1)[0]
-    temperature, damping = _checked(temperature, damping)
+    temperature = inputs.as_weight(temperature, "temperature", at_least=0)
+    damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     send = _SCHEDULES[inputs.choice(schedule, "schedule", tuple(_SCHEDULES))]
-    messages = _Messages(energy, threads)
-    limit = 1e-6 * messages.largest() if limit is None else limit
+    messages = _Messages(energy, run.n_threads)
+    limit = 1e-6 * messages.largest() if run.tol is None else run.tol
     labels = np.empty(energy.shape, np.int32)
     messages.read(labels, temperature)
     value = least = energy.energy(labels)
     best = labels.copy()
-    while not watch.ended():
+    while not run.ended:
         change = messages.send(send, temperature, damping)
         messages.read(labels, temperature)
         value = energy.energy(labels)
         if value < least:
             best, least = labels.copy(), value
-        watch.record(
+        run.record(
             energy=value, change=change, labels=lambda: labels, marginals=lambda: messages.marginals(temperature)
         )
-        if change <= limit and not watch.ended():
-            watch.stop(f"messages changed by at most {change:.3g}", converged=True)
+        if change <= limit:
+            run.stop(f"messages changed by at most {change:.3g}", converged=True)
     if temperature == 0:
         labels, value = best, least
-    return watch.result(labels, energy=value, marginals=messages.marginals(temperature))
-
-
-def _checked(temperature: float, damping: float) -> tuple[float, float]:
-    t, d = inputs.as_weight(temperature, "temperature"), inputs.as_weight(damping, "damping")
-    if t < 0:
-        raise InputError(f"temperature must be at least 0, got {temperature!r}")
-    if not 0 <= d < 1:
-        raise InputError(f"damping must be at least 0 and below 1, got {damping!r}")
-    return t, d
+    return run.result(labels, energy=value, marginals=messages.marginals(temperature))
 
 
 class _Messages:

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike
-
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
 from classicseg.kernels.sites.neighbours import Field
 from classicseg.kernels.sites.sites import sample
-from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, costs_of_use, sweep
 from classicseg.types import Result
 
-_SWEEPS = 200
 _COOLING = 20.0  # 10 to 30: energies differ by a tenth on stereo grids, by nothing on Potts grids
 
 
-def annealing(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-    hot: float | None = None,
-    cold: float | None = None,
-) -> Result:
+def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: float | None = None) -> Result:
     """Simulated annealing with the Gibbs sampler [1]_: slow, but of any energy and out of poor minima.
 
     Each sweep draws the label of every pixel from its distribution given the others, in which the label x has
@@ -43,20 +24,10 @@ def annealing(
     ----------
     energy : GridCRF
         Any compatibility. Label costs are heeded, on one thread.
-    init : array_like of int, spatial shape, optional
-        Labels to start from, by default those of least unary cost. It counts as a labelling seen.
-    max_iter : int, optional
-        Number of sweeps, 200 by default. The more, the lower the energy.
-    tol
-        Not used.
-    callback : callable, optional
-        Called as ``callback(state)`` after every sweep with the labels drawn; returning True stops.
-    rng : None, int, SeedSequence, BitGenerator or Generator
-        Where random numbers come from; what :func:`numpy.random.default_rng` takes. None draws differently each time.
-    n_threads : int, optional
-        Threads; the result does not depend on it.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    run : Run
+        ``init``: labels to start from, by default those of least unary cost; it counts as a labelling seen.
+        ``max_iter``: number of sweeps, 200 by default; the more, the lower the energy. ``rng``: where random numbers
+        come from. Callbacks see the labels drawn.
     hot, cold : float, optional
         Temperature of the first and of the last sweep. By default a quarter of what the edges of a pixel can cost
         together, on average over the grid, and a twentieth of that.
@@ -70,9 +41,7 @@ def annealing(
     Raises
     ------
     ValueError
-        If `init` does not fit or an argument is out of its range.
-    TypeError
-        If `rng` is nothing that makes a generator.
+        If a temperature is out of its range.
 
     References
     ----------
@@ -87,27 +56,20 @@ def annealing(
     >>> annealed.energy < cs.minimize(crf, "icm").energy
     True
     """
-    threads = resolve_threads(n_threads)
-    n_sweeps = _SWEEPS if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
-    watch = Watch("annealing", n_sweeps, callback, progress)
-    generator = inputs.as_generator(rng)
-    if init is None:
-        labels = energy.unary.argmin(axis=0).astype(np.int32)
-    else:
-        labels = inputs.as_labels(init, energy.shape, energy.n_labels, name="init").copy()
+    labels = run.labels()
     field = as_field(energy)
     first, last = _temperatures(field, hot, cold)
     flat = labels.reshape(-1)
-    counts, of_use, threads = costs_of_use(energy, flat, threads)
+    counts, of_use, threads = costs_of_use(energy, flat, run.n_threads)
     best, least = labels.copy(), energy.energy(labels)
-    while not watch.ended():
-        temperature = first * (last / first) ** (len(watch.history) / max(1, n_sweeps - 1))
-        sweep(sample, field, threads, flat, temperature, generator.random(flat.size), counts, of_use)
+    while not run.ended:
+        temperature = first * (last / first) ** (len(run.history) / max(1, run.max_iter - 1))
+        sweep(sample, field, threads, flat, temperature, run.rng.random(flat.size), counts, of_use)
         value = energy.energy(labels)
         if value < least:
             best, least = labels.copy(), value
-        watch.record(energy=value, change=temperature, labels=lambda: labels)
-    return watch.result(best, energy=least)
+        run.record(energy=value, change=temperature, labels=lambda: labels)
+    return run.result(best, energy=least)
 
 
 def _temperatures(field: Field, hot: float | None, cold: float | None) -> tuple[float, float]:

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
-from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.sites.sites import descend
-from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.run import Callback, Watch
+from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, costs_of_use, n_rows, sweep
 from classicseg.types import Result
 
-_SWEEPS = 1000
 
-
-def icm(
-    energy: GridCRF,
-    *,
-    init: ArrayLike | None = None,
-    max_iter: int | None = None,
-    tol: float | None = None,
-    callback: Callback | None = None,
-    rng: Any = None,
-    n_threads: int | None = None,
-    progress: bool = False,
-) -> Result:
+def icm(energy: GridCRF, run: Run) -> Result:
     """Iterated conditional modes [1]_: the simplest descent, and a weak one; a yardstick, or a last polish.
 
     Pixels change in a fixed order of colours, neighbours never at the same time, so the energy never rises. After the
@@ -38,31 +21,16 @@ def icm(
     ----------
     energy : GridCRF
         Any compatibility. Label costs are heeded, on one thread.
-    init : array_like of int, spatial shape, optional
-        Labels to start from, by default those of least unary cost. The result depends on it.
-    max_iter : int, optional
-        Largest number of sweeps over all pixels, 1000 by default.
-    tol : float, optional
-        Stop when a sweep lowers the energy by less than this.
-    callback : callable, optional
-        Called as ``callback(state)`` after every sweep; returning True stops.
-    rng
-        Not used.
-    n_threads : int, optional
-        Threads; the result does not depend on it.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    run : Run
+        ``init``: labels to start from, by default those of least unary cost; the result depends on it. ``max_iter``:
+        largest number of sweeps over all pixels, 1000 by default. ``tol``: stop when a sweep lowers the energy by
+        less; by default when it changes nothing.
 
     Returns
     -------
     Result
         ``history`` has one row for each sweep, its ``change`` is the number of pixels that changed. ``converged`` if
         no other label of any one pixel is cheaper.
-
-    Raises
-    ------
-    ValueError
-        If `init` does not fit or an argument is out of its range.
 
     References
     ----------
@@ -77,18 +45,12 @@ def icm(
     >>> result.labels.tolist(), result.energy
     ([[0, 0, 0, 0, 0]], 2.0)
     """
-    threads = resolve_threads(n_threads)
-    watch = Watch("icm", _SWEEPS if max_iter is None else inputs.as_count(max_iter, "max_iter", 0), callback, progress)
-    enough = None if tol is None else inputs.as_positive(tol, "tol", 1)[0]
-    if init is None:
-        labels = energy.unary.argmin(axis=0).astype(np.int32)
-    else:
-        labels = inputs.as_labels(init, energy.shape, energy.n_labels, name="init").copy()
+    labels = run.labels()
     field = as_field(energy)
     flat, stale, changed = labels.reshape(-1), np.ones(labels.size, np.uint8), np.zeros(n_rows(field), np.int64)
-    counts, of_use, threads = costs_of_use(energy, flat, threads)
+    counts, of_use, threads = costs_of_use(energy, flat, run.n_threads)
     value = energy.energy(labels)
-    while not watch.ended():
+    while not run.ended:
         before, previous = labels.copy(), value
         changed[:] = 0
         if counts.size:
@@ -97,9 +59,9 @@ def icm(
         n_changed, value = int(changed.sum()), energy.energy(labels)
         if value > previous:  # by rounding: for each pixel alone its cost fell
             labels[...], value, n_changed = before, previous, 0
-        watch.record(energy=value, change=n_changed, labels=lambda: labels)
+        run.record(energy=value, change=n_changed, labels=lambda: labels)
         if n_changed == 0:
-            watch.stop("no single pixel lowers the energy", converged=True)
-        elif enough is not None and previous - value < enough and not watch.ended():
-            watch.stop(f"the last sweep lowered the energy by {previous - value:.3g}", converged=True)
-    return watch.result(labels, energy=value)
+            run.stop("no single pixel lowers the energy", converged=True)
+        elif run.tol is not None and previous - value < run.tol:
+            run.stop(f"the last sweep lowered the energy by {previous - value:.3g}", converged=True)
+    return run.result(labels, energy=value)
