@@ -90,7 +90,7 @@ def gco(crf: cs.GridCRF, algorithm: str = "expansion") -> Call:
     import gco as library
 
     unary = np.ascontiguousarray(np.moveaxis(crf.unary, 0, -1))
-    cost = crf.cost().astype(np.int32)
+    cost = crf.cost.astype(np.int32)
     down, right = (np.ascontiguousarray(crf.weights[name], np.int32) for name in ("down", "right"))
 
     def call() -> np.ndarray:
@@ -105,7 +105,7 @@ def pymaxflow_expansion(crf: cs.GridCRF) -> Call:
 
     (weight,) = {int(w) for weights in crf.weights.values() for w in np.unique(weights)}
     unary = np.ascontiguousarray(np.moveaxis(crf.unary, 0, -1)).astype(np.float64)
-    cost = crf.cost() * weight
+    cost = crf.cost * weight
     return lambda: aexpansion_grid(unary, cost)
 
 
@@ -115,7 +115,7 @@ def has_equal_weights(crf: cs.GridCRF) -> bool:
 
 def _full_weights(crf: cs.GridCRF) -> list[tuple[np.ndarray, np.ndarray]]:
     """Structure and weights of each direction; weights over the whole grid, at the first pixel of each edge."""
-    scale = int(crf.cost()[0, 1])
+    scale = int(crf.cost[0, 1])
     grids = []
     for name, weights in crf.weights.items():
         offset = offset_of(name, len(crf.shape))

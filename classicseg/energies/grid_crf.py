@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.compatibility import as_compatibility
-from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_length, edge_shape
+from classicseg.energies.compatibility import Compatibility, as_compatibility
+from classicseg.energies.frozen import Frozen
+from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_length, edge_shape
 from classicseg.errors import InputError, InputTypeError
+from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
+from classicseg.machine.memory import writable_alias
 
 
-class GridCRF:
+class GridCRF(Frozen):
     r"""Energy of a labelling in which neighbouring pixels interact.
 
     .. math:: E(x) = \sum_i \psi_i(x_i) + \sum_{(i,j)} w_{ij}\, \mu(x_i, x_j) + \sum_{l \text{ used}} h_l
@@ -49,13 +53,19 @@ class GridCRF:
     Attributes
     ----------
     unary : ndarray, (L, *spatial), int32, float32 or float64
-    n_labels : int
+    n_labels, n_points : int
     shape : tuple of int
         Spatial shape.
     connectivity : int
     compatibility : Potts, TruncatedLinear, TruncatedQuadratic, Diagonal or Matrix
+    directions : mapping of str to tuple of int
+        Offset of each direction of the connectivity: from the pixel of an edge that is first in raster order.
     weights : mapping of str to ndarray
-        Read-only weights of each direction of the connectivity.
+        Read-only weights of each direction.
+    flat_weights : dict of str to ndarray
+        The same in one axis: one for each edge in raster order, or a single one for all.
+    cost : ndarray, (L, L), float64
+        The compatibility as a matrix: row is the label of the pixel first in raster order.
     label_costs : ndarray, (L,), float64, or None
 
     Raises
@@ -81,6 +91,19 @@ class GridCRF:
     (4.0, 5.0)
     """
 
+    unary: np.ndarray
+    n_labels: int
+    shape: tuple[int, ...]
+    connectivity: int
+    directions: dict[str, Offset]
+    compatibility: Compatibility
+    label_costs: np.ndarray | None
+    n_points: int
+    weights: Mapping[str, np.ndarray]
+    flat_weights: dict[str, np.ndarray]
+    cost: np.ndarray
+    _unary: np.ndarray
+
     def __init__(
         self,
         unary: ArrayLike,
@@ -92,20 +115,38 @@ class GridCRF:
         label_costs: ArrayLike | None = None,
         label_axis: int = 0,
     ) -> None:
-        self.unary = inputs.as_costs(unary, label_axis)
-        self.n_labels, self.shape = self.unary.shape[0], self.unary.shape[1:]
-        self.compatibility = as_compatibility(compatibility, self.n_labels, symmetric=False)
+        costs = inputs.as_costs(unary, label_axis).view()
+        costs.setflags(write=False)
+        n_labels, shape = costs.shape[0], costs.shape[1:]
+        self._set(unary=costs, n_labels=n_labels, n_points=math.prod(shape), shape=shape)
+        self._set(compatibility=as_compatibility(compatibility, n_labels, symmetric=False))
         if isinstance(weights, Mapping):
             if spacing is not None:
                 raise InputError("spacing goes with a single number as weights; a mapping says what each edge weighs")
-            self.connectivity, self._flat = _given_weights(weights, self.shape, connectivity)
+            size, flat = _given_weights(weights, shape, connectivity)
         else:
-            self.connectivity, self._flat = _equal_weights(weights, self.shape, connectivity, spacing)
-        offsets = directions(len(self.shape), self.connectivity)
-        self.weights = MappingProxyType(
-            {name: _as_edges(self._flat[name], edge_shape(self.shape, offset)) for name, offset in offsets.items()}
+            size, flat = _equal_weights(weights, shape, connectivity, spacing)
+        self._set(connectivity=size, directions=directions(len(shape), size))
+        self._set(label_costs=None if label_costs is None else _label_costs(label_costs, n_labels))
+        self._derive(flat)
+
+    def _derive(self, flat: dict[str, np.ndarray]) -> None:
+        shapes = {name: edge_shape(self.shape, offset) for name, offset in self.directions.items()}
+        self._set(
+            weights=MappingProxyType({name: _as_edges(flat[name], shape) for name, shape in shapes.items()}),
+            flat_weights={name: writable_alias(weights) for name, weights in flat.items()},
+            cost=self.compatibility.matrix(self.n_labels),
+            _unary=writable_alias(self.unary.reshape(-1)),
         )
-        self.label_costs = None if label_costs is None else _label_costs(label_costs, self.n_labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["weights"]  # views, which cannot be pickled
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)
+        self._derive(self.flat_weights)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.shape))
@@ -113,28 +154,13 @@ class GridCRF:
         costs = "" if self.label_costs is None else ", label costs"
         return f"GridCRF({self.n_labels} labels, {size} pixels, {self.connectivity} neighbours, {name}{costs})"
 
-    @property
-    def n_points(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.shape))
-
-    def cost(self) -> np.ndarray:
-        """The compatibility as a matrix, (L, L) float64: row is the label of the pixel first in raster order."""
-        return self.compatibility.matrix(self.n_labels)
-
-    def flat_weights(self, name: str) -> np.ndarray:
-        """Weights of a direction in one axis: one for each edge in raster order, or a single one for all."""
-        from classicseg.machine.memory import writable_alias
-
-        return writable_alias(self._flat[name])
-
     def reason_against_cut(self) -> str | None:
         """Why one minimum cut cannot minimise this energy, or None if it can."""
         if self.n_labels != 2:
             return f"a minimum cut serves 2 labels, got {self.n_labels}"
         if self.label_costs is not None:
             return "a minimum cut knows no label costs"
-        cost = self.cost()
+        cost = self.cost
         together, apart = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
         for name, weights in self.weights.items():
             if together > apart and weights.size and weights.max() > 0:
@@ -172,15 +198,11 @@ class GridCRF:
         >>> cs.GridCRF(np.zeros((3, 2, 2)), cs.TruncatedLinear(10, truncation=1)).energy([[0, 2], [0, 2]])
         20.0
         """
-        from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
-        from classicseg.machine.memory import writable_alias
-
-        checked = inputs.as_labels(labels, self.shape, self.n_labels)
-        flat, cost = writable_alias(checked.reshape(-1)), self.cost()
-        total = float(unary_energy(flat, writable_alias(self.unary.reshape(-1))))
-        for name, offset in directions(len(self.shape), self.connectivity).items():
+        flat = writable_alias(inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1))
+        total = float(unary_energy(flat, self._unary))
+        for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
-            total += pairwise_energy(flat, self.flat_weights(name), cost, *sizes)
+            total += pairwise_energy(flat, self.flat_weights[name], self.cost, *sizes)
         if self.label_costs is not None:
             total += float(self.label_costs[np.unique(flat)].sum())
         return total

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from classicseg.solvers.solver import Solver, needs
+from classicseg.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from classicseg.types import Result
@@ -100,13 +100,13 @@ def _annealing() -> Callable[..., Result]:
 def _needs_dense_crf(energy: Any) -> str | None:
     from classicseg.energies.dense_crf import DenseCRF
 
-    return needs(DenseCRF)(energy)
+    return None if isinstance(energy, DenseCRF) else f"it needs a DenseCRF, got {type(energy).__name__}"
 
 
 def _needs_grid_crf(energy: Any) -> str | None:
     from classicseg.energies.grid_crf import GridCRF
 
-    return needs(GridCRF)(energy)
+    return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
 
 
 def _needs_grid_without_label_costs(energy: Any) -> str | None:

@@ -88,7 +88,6 @@ def minimize(
     _check_options(solver.name, function, options)
     run = Run(
         solver.name,
-        energy=energy,
         init=None if init is None else _checked_init(energy, init, solver.init),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,

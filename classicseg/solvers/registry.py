@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from classicseg.errors import InputError, InputTypeError
 from classicseg.solvers.catalog import SOLVERS
-from classicseg.solvers.solver import Solver, needs
+from classicseg.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from classicseg.types import Result
@@ -105,7 +105,7 @@ def register_solver(
         raise InputTypeError(f"name must be a word, got {name!r}")
     if any(solver.name == name for solver in SOLVERS):
         raise InputError(f"name must not be that of a solver of the library, got {name!r}")
-    reason = needs(accepts) if isinstance(accepts, type) else accepts
+    reason = _needs(accepts) if isinstance(accepts, type) else accepts
 
     def register(function: Function) -> Function:
         _registered[name] = Solver(name, lambda: function, reason, summary, paper, init, max_iter, tol, rng)
@@ -138,3 +138,10 @@ def choose(energy: Any, method: str | None) -> Solver:
     names = methods(energy)
     instead = f"methods that can: {', '.join(names)}" if names else "no method can"
     raise InputTypeError(f"{method} cannot minimise this energy: {', and '.join(reasons)}; {instead}")
+
+
+def _needs(kind: type) -> Callable[[Any], str | None]:
+    def reason(energy: Any) -> str | None:
+        return None if isinstance(energy, kind) else f"it needs a {kind.__name__}, got {type(energy).__name__}"
+
+    return reason

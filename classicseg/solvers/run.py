@@ -26,7 +26,7 @@ class Run:
     :meth:`result` makes of its labels::
 
         def solver(energy, run):
-            labels = run.labels()
+            labels = run.labels(energy)
             while not run.ended:
                 ...
                 run.record(energy=energy.energy(labels), labels=lambda: labels)
@@ -36,8 +36,6 @@ class Run:
     ----------
     method : str
         Name of the solver.
-    energy : DenseCRF, GridCRF or another energy with `unary`, (L, *spatial), optional
-        What it minimises; only :meth:`labels` needs it.
     init : ndarray or None
         Checked labels or marginals.
     max_iter : int
@@ -69,7 +67,6 @@ class Run:
         self,
         method: str,
         *,
-        energy: Any = None,
         init: np.ndarray | None = None,
         max_iter: int = 1,
         tol: float | None = None,
@@ -80,7 +77,7 @@ class Run:
     ) -> None:
         if callback is not None and not callable(callback):
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
-        self._method, self._energy, self._callback = method, energy, callback
+        self._method, self._callback = method, callback
         self.init = init
         self.max_iter = inputs.as_count(max_iter, "max_iter", 0)
         self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
@@ -117,9 +114,9 @@ class Run:
         """End the run, and say why. Of several reasons the last counts."""
         self._message, self._converged = message, converged
 
-    def labels(self) -> np.ndarray:
+    def labels(self, energy: Any) -> np.ndarray:
         """Labels to start from, spatial shape, int32: a copy of `init`, or the labels of least unary cost."""
-        return self._energy.unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
+        return energy.unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
 
     def record(
         self,

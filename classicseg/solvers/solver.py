@@ -52,12 +52,3 @@ class Solver:
         """Which of the arguments `init`, `max_iter`, `tol` and `rng` of :func:`classicseg.minimize` it uses."""
         said = {"init": self.init, "max_iter": self.max_iter, "tol": self.tol, "rng": self.rng}
         return tuple(name for name, value in said.items() if value)
-
-
-def needs(kind: type) -> Callable[[Any], str | None]:
-    """What a solver of energies of this kind accepts."""
-
-    def reason(energy: Any) -> str | None:
-        return None if isinstance(energy, kind) else f"it needs a {kind.__name__}, got {type(energy).__name__}"
-
-    return reason

@@ -45,7 +45,7 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
     >>> result.gap >= 0
     True
     """
-    best = Best(energy, run.labels())
+    best = Best(energy, run.labels(energy))
     pass_messages(energy, run, best)
     if not (run.stopped or best.is_proved):
         run.extend(_MOST_CYCLES)

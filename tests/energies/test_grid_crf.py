@@ -25,7 +25,7 @@ def random_weights(rng, shape, connectivity, dtype=float):
 def as_reference(crf):
     offsets = directions(len(crf.shape), crf.connectivity)
     edges = reference.edges(crf.shape, {offset: crf.weights[name] for name, offset in offsets.items()})
-    return crf.unary.reshape(crf.n_labels, -1), edges, crf.cost(), crf.label_costs
+    return crf.unary.reshape(crf.n_labels, -1), edges, crf.cost, crf.label_costs
 
 
 @pytest.mark.parametrize(("n_axes", "connectivity"), CONNECTIVITIES)

@@ -23,4 +23,4 @@ def edges_of(crf):
 
 def minimum_of(crf):
     """Least energy, by trying all labellings."""
-    return reference.minimum(crf.unary.reshape(crf.n_labels, -1), edges_of(crf), crf.cost(), crf.label_costs)[0]
+    return reference.minimum(crf.unary.reshape(crf.n_labels, -1), edges_of(crf), crf.cost, crf.label_costs)[0]

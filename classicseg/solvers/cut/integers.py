@@ -63,7 +63,7 @@ def as_integers(crf: GridCRF) -> IntegerGrid:
     """Round a grid energy to whole numbers that 32 bits can sum up at every pixel."""
     unit, cost, cost_is_exact = _as_multiples(crf)
     unary = crf.unary.reshape(crf.n_labels, -1)
-    flat = [crf.flat_weights(name) for name in directions(len(crf.shape), crf.connectivity)]
+    flat = [crf.flat_weights[name] for name in directions(len(crf.shape), crf.connectivity)]
     heaviest = max((float(weights.max()) for weights in flat if weights.size), default=0.0)
     pairs = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())
     whole = _is_whole(unary) and unit == round(unit) and cost_is_exact and all(map(_is_whole, flat))
@@ -99,7 +99,7 @@ def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
 def _as_multiples(crf: GridCRF) -> tuple[float, np.ndarray, bool]:
     """The compatibility as (unit, whole numbers), and whether that is what it was."""
     mu = crf.compatibility
-    cost = crf.cost()
+    cost = crf.cost
     if isinstance(mu, (Potts, TruncatedLinear, TruncatedQuadratic)) and mu.weight != 0:
         steps = cost / mu.weight
         if np.array_equal(steps, np.rint(steps)):

@@ -91,7 +91,7 @@ def swap(energy: GridCRF, run: Run) -> Result:
     12.0
     """
     moves = Moves(energy, cheapest_label(energy) if run.init is None else run.init)
-    label_pairs = _farthest_first(energy.cost())
+    label_pairs = _farthest_first(energy.cost)
     return _repeat(moves, run, lambda: moves.swap_each(label_pairs), "no swap lowers the energy")
 
 

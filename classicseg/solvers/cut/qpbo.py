@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.energies.grid import directions, edge_ends
+from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.cut.doubled import fill_twice, sink_side
 from classicseg.machine.memory import writable_alias
@@ -48,7 +48,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     >>> result.marginals[1].tolist(), result.lower_bound
     ([[0.0, 0.5], [0.5, 0.5]], -4.5)
     """
-    start = run.labels()
+    start = run.labels(energy)
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.connectivity)
     unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
@@ -74,11 +74,11 @@ def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> float:
 
     A pair that is submodular joins pixels within a copy, another joins each pixel with its neighbour's other copy.
     """
-    cost = energy.cost()
+    cost = energy.cost
     copies = (first, second)
     total = sum(float(np.take_along_axis(energy.unary, x[None], 0).sum(dtype=np.float64)) for x in copies)
     crossed = cost[0, 0] + cost[1, 1] > cost[0, 1] + cost[1, 0]
-    for name, offset in directions(len(energy.shape), energy.connectivity).items():
+    for name, offset in energy.directions.items():
         begin, end = edge_ends(offset)
         for x, y in (copies, copies[::-1]) if crossed else ((first, first), (second, second)):
             total += float((energy.weights[name] * cost[x[begin], y[end]]).sum(dtype=np.float64))

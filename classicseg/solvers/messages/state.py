@@ -127,7 +127,7 @@ class MessagePassing:
 
     def _write(self, crf: GridCRF, offsets: dict[str, Offset], unit: float, dearest: float) -> None:
         unary = writable_alias(crf.unary.reshape(-1))
-        weights = [crf.flat_weights(name) if name else np.zeros(1) for name in offsets]
+        weights = [crf.flat_weights[name] if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights) * unit * dearest
         n_chains = len(offsets)
         # A label that is dearer than the best one by more than all edges of a pixel can cost is in no best labelling:
@@ -157,7 +157,7 @@ def _order(depth: int, n_bands: int, skew: int) -> np.ndarray:
     return np.argsort(skew * z + band, kind="stable")
 
 
-def live_directions(crf: GridCRF) -> tuple[tuple[int, int, int], dict[str, Offset]]:
+def live_directions(crf: GridCRF) -> tuple[tuple[int, ...], dict[str, Offset]]:
     """Shape as a volume without axes of length 1 in between, and the directions that have edges, with offsets in it.
 
     A single pixel gets one direction, without a name and without edges.
@@ -183,8 +183,8 @@ def _as_table(crf: GridCRF) -> tuple[int, int, float, np.ndarray]:
         reach = int(np.count_nonzero(np.arange(1, n_labels) ** 2 < limit))
         return QUADRATIC, reach + (limit == (n_labels - 1.0) ** 2), mu.weight, np.array([limit])
     if isinstance(mu, Diagonal) and np.min(mu.values) >= 0:
-        return DIAGONAL, 0, 1.0, np.ascontiguousarray(-np.diag(crf.cost()))
-    return MATRIX, 0, 1.0, crf.cost().reshape(-1)
+        return DIAGONAL, 0, 1.0, np.ascontiguousarray(-np.diag(crf.cost))
+    return MATRIX, 0, 1.0, crf.cost.reshape(-1)
 
 
 def _finite_range(unary: np.ndarray) -> tuple[float, float]:
@@ -194,7 +194,7 @@ def _finite_range(unary: np.ndarray) -> tuple[float, float]:
 
 def _is_whole(crf: GridCRF) -> bool:
     """Whether energies are whole numbers that float64 holds."""
-    arrays = [crf.unary, crf.cost(), *(crf.flat_weights(name) for name in crf.weights)]
+    arrays = [crf.unary, crf.cost, *(crf.flat_weights[name] for name in crf.weights)]
     for array in arrays:
         if array.dtype != np.int32:
             finite = array[np.isfinite(array)]

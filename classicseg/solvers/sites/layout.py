@@ -22,7 +22,7 @@ def as_field(crf: GridCRF) -> Field:
         weights[k][edge_ends(offset)[0]] = crf.weights[name]
     depth, height, width = as_volume(crf.shape, 1)
     offsets = np.array([as_volume(offset, 0) for offset in kept.values()], np.int64).reshape(-1, 3)
-    cost = crf.cost()
+    cost = crf.cost
     different = cost[~np.eye(crf.n_labels, dtype=bool)]
     return Field(
         unary=np.ascontiguousarray(crf.unary.reshape(crf.n_labels, -1).T, np.float64),

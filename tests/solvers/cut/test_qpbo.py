@@ -12,7 +12,7 @@ def all_best(crf):
     """Every labelling of least energy."""
     unary, edges, n = crf.unary.reshape(2, -1), edges_of(crf), crf.n_points
     candidates = [np.array([i >> p & 1 for p in range(n)]) for i in range(2**n)]
-    values = [reference.energy(labels, unary, edges, crf.cost()) for labels in candidates]
+    values = [reference.energy(labels, unary, edges, crf.cost) for labels in candidates]
     return [labels for labels, value in zip(candidates, values, strict=True) if value == min(values)]
 
 

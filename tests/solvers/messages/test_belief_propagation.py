@@ -94,7 +94,7 @@ def test_fixed_points_are_those_of_the_twin(kind, compatibility, temperature, sc
     result = cs.minimize(crf, "belief_propagation", temperature=temperature, schedule=schedule, max_iter=100)
     assert result.energy == crf.energy(result.labels)
     unary, edges = crf.unary.reshape(3, -1), edges_of(crf)
-    beliefs, later = (slow(unary, edges, crf.cost(), n, temperature) for n in (60, 61))
+    beliefs, later = (slow(unary, edges, crf.cost, n, temperature) for n in (60, 61))
     if result.converged and np.abs(beliefs - later).max() < 1e-9 and temperature > 0:
         q = np.exp(-beliefs / temperature)
         np.testing.assert_allclose(result.marginals.reshape(3, -1), q / q.sum(axis=0), atol=1e-4)

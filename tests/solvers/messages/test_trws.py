@@ -53,7 +53,7 @@ def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):
     n_chains = len(directions(len(shape), connectivity))
     messages = MessagePassing(crf, 1)
     highest = -np.inf
-    for bound, labels in reference.trws(flat(crf), edges_of(crf), crf.cost(), 2, n_chains):
+    for bound, labels in reference.trws(flat(crf), edges_of(crf), crf.cost, 2, n_chains):
         messages.iterate(check=True)
         highest = max(highest, bound)
         assert messages.bound == pytest.approx(np.ceil(highest - 1e-3), abs=1)
@@ -74,7 +74,7 @@ def test_never_above_the_minimum(shape, connectivity, name):
         if n_labels == 5 and np.prod(shape) > 8:
             shape = (2, 3)
         crf = integers(shape, connectivity, COSTS[name], n_labels, seed)
-        least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost())
+        least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost)
         result = cs.minimize(crf, "trws", tol=0)
         assert result.lower_bound <= least <= result.energy
         assert cs.minimize(crf, "trws+expansion", tol=0).energy <= result.energy
@@ -173,7 +173,7 @@ def test_label_costs_are_left_to_the_moves():
     with pytest.raises(cs.InputTypeError, match="label costs"):
         cs.minimize(crf, "trws")
     result = cs.minimize(crf, "trws+expansion")
-    least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost(), crf.label_costs)
+    least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost, crf.label_costs)
     assert result.lower_bound <= least <= result.energy
 
 
@@ -222,7 +222,7 @@ def test_any_grid_has_a_bound_below_its_energy(shape, n_labels, dtype, name, fac
     assert result.energy == crf.energy(result.labels)
     assert np.isfinite(result.lower_bound)
     if np.prod(shape) <= 6:
-        least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost())
+        least, _ = grid.minimum(flat(crf), edges_of(crf), crf.cost)
         assert result.lower_bound <= least + 1e-12 * abs(least)
 
 

@@ -34,12 +34,12 @@ def test_free_energies_never_rise_and_are_those_of_the_twin(given_problem, dampi
     start = np.moveaxis(start, -1, 0).astype(np.float32)
     seen = []
     result = cs.minimize(crf, "mean_field", init=start, damping=damping, callback=lambda s: seen.append(s.marginals))
-    first = reference.free_energy(start.reshape(3, -1).astype(float), unary, edges, crf.cost())
+    first = reference.free_energy(start.reshape(3, -1).astype(float), unary, edges, crf.cost)
     energies = [first, *(row.energy for row in result.history)]
     assert all(later <= earlier + 1e-4 for earlier, later in pairwise(energies[:2]))
     assert all(later <= earlier + 1e-9 * (1 + abs(earlier)) for earlier, later in pairwise(energies[1:]))
     for marginals, value in zip(seen, energies[1:], strict=True):
-        twin = reference.free_energy(marginals.reshape(3, -1).astype(float), unary, edges, crf.cost())
+        twin = reference.free_energy(marginals.reshape(3, -1).astype(float), unary, edges, crf.cost)
         np.testing.assert_allclose(value, twin, rtol=1e-4, atol=1e-3)
     assert result.energy == crf.energy(result.labels)
 
@@ -52,7 +52,7 @@ def test_equals_the_twin_in_the_same_order(given_problem):
     colour = (coordinates % 2) @ (2 ** np.arange(len(crf.shape))[::-1])
     order = np.argsort(colour, kind="stable")
     result = cs.minimize(crf, "mean_field", max_iter=4, tol=1e-30)
-    slow = reference.mean_field(crf.unary.reshape(3, -1), edges_of(crf), crf.cost(), len(result.history), order)
+    slow = reference.mean_field(crf.unary.reshape(3, -1), edges_of(crf), crf.cost, len(result.history), order)
     np.testing.assert_allclose(result.marginals.reshape(3, -1), slow, atol=1e-5)
     np.testing.assert_array_equal(result.labels, result.marginals.argmax(axis=0))
 

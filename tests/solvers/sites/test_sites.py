@@ -53,7 +53,7 @@ def test_icm_never_rises_and_ends_where_no_pixel_can_improve(given_problem, labe
 def test_where_icm_ends_its_twin_changes_nothing(given_problem):
     crf, _ = problem(*given_problem)
     labels = cs.minimize(crf, "icm").labels
-    again = slow_icm(labels.reshape(-1), crf.unary.reshape(3, -1), edges_of(crf), crf.cost(), 1)
+    again = slow_icm(labels.reshape(-1), crf.unary.reshape(3, -1), edges_of(crf), crf.cost, 1)
     np.testing.assert_array_equal(again.reshape(crf.shape), labels)
 
 
