@@ -63,7 +63,8 @@ def _expand(energy: GridCRF, run: Run, best: Best) -> None:
         lowered = True
         while lowered and not (run.ended or best.is_proved):
             lowered, change = moves.make(moves.expand_each)
-            best.offer(moves.labels(), moves.energy())
+            labels, value = moves.labels(), moves.energy()
+            best.offer(labels, value)
             run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)
     if not run.ended:
         run.stop("no expansion lowers the energy", converged=True)

@@ -3,6 +3,7 @@
 ``python tests/conventions/test_journeys.py`` prints the journey, stop by stop.
 """
 
+import itertools
 import sys
 import tomllib
 from pathlib import Path
@@ -29,9 +30,9 @@ def floors():
 class Journey:
     """Follows an energy, and what functions make of it, through all calls of the package.
 
-    A function is entered if it is called, for the first time by its caller, with the energy or a copy, with a view of its
-    arrays, or with something that another function made of these. Calls in one file after each other are one stop. A climb is a
-    stop in a higher room than the one before.
+    A function is entered if it is called, for the first time by its caller, with the energy or a copy, with a view of
+    its arrays, or with something that another function made of these. Calls in one file after each other are one stop.
+    A climb is a stop in a higher room than the one before.
     """
 
     def __init__(self, energy):
@@ -88,7 +89,7 @@ class Journey:
     def climbs(self):
         rooms = floors()
         heights = [rooms[stop.split("/")[0].removesuffix(".py")] for stop in self.stops()]
-        return sum(later > earlier for earlier, later in zip(heights[:-1], heights[1:], strict=True))
+        return sum(later > earlier for earlier, later in itertools.pairwise(heights))
 
 
 def journey_of_a_grid():
