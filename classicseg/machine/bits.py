@@ -51,7 +51,7 @@ def positive(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
 
 
 @inline
-def transposed(word):  # type: ignore[no-untyped-def]
+def transposed(word):
     """The 8 bytes of a word as the rows of a matrix of bits, transposed: bit ``8 y + x`` goes to ``8 x + y``."""
     change = (word ^ (word >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
     word ^= change ^ (change << np.uint64(7))
@@ -62,12 +62,12 @@ def transposed(word):  # type: ignore[no-untyped-def]
 
 
 @inline
-def bit(number):  # type: ignore[no-untyped-def]
+def bit(number):
     """The word in which one bit is set, number 0 to 63."""
     return _ONE << np.uint64(number)
 
 
 @inline
-def without_first(word):  # type: ignore[no-untyped-def]
+def without_first(word):
     """The word without its lowest bit."""
     return word & (word - _ONE)

@@ -61,19 +61,19 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any) -> None:
 
 
 @inline
-def aborted(sync):  # type: ignore[no-untyped-def]
+def aborted(sync):
     """Whether the run is to end now."""
     return atomic_load(sync, _ABORT) != 0
 
 
 @inline
-def claim(sync, counter):  # type: ignore[no-untyped-def]
+def claim(sync, counter):
     """The next unclaimed task number of a counter."""
     return atomic_add(sync, _COUNTERS + counter * _LINE, 1)
 
 
 @inline
-def barrier(sync, n_threads):  # type: ignore[no-untyped-def]
+def barrier(sync, n_threads):
     """Wait until all threads are here. Spins for a moment, then sleeps: a busy machine gets its processor back."""
     if n_threads == 1:
         return

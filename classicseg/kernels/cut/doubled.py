@@ -17,7 +17,7 @@ from classicseg.machine.simd import pointer
 
 
 @kernel
-def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights, cost, pairs):  # type: ignore[no-untyped-def]
+def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights, cost, pairs):
     """Write the network of a 2-label energy (int32 costs (2 n,), weights and cost as in `network.fill`).
 
     `far` is the distance of the two records of a pixel. With K directions, the pairs hold 3 K zeros: first K within a
@@ -78,7 +78,7 @@ def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights,
 
 
 @kernel
-def sink_side(g, first, row, sheet, shape, far, sides, pairs):  # type: ignore[no-untyped-def]
+def sink_side(g, first, row, sheet, shape, far, sides, pairs):
     """Write for both copies of each pixel whether they are in the tree of the sink: int32, (2 n,)."""
     depth, height, width = shape
     net, words, n = pointer(g), len(pairs) + EXTRA, depth * height * width

@@ -41,24 +41,24 @@ Net = namedtuple("Net", "g steps buckets source_queue sink_queue state n pairs")
 
 
 @inline
-def _parent(net, node):  # type: ignore[no-untyped-def]
+def _parent(net, node):
     return net.g[node + len(net.pairs) + 2] & _CODE
 
 
 @inline
-def _set_parent(net, node, code):  # type: ignore[no-untyped-def]
+def _set_parent(net, node, code):
     at = node + len(net.pairs) + 2
     net.g[at] = np.int32((net.g[at] & ~_CODE) | code)
 
 
 @inline
-def _room(net, node, other, k, sign):  # type: ignore[no-untyped-def]
+def _room(net, node, other, k, sign):
     """Residual capacity of the tree edge if `other`, in direction k, is the parent of `node`."""
     return net.g[other + (k ^ 1)] if sign > 0 else net.g[node + k]
 
 
 @inline
-def _enqueue(net, node, sign):  # type: ignore[no-untyped-def]
+def _enqueue(net, node, sign):
     """Let the pixel wait for the growth of its level, unless it waits already."""
     side = 0 if sign > 0 else 1
     at = node + len(net.pairs) + 2
@@ -72,7 +72,7 @@ def _enqueue(net, node, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _dequeue(net, sign):  # type: ignore[no-untyped-def]
+def _dequeue(net, sign):
     side = 0 if sign > 0 else 1
     queue = net.source_queue if sign > 0 else net.sink_queue
     head = net.state[_HEAD + side]
@@ -84,14 +84,14 @@ def _dequeue(net, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _waiting(net, sign):  # type: ignore[no-untyped-def]
+def _waiting(net, sign):
     side = 0 if sign > 0 else 1
     count = net.state[_TAIL + side] - net.state[_HEAD + side]
     return count + net.n if count < 0 else count
 
 
 @inline
-def _orphan(net, node, depth):  # type: ignore[no-untyped-def]
+def _orphan(net, node, depth):
     """Cut the pixel from its parent and put it into the bucket of its depth."""
     _set_parent(net, node, _ORPHAN)
     net.g[node + len(net.pairs) + 3] = net.buckets[depth]
@@ -101,7 +101,7 @@ def _orphan(net, node, depth):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _room_to_root(net, node, amount, sign):  # type: ignore[no-untyped-def]
+def _room_to_root(net, node, amount, sign):
     """How much of `amount` fits between a pixel and its root, the root's own excess included."""
     while True:
         k = np.int64(_parent(net, node))
@@ -116,7 +116,7 @@ def _room_to_root(net, node, amount, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _push_to_root(net, node, amount, sign):  # type: ignore[no-untyped-def]
+def _push_to_root(net, node, amount, sign):
     """Push flow between a pixel and its root; what gets full makes orphans. Returns the least depth of an orphan."""
     g = net.g
     shallowest = np.int64(1 << 40)
@@ -142,7 +142,7 @@ def _push_to_root(net, node, amount, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _adopt(net, depth, limit, sign):  # type: ignore[no-untyped-def]
+def _adopt(net, depth, limit, sign):
     """Give each orphan of depth `depth` or more the parent of least depth below `limit`, or let it go."""
     g, depth_at = net.g, len(net.pairs) + 1
     while depth <= net.state[_DEEPEST]:
@@ -185,7 +185,7 @@ def _adopt(net, depth, limit, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _augment(net, node, other, k, depth, other_limit, sign):  # type: ignore[no-untyped-def]
+def _augment(net, node, other, k, depth, other_limit, sign):
     """Push flow over the edge in direction k between a pixel and a neighbour in the other tree."""
     forward, backward = (node + k, other + (k ^ 1)) if sign > 0 else (other + (k ^ 1), node + k)
     amount = _room_to_root(net, node, net.g[forward], sign)
@@ -199,7 +199,7 @@ def _augment(net, node, other, k, depth, other_limit, sign):  # type: ignore[no-
 
 
 @inline
-def _grow(net, node, depth, other_limit, sign):  # type: ignore[no-untyped-def]
+def _grow(net, node, depth, other_limit, sign):
     """Let a pixel of the last level claim free neighbours, and push flow wherever it touches the other tree."""
     g, depth_at = net.g, len(net.pairs) + 1
     mine = np.int32(sign * depth)
@@ -220,7 +220,7 @@ def _grow(net, node, depth, other_limit, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _has_other_neighbours(net, node, sign):  # type: ignore[no-untyped-def]
+def _has_other_neighbours(net, node, sign):
     """Whether a pixel has neighbours outside its tree: most roots have none. No branch for each, to be fast."""
     outside = False
     for k in range(len(net.pairs)):
@@ -229,7 +229,7 @@ def _has_other_neighbours(net, node, sign):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _grow_level(net, first, last, depth, other_limit, sign):  # type: ignore[no-untyped-def]
+def _grow_level(net, first, last, depth, other_limit, sign):
     """Grow one tree by one level. The roots are level 1; they are found by looking at all pixels."""
     depth_at = len(net.pairs) + 1
     if depth == 1:
@@ -247,7 +247,7 @@ def _grow_level(net, first, last, depth, other_limit, sign):  # type: ignore[no-
 
 
 @kernel
-def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
+def max_flow(sync, g, first, last, steps, buckets, queues, pairs):
     """Push a maximum flow; afterwards depth < 0 marks the pixels from which a deficit can still be reached.
 
     Parameters
@@ -303,7 +303,7 @@ def max_flow(sync, g, first, last, steps, buckets, queues, pairs):  # type: igno
 
 
 @kernel
-def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queues, pairs):  # type: ignore[no-untyped-def]
+def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queues, pairs):
     """Push a maximum flow inside each strip of a grid, cut along its first axis.
 
     `strips` holds the first slice (or row) of each, and their number; `pitch` is the distance of two. `buckets` and

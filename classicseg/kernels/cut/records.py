@@ -16,7 +16,7 @@ from classicseg.machine.simd import pointer
 
 
 @inline
-def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):  # type: ignore[no-untyped-def]
+def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):
     """Set the edge in direction k (even) between two records and add its share to their excess.
 
     A pair that is not submodular is made so by a dearer c01.
@@ -32,7 +32,7 @@ def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):  # type: ignore[no
 
 
 @kernel
-def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero, one, pairs):  # type: ignore[no-untyped-def]
+def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero, one, pairs):
     """Write the network of a choice between two labels at each pixel.
 
     Parameters
@@ -70,7 +70,7 @@ def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero
 
 
 @inline
-def _begin_row(g, node, unary, zero, one, pixel, width, n, pairs):  # type: ignore[no-untyped-def]
+def _begin_row(g, node, unary, zero, one, pixel, width, n, pairs):
     net, costs, zeros, ones = pointer(g), pointer(unary), pointer(zero), pointer(one)
     each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
     for p in range(pixel, pixel + width):
@@ -79,7 +79,7 @@ def _begin_row(g, node, unary, zero, one, pixel, width, n, pairs):  # type: igno
 
 
 @inline
-def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost, zero, one, pairs):  # type: ignore[no-untyped-def]
+def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost, zero, one, pairs):
     """Set the edges of a direction whose first pixels lie in one row."""
     depth, height, width = shape
     dz, dy, dx = offsets[j]
@@ -120,7 +120,7 @@ def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost
 
 
 @kernel
-def change_excess(g, first, row, sheet, shape, old, new, pairs):  # type: ignore[no-untyped-def]
+def change_excess(g, first, row, sheet, shape, old, new, pairs):
     """Replace unary costs (int32, (2 n,)) of a network; the flow that was pushed stays."""
     depth, height, width = shape
     net, words, n = pointer(g), len(pairs) + EXTRA, depth * height * width
@@ -135,7 +135,7 @@ def change_excess(g, first, row, sheet, shape, old, new, pairs):  # type: ignore
 
 
 @kernel
-def read_sides(g, first, row, sheet, shape, side, pairs):  # type: ignore[no-untyped-def]
+def read_sides(g, first, row, sheet, shape, side, pairs):
     """Write 1 for pixels in the tree of the sink, else 0 (uint8, (n,)), after a search for augmenting paths."""
     depth, height, width = shape
     net, words, out, pixel = pointer(g), len(pairs) + EXTRA, pointer(side), 0
@@ -149,7 +149,7 @@ def read_sides(g, first, row, sheet, shape, side, pairs):  # type: ignore[no-unt
 
 
 @kernel
-def read_cut(side, zero, one, labels):  # type: ignore[no-untyped-def]
+def read_cut(side, zero, one, labels):
     """Write the labels (int32, (n,)) that a cut stands for; returns how many pixels that changed.
 
     Pixels on the side of the sink (`side`: 1) take their label of `one`, others that of `zero` (see `fill`).

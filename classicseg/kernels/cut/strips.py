@@ -34,7 +34,7 @@ _BYTE, _ONE = np.uint64(255), np.uint64(1)
 
 
 @inline
-def _read_row(net, node, width):  # type: ignore[no-untyped-def]
+def _read_row(net, node, width):
     """Which edges have room (a byte for each direction), which excess is negative, and which positive."""
     rooms, below, above = NONE, NONE, NONE
     for x in range(width):
@@ -47,7 +47,7 @@ def _read_row(net, node, width):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _read_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def]
+def _read_tile(net, t, node, row, height, width):
     """Set the bits of a tile that begins at a record and has so many rows and columns."""
     for k in range(len(net.pairs)):
         net.rooms[k * net.n + t] = NONE
@@ -67,7 +67,7 @@ def _read_tile(net, t, node, row, height, width):  # type: ignore[no-untyped-def
 
 
 @inline
-def _read_tiles(net, first, row, height, width, begin, end):  # type: ignore[no-untyped-def]
+def _read_tiles(net, first, row, height, width, begin, end):
     """Read the tiles of some rows of tiles."""
     for y in range(begin * SIDE, min(end * SIDE, height), SIDE):
         for x in range(0, width, SIDE):
@@ -78,12 +78,12 @@ def _read_tiles(net, first, row, height, width, begin, end):  # type: ignore[no-
 
 
 @inline
-def _tile_of(net, y, x):  # type: ignore[no-untyped-def]
+def _tile_of(net, y, x):
     return (y // SIDE + 1) * net.row + x // SIDE + 1
 
 
 @inline
-def _hide_edges(net, y, width, up):  # type: ignore[no-untyped-def]
+def _hide_edges(net, y, width, up):
     """Hide the edges that lead up, or down, out of a row of tiles."""
     for x in range(0, width, SIDE):
         t = _tile_of(net, y * SIDE, x)
@@ -92,7 +92,7 @@ def _hide_edges(net, y, width, up):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _write_sides(net, side, height, width, begin, end):  # type: ignore[no-untyped-def]
+def _write_sides(net, side, height, width, begin, end):
     """Write 1 for the pixels of some rows of tiles that are on the side of the sink, else 0."""
     for y in range(begin * SIDE, min(end * SIDE, height)):
         for x in range(0, width, SIDE):
@@ -122,7 +122,7 @@ lists : int32, (S, LISTS n), step_tiles : int32, step_bits : uint64, spilled : i
 
 
 @inline
-def _net(g, space, tile_row, i, pairs):  # type: ignore[no-untyped-def]
+def _net(g, space, tile_row, i, pairs):
     """What strip i, or the whole image, works with."""
     words, tiles, lists = space.words, space.tiles, space.lists[i]
     n = tiles.size // TILES
@@ -137,7 +137,7 @@ def _net(g, space, tile_row, i, pairs):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, space, patience, side, maximal, pairs):  # type: ignore[no-untyped-def]
+def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, space, patience, side, maximal, pairs):
     """Push a maximum flow.
 
     Parameters

@@ -19,7 +19,7 @@ _ONE, _SEVEN, _EIGHT, _LAST_ROW = np.uint64(1), np.uint64(7), np.uint64(8), np.u
 
 
 @inline
-def _beside(plane, t, dx):  # type: ignore[no-untyped-def]
+def _beside(plane, t, dx):
     """Pixels of tile t whose neighbour at distance dx in their row is in the set."""
     if dx > 0:
         return ((plane[t] >> _ONE) & ~_RIGHT) | (plane[t + 1] << _SEVEN) & _RIGHT
@@ -29,7 +29,7 @@ def _beside(plane, t, dx):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _near(plane, t, row, dy, dx):  # type: ignore[no-untyped-def]
+def _near(plane, t, row, dy, dx):
     """Pixels of tile t whose neighbour at a distance of dy rows and dx columns is in the set."""
     if dy > 0:
         return (_beside(plane, t, dx) >> _EIGHT) | (_beside(plane, t + row, dx) << _LAST_ROW)
@@ -39,7 +39,7 @@ def _near(plane, t, row, dy, dx):  # type: ignore[no-untyped-def]
 
 
 @inline
-def neighbours_in(plane, t, row, pairs):  # type: ignore[no-untyped-def]
+def neighbours_in(plane, t, row, pairs):
     """For each direction the pixels of tile t whose neighbour there is in a set.
 
     Directions are those of :func:`classicseg.energies.grid.directions`, each followed by its opposite.
@@ -54,7 +54,7 @@ def neighbours_in(plane, t, row, pairs):  # type: ignore[no-untyped-def]
 
 
 @inline
-def moved(bits, dy, dx):  # type: ignore[no-untyped-def]
+def moved(bits, dy, dx):
     """Pixels of a tile whose neighbour at a distance of dy rows and dx columns is one of `bits`, in the same tile."""
     if dx > 0:
         bits = (bits >> _ONE) & ~_RIGHT
@@ -66,7 +66,7 @@ def moved(bits, dy, dx):  # type: ignore[no-untyped-def]
 
 
 @inline
-def neighbours_within(bits, pairs):  # type: ignore[no-untyped-def]
+def neighbours_within(bits, pairs):
     """For each direction the pixels of a tile whose neighbour there is one of `bits`, in the same tile."""
     right, left = moved(bits, 0, 1), moved(bits, 0, -1)
     below, above = moved(bits, 1, 0), moved(bits, -1, 0)
@@ -78,24 +78,24 @@ def neighbours_within(bits, pairs):  # type: ignore[no-untyped-def]
 
 
 @inline
-def at_left(bits):  # type: ignore[no-untyped-def]
+def at_left(bits):
     """The first column of a tile, where it lies for the tile on its left: on its last column, to be moved by a row."""
     return (bits << _SEVEN) & _RIGHT
 
 
 @inline
-def at_right(bits):  # type: ignore[no-untyped-def]
+def at_right(bits):
     """The last column of a tile, on the first of the tile on its right."""
     return (bits >> _SEVEN) & _LEFT
 
 
 @inline
-def at_top(bits):  # type: ignore[no-untyped-def]
+def at_top(bits):
     """The first row of a tile, on the last of the tile above."""
     return bits << _LAST_ROW
 
 
 @inline
-def at_bottom(bits):  # type: ignore[no-untyped-def]
+def at_bottom(bits):
     """The last row of a tile, on the first of the tile below."""
     return bits >> _LAST_ROW

@@ -69,7 +69,7 @@ and `inner` from places to records.
 
 
 @inline
-def _open(net, t, masks):  # type: ignore[no-untyped-def]
+def _open(net, t, masks):
     """The pixels of a tile that have, in some direction, a neighbour in a set (the mask) and a residual edge to it."""
     found = NONE
     for k in range(len(net.pairs)):
@@ -78,7 +78,7 @@ def _open(net, t, masks):  # type: ignore[no-untyped-def]
 
 
 @inline
-def list_shore(net, t):  # type: ignore[no-untyped-def]
+def list_shore(net, t):
     """Let searches look for pixels beside a deficit in a tile."""
     if net.listed[t] == 0:
         net.listed[t] = np.int32(1)
@@ -87,7 +87,7 @@ def list_shore(net, t):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _enter(net, t, bits):  # type: ignore[no-untyped-def]
+def _enter(net, t, bits):
     """Let the search go on from some pixels of a tile."""
     bits &= net.dry[t]
     if bits != NONE:
@@ -98,7 +98,7 @@ def _enter(net, t, bits):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _enter_shores(net):  # type: ignore[no-untyped-def]
+def _enter_shores(net):
     """Begin with the pixels that have a residual edge to a deficit."""
     kept = 0
     for i in range(net.state[SHORES]):
@@ -112,7 +112,7 @@ def _enter_shores(net):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _flood(net, t, count):  # type: ignore[no-untyped-def]
+def _flood(net, t, count):
     """Search a tile, and append the steps to the list; returns its length and what was reached."""
     bits, dry, reached = net.entering[t], net.dry[t], NONE
     while bits != NONE:
@@ -129,12 +129,12 @@ def _flood(net, t, count):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _room(net, k, t):  # type: ignore[no-untyped-def]
+def _room(net, k, t):
     return net.rooms[k * net.n + t]
 
 
 @inline
-def _leave(net, t, bits):  # type: ignore[no-untyped-def]
+def _leave(net, t, bits):
     """Let the search go on from some pixels of a tile in the tiles around it."""
     left, right, top, bottom = at_left(bits), at_right(bits), at_top(bits), at_bottom(bits)
     above, below = t - net.row, t + net.row
@@ -156,7 +156,7 @@ def _leave(net, t, bits):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _search(net, limit):  # type: ignore[no-untyped-def]
+def _search(net, limit):
     """Search so many tiles far, while there is room. Returns the number of steps, and whether there are no more."""
     net.state[_WAITING], net.state[_ACTIVE] = 0, 0
     _enter_shores(net)
@@ -182,7 +182,7 @@ def _search(net, limit):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _push(net, node, place, k, excess):  # type: ignore[no-untyped-def]
+def _push(net, node, place, k, excess):
     """Push as much of the excess as fits over the edge in direction k; returns how much that is."""
     g, at = net.g, len(net.pairs)
     t, b = place >> 6, place & 63
@@ -211,7 +211,7 @@ def _push(net, node, place, k, excess):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _drain(net, t, b, masks):  # type: ignore[no-untyped-def]
+def _drain(net, t, b, masks):
     """Push the excess of a pixel to neighbours of lower rank."""
     node = np.int64(net.base[t]) + net.inner[b]
     excess = np.int64(net.g[node + len(net.pairs)])
@@ -227,7 +227,7 @@ def _drain(net, t, b, masks):  # type: ignore[no-untyped-def]
 
 
 @inline
-def run_down(net, count):  # type: ignore[no-untyped-def]
+def run_down(net, count):
     """Push what excess there is along the steps, the last first, and forget them."""
     net.state[_SPILLED] = 0
     for i in range(count - 1, -1, -1):
@@ -249,7 +249,7 @@ def run_down(net, count):  # type: ignore[no-untyped-def]
 
 
 @inline
-def flow_in_waves(sync, net, n_pixels, patience):  # type: ignore[no-untyped-def]
+def flow_in_waves(sync, net, n_pixels, patience):
     """Push a maximum flow between the tiles that are listed as shores.
 
     Returns whether the flow is maximal, and the number of steps of the last search. If it is, `dry` is left without the

@@ -56,7 +56,7 @@ REWARD_PARTS = 16
 
 
 @inline
-def _add_to_planes(planes, values, n, at, n_labels, tail):  # type: ignore[no-untyped-def]
+def _add_to_planes(planes, values, n, at, n_labels, tail):
     """Add the values of a block."""
     start, stride = at, n
     if at + PIXELS > n:
@@ -69,7 +69,7 @@ def _add_to_planes(planes, values, n, at, n_labels, tail):  # type: ignore[no-un
 
 
 @inline
-def _add_planes(planes, n, at, n_labels, values):  # type: ignore[no-untyped-def]
+def _add_planes(planes, n, at, n_labels, values):
     """Add the planes to the values of a block."""
     for label in range(n_labels):
         if at + PIXELS <= n:
@@ -82,14 +82,14 @@ def _add_planes(planes, n, at, n_labels, values):  # type: ignore[no-untyped-def
 
 
 @inline
-def _scale_part(rows, out, base, first, last, factor, lanes):  # type: ignore[no-untyped-def]
+def _scale_part(rows, out, base, first, last, factor, lanes):
     for row in range(first, last):
         at = base + row * len(lanes)
         store(out, at, multiply(load(rows, at, lanes), factor))
 
 
 @inline
-def _scale_tasks(sync, counter, bank, rows, out, scale, n_panels, head, tail):  # type: ignore[no-untyped-def]
+def _scale_tasks(sync, counter, bank, rows, out, scale, n_panels, head, tail):
     """``out = scale * rows`` at all vertices, each lattice and channel with its own factor; see `blur_all`."""
     width, n_parts = scale.shape[1] // n_panels, 8
     n_chunks = (width + PIXELS - 1) // PIXELS
@@ -110,7 +110,7 @@ def _scale_tasks(sync, counter, bank, rows, out, scale, n_panels, head, tail):  
 
 
 @kernel
-def record(  # type: ignore[no-untyped-def]
+def record(
     sync, n_threads, logits, n, n_labels, bank, scale, matrix, n_iter, tape, work, out, as_logits, n_panels, pairs,
     lanes, parts,
 ):  # fmt: skip
@@ -180,7 +180,7 @@ def record(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def adjoint_start(  # type: ignore[no-untyped-def]
+def adjoint_start(
     sync, n_threads, out, grad_out, as_logits, n, n_labels, swapped, target, grad, n_panels, pairs, lanes
 ):
     """The gradient with respect to the last logits, from that of what :func:`record` wrote; splatted into `target`.
@@ -215,7 +215,7 @@ def adjoint_start(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _softmax_adjoint(q, g, n_labels):  # type: ignore[no-untyped-def]
+def _softmax_adjoint(q, g, n_labels):
     """Gradient with respect to marginals `q` to that with respect to their logits, in place in `g`."""
     inner = fill(np.float32(0.0), ACROSS)
     for label in range(n_labels):
@@ -226,7 +226,7 @@ def _softmax_adjoint(q, g, n_labels):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def adjoint_step(  # type: ignore[no-untyped-def]
+def adjoint_step(
     sync, n_threads, logits, n, n_labels, bank, swapped, messages, has_messages, source, target, grad, step_grad,
     marginals, n_panels, pairs, lanes,
 ):  # fmt: skip
@@ -272,7 +272,7 @@ def adjoint_step(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _add_products(bank, values, v, w, gradient, g, h, sums, at, start, size, n_panels, lanes):  # type: ignore[no-untyped-def]
+def _add_products(bank, values, v, w, gradient, g, h, sums, at, start, size, n_panels, lanes):
     """Add the products of all labels of `values` and all of `gradient` in rows v and g, and in rows w and h."""
     for panel in range(n_panels):
         base = panel * bank.n_rows * len(lanes)
@@ -284,7 +284,7 @@ def _add_products(bank, values, v, w, gradient, g, h, sums, at, start, size, n_p
 
 
 @inline
-def _reward_tasks(sync, counter, bank, values, gradient, sums, n_labels, n_panels, lanes):  # type: ignore[no-untyped-def]
+def _reward_tasks(sync, counter, bank, values, gradient, sums, n_labels, n_panels, lanes):
     """``dL/dR_k = V_k' G_k``: the filtered marginals V and the splatted gradient G at the vertices of lattice k.
 
     Stripes have splatted into rows of their own, whose sums are formed when the blur begins. Here each of them meets
@@ -316,7 +316,7 @@ def _reward_tasks(sync, counter, bank, values, gradient, sums, n_labels, n_panel
 
 
 @kernel
-def adjoint_blur(  # type: ignore[no-untyped-def]
+def adjoint_blur(
     sync, n_threads, n_labels, bank, scale, matrix, transposed, rows, other, values, sums, tape, work, has_messages,
     n_panels, lanes, parts,
 ):  # fmt: skip

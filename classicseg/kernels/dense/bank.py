@@ -65,7 +65,7 @@ class Bank(NamedTuple):
 
 
 @inline
-def fill_duplicates(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-untyped-def]
+def fill_duplicates(bank, s, l0, l1, rows, n_panels, lanes):
     """Before stripe `s` slices from `rows`: its duplicates take the values of the vertices that they stand for."""
     for panel in range(n_panels):
         base = panel * bank.n_rows * len(lanes)
@@ -77,7 +77,7 @@ def fill_duplicates(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-
 
 
 @inline
-def clear_stripe(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-untyped-def]
+def clear_stripe(bank, s, l0, l1, rows, n_panels, lanes):
     """Before stripe `s` splats into `rows`: clear its vertices and duplicates."""
     zero = fill(np.float32(0.0), lanes)
     for panel in range(n_panels):
@@ -90,7 +90,7 @@ def clear_stripe(bank, s, l0, l1, rows, n_panels, lanes):  # type: ignore[no-unt
 
 
 @inline
-def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):  # type: ignore[no-untyped-def]
+def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):
     """Interpolate 16 points from their vertices into the rows of `block`, with `n_pairs` pairs from `first` on."""
     n_columns = bank.column[-1]
     for panel in range(n_panels):
@@ -107,7 +107,7 @@ def slice_block(bank, source, at, first, block, n_panels, n_pairs, lanes):  # ty
 
 
 @inline
-def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # type: ignore[no-untyped-def]
+def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):
     """Add the rows of `block` to the vertices of its 16 points, with `n_pairs` pairs from `first` on."""
     n_columns = bank.column[-1]
     for panel in range(n_panels):
@@ -124,7 +124,7 @@ def splat_block(bank, target, at, first, block, n_panels, n_pairs, lanes):  # ty
 
 
 @inline
-def _gather_duplicates(bank, k, rows, base, lanes):  # type: ignore[no-untyped-def]
+def _gather_duplicates(bank, k, rows, base, lanes):
     """Add the rows of all stripes up: every duplicate to its vertex, in a fixed order."""
     width = len(lanes)
     for i in range(bank.duplicate[k, 1]):
@@ -134,7 +134,7 @@ def _gather_duplicates(bank, k, rows, base, lanes):  # type: ignore[no-untyped-d
 
 
 @inline
-def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):  # type: ignore[no-untyped-def]
+def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):
     """Blur one part of the rows of lattice `k` along all its axes, then scale it; the result is in `rows`."""
     width = len(lanes)
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
@@ -158,7 +158,7 @@ def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):  # type: ig
 
 
 @inline
-def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # type: ignore[no-untyped-def]
+def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):
     """Blur one part of the vertices `first` to `last` of lattice `k` with its stencil, from `rows` to `other`."""
     width, n_shells = len(lanes), bank.n_shells[k]
     border = bank.link_start[k] + first * n_shells
@@ -180,7 +180,7 @@ def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):  # ty
 
 
 @kernel
-def blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):  # type: ignore[no-untyped-def]
+def blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, backward, lanes):
     """What one task of :func:`blur_all` does; see there."""
     factor = load(scale[k], label, lanes)
     stencil = bank.n_shells[k] > 0
@@ -198,7 +198,7 @@ def blur_part(bank, phase, k, part, n_parts, rows, other, base, scale, label, ba
 
 
 @inline
-def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backward, n_panels, head, tail):  # type: ignore[no-untyped-def]
+def blur_all(sync, counter, n_threads, bank, l0, l1, rows, other, scale, backward, n_panels, head, tail):
     """Blur the lattices `l0` to `l1` and scale their channels: the work of all threads, with barriers.
 
     The result is in `rows`; the vertices of `other` are overwritten. A task is one lattice and up to 16 lanes of a

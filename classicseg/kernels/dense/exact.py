@@ -9,7 +9,7 @@ from classicseg.machine.simd import ACROSS, PIXELS, add, axpy, exp, fill, item, 
 
 
 @kernel
-def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, last, out):  # type: ignore[no-untyped-def]
+def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, last, out):
     """``out[c, i] = sum_j exp(-|f_i - f_j|^2 / 2) values[c, j]`` for the points `first` to `last`.
 
     features : (n_features * n_padded,) float32; values : (n_channels * n_padded,) float32, zero from n on
@@ -38,7 +38,7 @@ def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, 
 
 
 @kernel
-def correlate_lines(source, target, taps, n_lines, length, stride):  # type: ignore[no-untyped-def]
+def correlate_lines(source, target, taps, n_lines, length, stride):
     """Correlate along one axis, zeros outside; `source` and `target` are flat (n_lines, length, stride) float32.
 
     taps : (2 * radius + 1,) float32, symmetric

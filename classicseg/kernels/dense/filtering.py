@@ -14,7 +14,7 @@ from classicseg.machine.transpose import planes_to_rows, rows_to_planes
 @kernel
 def filter_values(
     sync, n_threads, values, out, n, n_channels, bank, k, scale, backward, rows, other, n_panels, lanes, parts
-):  # type: ignore[no-untyped-def]
+):
     """Filter planes of values: ``out = slice(blur(splat(values)))`` with lattice `k`.
 
     Parameters

@@ -38,12 +38,12 @@ EMPTY = np.int64(-1)
 
 
 @inline
-def _slot(key, shift):  # type: ignore[no-untyped-def]
+def _slot(key, shift):
     return np.int64(np.uint64(key * _GOLDEN) >> np.uint64(shift))
 
 
 @inline
-def _find(table, shift, key):  # type: ignore[no-untyped-def]
+def _find(table, shift, key):
     """Position of `key`, or of the empty entry where it belongs. `table` holds (key, number) pairs."""
     mask = np.int64((table.size >> 1) - 1)
     at = _slot(key, shift)
@@ -53,7 +53,7 @@ def _find(table, shift, key):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _new_table(log2_size):  # type: ignore[no-untyped-def]
+def _new_table(log2_size):
     table = np.empty(2 << log2_size, np.int64)
     for i in range(1 << log2_size):
         table[2 * i + 1] = EMPTY
@@ -61,7 +61,7 @@ def _new_table(log2_size):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _grown(table, log2_size, keys, n):  # type: ignore[no-untyped-def]
+def _grown(table, log2_size, keys, n):
     """A table of 2**log2_size entries with the first `n` keys numbered in order."""
     table = _new_table(log2_size)
     for number in range(n):
@@ -72,7 +72,7 @@ def _grown(table, log2_size, keys, n):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _longer(keys):  # type: ignore[no-untyped-def]
+def _longer(keys):
     longer = np.empty(2 * keys.size, np.int64)
     for i in range(keys.size):
         longer[i] = keys[i]
@@ -80,7 +80,7 @@ def _longer(keys):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _head(values, n):  # type: ignore[no-untyped-def]
+def _head(values, n):
     """The first `n` values in an array of their own."""
     head = np.empty(n, values.dtype)
     for i in range(n):
@@ -89,7 +89,7 @@ def _head(values, n):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _elevate(features, width, at, scale, d, work):  # type: ignore[no-untyped-def]
+def _elevate(features, width, at, scale, d, work):
     """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)]).
 
     Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
@@ -104,7 +104,7 @@ def _elevate(features, width, at, scale, d, work):  # type: ignore[no-untyped-de
 
 
 @inline
-def _round_to_simplex(d, work):  # type: ignore[no-untyped-def]
+def _round_to_simplex(d, work):
     """Nearest vertex of remainder 0 (second part of `work`) and the rank of each residual (third part).
 
     The first part is left holding the residuals, in units of d + 1.
@@ -144,7 +144,7 @@ def _round_to_simplex(d, work):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):  # type: ignore[no-untyped-def]
+def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
     """Planes of barycentric weights and of vertex keys, remainder 0 to d, of the 16 points of `work`.
 
     Both need the coordinates in the order of their residuals. Comparing every rank with every place vectorises over
@@ -181,7 +181,7 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):  # type:
 
 
 @inline
-def _embed_blocks(  # type: ignore[no-untyped-def]
+def _embed_blocks(
     features, width, origin, n, scale, radix, first, last, column, n_columns, index, weight, table, log2_size, vertices,
     n_vertices, work, weights, steps, keys,
 ):  # fmt: skip
@@ -215,7 +215,7 @@ def _embed_blocks(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def embed_stripe(features, origin, n, scale, radix, first, last, column, n_columns, index, weight):  # type: ignore[no-untyped-def]
+def embed_stripe(features, origin, n, scale, radix, first, last, column, n_columns, index, weight):
     """Locate the points of the blocks `first` to `last` and number the vertices that they touch.
 
     Parameters
@@ -255,7 +255,7 @@ def embed_stripe(features, origin, n, scale, radix, first, last, column, n_colum
 
 
 @kernel
-def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped-def]
+def merge_stripes(stripe_keys, stripe_start, row_of):
     """Give every vertex one row, and every further stripe that touches it a duplicate row.
 
     Rows are numbered stripe by stripe from 0 on, the duplicates behind all vertices.
@@ -310,7 +310,7 @@ def merge_stripes(stripe_keys, stripe_start, row_of):  # type: ignore[no-untyped
 
 
 @kernel
-def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, start, first_row):  # type: ignore[no-untyped-def]
+def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, start, first_row):
     """Replace a stripe's own vertex numbers in `index` by rows, written to `rows`, which may be the same array."""
     for i in range(first * PIXELS, min(last * PIXELS, n)):
         for k in range(i * n_columns + column, i * n_columns + column + n_own):
@@ -318,7 +318,7 @@ def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, s
 
 
 @kernel
-def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neighbours):  # type: ignore[no-untyped-def]
+def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neighbours):
     """Link the vertices `first` to `last` with their upper neighbour along each axis, both ways.
 
     neighbours : (n_axes * n_vertices * 2,) uint32, zero (row 0) where nothing is written
@@ -335,7 +335,7 @@ def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neigh
 
 
 @kernel
-def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last, border):  # type: ignore[no-untyped-def]
+def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last, border):
     """Find the neighbours of the vertices `first` to `last` within a stencil.
 
     Parameters

@@ -41,7 +41,7 @@ _LOWEST = np.float32(-3.0e38)
 
 
 @inline
-def _read_planes(values, n, at, n_labels, planes):  # type: ignore[no-untyped-def]
+def _read_planes(values, n, at, n_labels, planes):
     """Copy the values of a block; a partial last block is padded with zeros."""
     if at + PIXELS <= n:
         for label in range(n_labels):
@@ -54,7 +54,7 @@ def _read_planes(values, n, at, n_labels, planes):  # type: ignore[no-untyped-de
 
 
 @inline
-def _write_planes(planes, n, at, n_labels, values):  # type: ignore[no-untyped-def]
+def _write_planes(planes, n, at, n_labels, values):
     """The inverse of `_read_planes`."""
     for label in range(n_labels):
         if at + PIXELS <= n:
@@ -65,7 +65,7 @@ def _write_planes(planes, n, at, n_labels, values):  # type: ignore[no-untyped-d
 
 
 @inline
-def _softmax(planes, n_labels):  # type: ignore[no-untyped-def]
+def _softmax(planes, n_labels):
     """Planes of logits to planes of probabilities, in place."""
     largest = fill(_LOWEST, ACROSS)
     for label in range(n_labels):
@@ -81,7 +81,7 @@ def _softmax(planes, n_labels):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _subtract_unary(planes, unary, start, stride, n_labels):  # type: ignore[no-untyped-def]
+def _subtract_unary(planes, unary, start, stride, n_labels):
     for label in range(n_labels):
         prefetch(unary, start + label * stride + 4 * PIXELS)
         logit = subtract(load(planes, label * PIXELS, ACROSS), load(unary, start + label * stride, ACROSS))
@@ -89,7 +89,7 @@ def _subtract_unary(planes, unary, start, stride, n_labels):  # type: ignore[no-
 
 
 @inline
-def _splat_planes(bank, target, at, planes, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
+def _splat_planes(bank, target, at, planes, block, n_panels, pairs, lanes):
     for panel in range(n_panels):
         base = panel * len(lanes) * PIXELS
         planes_to_rows(planes, base, block, base, lanes)
@@ -97,7 +97,7 @@ def _splat_planes(bank, target, at, planes, block, n_panels, pairs, lanes):  # t
 
 
 @inline
-def _slice_planes(bank, source, at, planes, block, n_panels, pairs, lanes):  # type: ignore[no-untyped-def]
+def _slice_planes(bank, source, at, planes, block, n_panels, pairs, lanes):
     slice_block(bank, source, at, 0, block, n_panels, len(pairs), lanes)
     for panel in range(n_panels):
         base = panel * len(lanes) * PIXELS
@@ -105,7 +105,7 @@ def _slice_planes(bank, source, at, planes, block, n_panels, pairs, lanes):  # t
 
 
 @inline
-def _write_labels(planes, n, at, n_labels, labels):  # type: ignore[no-untyped-def]
+def _write_labels(planes, n, at, n_labels, labels):
     """The most probable label, the first of equals, of every point of a block."""
     best = fill(np.float32(-1.0), ACROSS)
     which = fill(np.float32(0.0), ACROSS)
@@ -122,7 +122,7 @@ def _write_labels(planes, n, at, n_labels, labels):  # type: ignore[no-untyped-d
 
 
 @inline
-def _places_of_labels(bank, n_labels, width):  # type: ignore[no-untyped-def]
+def _places_of_labels(bank, n_labels, width):
     """Where the labels lie in row arrays: that of a row at ``start + row * size``."""
     start, size = np.empty(n_labels, np.int64), np.empty(n_labels, np.int64)
     for label in range(n_labels):
@@ -133,7 +133,7 @@ def _places_of_labels(bank, n_labels, width):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  # type: ignore[no-untyped-def]
+def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):
     """Multiply every vertex row by its lattice's (n_labels, n_labels) matrix; linear, so it commutes with slicing."""
     n_tasks = 16
     before, after = np.empty(n_labels, np.float32), np.empty(n_labels, np.float32)
@@ -157,7 +157,7 @@ def _compatibility_tasks(sync, counter, bank, rows, matrix, n_labels, lanes):  #
 
 
 @kernel
-def infer(  # type: ignore[no-untyped-def]
+def infer(
     sync, n_threads, unary, start, n, n_labels, bank, scale, matrix, n_iter, even, odd, marginals, labels, n_panels,
     pairs, lanes, parts,
 ):  # fmt: skip
@@ -220,7 +220,7 @@ def infer(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _log_softmax(planes, n_labels, probabilities, scratch):  # type: ignore[no-untyped-def]
+def _log_softmax(planes, n_labels, probabilities, scratch):
     """Planes of logits to log-probabilities in place, and to probabilities in `probabilities`."""
     largest = fill(_LOWEST, ACROSS)
     for label in range(n_labels):
@@ -243,7 +243,7 @@ def _log_softmax(planes, n_labels, probabilities, scratch):  # type: ignore[no-u
 
 
 @kernel
-def step(  # type: ignore[no-untyped-def]
+def step(
     sync, n_threads, update, unary, old, new, damping, n, n_labels, bank, scale, matrix, source, target, changes,
     n_panels, pairs, lanes, parts,
 ):  # fmt: skip
@@ -309,9 +309,7 @@ def step(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def free_energy(  # type: ignore[no-untyped-def]
-    sync, n_threads, unary, logs, n, n_labels, bank, source, energies, n_panels, pairs, lanes
-):
+def free_energy(sync, n_threads, unary, logs, n, n_labels, bank, source, energies, n_panels, pairs, lanes):
     """Each stripe's sum of ``q * (log q + unary - messages / 2)``; the messages of `logs` lie in `source`.
 
     energies : (n_stripes,) float64

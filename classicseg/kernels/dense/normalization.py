@@ -12,7 +12,7 @@ _TINY = np.float32(1e-20)
 
 
 @inline
-def _blur_axes(bank, k, rows, other):  # type: ignore[no-untyped-def]
+def _blur_axes(bank, k, rows, other):
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
     for axis in range(bank.column[k + 1] - bank.column[k]):
         pairs = bank.neighbour_start[k] + axis * n_vertices * 2
@@ -25,7 +25,7 @@ def _blur_axes(bank, k, rows, other):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _blur_stencil(bank, k, rows, other):  # type: ignore[no-untyped-def]
+def _blur_stencil(bank, k, rows, other):
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
     n_shells = bank.n_shells[k]
     border = bank.link_start[k]
@@ -47,7 +47,7 @@ def _blur_stencil(bank, k, rows, other):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _scale(weight, first, last, sum_, power):  # type: ignore[no-untyped-def]
+def _scale(weight, first, last, sum_, power):
     factor = np.float32(1.0)
     if power == np.float32(-0.5):
         factor /= np.sqrt(sum_ + _TINY)
@@ -58,7 +58,7 @@ def _scale(weight, first, last, sum_, power):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):  # type: ignore[no-untyped-def]
+def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
     """Splat ones, blur, slice; then scale the weights of every point by the sum found there.
 
     Parameters

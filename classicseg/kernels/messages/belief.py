@@ -17,7 +17,7 @@ from classicseg.machine.parallel import aborted, barrier, claim
 
 
 @inline
-def _belief(field, i, later, earlier, out):  # type: ignore[no-untyped-def]
+def _belief(field, i, later, earlier, out):
     """Own costs of pixel i and all messages to it."""
     for label in range(out.size):
         out[label] = field.unary[i, label]
@@ -32,7 +32,7 @@ def _belief(field, i, later, earlier, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _least(costs, weight, table, uniform, out):  # type: ignore[no-untyped-def]
+def _least(costs, weight, table, uniform, out):
     """``out[m] = min over l of costs[l] + weight * table[l, m]``."""
     n_labels = costs.size
     if uniform:
@@ -53,7 +53,7 @@ def _least(costs, weight, table, uniform, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _smoothed_least(costs, weight, table, uniform, temperature, out):  # type: ignore[no-untyped-def]
+def _smoothed_least(costs, weight, table, uniform, temperature, out):
     """``out[m] = -T log of the sum over l of exp(-(costs[l] + weight * table[l, m]) / T)``."""
     n_labels = costs.size
     if uniform:
@@ -78,7 +78,7 @@ def _smoothed_least(costs, weight, table, uniform, temperature, out):  # type: i
 
 
 @inline
-def _send(field, belief, incoming, weight, table, temperature, damping, message, out):  # type: ignore[no-untyped-def]
+def _send(field, belief, incoming, weight, table, temperature, damping, message, out):
     """Replace `message`, sent over the edge that `incoming` came by; returns how much it changed at most."""
     n_labels = belief.size
     for label in range(n_labels):
@@ -99,7 +99,7 @@ def _send(field, belief, incoming, weight, table, temperature, damping, message,
 
 
 @inline
-def _send_later(field, i, later, earlier, temperature, damping, belief, out):  # type: ignore[no-untyped-def]
+def _send_later(field, i, later, earlier, temperature, damping, belief, out):
     """Messages from pixel i to the neighbours that come after it."""
     change = 0.0
     for k in range(field.steps.size):
@@ -111,7 +111,7 @@ def _send_later(field, i, later, earlier, temperature, damping, belief, out):  #
 
 
 @inline
-def _send_earlier(field, i, later, earlier, temperature, damping, belief, out):  # type: ignore[no-untyped-def]
+def _send_earlier(field, i, later, earlier, temperature, damping, belief, out):
     """Messages from pixel i to the neighbours that come before it."""
     change = 0.0
     for k in range(field.steps.size):
@@ -124,7 +124,7 @@ def _send_earlier(field, i, later, earlier, temperature, damping, belief, out): 
 
 
 @kernel
-def send_by_colour(sync, n_threads, field, later, earlier, temperature, damping, changes):  # type: ignore[no-untyped-def]
+def send_by_colour(sync, n_threads, field, later, earlier, temperature, damping, changes):
     """All messages of all pixels, one colour after the other; `changes` gets the largest change in each row."""
     belief, out = np.empty(field.unary.shape[1]), np.empty(field.unary.shape[1])
     for colour in range(N_COLOURS):
@@ -145,7 +145,7 @@ def send_by_colour(sync, n_threads, field, later, earlier, temperature, damping,
 
 
 @kernel
-def send_in_raster_order(sync, n_threads, field, later, earlier, temperature, damping, changes):  # type: ignore[no-untyped-def]
+def send_in_raster_order(sync, n_threads, field, later, earlier, temperature, damping, changes):
     """Messages to later neighbours from the first pixel on, then to earlier ones from the last pixel back."""
     belief, out = np.empty(field.unary.shape[1]), np.empty(field.unary.shape[1])
     width = field.shape[2]
@@ -166,7 +166,7 @@ def send_in_raster_order(sync, n_threads, field, later, earlier, temperature, da
 
 
 @kernel
-def beliefs(sync, n_threads, field, later, earlier, out):  # type: ignore[no-untyped-def]
+def beliefs(sync, n_threads, field, later, earlier, out):
     """Beliefs (n, L) as costs."""
     while True:
         row = claim(sync, 0)
@@ -177,7 +177,7 @@ def beliefs(sync, n_threads, field, later, earlier, out):  # type: ignore[no-unt
 
 
 @kernel
-def decode(sync, n_threads, field, earlier, labels):  # type: ignore[no-untyped-def]
+def decode(sync, n_threads, field, earlier, labels):
     """Label pixels in raster order: the neighbours before are labelled already, those after speak by messages.
 
     On a chain that gives a best labelling also where several are equally good.

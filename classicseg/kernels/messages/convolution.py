@@ -38,12 +38,12 @@ _FOUR = 4  # labels of a matrix message that are found at a time
 
 
 @inline
-def _infinity(array, lanes):  # type: ignore[no-untyped-def]
+def _infinity(array, lanes):
     return convert(fill(np.float32(np.inf), lanes), array)
 
 
 @inline
-def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed, lanes):  # type: ignore[no-untyped-def]
+def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed, lanes):
     """Messages up to truncation and a constant.
 
     Parameters
@@ -114,13 +114,13 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
 
 
 @inline
-def apart(kind):  # type: ignore[no-untyped-def]
+def apart(kind):
     """Whether costs and message need different places."""
     return kind in (QUADRATIC, MATRIX)
 
 
 @inline
-def pair_cost(table, near, label, kind, lanes):  # type: ignore[no-untyped-def]
+def pair_cost(table, near, label, kind, lanes):
     """Cost of labels `near`, a pack of whole numbers, next to one `label`, without the weight; not for matrices."""
     here = convert(fill(np.float32(label), lanes), table)
     away = subtract(near, here)

@@ -69,7 +69,7 @@ class Model(NamedTuple):
 
 
 @inline
-def with_pointers(m):  # type: ignore[no-untyped-def]
+def with_pointers(m):
     """The same messages, pointers in place of arrays."""
     return Messages(
         pointer(m.planes),
@@ -97,7 +97,7 @@ def with_pointers(m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_unary(m, unary, scale, ceiling, lanes):  # type: ignore[no-untyped-def]
+def write_unary(m, unary, scale, ceiling, lanes):
     """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
 
     Finite costs above `ceiling` are cut off there. Returns the sum of what was subtracted, summed row by row, the sum
@@ -143,7 +143,7 @@ def write_unary(m, unary, scale, ceiling, lanes):  # type: ignore[no-untyped-def
 
 
 @kernel
-def write_weights(m, weights, k, lanes):  # type: ignore[no-untyped-def]
+def write_weights(m, weights, k, lanes):
     """Write the weights of a direction, float32, one for each edge in raster order or a single one."""
     step = len(lanes)
     dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]

@@ -62,20 +62,20 @@ _SPINS = 4000
 
 
 @inline
-def _seam(m, row, k, x):  # type: ignore[no-untyped-def]
+def _seam(m, row, k, x):
     """Where the messages of column x begin in a seam."""
     return ((row * m.n_seams + m.steps[5 * k + 4]) * m.seam_length + m.seam_start + x) * m.n_labels
 
 
 @inline
-def _sheet(m, side, k, inside, d):  # type: ignore[no-untyped-def]
+def _sheet(m, side, k, inside, d):
     """Which vector of the sheets of one set belongs to vector d of a band."""
     row = (side * m.n_sheets + m.steps[5 * k + 4]) * m.n_bands + inside
     return row * (m.n_vectors + 2 * SHEET_MARGIN) + SHEET_MARGIN + d
 
 
 @inline
-def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):
     """Add the messages of a direction to the totals; those that arrive and those from behind change places."""
     step = len(lanes)
     length = m.n_labels * step
@@ -131,7 +131,7 @@ def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):  
 
 
 @inline
-def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes):
     """Put the messages that leave over the edges of a direction on their way; returns the minima of the chains."""
     step = len(lanes)
     length = m.n_labels * step
@@ -154,7 +154,7 @@ def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, 
 
 
 @inline
-def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):  # type: ignore[no-untyped-def]
+def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):
     """Write messages to another band or slice where that can read them."""
     step = len(lanes)
     inside = band % m.n_bands
@@ -172,7 +172,7 @@ def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):  # type: i
 
 
 @inline
-def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type: ignore[no-untyped-def]
+def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):
     """Label of each pixel of a vector: the best for the labels before it and the messages from behind."""
     step = len(lanes)
     length = m.n_labels * step
@@ -212,7 +212,7 @@ def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):  # type:
 
 
 @inline
-def _await(m, sync, band, goal):  # type: ignore[no-untyped-def]
+def _await(m, sync, band, goal):
     """Wait until a band has got as far as `goal`."""
     spins = 0
     while atomic_load(m.progress, band * LINE) < goal and not aborted(sync):
@@ -224,7 +224,7 @@ def _await(m, sync, band, goal):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _follow(m, sync, band, i, turn, forward, lanes):  # type: ignore[no-untyped-def]
+def _follow(m, sync, band, i, turn, forward, lanes):
     """Wait until all messages to the next vectors of a band have been sent."""
     before = turn * m.n_vectors
     ahead = before + min(m.n_vectors, i + _CHUNK + (len(lanes) - 1) * m.skew + 2)
@@ -242,13 +242,13 @@ def _follow(m, sync, band, i, turn, forward, lanes):  # type: ignore[no-untyped-
 
 
 @inline
-def _phase(i, way):  # type: ignore[no-untyped-def]
+def _phase(i, way):
     """Place in a ring: ``i % way`` without a division by a variable."""
     return 0 if way == 1 else i % 2 if way == 2 else i % 3
 
 
 @inline
-def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, certify, lanes):  # type: ignore[no-untyped-def]
+def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, certify, lanes):
     """One pass over a band. `certify` has two elements if the bound is to be found, else one."""
     work = numbers.work
     step = len(lanes)
@@ -309,12 +309,12 @@ def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int)
 
 
 @inline
-def _numbers(numbers):  # type: ignore[no-untyped-def]
+def _numbers(numbers):
     return Numbers(pointer(numbers.table), pointer(numbers.share), pointer(numbers.work))
 
 
 @kernel
-def passes(sync, n_threads, messages, given, plan, turn, lanes):  # type: ignore[no-untyped-def]
+def passes(sync, n_threads, messages, given, plan, turn, lanes):
     """Run passes.
 
     Parameters

@@ -7,7 +7,7 @@ from classicseg.machine.jit import kernel
 
 
 @kernel
-def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):  # type: ignore[no-untyped-def]
+def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
     """Statistics, bounding boxes, sums of positions and perimeters of the regions 1 to n; 0 is no region.
 
     labels : (D, H, W) int32; image : (D, H, W, C)
@@ -46,7 +46,7 @@ def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):  # t
 
 
 @kernel
-def list_neighbours(labels, offsets, pairs):  # type: ignore[no-untyped-def]
+def list_neighbours(labels, offsets, pairs):
     """Write the pairs (smaller, larger) of regions that touch, some more than once; returns how many were found.
 
     labels : (D, H, W) int32, 0 is no region; offsets : (k, 3) int64

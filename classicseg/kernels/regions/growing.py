@@ -17,7 +17,7 @@ _NONE, _WAITING, _DONE = 0, 1, 2
 
 
 @inline
-def _distance(image, z, y, x, sums, counts, region):  # type: ignore[no-untyped-def]
+def _distance(image, z, y, x, sums, counts, region):
     total = 0.0
     for c in range(image.shape[3]):
         gap = float(image[z, y, x, c]) - sums[region, c] / counts[region]
@@ -26,7 +26,7 @@ def _distance(image, z, y, x, sums, counts, region):  # type: ignore[no-untyped-
 
 
 @inline
-def _nearest(image, labels, offsets, z, y, x, sums, counts):  # type: ignore[no-untyped-def]
+def _nearest(image, labels, offsets, z, y, x, sums, counts):
     """Of the regions that touch a pixel the one of the nearest mean, and its distance; ties go to the smaller label."""
     best, smallest = 0, float("inf")
     for k in range(offsets.shape[0]):
@@ -42,7 +42,7 @@ def _nearest(image, labels, offsets, z, y, x, sums, counts):  # type: ignore[no-
 
 
 @kernel
-def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):  # type: ignore[no-untyped-def]
+def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
     """Grow the seeds in `labels` over the mask.
 
     image : (D, H, W, C); labels : (D, H, W) int32, seeds from 1, 0 elsewhere; result

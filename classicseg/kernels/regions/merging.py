@@ -24,7 +24,7 @@ WITHIN_TILES, WITHIN_GROUPS, BETWEEN_GROUPS, EVERYWHERE = range(4)
 
 
 @inline
-def mean_distance(rows, a, b, n_channels):  # type: ignore[no-untyped-def]
+def mean_distance(rows, a, b, n_channels):
     """Euclidean distance of the mean values of two regions."""
     total = 0.0
     for c in range(n_channels):
@@ -36,7 +36,7 @@ def mean_distance(rows, a, b, n_channels):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _wanted(scope, at, to, level):  # type: ignore[no-untyped-def]
+def _wanted(scope, at, to, level):
     """Whether a pair of pixels belongs to a pass."""
     if scope == EVERYWHERE:
         return True
@@ -51,7 +51,7 @@ def _wanted(scope, at, to, level):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _note(labels, parent, at, to, edges, n, keep):  # type: ignore[no-untyped-def]
+def _note(labels, parent, at, to, edges, n, keep):
     """Count the pair of regions at two pixels, and list it if `keep`, unless it came just before."""
     a, b = labels[at[0], at[1], at[2]], labels[to[0], to[1], to[2]]
     if a < 0 or b < 0:
@@ -67,7 +67,7 @@ def _note(labels, parent, at, to, edges, n, keep):  # type: ignore[no-untyped-de
 
 
 @inline
-def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep):  # type: ignore[no-untyped-def]
+def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep):
     """Pairs that start in a tile. Within it cell by cell, along its border offset by offset."""
     z0, y0, x0 = tile_corner(tile, labels.shape, volume)
     level = tile_level(volume)
@@ -98,7 +98,7 @@ def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep
 
 
 @inline
-def _group_ends(group, shape, volume):  # type: ignore[no-untyped-def]
+def _group_ends(group, shape, volume):
     """First and last tile of a group along each axis."""
     deep, down, across = tile_grid(shape, volume)
     groups_down, groups_across = (down + FLAT_GROUP - 1) // FLAT_GROUP, (across + FLAT_GROUP - 1) // FLAT_GROUP
@@ -108,7 +108,7 @@ def _group_ends(group, shape, volume):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _gather(labels, parent, volume, task, offsets, scope, edges, keep):  # type: ignore[no-untyped-def]
+def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
     """Pairs of regions of one task of a pass: of one tile, of one group, or of all tiles."""
     if scope == WITHIN_TILES:
         return _gather_in_tile(labels, parent, volume, task, offsets, scope, edges, 0, keep)
@@ -126,7 +126,7 @@ def _gather(labels, parent, volume, task, offsets, scope, edges, keep):  # type:
 
 
 @inline
-def _sorted(rows, edges, n, scale, n_channels):  # type: ignore[no-untyped-def]
+def _sorted(rows, edges, n, scale, n_channels):
     """Order of the edges by the difference of their regions, in steps; equal ones stay in order."""
     steps, starts, order = np.empty(n, np.uint8), np.zeros(BUCKETS + 1, np.int64), np.empty(n, np.int64)
     for e in range(n):
@@ -142,7 +142,7 @@ def _sorted(rows, edges, n, scale, n_channels):  # type: ignore[no-untyped-def]
 
 
 @inline
-def join(parent, rows, a, b, log, n_log, n_channels):  # type: ignore[no-untyped-def]
+def join(parent, rows, a, b, log, n_log, n_channels):
     """Make two roots one; note who joined whom if there is a log."""
     root, other = min(a, b), max(a, b)
     parent[other] = root
@@ -153,7 +153,7 @@ def join(parent, rows, a, b, log, n_log, n_channels):  # type: ignore[no-untyped
 
 
 @inline
-def _try(rules, rows, a, b, scratch, parts, n_channels):  # type: ignore[no-untyped-def]
+def _try(rules, rows, a, b, scratch, parts, n_channels):
     """Whether two regions may become one. Row 0 of `scratch` gets their union, rows 1 and 2 the two."""
     program, addresses, bins = rules
     copy_row(scratch, 0, rows, a)
@@ -164,7 +164,7 @@ def _try(rules, rows, a, b, scratch, parts, n_channels):  # type: ignore[no-unty
 
 
 @kernel
-def merge_pass(  # type: ignore[no-untyped-def]
+def merge_pass(
     labels, volume, offsets, scope, first, last, scale, program, addresses, bins, parent, rows, n_channels, log, n_log
 ):
     """Try to merge the pairs of the tasks `first` to `last`, each task's in the order of their difference, once.
@@ -193,7 +193,7 @@ def merge_pass(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _sift_down(keys, edge_of, n, at):  # type: ignore[no-untyped-def]
+def _sift_down(keys, edge_of, n, at):
     while 2 * at + 1 < n:
         child = 2 * at + 1
         if child + 1 < n and (
@@ -208,16 +208,14 @@ def _sift_down(keys, edge_of, n, at):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _cost(rows, a, b, n_channels):  # type: ignore[no-untyped-def]
+def _cost(rows, a, b, n_channels):
     """By how much the sum of squared deviations from the region means rises if two regions become one (Ward 1963)."""
     distance = mean_distance(rows, a, b, n_channels)
     return rows[a, 0] * rows[b, 0] / (rows[a, 0] + rows[b, 0]) * distance * distance
 
 
 @kernel
-def merge_best_first(  # type: ignore[no-untyped-def]
-    labels, volume, offsets, program, addresses, bins, parent, rows, n_channels, log, n_log
-):
+def merge_best_first(labels, volume, offsets, program, addresses, bins, parent, rows, n_channels, log, n_log):
     """Always merge the pair of the lowest cost next; arguments as those of :func:`merge_pass`.
 
     The cost of a pair is renewed when its turn comes: if it has risen, the pair waits again.
@@ -251,7 +249,7 @@ def merge_best_first(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def absorb_small(labels, volume, offsets, min_area, parent, rows, n_channels, log, n_log):  # type: ignore[no-untyped-def]
+def absorb_small(labels, volume, offsets, min_area, parent, rows, n_channels, log, n_log):
     """Let every region of fewer than `min_area` pixels join the neighbour of the nearest mean.
 
     Pairs are tried in the order of their difference until nothing changes; a region without neighbours stays.
@@ -279,7 +277,7 @@ def absorb_small(labels, volume, offsets, min_area, parent, rows, n_channels, lo
 
 
 @kernel
-def number_regions(labels, parent, numbers):  # type: ignore[no-untyped-def]
+def number_regions(labels, parent, numbers):
     """Number the regions from 1 in the order of their first leaf, and write the numbers into `labels`; 0 outside."""
     n_regions = 0
     for leaf in range(parent.size):

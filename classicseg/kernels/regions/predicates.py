@@ -40,7 +40,7 @@ def _call(typing: Any, address: Any, rows: Any, r: Any, n_channels: Any, n_bins:
 
 
 @inline
-def _range(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
+def _range(rows, whole, n_channels, threshold):
     for c in range(n_channels):
         if rows[whole, 1 + 3 * n_channels + c] - rows[whole, 1 + 2 * n_channels + c] > threshold:
             return False
@@ -48,13 +48,13 @@ def _range(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _variance(rows, r, c, n_channels):  # type: ignore[no-untyped-def]
+def _variance(rows, r, c, n_channels):
     mean = rows[r, 1 + c] / rows[r, 0]
     return max(rows[r, 1 + n_channels + c] / rows[r, 0] - mean * mean, 0.0)
 
 
 @inline
-def _std(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
+def _std(rows, whole, n_channels, threshold):
     largest = 0.0
     for c in range(n_channels):
         largest = max(largest, _variance(rows, whole, c, n_channels))
@@ -62,7 +62,7 @@ def _std(rows, whole, n_channels, threshold):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _mean(rows, parts, n_parts, n_channels, threshold):  # type: ignore[no-untyped-def]
+def _mean(rows, parts, n_parts, n_channels, threshold):
     for c in range(n_channels):
         low, high = float("inf"), -float("inf")
         for i in range(n_parts):
@@ -75,7 +75,7 @@ def _mean(rows, parts, n_parts, n_channels, threshold):  # type: ignore[no-untyp
 
 
 @inline
-def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):  # type: ignore[no-untyped-def]
+def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
     """Whether variance between the parts is at most `threshold` times that within, which is at least noise^2."""
     n, k = rows[whole, 0], n_parts
     if k < 2:
@@ -94,7 +94,7 @@ def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):  # type: 
 
 
 @inline
-def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):  # type: ignore[no-untyped-def]
+def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):
     """Whether the area between the cumulative histograms of any two parts is at most `threshold`."""
     for c in range(n_channels):
         start = 1 + 4 * n_channels + c * n_bins
@@ -111,7 +111,7 @@ def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):  # t
 
 
 @inline
-def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):  # type: ignore[no-untyped-def]
+def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):
     """Whether no gray level parts the histogram into two classes that explain the variance and lie far apart."""
     n = rows[whole, 0]
     for c in range(n_channels):
@@ -136,7 +136,7 @@ def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):  # type:
 
 
 @inline
-def holds(program, addresses, bins, rows, parts, n_parts, whole, n_channels):  # type: ignore[no-untyped-def]
+def holds(program, addresses, bins, rows, parts, n_parts, whole, n_channels):
     """Whether a region may be homogeneous.
 
     parts : (n_parts,) row numbers of its parts; whole : row number of their union

@@ -21,20 +21,20 @@ _MAX_PARTS = 8
 
 
 @inline
-def tile_level(volume):  # type: ignore[no-untyped-def]
+def tile_level(volume):
     """Level of the tiles of an image or a volume."""
     return VOLUME_LEVEL if volume else FLAT_LEVEL
 
 
 @inline
-def tile_grid(shape, volume):  # type: ignore[no-untyped-def]
+def tile_grid(shape, volume):
     """How many tiles there are along each axis."""
     side = 1 << tile_level(volume)
     return (shape[0] + side - 1) // side if volume else 1, (shape[1] + side - 1) // side, (shape[2] + side - 1) // side
 
 
 @inline
-def tile_corner(tile, shape, volume):  # type: ignore[no-untyped-def]
+def tile_corner(tile, shape, volume):
     """First pixel of a tile."""
     _, down, across = tile_grid(shape, volume)
     side = 1 << tile_level(volume)
@@ -42,18 +42,18 @@ def tile_corner(tile, shape, volume):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _clipped(start, length, end):  # type: ignore[no-untyped-def]
+def _clipped(start, length, end):
     return min(start + length, end) - start
 
 
 @inline
-def _block_area(shape, corner, side, volume):  # type: ignore[no-untyped-def]
+def _block_area(shape, corner, side, volume):
     deep = _clipped(corner[0], side, shape[0]) if volume else 1
     return deep * _clipped(corner[1], side, shape[1]) * _clipped(corner[2], side, shape[2])
 
 
 @inline
-def _judge(problem, rows, r, parts, n_parts, corner, level):  # type: ignore[no-untyped-def]
+def _judge(problem, rows, r, parts, n_parts, corner, level):
     """Level of a block if it is a leaf, 0 if it must be split, EMPTY if there is nothing in it."""
     image, mask, volume, top_level, stop_level, program, addresses, bins = problem
     if rows[r, 0] == 0.0:
@@ -68,7 +68,7 @@ def _judge(problem, rows, r, parts, n_parts, corner, level):  # type: ignore[no-
 
 
 @inline
-def _level_start(level, top, volume):  # type: ignore[no-untyped-def]
+def _level_start(level, top, volume):
     """Where the rows of a level start in a tile's pyramid, finest level first."""
     start = 0
     for finer in range(1, level):
@@ -77,7 +77,7 @@ def _level_start(level, top, volume):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _sum_tile(problem, corner, rows):  # type: ignore[no-untyped-def]
+def _sum_tile(problem, corner, rows):
     """Statistics of every block of a tile."""
     image, mask, volume, _, _, _, _, bins = problem
     n_channels, top = image.shape[3], tile_level(volume)
@@ -104,7 +104,7 @@ def _sum_tile(problem, corner, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sum_tiles(image, mask, volume, bins, first, last, tile_rows):  # type: ignore[no-untyped-def]
+def sum_tiles(image, mask, volume, bins, first, last, tile_rows):
     """Statistics of the tiles `first` to `last`.
 
     image : (D, H, W, C); mask : (D, H, W) bool; tile_rows : (tiles, row size) float64
@@ -121,7 +121,7 @@ def sum_tiles(image, mask, volume, bins, first, last, tile_rows):  # type: ignor
 
 
 @inline
-def _quarters(grid, z, y, x, volume, start, rows, parts):  # type: ignore[no-untyped-def]
+def _quarters(grid, z, y, x, volume, start, rows, parts):
     """Row numbers of the parts, on a grid of rows from `start`, of the block at (z, y, x) of the next grid."""
     n = 0
     for dz in range(2 if volume else 1):
@@ -137,9 +137,7 @@ def _quarters(grid, z, y, x, volume, start, rows, parts):  # type: ignore[no-unt
 
 
 @kernel
-def judge_large_blocks(  # type: ignore[no-untyped-def]
-    image, mask, volume, top_level, stop_level, program, addresses, bins, grids, rows, tile_levels
-):
+def judge_large_blocks(image, mask, volume, top_level, stop_level, program, addresses, bins, grids, rows, tile_levels):
     """Decide on the blocks of the size of a tile and above.
 
     grids : (levels, 4) int64, blocks along each axis and first row, for the tiles and every coarser level
@@ -181,7 +179,7 @@ def judge_large_blocks(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _judge_tile(problem, corner, rows, parts, levels, above):  # type: ignore[no-untyped-def]
+def _judge_tile(problem, corner, rows, parts, levels, above):
     """Level of the leaf of every cell of a tile; `levels` and `above` are as long as there are cells."""
     image, mask, volume, _, _, _, _, bins = problem
     n_channels, top = image.shape[3], tile_level(volume)
@@ -222,7 +220,7 @@ def _judge_tile(problem, corner, rows, parts, levels, above):  # type: ignore[no
 
 
 @kernel
-def split_tiles(  # type: ignore[no-untyped-def]
+def split_tiles(
     image, mask, volume, top_level, stop_level, program, addresses, bins, first, last, tile_levels, cells, n_leaves
 ):
     """Split the tiles `first` to `last`.
@@ -245,20 +243,20 @@ def split_tiles(  # type: ignore[no-untyped-def]
 
 
 @inline
-def _cell(corner, cell, volume):  # type: ignore[no-untyped-def]
+def _cell(corner, cell, volume):
     """First pixel of a cell of a tile."""
     half = 1 << (tile_level(volume) - 1)
     return corner[0] + 2 * (cell // (half * half)), corner[1] + 2 * (cell // half % half), corner[2] + 2 * (cell % half)
 
 
 @inline
-def _starts_leaf(at, level, volume):  # type: ignore[no-untyped-def]
+def _starts_leaf(at, level, volume):
     within = (1 << level) - 1
     return (at[0] & within if volume else 0) + (at[1] & within) + (at[2] & within) == 0
 
 
 @inline
-def _count_leaves(mask, corner, volume, levels):  # type: ignore[no-untyped-def]
+def _count_leaves(mask, corner, volume, levels):
     count = 0
     for cell in range(levels.size):
         at = _cell(corner, cell, volume)
@@ -273,7 +271,7 @@ def _count_leaves(mask, corner, volume, levels):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):  # type: ignore[no-untyped-def]
+def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):
     """Number the leaves that start in the tiles `first` to `last`.
 
     starts : (tiles,) int64, number of the first leaf of each tile
@@ -301,7 +299,7 @@ def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):  # 
 
 
 @kernel
-def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):  # type: ignore[no-untyped-def]
+def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):
     """Give every pixel of the tiles `first` to `last` the number of its leaf, and sum up its statistics.
 
     rows : (leaves, row size) float64, result; leaves larger than a tile are left to :func:`sum_large_leaves`
@@ -330,7 +328,7 @@ def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):  
 
 
 @kernel
-def sum_large_leaves(volume, blocks, grids, block_rows, rows):  # type: ignore[no-untyped-def]
+def sum_large_leaves(volume, blocks, grids, block_rows, rows):
     """Copy the statistics of leaves that are larger than a tile from those of the blocks."""
     finest = tile_level(volume)
     for leaf in range(blocks.shape[0]):

@@ -41,7 +41,7 @@ TOP, LEFT, BOTTOM, RIGHT = 0, 1, 2, 3
 
 
 @inline
-def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, local, borders):  # type: ignore[no-untyped-def]
+def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, local, borders):
     """Split every tile and merge within it."""
     height, width = image.shape
     across = (width + TILE - 1) // TILE
@@ -104,7 +104,7 @@ def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, loc
 
 
 @inline
-def _write_local(levels, first, names, rows, columns, local, start):  # type: ignore[no-untyped-def]
+def _write_local(levels, first, names, rows, columns, local, start):
     """The region of every pixel, counted from the first region of the tile."""
     cells = TILE // 2
     for y in range((rows + 1) // 2):
@@ -120,7 +120,7 @@ def _write_local(levels, first, names, rows, columns, local, start):  # type: ig
 
 
 @inline
-def _join(table, a, b):  # type: ignore[no-untyped-def]
+def _join(table, a, b):
     """Make two roots one."""
     root, other = min(a, b), max(a, b)
     put(table[0], other, np.int32(root))
@@ -131,7 +131,7 @@ def _join(table, a, b):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table):  # type: ignore[no-untyped-def]
+def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table):
     """Make one region of every leaf that is larger than a tile, by doubling the side of blocks while they hold."""
     base, count, _ = tiles
     wide = limit.dtype.type
@@ -164,7 +164,7 @@ def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table):  # typ
 
 
 @inline
-def _note_seam(a, b, limit, scale, table, seam, n):  # type: ignore[no-untyped-def]
+def _note_seam(a, b, limit, scale, table, seam, n):
     """Append the pair of regions `a` and `b` unless they are one, can never become one, or came just before."""
     wide = limit.dtype.type
     a, b = find(table[0], a), find(table[0], b)
@@ -183,7 +183,7 @@ def _note_seam(a, b, limit, scale, table, seam, n):  # type: ignore[no-untyped-d
 
 
 @inline
-def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, table, borders, seam):  # type: ignore[no-untyped-def]
+def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, table, borders, seam):
     """List the pairs of regions along the seams between tiles: those within groups of tiles, or those between."""
     height, width = image.shape
     across = (width + TILE - 1) // TILE
@@ -214,7 +214,7 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, table, bo
 
 
 @inline
-def _unite_seam(n, limit, table, seam, order, starts):  # type: ignore[no-untyped-def]
+def _unite_seam(n, limit, table, seam, order, starts):
     """Merge along the listed pairs, those of the smallest difference first."""
     first, second, steps = seam
     wide = limit.dtype.type
@@ -236,12 +236,12 @@ def _unite_seam(n, limit, table, seam, order, starts):  # type: ignore[no-untype
 
 
 @inline
-def _new_seam(capacity):  # type: ignore[no-untyped-def]
+def _new_seam(capacity):
     return np.empty(capacity, np.int32), np.empty(capacity, np.int32), np.empty(capacity, np.uint8)
 
 
 @inline
-def _number_regions(n_tiles, tiles, table):  # type: ignore[no-untyped-def]
+def _number_regions(n_tiles, tiles, table):
     """Number the regions from 1 in the order of tiles; minus its number replaces the pixel count of each entry."""
     base, count, _ = tiles
     parent, numbers = table[0], table[4]
@@ -257,7 +257,7 @@ def _number_regions(n_tiles, tiles, table):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _paint(sync, tiles, table, local, labels):  # type: ignore[no-untyped-def]
+def _paint(sync, tiles, table, local, labels):
     height, width = labels.shape
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)
@@ -282,7 +282,7 @@ def _paint(sync, tiles, table, local, labels):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def split_and_merge_range(  # type: ignore[no-untyped-def]
+def split_and_merge_range(
     sync, n_threads, image, limit, scale, stop_level, merge, tiles, table, local, borders, labels, n_regions
 ):
     """Segment a gray image; to be run on all threads at once.

@@ -30,7 +30,7 @@ _LOCAL_MASK = (1 << _LOCAL) - 1
 
 
 @inline
-def load_tile(flat, stride, y0, x0, height, width, pixels):  # type: ignore[no-untyped-def]
+def load_tile(flat, stride, y0, x0, height, width, pixels):
     """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is.
 
     flat : (H * stride,) the image
@@ -46,17 +46,17 @@ def load_tile(flat, stride, y0, x0, height, width, pixels):  # type: ignore[no-u
 
 
 @inline
-def _smaller(a, b):  # type: ignore[no-untyped-def]
+def _smaller(a, b):
     return a if a < b else b
 
 
 @inline
-def _larger(a, b):  # type: ignore[no-untyped-def]
+def _larger(a, b):
     return a if a > b else b
 
 
 @inline
-def _halve(source, at, side, target, to, row, pick):  # type: ignore[no-untyped-def]
+def _halve(source, at, side, target, to, row, pick):
     """From side x side values to a quarter of them, `pick` of each 2 x 2."""
     half = side // 2
     for y in range(half):
@@ -69,7 +69,7 @@ def _halve(source, at, side, target, to, row, pick):  # type: ignore[no-untyped-
 
 
 @inline
-def build_pyramid(pixels, low, high, row):  # type: ignore[no-untyped-def]
+def build_pyramid(pixels, low, high, row):
     """Smallest and largest value of every block; level l starts where the finer ones end, the tile itself is last."""
     _halve(pixels, 0, TILE, low, 0, row, _smaller)
     _halve(pixels, 0, TILE, high, 0, row, _larger)
@@ -82,13 +82,13 @@ def build_pyramid(pixels, low, high, row):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _level_start(level):  # type: ignore[no-untyped-def]
+def _level_start(level):
     """Where a level starts in the pyramid: 32^2 blocks of level 1 come first, then 16^2 of level 2, and so on."""
     return ((1 << (2 * LEVELS)) - (1 << (2 * (LEVELS + 1 - level)))) // 3
 
 
 @inline
-def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untyped-def]
+def find_levels(low, high, limit, stop_level, levels):
     """Level of the leaf of every cell, 0 where its pixels are leaves; `levels` is as long as the pyramid."""
     wide = limit.dtype.type
     at, side, level = low.size - 1, 1, LEVELS
@@ -107,7 +107,7 @@ def find_levels(low, high, limit, stop_level, levels):  # type: ignore[no-untype
 
 
 @inline
-def _start_leaf(leaves, number, smallest, largest, total):  # type: ignore[no-untyped-def]
+def _start_leaf(leaves, number, smallest, largest, total):
     """A leaf of one pixel, or one whose mean comes later."""
     low, high, sums, means = leaves[1], leaves[2], leaves[3], leaves[5]
     put(low, number, low.dtype.type(smallest))
@@ -117,7 +117,7 @@ def _start_leaf(leaves, number, smallest, largest, total):  # type: ignore[no-un
 
 
 @inline
-def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # type: ignore[no-untyped-def]
+def number_leaves(pixels, low, high, levels, height, width, first, leaves):
     """Fill the records of all leaves and, for every cell, the number of its leaf or of the first of its four.
 
     Cells are visited row by row, and the four pixels of a cell likewise. A pixel beyond the image gets a number but
@@ -174,14 +174,14 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):  # t
 
 
 @inline
-def step_of(difference, scale):  # type: ignore[no-untyped-def]
+def step_of(difference, scale):
     """Which of the steps of the order a difference of means falls into; the last for what is no number."""
     steps = abs(difference) * scale
     return np.int32(steps) if steps < np.float32(BUCKETS) else np.int32(BUCKETS - 1)
 
 
 @inline
-def _note_edge(edges, count, a, b, leaves, limit, scale):  # type: ignore[no-untyped-def]
+def _note_edge(edges, count, a, b, leaves, limit, scale):
     """Append an edge unless its two leaves can never become one; packed as difference | first | second."""
     low, high, means = leaves[1], leaves[2], leaves[5]
     largest = max(item(high, a), item(high, b))
@@ -192,7 +192,7 @@ def _note_edge(edges, count, a, b, leaves, limit, scale):  # type: ignore[no-unt
 
 
 @inline
-def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # type: ignore[no-untyped-def]
+def gather_edges(levels, first, height, width, leaves, limit, scale, edges):
     """List the edges between touching leaves, cell by cell: first those to the right, then those downwards."""
     count = 0
     for y in range((height + 1) // 2):
@@ -247,7 +247,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):  # 
 
 
 @inline
-def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
+def sort_edges(edges, count, ordered, starts):
     """Stable counting sort by difference, from `edges` into `ordered`."""
     for step in range(BUCKETS + 1):
         starts[step] = 0
@@ -265,7 +265,7 @@ def sort_edges(edges, count, ordered, starts):  # type: ignore[no-untyped-def]
 
 
 @inline
-def unite(ordered, count, leaves, limit):  # type: ignore[no-untyped-def]
+def unite(ordered, count, leaves, limit):
     """Merge along the edges wherever the range of both together allows it; returns how many merges there were.
 
     Whether a merge succeeds is as hard to predict as noise: everything is written whether it does or not, without a
@@ -290,7 +290,7 @@ def unite(ordered, count, leaves, limit):  # type: ignore[no-untyped-def]
 
 
 @inline
-def close_regions(leaves, n_leaves, names, table, at):  # type: ignore[no-untyped-def]
+def close_regions(leaves, n_leaves, names, table, at):
     """Write the regions of a tile into the table from entry `at` on; `names` of all leaves: their regions from 0."""
     parent, low, high, sums, counts = leaves[0], leaves[1], leaves[2], leaves[3], leaves[4]
     n_regions = 0

@@ -17,7 +17,7 @@ STEPS = 1024
 
 
 @inline
-def _difference(image, z, y, x, axis):  # type: ignore[no-untyped-def]
+def _difference(image, z, y, x, axis):
     """Largest difference over the channels between a pixel and the next one along an axis."""
     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
     largest = 0.0
@@ -27,7 +27,7 @@ def _difference(image, z, y, x, axis):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _each_edge(image, mask, scale, starts, order, write):  # type: ignore[no-untyped-def]
+def _each_edge(image, mask, scale, starts, order, write):
     """Count the edges of each step in `starts`, or write them into `order` at the places that `starts` gives."""
     depth, height, width = mask.shape
     for z in range(depth):
@@ -49,13 +49,13 @@ def _each_edge(image, mask, scale, starts, order, write):  # type: ignore[no-unt
 
 
 @inline
-def _deviation(n, levels, complexity, log_term):  # type: ignore[no-untyped-def]
+def _deviation(n, levels, complexity, log_term):
     """Squared deviation of the mean of a region of n pixels from its expectation that is still plausible."""
     return levels * levels / (2.0 * complexity * n) * (min(levels, n) * math.log(n + 1.0) + log_term)
 
 
 @kernel
-def merge_statistically(image, mask, scale, complexity, levels, parent, counts, sums):  # type: ignore[no-untyped-def]
+def merge_statistically(image, mask, scale, complexity, levels, parent, counts, sums):
     """Merge the pixels of a mask.
 
     image : (D, H, W, C); scale : from a difference to its step; levels : the paper's g, range of the values plus 1
@@ -100,7 +100,7 @@ def merge_statistically(image, mask, scale, complexity, levels, parent, counts, 
 
 
 @kernel
-def number_pixels(mask, parent, labels):  # type: ignore[no-untyped-def]
+def number_pixels(mask, parent, labels):
     """Number the sets of pixels of a mask from 1 in reading order, into `labels` (pixels,) int32; returns how many."""
     flat = mask.reshape(-1)
     n = 0

@@ -11,13 +11,13 @@ from classicseg.machine.jit import inline
 
 
 @inline
-def row_size(n_channels, n_bins):  # type: ignore[no-untyped-def]
+def row_size(n_channels, n_bins):
     """Length of a row."""
     return 1 + 4 * n_channels + n_channels * n_bins
 
 
 @inline
-def clear_row(rows, r, n_channels):  # type: ignore[no-untyped-def]
+def clear_row(rows, r, n_channels):
     """The statistics of no pixel at all."""
     for i in range(rows.shape[1]):
         rows[r, i] = 0.0
@@ -27,7 +27,7 @@ def clear_row(rows, r, n_channels):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_pixel(rows, r, image, z, y, x, bins):  # type: ignore[no-untyped-def]
+def add_pixel(rows, r, image, z, y, x, bins):
     """Let a pixel join; bins : (3,), the smallest value, the inverse of the width of a bin, how many bins."""
     n_channels, n_bins = image.shape[3], int(bins[2])
     rows[r, 0] += 1.0
@@ -44,7 +44,7 @@ def add_pixel(rows, r, image, z, y, x, bins):  # type: ignore[no-untyped-def]
 
 
 @inline
-def add_row(target, t, source, s, n_channels):  # type: ignore[no-untyped-def]
+def add_row(target, t, source, s, n_channels):
     """Let region `s` join region `t`."""
     low, high, rest = 1 + 2 * n_channels, 1 + 3 * n_channels, 1 + 4 * n_channels
     for i in range(low):
@@ -58,7 +58,7 @@ def add_row(target, t, source, s, n_channels):  # type: ignore[no-untyped-def]
 
 
 @inline
-def copy_row(target, t, source, s):  # type: ignore[no-untyped-def]
+def copy_row(target, t, source, s):
     """Make region `t` a copy of region `s`."""
     for i in range(target.shape[1]):
         target[t, i] = source[s, i]

@@ -7,7 +7,7 @@ from classicseg.machine.simd import item, put
 
 
 @inline
-def find(parent, member):  # type: ignore[no-untyped-def]
+def find(parent, member):
     """Root of a member; halves the path to it on the way."""
     above = item(parent, member)
     while above != member:

@@ -9,7 +9,7 @@ from classicseg.machine.simd import pointer
 
 
 @kernel
-def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  # type: ignore[no-untyped-def]
+def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
     """Sum of ``weight * cost[first label, second label]`` over the edges of one direction of a volume.
 
     `labels` is flat; `weights` holds one number for each edge in raster order, or a single one.
@@ -35,7 +35,7 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):  #
 
 
 @kernel
-def unary_energy(labels, unary):  # type: ignore[no-untyped-def]
+def unary_energy(labels, unary):
     """Sum of the cost (flat, label axis first) of the label of each pixel."""
     given, costs, n, total = pointer(labels), pointer(unary), labels.size, 0.0
     for pixel in range(n):

@@ -16,7 +16,7 @@ _TINY = 1e-300  # keeps logarithms finite
 
 
 @inline
-def _gather_later(field, i, q, out):  # type: ignore[no-untyped-def]
+def _gather_later(field, i, q, out):
     """Weighted marginals of the neighbours that come after pixel i."""
     out[:] = 0.0
     for k in range(field.steps.size):
@@ -27,7 +27,7 @@ def _gather_later(field, i, q, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _gather_earlier(field, i, q, out):  # type: ignore[no-untyped-def]
+def _gather_earlier(field, i, q, out):
     """Weighted marginals of the neighbours that come before pixel i."""
     out[:] = 0.0
     for k in range(field.steps.size):
@@ -39,7 +39,7 @@ def _gather_earlier(field, i, q, out):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _add_expected(gathered, table, uniform, costs):  # type: ignore[no-untyped-def]
+def _add_expected(gathered, table, uniform, costs):
     """Add the expected cost of each label next to neighbours with the gathered marginals."""
     if uniform:
         level, total = table[0, 1], 0.0
@@ -54,7 +54,7 @@ def _add_expected(gathered, table, uniform, costs):  # type: ignore[no-untyped-d
 
 
 @kernel
-def update(sync, n_threads, field, q, damping, changes):  # type: ignore[no-untyped-def]
+def update(sync, n_threads, field, q, damping, changes):
     """Update the marginals q (n, L) of all pixels; `changes` gets the sum of absolute changes of each row."""
     n_labels = q.shape[1]
     costs, gathered = np.empty(n_labels), np.empty(n_labels)
@@ -91,7 +91,7 @@ def update(sync, n_threads, field, q, damping, changes):  # type: ignore[no-unty
 
 
 @kernel
-def free_energy(sync, n_threads, field, q, energies):  # type: ignore[no-untyped-def]
+def free_energy(sync, n_threads, field, q, energies):
     """Expected energy minus entropy of marginals q (n, L); `energies` gets the part of each row of the grid."""
     n_labels, width = q.shape[1], field.shape[2]
     costs, gathered = np.empty(n_labels), np.empty(n_labels)

@@ -46,14 +46,14 @@ class Field(NamedTuple):
 
 
 @inline
-def n_rows_of(field, colour):  # type: ignore[no-untyped-def]
+def n_rows_of(field, colour):
     """Number of rows that hold pixels of a colour."""
     depth, height, _ = field.shape
     return ((depth + 1 - (colour >> 2)) // 2) * ((height + 1 - (colour >> 1 & 1)) // 2)
 
 
 @inline
-def pixels_of(field, colour, row):  # type: ignore[no-untyped-def]
+def pixels_of(field, colour, row):
     """First pixel of a colour in the given one of its rows, and the end of that row; every second pixel belongs."""
     _, height, width = field.shape
     in_slice = (height + 1 - (colour >> 1 & 1)) // 2
@@ -63,7 +63,7 @@ def pixels_of(field, colour, row):  # type: ignore[no-untyped-def]
 
 
 @inline
-def label_costs_at(field, i, labels, out):  # type: ignore[no-untyped-def]
+def label_costs_at(field, i, labels, out):
     """Cost of each label at pixel i while its neighbours keep theirs."""
     n_labels = out.size
     for label in range(n_labels):

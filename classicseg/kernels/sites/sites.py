@@ -15,7 +15,7 @@ from classicseg.machine.parallel import aborted, barrier, claim
 
 
 @inline
-def _add_costs_of_use(costs, old, counts, of_use):  # type: ignore[no-untyped-def]
+def _add_costs_of_use(costs, old, counts, of_use):
     """A label that no other pixel has is paid for by this one."""
     for label in range(of_use.size):
         if counts[label] == (1 if label == old else 0):
@@ -23,7 +23,7 @@ def _add_costs_of_use(costs, old, counts, of_use):  # type: ignore[no-untyped-de
 
 
 @inline
-def _relabel(field, i, new, labels, counts):  # type: ignore[no-untyped-def]
+def _relabel(field, i, new, labels, counts):
     if counts.size:
         counts[labels[i]] -= 1
         counts[new] += 1
@@ -31,7 +31,7 @@ def _relabel(field, i, new, labels, counts):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _mark_neighbours(field, i, stale):  # type: ignore[no-untyped-def]
+def _mark_neighbours(field, i, stale):
     for k in range(field.steps.size):
         step = field.steps[k]
         if field.weights[k, i] != 0:
@@ -41,7 +41,7 @@ def _mark_neighbours(field, i, stale):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):  # type: ignore[no-untyped-def]
+def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):
     """Give each pixel that is `stale` the label of least cost; its own, if no other is cheaper.
 
     Pixels go stale when a neighbour changes. `changed` counts changes in each row of the grid. `counts` (L,), how many
@@ -74,7 +74,7 @@ def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):  # 
 
 
 @kernel
-def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use):  # type: ignore[no-untyped-def]
+def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use):
     """Draw the label of each pixel from its distribution given all others.
 
     `uniform` (n,) holds a random number in [0, 1) for each pixel; `counts` and `of_use` are as in :func:`descend`.
