@@ -1,1 +1,1 @@
-"""What knows the processor: compiling, memory, threads, short vectors, atomics. Kernels are built from it."""
+"""What knows the processor: compiling, memory, threads, short vectors, atomic words. Kernels are built from it."""

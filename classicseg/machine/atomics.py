@@ -1,4 +1,4 @@
-"""The words that threads share and the ways to wait, as Numba intrinsics."""
+"""Reading and writing words that threads share, and waiting for them to change, as Numba intrinsics."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from classicseg.machine.simd import data_of
+from classicseg.machine.packs import data_of
 
 _INT32 = ir.IntType(32)
 
 
 def _word(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """Address of ``array[index]``, an array of the Numba type `array_type`."""
     return builder.gep(data_of(context, builder, array_type, array), [index])
 
 
 @intrinsic
 def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
-    """Add to an int64 word that threads share; returns what it held before."""
+    """Add `value` to ``words[index]``, an int64 that threads share; returns what it held before."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.atomic_rmw(
@@ -33,7 +34,7 @@ def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def atomic_load(typing: Any, words: Any, index: Any) -> Any:
-    """Read an int64 word that another thread may be writing."""
+    """Read ``words[index]``, an int64 that another thread may be writing."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load_atomic(_word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
@@ -43,7 +44,7 @@ def atomic_load(typing: Any, words: Any, index: Any) -> Any:
 
 @intrinsic
 def atomic_store(typing: Any, words: Any, index: Any, value: Any) -> Any:
-    """Write an int64 word that another thread may be reading."""
+    """Write `value` to ``words[index]``, an int64 that another thread may be reading."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store_atomic(args[2], _word(context, builder, signature.args[0], args[0], args[1]), "seq_cst", 8)
@@ -67,7 +68,7 @@ def pause(typing: Any) -> Any:
 
 @intrinsic
 def sleep_briefly(typing: Any) -> Any:
-    """Give the processor away for some tens of microseconds."""
+    """Leave the processor to others for some tens of microseconds."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         name, amount = ("Sleep", 0) if sys.platform == "win32" else ("usleep", 20)

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from classicseg.machine.jit import inline
-from classicseg.machine.simd import address_of, width_of
+from classicseg.machine.packs import address_of, width_of
 
 NONE = np.uint64(0)
 _ONE = np.uint64(1)
@@ -18,7 +18,7 @@ _ONE = np.uint64(1)
 
 @intrinsic
 def first_bit(typing: Any, word: Any) -> Any:
-    """Number of the lowest bit that is set, of a word that is not 0."""
+    """Number of the lowest bit that is set in `word`, which must not be 0."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -28,7 +28,7 @@ def first_bit(typing: Any, word: Any) -> Any:
 
 @intrinsic
 def count_bits(typing: Any, word: Any) -> Any:
-    """How many bits are set."""
+    """How many bits are set in `word`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
@@ -38,7 +38,10 @@ def count_bits(typing: Any, word: Any) -> Any:
 
 @intrinsic
 def positive(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
-    """Which of the ``len(lanes)`` elements from ``array[offset]`` on are above 0: bit k for element k; 2, 4, 8, ..."""
+    """Which of the ``len(lanes)`` elements from ``array[offset]`` on are above 0: bit k for element k.
+
+    The number of lanes must be a power of two, from 2 to 64.
+    """
     width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -52,7 +55,7 @@ def positive(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
 
 @inline
 def transposed(word):
-    """The 8 bytes of a word as the rows of a matrix of bits, transposed: bit ``8 y + x`` goes to ``8 x + y``."""
+    """`word` as a matrix of bits whose rows are its 8 bytes, transposed: bit ``8 y + x`` goes to ``8 x + y``."""
     change = (word ^ (word >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
     word ^= change ^ (change << np.uint64(7))
     change = (word ^ (word >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
@@ -63,11 +66,11 @@ def transposed(word):
 
 @inline
 def bit(number):
-    """The word in which one bit is set, number 0 to 63."""
+    """The word in which only bit `number`, 0 to 63, is set."""
     return _ONE << np.uint64(number)
 
 
 @inline
 def without_first(word):
-    """The word without its lowest bit."""
+    """`word` without its lowest bit that is set."""
     return word & (word - _ONE)

@@ -1,6 +1,7 @@
 """The one place that knows Numba's options.
 
-Every compiled function of classicseg is made by :func:`kernel`. The options, each with its reason:
+Compiled functions of classicseg are made by :func:`kernel`, the parts that they call by :func:`inline`, and functions
+for kernels to call by address by :func:`callback`. The options, each with its reason:
 
 ``nogil``
     Kernels run outside the interpreter lock, so Python threads give real parallelism.
@@ -8,11 +9,12 @@ Every compiled function of classicseg is made by :func:`kernel`. The options, ea
     Division follows IEEE rules; no branch per division.
 ``fastmath`` without ``nnan`` and ``ninf``
     Sums may be reordered and fused, but infinities and NaNs keep their meaning.
-``cache``
-    Machine code is kept on disk. Numba stamps a cache entry with the one file a function lives in; a change in a
-    callee of another file would leave old inlined code in use. Our key also holds a digest of all kernel sources.
+A cache on disk
+    Machine code is compiled once for each machine. Numba keys an entry by the one file that a function lives in, so
+    after a change in a callee of another file it would go on using the old code. Our key also holds a digest of all
+    sources of kernels.
 No wrappers
-    for C callers, nor for Python callers of inlined parts: they would cost a third of the compile time.
+    for C callers, nor for Python callers of inlined parts: they would take a third of the compile time.
 No ``parallel=True``
     Its thread layers abort under Python threads, hang after fork or spin on busy machines. Work is cut into tasks
     with fixed borders and :func:`classicseg.machine.parallel.run` lets plain threads claim them, so results do not
@@ -32,15 +34,14 @@ from numba.core.caching import FunctionCache
 
 log = logging.getLogger("classicseg")
 
-_OPTIONS = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
-    "no_cfunc_wrapper": True,
-}
+FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+"""LLVM's names of the liberties that are taken with floats."""
+
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH, "no_cfunc_wrapper": True}
 
 
 def _digest_of_kernels() -> str:
+    """Digest of the sources of all that is compiled."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted([*(root / "machine").rglob("*.py"), *(root / "kernels").rglob("*.py")]):
@@ -53,12 +54,17 @@ _compile_notice_given = False
 
 
 class _KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's disk cache, keyed on the digest of all kernel sources as well."""
+    """Numba's cache on disk, with the digest of all sources of kernels in its key."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """Key of the entry for a signature `sig` and the processor that `codegen` is for."""
         return (*super()._index_key(sig, codegen), _DIGEST)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Machine code for the signature `sig` from the disk; where there is none, Numba will compile it.
+
+        `target_context` is Numba's.
+        """
         found = super().load_overload(sig, target_context)
         if found is None:
             _give_compile_notice()
@@ -66,6 +72,7 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 
 
 def _give_compile_notice() -> None:
+    """Tell the user once what the first seconds go into."""
     global _compile_notice_given
     if not _compile_notice_given:
         _compile_notice_given = True
@@ -80,11 +87,14 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile `function` as a part of the kernels that call it: LLVM inlines it there, nothing is cached for itself."""
+    """Compile `function` as a part of the kernels that call it: LLVM inlines it there, and it has no cache entry."""
     return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
 
 
 def callback(function: Callable[..., Any], signature: Any) -> Any:
-    """Compile `function` as a C function, for kernels to call by its ``address``. Keep the object while they do."""
+    """Compile `function` as a C function of a Numba `signature`, which kernels call by its ``address``.
+
+    The object that is returned must live as long as they do so.
+    """
     options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}
     return numba.cfunc(signature, **options)(function)

@@ -1,4 +1,4 @@
-"""Memory: how much of it is free, where arrays begin, and views of it that kernels take."""
+"""Memory for kernels: arrays that begin with a cache line, views of one type, and whether there is enough."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ import numpy as np
 from classicseg.errors import BudgetError
 
 CACHE_LINE = 64  # bytes
-_LARGE = 2**22  # bytes; smaller arrays gain nothing from huge pages
+_LARGE = 2**22  # bytes; huge pages, of 2**21 each, gain nothing for smaller arrays
 
 
 def writable_alias(array: np.ndarray) -> np.ndarray:
-    """The same memory, typed writable, for kernels that only read it: one type of array means one compilation."""
+    """The memory of `array` as a writable array, for kernels that only read it.
+
+    Read-only arrays are of another type to Numba, and a kernel would be compiled again for them.
+    """
     if array.flags.writeable or array.size == 0:
         return array
     buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
@@ -26,12 +29,11 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
 
 
 def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
-    """`n` zeros that begin with a cache line, as arrays of NumPy do not.
+    """An array of `n` zeros of `dtype` that begins with a cache line, as arrays of NumPy need not.
 
-    Vectors of 64 bytes are then read and written in one piece, and work space of one thread shares no line with that
-    of the next if it is a multiple of :data:`CACHE_LINE` bytes: threads that write to one line wait for each other.
-    Large arrays are asked for in huge pages where the system has them: to get memory page by page takes longer than
-    to fill it.
+    Vectors of 64 bytes are then read and written in one piece. Threads that write to the same line wait for each other:
+    work space in multiples of :data:`CACHE_LINE` bytes keeps each on lines of its own. Large arrays are asked for in
+    huge pages where the system has them, since getting memory page by page takes longer than filling it.
     """
     size = n * np.dtype(dtype).itemsize
     if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
@@ -44,7 +46,7 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
 
 
 def check_memory(nbytes: float, what: str) -> None:
-    """Raise BudgetError if `what` would need more than the memory that is free."""
+    """Raise BudgetError, which says `what` needs memory, if `nbytes` are more than are free."""
     available = _available_memory()
     if available is not None and nbytes > available:
         raise BudgetError(

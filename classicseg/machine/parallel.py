@@ -1,7 +1,7 @@
-"""One compiled region on many threads: starting and ending them, and what they share while they run.
+"""One kernel on many threads at once: starting and ending them, and what they share while they run.
 
-They share an abort flag, a barrier that yields, and counters from which tasks are claimed. All lie in one int64 array,
-each word on a cache line of its own.
+They share an abort flag, a barrier, and counters from which tasks are claimed. All lie in one int64 array, each on
+a cache line of its own. Threads that wait spin for a moment, then sleep: a busy machine gets its processors back.
 """
 
 from __future__ import annotations
@@ -15,24 +15,41 @@ import numpy as np
 from classicseg.machine.atomics import atomic_add, atomic_load, atomic_store, pause, sleep_briefly
 from classicseg.machine.jit import inline
 
-_ABORT, _WAITING, _GENERATION, _COUNTERS, _LINE = 0, 8, 16, 24, 8
+_LINE = 8  # words of a cache line
+_ABORT, _WAITING, _GENERATION, _COUNTERS = 0, _LINE, 2 * _LINE, 3 * _LINE  # where the words lie
 _SPINS = 4000  # some 30 microseconds: longer than a balanced phase lets anyone wait, shorter than a time slice
 
 
 def new_sync(n_counters: int) -> np.ndarray:
-    """The shared words of one run: abort flag, barrier, then `n_counters` task counters, a cache line apart."""
+    """The words that the threads of one run share, with `n_counters` counters from which tasks are claimed."""
     return np.zeros(_COUNTERS + n_counters * _LINE, np.int64)
 
 
-def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any) -> None:
+def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any, brief: bool = False) -> None:
     """Run ``region(sync, n_threads, *args)`` on `n_threads` threads at once and wait for all.
 
-    The threads live for this call only: nothing to reset after a fork, and callers in several Python threads never
-    wait for each other. The calling thread only waits, so Ctrl-C is answered at once: it raises the abort flag that
-    the kernels poll between blocks of work.
+    The threads live for this call only: there is nothing to reset after a fork, and callers in several Python threads
+    never wait for each other. The calling thread only waits, so Ctrl-C is answered at once: it raises the abort flag,
+    which kernels look at between blocks of work.
+
+    Parameters
+    ----------
+    region : kernel
+        What the threads run.
+    n_threads : int
+    sync : ndarray, int64
+        Of :func:`new_sync`.
+    *args
+        Whatever else the kernel takes.
+    brief : bool
+        Whether the work is done in a few milliseconds, so that Ctrl-C can wait for it. If one thread is enough for
+        it as well, the calling thread does it: starting another would take longer.
     """
+    if brief and n_threads == 1:
+        region(sync, 1, *args)
+        return
     signature = tuple(numba.typeof(a) for a in (sync, n_threads, *args))
-    # Here, not in the workers, where Ctrl-C could not reach it; the result asks for no types again.
+    # Compile here: a worker could not be interrupted. What is compiled is then called without a look at types again.
     compiled = region.compile(signature)
     failures: list[BaseException] = []
 
@@ -62,19 +79,30 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any) -> None:
 
 @inline
 def aborted(sync):
-    """Whether the run is to end now."""
+    """Whether the run that shares `sync` is to end now."""
     return atomic_load(sync, _ABORT) != 0
 
 
 @inline
 def claim(sync, counter):
-    """The next unclaimed task number of a counter."""
+    """The first task that no thread has claimed yet from `counter`, one of those in `sync`."""
     return atomic_add(sync, _COUNTERS + counter * _LINE, 1)
 
 
 @inline
+def linger(spins):
+    """Let a thread that has lingered `spins` times before wait a little longer; returns how often it has now."""
+    spins += 1
+    if spins < _SPINS:
+        pause()
+    else:
+        sleep_briefly()
+    return spins
+
+
+@inline
 def barrier(sync, n_threads):
-    """Wait until all threads are here. Spins for a moment, then sleeps: a busy machine gets its processor back."""
+    """Wait until all `n_threads` threads that share `sync` are here."""
     if n_threads == 1:
         return
     generation = atomic_load(sync, _GENERATION)
@@ -84,8 +112,4 @@ def barrier(sync, n_threads):
         return
     spins = 0
     while atomic_load(sync, _GENERATION) == generation and not aborted(sync):
-        spins += 1
-        if spins < _SPINS:
-            pause()
-        else:
-            sleep_briefly()
+        spins = linger(spins)

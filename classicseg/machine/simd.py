@@ -1,11 +1,15 @@
 """Short vectors ("packs") of floats or whole numbers as Numba intrinsics.
 
 A pack holds 1 to 32 lanes in registers. Numba would vectorise most loops by itself, but gives up where many arrays
-might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are.
+might overlap; with packs the machine code is what the source says, and LLVM splits a pack into whatever registers are
+there.
 
 The width of a pack is part of its type. It is given by a tuple argument whose length is the number of lanes,
 ``lanes = (0,) * 24``, so that one kernel source serves all widths. Loads and stores take a flat array, or a
 :func:`pointer` to it, and an element offset; they check no bounds.
+
+Each function is documented as kernels call it. What Numba calls is its typing function, to which it passes its typing
+context first.
 """
 
 from __future__ import annotations
@@ -14,13 +18,25 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic
 
-_FLOAT = ir.FloatType()
-_DOUBLE = ir.DoubleType()
+from classicseg.machine.jit import FASTMATH
+from classicseg.machine.packs import (
+    Pack,
+    address_of,
+    broadcast,
+    build,
+    call_math,
+    constant,
+    data_of,
+    exponential,
+    split,
+    vector_of,
+    vector_sizes,
+    width_of,
+)
+
 _INT32 = ir.IntType(32)
-_INT64 = ir.IntType(64)
 
 PIXELS = 16
 """How many pixels one block holds; the length of a pack across pixels."""
@@ -29,82 +45,7 @@ ACROSS = (0,) * PIXELS
 """Width of a pack that holds one value for each pixel of a block."""
 
 
-_ELEMENTS = {types.float32: _FLOAT, types.float64: _DOUBLE, types.int32: _INT32, types.int64: _INT64}
-
-
-class Pack(types.Type):  # type: ignore[misc]
-    """Numba type of `width` lanes of float32, float64, int32 or int64."""
-
-    def __init__(self, width: int, dtype: Any = types.float32) -> None:
-        self.width, self.dtype = width, dtype
-        super().__init__(name=f"Pack({width}, {dtype})")
-
-
-def vector_sizes(width: int) -> list[int]:
-    """Cut a width into power-of-two vectors, widest first: 24 -> 16 + 8."""
-    parts = []
-    for size in (16, 8, 4, 2, 1):
-        while width >= size:
-            parts.append(size)
-            width -= size
-    return parts
-
-
-def _vector(size: int, dtype: Any = types.float32) -> ir.VectorType:
-    return ir.VectorType(_ELEMENTS[dtype], size)
-
-
-def _struct(pack: Pack) -> ir.LiteralStructType:
-    return ir.LiteralStructType([_vector(size, pack.dtype) for size in vector_sizes(pack.width)])
-
-
-@register_default(Pack)
-class _PackModel(PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, pack: Pack) -> None:
-        super().__init__(manager, pack, _struct(pack))
-
-
-def width_of(lanes: Any) -> int:
-    """Lanes of a pack, from the tuple that stands for it."""
-    return int(lanes.count)
-
-
-def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
-    """Where the elements of an array, or of what `pointer` made of it, lie."""
-    if isinstance(array_type, types.CPointer):
-        return array
-    return context.make_array(array_type)(context, builder, array).data
-
-
-def address_of(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    """Where a vector of `size` elements lies."""
-    data = data_of(context, builder, array_type, array)
-    return builder.bitcast(builder.gep(data, [offset]), _vector(size, array_type.dtype).as_pointer())
-
-
-def _build(builder: Any, vectors: list[Any]) -> Any:
-    pack = ir.Constant(ir.LiteralStructType([vector.type for vector in vectors]), ir.Undefined)
-    for i, vector in enumerate(vectors):
-        pack = builder.insert_value(pack, vector, i)
-    return pack
-
-
-def _split(builder: Any, width: int, pack: Any) -> list[Any]:
-    return [builder.extract_value(pack, i) for i in range(len(vector_sizes(width)))]
-
-
-def _broadcast(builder: Any, scalar: Any, size: int) -> Any:
-    undefined = ir.Constant(ir.VectorType(scalar.type, size), ir.Undefined)
-    vector = builder.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
-    return builder.shuffle_vector(vector, undefined, ir.Constant(ir.VectorType(_INT32, size), [0] * size))
-
-
-def _call(builder: Any, name: str, *vectors: Any) -> Any:
-    """Call an LLVM math intrinsic on vectors of one type."""
-    vector_type = vectors[0].type
-    function_type = ir.FunctionType(vector_type, [vector_type] * len(vectors))
-    function = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.{name}.v{vector_type.count}f32")
-    return builder.call(function, vectors)
+# --- reading and writing ------------------------------------------------------------------------------------------
 
 
 @intrinsic
@@ -118,18 +59,18 @@ def load(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
             at = builder.add(args[1], ir.Constant(args[1].type, start))
             vectors.append(builder.load(address_of(context, builder, signature.args[0], args[0], at, size), align=4))
             start += size
-        return _build(builder, vectors)
+        return build(builder, vectors)
 
     return Pack(width, array.dtype)(array, types.intp, lanes), codegen
 
 
 @intrinsic
 def store(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
-    """Write the lanes of a pack from ``array[offset]`` on."""
+    """Write the lanes of `pack` from ``array[offset]`` on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = 0
-        for size, vector in zip(vector_sizes(pack.width), _split(builder, pack.width, args[2]), strict=True):
+        for size, vector in zip(vector_sizes(pack.width), split(builder, pack.width, args[2]), strict=True):
             at = builder.add(args[1], ir.Constant(args[1].type, start))
             builder.store(vector, address_of(context, builder, signature.args[0], args[0], at, size), align=4)
             start += size
@@ -140,7 +81,7 @@ def store(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
 
 @intrinsic
 def item(typing: Any, array: Any, offset: Any) -> Any:
-    """``array[offset]`` without Numba's test for a negative offset."""
+    """``array[offset]``, without Numba's test for a negative offset."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -151,7 +92,7 @@ def item(typing: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
-    """``array[offset] = value`` without Numba's test for a negative offset."""
+    """``array[offset] = value``, without Numba's test for a negative offset."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -163,7 +104,7 @@ def put(typing: Any, array: Any, offset: Any, value: Any) -> Any:
 
 @intrinsic
 def pointer(typing: Any, array: Any) -> Any:
-    """Where the elements of a contiguous array lie, to be read and written like the array itself.
+    """Address of the elements of a contiguous `array`, to be read and written like the array itself.
 
     Unlike an array, a pointer costs nothing to hand on: no reference is counted. Its index may not be negative.
     """
@@ -176,11 +117,11 @@ def pointer(typing: Any, array: Any) -> Any:
 
 @intrinsic
 def fill(typing: Any, value: Any, lanes: Any) -> Any:
-    """A pack with the same value in all lanes."""
+    """A pack of ``len(lanes)`` lanes that all hold `value`."""
     width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _build(builder, [_broadcast(builder, args[0], size) for size in vector_sizes(width)])
+        return build(builder, [broadcast(builder, args[0], size) for size in vector_sizes(width)])
 
     dtype = types.int64 if isinstance(value, types.Integer) else types.float32
     return Pack(width, dtype)(dtype, lanes), codegen
@@ -188,86 +129,90 @@ def fill(typing: Any, value: Any, lanes: Any) -> Any:
 
 @intrinsic
 def spread(typing: Any, array: Any, offset: Any, lanes: Any) -> Any:
-    """A pack with ``array[offset]`` in all lanes."""
+    """A pack of ``len(lanes)`` lanes that all hold ``array[offset]``."""
     width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = data_of(context, builder, signature.args[0], args[0])
         value = builder.load(builder.gep(data, [args[1]]))
-        return _build(builder, [_broadcast(builder, value, size) for size in vector_sizes(width)])
+        return build(builder, [broadcast(builder, value, size) for size in vector_sizes(width)])
 
     return Pack(width, array.dtype)(array, types.intp, lanes), codegen
 
 
 @intrinsic
 def convert(typing: Any, pack: Any, array: Any) -> Any:
-    """A pack of floats in the precision of the elements of `array`."""
+    """`pack`, of floats, in the precision of the elements of `array`."""
 
     def cast(builder: Any, vector: Any) -> Any:
         if pack.dtype == array.dtype:
             return vector
         change = builder.fpext if array.dtype == types.float64 else builder.fptrunc
-        return change(vector, _vector(vector.type.count, array.dtype))
+        return change(vector, vector_of(vector.type.count, array.dtype))
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _build(builder, [cast(builder, vector) for vector in _split(builder, pack.width, args[0])])
+        return build(builder, [cast(builder, vector) for vector in split(builder, pack.width, args[0])])
 
     return Pack(pack.width, array.dtype)(pack, array), codegen
 
 
+# --- arithmetic ---------------------------------------------------------------------------------------------------
+
+
 def _elementwise(operation: Any) -> Any:
-    """Make an intrinsic of packs from a rule for one vector each."""
+    """Make an intrinsic of two packs from ``operation(builder, x, y)``, which does it for two vectors."""
 
     def typer(typing: Any, a: Any, b: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pairs = zip(_split(builder, a.width, args[0]), _split(builder, a.width, args[1]), strict=True)
-            return _build(builder, [operation(builder, x, y) for x, y in pairs])
+            pairs = zip(split(builder, a.width, args[0]), split(builder, a.width, args[1]), strict=True)
+            return build(builder, [operation(builder, x, y) for x, y in pairs])
 
         return a(a, a), codegen
 
     return intrinsic(typer)
 
 
-_FLAGS = ("nsz", "arcp", "contract", "afn", "reassoc")
+_FLAGS = tuple(sorted(FASTMATH))
 
 
 def _is_whole(vector: Any) -> bool:
+    """Whether the lanes of `vector` hold whole numbers."""
     return isinstance(vector.type.element, ir.IntType)
 
 
 add = _elementwise(lambda b, x, y: b.add(x, y) if _is_whole(x) else b.fadd(x, y, flags=_FLAGS))
 subtract = _elementwise(lambda b, x, y: b.sub(x, y) if _is_whole(x) else b.fsub(x, y, flags=_FLAGS))
 multiply = _elementwise(lambda b, x, y: b.mul(x, y) if _is_whole(x) else b.fmul(x, y, flags=_FLAGS))
+
+# Of floats. Where either lane is NaN, that of the second argument is taken.
 maximum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
 minimum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
 
 
-def _one(value: float) -> Any:
-    return lambda vector_type: ir.Constant(vector_type, [value] * vector_type.count)
-
-
-# 1.0 where x < y, else 0.0: counts and choices stay in float lanes, small whole numbers are exact there.
-less = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), _one(1.0)(x.type), _one(0.0)(x.type)))
-equal = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("==", x, y), _one(1.0)(x.type), _one(0.0)(x.type)))
+# 1.0 where it is true, else 0.0: counts and choices stay in float lanes, where small whole numbers are exact.
+less = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), constant(x.type, 1.0), constant(x.type, 0.0)))
+equal = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("==", x, y), constant(x.type, 1.0), constant(x.type, 0.0)))
 
 
 @intrinsic
 def choose(typing: Any, condition: Any, a: Any, b: Any) -> Any:
-    """Lane by lane `a` where `condition` is not zero, else `b`."""
+    """Lane by lane: `a` where `condition` is not zero, else `b`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        triples = zip(*(_split(builder, a.width, arg) for arg in args), strict=True)
-        chosen = [builder.select(builder.fcmp_unordered("!=", c, _one(0.0)(c.type)), x, y) for c, x, y in triples]
-        return _build(builder, chosen)
+        triples = zip(*(split(builder, a.width, arg) for arg in args), strict=True)
+        chosen = [builder.select(builder.fcmp_unordered("!=", c, constant(c.type, 0.0)), x, y) for c, x, y in triples]
+        return build(builder, chosen)
 
     return a(condition, a, b), codegen
 
 
 def _to_whole(dtype: Any) -> Any:
+    """Make an intrinsic that turns float lanes into lanes of the whole type `dtype`."""
+
     def typer(typing: Any, a: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            vectors = _split(builder, a.width, args[0])
-            return _build(builder, [builder.fptosi(v, _vector(v.type.count, dtype)) for v in vectors])
+            vectors = split(builder, a.width, args[0])
+            return build(builder, [builder.fptosi(v, vector_of(v.type.count, dtype)) for v in vectors])
 
         return Pack(a.width, dtype)(a), codegen
 
@@ -283,10 +228,10 @@ to_int64 = _to_whole(types.int64)
 
 @intrinsic
 def round_even(typing: Any, a: Any) -> Any:
-    """Nearest whole numbers, halves to the even one."""
+    """The whole numbers nearest to the lanes of `a`, as floats; halves go to the even one."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _build(builder, [_call(builder, "nearbyint", v) for v in _split(builder, a.width, args[0])])
+        return build(builder, [call_math(builder, "nearbyint", v) for v in split(builder, a.width, args[0])])
 
     return a(a), codegen
 
@@ -296,56 +241,32 @@ def axpy(typing: Any, scalar: Any, x: Any, y: Any) -> Any:
     """``scalar * x + y`` in one rounding."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pairs = zip(_split(builder, x.width, args[1]), _split(builder, x.width, args[2]), strict=True)
-        return _build(
+        pairs = zip(split(builder, x.width, args[1]), split(builder, x.width, args[2]), strict=True)
+        return build(
             builder,
-            [_call(builder, "fma", _broadcast(builder, args[0], v.type.count), v, w) for v, w in pairs],
+            [call_math(builder, "fma", broadcast(builder, args[0], v.type.count), v, w) for v, w in pairs],
         )
 
     return x(types.float32, x, x), codegen
 
 
-# exp(x) = 2^n * exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; the polynomial is the Taylor series to degree 7, whose
-# remainder is below 2e-8 there. Below e^-50 the result is an exact zero: it would drown in any sum with e^0, and
-# denormal numbers would slow down every later step.
-_LOG2_E = 1.4426950408889634
-_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
-_TAYLOR = [1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0]
-
-
-def _exp(builder: Any, x: Any) -> Any:
-    kind = x.type
-    clamped = builder.select(builder.fcmp_ordered(">", x, _one(-60.0)(kind)), x, _one(-60.0)(kind))
-    clamped = builder.select(builder.fcmp_ordered("<", clamped, _one(88.0)(kind)), clamped, _one(88.0)(kind))
-    n = _call(builder, "nearbyint", builder.fmul(clamped, _one(_LOG2_E)(kind)))
-    r = _call(builder, "fma", n, _one(-_LN2_HIGH)(kind), clamped)
-    r = _call(builder, "fma", n, _one(-_LN2_LOW)(kind), r)
-    p = _one(_TAYLOR[0])(kind)
-    for coefficient in _TAYLOR[1:]:
-        p = _call(builder, "fma", p, r, _one(coefficient)(kind))
-    whole = ir.VectorType(_INT32, kind.count)
-    shift = ir.Constant(whole, [23] * kind.count)
-    bits = builder.add(builder.bitcast(p, whole), builder.shl(builder.fptosi(n, whole), shift))
-    return builder.select(builder.fcmp_ordered("<", x, _one(-50.0)(kind)), _one(0.0)(kind), builder.bitcast(bits, kind))
-
-
 @intrinsic
 def exp(typing: Any, a: Any) -> Any:
-    """Exponential of every lane, relative error below 2e-7; exactly 0 below e^-50, saturated above e^88."""
+    """Exponential of each lane of `a`, relative error below 2e-7; exactly 0 below e^-50, saturated above e^88."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _build(builder, [_exp(builder, v) for v in _split(builder, a.width, args[0])])
+        return build(builder, [exponential(builder, v) for v in split(builder, a.width, args[0])])
 
     return a(a), codegen
 
 
 @intrinsic
 def divide(typing: Any, a: Any, b: Any) -> Any:
-    """Quotient of every lane."""
+    """Lane by lane, `a` divided by `b`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pairs = zip(_split(builder, a.width, args[0]), _split(builder, a.width, args[1]), strict=True)
-        return _build(builder, [builder.fdiv(x, y) for x, y in pairs])
+        pairs = zip(split(builder, a.width, args[0]), split(builder, a.width, args[1]), strict=True)
+        return build(builder, [builder.fdiv(x, y) for x, y in pairs])
 
     return a(a, a), codegen
 
@@ -354,14 +275,16 @@ def divide(typing: Any, a: Any, b: Any) -> Any:
 
 
 def _shifter(step: int) -> Any:
+    """Make an intrinsic whose lanes are those that lie `step` lanes further on."""
+
     def typer(typing: Any, a: Any, entering: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            (vector,) = _split(builder, a.width, args[0])
+            (vector,) = split(builder, a.width, args[0])
             size = vector.type.count
             other = builder.insert_element(vector, args[1], ir.Constant(_INT32, 0))
             order = [size if not 0 <= lane + step < size else lane + step for lane in range(size)]
             shifted = builder.shuffle_vector(vector, other, ir.Constant(ir.VectorType(_INT32, size), order))
-            return _build(builder, [shifted])
+            return build(builder, [shifted])
 
         return a(a, a.dtype), codegen
 
@@ -370,20 +293,20 @@ def _shifter(step: int) -> Any:
 
 @intrinsic
 def lane(typing: Any, a: Any, index: Any) -> Any:
-    """The value of one lane of a pack of one vector."""
+    """Lane number `index` of `a`, a pack of one vector."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (vector,) = _split(builder, a.width, args[0])
+        (vector,) = split(builder, a.width, args[0])
         return builder.extract_element(vector, args[1])
 
     return a.dtype(a, types.intp), codegen
 
 
 shift_up = _shifter(-1)
-"""Move every lane to the next one; the second argument enters at lane 0. For packs of one vector (1, 2, 4, 8, 16)."""
+"""Move each lane to the next one; the second argument enters at lane 0. For packs of one vector (1, 2, 4, 8, 16)."""
 
 shift_down = _shifter(1)
-"""Move every lane to the one before; the second argument enters at the last lane."""
+"""Move each lane to the one before; the second argument enters at the last lane."""
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------
@@ -392,6 +315,7 @@ shift_down = _shifter(1)
 
 
 def _row_offsets(builder: Any, width: int, base: Any, count: Any, row: Any) -> list[Any]:
+    """Where the vectors of a `row` of plain `width` begin, among the `count` rows that start at `base`."""
     offsets, start = [], 0
     for size in vector_sizes(width):
         before = builder.mul(count, ir.Constant(count.type, start))
@@ -403,11 +327,11 @@ def _row_offsets(builder: Any, width: int, base: Any, count: Any, row: Any) -> l
 
 @intrinsic
 def store_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, pack: Any) -> Any:
-    """Write a pack as row number `row` of the `count` rows that start at `base`."""
+    """Write `pack` as row number `row` of the `count` rows that start at ``rows[base]``."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         offsets = _row_offsets(builder, pack.width, *args[1:4])
-        for offset, vector in zip(offsets, _split(builder, pack.width, args[4]), strict=True):
+        for offset, vector in zip(offsets, split(builder, pack.width, args[4]), strict=True):
             size = vector.type.count
             builder.store(vector, address_of(context, builder, signature.args[0], args[0], offset, size), align=4)
         return context.get_dummy_value()
@@ -417,7 +341,7 @@ def store_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, pack: Any
 
 @intrinsic
 def load_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, lanes: Any) -> Any:
-    """Row number `row` of the `count` rows that start at `base`, as a pack."""
+    """Row number `row` of the `count` rows that start at ``rows[base]``, a pack of ``len(lanes)``."""
     width = width_of(lanes)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -426,7 +350,7 @@ def load_row(typing: Any, rows: Any, base: Any, count: Any, row: Any, lanes: Any
             builder.load(address_of(context, builder, signature.args[0], args[0], offset, size), align=4)
             for offset, size in zip(offsets, vector_sizes(width), strict=True)
         ]
-        return _build(builder, vectors)
+        return build(builder, vectors)
 
     return Pack(width)(rows, types.intp, types.intp, types.intp, lanes), codegen
 

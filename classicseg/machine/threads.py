@@ -1,4 +1,4 @@
-"""How many threads the library uses, and the plain way to use them."""
+"""How many threads the library uses, and how they share calls that release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from classicseg.errors import InputError
 
-_n_threads: int | None = None
+_MOST = 1024  # more than any machine has use for: such a number is a mistake
+
+_n_threads: int | None = None  # what `set_num_threads` was given
 
 
 def set_num_threads(n: int | None) -> None:
@@ -18,13 +20,13 @@ def set_num_threads(n: int | None) -> None:
     Parameters
     ----------
     n : int or None
-        At least 1. None goes back to the environment variable ``CLASSICSEG_NUM_THREADS`` or, if that is not set,
+        From 1 to 1024. None goes back to the environment variable ``CLASSICSEG_NUM_THREADS`` or, if that is not set,
         to the number of processors that this process may use.
 
     Raises
     ------
     ValueError
-        If `n` is not a positive whole number.
+        If `n` is not a whole number of that range.
 
     Notes
     -----
@@ -65,22 +67,27 @@ def get_num_threads() -> int:
 
 
 def resolve_threads(n_threads: int | None) -> int:
-    """The thread count of one call: its own argument, or the library's setting."""
+    """The thread count of one call: its argument `n_threads`, or the setting of the library if that is None."""
     return get_num_threads() if n_threads is None else _checked_thread_count(n_threads, "n_threads")
 
 
 def _checked_thread_count(n: Any, name: str) -> int:
+    """`n` as a thread count; an error calls it `name`. Text is read too: that of an environment variable."""
     try:
         count = int(n)
     except (TypeError, ValueError, OverflowError):
         count = 0
-    if count < 1 or (isinstance(n, float) and count != n):
-        raise InputError(f"{name} must be a whole number of at least 1, got {n!r}")
-    return min(count, 256)
+    if not 1 <= count <= _MOST or (isinstance(n, float) and count != n):
+        raise InputError(f"{name} must be a whole number from 1 to {_MOST}, got {n!r}")
+    return count
 
 
 def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[Any]:
-    """``[call(0), ..., call(n_tasks - 1)]``, with up to `n_threads` calls at a time; the calls release the GIL."""
+    """``[call(0), ..., call(n_tasks - 1)]``, made on up to `n_threads` threads.
+
+    That pays if `call` releases the interpreter lock. Tasks are claimed one by one, so they need not take equally long.
+    If one fails, no further one begins, and its error is raised.
+    """
     results: list[Any] = [None] * n_tasks
     tasks, failures = iter(range(n_tasks)), []
 
@@ -93,7 +100,7 @@ def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[
             for _ in tasks:  # leave nothing to claim
                 pass
 
-    helpers = min(n_threads, n_tasks) - 1  # the calling thread works as well
+    helpers = min(n_threads, n_tasks) - 1  # the calling thread works, too
     threads = [threading.Thread(target=work, name="classicseg", daemon=True) for _ in range(helpers)]
     for thread in threads:
         thread.start()

@@ -14,12 +14,14 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from classicseg.machine.simd import PIXELS, address_of, vector_sizes, width_of
+from classicseg.machine.packs import address_of, vector_sizes, width_of
+from classicseg.machine.simd import PIXELS
 
 _INT32 = ir.IntType(32)
 
 
 def _perfect_shuffle(builder: Any, vectors: list[Any]) -> list[Any]:
+    """Interleave the first half of `vectors`, of 16 lanes each, with the second half, lane by lane."""
     half = len(vectors) // 2
     kind = ir.VectorType(_INT32, 16)
     low = ir.Constant(kind, [i // 2 + 16 * (i % 2) for i in range(16)])
@@ -31,6 +33,8 @@ def _perfect_shuffle(builder: Any, vectors: list[Any]) -> list[Any]:
 
 
 def _transposer(to_planes: bool) -> Any:
+    """Make an intrinsic that copies a block from rows to planes, or back unless `to_planes`."""
+
     def typer(typing: Any, source: Any, source_at: Any, target: Any, target_at: Any, lanes: Any) -> Any:
         width = width_of(lanes)
 

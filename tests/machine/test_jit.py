@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
 import classicseg as cs
+from classicseg.machine.jit import kernel
+from classicseg.machine.parallel import barrier, claim, new_sync, run
 from tests.oracles import costs, photo
 
 
@@ -29,9 +32,49 @@ def test_the_thread_count_comes_from_the_call_the_setting_or_the_environment(mon
     monkeypatch.setenv("CLASSICSEG_NUM_THREADS", "none")
     with pytest.raises(cs.InputError, match="CLASSICSEG_NUM_THREADS"):
         cs.get_num_threads()
-    for bad in (0, -1, 1.5, "x"):
+    for bad in (0, -1, 1.5, "x", 1025):
         with pytest.raises(cs.InputError, match="n must"):
             cs.set_num_threads(bad)
+    with pytest.raises(cs.InputError, match="n_threads must be a whole number from 1 to 1024, got 5000"):
+        cs.minimize(cs.GridCRF(np.zeros((2, 3)), cs.Potts(1)), n_threads=5000)
+    cs.set_num_threads(500)
+    assert cs.get_num_threads() == 500
+    cs.set_num_threads(None)
+
+
+@kernel
+def note_threads(sync, n_threads, seen):
+    while True:
+        task = claim(sync, 0)
+        if task >= seen.size:
+            break
+        seen[task] = n_threads
+    barrier(sync, n_threads)
+
+
+@pytest.mark.parametrize(("n_threads", "brief", "started"), [(1, True, 0), (1, False, 1), (3, True, 3), (3, False, 3)])
+def test_brief_work_for_one_thread_is_done_by_the_calling_one(monkeypatch, n_threads, brief, started):
+    made = []
+
+    class Thread(threading.Thread):
+        def __init__(self, *args, **settings):
+            super().__init__(*args, **settings)
+            made.append(self)
+
+    monkeypatch.setattr(threading, "Thread", Thread)
+    seen = np.zeros(20, np.int64)
+    run(note_threads, n_threads, new_sync(1), seen, brief=brief)
+    assert (seen == n_threads).all()
+    assert len(made) == started
+
+
+def test_failures_of_a_region_reach_the_caller():
+    def region(sync, n_threads):
+        raise RuntimeError("from inside")
+
+    region.compile = lambda signature: region
+    with pytest.raises(RuntimeError, match="from inside"):
+        run(region, 2, new_sync(0))
 
 
 def test_several_python_threads_at_once():
