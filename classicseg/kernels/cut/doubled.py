@@ -1,10 +1,15 @@
 """The doubled network of roof duality: every pixel twice, the second time turned over.
 
-Copy 1 of a pixel is on the side of the sink if copy 0 should be on that of the source. A pair that is submodular joins
-the two pixels in each copy. Any other pair prefers unequal labels, that is to say equal ones across the copies: it
-joins copy 0 of the one with copy 1 of the other.
+Copy 1 of a pixel stands for the opposite: it belongs on the side of the sink where copy 0 belongs on that of the
+source. A pair that is submodular joins the two pixels within each copy. Any other pair prefers unequal labels, which
+are equal ones across the copies: it joins copy 0 of one pixel with copy 1 of the other.
 
-Records have, after the K directions of the grid, K pairs more that lead to the neighbours in the other copy.
+Hammer, Hansen, Simeone, "Roof duality, complementation and persistency in quadratic 0-1 optimization", Mathematical
+Programming 28, 1984, doi:10.1007/BF02612354.
+
+Where a grid has K directions, forward and backward, the records of the doubled network have 3 K: first K within a copy;
+then four for each forward direction: from copy 0 of a pixel to copy 1 of its neighbour, and from copy 0 of that
+neighbour to copy 1 of the pixel, each followed by its reverse.
 """
 
 from __future__ import annotations
@@ -17,20 +22,31 @@ from classicseg.machine.simd import pointer
 
 
 @kernel
-def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights, cost, pairs):
-    """Write the network of a 2-label energy (int32 costs (2 n,), weights and cost as in `network.fill`).
+def fill_twice(g, layout, far, offsets, steps, unary, weights, cost, directions):
+    """Write the network of an energy of 2 labels.
 
-    `far` is the distance of the two records of a pixel. With K directions, the pairs hold 3 K zeros: first K within a
-    copy, then for each forward direction two pairs, one from copy 0 to the neighbour in copy 1, the other from copy 0
-    of that neighbour to copy 1 of this pixel.
+    Parameters
+    ----------
+    g : int32, flat
+        Records, zero at the border.
+    layout : Layout
+        Of copy 0.
+    far : int
+        Distance in `g` of the two records of a pixel.
+    offsets, unary, weights, cost
+        As in :func:`classicseg.kernels.cut.records.fill`, of 2 labels.
+    steps : int64, (3 K,)
+        Distances in `g` to the records of the neighbours.
+    directions : tuple
+        3 K zeros.
     """
-    depth, height, width = shape
-    net, words, n = pointer(g), len(pairs) + EXTRA, depth * height * width
+    depth, height, width = layout.depth, layout.height, layout.width
+    net, words, n = pointer(g), len(directions) + EXTRA, depth * height * width
     n_forward = offsets.shape[0]
-    excess = len(pairs)
+    excess = len(directions)
     for z in range(depth):
         for y in range(height):
-            node = first + z * sheet + y * row
+            node = layout.first + z * layout.sheet + y * layout.row
             pixel = (z * height + y) * width
             for p in range(pixel, pixel + width):
                 difference = unary[n + p] - unary[p]
@@ -46,7 +62,7 @@ def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights,
         k, across, back = 2 * j, 2 * n_forward + 4 * j, 2 * n_forward + 4 * j + 2
         for z in range(depth - dz):
             for y in range(max(0, -dy), height - max(0, dy)):
-                node = first + z * sheet + y * row + left * words
+                node = layout.first + z * layout.sheet + y * layout.row + left * words
                 for _ in range(width - abs(dx)):
                     w = np.int64(values[edge])
                     other = node + steps[k]
@@ -78,13 +94,21 @@ def fill_twice(g, first, row, sheet, shape, far, offsets, steps, unary, weights,
 
 
 @kernel
-def sink_side(g, first, row, sheet, shape, far, sides, pairs):
-    """Write for both copies of each pixel whether they are in the tree of the sink: int32, (2 n,)."""
-    depth, height, width = shape
-    net, words, n = pointer(g), len(pairs) + EXTRA, depth * height * width
+def sink_side(g, layout, far, sides, directions):
+    """Write on which side of the cut the two copies of each pixel are.
+
+    Parameters
+    ----------
+    g, layout, far, directions
+        As in :func:`fill_twice`, after a search for augmenting paths.
+    sides : int32, (2 n,)
+        Set to 1 in the tree of the sink, to 0 elsewhere; all pixels of copy 0, then of copy 1.
+    """
+    depth, height, width = layout.depth, layout.height, layout.width
+    net, words, n = pointer(g), len(directions) + EXTRA, depth * height * width
     for z in range(depth):
         for y in range(height):
-            node = first + z * sheet + y * row + len(pairs) + 1
+            node = layout.first + z * layout.sheet + y * layout.row + len(directions) + 1
             pixel = (z * height + y) * width
             for p in range(pixel, pixel + width):
                 sides[p] = 1 if net[node] < 0 else 0

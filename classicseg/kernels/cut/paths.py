@@ -17,7 +17,7 @@ difference of the two unary costs, changed by whatever flow was pushed before.
 
 from __future__ import annotations
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,35 +33,54 @@ _ROOT, _FREE, _ORPHAN, _CODE = 128, 129, 130, 255
 # Beside the parent, a flag of each tree: the pixel waits in the queue of its next level.
 _QUEUED = 256
 
-# Words of the state: head and tail of the two queues, the deepest bucket of orphans in use, orphans so far.
+# Words of the state: heads and tails of the two queues, the deepest bucket of orphans in use, orphans so far.
 _HEAD, _TAIL, _DEEPEST, _ORPHANS = 0, 2, 4, 5
 
-Net = namedtuple("Net", "g steps buckets source_queue sink_queue state n pairs")
-"""What all parts of the algorithm share. Pointers, but for the number of pixels n and the tuple of K zeros."""
+
+class Net(NamedTuple):
+    """What all parts of the algorithm share; they get pointers, because handing on an array costs time.
+
+    A pixel, called `node`, is where its record begins. Most parts serve both trees: `sign` is 1 for that of the source
+    and -1 for that of the sink, so that ``sign * depth`` is positive in the tree at hand.
+    """
+
+    g: np.ndarray  # int32: all records
+    steps: np.ndarray  # (K,) int64: distances to the records of the neighbours
+    buckets: np.ndarray  # int32: the first orphan of each depth; its link leads to the next
+    source_queue: np.ndarray  # (n,) int32: a ring of pixels that wait for the growth of their level
+    sink_queue: np.ndarray  # (n,) int32
+    state: np.ndarray  # int64: see above
+    n: int  # length of the rings
+    directions: tuple[int, ...]  # K zeros
 
 
 @inline
 def _parent(net, node):
-    return net.g[node + len(net.pairs) + 2] & _CODE
+    """Direction of the parent of pixel `node` in `net`, or one of the codes above."""
+    return net.g[node + len(net.directions) + 2] & _CODE
 
 
 @inline
 def _set_parent(net, node, code):
-    at = node + len(net.pairs) + 2
+    """Make `code`, a direction or one of the codes above, the parent of pixel `node` in `net`."""
+    at = node + len(net.directions) + 2
     net.g[at] = np.int32((net.g[at] & ~_CODE) | code)
 
 
 @inline
 def _room(net, node, other, k, sign):
-    """Residual capacity of the tree edge if `other`, in direction k, is the parent of `node`."""
+    """Residual capacity in `net` of the tree edge if `other`, in direction `k`, is the parent of `node`.
+
+    `sign` says in which tree.
+    """
     return net.g[other + (k ^ 1)] if sign > 0 else net.g[node + k]
 
 
 @inline
 def _enqueue(net, node, sign):
-    """Let the pixel wait for the growth of its level, unless it waits already."""
+    """Let pixel `node` wait for the next level of the tree `sign` of `net` to grow, unless it waits already."""
     side = 0 if sign > 0 else 1
-    at = node + len(net.pairs) + 2
+    at = node + len(net.directions) + 2
     word = net.g[at]
     if word & (_QUEUED << side) == 0:
         net.g[at] = np.int32(word | (_QUEUED << side))
@@ -73,18 +92,20 @@ def _enqueue(net, node, sign):
 
 @inline
 def _dequeue(net, sign):
+    """The pixel that has waited longest for the tree `sign` of `net` to grow; it waits no more."""
     side = 0 if sign > 0 else 1
     queue = net.source_queue if sign > 0 else net.sink_queue
     head = net.state[_HEAD + side]
     node = np.int64(queue[head])
     net.state[_HEAD + side] = head + 1 if head + 1 < net.n else 0
-    at = node + len(net.pairs) + 2
+    at = node + len(net.directions) + 2
     net.g[at] = np.int32(net.g[at] & ~(_QUEUED << side))
     return node
 
 
 @inline
 def _waiting(net, sign):
+    """How many pixels wait for the tree `sign` of `net` to grow."""
     side = 0 if sign > 0 else 1
     count = net.state[_TAIL + side] - net.state[_HEAD + side]
     return count + net.n if count < 0 else count
@@ -92,9 +113,9 @@ def _waiting(net, sign):
 
 @inline
 def _orphan(net, node, depth):
-    """Cut the pixel from its parent and put it into the bucket of its depth."""
+    """Cut pixel `node` of `net` from its parent and put it into the bucket of its `depth`."""
     _set_parent(net, node, _ORPHAN)
-    net.g[node + len(net.pairs) + 3] = net.buckets[depth]
+    net.g[node + len(net.directions) + 3] = net.buckets[depth]
     net.buckets[depth] = np.int32(node)
     if depth > net.state[_DEEPEST]:
         net.state[_DEEPEST] = depth
@@ -102,27 +123,33 @@ def _orphan(net, node, depth):
 
 @inline
 def _room_to_root(net, node, amount, sign):
-    """How much of `amount` fits between a pixel and its root, the root's own excess included."""
+    """How much of `amount` fits between pixel `node` of `net` and its root in the tree `sign`.
+
+    The excess of the root limits it as well.
+    """
     while True:
         k = np.int64(_parent(net, node))
-        if k >= len(net.pairs):
+        if k >= len(net.directions):
             break
         other = node + net.steps[k]
         room = _room(net, node, other, k, sign)
         amount = room if room < amount else amount
         node = other
-    room = np.int32(sign) * net.g[node + len(net.pairs)]
+    room = np.int32(sign) * net.g[node + len(net.directions)]
     return room if room < amount else amount
 
 
 @inline
 def _push_to_root(net, node, amount, sign):
-    """Push flow between a pixel and its root; what gets full makes orphans. Returns the least depth of an orphan."""
+    """Push `amount` between pixel `node` of `net` and its root in the tree `sign`.
+
+    Pixels whose edge to the parent is then full become orphans; returns the least depth of one.
+    """
     g = net.g
     shallowest = np.int64(1 << 40)
     while True:
         k = np.int64(_parent(net, node))
-        if k >= len(net.pairs):
+        if k >= len(net.directions):
             break
         other = node + net.steps[k]
         down, up = (other + (k ^ 1), node + k) if sign > 0 else (node + k, other + (k ^ 1))
@@ -130,11 +157,11 @@ def _push_to_root(net, node, amount, sign):
         g[down] = np.int32(left)
         g[up] = np.int32(g[up] + amount)
         if left == 0:
-            shallowest = np.int64(sign * g[node + len(net.pairs) + 1])
+            shallowest = np.int64(sign * g[node + len(net.directions) + 1])
             _orphan(net, node, shallowest)
         node = other
-    left = g[node + len(net.pairs)] - np.int32(sign) * amount
-    g[node + len(net.pairs)] = np.int32(left)
+    left = g[node + len(net.directions)] - np.int32(sign) * amount
+    g[node + len(net.directions)] = np.int32(left)
     if left == 0:
         shallowest = np.int64(1)
         _orphan(net, node, shallowest)
@@ -143,8 +170,11 @@ def _push_to_root(net, node, amount, sign):
 
 @inline
 def _adopt(net, depth, limit, sign):
-    """Give each orphan of depth `depth` or more the parent of least depth below `limit`, or let it go."""
-    g, depth_at = net.g, len(net.pairs) + 1
+    """Give each orphan of `net` of depth `depth` or more a parent in the tree `sign`, or let it go.
+
+    The parent is the one of least depth, and not in the last level, `limit`.
+    """
+    g, depth_at = net.g, len(net.directions) + 1
     while depth <= net.state[_DEEPEST]:
         node = np.int64(net.buckets[depth])
         if node == 0:
@@ -155,13 +185,13 @@ def _adopt(net, depth, limit, sign):
         above = np.int32(sign * (depth - 1))
         best, best_k = limit, np.int64(-1)
         if depth > 1:
-            for k in range(len(net.pairs)):
+            for k in range(len(net.directions)):
                 other = node + net.steps[k]
                 if g[other + depth_at] == above and _room(net, node, other, k, sign) > 0:
                     best, best_k = depth - 1, np.int64(k)
                     break
         if best_k < 0:
-            for k in range(len(net.pairs)):
+            for k in range(len(net.directions)):
                 other = node + net.steps[k]
                 theirs = np.int64(sign * g[other + depth_at])
                 if theirs < depth:
@@ -186,7 +216,10 @@ def _adopt(net, depth, limit, sign):
 
 @inline
 def _augment(net, node, other, k, depth, other_limit, sign):
-    """Push flow over the edge in direction k between a pixel and a neighbour in the other tree."""
+    """Push flow over the edge in direction `k` from pixel `node` of `net` to `other`, which is in the other tree.
+
+    `node` is in the tree `sign` at `depth`, the level that grows; `other_limit` is the last level of the other tree.
+    """
     forward, backward = (node + k, other + (k ^ 1)) if sign > 0 else (other + (k ^ 1), node + k)
     amount = _room_to_root(net, node, net.g[forward], sign)
     amount = _room_to_root(net, other, amount, -sign)
@@ -200,10 +233,13 @@ def _augment(net, node, other, k, depth, other_limit, sign):
 
 @inline
 def _grow(net, node, depth, other_limit, sign):
-    """Let a pixel of the last level claim free neighbours, and push flow wherever it touches the other tree."""
-    g, depth_at = net.g, len(net.pairs) + 1
+    """Let pixel `node` of `net` claim free neighbours, and push flow wherever it touches the other tree.
+
+    `sign`, `depth` and `other_limit` are those of :func:`_augment`.
+    """
+    g, depth_at = net.g, len(net.directions) + 1
     mine = np.int32(sign * depth)
-    for k in range(len(net.pairs)):
+    for k in range(len(net.directions)):
         other = node + net.steps[k]
         while (g[node + k] if sign > 0 else g[other + (k ^ 1)]) > 0:
             theirs = np.int64(sign * g[other + depth_at])
@@ -221,19 +257,25 @@ def _grow(net, node, depth, other_limit, sign):
 
 @inline
 def _has_other_neighbours(net, node, sign):
-    """Whether a pixel has neighbours outside its tree: most roots have none. No branch for each, to be fast."""
+    """Whether pixel `node` of `net` has neighbours outside the tree `sign`; most roots have none.
+
+    Without a branch for each neighbour, which makes it fast.
+    """
     outside = False
-    for k in range(len(net.pairs)):
-        outside |= sign * net.g[node + net.steps[k] + len(net.pairs) + 1] <= 0
+    for k in range(len(net.directions)):
+        outside |= sign * net.g[node + net.steps[k] + len(net.directions) + 1] <= 0
     return outside
 
 
 @inline
 def _grow_level(net, first, last, depth, other_limit, sign):
-    """Grow one tree by one level. The roots are level 1; they are found by looking at all pixels."""
-    depth_at = len(net.pairs) + 1
+    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
+
+    The roots are level 1. They are found by looking at all pixels, whose records lie from `first` to `last`.
+    """
+    depth_at = len(net.directions) + 1
     if depth == 1:
-        for node in range(first, last, len(net.pairs) + EXTRA):
+        for node in range(first, last, len(net.directions) + EXTRA):
             if net.g[node + depth_at] == sign and _has_other_neighbours(net, node, sign):
                 _grow(net, node, depth, other_limit, sign)
         return
@@ -247,7 +289,7 @@ def _grow_level(net, first, last, depth, other_limit, sign):
 
 
 @kernel
-def max_flow(sync, g, first, last, steps, buckets, queues, pairs):
+def max_flow(sync, g, first, last, steps, buckets, queues, directions):
     """Push a maximum flow; afterwards depth < 0 marks the pixels from which a deficit can still be reached.
 
     Parameters
@@ -258,33 +300,40 @@ def max_flow(sync, g, first, last, steps, buckets, queues, pairs):
     g : int32, flat
         Records; on return residual capacities and the excess that is left.
     first, last : int
-        Offsets of the first record of the grid and past its last.
+        Offset of the first record of the grid, and the end of its last.
     steps : int64, (K,)
         Distances in `g` to the records of the neighbours.
     buckets : int32, (n,)
-        Zeros; heads of the lists of orphans by depth. n is at least the number of pixels plus 2.
+        Zeros; the first orphan of each depth. n is at least the number of pixels plus 2.
     queues : int32, (2 n,)
         Work space.
-    pairs : tuple
-        K zeros.
+    directions : tuple
+        K zeros: the compiler knows the number of neighbours by the length.
 
     Returns
     -------
     int
-        How many orphans looked for a parent: what most of the time was spent on.
+        How many orphans looked for a parent, which is what takes most of the time.
 
     Notes
     -----
     The marked pixels are the same for every maximum flow: the smallest set that a minimum cut can put on the side of
-    the sink. So the sink tree is grown to its end, also when no flow can be pushed any more.
+    the sink. That is why the sink tree is grown to its end even when no flow can be pushed any more.
     """
     state = np.zeros(8, np.int64)
     n = queues.size // 2
     net = Net(
-        pointer(g), pointer(steps), pointer(buckets), pointer(queues), pointer(queues[n:]), pointer(state), n, pairs
+        pointer(g),
+        pointer(steps),
+        pointer(buckets),
+        pointer(queues),
+        pointer(queues[n:]),
+        pointer(state),
+        n,
+        directions,
     )
-    for node in range(first, last, len(pairs) + EXTRA):
-        at = node + len(pairs)
+    for node in range(first, last, len(directions) + EXTRA):
+        at = node + len(directions)
         excess = net.g[at]
         net.g[at + 1] = np.int32(1 if excess > 0 else (-1 if excess < 0 else 0))
         net.g[at + 2] = np.int32(_FREE if excess == 0 else _ROOT)
@@ -303,17 +352,30 @@ def max_flow(sync, g, first, last, steps, buckets, queues, pairs):
 
 
 @kernel
-def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queues, pairs):
+def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queues, directions):
     """Push a maximum flow inside each strip of a grid, cut along its first axis.
 
-    `strips` holds the first slice (or row) of each, and their number; `pitch` is the distance of two. `buckets` and
-    `queues` have a number, and two, for each record of all slices (see `max_flow`).
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with one counter.
+    n_threads : int
+    g, first, steps, directions
+        As in :func:`max_flow`; edges between strips must have no capacity.
+    pitch : int
+        Distance in `g` of two slices, or of two rows where there is one slice.
+    strips : int64, (S + 1,)
+        First slice, or row, of each strip, and the end of the last.
+    buckets : int32, (n,)
+        Zeros, one for each record of all slices.
+    queues : int32, (2 n,)
+        Work space.
     """
-    words = len(pairs) + EXTRA
+    words = len(directions) + EXTRA
     while True:
         strip = claim(sync, 0)
         if strip >= strips.size - 1:
             break
         begin, end = first + strips[strip] * pitch, first + strips[strip + 1] * pitch - 2 * words
         low, n = strips[strip] * (pitch // words), (strips[strip + 1] - strips[strip]) * (pitch // words)
-        max_flow(sync, g, begin, end, steps, buckets[low : low + n], queues[2 * low : 2 * (low + n)], pairs)
+        max_flow(sync, g, begin, end, steps, buckets[low : low + n], queues[2 * low : 2 * (low + n)], directions)

@@ -8,6 +8,8 @@ made equal (up to a remainder of 1) by a flow along the edge, since only their s
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from classicseg.kernels.cut.paths import EXTRA
@@ -15,11 +17,23 @@ from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 
 
-@inline
-def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):
-    """Set the edge in direction k (even) between two records and add its share to their excess.
+class Layout(NamedTuple):
+    """Where the records of a grid lie: pixel (z, y, x) begins ``first + z * sheet + y * row + x * words``."""
 
-    A pair that is not submodular is made so by a dearer c01.
+    first: int
+    row: int
+    sheet: int
+    depth: int
+    height: int
+    width: int
+
+
+@inline
+def add_pair(net, node, other, k, c00, c01, c10, c11, directions):
+    """Set the edge in direction `k` (even) from record `node` to record `other` of `net`, and add to their excess.
+
+    The pair costs `c00`, `c01`, `c10` or `c11`; if it is not submodular, it is made so by a dearer `c01`. There are
+    ``len(directions)`` directions.
     """
     forward, backward = c01 - c00, c10 - c11
     if forward + backward < 0:
@@ -27,69 +41,76 @@ def add_pair(net, node, other, k, c00, c01, c10, c11, pairs):
     flow = (forward - backward) >> 1
     net[node + k] = np.int32(forward - flow)
     net[other + k + 1] = np.int32(backward + flow)
-    net[node + len(pairs)] += np.int32(c11 - c00 - flow)
-    net[other + len(pairs)] += np.int32(flow)
+    net[node + len(directions)] += np.int32(c11 - c00 - flow)
+    net[other + len(directions)] += np.int32(flow)
 
 
 @kernel
-def fill(g, first, row, sheet, shape, offsets, steps, unary, weights, cost, zero, one, pairs):
+def fill(g, layout, offsets, steps, unary, weights, cost, zero, one, directions):
     """Write the network of a choice between two labels at each pixel.
 
     Parameters
     ----------
     g : int32, flat
         Records, zero at the border.
-    first, row, sheet : int
-        Offset of the first record; distances between rows and between slices.
-    shape : tuple
-        (depth, height, width).
+    layout : Layout
     offsets : int64, (K/2, 3)
-        Step of each forward direction.
+        Slices, rows and columns from a pixel to its neighbour in each forward direction.
     steps : int64, (K,)
+        Distances in `g` to the records of the neighbours.
     unary : int32, (L n,)
     weights : tuple of int32 arrays
         For each forward direction one number for each edge, or a single one.
     cost : int32, (L, L)
     zero, one : int32, (n,) or (1,)
-        Labels that 0 and 1 stand for, of each pixel or of all. If a pair is not submodular, a cut of the network never
-        costs less than the labelling it stands for, and `zero` everywhere costs what it does.
-    pairs : tuple
+        Labels that 0 and 1 stand for, of each pixel or of all. Where pairs are not submodular, a cut costs at least
+        as much as the labelling that it stands for, and exactly as much if that is `zero` everywhere.
+    directions : tuple
         K zeros.
     """
-    depth, height, width = shape
+    depth, height, width = layout.depth, layout.height, layout.width
     # Edges add to the excess of pixels below or behind, so rows are begun ahead of the edges that end there.
     ahead = 1 if depth == 1 else height + 1
     for i in range(depth * height + ahead):
         if i < depth * height:
-            node = first + i // height * sheet + i % height * row
-            _begin_row(g, node, unary, zero, one, i * width, width, depth * height * width, pairs)
+            node = layout.first + i // height * layout.sheet + i % height * layout.row
+            _begin_row(g, node, unary, zero, one, i * width, width, depth * height * width, directions)
         if i >= ahead:
             z, y = (i - ahead) // height, (i - ahead) % height
-            for j in range(len(pairs) // 2):
-                _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights[j], cost, zero, one, pairs)
+            for j in range(len(directions) // 2):
+                _add_row(g, layout, z, y, j, offsets, steps, weights[j], cost, zero, one, directions)
 
 
 @inline
-def _begin_row(g, node, unary, zero, one, pixel, width, n, pairs):
+def _begin_row(g, node, unary, zero, one, pixel, width, n, directions):
+    """Set the excess of a row of `width` pixels to what their unary costs say.
+
+    The row begins with number `pixel` of `n`, whose record is `node`; the other arguments are those of :func:`fill`:
+    `g`, `unary`, `zero`, `one` and `directions`.
+    """
     net, costs, zeros, ones = pointer(g), pointer(unary), pointer(zero), pointer(one)
     each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
     for p in range(pixel, pixel + width):
-        net[node + len(pairs)] = np.int32(costs[ones[each_one * p] * n + p] - costs[zeros[each_zero * p] * n + p])
-        node += len(pairs) + EXTRA
+        net[node + len(directions)] = np.int32(costs[ones[each_one * p] * n + p] - costs[zeros[each_zero * p] * n + p])
+        node += len(directions) + EXTRA
 
 
 @inline
-def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost, zero, one, pairs):
-    """Set the edges of a direction whose first pixels lie in one row."""
-    depth, height, width = shape
+def _add_row(g, layout, z, y, j, offsets, steps, weights, cost, zero, one, directions):
+    """Set the edges of forward direction `j` whose first pixels lie in row `y` of slice `z`.
+
+    `weights` are those of this direction; the other arguments are those of :func:`fill`: `g`, `layout`, `offsets`,
+    `steps`, `cost`, `zero`, `one` and `directions`.
+    """
+    depth, height, width = layout.depth, layout.height, layout.width
     dz, dy, dx = offsets[j]
     if z + dz >= depth or y + dy < 0 or y + dy >= height:
         return
-    net, values, words, k = pointer(g), pointer(weights), len(pairs) + EXTRA, 2 * j
+    net, values, words, k = pointer(g), pointer(weights), len(directions) + EXTRA, 2 * j
     count, left = width - abs(dx), max(0, -dx)
     each = min(weights.size - 1, 1)
     edge = each * (z * (height - abs(dy)) + y - max(0, -dy)) * count
-    node = first + z * sheet + y * row + left * words
+    node = layout.first + z * layout.sheet + y * layout.row + left * words
     other = node + steps[k]
     if zero.size == 1 and one.size == 1 and cost[zero[0], zero[0]] == cost[one[0], one[0]]:
         apart = cost[zero[0], one[0]] - cost[zero[0], zero[0]]
@@ -111,7 +132,7 @@ def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost
         row0, row1 = zeros[each_zero * p] * n_labels, ones[each_one * p] * n_labels
         column0, column1 = zeros[each_zero * q], ones[each_one * q]
         c00, c01, c10, c11 = table[row0 + column0], table[row0 + column1], table[row1 + column0], table[row1 + column1]
-        add_pair(net, node, other, k, w * c00, w * c01, w * c10, w * c11, pairs)
+        add_pair(net, node, other, k, w * c00, w * c01, w * c10, w * c11, directions)
         node += words
         other += words
         edge += each
@@ -120,29 +141,43 @@ def _add_row(g, first, row, sheet, shape, z, y, j, offsets, steps, weights, cost
 
 
 @kernel
-def change_excess(g, first, row, sheet, shape, old, new, pairs):
-    """Replace unary costs (int32, (2 n,)) of a network; the flow that was pushed stays."""
-    depth, height, width = shape
-    net, words, n = pointer(g), len(pairs) + EXTRA, depth * height * width
+def change_excess(g, layout, old, new, directions):
+    """Replace the unary costs of a network; the flow that was pushed stays.
+
+    Parameters
+    ----------
+    g, layout, directions
+        As in :func:`fill`.
+    old, new : int32, (2 n,)
+        Costs of label 0 at all pixels, then of label 1.
+    """
+    net, words, n = pointer(g), len(directions) + EXTRA, layout.depth * layout.height * layout.width
     pixel = 0
-    for z in range(depth):
-        for y in range(height):
-            node = first + z * sheet + y * row + len(pairs)
-            for _ in range(width):
+    for z in range(layout.depth):
+        for y in range(layout.height):
+            node = layout.first + z * layout.sheet + y * layout.row + len(directions)
+            for _ in range(layout.width):
                 net[node] += np.int32(new[n + pixel] - new[pixel] - old[n + pixel] + old[pixel])
                 node += words
                 pixel += 1
 
 
 @kernel
-def read_sides(g, first, row, sheet, shape, side, pairs):
-    """Write 1 for pixels in the tree of the sink, else 0 (uint8, (n,)), after a search for augmenting paths."""
-    depth, height, width = shape
-    net, words, out, pixel = pointer(g), len(pairs) + EXTRA, pointer(side), 0
-    for z in range(depth):
-        for y in range(height):
-            node = first + z * sheet + y * row + len(pairs) + 1
-            for _ in range(width):
+def read_sides(g, layout, side, directions):
+    """Write on which side of the cut pixels are, after a search for augmenting paths.
+
+    Parameters
+    ----------
+    g, layout, directions
+        As in :func:`fill`.
+    side : uint8, (n,)
+        Set to 1 for pixels in the tree of the sink, to 0 for others.
+    """
+    net, words, out, pixel = pointer(g), len(directions) + EXTRA, pointer(side), 0
+    for z in range(layout.depth):
+        for y in range(layout.height):
+            node = layout.first + z * layout.sheet + y * layout.row + len(directions) + 1
+            for _ in range(layout.width):
                 out[pixel] = np.uint8(net[node] < 0)
                 node += words
                 pixel += 1
@@ -150,9 +185,19 @@ def read_sides(g, first, row, sheet, shape, side, pairs):
 
 @kernel
 def read_cut(side, zero, one, labels):
-    """Write the labels (int32, (n,)) that a cut stands for; returns how many pixels that changed.
+    """Write the labels that a cut stands for.
 
-    Pixels on the side of the sink (`side`: 1) take their label of `one`, others that of `zero` (see `fill`).
+    Parameters
+    ----------
+    side : uint8, (n,)
+        1 for pixels on the side of the sink, which take their label of `one`; 0 for others, which take that of `zero`.
+    zero, one : int32, (n,) or (1,)
+    labels : int32, (n,)
+
+    Returns
+    -------
+    int
+        How many pixels changed their label.
     """
     out, zeros, ones = pointer(labels), pointer(zero), pointer(one)
     each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)

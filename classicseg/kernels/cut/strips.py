@@ -9,7 +9,7 @@ Liu, Sun, "Parallel graph-cuts by adaptive bottom-up merging", CVPR 2010, doi:10
 
 from __future__ import annotations
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,28 +28,50 @@ LISTS = 3
 """Lists of tiles that each strip needs."""
 
 STATE = 32
-"""Words for the state of each strip, far more than it has: threads that write to one cache line wait for each other."""
+"""Words for the state of a strip: more than it needs, as threads that write to one cache line wait for each other."""
 
 _BYTE, _ONE = np.uint64(255), np.uint64(1)
 
 
+class Space(NamedTuple):
+    """What a cut needs, for K directions, n tiles, S strips and up to c steps."""
+
+    steps: np.ndarray  # (K,) int64: distances in the records to those of the neighbours
+    inner: np.ndarray  # (64,) int64: distances in the records of the pixels of a tile from its first
+    jumps: np.ndarray  # (64 K,) int64: distances from place to place, for each direction and each pixel of a tile
+    words: np.ndarray  # ((K + SETS) n,) uint64: zeros
+    tiles: np.ndarray  # (TILES n,) int32: zeros
+    lists: np.ndarray  # (S, LISTS n) int32: work space
+    step_tiles: np.ndarray  # (S, c) int32: work space
+    step_bits: np.ndarray  # (S, c) uint64: work space
+    spilled: np.ndarray  # (S, c) int64: work space
+    states: np.ndarray  # (S, STATE) int64: zeros
+    tile_row: int  # number of tiles from one row of tiles to the next
+
+
 @inline
 def _read_row(net, node, width):
-    """Which edges have room (a byte for each direction), which excess is negative, and which positive."""
+    """Read a row of `width` pixels of a tile, the first of which has the record `node` in `net`.
+
+    Returns which edges have room (a byte for each direction), which pixels have a deficit, and which an excess.
+    """
     rooms, below, above = NONE, NONE, NONE
     for x in range(width):
-        rooms |= positive(net.g, node, net.pairs) << np.uint64(SIDE * x)
-        excess = net.g[node + len(net.pairs)]
+        rooms |= positive(net.g, node, net.directions) << np.uint64(SIDE * x)
+        excess = net.g[node + len(net.directions)]
         below |= np.uint64(excess < 0) << np.uint64(x)
         above |= np.uint64(excess > 0) << np.uint64(x)
-        node += len(net.pairs) + EXTRA
+        node += len(net.directions) + EXTRA
     return transposed(rooms), below, above
 
 
 @inline
 def _read_tile(net, t, node, row, height, width):
-    """Set the bits of a tile that begins at a record and has so many rows and columns."""
-    for k in range(len(net.pairs)):
+    """Set the bits of tile `t` of `net`, of `height` rows and `width` columns.
+
+    Its first record is `node`; `row` is the distance of the records of two rows.
+    """
+    for k in range(len(net.directions)):
         net.rooms[k * net.n + t] = NONE
     sinks, sources, inside = NONE, NONE, NONE
     for y in range(height):
@@ -57,7 +79,7 @@ def _read_tile(net, t, node, row, height, width):
             rooms, below, above = _read_row(net, node + y * row, SIDE)
         else:
             rooms, below, above = _read_row(net, node + y * row, width)
-        for k in range(len(net.pairs)):
+        for k in range(len(net.directions)):
             net.rooms[k * net.n + t] |= (rooms >> np.uint64(SIDE * k) & _BYTE) << np.uint64(SIDE * y)
         sinks |= below << np.uint64(SIDE * y)
         sources |= above << np.uint64(SIDE * y)
@@ -67,33 +89,40 @@ def _read_tile(net, t, node, row, height, width):
 
 
 @inline
-def _read_tiles(net, first, row, height, width, begin, end):
-    """Read the tiles of some rows of tiles."""
+def _read_tiles(net, layout, begin, end):
+    """Read the rows of tiles from `begin` to `end` of the records of `net`, which have the given `layout`."""
+    row, height, width = layout.row, layout.height, layout.width
     for y in range(begin * SIDE, min(end * SIDE, height), SIDE):
         for x in range(0, width, SIDE):
             t = _tile_of(net, y, x)
-            node = first + y * row + x * (len(net.pairs) + EXTRA)
+            node = layout.first + y * row + x * (len(net.directions) + EXTRA)
             _read_tile(net, t, node, row, min(SIDE, height - y), min(SIDE, width - x))
             list_shore(net, t)
 
 
 @inline
 def _tile_of(net, y, x):
+    """The tile of `net` that holds pixel (`y`, `x`)."""
     return (y // SIDE + 1) * net.row + x // SIDE + 1
 
 
 @inline
 def _hide_edges(net, y, width, up):
-    """Hide the edges that lead up, or down, out of a row of tiles."""
+    """Hide the edges of `net` that lead upwards if `up`, else downwards, out of row `y` of tiles, of `width` pixels."""
     for x in range(0, width, SIDE):
         t = _tile_of(net, y * SIDE, x)
-        for k in range(3 if up else 2, len(net.pairs), 2):  # from the third on, even directions lead down, odd ones up
+        for k in range(
+            3 if up else 2, len(net.directions), 2
+        ):  # from the third on, even directions lead down, odd ones up
             net.rooms[k * net.n + t] &= ~(TOP if up else BOTTOM)
 
 
 @inline
 def _write_sides(net, side, height, width, begin, end):
-    """Write 1 for the pixels of some rows of tiles that are on the side of the sink, else 0."""
+    """Write to `side`, for the rows of tiles from `begin` to `end`, 1 on the side of the sink in `net`, else 0.
+
+    The image has `height` rows and `width` columns.
+    """
     for y in range(begin * SIDE, min(end * SIDE, height)):
         for x in range(0, width, SIDE):
             wet = ~net.dry[_tile_of(net, y, x)] >> np.uint64(SIDE * (y % SIDE))
@@ -105,70 +134,54 @@ def _write_sides(net, side, height, width, begin, end):
                     side[y * width + x + i] = np.uint8(wet >> np.uint64(i) & _ONE)
 
 
-Space = namedtuple("Space", "steps inner jumps words tiles lists step_tiles step_bits spilled states")
-"""What a cut needs, for K directions, n tiles, S strips and up to c steps.
-
-steps : int64, (K,)
-    Distances in the records to those of the neighbours.
-inner : int64, (64,)
-    Distances in the records of the pixels of a tile from its first.
-jumps : int64, (64 K,)
-    Distances from place to place, for each direction and each pixel of a tile.
-words : uint64, ((K + SETS) n,), tiles : int32, (TILES n,), states : int64, (S, STATE)
-    Zeros.
-lists : int32, (S, LISTS n), step_tiles : int32, step_bits : uint64, spilled : int64, (S, c) each
-    Anything.
-"""
-
-
 @inline
-def _net(g, space, tile_row, i, pairs):
-    """What strip i, or the whole image, works with."""
+def _net(g, space, i, directions):
+    """What strip `i` of `space`, or the whole image, works with; `g` and `directions` as in :func:`cut_image`."""
     words, tiles, lists = space.words, space.tiles, space.lists[i]
     n = tiles.size // TILES
-    low = len(pairs) * n
+    low = len(directions) * n
     return Net(
         pointer(g), pointer(space.steps), pointer(space.inner), pointer(space.jumps), pointer(tiles),
         pointer(words), pointer(words[low:]), pointer(words[low + n :]), pointer(words[low + 2 * n :]),
         pointer(words[low + 3 * n :]), pointer(tiles[n:]), pointer(lists), pointer(lists[n:]), pointer(lists[2 * n :]),
         pointer(space.step_tiles[i]), pointer(space.step_bits[i]), pointer(space.spilled[i]), pointer(space.states[i]),
-        space.spilled.shape[1], tile_row, n, pairs,
+        space.spilled.shape[1], space.tile_row, n, directions,
     )  # fmt: skip
 
 
 @kernel
-def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, space, patience, side, maximal, pairs):
+def cut_image(sync, n_threads, g, layout, strips, space, patience, side, maximal, directions):
     """Push a maximum flow.
 
     Parameters
     ----------
     sync : int64
         Of :func:`classicseg.machine.parallel.new_sync`, with four counters.
+    n_threads : int
     g : int32, flat
         Records, see :mod:`classicseg.kernels.cut.paths`; on return the residual network.
-    first, row, height, width : int
-        Offset of the first record, distance between rows; rows and columns.
+    layout : Layout
+        Where the records lie, in one slice.
     strips : int64, (S + 1,)
-        First row of tiles of each strip, and their number.
-    tile_row : int
-        Distance between rows of tiles.
+        First row of tiles of each strip, and the end of the last.
     space : Space
     patience : int
-        How many steps for each pixel searches may take.
+        How many steps searches may take, for each pixel.
     side : uint8, (height * width,)
-        Set to 1 on the side of the sink, 0 on that of the source, if the flow is maximal.
+        If the flow is maximal, set to 1 on the side of the sink, 0 on that of the source.
     maximal : uint8, (1,)
         Set to whether it is.
-    pairs : tuple
+    directions : tuple
         K zeros, 4 or 8.
     """
+    height, width = layout.height, layout.width
     n_strips = strips.size - 1
     while True:
         i = claim(sync, 0)
         if i >= n_strips:
             break
-        net = _net(g, space, tile_row, i, pairs)
-        _read_tiles(net, first, row, height, width, strips[i], strips[i + 1])
+        net = _net(g, space, i, directions)
+        _read_tiles(net, layout, strips[i], strips[i + 1])
         if i > 0:
             _hide_edges(net, strips[i], width, True)
         if i < n_strips - 1:
@@ -178,17 +191,17 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
         i = claim(sync, 1)
         if i >= n_strips:
             break
-        net = _net(g, space, tile_row, i, pairs)
+        net = _net(g, space, i, directions)
         _, count = flow_in_waves(sync, net, (strips[i + 1] - strips[i]) * SIDE * width, patience)
-        run_down(net, count)  # there is nothing to push: it forgets what was reached
+        run_down(net, count)  # nothing is left to push, but what was reached must be forgotten
     barrier(sync, n_threads)
     if claim(sync, 2) == 0:
-        net = _net(g, space, tile_row, np.int64(0), pairs)
+        net = _net(g, space, np.int64(0), directions)
         for i in range(1, n_strips):
             for j in range(space.states[i, SHORES]):
                 net.shores[net.state[SHORES]] = space.lists[i, j]
                 net.state[SHORES] += 1
-            _read_tiles(net, first, row, height, width, strips[i] - 1, strips[i] + 1)
+            _read_tiles(net, layout, strips[i] - 1, strips[i] + 1)
         found, _ = flow_in_waves(sync, net, height * width, patience)
         maximal[0] = found
     barrier(sync, n_threads)
@@ -196,4 +209,4 @@ def cut_image(sync, n_threads, g, first, row, height, width, strips, tile_row, s
         i = claim(sync, 3)
         if i >= n_strips:
             break
-        _write_sides(_net(g, space, tile_row, i, pairs), side, height, width, strips[i], strips[i + 1])
+        _write_sides(_net(g, space, i, directions), side, height, width, strips[i], strips[i + 1])

@@ -7,23 +7,24 @@ doi:10.1007/PL00009180). A wave has two halves:
 
 1. A search from all deficits, against the residual edges, up to a limit. Pixels are bits of words, a tile of 64 (see
    :mod:`classicseg.kernels.cut.tiles`), so that a step takes a few instructions for a whole tile. A tile is searched
-   as far as it goes before its neighbours are. What is found is kept as a list of steps: a tile, and the pixels that
-   were reached. So distances are not those of the shortest paths, but in their order all paths lead downhill.
-2. From the last step to the first, pixels with excess push it to neighbours that were reached before them. What arrives
-   at a deficit and is not used up there goes on to deficits beside it.
+   to its end before its neighbours are. What is found is kept as a list of steps, each a tile and the pixels of it that
+   were reached. The rank of a pixel is the number of its step. Ranks are not the lengths of shortest paths, but every
+   pixel that was reached has an edge to one of lower rank, or to a deficit.
+2. From the last step to the first, pixels with excess push it to neighbours of lower rank. What arrives at a deficit
+   and is not used up there goes on to deficits beside it.
 
 Excess that gets stuck waits for the next wave, whose search knows which edges are full. At least one unit arrives with
-each wave: the excess of lowest rank finds its edges as the search saw them. The limit begins low and is doubled when
-little excess is left below it: most of it finds a deficit near by. Excess is never brought back; what cannot reach a
-deficit stays where it is, and the cut is between the pixels that the last search reached and the rest.
+each wave: the excess of lowest rank finds its edges as the search saw them. The limit begins low, because most excess
+finds a deficit near by, and is doubled when little excess is left below it. Excess is never brought back; what cannot
+reach a deficit stays where it is, and the cut is between the pixels that the last search reached and the rest.
 
-The residual network is in the records of :mod:`classicseg.kernels.cut.paths`; the sets of bits only say which of
-its numbers are positive.
+The residual network is in the records of :mod:`classicseg.kernels.cut.paths`; the sets of bits only say which of its
+numbers are positive.
 """
 
 from __future__ import annotations
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,40 +47,61 @@ SETS = 4
 
 _ONE = np.uint64(1)
 
-_FEW = 3e-4  # of the pixels: so few with excess below the limit are not worth a wave
+_FEW = 3e-4  # share of the pixels: fewer than that with excess below the limit are not worth a wave
 _MOST = 32  # waves with one limit
-_FARTHEST = 2**40
+_FARTHEST = 2**40  # the largest limit: no search takes as many rounds
 
-# Words of the state: tiles beside deficits, tiles to be searched, pixels whose excess spilled, pixels with excess that
-# were reached, steps of all waves.
+# Words of the state, all of them counts: tiles beside deficits, tiles to be searched, deficits that received too much,
+# pixels with excess that were reached, steps of all waves.
 SHORES, _WAITING, _SPILLED, _ACTIVE, _STEPS = 0, 1, 2, 3, 4
 
-Net = namedtuple(
-    "Net",
-    "g steps inner jumps base rooms low sources dry entering listed shores now next step_tiles step_bits spilled state "
-    "capacity row n pairs",
-)
-"""What all parts share. Pointers, but for `capacity` and what follows it.
 
-`rooms` holds the residual edges, one set for each direction; `low` pixels with a deficit and, during a wave, those of
-lower rank; `sources` pixels with an excess, `dry` those that have no deficit and were not reached, `entering` those by
-which the search is to enter a tile. A place is a tile times 64 plus the bit; `jumps` leads from place to place, `base`
-and `inner` from places to records.
-"""
+class Net(NamedTuple):
+    """What all parts share; they get pointers, because handing on an array costs time.
+
+    A tile is called `t`. A place is a tile times 64 plus the bit of a pixel. Sets of pixels have a word for each of the
+    n tiles, lists hold tiles or places.
+    """
+
+    g: np.ndarray  # int32: all records
+    steps: np.ndarray  # (K,) int64: distances to the records of the neighbours
+    inner: np.ndarray  # (64,) int64: distances of the records of a tile from its first
+    jumps: np.ndarray  # (64 K,) int64: distances from the places of a tile to those of their neighbours
+    base: np.ndarray  # (n,) int32: the first record of each tile
+    rooms: np.ndarray  # (K n,) uint64: for each direction, the pixels with a residual edge
+    low: np.ndarray  # (n,) uint64: pixels with a deficit and, during a wave, those of lower rank
+    sources: np.ndarray  # (n,) uint64: pixels with an excess
+    dry: np.ndarray  # (n,) uint64: pixels that have no deficit and were not reached
+    entering: np.ndarray  # (n,) uint64: pixels by which the search is to enter a tile
+    listed: np.ndarray  # (n,) int32: whether the tile is one of the shores
+    shores: np.ndarray  # (n,) int32: tiles that may have pixels beside a deficit
+    now: np.ndarray  # (n,) int32: tiles that are searched in this round
+    next: np.ndarray  # (n,) int32: tiles to be searched in the next
+    step_tiles: np.ndarray  # (capacity,) int32: tile of each step
+    step_bits: np.ndarray  # (capacity,) uint64: pixels of each step
+    spilled: np.ndarray  # (capacity,) int64: places of deficits that received more than they needed
+    state: np.ndarray  # int64: see above
+    capacity: int  # the largest number of steps
+    row: int  # number of tiles from one row of tiles to the next
+    n: int  # number of tiles
+    directions: tuple[int, ...]  # K zeros
 
 
 @inline
 def _open(net, t, masks):
-    """The pixels of a tile that have, in some direction, a neighbour in a set (the mask) and a residual edge to it."""
+    """The pixels of tile `t` of `net` that have, for some direction k, an edge with room to a neighbour in a set.
+
+    ``masks[k]`` holds the pixels whose neighbour there is in the set.
+    """
     found = NONE
-    for k in range(len(net.pairs)):
+    for k in range(len(net.directions)):
         found |= masks[k] & net.rooms[k * net.n + t]
     return found
 
 
 @inline
 def list_shore(net, t):
-    """Let searches look for pixels beside a deficit in a tile."""
+    """Let searches of `net` look for pixels beside a deficit in tile `t`."""
     if net.listed[t] == 0:
         net.listed[t] = np.int32(1)
         net.shores[net.state[SHORES]] = np.int32(t)
@@ -88,7 +110,7 @@ def list_shore(net, t):
 
 @inline
 def _enter(net, t, bits):
-    """Let the search go on from some pixels of a tile."""
+    """Let the search of `net` go on from those of `bits` in tile `t` that were not reached yet."""
     bits &= net.dry[t]
     if bits != NONE:
         if net.entering[t] == NONE:
@@ -99,11 +121,11 @@ def _enter(net, t, bits):
 
 @inline
 def _enter_shores(net):
-    """Begin with the pixels that have a residual edge to a deficit."""
+    """Begin the search of `net` with the pixels that have a residual edge to a deficit."""
     kept = 0
     for i in range(net.state[SHORES]):
         t = np.int64(net.shores[i])
-        bits = net.dry[t] & _open(net, t, neighbours_in(net.low, t, net.row, net.pairs))
+        bits = net.dry[t] & _open(net, t, neighbours_in(net.low, t, net.row, net.directions))
         _enter(net, t, bits)
         net.listed[t] = np.int32(bits != NONE)
         net.shores[kept] = np.int32(t)
@@ -113,7 +135,10 @@ def _enter_shores(net):
 
 @inline
 def _flood(net, t, count):
-    """Search a tile, and append the steps to the list; returns its length and what was reached."""
+    """Search tile `t` of `net` to its end, and add the steps to the `count` that there are.
+
+    Returns the number of steps, and the pixels that were reached.
+    """
     bits, dry, reached = net.entering[t], net.dry[t], NONE
     while bits != NONE:
         net.step_tiles[count] = np.int32(t)
@@ -121,7 +146,7 @@ def _flood(net, t, count):
         count += 1
         reached |= bits
         dry &= ~bits
-        bits = dry & _open(net, t, neighbours_within(bits, net.pairs))
+        bits = dry & _open(net, t, neighbours_within(bits, net.directions))
     net.entering[t] = NONE
     net.dry[t] = dry
     net.low[t] |= reached
@@ -130,17 +155,18 @@ def _flood(net, t, count):
 
 @inline
 def _room(net, k, t):
+    """The pixels of tile `t` of `net` whose edge in direction `k` has room."""
     return net.rooms[k * net.n + t]
 
 
 @inline
 def _leave(net, t, bits):
-    """Let the search go on from some pixels of a tile in the tiles around it."""
+    """Let the search of `net` go on from the pixels `bits` of tile `t` in the tiles around it."""
     left, right, top, bottom = at_left(bits), at_right(bits), at_top(bits), at_bottom(bits)
     above, below = t - net.row, t + net.row
     to_left, to_right = left & _room(net, 0, t - 1), right & _room(net, 1, t + 1)
     to_top, to_bottom = top & _room(net, 2, above), bottom & _room(net, 3, below)
-    if len(net.pairs) == 8:
+    if len(net.directions) == 8:
         to_left |= moved(left, 1, 0) & _room(net, 4, t - 1) | moved(left, -1, 0) & _room(net, 7, t - 1)
         to_right |= moved(right, -1, 0) & _room(net, 5, t + 1) | moved(right, 1, 0) & _room(net, 6, t + 1)
         to_top |= moved(top, 0, 1) & _room(net, 4, above) | moved(top, 0, -1) & _room(net, 6, above)
@@ -157,7 +183,10 @@ def _leave(net, t, bits):
 
 @inline
 def _search(net, limit):
-    """Search so many tiles far, while there is room. Returns the number of steps, and whether there are no more."""
+    """Search `net` from all deficits, at most `limit` tiles far and while there is room for steps.
+
+    Returns the number of steps, and whether the search came to its end.
+    """
     net.state[_WAITING], net.state[_ACTIVE] = 0, 0
     _enter_shores(net)
     count, far, full = 0, 0, False
@@ -183,8 +212,11 @@ def _search(net, limit):
 
 @inline
 def _push(net, node, place, k, excess):
-    """Push as much of the excess as fits over the edge in direction k; returns how much that is."""
-    g, at = net.g, len(net.pairs)
+    """Push what fits of `excess` over an edge of `net`, from the pixel at `place` in direction `k`.
+
+    The record of the pixel is `node`. Returns how much was pushed.
+    """
+    g, at = net.g, len(net.directions)
     t, b = place >> 6, place & 63
     other, there = node + net.steps[k], place + net.jumps[64 * k + b]
     t2, bit2 = there >> 6, bit(there & 63)
@@ -212,23 +244,26 @@ def _push(net, node, place, k, excess):
 
 @inline
 def _drain(net, t, b, masks):
-    """Push the excess of a pixel to neighbours of lower rank."""
+    """Push the excess of pixel `b` of tile `t` of `net` to neighbours in a set: those of lower rank.
+
+    ``masks[k]`` holds the pixels whose neighbour in direction k is in the set.
+    """
     node = np.int64(net.base[t]) + net.inner[b]
-    excess = np.int64(net.g[node + len(net.pairs)])
+    excess = np.int64(net.g[node + len(net.directions)])
     ways = NONE
-    for k in range(len(net.pairs)):
+    for k in range(len(net.directions)):
         ways |= ((masks[k] & net.rooms[k * net.n + t]) >> np.uint64(b) & _ONE) << np.uint64(k)
     while ways != NONE and excess > 0:
         excess -= _push(net, node, 64 * t + b, first_bit(ways), excess)
         ways = without_first(ways)
-    net.g[node + len(net.pairs)] = np.int32(excess)
+    net.g[node + len(net.directions)] = np.int32(excess)
     if excess == 0:
         net.sources[t] &= ~bit(b)
 
 
 @inline
 def run_down(net, count):
-    """Push what excess there is along the steps, the last first, and forget them."""
+    """Push the excess of `net` along the `count` steps, the last first, and forget them."""
     net.state[_SPILLED] = 0
     for i in range(count - 1, -1, -1):
         t, bits = np.int64(net.step_tiles[i]), net.step_bits[i]
@@ -236,7 +271,7 @@ def run_down(net, count):
         net.dry[t] |= bits
         moving = bits & net.sources[t]
         if moving != NONE:
-            masks = neighbours_in(net.low, t, net.row, net.pairs)
+            masks = neighbours_in(net.low, t, net.row, net.directions)
             moving &= _open(net, t, masks)
             while moving != NONE:
                 _drain(net, t, first_bit(moving), masks)
@@ -244,16 +279,17 @@ def run_down(net, count):
     i = 0
     while i < net.state[_SPILLED]:
         t, b = net.spilled[i] >> 6, net.spilled[i] & 63
-        _drain(net, t, b, neighbours_in(net.low, t, net.row, net.pairs))
+        _drain(net, t, b, neighbours_in(net.low, t, net.row, net.directions))
         i += 1
 
 
 @inline
 def flow_in_waves(sync, net, n_pixels, patience):
-    """Push a maximum flow between the tiles that are listed as shores.
+    """Push a maximum flow in `net`, into the deficits beside its shores.
 
-    Returns whether the flow is maximal, and the number of steps of the last search. If it is, `dry` is left without the
-    pixels on the side of the sink. It is not if the searches need more than `patience` steps for each pixel.
+    Returns whether the flow is maximal, and the number of steps of the last search. If it is, ``net.dry`` is left
+    without the pixels on the side of the sink. It is not if the searches take more than `patience` steps for each of
+    the `n_pixels`, or if the words in `sync` say that the run is to end.
     """
     few = _FEW * n_pixels
     limit, waves = np.int64(1), 0  # a plain 1 would be a type of its own, and the search compiled for it as well

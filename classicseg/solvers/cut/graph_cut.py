@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
-from classicseg.kernels.cut.records import change_excess
-from classicseg.machine.memory import writable_alias
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.integers import IntegerGrid, as_integers, with_unary
 from classicseg.solvers.cut.network import Network
@@ -136,9 +134,7 @@ class GraphCut:
         if grid is None:
             self._build(_with_unary(old, costs))
             return
-        net = self._network
-        before, after = (writable_alias(costs.reshape(-1)) for costs in (self._grid.unary, grid.unary))
-        change_excess(net.g, *net.frame, before, after, net.pairs)
+        self._network.change_unary(self._grid.unary, grid.unary)
         self._grid, self._energy = grid, _with_unary(old, costs.copy())
 
     def solve(self, *, callback: Callback | None = None) -> Result:

@@ -18,10 +18,10 @@ from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import GridCRF
 
 _LIMIT = 2**30
-"""Largest excess of a pixel, whatever flows into it: its own, and three times what its edges can cost."""
+"""Largest excess that a pixel may ever have: its own, and three times what its edges can cost."""
 
 _MATRIX_STEPS = 4096
-"""A matrix that is no multiple of whole numbers is rounded to so many steps."""
+"""A matrix that is no multiple of whole numbers is rounded to multiples of this part of its largest entry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +65,12 @@ def as_integers(crf: GridCRF) -> IntegerGrid:
     unary = crf.unary.reshape(crf.n_labels, -1)
     flat = [crf.flat_weights[name] for name in directions(len(crf.shape), crf.connectivity)]
     heaviest = max((float(weights.max()) for weights in flat if weights.size), default=0.0)
-    pairs = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())
+    edges_at_most = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())  # of one pixel
     whole = _is_whole(unary) and unit == round(unit) and cost_is_exact and all(map(_is_whole, flat))
     ceiling, scale = None, 1.0
-    if not (whole and 2 * _largest(unary) + 3 * pairs < _LIMIT):
-        ceiling = 2 * pairs if pairs > 0 else 1.0
-        scale = float(2.0 ** np.floor(np.log2(_LIMIT / (ceiling + 3 * pairs))))
+    if not (whole and 2 * _largest(unary) + 3 * edges_at_most < _LIMIT):
+        ceiling = 2 * edges_at_most if edges_at_most > 0 else 1.0
+        scale = float(2.0 ** np.floor(np.log2(_LIMIT / (ceiling + 3 * edges_at_most))))
         scale = min(scale, 1.0) if whole else scale
     exact = whole and scale == 1
     n_terms = unary.shape[1] + sum(w.size for w in crf.weights.values()) * float(np.abs(cost).max())

@@ -6,8 +6,6 @@ import numpy as np
 
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.kernels.cut.doubled import fill_twice, sink_side
-from classicseg.machine.memory import writable_alias
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
 from classicseg.solvers.run import Run
@@ -51,12 +49,10 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     start = run.labels(energy)
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.connectivity)
-    unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
-    frame = (*network.frame, network.far)
-    fill_twice(network.g, *frame, network.offsets, network.steps, unary, weights, grid.cost, network.pairs)
+    network.fill(grid)
     network.solve()
     sides = np.empty((2, *energy.shape), np.int32)
-    sink_side(network.g, *frame, sides.reshape(-1), network.pairs)
+    network.read(sides)
     first, second = sides[0], 1 - sides[1]  # the variable, and its copy turned over: equal where proven
     proven = first == second
     labels = np.where(proven, first, start).astype(np.int32)
