@@ -1,7 +1,8 @@
 """Belief propagation on a grid: messages between neighbours, in two orders, and what is read from them.
 
 A message says what each label of the receiver costs beyond its own terms: the least, or the smoothed least, over the
-labels of the sender. ``later[k, i]`` goes from pixel i along direction k, ``earlier[k, i]`` comes back along that edge.
+labels of the sender. ``later[k, i]`` goes from pixel i along direction k, ``earlier[k, i]`` comes back along that edge;
+both are (K, n, L) float64. All functions get the energy as a :class:`classicseg.kernels.sites.neighbours.Field`.
 
 Pearl, "Probabilistic reasoning in intelligent systems", 1988. Felzenszwalb, Huttenlocher, "Efficient belief
 propagation for early vision", IJCV 70(1), 2006, doi:10.1007/s11263-006-7899-4.
@@ -18,7 +19,7 @@ from classicseg.machine.parallel import aborted, barrier, claim
 
 @inline
 def _belief(field, i, later, earlier, out):
-    """Own costs of pixel i and all messages to it."""
+    """Write to `out` (L,) what pixel `i` of `field` costs, with all messages to it, `later` and `earlier`."""
     for label in range(out.size):
         out[label] = field.unary[i, label]
     for k in range(field.steps.size):
@@ -33,7 +34,7 @@ def _belief(field, i, later, earlier, out):
 
 @inline
 def _least(costs, weight, table, uniform, out):
-    """``out[m] = min over l of costs[l] + weight * table[l, m]``."""
+    """``out[m] = min over l of costs[l] + weight * table[l, m]``; `uniform` is that of the field."""
     n_labels = costs.size
     if uniform:
         least = np.inf
@@ -54,7 +55,10 @@ def _least(costs, weight, table, uniform, out):
 
 @inline
 def _smoothed_least(costs, weight, table, uniform, temperature, out):
-    """``out[m] = -T log of the sum over l of exp(-(costs[l] + weight * table[l, m]) / T)``."""
+    """``out[m] = -T log of the sum over l of exp(-(costs[l] + weight * table[l, m]) / T)`` at `temperature` T.
+
+    `uniform` is that of the field.
+    """
     n_labels = costs.size
     if uniform:
         least, total = np.inf, 0.0
@@ -79,7 +83,12 @@ def _smoothed_least(costs, weight, table, uniform, temperature, out):
 
 @inline
 def _send(field, belief, incoming, weight, table, temperature, damping, message, out):
-    """Replace `message`, sent over the edge that `incoming` came by; returns how much it changed at most."""
+    """Replace `message`, sent over an edge of `field` to a pixel whose own message over that edge is `incoming`.
+
+    `belief` is that of the sender, `weight` that of the edge; `table` has a row for each label of the sender. `damping`
+    is the share of the old message that is kept, `temperature` 0 that of min-sum, `out` (L,) work space. Returns the
+    largest change of an entry.
+    """
     n_labels = belief.size
     for label in range(n_labels):
         belief[label] -= incoming[label]
@@ -100,7 +109,11 @@ def _send(field, belief, incoming, weight, table, temperature, damping, message,
 
 @inline
 def _send_later(field, i, later, earlier, temperature, damping, belief, out):
-    """Messages from pixel i to the neighbours that come after it."""
+    """Send messages from pixel `i`, whose `belief` is known, to the neighbours that come after it.
+
+    The other arguments are those of :func:`send_by_colour`, `field`, `later`, `earlier`, `temperature` and `damping`,
+    and work space `out` (L,). Returns the largest change.
+    """
     change = 0.0
     for k in range(field.steps.size):
         weight = field.weights[k, i]
@@ -112,7 +125,11 @@ def _send_later(field, i, later, earlier, temperature, damping, belief, out):
 
 @inline
 def _send_earlier(field, i, later, earlier, temperature, damping, belief, out):
-    """Messages from pixel i to the neighbours that come before it."""
+    """Send messages from pixel `i`, whose `belief` is known, to the neighbours that come before it.
+
+    The other arguments are those of :func:`send_by_colour`, `field`, `later`, `earlier`, `temperature` and `damping`,
+    and work space `out` (L,). Returns the largest change.
+    """
     change = 0.0
     for k in range(field.steps.size):
         j = i - field.steps[k]
@@ -125,7 +142,23 @@ def _send_earlier(field, i, later, earlier, temperature, damping, belief, out):
 
 @kernel
 def send_by_colour(sync, n_threads, field, later, earlier, temperature, damping, changes):
-    """All messages of all pixels, one colour after the other; `changes` gets the largest change in each row."""
+    """Send all messages of all pixels, one colour after the other.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with a counter for each colour.
+    n_threads : int
+    field : Field
+    later, earlier : float64, (K, n, L)
+        Messages, which are replaced.
+    temperature : float
+        0 for min-sum, else sum-product.
+    damping : float
+        Share of the old message in the new one.
+    changes : float64, (rows,)
+        Raised to the largest change of a message from each row of the grid.
+    """
     belief, out = np.empty(field.unary.shape[1]), np.empty(field.unary.shape[1])
     for colour in range(N_COLOURS):
         while True:
@@ -146,7 +179,17 @@ def send_by_colour(sync, n_threads, field, later, earlier, temperature, damping,
 
 @kernel
 def send_in_raster_order(sync, n_threads, field, later, earlier, temperature, damping, changes):
-    """Messages to later neighbours from the first pixel on, then to earlier ones from the last pixel back."""
+    """Send messages to later neighbours from the first pixel on, then to earlier ones from the last pixel back.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`.
+    n_threads : int
+        1: each message waits for the one before.
+    field, later, earlier, temperature, damping, changes
+        As in :func:`send_by_colour`.
+    """
     belief, out = np.empty(field.unary.shape[1]), np.empty(field.unary.shape[1])
     width = field.shape[2]
     for row in range(changes.size):
@@ -167,7 +210,17 @@ def send_in_raster_order(sync, n_threads, field, later, earlier, temperature, da
 
 @kernel
 def beliefs(sync, n_threads, field, later, earlier, out):
-    """Beliefs (n, L) as costs."""
+    """Write the beliefs of all pixels, as costs.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with one counter.
+    n_threads : int
+    field, later, earlier
+        As in :func:`send_by_colour`.
+    out : float64, (n, L)
+    """
     while True:
         row = claim(sync, 0)
         if row >= field.shape[0] * field.shape[1] or aborted(sync):
@@ -178,9 +231,21 @@ def beliefs(sync, n_threads, field, later, earlier, out):
 
 @kernel
 def decode(sync, n_threads, field, earlier, labels):
-    """Label pixels in raster order: the neighbours before are labelled already, those after speak by messages.
+    """Label pixels in raster order: neighbours before are labelled already, those after are heard by their messages.
 
-    On a chain that gives a best labelling also where several are equally good.
+    On a chain that gives a labelling of least energy even where several are equally good.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`.
+    n_threads : int
+        1: each label waits for the one before.
+    field : Field
+    earlier : float64, (K, n, L)
+        Messages to earlier neighbours.
+    labels : int32, (n,)
+        Written.
     """
     costs = np.empty(field.unary.shape[1])
     for i in range(labels.size):

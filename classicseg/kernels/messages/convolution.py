@@ -9,7 +9,7 @@ Truncated linear
     The lower envelope of cones: a pass upwards, a pass downwards, then the truncation [1]_.
 Truncated quadratic
     Only labels nearer than the truncation are compared. The lower envelope of parabolas needs fewer sums, but takes
-    another course for each pixel, so that pixels could not share instructions.
+    a different course at each pixel, so that pixels could not share instructions.
 Diagonal
     ``min(min h, h(l) - w v(l))``.
 Matrix
@@ -34,29 +34,38 @@ from classicseg.machine.simd import add, convert, fill, load, maximum, minimum, 
 POTTS, LINEAR, QUADRATIC, DIAGONAL, MATRIX = range(5)
 """Kinds of compatibilities. Their tables hold: the truncation, the same, the same, L values, L * L costs."""
 
-_FOUR = 4  # labels of a matrix message that are found at a time
+_FOUR = 4  # labels of a matrix message that are found at a time: their sums stay in registers
 
 
 @inline
 def _infinity(array, lanes):
+    """Infinity in all of `lanes`, in the precision of `array`."""
     return convert(fill(np.float32(np.inf), lanes), array)
 
 
 @inline
 def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed, lanes):
-    """Messages up to truncation and a constant.
+    """Find the messages of a pack of pixels, but for a constant and a last truncation.
 
     Parameters
     ----------
     work : float32 or float64, flat
-        ``work[costs:]`` holds h, label after label; the message is written to ``work[out:]``. The two are the same
-        place unless :func:`apart`. Quadratic costs have `reach` labels of infinite cost before and behind.
+        ``work[costs:]`` holds h, label after label; the message is written to ``work[out:]``.
+    costs, out : int
+        The same place unless :func:`apart`. Before and behind quadratic costs lie `reach` labels of infinite cost.
     weight : pack
-    kind, reach : int
-        `reach` is the largest distance of labels below the truncation.
+        Weights of the edges.
+    n_labels : int
+    kind : int
+        One of the kinds above.
+    reach : int
+        The largest distance of labels whose cost is not truncated; for quadratic costs.
     table : array of the dtype of `work`
+        That of the kind.
     transposed : bool
-        Whether the sender is the second pixel of the edge.
+        Whether the senders are the second pixels of the edges.
+    lanes : tuple
+        A zero for each pixel of the pack.
 
     Returns
     -------
@@ -94,7 +103,7 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
         along, across = (n_labels, 1) if transposed else (1, n_labels)
         for first in range(0, n_labels, _FOUR):
             a, b, c, d = infinity, infinity, infinity, infinity
-            # the last labels are found together with others again where L is no multiple of four
+            # where L is no multiple of four, the last label is found several times
             l0 = first
             l1, l2, l3 = min(l0 + 1, n_labels - 1), min(l0 + 2, n_labels - 1), min(l0 + 3, n_labels - 1)
             for other in range(n_labels):
@@ -115,13 +124,16 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
 
 @inline
 def apart(kind):
-    """Whether costs and message need different places."""
+    """Whether costs and messages of a `kind` of compatibility need different places."""
     return kind in (QUADRATIC, MATRIX)
 
 
 @inline
 def pair_cost(table, near, label, kind, lanes):
-    """Cost of labels `near`, a pack of whole numbers, next to one `label`, without the weight; not for matrices."""
+    """Cost of one `label` next to the labels `near`, a pack of whole numbers in the precision of `table`.
+
+    That is without the weight, and for any `kind` but matrices; `lanes` has a zero for each pixel of the pack.
+    """
     here = convert(fill(np.float32(label), lanes), table)
     away = subtract(near, here)
     away = maximum(away, subtract(here, near))

@@ -1,6 +1,6 @@
 """The memory of tree-reweighted message passing: how costs, weights and messages lie in it, and how it is filled.
 
-:mod:`classicseg.kernels.messages.trws` says why.
+:mod:`classicseg.kernels.messages.trws` explains bands, lanes, vectors, seams and sheets.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 
 LINE = 8
-"""Distance of the words of `progress`, a cache line apart."""
+"""Distance of the words of `progress`: a cache line."""
 
 SHEET_MARGIN = 3
-"""Vectors of zeros at both ends of the rows of a sheet: slanted directions look so far beyond."""
+"""Vectors of zeros at both ends of the rows of a sheet: slanted directions look that far beyond them."""
 
 
 class Messages(NamedTuple):
@@ -29,23 +29,21 @@ class Messages(NamedTuple):
     weights: np.ndarray  # (B, D, 2 K, P) float32: of the edges that lead forward, then of those that lead backward
     seams: np.ndarray  # (slices * (bands + 1), n_seams, seam_length, L) float64: on their way to the next band
     sheets: np.ndarray  # (2, n_sheets, bands of a slice, D + margins, L, P) float64: on their way to the next slice
-    steps: (
-        np.ndarray
-    )  # (5 K,) int64: slice, row, column of a direction, vectors on the way, number of its seam or sheet
+    steps: np.ndarray  # (5 K,) int64: of each direction slice, row, column, vectors on the way, number of seam or sheet
     order: np.ndarray  # (B,) int64: bands, those first that others wait for
-    progress: np.ndarray  # (B * LINE,) int64: vectors done since the start
-    bounds: np.ndarray  # (2 B,) float64: shares of the bound, and of the sum of its absolute terms
+    progress: np.ndarray  # (B * LINE,) int64: vectors of each band that were done, in all passes together
+    bounds: np.ndarray  # (2 B,) float64: what each band adds to the bound, and to the sum of its absolute terms
     labels: np.ndarray  # (n,) int32: decoded
     depth: int
     height: int
     width: int
     n_labels: int
     n_chains: int  # K
-    skew: int
+    skew: int  # columns that each lane lags behind the one before
     n_bands: int  # of a slice
-    n_vectors: int
-    seam_length: int
-    seam_start: int  # where column 0 is
+    n_vectors: int  # D
+    seam_length: int  # places of a seam
+    seam_start: int  # place of column 0 in a seam
     n_seams: int
     n_sheets: int
 
@@ -54,8 +52,8 @@ class Numbers(NamedTuple):
     """What depends on the precision of the sums; all arrays are float32, or all float64."""
 
     table: np.ndarray  # of :mod:`classicseg.kernels.messages.convolution`
-    share: np.ndarray  # (1,): of a chain in the costs of a pixel
-    work: np.ndarray  # (threads * work_size,)
+    share: np.ndarray  # (1,): part of the costs of a pixel that each of its chains gets
+    work: np.ndarray  # (threads * work_size,): work space
 
 
 class Model(NamedTuple):
@@ -63,14 +61,14 @@ class Model(NamedTuple):
 
     kind: int
     reach: int
-    single: Numbers
-    double: Numbers
-    work_size: int
+    single: Numbers  # float32
+    double: Numbers  # float64
+    work_size: int  # numbers of work space of a thread
 
 
 @inline
 def with_pointers(m):
-    """The same messages, pointers in place of arrays."""
+    """The messages `m`, with pointers in place of arrays."""
     return Messages(
         pointer(m.planes),
         pointer(m.weights),
@@ -96,12 +94,49 @@ def with_pointers(m):
     )
 
 
+@inline
+def model_with_pointers(model):
+    """The same `model`, with pointers in place of arrays."""
+    a, b = model.single, model.double
+    return Model(
+        model.kind,
+        model.reach,
+        Numbers(pointer(a.table), pointer(a.share), pointer(a.work)),
+        Numbers(pointer(b.table), pointer(b.share), pointer(b.work)),
+        model.work_size,
+    )
+
+
+def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int) -> int:
+    """Elements of work space of a thread: sums, costs with `reach` labels beyond both ends, and rings.
+
+    There are `n_labels` labels, `n_chains` directions, and `n_lanes` rows of a band, each of which lags `skew` columns
+    behind the one before it.
+    """
+    ways = 2 * skew - 1
+    return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
+
+
 @kernel
 def write_unary(m, unary, scale, ceiling, lanes):
-    """Write unary costs, (L * n,), times `scale`, less those of the best label of each pixel, and zero all messages.
+    """Write unary costs, less those of the best label of each pixel, and set all messages to zero.
 
-    Finite costs above `ceiling` are cut off there. Returns the sum of what was subtracted, summed row by row, the sum
-    of its sizes, what rounding to float32 can have changed in the energy of a labelling, and the largest finite cost.
+    Parameters
+    ----------
+    m : Messages
+    unary : int32, float32 or float64, (L n,)
+    scale : float
+        Factor of all costs.
+    ceiling : float
+        Finite costs, scaled, are cut off here.
+    lanes : tuple
+        A zero for each row of a band.
+
+    Returns
+    -------
+    tuple of four float
+        The sum of what was subtracted, summed row by row; the sum of its absolute values; how much rounding to float32
+        can have changed the energy of a labelling; the largest finite cost. All are scaled.
     """
     step = len(lanes)
     block = (1 + m.n_chains) * m.n_labels * step
@@ -144,7 +179,18 @@ def write_unary(m, unary, scale, ceiling, lanes):
 
 @kernel
 def write_weights(m, weights, k, lanes):
-    """Write the weights of a direction, float32, one for each edge in raster order or a single one."""
+    """Write the weights of the edges of a direction.
+
+    Parameters
+    ----------
+    m : Messages
+    weights : float32
+        One for each edge in raster order, or a single one.
+    k : int
+        Number of the direction.
+    lanes : tuple
+        A zero for each row of a band.
+    """
     step = len(lanes)
     dz, dy, dx = m.steps[5 * k + 0], m.steps[5 * k + 1], m.steps[5 * k + 2]
     cells = pointer(m.weights)
@@ -154,7 +200,7 @@ def write_weights(m, weights, k, lanes):
             for x in range(max(0, -dx), m.width - max(0, dx)):
                 weight = weights[0 if weights.size == 1 else edge]
                 edge += 1
-                for last in range(2):  # the pixel before, the pixel behind
+                for last in range(2):  # the first pixel of the edge, then the last
                     row, column = y + dy * last, x + dx * last
                     r = row % step
                     vector = ((z + dz * last) * m.n_bands + row // step) * m.n_vectors + column + m.skew * r

@@ -3,16 +3,17 @@
 Kolmogorov, "Convergent tree-reweighted message passing for energy minimization", IEEE TPAMI 28(10), 2006,
 doi:10.1109/TPAMI.2006.200. `classicseg.reference.trws` is the same in a few lines.
 
-Pixels are visited in raster order, but a pixel needs only the messages of its neighbours above and to the left: all
-pixels of a slanted line can be done at once. Slices of the grid are cut into bands of 16 rows, one SIMD lane for each
-row; lane r lags ``skew * r`` columns behind lane 0, so that vector number d of a band holds the pixels (r, d - skew r):
+Pixels are visited in raster order, but a pixel needs only the messages of its neighbours above and to the left, so that
+all pixels of a slanted line can be done at once. Slices of the grid are cut into bands of 16 rows, one SIMD lane for
+each row; lane r lags ``skew * r`` columns behind lane 0, so that vector number d of a band holds the pixels
+(r, d - skew r). The neighbours to the left and above are then in earlier vectors:
 
     skew 1, for 4 neighbours      left and up: 1 vector before
     skew 2, for 8                 left and up-right: 1 vector before, up: 2, up-left: 3
 
 A pass goes over all bands, vector after vector, and for each vector over all labels. A block of memory holds all that
 a vector needs: its unary costs and, for each direction, the messages that arrive over these edges from the pixels that
-come later. The pass takes these out and puts in those that arrive from the pixels before, which is what the backward
+come later. The pass takes these out and puts in those that arrive from the pixels before, which are what the backward
 pass needs: the same loop with all directions reversed. So every message is read once and written once for each pass,
 in the order of memory.
 
@@ -29,13 +30,15 @@ Pixels outside the grid have no costs, and edges to them no weight: they send an
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from classicseg.kernels.messages.convolution import MATRIX, QUADRATIC, apart, convolve, pair_cost
-from classicseg.kernels.messages.memory import LINE, SHEET_MARGIN, Model, Numbers, with_pointers
-from classicseg.machine.atomics import atomic_load, atomic_store, pause, sleep_briefly
+from classicseg.kernels.messages.memory import LINE, SHEET_MARGIN, model_with_pointers, with_pointers
+from classicseg.machine.atomics import atomic_load, atomic_store
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.parallel import aborted, barrier, claim
+from classicseg.machine.parallel import aborted, barrier, claim, linger
 from classicseg.machine.simd import (
     add,
     choose,
@@ -46,7 +49,6 @@ from classicseg.machine.simd import (
     maximum,
     minimum,
     multiply,
-    pointer,
     shift_down,
     shift_up,
     spread,
@@ -58,25 +60,48 @@ FORWARD, DECODE, BACKWARD, CERTIFY = range(4)
 """Kinds of passes: forward; forward, and decode labels; backward; backward in float64, and find the bound."""
 
 _CHUNK = 16  # vectors between two looks at what other threads do
-_SPINS = 4000
+
+
+class Course(NamedTuple):
+    """What stays the same while a pass goes over a band.
+
+    The functions below share more names. `m`, `model` and `numbers` are the :class:`Messages`, the :class:`Model`, and
+    those of its :class:`Numbers` that are in use, with their work space `work`; `forward` is the direction of the pass,
+    `k` a direction of edges, `d` a vector; `slot` is where the messages of a direction that are on their way begin in
+    the work space; `lanes` has a zero for each row of a band.
+    """
+
+    band: int
+    row: int  # of seams
+    side: int  # which set of sheets is read
+    total: int  # where the sums of costs and messages begin in the work space
+    room: int  # where there is room for costs of all labels
 
 
 @inline
 def _seam(m, row, k, x):
-    """Where the messages of column x begin in a seam."""
+    """Where the messages of `m` that leave row `row` of seams in direction `k` at column `x` begin."""
     return ((row * m.n_seams + m.steps[5 * k + 4]) * m.seam_length + m.seam_start + x) * m.n_labels
 
 
 @inline
 def _sheet(m, side, k, inside, d):
-    """Which vector of the sheets of one set belongs to vector d of a band."""
+    """Which vector of the sheets of `m`, of set `side`, belongs to vector `d` of band `inside` of a slice.
+
+    The sheet is that of direction `k`.
+    """
     row = (side * m.n_sheets + m.steps[5 * k + 4]) * m.n_bands + inside
     return row * (m.n_vectors + 2 * SHEET_MARGIN) + SHEET_MARGIN + d
 
 
 @inline
-def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):
-    """Add the messages of a direction to the totals; those that arrive and those from behind change places."""
+def _receive(m, course, forward, at, work, slot, k, d, lanes):
+    """Add the messages of direction `k` to the sums of vector `d`, whose block of memory begins at `at`.
+
+    Those that arrive, at `slot`, and those from behind, in the block, change places. The other arguments are those of
+    :class:`Course`: `m`, `course`, `forward`, `work` and `lanes`.
+    """
+    band, row, side, total, _ = course
     step = len(lanes)
     length = m.n_labels * step
     at += (1 + k) * length
@@ -131,8 +156,13 @@ def _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes):
 
 
 @inline
-def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes):
-    """Put the messages that leave over the edges of a direction on their way; returns the minima of the chains."""
+def _send(m, model, numbers, course, forward, slot, k, weight, share, d, lanes):
+    """Put the messages from vector `d` in direction `k` on their way; returns the minima of the chains.
+
+    `weight` is a pack of the weights of the edges, `share` one of the part of the costs that a chain gets. The other
+    arguments are those of :class:`Course`: `m`, `model`, `numbers`, `course`, `forward`, `slot` and `lanes`.
+    """
+    total, room = course.total, course.room
     step = len(lanes)
     length = m.n_labels * step
     work = numbers.work
@@ -149,13 +179,18 @@ def _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, 
             least = minimum(least, load(work, slot + i, lanes))
     for i in range(0, length, step):
         store(work, slot + i, minimum(subtract(load(work, slot + i, lanes), least), limit))
-    _hand_over(m, work, slot, k, row, d, band, side, forward, lanes)
+    _hand_over(m, course, forward, work, slot, k, d, lanes)
     return least
 
 
 @inline
-def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):
-    """Write messages to another band or slice where that can read them."""
+def _hand_over(m, course, forward, work, slot, k, d, lanes):
+    """Write messages to another band or slice where that can read them.
+
+    They come from vector `d` in direction `k` and begin at `slot`. The other arguments are those of :class:`Course`:
+    `m`, `course`, `forward`, `work` and `lanes`.
+    """
+    band, row, side, _, _ = course
     step = len(lanes)
     inside = band % m.n_bands
     if m.steps[5 * k + 0] > 0:
@@ -172,8 +207,13 @@ def _hand_over(m, work, slot, k, row, d, band, side, forward, lanes):
 
 
 @inline
-def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):
-    """Label of each pixel of a vector: the best for the labels before it and the messages from behind."""
+def _decode(m, model, course, at, work, d, n_chains, lanes):
+    """Label each pixel of vector `d`: the best for the labels before it and the messages from behind.
+
+    The block of memory of the vector begins at `at`, and there are `n_chains` directions. The other arguments are those
+    of :class:`Course`: `m`, `model`, `course`, `work` and `lanes`.
+    """
+    band, _, _, total, room = course
     step = len(lanes)
     length = m.n_labels * step
     z, top = band // m.n_bands, (band % m.n_bands) * step
@@ -213,19 +253,19 @@ def _decode(m, model, at, work, total, room, band, d, n_chains, lanes):
 
 @inline
 def _await(m, sync, band, goal):
-    """Wait until a band has got as far as `goal`."""
+    """Wait until `band` of `m` has got as far as `goal`, or until `sync` says that the run is to end."""
     spins = 0
     while atomic_load(m.progress, band * LINE) < goal and not aborted(sync):
-        spins += 1
-        if spins < _SPINS:
-            pause()
-        else:
-            sleep_briefly()
+        spins = linger(spins)
 
 
 @inline
 def _follow(m, sync, band, i, turn, forward, lanes):
-    """Wait until all messages to the next vectors of a band have been sent."""
+    """Wait until all messages to the next vectors of a `band`, from number `i` on, have been sent.
+
+    `turn` is the number of passes before this one, `forward` its direction; `m`, `sync` and `lanes` as in
+    :func:`passes`.
+    """
     before = turn * m.n_vectors
     ahead = before + min(m.n_vectors, i + _CHUNK + (len(lanes) - 1) * m.skew + 2)
     toward = -1 if forward else 1
@@ -243,13 +283,18 @@ def _follow(m, sync, band, i, turn, forward, lanes):
 
 @inline
 def _phase(i, way):
-    """Place in a ring: ``i % way`` without a division by a variable."""
+    """Place number `i` in a ring of length `way`, 1 to 3: ``i % way`` without a division by a variable."""
     return 0 if way == 1 else i % 2 if way == 2 else i % 3
 
 
 @inline
 def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, certify, lanes):
-    """One pass over a band. `certify` has two elements if the bound is to be found, else one."""
+    """Go over a `band` once, `forward` or backward.
+
+    `turn` is the number of passes before this one, and the work space of the thread begins at `start`. If `decode`,
+    labels are decoded on the way; if `certify` has two elements instead of one, the bound is found. `sync`, `m`,
+    `model`, `numbers` and `lanes` as in :class:`Course` and :func:`passes`.
+    """
     work = numbers.work
     step = len(lanes)
     length, margin = m.n_labels * step, model.reach * step
@@ -268,7 +313,8 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
     bound, size = zero, zero
     z = band // m.n_bands
     row = z * (m.n_bands + 1) + band % m.n_bands
-    side = (turn * m.depth + (z if forward else m.depth - 1 - z)) % 2  # sheets to read; slices take turns
+    side = (turn * m.depth + (z if forward else m.depth - 1 - z)) % 2  # slices take turns
+    course = Course(band, row, side, total, room)
     for i in range(m.n_vectors):
         if i % _CHUNK == 0:
             _follow(m, sync, band, i, turn, forward, lanes)
@@ -277,17 +323,17 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
         d = i if forward else m.n_vectors - 1 - i
         at = (band * m.n_vectors + d) * (1 + n_chains) * length
         if len(certify) == 1 and decode:
-            _decode(m, model, at, work, total, room, band, d, n_chains, lanes)
+            _decode(m, model, course, at, work, d, n_chains, lanes)
         for j in range(0, length, step):
             store(work, total + j, convert(load(m.planes, at + j, lanes), work))
         for k in range(n_chains):
             slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
-            _receive(m, at, work, total, slot, k, row, d, band, side, forward, lanes)
+            _receive(m, course, forward, at, work, slot, k, d, lanes)
         weights = ((band * m.n_vectors + d) * 2 + (0 if forward else 1)) * n_chains * step
         for k in range(n_chains):
             slot = rings + (k * ways + _phase(i, m.steps[5 * k + 3])) * length
             weight = convert(load(m.weights, weights + k * step, lanes), work)
-            least = _send(m, model, numbers, total, room, slot, k, weight, share, row, d, band, side, forward, lanes)
+            least = _send(m, model, numbers, course, forward, slot, k, weight, share, d, lanes)
             if len(certify) > 1:
                 bound = add(bound, least)
                 size = add(size, maximum(least, subtract(zero, least)))
@@ -302,17 +348,6 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
             m.bounds[2 * band + 1] += work[total + step + r]
 
 
-def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int) -> int:
-    """Elements of work space of a thread: totals, costs with labels beyond the ends, and rings."""
-    ways = 2 * skew - 1
-    return (n_labels + reach + max(n_labels + reach, 2) + n_chains * ways * n_labels) * n_lanes
-
-
-@inline
-def _numbers(numbers):
-    return Numbers(pointer(numbers.table), pointer(numbers.share), pointer(numbers.work))
-
-
 @kernel
 def passes(sync, n_threads, messages, given, plan, turn, lanes):
     """Run passes.
@@ -320,20 +355,18 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):
     Parameters
     ----------
     sync : int64
-        Of :func:`classicseg.machine.parallel.new_sync` with a counter for each pass and one more; ends early if it
-        says so.
+        Of :func:`classicseg.machine.parallel.new_sync`, with a counter for each pass and one more.
     n_threads : int
     messages : Messages
     given : Model
     plan : int64, (n,)
-        Kinds of passes.
+        Kinds of the passes.
     turn : int
-        Number of passes that were run before with the same messages.
+        How many passes were run before with the same messages.
     lanes : tuple
-        As many zeros as bands have rows.
+        A zero for each row of a band.
     """
-    m = with_pointers(messages)
-    model = Model(given.kind, given.reach, _numbers(given.single), _numbers(given.double), given.work_size)
+    m, model = with_pointers(messages), model_with_pointers(given)
     n_bands = m.depth * m.n_bands
     start = claim(sync, plan.size) * model.work_size
     for number in range(plan.size):

@@ -14,16 +14,16 @@ from classicseg.kernels.messages.memory import (
     Messages,
     Model,
     Numbers,
+    work_size,
     write_unary,
     write_weights,
 )
-from classicseg.kernels.messages.trws import BACKWARD, CERTIFY, DECODE, FORWARD, passes, work_size
+from classicseg.kernels.messages.trws import BACKWARD, CERTIFY, DECODE, FORWARD, passes
 from classicseg.machine.memory import CACHE_LINE, aligned_zeros, check_memory, writable_alias
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 
-_SHORT = 2**22  # numbers that are passed over so fast that Ctrl-C can wait, and that no second thread would help with
-
+_BRIEF = 2**22  # numbers in memory; a pass over fewer takes a moment, and is no faster on several threads
 _LARGEST = 2.0**60  # of costs: sums must stay far from the end of float32
 
 
@@ -35,7 +35,7 @@ class MessagePassing:
     labels : ndarray, spatial shape, int32
         Decoded by the last :meth:`iterate` that was asked to.
     bound : float
-        What no energy is below, in spite of all rounding; the best that was found.
+        The best lower bound that was found. No energy is below it, whatever was rounded.
     """
 
     def __init__(self, crf: GridCRF, n_threads: int) -> None:
@@ -60,8 +60,8 @@ class MessagePassing:
         n_seam_cells = shape[0] * (n_bands + 1) * n_seams * seam_length * n_labels
         needed = n_cells * ((1 + n_chains) * n_labels + 2 * n_chains) + 2 * (n_seam_cells + n_sheet_cells)
         check_memory(4.0 * needed + 12.0 * threads * size, "the messages of the grid")
-        self._threads = threads if needed > _SHORT else 1
-        self._wait = needed <= _SHORT
+        self._brief = needed <= _BRIEF
+        self._threads = 1 if self._brief else threads
         self.labels = np.zeros(crf.shape, np.int32)
         self._m = Messages(
             planes=aligned_zeros(n_cells * (1 + n_chains) * n_labels, np.float32),
@@ -110,7 +110,7 @@ class MessagePassing:
             return
         self._run([CERTIFY, DECODE])
         total, size = self._m.bounds.reshape(-1, 2).sum(axis=0).tolist()
-        # a term is the sum of some dozen numbers; terms are summed lane by lane, then band by band
+        # A term is the sum of some dozen numbers; terms are summed lane by lane, then band by band.
         n_terms = self._m.planes.size / self._m.n_labels
         longest = self._m.n_vectors * self._m.n_chains + self._m.bounds.size + len(self._lanes)
         rounding = 2.0**-52 * (32 * n_terms * self._largest + (longest + 2) * (size + abs(self._constant)))
@@ -118,14 +118,16 @@ class MessagePassing:
         self.bound = max(self.bound, float(np.ceil(bound)) if self._whole else bound)
 
     def _run(self, plan: list[int]) -> None:
+        """Run passes of these kinds."""
         arguments = (self._m, self._model, np.array(plan, np.int64), self._turn, self._lanes)
         self._turn += len(plan)
-        if self._wait:
-            passes(new_sync(len(plan) + 1), 1, *arguments)
-        else:
-            run(passes, self._threads, new_sync(len(plan) + 1), *arguments)
+        run(passes, self._threads, new_sync(len(plan) + 1), *arguments, brief=self._brief)
 
     def _write(self, crf: GridCRF, offsets: dict[str, Offset], unit: float, dearest: float) -> None:
+        """Write costs and weights, scaled, and find what rounding them can change in an energy.
+
+        `unit` is a factor of all weights, `dearest` the largest size of an entry of the table.
+        """
         unary = writable_alias(crf.unary.reshape(-1))
         weights = [crf.flat_weights[name] if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights) * unit * dearest
@@ -152,13 +154,17 @@ class MessagePassing:
 
 
 def _order(depth: int, n_bands: int, skew: int) -> np.ndarray:
-    """Bands of all slices, those first that others wait for: of the slice before, and behind it if edges slant."""
+    """Numbers of the bands of all slices, each after those that it waits for.
+
+    A band waits for the one before it in its slice, and for its like in the slice before; if edges slant, for the one
+    behind that, too.
+    """
     z, band = np.divmod(np.arange(depth * n_bands), n_bands)
     return np.argsort(skew * z + band, kind="stable")
 
 
 def live_directions(crf: GridCRF) -> tuple[tuple[int, ...], dict[str, Offset]]:
-    """Shape as a volume without axes of length 1 in between, and the directions that have edges, with offsets in it.
+    """The shape as a volume, axes of length 1 moved to the front, and the offsets in it of directions that have edges.
 
     A single pixel gets one direction, without a name and without edges.
     """
@@ -172,7 +178,7 @@ def live_directions(crf: GridCRF) -> tuple[tuple[int, ...], dict[str, Offset]]:
 
 
 def _as_table(crf: GridCRF) -> tuple[int, int, float, np.ndarray]:
-    """Kind, reach, a factor for all weights, and the table of the compatibility."""
+    """Kind and reach of the compatibility, a factor of all weights, and the table (see the module `convolution`)."""
     mu, n_labels = crf.compatibility, crf.n_labels
     if isinstance(mu, Potts) and mu.weight >= 0:
         return POTTS, 0, mu.weight, np.ones(1)
@@ -188,12 +194,13 @@ def _as_table(crf: GridCRF) -> tuple[int, int, float, np.ndarray]:
 
 
 def _finite_range(unary: np.ndarray) -> tuple[float, float]:
+    """The least and the largest finite cost."""
     low, high = float(unary.min()), float(unary.max())
     return low, high if np.isfinite(high) else float(unary[np.isfinite(unary)].max())
 
 
 def _is_whole(crf: GridCRF) -> bool:
-    """Whether energies are whole numbers that float64 holds."""
+    """Whether all costs are whole numbers, small enough for float64 to hold energies exactly."""
     arrays = [crf.unary, crf.cost, *(crf.flat_weights[name] for name in crf.weights)]
     for array in arrays:
         if array.dtype != np.int32:
