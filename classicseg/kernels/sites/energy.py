@@ -12,10 +12,23 @@ from classicseg.machine.simd import pointer
 def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
     """Sum of ``weight * cost[first label, second label]`` over the edges of one direction of a volume.
 
-    `labels` is flat; `weights` holds one number for each edge in raster order, or a single one.
+    Parameters
+    ----------
+    labels : int32, (n,)
+    weights : int32, float32 or float64
+        One number for each edge in raster order, or a single one.
+    cost : float64, (L, L)
+    depth, height, width : int
+        Shape of the volume.
+    dz, dy, dx : int
+        From the first pixel of an edge to the second.
+
+    Returns
+    -------
+    float
     """
     one_weight = weights.size == 1
-    given, values, pairs, n_labels = pointer(labels), pointer(weights), pointer(cost), cost.shape[0]
+    given, values, table, n_labels = pointer(labels), pointer(weights), pointer(cost), cost.shape[0]
     step = (dz * height + dy) * width + dx
     left, right = max(0, -dx), width - max(0, dx)
     edge, total = 0, 0.0
@@ -25,10 +38,10 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
             in_row = 0.0
             if one_weight:
                 for x in range(row + left, row + right):
-                    in_row += pairs[given[x] * n_labels + given[x + step]]
+                    in_row += table[given[x] * n_labels + given[x + step]]
             else:
                 for x in range(row + left, row + right):
-                    in_row += values[edge] * pairs[given[x] * n_labels + given[x + step]]
+                    in_row += values[edge] * table[given[x] * n_labels + given[x + step]]
                     edge += 1
             total += in_row
     return total * weights[0] if one_weight else total
@@ -36,7 +49,17 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
 
 @kernel
 def unary_energy(labels, unary):
-    """Sum of the cost (flat, label axis first) of the label of each pixel."""
+    """Sum of what the label of each pixel costs.
+
+    Parameters
+    ----------
+    labels : int32, (n,)
+    unary : int32, float32 or float64, (L n,)
+
+    Returns
+    -------
+    float
+    """
     given, costs, n, total = pointer(labels), pointer(unary), labels.size, 0.0
     for pixel in range(n):
         total += costs[np.int64(given[pixel]) * n + pixel]

@@ -1,7 +1,10 @@
 """Mean field on a grid: one sweep of updates, colour by colour, and the free energy.
 
-While its neighbours wait, the update of a pixel is the best one there is, and pixels of one colour do not disturb each
-other: so the free energy never rises, whatever the compatibility.
+The update of a pixel is the best one there is while its neighbours wait, and pixels of one colour are no neighbours.
+That is why the free energy never rises, whatever the compatibility.
+
+Wainwright, Jordan, "Graphical models, exponential families, and variational inference", Foundations and Trends in
+Machine Learning 1, 2008, section 5, doi:10.1561/2200000001.
 """
 
 from __future__ import annotations
@@ -12,12 +15,12 @@ from classicseg.kernels.sites.neighbours import N_COLOURS, n_rows_of, pixels_of
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, barrier, claim
 
-_TINY = 1e-300  # keeps logarithms finite
+_TINY = 1e-300  # keeps the logarithms of marginals finite
 
 
 @inline
 def _gather_later(field, i, q, out):
-    """Weighted marginals of the neighbours that come after pixel i."""
+    """Write to `out` (L,) the weighted marginals `q` of the neighbours in `field` that come after pixel `i`."""
     out[:] = 0.0
     for k in range(field.steps.size):
         weight, j = field.weights[k, i], i + field.steps[k]
@@ -28,7 +31,7 @@ def _gather_later(field, i, q, out):
 
 @inline
 def _gather_earlier(field, i, q, out):
-    """Weighted marginals of the neighbours that come before pixel i."""
+    """Write to `out` (L,) the weighted marginals `q` of the neighbours in `field` that come before pixel `i`."""
     out[:] = 0.0
     for k in range(field.steps.size):
         j = i - field.steps[k]
@@ -40,7 +43,10 @@ def _gather_earlier(field, i, q, out):
 
 @inline
 def _add_expected(gathered, table, uniform, costs):
-    """Add the expected cost of each label next to neighbours with the gathered marginals."""
+    """Add to `costs` (L,) what each label is expected to cost next to neighbours with the `gathered` marginals.
+
+    `table` has a row for each label of the neighbours; `uniform` is that of the field.
+    """
     if uniform:
         level, total = table[0, 1], 0.0
         for label in range(costs.size):
@@ -55,7 +61,21 @@ def _add_expected(gathered, table, uniform, costs):
 
 @kernel
 def update(sync, n_threads, field, q, damping, changes):
-    """Update the marginals q (n, L) of all pixels; `changes` gets the sum of absolute changes of each row."""
+    """Update the marginals of all pixels, one colour after the other.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with a counter for each colour.
+    n_threads : int
+    field : Field
+    q : float64, (n, L)
+        Marginals, which are replaced.
+    damping : float
+        Weight of the old marginals in a geometric mean with the new ones.
+    changes : float64, (rows,)
+        The sum of absolute changes in each row of the grid is added.
+    """
     n_labels = q.shape[1]
     costs, gathered = np.empty(n_labels), np.empty(n_labels)
     for colour in range(N_COLOURS):
@@ -92,7 +112,18 @@ def update(sync, n_threads, field, q, damping, changes):
 
 @kernel
 def free_energy(sync, n_threads, field, q, energies):
-    """Expected energy minus entropy of marginals q (n, L); `energies` gets the part of each row of the grid."""
+    """Find the expected energy of marginals, minus their entropy.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with one counter.
+    n_threads : int
+    field : Field
+    q : float64, (n, L)
+    energies : float64, (rows,)
+        Set to the part of each row of the grid.
+    """
     n_labels, width = q.shape[1], field.shape[2]
     costs, gathered = np.empty(n_labels), np.empty(n_labels)
     while True:

@@ -1,7 +1,7 @@
 """What methods that change one pixel at a time share: a grid energy laid out pixel by pixel, and colours of pixels.
 
-Two pixels of one colour are no neighbours in any neighbourhood: the colour of a pixel is the parity of each of its
-coordinates. So all pixels of a colour can change at once, on any number of threads, as if one after the other.
+The colour of a pixel is the parity of each of its coordinates, so two pixels of one colour are no neighbours in any
+neighbourhood. All of them can change at once, on any number of threads, as if they did one after the other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from classicseg.machine.jit import inline
 
 N_COLOURS = 8
-"""Of volumes; images use four of them, lines two."""
+"""Those of a volume; images have pixels of four of them, lines of two."""
 
 
 class Field(NamedTuple):
@@ -31,7 +31,7 @@ class Field(NamedTuple):
     by_second : ndarray, (L, L), float64
         The same; row: label of the other pixel.
     uniform : bool
-        Whether all different labels cost the same, and equal ones no more.
+        Whether all pairs of different labels cost the same, and no pair of equal ones costs more.
     shape : tuple of three int
         Depth, height and width.
     """
@@ -47,14 +47,17 @@ class Field(NamedTuple):
 
 @inline
 def n_rows_of(field, colour):
-    """Number of rows that hold pixels of a colour."""
+    """How many rows of `field` hold pixels of a `colour`."""
     depth, height, _ = field.shape
     return ((depth + 1 - (colour >> 2)) // 2) * ((height + 1 - (colour >> 1 & 1)) // 2)
 
 
 @inline
 def pixels_of(field, colour, row):
-    """First pixel of a colour in the given one of its rows, and the end of that row; every second pixel belongs."""
+    """First pixel of `field` in row number `row` of those that hold a `colour`, and the end of that row.
+
+    From the first one on, every second pixel has the colour.
+    """
     _, height, width = field.shape
     in_slice = (height + 1 - (colour >> 1 & 1)) // 2
     z, y = row // in_slice * 2 + (colour >> 2), row % in_slice * 2 + (colour >> 1 & 1)
@@ -64,7 +67,7 @@ def pixels_of(field, colour, row):
 
 @inline
 def label_costs_at(field, i, labels, out):
-    """Cost of each label at pixel i while its neighbours keep theirs."""
+    """Write to `out` (L,) what each label costs at pixel `i` of `field` while its neighbours keep their `labels`."""
     n_labels = out.size
     for label in range(n_labels):
         out[label] = field.unary[i, label]

@@ -16,14 +16,18 @@ from classicseg.machine.parallel import aborted, barrier, claim
 
 @inline
 def _add_costs_of_use(costs, old, counts, of_use):
-    """A label that no other pixel has is paid for by this one."""
+    """Add to `costs` (L,) of a pixel, whose label is `old`, what it costs to use labels that no other pixel has.
+
+    `counts` and `of_use` are those of :func:`descend`.
+    """
     for label in range(of_use.size):
         if counts[label] == (1 if label == old else 0):
             costs[label] += of_use[label]
 
 
 @inline
-def _relabel(field, i, new, labels, counts):
+def _relabel(i, new, labels, counts):
+    """Give pixel `i` the label `new`; `labels` and `counts` are those of :func:`descend`."""
     if counts.size:
         counts[labels[i]] -= 1
         counts[new] += 1
@@ -32,6 +36,7 @@ def _relabel(field, i, new, labels, counts):
 
 @inline
 def _mark_neighbours(field, i, stale):
+    """Mark the neighbours of pixel `i` in `field` as `stale` (n,)."""
     for k in range(field.steps.size):
         step = field.steps[k]
         if field.weights[k, i] != 0:
@@ -42,11 +47,25 @@ def _mark_neighbours(field, i, stale):
 
 @kernel
 def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):
-    """Give each pixel that is `stale` the label of least cost; its own, if no other is cheaper.
+    """Give each pixel that is stale the label of least cost, or leave it its own if no other is cheaper.
 
-    Pixels go stale when a neighbour changes. `changed` counts changes in each row of the grid. `counts` (L,), how many
-    pixels have each label, and `of_use`, the cost of using it, are empty if there are no such costs; if there are, all
-    pixels depend on each other and only one thread may run.
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`, with a counter for each colour.
+    n_threads : int
+        1 if labels cost something to use, because then each pixel depends on all others.
+    field : Field
+    labels : int32, (n,)
+        Replaced.
+    stale : uint8, (n,)
+        1 for pixels to visit: at first all, later those with a neighbour that has changed.
+    counts : int64, (L,)
+        How many pixels have each label; empty if labels cost nothing to use.
+    of_use : float64, (L,)
+        What using each label costs; empty if it costs nothing.
+    changed : int64, (rows,)
+        The number of changes in each row of the grid is added.
     """
     costs = np.empty(field.unary.shape[1])
     for colour in range(N_COLOURS):
@@ -67,7 +86,7 @@ def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):
                     if costs[label] < costs[best]:
                         best = label
                 if best != old:
-                    _relabel(field, i, best, labels, counts)
+                    _relabel(i, best, labels, counts)
                     _mark_neighbours(field, i, stale)
                     changed[i // field.shape[2]] += 1
         barrier(sync, n_threads)
@@ -77,7 +96,14 @@ def descend(sync, n_threads, field, labels, stale, counts, of_use, changed):
 def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use):
     """Draw the label of each pixel from its distribution given all others.
 
-    `uniform` (n,) holds a random number in [0, 1) for each pixel; `counts` and `of_use` are as in :func:`descend`.
+    Parameters
+    ----------
+    sync, n_threads, field, labels, counts, of_use
+        As in :func:`descend`.
+    temperature : float
+        Labels are drawn in proportion to ``exp(-cost / temperature)``.
+    uniform : float64, (n,)
+        A random number in [0, 1) for each pixel.
     """
     costs = np.empty(field.unary.shape[1])
     for colour in range(N_COLOURS):
@@ -97,7 +123,7 @@ def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use)
                     total += np.exp((least - costs[label]) / temperature)
                     costs[label] = total
                 threshold, new = uniform[i] * total, 0
-                while costs[new] <= threshold and new < costs.size - 1:  # passes labels of no probability
+                while costs[new] <= threshold and new < costs.size - 1:  # labels of no probability are passed over
                     new += 1
-                _relabel(field, i, new, labels, counts)
+                _relabel(i, new, labels, counts)
         barrier(sync, n_threads)

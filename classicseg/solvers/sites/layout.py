@@ -1,4 +1,4 @@
-"""From a grid energy to what the kernels that go pixel by pixel read."""
+"""A grid energy as the kernels that go pixel by pixel read it, and how they are run."""
 
 from __future__ import annotations
 
@@ -36,17 +36,20 @@ def as_field(crf: GridCRF) -> Field:
 
 
 def n_rows(field: Field) -> int:
-    """Rows of the grid, the unit that threads share work by."""
+    """Rows of the grid, which are the tasks that threads share."""
     return field.shape[0] * field.shape[1]
 
 
 def sweep(kernel: Any, field: Field, n_threads: int, *args: Any) -> None:
-    """Run a kernel over the grid once."""
+    """Run a kernel over the grid once. A colour is in every second row at most: more threads would find no task."""
     run(kernel, min(n_threads, max(1, n_rows(field) // 2)), new_sync(N_COLOURS), field, *args)
 
 
 def costs_of_use(crf: GridCRF, labels: np.ndarray, n_threads: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """How many pixels have each label, what using it costs, and the threads: one, if such costs tie all together."""
+    """How many pixels have each label, what it costs to use each, and how many threads may run.
+
+    Both arrays are empty if labels cost nothing to use. If they do, pixels depend on all others, and one thread runs.
+    """
     if crf.label_costs is None:
         return np.empty(0, np.int64), np.empty(0), n_threads
     return np.bincount(labels, minlength=crf.n_labels).astype(np.int64), crf.label_costs.copy(), 1
