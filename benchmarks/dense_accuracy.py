@@ -125,7 +125,7 @@ def measure(unary: np.ndarray, image: np.ndarray, p: Parameters) -> dict[str, di
     truth = exact(unary, image, p)
     labels = truth.argmax(axis=0)
     answers = {name: call(unary, image, p) for name, call in CONTENDERS.items()}
-    answers["unary only"] = mean_field.softmax(-unary.reshape(len(unary), -1)).reshape(unary.shape)
+    answers["unary only"] = mean_field.gibbs(unary.reshape(len(unary), -1)).reshape(unary.shape)
     return {
         name: {
             "wrong_pixels": int((q.argmax(axis=0) != labels).sum()),

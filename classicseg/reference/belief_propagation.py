@@ -1,4 +1,7 @@
-"""Belief propagation edge by edge, in a few lines.
+"""Belief propagation: neighbours tell each other what each label would cost, until the messages rest.
+
+A message is what the cheapest labels of the sender, given all that it was told by others, cost together with each label
+of the receiver; on a chain or tree that is exact, elsewhere an approximation.
 
 Pearl, "Probabilistic reasoning in intelligent systems", Morgan Kaufmann, 1988.
 """
@@ -23,7 +26,7 @@ def least(costs: np.ndarray, temperature: float) -> np.ndarray:
 def belief_propagation(
     unary: np.ndarray, edges: Sequence[Edge], cost: np.ndarray, n_iter: int, temperature: float = 0.0
 ) -> np.ndarray:
-    """Send messages over all edges at once, `n_iter` times; as many as the chain is long make them exact.
+    """Send messages over all edges at once, `n_iter` times; on a chain they are exact after as many as it has pixels.
 
     Parameters
     ----------
@@ -53,9 +56,9 @@ def belief_propagation(
         sent = {}
         beliefs = _beliefs(unary, messages)
         for i, j, weight in edges:
-            for sender, receiver, pairs in ((i, j, weight * cost), (j, i, weight * cost.T)):
+            for sender, receiver, together in ((i, j, weight * cost), (j, i, weight * cost.T)):
                 without = beliefs[:, sender] - messages[receiver, sender]
-                message = least(without[:, None] + pairs, temperature)
+                message = least(without[:, None] + together, temperature)
                 sent[sender, receiver] = message - message.min()
         messages = sent
     beliefs = _beliefs(unary, messages)
@@ -63,6 +66,7 @@ def belief_propagation(
 
 
 def _beliefs(unary: np.ndarray, messages: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """Own costs of all pixels and all messages to them."""
     beliefs = np.array(unary, float)
     for (_, receiver), message in messages.items():
         beliefs[:, receiver] += message

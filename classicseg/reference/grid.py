@@ -1,6 +1,10 @@
-"""Grid CRFs in a few lines: the energy edge by edge, and the best labelling by trying all.
+"""Grid CRFs: the energy edge by edge, and its minimum by trying all labellings.
 
-An edge is a triple (i, j, weight) of flat pixel indices, i before j; costs are (L, n) arrays and (L, L) matrices.
+A labelling costs what its labels cost at their pixels, and what pairs of labels cost at neighbouring pixels. Tiny grids
+have few enough labellings to evaluate all of them, which no clever method can argue with.
+
+Geman, Geman, "Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images", IEEE TPAMI 6(6),
+1984, doi:10.1109/TPAMI.1984.4767596.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ def energy(
     cost: np.ndarray,
     label_costs: np.ndarray | None = None,
 ) -> float:
-    """Energy of labels (n,).
+    """Energy of labels (n,); each label that is used costs its `label_costs`, if there are any.
 
     Examples
     --------

@@ -1,7 +1,10 @@
-"""Mean field on a grid in a few lines: one pixel after the other.
+"""Mean field on a grid: the best approximation of all labels' joint distribution by independent pixels.
+
+Each pixel in turn takes the distribution that lowers the free energy most while its neighbours keep theirs; that never
+raises it, so the updates settle.
 
 Wainwright, Jordan, "Graphical models, exponential families, and variational inference", Foundations and Trends in
-Machine Learning 1, 2008, section 5.
+Machine Learning 1, 2008, section 5, doi:10.1561/2200000001.
 """
 
 from __future__ import annotations
@@ -11,12 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from classicseg.reference.grid import Edge
-
-
-def softmax(costs: np.ndarray) -> np.ndarray:
-    """Probabilities that fall with costs; infinite costs get none."""
-    e = np.exp(costs.min(axis=0) - costs)
-    return e / e.sum(axis=0)
+from classicseg.reference.mean_field import gibbs
 
 
 def mean_field(
@@ -47,7 +45,7 @@ def mean_field(
     >>> q.argmax(axis=0).tolist()
     [0, 0, 0]
     """
-    q = softmax(np.asarray(unary, float))
+    q = gibbs(np.asarray(unary, float))
     pixels = list(range(q.shape[1]) if order is None else order)
     for _ in range(n_sweeps):
         for pixel in pixels:
@@ -57,7 +55,7 @@ def mean_field(
                     costs += weight * cost @ q[:, j]
                 elif j == pixel:
                     costs += weight * cost.T @ q[:, i]
-            q[:, pixel] = softmax(costs)
+            q[:, pixel] = gibbs(costs)
     return q
 
 

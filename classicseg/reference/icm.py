@@ -1,6 +1,9 @@
-"""Iterated conditional modes in a few lines.
+"""Iterated conditional modes: one pixel after the other takes the label that is cheapest next to its neighbours.
 
-Besag, "On the statistical analysis of dirty pictures", J. R. Stat. Soc. B 48(3), 1986.
+The energy never rises, and sweeps end where no single pixel can lower it; such a labelling may be far from the best.
+
+Besag, "On the statistical analysis of dirty pictures", J. R. Stat. Soc. B 48(3), 1986,
+doi:10.1111/j.2517-6161.1986.tb01412.x.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from classicseg.reference.grid import Edge
 
 
 def icm(labels: np.ndarray, unary: np.ndarray, edges: Sequence[Edge], cost: np.ndarray, n_sweeps: int) -> np.ndarray:
-    """Give one pixel after the other, in their order, the label that is cheapest next to its neighbours.
+    """Sweep over the pixels in their order; a pixel keeps its label unless another is cheaper.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The permutohedral lattice, step by step.
+"""The permutohedral lattice, step by step: a Gaussian filter of points in many dimensions.
 
-A Gaussian filter in d dimensions costs a sum over all pairs of points. Adams, Baek and Davis [1]_ put the points into
-a lattice instead, whose cells are simplices with d + 1 vertices:
+The filter is a sum over all pairs of points. Adams, Baek and Davis [1]_ avoid it: values go to the few lattice points
+around, are blurred there, and come back; the cells of their lattice are simplices with only d + 1 vertices:
 
 1. *Embed*: lift the d features to d + 1 coordinates that sum to 0 (:func:`elevate`).
 2. *Locate*: find the simplex around each point and its barycentric weights there (:func:`locate`).
@@ -159,4 +159,5 @@ class Lattice:
         return after * self._raw(before * np.asarray(values, float), adjoint)
 
     def _raw(self, values: np.ndarray, adjoint: bool) -> np.ndarray:
+        """Filter (c, n) values without normalisation."""
         return self.gain * self.slice(self.blur(self.splat(values), adjoint))

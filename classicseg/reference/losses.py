@@ -1,10 +1,23 @@
-"""The losses of segmentation as their formulas: probabilities (L, n) of n pixels and their labels (n,)."""
+"""The losses that segmentation networks are trained with, as their formulas.
+
+Each compares the probabilities (L, n) of n pixels, or the logits that they come from, with the right labels: pixel by
+pixel, or by how far the regions of each class overlap.
+
+Lin et al., "Focal loss for dense object detection", ICCV 2017, arXiv:1708.02002. Sudre et al., "Generalised Dice
+overlap as a deep learning loss function for highly unbalanced segmentations", 2017, arXiv:1707.03237. Salehi et al.,
+"Tversky loss function for image segmentation using 3D fully convolutional deep networks", 2017, arXiv:1706.05721.
+Berman et al., "The Lovász-Softmax loss", CVPR 2018, arXiv:1705.08790.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from classicseg.reference.mean_field import softmax
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (L, n) of logits (L, n)."""
+    e = np.exp(logits - logits.max(axis=0))
+    return e / e.sum(axis=0)
 
 
 def one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:

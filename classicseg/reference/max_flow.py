@@ -1,9 +1,11 @@
-"""Maximum flow by the algorithm of Boykov and Kolmogorov, on any graph, in plain Python.
+"""Maximum flow on any graph, by the algorithm of Boykov and Kolmogorov.
+
+Two search trees grow from source and sink until they touch (growth), flow is pushed along the path that they form
+(augmentation), and nodes whose tree edge is then full look for another parent in their tree (adoption). The idea is to
+keep the trees from one path to the next.
 
 Boykov, Kolmogorov, "An experimental comparison of min-cut/max-flow algorithms for energy minimization in vision", IEEE
-TPAMI 26(9), 2004, doi:10.1109/TPAMI.2004.60. Two search trees grow from the terminals until they touch (growth); flow
-is pushed along the path that they form (augmentation); nodes whose tree edge is full then look for another parent in
-their tree (adoption). The trees are kept from one path to the next: that is the idea.
+TPAMI 26(9), 2004, doi:10.1109/TPAMI.2004.60.
 
 The fast kernel, :mod:`classicseg.kernels.cut.paths`, differs in that its trees hold shortest paths only.
 """
@@ -16,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-_ROOT = -1
+_ROOT = -1  # the parent of nodes that are joined to the source or the sink
 
 
 class Graph:
@@ -81,6 +83,7 @@ class Graph:
         return None
 
     def _path(self, node: int) -> list[int]:
+        """The nodes from here to the root."""
         path = [node]
         while (parent := self.parent[path[-1]]) != _ROOT:
             assert parent is not None
@@ -88,6 +91,7 @@ class Graph:
         return path
 
     def _augment(self, p: int, q: int) -> int:
+        """Push flow through the edge between the trees, from root to root; returns how much that was."""
         up, down = self._path(p), self._path(q)
         path = [*reversed(up), *down]
         steps = list(pairwise(path))
@@ -106,11 +110,13 @@ class Graph:
         return amount
 
     def _lost(self, child: int) -> bool:
+        """Whether the edge to the parent is full."""
         parent = self.parent[child]
         assert parent is not None
         return self._room(parent, child, self.tree[child]) == 0
 
     def _has_root(self, node: int) -> bool:
+        """Whether the parents lead to a root and not to an orphan."""
         at: int | None = node
         while at is not None and at != _ROOT:
             at = self.parent[at]

@@ -1,4 +1,7 @@
-"""Dense CRFs in a few lines: energies and mean field with kernels as matrices or functions.
+"""Dense CRFs: every pixel interacts with every other, through kernels that are matrices or filters here.
+
+Mean field approximates the joint distribution of all labels by independent pixels. All pixels are updated at once, from
+a filtered version of all marginals, which is what makes such large neighbourhoods possible.
 
 Krähenbühl, Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials", NeurIPS 2011,
 arXiv:1210.5644.
@@ -14,9 +17,9 @@ Term = tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]
 """A filter on (L, n) values and the (L, L) cost of labels under it, its weight included."""
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (L, n) of logits (L, n)."""
-    e = np.exp(logits - logits.max(axis=0))
+def gibbs(costs: np.ndarray) -> np.ndarray:
+    """Probabilities in proportion to ``exp(-costs)`` over the first axis; infinite costs get none."""
+    e = np.exp(costs.min(axis=0) - costs)
     return e / e.sum(axis=0)
 
 
@@ -38,7 +41,7 @@ def mean_field(unary: np.ndarray, terms: Sequence[Term], n_iter: int, start: np.
     terms : sequence of (filter, cost matrix)
     n_iter : int
     start : ndarray, (L, n), optional
-        First marginals, ``softmax(-unary)`` by default.
+        First marginals, ``gibbs(unary)`` by default.
 
     Returns
     -------
@@ -54,9 +57,9 @@ def mean_field(unary: np.ndarray, terms: Sequence[Term], n_iter: int, start: np.
     [0, 0, 0, 0, 0]
     """
     unary = np.asarray(unary, float)
-    q = softmax(-unary) if start is None else start
+    q = gibbs(unary) if start is None else start
     for _ in range(n_iter):
-        q = softmax(-unary - message(q, terms))
+        q = gibbs(unary + message(q, terms))
     return q
 
 
@@ -65,8 +68,8 @@ def energy(labels: np.ndarray, unary: np.ndarray, matrices: Sequence[np.ndarray]
     points = np.arange(labels.size)
     total = float(unary[labels, points].sum())
     for matrix, cost in zip(matrices, costs, strict=True):
-        pairs = matrix * cost[np.ix_(labels, labels)]
-        total += float(pairs.sum() - np.trace(pairs)) / 2
+        terms = matrix * cost[np.ix_(labels, labels)]
+        total += float(terms.sum() - np.trace(terms)) / 2
     return total
 
 

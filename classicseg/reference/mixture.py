@@ -1,7 +1,9 @@
-"""Costs of colours under a mixture of Gaussians, by the formula.
+"""Costs of colours under a mixture of Gaussians: how badly a colour model explains each pixel.
 
-C. Rother, V. Kolmogorov, A. Blake, "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH
-2004, doi:10.1145/1015706.1015720, equation 9: each pixel belongs to the one component that explains it best.
+A colour belongs to the one component that explains it best, and costs minus the logarithm of its density there.
+
+Rother, Kolmogorov, Blake, "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004,
+doi:10.1145/1015706.1015720, equation 9.
 """
 
 from __future__ import annotations

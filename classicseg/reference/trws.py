@@ -1,11 +1,11 @@
-"""Sequential tree-reweighted message passing (TRW-S) in a few lines, edge by edge in raster order.
-
-Kolmogorov, "Convergent tree-reweighted message passing for energy minimization", IEEE TPAMI 28(10), 2006,
-doi:10.1109/TPAMI.2006.200.
+"""Sequential tree-reweighted message passing (TRW-S): labels, and a bound that says how far they are from the best.
 
 The grid is seen as chains along which pixel numbers grow; every edge lies in one chain, every pixel in `n_chains`, and
 each of its chains gets the same share of its costs. Messages move costs between pixels and edges so that the sum of
-the minima of all chains grows. That sum is never above the energy of any labelling.
+the minima of all chains grows, a sum that is never above the energy of any labelling.
+
+Kolmogorov, "Convergent tree-reweighted message passing for energy minimization", IEEE TPAMI 28(10), 2006,
+doi:10.1109/TPAMI.2006.200.
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ def trws(
     if n_chains is None:
         n_chains = max(1, *map(len, later), *map(len, earlier))
     costs = unary.T.astype(float)
-    pairs = [weight * cost for _, _, weight in edges]
+    together = [weight * cost for _, _, weight in edges]
     message = np.zeros((len(edges), n_labels))  # the last one sent over each edge, whichever way
 
     for _ in range(n_iter):
         for s in range(n):
             share = (costs[s] + message[earlier[s] + later[s]].sum(axis=0)) / n_chains
             for e in later[s]:
-                sent = ((share - message[e])[:, None] + pairs[e]).min(axis=0)
+                sent = ((share - message[e])[:, None] + together[e]).min(axis=0)
                 message[e] = sent - sent.min()
         bound = 0.0
         for s in reversed(range(n)):
             share = (costs[s] + message[earlier[s] + later[s]].sum(axis=0)) / n_chains
             for e in earlier[s]:
-                sent = ((share - message[e])[None, :] + pairs[e]).min(axis=1)
+                sent = ((share - message[e])[None, :] + together[e]).min(axis=1)
                 message[e] = sent - sent.min()
                 bound += sent.min()
             bound += (n_chains - len(earlier[s])) * share.min()  # chains that begin here
-        yield float(bound), _decode(costs, edges, pairs, message, earlier, later)
+        yield float(bound), _decode(costs, edges, together, message, earlier, later)
 
 
 def _decode(
     costs: np.ndarray,
     edges: Sequence[Edge],
-    pairs: list[np.ndarray],
+    together: list[np.ndarray],
     message: np.ndarray,
     earlier: list[list[int]],
     later: list[list[int]],
@@ -84,6 +84,6 @@ def _decode(
     for s in range(len(costs)):
         score = costs[s] + message[later[s]].sum(axis=0)
         for e in earlier[s]:
-            score = score + pairs[e][labels[edges[e][0]]]
+            score = score + together[e][labels[edges[e][0]]]
         labels[s] = score.argmin()
     return labels

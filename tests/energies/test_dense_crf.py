@@ -48,7 +48,7 @@ def test_energy_of_large_images_comes_from_the_lattice_and_says_so():
 
 def test_free_energy_has_every_pair_once():
     energy = crf("exact")
-    q = reference.softmax(np.random.default_rng(1).standard_normal((3, *SHAPE)))
+    q = reference.gibbs(np.random.default_rng(1).standard_normal((3, *SHAPE)))
     terms = [(lambda v, m=m: v @ m.T, cost) for m, cost in zip(matrices(), energy.costs(), strict=True)]
     expected = reference.free_energy(q.reshape(3, -1), UNARY.reshape(3, -1), terms)
     np.testing.assert_allclose(energy.free_energy(q), expected, rtol=1e-4)
@@ -58,10 +58,10 @@ def test_free_energy_is_stationary_at_a_fixed_point():
     energy = crf("exact")
     q = cs.minimize(energy, "mean_field_convergent", max_iter=500, tol=1e-9).marginals.astype(float)
     log_q, direction = np.log(q), np.random.default_rng(2).standard_normal(q.shape)
-    there, back = (energy.free_energy(reference.softmax(log_q + s * direction)) for s in (0.05, -0.05))
+    there, back = (energy.free_energy(reference.gibbs(-log_q - s * direction)) for s in (0.05, -0.05))
     away = cs.minimize(energy, max_iter=1).marginals.astype(float)
     there_from_away, back_from_away = (
-        energy.free_energy(reference.softmax(np.log(away) + s * direction)) for s in (0.05, -0.05)
+        energy.free_energy(reference.gibbs(-np.log(away) - s * direction)) for s in (0.05, -0.05)
     )
     assert abs(there - back) < 0.05 * abs(there_from_away - back_from_away)
 
