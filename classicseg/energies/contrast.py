@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_ends, edge_length
-from classicseg.errors import InputError
 
 
 def contrast_weights(
@@ -76,9 +75,7 @@ def contrast_weights(
         total = sum(float(square.sum(dtype=np.float64)) for square in squares.values())
         rate = n_edges / (2 * total) if total > 0 else 0.0
     else:
-        rate = inputs.as_weight(beta, "beta")
-        if rate < 0:
-            raise InputError(f"beta must be at least 0, got {beta!r}")
+        rate = inputs.as_weight(beta, "beta", at_least=0)
     for name, offset in offsets.items():
         weights = squares[name]
         weights *= np.float32(-rate)

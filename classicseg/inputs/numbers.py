@@ -62,7 +62,7 @@ def as_count(value: Any, name: str, minimum: int) -> int:
 
 
 def as_generator(rng: Any) -> np.random.Generator:
-    """What a user gives for random numbers."""
+    """A generator from what a user gives for random numbers: None, a seed, or a generator."""
     try:
         return np.random.default_rng(rng)
     except TypeError as failure:
@@ -72,7 +72,7 @@ def as_generator(rng: Any) -> np.random.Generator:
 
 
 def choice(value: T, name: str, options: Sequence[str]) -> T:
-    """One of a few words."""
+    """`value`, if it is one of a few words."""
     if not isinstance(value, str) or value not in options:
         raise InputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
     return value
