@@ -20,7 +20,7 @@ from classicseg.plot import palette
 
 _TIFF = (".tif", ".tiff")
 _NIFTI = (".nii", ".nii.gz")
-_LARGEST_IN_PALETTE = 256
+_LARGEST_IN_PALETTE = 256  # colours of a palette; where there are more labels, they are written without
 VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else."""
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")

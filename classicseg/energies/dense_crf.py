@@ -22,7 +22,7 @@ QUALITIES = ("fast", "high", "exact")
 EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
 
-_LARGEST_EXACT = 50_000
+_LARGEST_EXACT = 50_000  # points: more make billions of pairs
 
 
 class DenseCRF:

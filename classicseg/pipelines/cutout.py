@@ -27,7 +27,7 @@ _NONE = -1
 """Scribble of a pixel that nobody marked."""
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/cutout_quality.py
-_ROUNDS = 10
+_ROUNDS = 10  # of cut and colour models, by default; labels have mostly settled before
 
 
 @dataclass(frozen=True, eq=False, repr=False)

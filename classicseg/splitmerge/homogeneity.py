@@ -22,7 +22,7 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
 
 _AND, _OR, _RANGE, _STD, _MEAN, _RATIO, _HISTOGRAM, _OTSU, _CUSTOM = range(9)  # as in classicseg.kernels.regions
-_MOST_TERMS = 30
+_MOST_TERMS = 30  # answers to all terms are bits of one word
 
 Instruction = tuple[int, float, float, Callable[..., Any] | None]
 """Code, threshold, second number, and the function of a user."""

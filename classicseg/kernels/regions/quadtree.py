@@ -17,7 +17,7 @@ FLAT_LEVEL, VOLUME_LEVEL = 6, 4
 """Level of a tile: 2^level pixels a side."""
 EMPTY = 255
 """Level of a cell or tile without any pixel of the mask."""
-_MAX_PARTS = 8
+_MAX_PARTS = 8  # parts of a block of a volume; of an image it has 4
 
 
 @inline

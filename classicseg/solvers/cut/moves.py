@@ -20,7 +20,7 @@ from classicseg.solvers.cut.network import Network
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
-_CYCLES = 100
+_CYCLES = 100  # over all labels, pairs of labels or proposals, by default; most runs need few
 
 
 def expansion(energy: GridCRF, run: Run) -> Result:

@@ -15,7 +15,7 @@ from classicseg.solvers.dense.engines import Engine, engine_for, infer_fused
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
-_MAX_BACKTRACKS = 12
+_MAX_BACKTRACKS = 12  # the last one goes a 500th of the way
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 

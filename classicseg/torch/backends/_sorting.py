@@ -23,7 +23,7 @@ from classicseg.filters.features import shift_of
 Embedding = Callable[[Tensor, np.ndarray], tuple[Tensor, Tensor, Tensor]]
 """See :func:`embed`, which is one."""
 
-_TINY = 1e-20
+_TINY = 1e-20  # keeps negative powers of sums finite
 
 
 class Vertices(NamedTuple):

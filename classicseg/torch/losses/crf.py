@@ -13,7 +13,7 @@ from classicseg.torch import _checks, backends
 from classicseg.torch.functional import bilateral_features
 from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
 
-_EMPTY = 1e-12
+_EMPTY = 1e-12  # keeps the mean finite where no pixel counts
 
 
 class DenseCRFLoss(nn.Module):

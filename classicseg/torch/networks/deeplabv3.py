@@ -18,7 +18,7 @@ from classicseg.torch.networks._base import (
 from classicseg.torch.networks._resnet import ResNet, stage
 
 _RATES = (6, 12, 18)  # at output stride 16, in its pixels
-_N_CASCADED = 3
+_N_CASCADED = 3  # stages after the trunk, as published
 
 
 class DeepLabv3(SegmentationNetwork):

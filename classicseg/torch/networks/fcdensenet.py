@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from classicseg.torch import _checks
 from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize, probability
 
-_FIRST = 48
+_FIRST = 48  # maps of the first convolution, as published
 _VARIANTS = {  # maps that a layer adds; layers of the blocks down, at the bottom, and up
     56: (12, (4,) * 5, 4, (4,) * 5),
     67: (16, (5,) * 5, 5, (5,) * 5),

@@ -11,7 +11,7 @@ from classicseg.torch import _checks
 from classicseg.torch.networks._base import SegmentationNetwork, crop, enlarge, initialize
 from classicseg.torch.networks._vgg import VGG16
 
-_PUBLISHED_PADDING = 100
+_PUBLISHED_PADDING = 100  # rows and columns around the image, so that its border has scores
 _SKIP_CROPS = {16: 5, 8: 9}  # rows of a skip's border that the published padding made, by its stride
 _FINAL_CROPS = {32: 19, 16: 27, 8: 31}
 

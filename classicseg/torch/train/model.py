@@ -18,7 +18,7 @@ from classicseg.torch.train.augment import resize_image
 from classicseg.torch.wrappers import enlarge, find_logits
 
 _MEAN, _STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # of ImageNet, in 8-bit units
-_FORMAT = 1
+_FORMAT = 1  # of model files; a reader refuses any other
 
 
 class Model(nn.Module):

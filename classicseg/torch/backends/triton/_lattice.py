@@ -25,8 +25,8 @@ from classicseg.torch.backends._sorting import (
 )
 from classicseg.torch.backends.triton._launch import blur_axis, embed, sum_runs, update_points, width_of
 
-_TILE = 256
-_RUN = 32
+_TILE = 256  # points: their values stay close to the processor
+_RUN = 32  # pairs, or runs, that are summed by one program
 
 
 class Splat(NamedTuple):

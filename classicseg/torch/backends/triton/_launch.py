@@ -13,7 +13,7 @@ from torch import Tensor
 from classicseg.torch.backends.triton import _kernels
 
 _NUMBERS = 1024  # that a program of 4 warps holds of one array: 8 for each thread
-_UNROLLED = 4
+_UNROLLED = 4  # steps of a sum whose loads do not wait for each other
 OPTIONS = {"enable_fp_fusion": False}  # the roundings of PyTorch, which decide where points lie
 
 
