@@ -222,6 +222,19 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
     return compatibility
 
 
+def split_reward(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Write a cost matrix as ``level - reward``: (diagonal of the reward, full reward or None if diagonal, level).
+
+    Costs that are equal off the diagonal (Potts above all) need no matrix product: the level cancels in the softmax.
+    """
+    n = cost.shape[0]
+    off = cost[~np.eye(n, dtype=bool)]
+    if off.size == 0 or np.all(off == off[0]):
+        level = float(off[0]) if off.size else 0.0
+        return (level - np.diag(cost)).astype(np.float32), None, level
+    return np.ones(n, np.float32), np.ascontiguousarray(-cost.T), 0.0
+
+
 def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
     truncation = cost.truncation
     if not (isinstance(truncation, (int, float, np.number)) and truncation > 0):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from classicseg.energies.compatibility import split_reward
 from classicseg.filters.bank import LatticeBank, filter_with, parts_of, stripes_of
 from classicseg.filters.blur import AXES
 from classicseg.filters.features import Column
@@ -18,7 +19,6 @@ from classicseg.machine.memory import aligned_zeros
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import lanes_for, padded_pixels
 from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.dense.mean_field import split_reward
 from classicseg.torch.backends._features import feature_gradient
 
 _PER_IMAGE = len(Bank._fields) + 1
