@@ -15,7 +15,7 @@ _WORST = np.float32(3.0e38)
 
 
 @kernel
-def mixture_costs(colors, whitening, shift, constant, start, stop, cost, component):  # type: ignore[no-untyped-def]
+def mixture_costs(colors, whitening, shift, constant, start, stop, cost, component):
     """Smallest cost over the components, and which component that is, for the pixels `start` to `stop` - 1.
 
     The cost of a component is ``constant + |whitening @ color - shift|^2``: see `ColorMixture.costs`.
@@ -26,6 +26,7 @@ def mixture_costs(colors, whitening, shift, constant, start, stop, cost, compone
     whitening : (K, C, C) float32, lower triangles
     shift : (K, C) float32
     constant : (K,) float32
+    start, stop : int
     cost : (N,) float32, filled
     component : (N,) uint8, filled
     """
@@ -51,7 +52,7 @@ def mixture_costs(colors, whitening, shift, constant, start, stop, cost, compone
 
 
 @kernel
-def moments(colors, group, start, stop, sums):  # type: ignore[no-untyped-def]
+def moments(colors, group, start, stop, sums):
     """Add up, for each group, the number of its pixels, their colours and the products of their channels.
 
     Parameters
