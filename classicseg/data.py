@@ -75,15 +75,15 @@ def sample(name: str = "coffee") -> Sample:
     >>> data.sample("nuclei").probabilities.shape
     (2, 256, 256)
     """
+    from classicseg.energies.softmax import softmax
     from classicseg.io import read_image, read_labels, read_probabilities
 
     inputs.choice(name, "name", tuple(ORIGINS))
     if name == "nuclei":
         logits = read_probabilities(_FOLDER / "nuclei_logits.npz").astype(np.float32)
-        odds = np.exp(logits - logits.max(0))
         return Sample(
             image=read_image(_FOLDER / "nuclei.png"),
-            probabilities=(odds / odds.sum(0)).astype(np.float16),
+            probabilities=softmax(logits).astype(np.float16),
             truth=read_labels(_FOLDER / "nuclei_truth.png"),
             label_names=("background", "nucleus"),
             ignore_label=255,

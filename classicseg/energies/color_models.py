@@ -12,6 +12,9 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError
+from classicseg.kernels.mixture import mixture_costs, moments
+from classicseg.machine.simd import PIXELS
+from classicseg.machine.threads import map_tasks
 
 _TASK = 1 << 16
 """Pixels of one task. Borders are fixed, so that sums do not depend on the number of threads."""
@@ -110,10 +113,6 @@ class ColorMixture:
 
     def costs(self, colors: np.ndarray, n_threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Cost ``-log p`` of each colour, (N,) float32, and the component that gives it, (N,) uint8."""
-        from classicseg.kernels.mixture import mixture_costs
-        from classicseg.machine.simd import PIXELS
-        from classicseg.machine.threads import map_tasks
-
         n = colors.shape[1]
         padded = np.pad(colors, ((0, 0), (0, PIXELS - n))) if n < PIXELS else np.ascontiguousarray(colors)
         used = np.flatnonzero(self.shares > 0)
@@ -238,9 +237,6 @@ def fit_color_model(
 
 def _moments(colors: np.ndarray, group: np.ndarray, n_groups: int, n_threads: int) -> np.ndarray:
     """Sums of the moments of each group, (n_groups, 1 + C + C (C + 1) / 2) float64; see the kernel."""
-    from classicseg.kernels.mixture import moments
-    from classicseg.machine.threads import map_tasks
-
     c, n = colors.shape
     rows = np.ascontiguousarray(colors)
     n_tasks = -(-n // _TASK)

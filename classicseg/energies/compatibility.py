@@ -204,7 +204,10 @@ Compatibility = Potts | TruncatedLinear | TruncatedQuadratic | Diagonal | Matrix
 
 
 def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> Compatibility:
-    """A compatibility, or an (L, L) array_like as a :class:`Matrix`; it must fit the labels, and be symmetric if so."""
+    """The compatibility that was given, or a :class:`Matrix` of an (L, L) array_like.
+
+    It must fit the number of labels. With `symmetric`, its matrix must be symmetric as well.
+    """
     if not isinstance(compatibility, Compatibility):
         if np.ndim(compatibility) != 2:
             raise InputTypeError(
@@ -223,9 +226,20 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
 
 
 def split_reward(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, float]:
-    """Write a cost matrix as ``level - reward``: (diagonal of the reward, full reward or None if diagonal, level).
+    """Write the transpose of a cost matrix as ``level - diag(factors) @ matrix``.
 
-    Costs that are equal off the diagonal (Potts above all) need no matrix product: the level cancels in the softmax.
+    Costs that are equal off the diagonal (Potts above all) need no matrix product; the level cancels in the softmax.
+
+    Parameters
+    ----------
+    cost : ndarray, (L, L), float32
+
+    Returns
+    -------
+    factors : ndarray, (L,), float32
+    matrix : ndarray, (L, L), float32, or None
+        None for the identity.
+    level : float
     """
     n = cost.shape[0]
     off = cost[~np.eye(n, dtype=bool)]

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.compatibility import Potts, as_compatibility
+from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
+from classicseg.energies.frozen import Frozen
 from classicseg.energies.kernels import PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
+from classicseg.filters.features import Column
 from classicseg.machine.memory import check_memory
+from classicseg.machine.threads import resolve_threads
 
 Quality = Literal["fast", "high", "exact"]
 QUALITIES = ("fast", "high", "exact")
@@ -25,7 +28,7 @@ EXACT_POINTS = 4096
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
 
 
-class DenseCRF:
+class DenseCRF(Frozen):
     r"""Energy of a labelling in which every pair of pixels interacts.
 
     .. math:: E(x) = \sum_i \psi_i(x_i) + \sum_{i<j} \sum_k \mu_k(x_i, x_j)\, w_k\, k_k(f_i, f_j)
@@ -51,6 +54,7 @@ class DenseCRF:
     Attributes
     ----------
     unary : ndarray, (L, *spatial), float32
+        Read-only, as all attributes are.
     n_labels : int
     shape : tuple of int
         Spatial shape.
@@ -80,6 +84,13 @@ class DenseCRF:
     0.0
     """
 
+    unary: np.ndarray
+    n_labels: int
+    shape: tuple[int, ...]
+    kernels: tuple[PairwiseKernel, ...]
+    compatibilities: tuple[Compatibility, ...]
+    quality: Quality
+
     def __init__(
         self,
         unary: ArrayLike,
@@ -89,30 +100,30 @@ class DenseCRF:
         label_axis: int = 0,
         quality: Quality = "fast",
     ) -> None:
-        self.unary = inputs.as_unary(unary, label_axis)
-        self.n_labels, self.shape = self.unary.shape[0], self.unary.shape[1:]
-        self.kernels = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
-        for kernel in self.kernels:
+        costs = inputs.as_unary(unary, label_axis).view()
+        costs.setflags(write=False)
+        self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
+        terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
+        for kernel in terms:
             if not isinstance(kernel, PairwiseKernel):
                 raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
-        default = as_compatibility(
-            Potts(1.0) if compatibility is None else compatibility, self.n_labels, symmetric=True
-        )
-        self.compatibilities = tuple(
-            default
-            if kernel.compatibility is None
-            else as_compatibility(kernel.compatibility, self.n_labels, symmetric=True)
-            for kernel in self.kernels
-        )
-        self.quality = inputs.choice(quality, "quality", QUALITIES)
+        usual = self._compatibility(Potts(1.0) if compatibility is None else compatibility)
+        own = [None if kernel.compatibility is None else self._compatibility(kernel.compatibility) for kernel in terms]
+        self._set(kernels=terms, compatibilities=tuple(usual if mu is None else mu for mu in own))
+        self._set(quality=inputs.choice(quality, "quality", QUALITIES))
         if quality == "exact" and self.n_points > _LARGEST_EXACT:
             raise InputError(
                 f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
                 f"got {self.n_points}; use quality='fast'"
             )
-        self._columns = [kernel.columns(self.shape) for kernel in self.kernels]
-        self._bank: LatticeBank | None = None
-        self._exact: list[ExactFilter] | None = None
+        self._columns()  # raises if a kernel does not fit the shape
+
+    def _compatibility(self, given: Any) -> Compatibility:
+        return as_compatibility(given, self.n_labels, symmetric=True)
+
+    def _columns(self) -> list[list[Column]]:
+        """The features of each kernel."""
+        return [kernel.columns(self.shape) for kernel in self.kernels]
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.shape))
@@ -124,30 +135,38 @@ class DenseCRF:
         return int(np.prod(self.shape))
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
-        """The lattices of all kernels, weighted and normalised; built at the first call and kept."""
-        if self._bank is None:
-            columns = sum(len(c) + 1 for c in self._columns)
-            check_memory(
-                self.n_points * (8.0 * columns + 4.0 * self.n_labels),
-                f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
-            )
-            norms = [kernel.normalization for kernel in self.kernels]
-            self._bank = LatticeBank(self._columns, norms, accurate=self.quality == "high", n_threads=n_threads)
-        return self._bank
+        """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.
 
-    def _exact_filters(self) -> list[ExactFilter]:
-        if self._exact is None:
-            features = [np.stack([c.values / c.sigma for c in columns]) for columns in self._columns]
-            self._exact = [ExactFilter(f.reshape(len(f), -1)) for f in features]
-        return self._exact
+        If several threads make the first call at once, each may build them, and all get the same.
+        """
+        kept: LatticeBank | None = vars(self).get("_lattices")
+        if kept is not None:
+            return kept
+        columns = self._columns()
+        check_memory(
+            self.n_points * (8.0 * sum(len(c) + 1 for c in columns) + 4.0 * self.n_labels),
+            f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
+        )
+        norms = [kernel.normalization for kernel in self.kernels]
+        built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
+        return vars(self).setdefault("_lattices", built)
+
+    def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
+        """The filters of all kernels over all pairs, kept like the lattices."""
+        kept: list[ExactFilter] | None = vars(self).get("_all_pairs")
+        if kept is not None:
+            return kept
+        features = [np.stack([c.values / c.sigma for c in columns]) for columns in self._columns()]
+        built = [ExactFilter(f.reshape(len(f), -1), n_threads=n_threads) for f in features]
+        return vars(self).setdefault("_all_pairs", built)
 
     def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
         """Normalised K_k applied to (C, n) values, for each kernel."""
         if not self.kernels:
             return []
         if exact:
-            norms = [kernel.normalization for kernel in self.kernels]
-            return [f.filter(flat, norm) for f, norm in zip(self._exact_filters(), norms, strict=True)]
+            both = zip(self._exact_filters(n_threads), self.kernels, strict=True)
+            return [one.filter(flat, kernel.normalization, n_threads=n_threads) for one, kernel in both]
         bank = self.lattice_bank(n_threads)
         return [bank.filter(k, flat, n_threads) for k in range(len(self.kernels))]
 
@@ -183,8 +202,6 @@ class DenseCRF:
         >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
         [[[0.0, 0.0]], [[1.607, 1.607]]]
         """
-        from classicseg.machine.threads import resolve_threads
-
         values = inputs.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
         flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
@@ -198,13 +215,15 @@ class DenseCRF:
         """Whether :meth:`energy` sums over all pairs: up to 4096 pixels, or with ``quality="exact"``."""
         return self.quality == "exact" or self.n_points <= EXACT_POINTS
 
-    def energy(self, labels: ArrayLike) -> float:
+    def energy(self, labels: ArrayLike, *, n_threads: int | None = None) -> float:
         """Energy of a labelling.
 
         Parameters
         ----------
         labels : array_like of int, shape `shape`
             Label of each pixel, 0 to L - 1.
+        n_threads : int, optional
+            Threads; the result does not depend on it.
 
         Returns
         -------
@@ -225,8 +244,6 @@ class DenseCRF:
         >>> round(crf.energy([[0, 1]]), 4)
         0.6065
         """
-        from classicseg.machine.threads import get_num_threads
-
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         unary = self.unary.reshape(self.n_labels, -1)
         total = float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))
@@ -234,22 +251,22 @@ class DenseCRF:
             return total
         one_hot = np.zeros(unary.shape, np.float32)
         np.put_along_axis(one_hot, flat[None], 1.0, 0)
-        filtered = self._filtered(one_hot, self.energy_is_exact, get_num_threads())
+        threads = resolve_threads(n_threads)
+        filtered = self._filtered(one_hot, self.energy_is_exact, threads)
         for k, (cost, kq) in enumerate(zip(self.costs(), filtered, strict=True)):
             at_label = np.einsum("ln,ln->n", cost[flat].T, kq, dtype=np.float64)
             self_cost = np.diag(cost)[flat]
             if self_cost.any():  # K includes the pair of a pixel with itself; E does not
-                at_label -= self_cost * self._self_weight(k)
+                at_label -= self_cost * self._self_weight(k, threads)
             total += float(at_label.sum()) / 2
         return total
 
-    def _self_weight(self, k: int) -> np.ndarray:
+    def _self_weight(self, k: int, n_threads: int) -> np.ndarray:
         """Normalised k_k(f_i, f_i) of each pixel."""
         if self.energy_is_exact:
-            before, after = self._exact_filters()[k].factors(self.kernels[k].normalization)
+            before, after = self._exact_filters(n_threads)[k].factors(self.kernels[k].normalization)
         else:
-            assert self._bank is not None
-            before, after = self._bank.factors(k)
+            before, after = self.lattice_bank(n_threads).factors(k)
         ones = np.ones(self.n_points, np.float32)
         return (ones if before is None else before) * (ones if after is None else after)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.energies.frozen import Frozen
 from classicseg.errors import InputError
 from classicseg.filters.base import NORMALIZATIONS, Normalization
 from classicseg.filters.features import Column
@@ -17,14 +18,16 @@ from classicseg.filters.features import Column
 _Scale = float | Sequence[float]
 
 
-class PairwiseKernel(ABC):
-    """What all kernels share: a weight, an own compatibility if wanted, and a normalisation."""
+class PairwiseKernel(Frozen, ABC):
+    """What all kernels share: a weight, an own compatibility if wanted, and a normalisation. Kernels never change."""
+
+    weight: float
+    compatibility: Any
+    normalization: Normalization
 
     def __init__(self, weight: float, compatibility: Any, normalization: Normalization) -> None:
-        self.weight = inputs.as_weight(weight, "weight")
-        self.compatibility = compatibility
-        self.normalization = normalization
         inputs.choice(normalization, "normalization", NORMALIZATIONS)
+        self._set(weight=inputs.as_weight(weight, "weight"), compatibility=compatibility, normalization=normalization)
 
     @abstractmethod
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
@@ -70,6 +73,9 @@ class GaussianKernel(PairwiseKernel):
     GaussianKernel(sigma=3, weight=3, spacing=1, normalization='symmetric')
     """
 
+    sigma: _Scale
+    spacing: _Scale
+
     def __init__(
         self,
         sigma: _Scale = 3.0,
@@ -80,9 +86,7 @@ class GaussianKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        inputs.as_scale(sigma, "sigma", None)
-        inputs.as_scale(spacing, "spacing", None)
-        self.sigma, self.spacing = sigma, spacing
+        self._set(sigma=_checked(sigma, "sigma", None), spacing=_checked(spacing, "spacing", None))
 
     def __repr__(self) -> str:
         return (
@@ -130,6 +134,11 @@ class BilateralKernel(PairwiseKernel):
     BilateralKernel(4x6 image of 3 channels, sigma=60, color_sigma=10, weight=5, normalization='symmetric')
     """
 
+    image: np.ndarray  # (C, *spatial)
+    sigma: _Scale
+    color_sigma: _Scale
+    spacing: _Scale
+
     def __init__(
         self,
         image: ArrayLike,
@@ -143,12 +152,14 @@ class BilateralKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        self.image = inputs.as_image(image, None, channel_axis, keep_bytes=True)  # (C, *spatial)
-        self.color_sigma = color_sigma
-        self._color_sigmas = inputs.as_scale(color_sigma, "color_sigma", self.image.shape[0])
-        inputs.as_scale(sigma, "sigma", self.image.ndim - 1)
-        inputs.as_scale(spacing, "spacing", self.image.ndim - 1)
-        self.sigma, self.spacing = sigma, spacing
+        channels = inputs.as_image(image, None, channel_axis, keep_bytes=True)
+        n_axes = channels.ndim - 1
+        self._set(
+            image=channels,
+            color_sigma=_checked(color_sigma, "color_sigma", len(channels)),
+            sigma=_checked(sigma, "sigma", n_axes),
+            spacing=_checked(spacing, "spacing", n_axes),
+        )
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.image.shape[1:]))
@@ -161,7 +172,8 @@ class BilateralKernel(PairwiseKernel):
         """See :meth:`PairwiseKernel.columns`: x, y and z, then the channels."""
         if self.image.shape[1:] != shape:
             raise InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
-        colors = [Column(channel, s) for channel, s in zip(self.image, self._color_sigmas, strict=True)]
+        sigmas = inputs.as_scale(self.color_sigma, "color_sigma", len(self.image))
+        colors = [Column(channel, sigma) for channel, sigma in zip(self.image, sigmas, strict=True)]
         return _position_columns(shape, self.sigma, self.spacing) + colors
 
 
@@ -189,6 +201,8 @@ class FeatureKernel(PairwiseKernel):
     FeatureKernel(6 features of 4x5 points, weight=2, normalization='symmetric')
     """
 
+    features: np.ndarray  # (F, *spatial)
+
     def __init__(
         self,
         features: ArrayLike,
@@ -198,7 +212,7 @@ class FeatureKernel(PairwiseKernel):
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        self.features = inputs.as_features(features)
+        self._set(features=inputs.as_features(features))
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.features.shape[1:]))
@@ -225,6 +239,12 @@ def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) ->
         along[axis] = shape[axis]
         columns.append(Column(np.broadcast_to(line.reshape(along), shape), sigmas[axis]))
     return columns
+
+
+def _checked(scale: _Scale, name: str, n_axes: int | None) -> _Scale:
+    """The same scale, as a number or a tuple, if it is a valid one."""
+    inputs.as_scale(scale, name, n_axes)
+    return scale if np.ndim(scale) == 0 else tuple(scale)  # type: ignore[arg-type]
 
 
 def _text(scale: _Scale) -> str:

@@ -56,7 +56,7 @@ class ExactFilter(Filter):
         self._features = np.zeros((flat.shape[0], padded_pixels(self._n)), np.float32)
         self._features[:, : self._n] = flat
 
-    def _apply(self, values: np.ndarray, adjoint: bool) -> np.ndarray:
+    def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
         n_features, n_padded = self._features.shape
         padded = np.zeros((values.shape[0], n_padded), np.float32)
         padded[:, : self._n] = values
@@ -66,5 +66,5 @@ class ExactFilter(Filter):
         def task(t: int) -> None:
             filter_all_pairs(*flat, t * _POINTS_PER_TASK, min(self._n, (t + 1) * _POINTS_PER_TASK), out.reshape(-1))
 
-        map_tasks(task, -(-self._n // _POINTS_PER_TASK), self._n_threads)
+        map_tasks(task, -(-self._n // _POINTS_PER_TASK), n_threads)
         return np.ascontiguousarray(out[:, : self._n])

@@ -67,7 +67,7 @@ class GaussianFilter(Filter):
             distance = np.arange(-radius, radius + 1) * (step / s)
             self._taps.append(np.exp(-0.5 * distance**2).astype(np.float32))
 
-    def _apply(self, values: np.ndarray, adjoint: bool) -> np.ndarray:
+    def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
         def one(channel: int) -> None:
             source, stride = values[channel].copy(), values.shape[1]
             target = np.empty_like(source)
@@ -80,5 +80,5 @@ class GaussianFilter(Filter):
             out[channel] = source
 
         out = np.empty_like(values)
-        map_tasks(one, values.shape[0], self._n_threads)
+        map_tasks(one, values.shape[0], n_threads)
         return out

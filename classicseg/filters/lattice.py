@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.filters.bank import build_bank, choose_blur, filter_with
+from classicseg.filters.bank import filter_with
 from classicseg.filters.base import Filter
+from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.features import Column, Features
 from classicseg.machine.threads import resolve_threads
 
@@ -81,5 +82,5 @@ class PermutohedralLattice(Filter):
         """Number of lattice vertices."""
         return int(self._bank.vertex[0, 1])
 
-    def _apply(self, values: np.ndarray, adjoint: bool) -> np.ndarray:
-        return filter_with(self._bank, 0, values, self._gain, adjoint, self._n_threads)
+    def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
+        return filter_with(self._bank, 0, values, self._gain, adjoint, n_threads)

@@ -26,6 +26,7 @@ def mixture_costs(colors, whitening, shift, constant, start, stop, cost, compone
     whitening : (K, C, C) float32, lower triangles
     shift : (K, C) float32
     constant : (K,) float32
+    start, stop : int
     cost : (N,) float32, filled
     component : (N,) uint8, filled
     """

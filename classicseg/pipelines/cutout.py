@@ -16,6 +16,7 @@ from classicseg.energies.color_models import ColorModel, fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.softmax import softmax
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
@@ -251,7 +252,7 @@ def cutout(
     result = run.result(found, energy=energy)
     return Cutout(
         labels=result.labels,
-        probabilities=_softmax(crf.unary),
+        probabilities=softmax(-crf.unary),
         energy=energy,
         history=result.history,
         n_iter=result.n_iter,
@@ -395,9 +396,3 @@ def _costs(
     unary = np.stack([cost for cost, _ in both])
     unary[~allowed] = np.inf
     return unary, [component for _, component in both]
-
-
-def _softmax(unary: np.ndarray) -> np.ndarray:
-    p = np.exp(unary.min(axis=0) - unary)
-    p /= p.sum(axis=0)
-    return p

@@ -1,10 +1,14 @@
+import copy as copies
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.filters import exact
+from classicseg.machine.threads import map_tasks
 from classicseg.reference import mean_field as reference
 from tests.oracles import bilateral_features, costs, gaussian_matrix, normalized, photo, position_features
 
@@ -156,3 +160,58 @@ def test_sizes_that_do_not_fit_raise_before_work_starts(monkeypatch):
     monkeypatch.setattr("classicseg.machine.memory._available_memory", lambda: 100)
     with pytest.raises(cs.BudgetError, match=r"a dense CRF of 3 labels at \d+ pixels would need"):
         cs.minimize(crf)
+
+
+@pytest.mark.parametrize("thing", [crf(), *crf().kernels, cs.FeatureKernel(np.zeros((2, 3))), cs.Potts(2.0)])
+def test_energies_kernels_and_compatibilities_never_change(thing):
+    name = next(iter(vars(thing)))
+    with pytest.raises(AttributeError):
+        setattr(thing, name, 1)
+    with pytest.raises(AttributeError):
+        thing.new = 1
+    with pytest.raises(AttributeError):
+        delattr(thing, name)
+
+
+def test_the_unary_is_read_only_but_that_of_the_caller_is_not():
+    unary = costs(3, SHAPE).astype(np.float32)
+    energy = cs.DenseCRF(unary, [])
+    with pytest.raises(ValueError, match="read-only"):
+        energy.unary[0] = 0
+    unary[0] = 0
+
+
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_copies_leave_out_what_is_built_again(quality):
+    energy = crf(quality)
+    result = cs.minimize(energy, "mean_field", max_iter=2)
+    for copy in (copies.copy(energy), copies.deepcopy(energy), pickle.loads(pickle.dumps(energy))):
+        assert set(vars(copy)) == {"unary", "n_labels", "shape", "kernels", "compatibilities", "quality"}
+        again = cs.minimize(copy, "mean_field", max_iter=2)
+        np.testing.assert_array_equal(again.marginals, result.marginals)
+        assert again.energy == result.energy
+
+
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_first_calls_from_several_threads_agree(quality):
+    energy = crf(quality)
+    labels = UNARY.argmin(0)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: energy.energy(labels, n_threads=n), [1, 2, 3, 4]))
+    assert len(set(found)) == 1
+
+
+def test_threads_of_an_energy_are_checked():
+    with pytest.raises(InputError, match="n_threads"):
+        crf().energy(UNARY.argmin(0), n_threads=0)
+
+
+def test_exact_filters_use_the_threads_that_are_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr(exact, "map_tasks", lambda call, n, threads: seen.append(threads) or map_tasks(call, n, 1))
+    energy = crf("exact")
+    energy.energy(UNARY.argmin(0), n_threads=3)
+    assert set(seen) == {3}
+    seen.clear()
+    energy.pairwise_message(np.ones((3, *SHAPE)), n_threads=2)
+    assert set(seen) == {2}

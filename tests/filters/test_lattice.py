@@ -3,8 +3,8 @@ import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError
-from classicseg.filters.bank import choose_blur
 from classicseg.filters.blur import stencil_blurs
+from classicseg.filters.building import choose_blur
 from classicseg.filters.features import Column
 from classicseg.reference.lattice import Lattice
 from tests.oracles import bilateral_features, gaussian_matrix, normalized, photo

@@ -10,10 +10,16 @@ from classicseg.machine.simd import ACROSS, PIXELS, add, axpy, exp, fill, item, 
 
 @kernel
 def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, last, out):
-    """``out[c, i] = sum_j exp(-|f_i - f_j|^2 / 2) values[c, j]`` for the points `first` to `last`.
+    """``out[c, i] = sum_j exp(-|f_i - f_j|^2 / 2) values[c, j]`` for the points `first` to `last` - 1.
 
-    features : (n_features * n_padded,) float32; values : (n_channels * n_padded,) float32, zero from n on
-    out : (n_channels * n_padded,) float32
+    Parameters
+    ----------
+    features : (n_features * n_padded,) float32, feature after feature
+    values : (n_channels * n_padded,) float32, channel after channel; zero for the points that only pad
+    n_features, n_channels : int
+    n_padded : int, number of points, rounded up to a multiple of 16
+    first, last : int
+    out : (n_channels * n_padded,) float32, filled at those points
     """
     sums = np.empty(n_channels * PIXELS, np.float32)
     minus_half = fill(np.float32(-0.5), ACROSS)
@@ -39,9 +45,14 @@ def filter_all_pairs(features, values, n_features, n_channels, n_padded, first, 
 
 @kernel
 def correlate_lines(source, target, taps, n_lines, length, stride):
-    """Correlate along one axis, zeros outside; `source` and `target` are flat (n_lines, length, stride) float32.
+    """Correlate along one axis; there are zeros outside.
 
+    Parameters
+    ----------
+    source : flat (n_lines, length, stride) float32, correlated along the second axis
+    target : the same, filled
     taps : (2 * radius + 1,) float32, symmetric
+    n_lines, length, stride : int
     """
     radius = taps.size // 2
     if stride == 1:

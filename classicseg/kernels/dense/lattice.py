@@ -1,4 +1,4 @@
-"""Building a permutohedral lattice: where each point lies in it, which vertices exist, who neighbours whom.
+"""Embedding points in a permutohedral lattice: the simplex that holds each point, and its weights there.
 
 Adams, Baek, Davis, "Fast high-dimensional filtering using the permutohedral lattice", Computer Graphics Forum 29(2),
 2010, doi:10.1111/j.1467-8659.2009.01645.x. Notation as there: d features, d + 1 elevated coordinates that sum to 0.
@@ -12,8 +12,11 @@ sums into rows of its own, so nothing is shared between threads and results do n
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from classicseg.kernels.dense.hashing import EMPTY, find, new_table, table_of
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import (
     ACROSS,
@@ -33,55 +36,19 @@ from classicseg.machine.simd import (
     to_int64,
 )
 
-_GOLDEN = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
-EMPTY = np.int64(-1)
+
+class Corners(NamedTuple):
+    """Where the corners of all points in one lattice lie among those in all lattices of a bank."""
+
+    index: np.ndarray  # (n_padded * count,) uint16 or uint32: the vertex that each corner is
+    weight: np.ndarray  # (n_padded * count,) float32: its barycentric weight
+    first: int  # the lattice's first corner among those of a point
+    count: int  # corners of a point in all lattices
 
 
 @inline
-def _slot(key, shift):
-    return np.int64(np.uint64(key * _GOLDEN) >> np.uint64(shift))
-
-
-@inline
-def _find(table, shift, key):
-    """Position of `key`, or of the empty entry where it belongs. `table` holds (key, number) pairs."""
-    mask = np.int64((table.size >> 1) - 1)
-    at = _slot(key, shift)
-    while item(table, 2 * at + 1) != EMPTY and item(table, 2 * at) != key:
-        at = (at + 1) & mask
-    return at
-
-
-@inline
-def _new_table(log2_size):
-    table = np.empty(2 << log2_size, np.int64)
-    for i in range(1 << log2_size):
-        table[2 * i + 1] = EMPTY
-    return table
-
-
-@inline
-def _grown(table, log2_size, keys, n):
-    """A table of 2**log2_size entries with the first `n` keys numbered in order."""
-    table = _new_table(log2_size)
-    for number in range(n):
-        at = _find(table, 64 - log2_size, keys[number])
-        table[2 * at] = keys[number]
-        table[2 * at + 1] = number
-    return table
-
-
-@inline
-def _longer(keys):
-    longer = np.empty(2 * keys.size, np.int64)
-    for i in range(keys.size):
-        longer[i] = keys[i]
-    return longer
-
-
-@inline
-def _head(values, n):
-    """The first `n` values in an array of their own."""
+def head_of(values, n):
+    """The first `n` of the (m,) `values` in an array of their own."""
     head = np.empty(n, values.dtype)
     for i in range(n):
         head[i] = values[i]
@@ -89,8 +56,20 @@ def _head(values, n):
 
 
 @inline
+def _longer(keys, n):
+    """The (m,) int64 `keys` at the beginning of an array of `n`."""
+    longer = np.empty(n, np.int64)
+    for i in range(keys.size):
+        longer[i] = keys[i]
+    return longer
+
+
+@inline
 def _elevate(features, width, at, scale, d, work):
-    """Put 16 points on the plane where the d + 1 coordinates sum to 0 (work[0 : 16 (d + 1)]).
+    """Put 16 points on the plane where the d + 1 coordinates sum to 0: the first part of `work`.
+
+    `features` are (d * width,) float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32 of
+    three parts with d + 1 planes each.
 
     Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
     on the borders of simplices, and the last bit decides which vertices, of weight 0, exist for the blur.
@@ -105,9 +84,9 @@ def _elevate(features, width, at, scale, d, work):
 
 @inline
 def _round_to_simplex(d, work):
-    """Nearest vertex of remainder 0 (second part of `work`) and the rank of each residual (third part).
+    """Nearest vertex of remainder 0, into the second part of `work`, and the rank of each residual, into the third.
 
-    The first part is left holding the residuals, in units of d + 1.
+    The first part holds the `d` + 1 coordinates, and afterwards the residuals, in units of d + 1.
     """
     one = fill(np.float32(1.0), ACROSS)
     size = fill(np.float32(d + 1), ACROSS)
@@ -145,7 +124,9 @@ def _round_to_simplex(d, work):
 
 @inline
 def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
-    """Planes of barycentric weights and of vertex keys, remainder 0 to d, of the 16 points of `work`.
+    """Planes of barycentric `weights` and of vertex `keys`, remainder 0 to `d`, of the 16 points of `work`.
+
+    `radix` is (d + 1,) int64, `radix_sum` the sum of the first d of them; `steps` are d + 1 planes of work space.
 
     Both need the coordinates in the order of their residuals. Comparing every rank with every place vectorises over
     the points; sorting each point by itself, with addresses that depend on data, took three times as long.
@@ -181,12 +162,26 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
 
 
 @inline
-def _embed_blocks(
-    features, width, origin, n, scale, radix, first, last, column, n_columns, index, weight, table, log2_size, vertices,
-    n_vertices, work, weights, steps, keys,
-):  # fmt: skip
-    """Locate points block by block until the table might get more than half full: (next block, n_vertices)."""
-    d, shift = scale.size, 64 - log2_size
+def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, vertices, n_vertices):
+    """Locate points block by block until the table might get more than half full.
+
+    Parameters
+    ----------
+    features : (d * width,) float32, feature after feature
+    width : int, number of points in `features`
+    origin, n, scale, radix, first, last, corners : as in :func:`embed_stripe`
+    table : Table, from the keys of the vertices met so far to their numbers; new ones are added
+    vertices : (m,) int64, their keys; new ones are added
+    n_vertices : int, how many there are
+
+    Returns
+    -------
+    block, n_vertices : int, the first block that is left, and how many vertices there are now
+    """
+    d, entries, shift = scale.size, table.entries, 64 - table.log2_size
+    index, weight = corners.index, corners.weight
+    work, weights = np.empty(3 * (d + 1) * PIXELS, np.float32), np.empty((d + 1) * PIXELS, np.float32)
+    steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
     radix_sum = np.int64(0)
     for i in range(d):
         radix_sum += radix[i]
@@ -197,15 +192,15 @@ def _embed_blocks(
         _round_to_simplex(d, work)
         _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
         for p in range(min(PIXELS, n - at)):
-            to = (at + p) * n_columns + column
+            to = (at + p) * corners.count + corners.first
             for r in range(d + 1):
                 key = item(keys, r * PIXELS + p)
-                slot = _find(table, shift, key)
-                number = item(table, 2 * slot + 1)
+                slot = find(entries, shift, key)
+                number = item(entries, 2 * slot + 1)
                 if number == EMPTY:
                     number = n_vertices
-                    put(table, 2 * slot, key)
-                    put(table, 2 * slot + 1, number)
+                    put(entries, 2 * slot, key)
+                    put(entries, 2 * slot + 1, number)
                     put(vertices, number, key)
                     n_vertices += 1
                 put(index, to + r, number)
@@ -215,150 +210,38 @@ def _embed_blocks(
 
 
 @kernel
-def embed_stripe(features, origin, n, scale, radix, first, last, column, n_columns, index, weight):
-    """Locate the points of the blocks `first` to `last` and number the vertices that they touch.
+def embed_stripe(features, origin, n, scale, radix, first, last, corners):
+    """Locate the points of the blocks `first` to `last` - 1 and number the vertices that they touch.
 
     Parameters
     ----------
-    features : (d, m) float32, of the points from `origin` on
-    scale : (d,) float32; radix : (d + 1,) int64, the last one 0
-    column : where this lattice's d + 1 columns start in the rows of `index` and `weight`
-    index : (n_padded * n_columns,) uint16 or uint32, filled with vertex numbers of this stripe
-    weight : (n_padded * n_columns,) float32, filled with barycentric weights
+    features : (d, m) float32, of the points from `origin` on; 16 more than there are may be read
+    origin : int
+    n : int, number of all points
+    scale : (d,) float32, factor of each feature
+    radix : (d + 1,) int64, factor of each coordinate in a key; the last one is 0
+    first, last : int
+    corners : Corners, filled with the vertex numbers of this stripe and the barycentric weights
 
     Returns
     -------
-    (n_vertices,) int64 : the keys of the vertices, in the order in which they were met; none where `index` cannot hold
-        the numbers of so many
+    keys : (n_vertices,) int64, the keys of the vertices, in the order in which they were met
+    fits : bool, whether `corners.index` can hold the numbers of so many; if not, there are no keys
     """
     d, flat, width = scale.size, features.reshape(-1), features.shape[1]
-    work = np.empty(3 * (d + 1) * PIXELS, np.float32)
-    weights = np.empty((d + 1) * PIXELS, np.float32)
-    steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
     log2_size = 13
-    table = _new_table(log2_size)
+    table = new_table(log2_size)
     vertices = np.empty(1 << (log2_size - 1), np.int64)
     n_vertices, block = 0, first
     while True:
         # The table grows out here: in a loop that may exchange it, looking up takes three times as long.
         block, n_vertices = _embed_blocks(
-            flat, width, origin, n, scale, radix, block, last, column, n_columns, index, weight, table, log2_size,
-            vertices, n_vertices, work, weights, steps, keys,
-        )  # fmt: skip
+            flat, width, origin, n, scale, radix, block, last, corners, table, vertices, n_vertices
+        )
         if block >= last:
-            return _head(vertices, n_vertices)
-        if n_vertices + (d + 1) * PIXELS > 1 << (8 * index.itemsize):
-            return _head(vertices, 0)
+            return head_of(vertices, n_vertices), True
+        if n_vertices + (d + 1) * PIXELS > 1 << (8 * corners.index.itemsize):
+            return head_of(vertices, 0), False
         log2_size += 2
-        table = _grown(table, log2_size, vertices, n_vertices)
-        vertices = _longer(_longer(vertices))
-
-
-@kernel
-def merge_stripes(stripe_keys, stripe_start, row_of):
-    """Give every vertex one row, and every further stripe that touches it a duplicate row.
-
-    Rows are numbered stripe by stripe from 0 on, the duplicates behind all vertices.
-
-    Parameters
-    ----------
-    stripe_keys : (total,) int64, the vertices of all stripes; stripe s owns stripe_start[s] : stripe_start[s + 1]
-    row_of : (total,) uint32, filled with the row of each entry
-
-    Returns
-    -------
-    table, log2_size : hash table from key to row
-    keys : (n_vertices,) int64
-    target : (n_duplicates,) uint32, the row that each duplicate row stands for
-    own, own_duplicates : (n_stripes + 1,) int64, borders of the rows that each stripe owns
-    """
-    n_stripes, total = stripe_start.size - 1, stripe_keys.size
-    log2_size = 4
-    while 1 << log2_size < 2 * total:  # half full at most: most neighbours that are looked for do not exist
-        log2_size += 1
-    table = _new_table(log2_size)
-    keys, target = np.empty(total, np.int64), np.empty(total, np.uint32)
-    is_duplicate = np.zeros(total, np.uint8)
-    own, own_duplicates = np.empty(n_stripes + 1, np.int64), np.empty(n_stripes + 1, np.int64)
-    n_vertices = n_duplicates = 0
-    for s in range(n_stripes):
-        own[s] = n_vertices
-        own_duplicates[s] = n_duplicates
-        for i in range(stripe_start[s], stripe_start[s + 1]):
-            slot = _find(table, 64 - log2_size, stripe_keys[i])
-            row = table[2 * slot + 1]
-            if row == EMPTY:
-                row = np.int64(n_vertices)
-                table[2 * slot] = stripe_keys[i]
-                table[2 * slot + 1] = row
-                keys[n_vertices] = stripe_keys[i]
-                row_of[i] = row
-                n_vertices += 1
-            else:
-                target[n_duplicates] = row
-                is_duplicate[i] = 1
-                row_of[i] = n_duplicates
-                n_duplicates += 1
-    own[n_stripes] = n_vertices
-    own_duplicates[n_stripes] = n_duplicates
-    for s in range(n_stripes + 1):
-        own_duplicates[s] += n_vertices
-    for i in range(total):
-        if is_duplicate[i]:
-            row_of[i] += n_vertices
-    return table, log2_size, _head(keys, n_vertices), _head(target, n_duplicates), own, own_duplicates
-
-
-@kernel
-def number_rows(index, rows, n, first, last, column, n_columns, n_own, row_of, start, first_row):
-    """Replace a stripe's own vertex numbers in `index` by rows, written to `rows`, which may be the same array."""
-    for i in range(first * PIXELS, min(last * PIXELS, n)):
-        for k in range(i * n_columns + column, i * n_columns + column + n_own):
-            put(rows, k, first_row + np.intp(item(row_of, start + np.intp(item(index, k)))))
-
-
-@kernel
-def find_neighbours(keys, table, log2_size, steps, first_row, first, last, neighbours):
-    """Link the vertices `first` to `last` with their upper neighbour along each axis, both ways.
-
-    neighbours : (n_axes * n_vertices * 2,) uint32, zero (row 0) where nothing is written
-    """
-    n_vertices, shift = keys.size, 64 - log2_size
-    for axis in range(steps.size):
-        pairs = axis * n_vertices * 2
-        for v in range(first, last):
-            slot = _find(table, shift, item(keys, v) + steps[axis])
-            row = item(table, 2 * slot + 1)
-            if row != EMPTY:
-                put(neighbours, pairs + 2 * v, np.uint32(first_row + row))
-                put(neighbours, pairs + 2 * row + 1, np.uint32(first_row + v))
-
-
-@kernel
-def find_links(keys, table, log2_size, steps, shell_end, first_row, first, last, border):
-    """Find the neighbours of the vertices `first` to `last` within a stencil.
-
-    Parameters
-    ----------
-    steps : (n_steps,) int64, change of the key to each neighbour of the stencil, shell after shell
-    shell_end : (n_shells,) int64, where in `steps` each shell ends
-    border : (n_vertices * n_shells,) uint32, filled with how many neighbours were found up to the end of each shell
-
-    Returns
-    -------
-    (n,) uint32 : their rows, vertex after vertex
-    """
-    shift = 64 - log2_size
-    links = np.empty((last - first) * steps.size + 1, np.uint32)
-    n = 0
-    for v in range(first, last):
-        start = 0
-        for shell in range(shell_end.size):
-            for step in range(start, shell_end[shell]):
-                row = item(table, 2 * _find(table, shift, item(keys, v) + item(steps, step)) + 1)
-                if row != EMPTY:
-                    put(links, n, np.uint32(first_row + row))
-                    n += 1
-            start = shell_end[shell]
-            put(border, v * shell_end.size + shell, np.uint32(n))
-    return _head(links, n)
+        table = table_of(vertices, n_vertices, log2_size)
+        vertices = _longer(vertices, 4 * vertices.size)

@@ -13,11 +13,12 @@ _TINY = np.float32(1e-20)
 
 @inline
 def _blur_axes(bank, k, rows, other):
+    """Blur lattice `k` of `bank` along its axes, in `rows`; `other` is work space."""
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    for axis in range(bank.column[k + 1] - bank.column[k]):
-        pairs = bank.neighbour_start[k] + axis * n_vertices * 2
+    for axis in range(bank.corner_start[k + 1] - bank.corner_start[k]):
+        start = bank.neighbour_start[k] + axis * n_vertices * 2
         for v in range(n_vertices):
-            one, two = item(bank.neighbour, pairs + 2 * v), item(bank.neighbour, pairs + 2 * v + 1)
+            one, two = item(bank.neighbour, start + 2 * v), item(bank.neighbour, start + 2 * v + 1)
             near = item(rows, np.intp(one)) + item(rows, np.intp(two))
             put(other, first + v, item(rows, first + v) + np.float32(0.5) * near)
         for v in range(first, first + n_vertices):
@@ -26,6 +27,7 @@ def _blur_axes(bank, k, rows, other):
 
 @inline
 def _blur_stencil(bank, k, rows, other):
+    """Blur lattice `k` of `bank` with its stencil, in `rows`; `other` is work space."""
     first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
     n_shells = bank.n_shells[k]
     border = bank.link_start[k]
@@ -48,13 +50,14 @@ def _blur_stencil(bank, k, rows, other):
 
 @inline
 def _scale(weight, first, last, sum_, power):
+    """Multiply the elements `first` to `last` - 1 of `weight` by ``sum_**power``; `power` is 0, -1/2 or -1."""
     factor = np.float32(1.0)
     if power == np.float32(-0.5):
         factor /= np.sqrt(sum_ + _TINY)
     elif power == np.float32(-1.0):
         factor /= sum_ + _TINY
-    for pair in range(first, last):
-        put(weight, pair, item(weight, pair) * factor)
+    for corner in range(first, last):
+        put(weight, corner, item(weight, corner) * factor)
 
 
 @kernel
@@ -63,14 +66,18 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
 
     Parameters
     ----------
+    sync : (n,) int64, what the threads share, with 3 task counters
+    n_threads : int
+    bank : Bank, whose weights are changed in place
+    n : int, number of points
     gain : (n_lattices,) float32, factor of each lattice
     before, after : (n_lattices,) float32, power of the row sum that multiplies the weights of splatting and of
         slicing; where both kinds of weights are one array, the powers are equal
-    rows, other : (bank.n_rows,) float32, row 0 zero
+    rows, other : (bank.n_rows,) float32, row 0 zero; work space
     sums : (n_lattices * n,) float32, filled with the row sums; or empty
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
-    n_stripes, n_lattices, n_columns = bank.stripe.size - 1, bank.vertex.shape[0], bank.column[-1]
+    n_stripes, n_lattices, n_corners = bank.stripe.size - 1, bank.vertex.shape[0], bank.corner_start[-1]
     while True:
         s = claim(sync, 0)
         if s >= n_stripes or aborted(sync):
@@ -81,9 +88,9 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
             for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
                 put(rows, row, np.float32(0.0))
         last = min(bank.stripe[s + 1] * PIXELS, n)
-        for pair in range(bank.stripe[s] * PIXELS * n_columns, last * n_columns):
-            row = np.intp(item(bank.index, pair))
-            put(rows, row, item(rows, row) + item(bank.weight_in, pair))
+        for corner in range(bank.stripe[s] * PIXELS * n_corners, last * n_corners):
+            row = np.intp(item(bank.index, corner))
+            put(rows, row, item(rows, row) + item(bank.weight_in, corner))
     barrier(sync, n_threads)
     while True:
         k = claim(sync, 1)
@@ -105,10 +112,10 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
             break
         for i in range(bank.stripe[s] * PIXELS, min(bank.stripe[s + 1] * PIXELS, n)):
             for k in range(n_lattices):
-                first, last = i * n_columns + bank.column[k], i * n_columns + bank.column[k + 1]
+                first, last = i * n_corners + bank.corner_start[k], i * n_corners + bank.corner_start[k + 1]
                 total = np.float32(0.0)
-                for pair in range(first, last):
-                    total += item(bank.weight_in, pair) * item(rows, np.intp(item(bank.index, pair)))
+                for corner in range(first, last):
+                    total += item(bank.weight_in, corner) * item(rows, np.intp(item(bank.index, corner)))
                 total *= gain[k]
                 if sums.size > 0:
                     put(sums, k * n + i, total)

@@ -7,9 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.kernels.dense.mean_field import free_energy, infer, step
+from classicseg.energies.softmax import log_softmax
+from classicseg.filters.bank import LatticeBank
+from classicseg.kernels.dense.mean_field import COUNTERS, free_energy, infer, step
+from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.dense.plan import FusedPlan
+from classicseg.solvers.dense.plan import Plan
+
+_COSTS = np.float32(-1.0)  # sign of the unary among logits
 
 
 class Engine(Protocol):
@@ -47,54 +52,73 @@ def infer_fused(
     energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Marginals and labels after `n_iter` updates in one call; `first` are logits of the start, (L, *shape)."""
-    plan = FusedPlan(energy, n_threads)
-    marginals = np.empty(energy.unary.shape, np.float32)
-    labels = np.empty(energy.shape, np.int32)
-    start = np.empty(0, np.float32) if first is None else (-first).reshape(-1)
+    plan = _plan(energy, n_threads)
+    marginals, labels = np.empty(energy.unary.shape, np.float32), np.empty(energy.shape, np.int32)
+    nothing = np.empty(0, np.float32)
+    start = nothing if first is None else (-first).reshape(-1)
     run(
-        infer, n_threads, new_sync(5 * (n_iter + 1)), plan.unary, start, plan.n, plan.n_labels, plan.bank, plan.scale,
-        plan.matrix, n_iter, *plan.rows, marginals.reshape(-1), labels.reshape(-1), plan.n_panels, plan.pairs,
-        plan.lanes, plan.parts,
+        infer, n_threads, new_sync(COUNTERS * (n_iter + 1)), _COSTS, _flat_unary(energy), start, plan.pairwise, n_iter,
+        plan.new_rows(2), nothing, marginals.reshape(-1), False, labels.reshape(-1),
     )  # fmt: skip
     return marginals, labels
+
+
+def _plan(energy: DenseCRF, n_threads: int) -> Plan:
+    lattices = energy.lattice_bank(n_threads)
+    return Plan(lattices.bank, lattices.gains, energy.costs())
+
+
+def _flat_unary(energy: DenseCRF) -> np.ndarray:
+    return writable_alias(energy.unary.reshape(-1))
 
 
 class _FusedEngine:
     """Lattice messages, one fused pass over the pixels for each update."""
 
     def __init__(self, energy: DenseCRF, n_threads: int) -> None:
-        self._plan, self._n_threads, self._shape = FusedPlan(energy, n_threads), n_threads, energy.unary.shape
-        self._constant = self._plan.constant(n_threads)
+        self._plan, self._n_threads, self._shape = _plan(energy, n_threads), n_threads, energy.unary.shape
+        self._unary = _flat_unary(energy)
+        self._source, self._target = self._plan.new_rows(), self._plan.new_rows()
+        self._constant = self._energy_of_levels(energy.lattice_bank(n_threads))
         self.logs = np.empty((energy.n_labels, energy.n_points), np.float32)
 
     def start(self, logits: np.ndarray) -> None:
         self._step(False, np.ascontiguousarray(logits, np.float32), 0.0)
 
     def update(self, damping: float) -> float:
-        return self._step(True, self.logs, damping) / self._plan.n
-
-    def _step(self, update: bool, old: np.ndarray, damping: float) -> float:
-        plan = self._plan
-        changes = np.zeros(plan.bank.stripe.size - 1)
-        plan.rows.reverse()
-        run(
-            step, self._n_threads, new_sync(5), update, plan.unary, old.reshape(-1), self.logs.reshape(-1),
-            np.float32(damping), plan.n, plan.n_labels, plan.bank, plan.scale, plan.matrix, plan.rows[1], plan.rows[0],
-            changes, plan.n_panels, plan.pairs, plan.lanes, plan.parts,
-        )  # fmt: skip
-        return float(changes.sum())
+        return self._step(True, self.logs, damping) / self.logs.shape[1]
 
     def free_energy(self) -> float:
-        plan = self._plan
-        energies = np.zeros(plan.bank.stripe.size - 1)
+        energies = np.zeros(self._n_stripes)
         run(
-            free_energy, self._n_threads, new_sync(1), plan.unary, self.logs.reshape(-1), plan.n, plan.n_labels,
-            plan.bank, plan.rows[0], energies, plan.n_panels, plan.pairs, plan.lanes,
+            free_energy, self._n_threads, new_sync(1), self._unary, self.logs.reshape(-1), self._plan.pairwise,
+            self._source, energies,
         )  # fmt: skip
         return float(energies.sum()) + self._constant
 
     def marginals(self) -> np.ndarray:
         return np.exp(self.logs).reshape(self._shape)
+
+    def _step(self, update: bool, old: np.ndarray, damping: float) -> float:
+        changes = np.zeros(self._n_stripes)
+        run(
+            step, self._n_threads, new_sync(5), update, self._unary, old.reshape(-1), self.logs.reshape(-1),
+            np.float32(damping), self._plan.pairwise, self._source, self._target, changes,
+        )  # fmt: skip
+        self._source, self._target = self._target, self._source
+        return float(changes.sum())
+
+    @property
+    def _n_stripes(self) -> int:
+        return self._plan.pairwise.bank.stripe.size - 1
+
+    def _energy_of_levels(self, lattices: LatticeBank) -> float:
+        """What the levels of the costs add to every free energy."""
+        ones, total = np.ones((1, lattices.n_points), np.float32), 0.0
+        for k, level in enumerate(self._plan.levels):
+            if level:
+                total += level / 2 * float(lattices.filter(k, ones, self._n_threads).sum(dtype=np.float64))
+        return total
 
 
 class _DirectEngine:
@@ -105,7 +129,7 @@ class _DirectEngine:
         self.logs = np.empty((energy.n_labels, energy.n_points), np.float32)
 
     def start(self, logits: np.ndarray) -> None:
-        self.logs = _log_softmax(logits.reshape(self.logs.shape))
+        self.logs = log_softmax(logits.reshape(self.logs.shape))
         self._message = self._energy.pairwise_message(self.marginals(), n_threads=self._n_threads)
 
     def update(self, damping: float) -> float:
@@ -120,9 +144,3 @@ class _DirectEngine:
 
     def marginals(self) -> np.ndarray:
         return np.exp(self.logs).reshape(self._energy.unary.shape)
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(0)
-    shifted -= np.log(np.exp(shifted).sum(0))
-    return shifted.astype(np.float32, copy=False)

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from classicseg.filters.bank import POWERS, packing, spans
+from classicseg.filters.base import POWERS
 from classicseg.filters.blur import AXES
 from classicseg.filters.features import shift_of
+from classicseg.filters.keys import packing, spans
 
 Embedding = Callable[[Tensor, np.ndarray], tuple[Tensor, Tensor, Tensor]]
 """See :func:`embed`, which is one."""

@@ -8,20 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from classicseg.energies.compatibility import split_reward
-from classicseg.filters.bank import LatticeBank, filter_with, parts_of, stripes_of
+from classicseg.filters.bank import LatticeBank, filter_with
 from classicseg.filters.blur import AXES
+from classicseg.filters.building import stripes_of
 from classicseg.filters.features import Column
-from classicseg.kernels.dense.adjoint import COUNTERS, REWARD_PARTS, adjoint_blur, adjoint_start, adjoint_step
-from classicseg.kernels.dense.adjoint import record as forward
-from classicseg.kernels.dense.bank import Bank
+from classicseg.kernels.dense import adjoint as backward
+from classicseg.kernels.dense import mean_field as forward
+from classicseg.kernels.dense.bank import Bank, RowLayout
+from classicseg.kernels.dense.vertices import REWARD_PARTS
 from classicseg.machine.memory import aligned_zeros
 from classicseg.machine.parallel import new_sync, run
-from classicseg.machine.simd import lanes_for, padded_pixels
+from classicseg.machine.simd import padded_pixels
 from classicseg.machine.threads import resolve_threads
+from classicseg.solvers.dense.plan import Plan
 from classicseg.torch.backends._features import feature_gradient
 
 _PER_IMAGE = len(Bank._fields) + 1
+_LOGITS = np.float32(1.0)  # sign of what the forward kernel is given
 
 
 # --- lattices -----------------------------------------------------------------------------------------------------
@@ -49,8 +52,8 @@ def empty_lattice(
 ) -> list[torch.Tensor]:
     """See :class:`Backend`."""
     n_images, _, n = features[0].shape
-    n_kernels, n_pairs = len(features), sum(f.shape[1] + 1 for f in features)
-    n_weights, n_borders = padded_pixels(n) * n_pairs, stripes_of(n) + 1
+    n_kernels, n_corners = len(features), sum(f.shape[1] + 1 for f in features)
+    n_weights, n_borders = padded_pixels(n) * n_corners, stripes_of(n) + 1
     one_sided = any(norm in ("before", "after") for norm in normalizations)
     tensors = []
     for _ in range(n_images):
@@ -58,7 +61,7 @@ def empty_lattice(
             "index": (new_size(),),
             "weight_in": (n_weights,),
             "weight_out": (n_weights if one_sided else 0,),
-            "column": (n_kernels + 1,),
+            "corner_start": (n_kernels + 1,),
             "stripe": (n_borders,),
             **dict.fromkeys(("vertex", "duplicate"), (n_kernels, 2)),
             **dict.fromkeys(("own", "own_duplicate"), (n_kernels, n_borders)),
@@ -102,12 +105,11 @@ class _Image:
         narrow = bank.index.size == 2 * bank.weight_in.size
         bank = bank._replace(index=bank.index.view(np.uint16 if narrow else np.uint32))
         self.bank = bank if bank.weight_out.size else bank._replace(weight_out=bank.weight_in)
-        self.swapped = self.bank._replace(weight_in=self.bank.weight_out, weight_out=self.bank.weight_in)
         self.row_sums = tensors[-1]
-        self.gains = [AXES.gain(int(d) - 1) for d in np.diff(self.bank.column)]
+        self.gains = [AXES.gain(int(d) - 1) for d in np.diff(self.bank.corner_start)]
 
     def filter(self, k: int, values: torch.Tensor, adjoint: bool) -> torch.Tensor:
-        bank = self.swapped if adjoint else self.bank
+        bank = self.bank.adjoint() if adjoint else self.bank
         return torch.from_numpy(filter_with(bank, k, _array(values), self.gains[k], adjoint, resolve_threads(None)))
 
 
@@ -124,36 +126,15 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 # --- mean field ---------------------------------------------------------------------------------------------------
 
 
-class _Plan:
-    """The arguments of the kernels that depend on the number of labels and on the rewards."""
-
-    def __init__(self, rewards: torch.Tensor, image: _Image) -> None:
-        self.image, self.n_labels = image, rewards.shape[1]
-        self.lanes, self.n_panels = lanes_for(self.n_labels)
-        self.parts = parts_of(self.lanes)
-        self.pairs = (0,) * int(image.bank.column[-1])
-        self.rows_size = self.n_panels * len(self.lanes) * image.bank.n_rows
-        split = [split_reward(-reward.T) for reward in _array(rewards)]
-        self.scale = np.zeros((len(split), self.n_panels * len(self.lanes)), np.float32)
-        for into, (diagonal, _, _), gain in zip(self.scale, split, image.gains, strict=True):
-            into[: self.n_labels] = diagonal * gain
-        self.matrix = self.transposed = None
-        if any(matrix is not None for _, matrix, _ in split):
-            identity = np.eye(self.n_labels, dtype=np.float32)
-            self.matrix = np.stack([identity if matrix is None else matrix for _, matrix, _ in split])
-            self.transposed = np.ascontiguousarray(self.matrix.swapaxes(1, 2))
-
-    def new_rows(self, n: int = 1) -> np.ndarray:
-        """Zero row arrays."""
-        return aligned_zeros(n * self.rows_size, np.float32)
+def _plan(rewards: torch.Tensor, image: _Image) -> Plan:
+    return Plan(image.bank, image.gains, [-reward.T for reward in _array(rewards)])
 
 
 def tape_size(lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
     """See :class:`Backend`."""
-    lanes, n_panels = lanes_for(n_labels)
-    at = Bank._fields.index("n_rows")
+    layout, at = RowLayout.of(n_labels), Bank._fields.index("n_rows")
     n_rows = sum(lattice[start + at].shape[0] for start in range(0, len(lattice), _PER_IMAGE))
-    return (n_iter * n_rows * len(lanes) * n_panels,)
+    return (n_iter * n_rows * len(layout.lanes) * layout.n_panels,)
 
 
 def mean_field(
@@ -165,19 +146,19 @@ def mean_field(
     record: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See :class:`Backend`."""
-    n_threads, (_, n_labels, n) = resolve_threads(None), logits.shape
+    n_threads, n_labels = resolve_threads(None), logits.shape[1]
+    nothing, no_labels = np.empty(0, np.float32), np.empty(0, np.int32)
     out = torch.from_numpy(np.empty(logits.shape, np.float32))  # NumPy asks the system for large pages
     tape = torch.from_numpy(aligned_zeros(tape_size(lattice, n_labels, n_iter)[0] if record else 0, np.float32))
     used = 0
     for image, z, result in zip(_images(lattice), logits, out, strict=True):
-        plan = _Plan(rewards, image)
+        plan = _plan(rewards, image)
         size = n_iter * plan.rows_size
-        rows = tape[used : used + size].numpy() if record else plan.new_rows(2)
+        rows, work = (tape[used : used + size].numpy(), plan.new_rows()) if record else (plan.new_rows(2), nothing)
         used += size
         run(
-            forward, n_threads, new_sync(COUNTERS * (n_iter + 1)), _array(z).reshape(-1), n, n_labels, image.bank,
-            plan.scale, plan.matrix, n_iter, rows, plan.new_rows() if record else np.empty(0, np.float32),
-            result.numpy().reshape(-1), not marginals, plan.n_panels, plan.pairs, plan.lanes, plan.parts,
+            forward.infer, n_threads, new_sync(forward.COUNTERS * (n_iter + 1)), _LOGITS, _array(z).reshape(-1),
+            nothing, plan.pairwise, n_iter, rows, work, result.numpy().reshape(-1), not marginals, no_labels,
         )  # fmt: skip
     return out, tape
 
@@ -199,7 +180,7 @@ def mean_field_backward(
     grad_features = [torch.zeros_like(f) for f in features]
     used = 0
     for b, image in enumerate(_images(lattice)):
-        plan = _Plan(rewards, image)
+        plan = _plan(rewards, image)
         slots = tape[used : used + n_iter * plan.rows_size].view(n_iter, -1).numpy()
         used += n_iter * plan.rows_size
 
@@ -211,14 +192,15 @@ def mean_field_backward(
 
         g, q, z = (_array(x[b]).reshape(-1) for x in (grad, out, logits))
         _backward_of_image(
-            plan, g, q, z, grad_logits[b].numpy().reshape(-1), slots, marginals, grad_rewards,
+            plan, image.gains, g, q, z, grad_logits[b].numpy().reshape(-1), slots, marginals, grad_rewards,
             on_step if features else None,
         )  # fmt: skip
     return [grad_logits, torch.from_numpy(grad_rewards), *grad_features]
 
 
 def _backward_of_image(
-    plan: _Plan,
+    plan: Plan,
+    gains: Sequence[float],
     grad: np.ndarray,
     out: np.ndarray,
     logits: np.ndarray,
@@ -228,35 +210,36 @@ def _backward_of_image(
     grad_rewards: np.ndarray,
     on_step: Any,
 ) -> None:
-    n_threads, bank, swapped = resolve_threads(None), plan.image.bank, plan.image.swapped
-    n = logits.size // plan.n_labels
-    shared = plan.n_panels, plan.pairs, plan.lanes
-    source, target, work = (plan.new_rows() for _ in range(3))
+    """Fill `grad_logits` and add to `grad_rewards`.
+
+    `on_step` is called after each iteration with the gradient with respect to its messages, and its marginals.
+    """
+    n_threads, pairwise = resolve_threads(None), plan.pairwise
+    adjoint, n_labels = pairwise.adjoint(), pairwise.layout.n_channels
+    source, target, messages = (plan.new_rows() for _ in range(3))
     run(
-        adjoint_start, n_threads, new_sync(1), out, grad, not marginals, n, plan.n_labels, swapped, source,
-        grad_logits, *shared,
+        backward.adjoint_start, n_threads, new_sync(1), out, not marginals, grad, adjoint, source, grad_logits,
     )  # fmt: skip
-    sums = np.empty((REWARD_PARTS, len(plan.image.gains), plan.n_labels, plan.scale.shape[1]), np.float32)
-    gains = np.array(plan.image.gains, np.float32)[:, None, None]
+    sums = np.empty((REWARD_PARTS, len(gains), n_labels, pairwise.scale.shape[1]), np.float32)
+    factors = np.array(gains, np.float32)[:, None, None]
     kept = logits.size if on_step else 0
     q, g = np.empty(kept, np.float32), np.empty(kept, np.float32)
-    last_g = torch.from_numpy(grad_logits.copy().reshape(plan.n_labels, n)) if on_step else None
+    last_g = torch.from_numpy(grad_logits.copy().reshape(n_labels, -1)) if on_step else None
     for t in reversed(range(len(tape))):
         has_messages = t > 0
         run(
-            adjoint_blur, n_threads, new_sync(COUNTERS), plan.n_labels, bank, plan.scale, plan.matrix, plan.transposed,
-            source, target, tape[t], sums.reshape(-1), tape[max(0, t - 1)], work, has_messages, plan.n_panels,
-            plan.lanes, plan.parts,
+            backward.adjoint_blur, n_threads, new_sync(backward.COUNTERS), pairwise, adjoint, source, target, tape[t],
+            sums.reshape(-1), has_messages, tape[max(0, t - 1)], messages,
         )  # fmt: skip
-        grad_rewards += sums.sum(0)[:, :, : plan.n_labels] * gains
+        grad_rewards += sums.sum(0)[:, :, :n_labels] * factors
         run(
-            adjoint_step, n_threads, new_sync(1), logits, n, plan.n_labels, bank, swapped, work, has_messages, source,
-            target, grad_logits, g, q, *shared,
+            backward.adjoint_step, n_threads, new_sync(1), logits, pairwise, adjoint, has_messages, messages, source,
+            target, grad_logits, q, g,
         )  # fmt: skip
         source, target = target, source
         if on_step:
-            on_step(last_g, torch.from_numpy(q.reshape(plan.n_labels, n)))
-            last_g = torch.from_numpy(g.copy().reshape(plan.n_labels, n))
+            on_step(last_g, torch.from_numpy(q.reshape(n_labels, -1)))
+            last_g = torch.from_numpy(g.copy().reshape(n_labels, -1))
 
 
 # --- single filters -----------------------------------------------------------------------------------------------

@@ -1,0 +1,306 @@
+"""Building a bank of lattices (see :mod:`classicseg.kernels.dense.bank`), step by step.
+
+1. Every stripe of points is embedded in every lattice: each finds the vertices that it touches.
+2. The vertices of a lattice's stripes are merged, and all lattices together are given rows.
+3. The neighbours of all vertices are found, and the vertex numbers of the points become rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from classicseg.filters.blur import AXES, Blur, stencil_blurs
+from classicseg.filters.features import Column, Features
+from classicseg.filters.keys import packing, spans
+from classicseg.kernels.dense.bank import Bank
+from classicseg.kernels.dense.hashing import Table
+from classicseg.kernels.dense.lattice import Corners, embed_stripe
+from classicseg.kernels.dense.linking import find_links, find_neighbours, merge_stripes, number_rows
+from classicseg.machine.simd import PIXELS, padded_pixels
+from classicseg.machine.threads import map_tasks
+
+_POINTS_PER_STRIPE = 12_000
+_MAX_STRIPES = 16
+_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
+_VERTICES_PER_LINK_PART = 10_000
+_MAX_LINK_PARTS = 8
+_MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
+_SAMPLE = 256  # vertices whose neighbours are counted to choose a stencil
+
+
+def stripes_of(n: int) -> int:
+    """Number of stripes that `n` points are cut into, even if there are several."""
+    return max(1, min(_MAX_STRIPES, -(-(n // _POINTS_PER_STRIPE) // 2) * 2))
+
+
+def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
+    """How to blur a lattice of these features."""
+    *larger, usual = stencil_blurs(len(columns)) if accurate else (AXES,)
+    return next((blur for blur in larger if _links_per_point(columns, blur) <= _MOST_LINKS), usual)
+
+
+def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
+    """Build one lattice for each set of features, blurred as its blur says."""
+    n = feature_sets[0].n
+    stripe = _stripe_borders(n)
+    spaces = [_Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
+    dtype = np.uint16 if n <= _MOST_POINTS_OF_16_BITS else np.uint32
+    corners, stripe_keys = _embed(spaces, stripe, n, dtype, n_threads)
+    lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
+    first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
+    neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
+    searches = _searches(lattices, first_row, neighbour)
+    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
+    return _packed(searches, links, corners, rows, neighbour, stripe)
+
+
+# --- 1. points ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """A lattice without points: how features are scaled, and what the keys of its vertices are."""
+
+    features: Features
+    blur: Blur
+    scale: np.ndarray  # (d,) float32
+    radix: np.ndarray  # (d + 1,) int64, the last one 0
+
+    @classmethod
+    def of(cls, features: Features, blur: Blur) -> _Space:
+        scale = blur.feature_scale(features.d)
+        radix = np.append(packing(spans(features.low, features.high, scale)[:-1]), 0)
+        return cls(features, blur, scale.astype(np.float32), radix)
+
+    @property
+    def n_corners(self) -> int:
+        return self.features.d + 1
+
+    def steps(self) -> np.ndarray:
+        """Change of the key to each neighbour: one for each axis, or those of a stencil, shell after shell."""
+        if self.blur.shells:
+            return np.concatenate([shell @ self.radix for shell in self.blur.shells])
+        return self.n_corners * self.radix - self.radix[:-1].sum()
+
+    def shell_ends(self) -> np.ndarray:
+        """Where in `steps` each shell ends, (n_shells,) int64."""
+        return np.cumsum([len(shell) for shell in self.blur.shells]).astype(np.int64)
+
+    def embed(self, first: int, last: int, n: int, corners: Corners) -> tuple[np.ndarray, bool]:
+        """Locate the points of some blocks; see the kernel."""
+        block, origin = self.features.block(first * PIXELS, min(last * PIXELS, n))
+        return embed_stripe(block, origin, n, self.scale, self.radix, first, last, corners)
+
+
+def _stripe_borders(n: int) -> np.ndarray:
+    """First block of each stripe, and where the last one ends."""
+    return np.linspace(0, padded_pixels(n) // PIXELS, stripes_of(n) + 1).astype(np.int64)
+
+
+def _embed(
+    spaces: Sequence[_Space], stripe: np.ndarray, n: int, dtype: type[np.unsignedinteger[Any]], n_threads: int
+) -> tuple[list[Corners], list[list[np.ndarray]]]:
+    """Locate all points in all lattices: their corners, and the keys of each stripe's vertices.
+
+    The corners of all lattices share their arrays, in which stripes number vertices with integers of type `dtype`, or
+    with 32 bits where those are too few.
+    """
+    n_stripes, count = stripe.size - 1, sum(space.n_corners for space in spaces)
+    index, weight = (np.empty(padded_pixels(n) * count, kind) for kind in (dtype, np.float32))
+    index[n * count :] = 0  # points that only fill the last block lie, with weight 0, at the zero row
+    weight[n * count :] = 0.0
+    firsts = _starts([space.n_corners for space in spaces])
+    corners = [Corners(index, weight, int(first), count) for first in firsts]
+
+    def embed(task: int) -> tuple[np.ndarray, bool]:
+        k, s = divmod(task, n_stripes)
+        return spaces[k].embed(int(stripe[s]), int(stripe[s + 1]), n, corners[k])
+
+    embedded = map_tasks(embed, len(spaces) * n_stripes, n_threads)
+    if not all(fits for _, fits in embedded):
+        return _embed(spaces, stripe, n, np.uint32, n_threads)
+    keys = [keys for keys, _ in embedded]
+    return corners, [keys[k * n_stripes : (k + 1) * n_stripes] for k in range(len(spaces))]
+
+
+# --- 2. vertices --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Lattice:
+    """The vertices of a lattice; its rows are counted from 0, vertices first, then duplicates."""
+
+    space: _Space
+    keys: np.ndarray  # (n_vertices,) int64
+    table: Table  # from key to row
+    target: np.ndarray  # (n_duplicates,) uint32
+    own: np.ndarray  # (n_stripes + 1,) int64
+    own_duplicate: np.ndarray  # (n_stripes + 1,) int64
+    start: np.ndarray  # (n_stripes + 1,) int64: where in `row_of` the vertex numbers of each stripe begin
+    row_of: np.ndarray  # (total,) uint32
+
+    @classmethod
+    def of(cls, space: _Space, stripe_keys: list[np.ndarray]) -> _Lattice:
+        start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
+        row_of = np.empty(start[-1], np.uint32)
+        table, keys, target, own, own_duplicate = merge_stripes(np.concatenate(stripe_keys), start, row_of)
+        return cls(space, keys, table, target, own, own_duplicate, start, row_of)
+
+    @property
+    def n_rows(self) -> int:
+        return self.keys.size + self.target.size
+
+    @property
+    def n_neighbours(self) -> int:
+        """How many neighbours are kept of the vertices, two for each axis; those of a stencil are not among them."""
+        return 0 if self.space.blur.shells else self.space.n_corners * self.keys.size * 2
+
+
+# --- 3. neighbours and rows ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The search for the neighbours of a lattice's vertices, in parts that threads share."""
+
+    lattice: _Lattice
+    first_row: int
+    part: np.ndarray  # (n_parts + 1,) int64: first vertex of each part
+    neighbour: np.ndarray  # (n_neighbours,) uint32, zero: to be filled for a blur along the axes
+    border: np.ndarray  # (n_vertices * n_shells,) uint32: to be filled for a stencil
+
+    def find(self, p: int) -> np.ndarray:
+        """Find the neighbours of the vertices of a part; those within a stencil are returned."""
+        lattice, space = self.lattice, self.lattice.space
+        where = self.first_row, self.part[p], self.part[p + 1]
+        if space.blur.shells:
+            return find_links(lattice.keys, lattice.table, space.steps(), space.shell_ends(), *where, self.border)
+        find_neighbours(lattice.keys, lattice.table, space.steps(), *where, self.neighbour)
+        return np.empty(0, np.uint32)
+
+    def number(self, corners: Corners, rows: np.ndarray, stripe: np.ndarray, s: int, n: int) -> None:
+        """Turn the vertex numbers of a stripe into rows."""
+        lattice = self.lattice
+        n_own, start = lattice.space.n_corners, lattice.start[s]
+        number_rows(corners, rows, n, stripe[s], stripe[s + 1], n_own, lattice.row_of, start, self.first_row)
+
+    def joined(self, links: list[np.ndarray]) -> np.ndarray:
+        """The links of all parts one after the other; `border`, which counts from each part's first, follows suit."""
+        n_shells = len(self.lattice.space.blur.shells)
+        for p, before in enumerate(_starts([part.size for part in links])):
+            self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before)
+        return np.concatenate(links)
+
+
+def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
+    """A search for each lattice; `neighbour` holds the neighbours of all lattices."""
+    sizes = [lattice.n_neighbours for lattice in lattices]
+    searches = []
+    for lattice, row, start, size in zip(lattices, first_row, _starts(sizes), sizes, strict=True):
+        n_vertices = lattice.keys.size
+        n_parts = max(1, min(_MAX_LINK_PARTS, n_vertices // _VERTICES_PER_LINK_PART))
+        part = np.linspace(0, n_vertices, n_parts + 1).astype(np.int64)
+        border = np.empty(n_vertices * len(lattice.space.blur.shells), np.uint32)
+        searches.append(_Search(lattice, int(row), part, neighbour[start : start + size], border))
+    return searches
+
+
+def _find_neighbours_and_rows(
+    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n: int, n_threads: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The row of each corner of the points, and the links of each lattice; all are tasks of one pool."""
+    index, count = corners[0].index, corners[0].count
+    rows, n_rows = index, 1 + sum(search.lattice.n_rows for search in searches)
+    if n_rows > 1 << (8 * index.itemsize):
+        rows = np.empty(index.size, np.uint32)
+        rows[n * count :] = 0
+    parts = [(search, p) for search in searches[::-1] for p in range(search.part.size - 1)]
+
+    def task(i: int) -> np.ndarray:
+        if i < len(parts):
+            search, p = parts[i]
+            return search.find(p)
+        for search, own in zip(searches, corners, strict=True):
+            search.number(own, rows, stripe, i - len(parts), n)
+        return np.empty(0, np.uint32)
+
+    found = map_tasks(task, len(parts) + stripe.size - 1, n_threads)[: len(parts)]
+    links = [[part for (owner, _), part in zip(parts, found, strict=True) if owner is search] for search in searches]
+    return rows, [search.joined(of_parts) for search, of_parts in zip(searches, links, strict=True)]
+
+
+# --- the bank -----------------------------------------------------------------------------------------------------
+
+
+def _packed(
+    searches: Sequence[_Search],
+    links: Sequence[np.ndarray],
+    corners: Sequence[Corners],
+    rows: np.ndarray,
+    neighbour: np.ndarray,
+    stripe: np.ndarray,
+) -> Bank:
+    """All lattices in the arrays of one bank."""
+    lattices, first = [search.lattice for search in searches], [search.first_row for search in searches]
+    both = list(zip(first, lattices, strict=True))
+    blurs = [lattice.space.blur for lattice in lattices]
+    n_shells = np.array([len(blur.weights) for blur in blurs], np.int64)
+    shell_weight = np.zeros((len(lattices), max(1, n_shells.max())), np.float32)
+    for weights, blur in zip(shell_weight, blurs, strict=True):
+        weights[: len(blur.weights)] = blur.weights
+    links_before = _starts([link.size for link in links])
+    borders = [search.border + np.uint32(before) for search, before in zip(searches, links_before, strict=True)]
+    return Bank(
+        index=rows,
+        weight_in=corners[0].weight,
+        weight_out=corners[0].weight,
+        corner_start=np.array([*(own.first for own in corners), corners[0].count], np.int64),
+        stripe=stripe,
+        vertex=np.array([(row, lattice.keys.size) for row, lattice in both], np.int64),
+        duplicate=np.array([(row + lattice.keys.size, lattice.target.size) for row, lattice in both], np.int64),
+        own=np.array([row + lattice.own for row, lattice in both]),
+        own_duplicate=np.array([row + lattice.own_duplicate for row, lattice in both]),
+        target_start=_starts([lattice.target.size for lattice in lattices]),
+        target=np.concatenate([np.uint32(row) + lattice.target for row, lattice in both]),
+        neighbour_start=_starts([lattice.n_neighbours for lattice in lattices]),
+        neighbour=neighbour,
+        n_shells=n_shells,
+        shell_weight=shell_weight,
+        link_start=_starts([search.border.size for search in searches]),
+        link_border=np.concatenate(borders),
+        link=np.concatenate(links),
+        n_rows=-(-(first[-1] + lattices[-1].n_rows) // 16) * 16,  # whole cache lines, whatever the width of a chunk
+    )
+
+
+def _starts(sizes: Sequence[int]) -> np.ndarray:
+    """Where each of some parts begins if they lie one after the other, (len(sizes),) int64."""
+    return np.cumsum([0, *sizes])[:-1].astype(np.int64)
+
+
+# --- the choice of a blur -----------------------------------------------------------------------------------------
+
+
+def _links_per_point(columns: Sequence[Column], blur: Blur) -> float:
+    """How many neighbours within the stencil a vertex has times how many vertices a point has, from samples.
+
+    The points are those of the stripe in the middle, the vertices some of theirs.
+    """
+    features = Features(columns, blur)
+    space, stripe, n_corners = _Space.of(features, blur), _stripe_borders(features.n), features.d + 1
+    first, last = (int(block) for block in stripe[(stripe.size - 1) // 2 :][:2])
+    n = min(last * PIXELS, features.n)
+    index, weight = np.empty(n * n_corners, np.uint16), np.empty(n * n_corners, np.float32)
+    keys, fits = space.embed(first, last, n, Corners(index, weight, 0, n_corners))
+    if not fits:
+        return math.inf
+    lattice = _Lattice.of(space, [keys])
+    sample = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
+    border = np.empty(keys.size * len(blur.shells), np.uint32)
+    links = _Search(lattice, 0, sample, np.empty(0, np.uint32), border).find(0)
+    return links.size / (sample[1] - sample[0]) * keys.size / (n - first * PIXELS)

@@ -1,0 +1,147 @@
+"""Joining the vertices that the stripes of a lattice have met, and finding the neighbours of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.kernels.dense.hashing import EMPTY, find, new_table
+from classicseg.kernels.dense.lattice import head_of
+from classicseg.machine.jit import kernel
+from classicseg.machine.simd import PIXELS, item, put
+
+
+@kernel
+def merge_stripes(stripe_keys, stripe_start, row_of):
+    """Give every vertex one row, and every further stripe that touches it a duplicate row.
+
+    Rows are numbered stripe by stripe from 0 on, the duplicates behind all vertices.
+
+    Parameters
+    ----------
+    stripe_keys : (total,) int64, the vertices of all stripes
+    stripe_start : (n_stripes + 1,) int64, those of stripe s are stripe_start[s] to stripe_start[s + 1] - 1
+    row_of : (total,) uint32, filled with the row of each entry
+
+    Returns
+    -------
+    table : Table, from key to row
+    keys : (n_vertices,) int64
+    target : (n_duplicates,) uint32, the row that each duplicate row stands for
+    own, own_duplicates : (n_stripes + 1,) int64, borders of the vertices and duplicates that each stripe owns
+    """
+    n_stripes, total = stripe_start.size - 1, stripe_keys.size
+    log2_size = 4
+    while 1 << log2_size < 2 * total:  # half full at most: most neighbours that are looked for do not exist
+        log2_size += 1
+    table = new_table(log2_size)
+    entries = table.entries
+    keys, target = np.empty(total, np.int64), np.empty(total, np.uint32)
+    is_duplicate = np.zeros(total, np.uint8)
+    own, own_duplicates = np.empty(n_stripes + 1, np.int64), np.empty(n_stripes + 1, np.int64)
+    n_vertices = n_duplicates = 0
+    for s in range(n_stripes):
+        own[s] = n_vertices
+        own_duplicates[s] = n_duplicates
+        for i in range(stripe_start[s], stripe_start[s + 1]):
+            slot = find(entries, 64 - log2_size, stripe_keys[i])
+            row = entries[2 * slot + 1]
+            if row == EMPTY:
+                row = np.int64(n_vertices)
+                entries[2 * slot] = stripe_keys[i]
+                entries[2 * slot + 1] = row
+                keys[n_vertices] = stripe_keys[i]
+                row_of[i] = row
+                n_vertices += 1
+            else:
+                target[n_duplicates] = row
+                is_duplicate[i] = 1
+                row_of[i] = n_duplicates
+                n_duplicates += 1
+    own[n_stripes] = n_vertices
+    own_duplicates[n_stripes] = n_duplicates
+    for s in range(n_stripes + 1):
+        own_duplicates[s] += n_vertices
+    for i in range(total):
+        if is_duplicate[i]:
+            row_of[i] += n_vertices
+    return table, head_of(keys, n_vertices), head_of(target, n_duplicates), own, own_duplicates
+
+
+@kernel
+def number_rows(corners, rows, n, first, last, n_own, row_of, start, first_row):
+    """Replace the vertex numbers of a stripe by rows.
+
+    Parameters
+    ----------
+    corners : Corners, whose `index` holds the numbers
+    rows : (n_padded * corners.count,) uint16 or uint32, filled with the rows; may be `corners.index`
+    n : int, number of all points
+    first, last : int, the blocks `first` to `last` - 1 are those of the stripe
+    n_own : int, corners of a point in this lattice, d + 1
+    row_of : (total,) uint32, row of each entry of all stripes, see :func:`merge_stripes`
+    start : int, the stripe's first entry there
+    first_row : int, the lattice's first row in the bank
+    """
+    index = corners.index
+    for i in range(first * PIXELS, min(last * PIXELS, n)):
+        for k in range(i * corners.count + corners.first, i * corners.count + corners.first + n_own):
+            put(rows, k, first_row + np.intp(item(row_of, start + np.intp(item(index, k)))))
+
+
+@kernel
+def find_neighbours(keys, table, steps, first_row, first, last, neighbours):
+    """Link the vertices `first` to `last` - 1 with their upper neighbour along each axis, both ways.
+
+    Parameters
+    ----------
+    keys : (n_vertices,) int64
+    table : Table, from key to row, counted from 0
+    steps : (n_axes,) int64, change of the key in one step along each axis
+    first_row : int, the lattice's first row in the bank
+    first, last : int
+    neighbours : (n_axes * n_vertices * 2,) uint32, filled with the rows of the upper and the lower neighbour; all zero
+        before (row 0), as nothing is written where there is none
+    """
+    n_vertices, entries, shift = keys.size, table.entries, 64 - table.log2_size
+    for axis in range(steps.size):
+        start = axis * n_vertices * 2
+        for v in range(first, last):
+            slot = find(entries, shift, item(keys, v) + steps[axis])
+            row = item(entries, 2 * slot + 1)
+            if row != EMPTY:
+                put(neighbours, start + 2 * v, np.uint32(first_row + row))
+                put(neighbours, start + 2 * row + 1, np.uint32(first_row + v))
+
+
+@kernel
+def find_links(keys, table, steps, shell_end, first_row, first, last, border):
+    """Find the neighbours of the vertices `first` to `last` - 1 within a stencil.
+
+    Parameters
+    ----------
+    keys : (n_vertices,) int64
+    table : Table, from key to row, counted from 0
+    steps : (n_steps,) int64, change of the key to each neighbour of the stencil, shell after shell
+    shell_end : (n_shells,) int64, where in `steps` each shell ends
+    first_row : int, the lattice's first row in the bank
+    first, last : int
+    border : (n_vertices * n_shells,) uint32, filled with how many neighbours were found up to the end of each shell
+
+    Returns
+    -------
+    links : (n,) uint32, rows of the neighbours, vertex after vertex
+    """
+    entries, shift = table.entries, 64 - table.log2_size
+    links = np.empty((last - first) * steps.size + 1, np.uint32)
+    n = 0
+    for v in range(first, last):
+        start = 0
+        for shell in range(shell_end.size):
+            for step in range(start, shell_end[shell]):
+                row = item(entries, 2 * find(entries, shift, item(keys, v) + item(steps, step)) + 1)
+                if row != EMPTY:
+                    put(links, n, np.uint32(first_row + row))
+                    n += 1
+            start = shell_end[shell]
+            put(border, v * shell_end.size + shell, np.uint32(n))
+    return head_of(links, n)

@@ -1,0 +1,179 @@
+"""Blocks of 16 points as *planes*, the 16 values of a label one after the other, in the level-1 cache.
+
+Values of all points are kept label after label, (n_labels * n,) float32. A block of them is read into planes, worked on
+there, and written back, or splatted to the lattices. The last block may be partial.
+
+In all functions
+
+* `planes` is (n_panels * len(lanes) * 16,) float32, and `block` work space of the same size,
+* `values` is (n_labels * n,) float32,
+* `n` is the number of all points, `at` the first point of the block, and `n_labels` how many planes are in use,
+* `bank` and `layout` are a :class:`Bank` and its :class:`RowLayout`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.kernels.dense.bank import slice_block, splat_block
+from classicseg.machine.jit import inline
+from classicseg.machine.simd import (
+    ACROSS,
+    PIXELS,
+    add,
+    axpy,
+    choose,
+    divide,
+    exp,
+    fill,
+    less,
+    load,
+    maximum,
+    multiply,
+    pointer,
+    prefetch,
+    store,
+    subtract,
+    to_int32,
+)
+from classicseg.machine.transpose import planes_to_rows, rows_to_planes
+
+_LOWEST = np.float32(-3.0e38)
+_AHEAD = 4 * PIXELS
+"""How far ahead values are asked for: there are too many streams for the processor's own prefetcher."""
+
+
+@inline
+def new_planes(layout):
+    """Planes for all lanes of `layout`, zero."""
+    return np.zeros(layout.n_panels * len(layout.lanes) * PIXELS, np.float32)
+
+
+@inline
+def read_block(values, n, at, n_labels, planes):
+    """Copy a block of `values` to `planes`; a partial block is padded with zeros."""
+    if at + PIXELS <= n:
+        for label in range(n_labels):
+            prefetch(values, label * n + at + _AHEAD)
+            store(planes, label * PIXELS, load(values, label * n + at, ACROSS))
+    else:
+        for label in range(n_labels):
+            for p in range(PIXELS):
+                planes[label * PIXELS + p] = values[label * n + at + p] if at + p < n else np.float32(0.0)
+
+
+@inline
+def write_block(planes, n, at, n_labels, values):
+    """Copy `planes` to a block of `values`."""
+    for label in range(n_labels):
+        if at + PIXELS <= n:
+            store(values, label * n + at, load(planes, label * PIXELS, ACROSS))
+        else:
+            for p in range(n - at):
+                values[label * n + at + p] = planes[label * PIXELS + p]
+
+
+@inline
+def add_block(planes, sign, values, n, at, n_labels, tail):
+    """Add `sign` times a block of `values` to `planes`.
+
+    `values` is a :func:`pointer`: a partial block is read from the planes `tail` instead, where it is padded, and to
+    exchange arrays would count references.
+    """
+    start, stride = at, n
+    if at + PIXELS > n:
+        read_block(values, n, at, n_labels, tail)
+        values, start, stride = pointer(tail), 0, PIXELS
+    for label in range(n_labels):
+        prefetch(values, start + label * stride + _AHEAD)
+        sum_ = axpy(sign, load(values, start + label * stride, ACROSS), load(planes, label * PIXELS, ACROSS))
+        store(planes, label * PIXELS, sum_)
+
+
+@inline
+def add_to_block(planes, n, at, n_labels, values):
+    """Add `planes` to a block of `values`."""
+    for label in range(n_labels):
+        if at + PIXELS <= n:
+            prefetch(values, label * n + at + _AHEAD)
+            sum_ = add(load(planes, label * PIXELS, ACROSS), load(values, label * n + at, ACROSS))
+            store(values, label * n + at, sum_)
+        else:
+            for p in range(n - at):
+                values[label * n + at + p] += planes[label * PIXELS + p]
+
+
+@inline
+def write_labels(planes, n, at, n_labels, labels):
+    """The label of the largest value, the first of equals, of every point of a block, into (n,) int32 `labels`."""
+    best = fill(_LOWEST, ACROSS)
+    which = fill(np.float32(0.0), ACROSS)
+    for label in range(n_labels):
+        value = load(planes, label * PIXELS, ACROSS)
+        which = choose(less(best, value), fill(np.float32(label), ACROSS), which)
+        best = maximum(best, value)
+    if at + PIXELS <= n:
+        store(labels, at, to_int32(which))
+    else:
+        store(planes, 0, which)
+        for p in range(n - at):
+            labels[at + p] = np.int32(planes[p])
+
+
+@inline
+def softmax(planes, n_labels):
+    """Logits in `planes` to probabilities, in place."""
+    largest = fill(_LOWEST, ACROSS)
+    for label in range(n_labels):
+        largest = maximum(largest, load(planes, label * PIXELS, ACROSS))
+    total = fill(np.float32(0.0), ACROSS)
+    for label in range(n_labels):
+        e = exp(subtract(load(planes, label * PIXELS, ACROSS), largest))
+        store(planes, label * PIXELS, e)
+        total = add(total, e)
+    inverse = divide(fill(np.float32(1.0), ACROSS), total)
+    for label in range(n_labels):
+        store(planes, label * PIXELS, multiply(load(planes, label * PIXELS, ACROSS), inverse))
+
+
+@inline
+def log_softmax(planes, n_labels, probabilities, scratch):
+    """Logits in `planes` to log-probabilities in place, and to `probabilities`, planes too; `scratch` holds 16."""
+    largest = fill(_LOWEST, ACROSS)
+    for label in range(n_labels):
+        largest = maximum(largest, load(planes, label * PIXELS, ACROSS))
+    total = fill(np.float32(0.0), ACROSS)
+    for label in range(n_labels):
+        shifted = subtract(load(planes, label * PIXELS, ACROSS), largest)
+        store(planes, label * PIXELS, shifted)
+        e = exp(shifted)
+        store(probabilities, label * PIXELS, e)
+        total = add(total, e)
+    inverse = divide(fill(np.float32(1.0), ACROSS), total)
+    store(scratch, 0, total)
+    for p in range(PIXELS):
+        scratch[p] = np.log(scratch[p])
+    log_total = load(scratch, 0, ACROSS)
+    for label in range(n_labels):
+        store(planes, label * PIXELS, subtract(load(planes, label * PIXELS, ACROSS), log_total))
+        store(probabilities, label * PIXELS, multiply(load(probabilities, label * PIXELS, ACROSS), inverse))
+
+
+@inline
+def splat_planes(bank, target, at, planes, block, layout):
+    """Splat the points of `planes` into the row array `target`, with all lattices of `bank`."""
+    lanes = layout.lanes
+    for panel in range(layout.n_panels):
+        base = panel * len(lanes) * PIXELS
+        planes_to_rows(planes, base, block, base, lanes)
+    splat_block(bank, target, at, 0, len(layout.corners), block, layout)
+
+
+@inline
+def slice_planes(bank, source, at, planes, block, layout):
+    """Slice the points of `planes` from the row array `source`, with all lattices of `bank`."""
+    lanes = layout.lanes
+    slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+    for panel in range(layout.n_panels):
+        base = panel * len(lanes) * PIXELS
+        rows_to_planes(block, base, planes, base, lanes)
