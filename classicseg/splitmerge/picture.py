@@ -70,6 +70,14 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
     )
 
 
+def as_connectivity(connectivity: Any, picture: Picture) -> int:
+    """Which pixels are neighbours: 1 if they share a side, up to the number of spatial axes."""
+    reach = inputs.as_count(connectivity, "connectivity", 1)
+    if reach > len(picture.shape):
+        raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
+    return reach
+
+
 def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(mask)
     if array.dtype.kind not in "biu":
