@@ -17,7 +17,7 @@ from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
 from classicseg.solvers.minimize import minimize
 from classicseg.solvers.run import Run
