@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+from classicseg.cli.output import add_json_option, report
+
 SUMMARY = "photo in, regions out, by split-and-merge"
 _PREDICATES = ("range", "std", "mean")
 _RECORDED = 1_000_000
-"""Pixels up to which steps are drawn."""
+"""Pixels up to which steps are drawn: each frame of the film is a picture of them all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -86,19 +87,19 @@ def run(options: argparse.Namespace) -> None:
         io.write_animation(options.gif, plot.split_and_merge_frames(image, record))
     if options.table is not None:
         _write_table(options.table, describe_regions(labels, image))
-    report = {
+    n_regions = int(labels.max())
+    done = {
         "output": str(options.output),
         "shape": list(labels.shape),
         "predicate": repr(predicate),
         "merge": options.merge,
-        "n_regions": int(labels.max()),
+        "n_regions": n_regions,
         "seconds": round(seconds, 4),
     }
-    if options.json:
-        print(json.dumps(report, indent=2))
-        return
     size = " x ".join(map(str, labels.shape))
-    print(f"{options.output}: {size} pixels, {labels.max()} regions under {predicate!r} in {seconds:.2f} s")
+    report(
+        options, done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
+    )
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:
