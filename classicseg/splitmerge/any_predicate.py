@@ -64,7 +64,8 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     n_bins = max(plan.predicate.bins, plan.merge_predicate.bins)
     low, high = _value_range(values, picture.mask)
     bins = np.array([low, max(n_bins, 1) / max(high - low, SMALLEST_RANGE), n_bins])
-    row_size = 1 + values.shape[3] * (4 + n_bins)
+    n_channels = values.shape[3]
+    row_size = 1 + n_channels * (4 + n_bins)
     grids = _grids_of_blocks(plan)
     n_tiles = int(grids[0, :3].prod())
     block_rows = np.empty((int(grids[-1, 3] + grids[-1, :3].prod()), row_size))
@@ -72,20 +73,22 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     cells_of_tile = 8 ** (quadtree.VOLUME_LEVEL - 1) if picture.volume else 4 ** (quadtree.FLAT_LEVEL - 1)
     cells = np.empty((n_tiles, cells_of_tile), np.uint8)
     program = compiled(plan.predicate)
-    problem = quadtree.Problem(values, mask, picture.volume, plan.top_level, plan.stop_level, program.with_bins(bins))
+    problem = quadtree.Problem(
+        mask, picture.volume, n_channels, plan.top_level, plan.stop_level, program.with_bins(bins)
+    )
 
     def over_tiles(call: Callable[[int, int], Any]) -> None:
         _over(call, n_tiles, n_threads)
 
-    over_tiles(lambda a, b: quadtree.sum_tiles(problem, a, b, block_rows))
+    over_tiles(lambda a, b: quadtree.sum_tiles(problem, values, a, b, block_rows))
     quadtree.judge_large_blocks(problem, grids, block_rows, tile_levels)
-    over_tiles(lambda a, b: quadtree.split_tiles(problem, a, b, tile_levels, cells, n_leaves))
+    over_tiles(lambda a, b: quadtree.split_tiles(problem, values, a, b, tile_levels, cells, n_leaves))
     starts = np.concatenate([[0], np.cumsum(n_leaves)])
     check_memory(float(starts[-1]) * (8 * row_size + 24), f"the statistics of {starts[-1]} leaves")
     blocks = np.empty((int(starts[-1]), 4), np.int32)
     labels, rows = np.empty(mask.shape, np.int32), np.empty((len(blocks), row_size))
     over_tiles(lambda a, b: quadtree.number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))
-    over_tiles(lambda a, b: quadtree.paint_leaves(problem, a, b, cells, labels, rows))
+    over_tiles(lambda a, b: quadtree.paint_leaves(problem, values, a, b, cells, labels, rows))
     quadtree.sum_large_leaves(picture.volume, blocks, grids, block_rows, rows)
     return _Tree(labels, blocks, rows, bins, high - low)
 

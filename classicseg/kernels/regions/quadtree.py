@@ -4,8 +4,8 @@ The tree is cut into tiles of 64 x 64 pixels (16 x 16 x 16 voxels): statistics o
 while it is worked on, those of tiles and larger blocks are kept. An image of two axes has one plane. As in
 :mod:`.range_tile`, cells are blocks of two pixels a side.
 
-Corners are pixels (z, y, x). In what follows `volume` says whether there are three spatial axes, and `mask` and `image`
-are those of the `problem`, a :class:`Problem`.
+Corners are pixels (z, y, x). In what follows `image` is (D, H, W, C), and `mask` and `volume` are those of the
+`problem`, a :class:`Problem`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ _MAX_PARTS = 8
 
 
 class Problem(NamedTuple):
-    """What is split, and when."""
+    """What is split, and when; without the image, so that what looks at no pixel is compiled once for all dtypes."""
 
-    image: np.ndarray
-    """(D, H, W, C)"""
     mask: np.ndarray
     """(D, H, W) bool: a block that it cuts is always split."""
     volume: bool
     """Whether there are three spatial axes."""
+    n_channels: int
     top_level: int
     """Level of the root; larger blocks are no part of the tree."""
     stop_level: int
@@ -91,7 +90,7 @@ def _judge(problem, rows, r, parts, n_parts, corner, level):
         return level
     if n_parts == 1:  # the block is its only part within the image: that one will be judged
         return 0
-    return level if holds(problem.predicate, rows, parts, n_parts, r, problem.image.shape[3]) else 0
+    return level if holds(problem.predicate, rows, parts, n_parts, r, problem.n_channels) else 0
 
 
 @inline
@@ -104,9 +103,9 @@ def _level_start(level, top, volume):
 
 
 @inline
-def _sum_tile(problem, corner, rows):
-    """Write the statistics of every block of the tile at `corner` into `rows`, level by level."""
-    image, mask, volume, bins = problem.image, problem.mask, problem.volume, problem.predicate.bins
+def _sum_tile(problem, image, corner, rows):
+    """Write the statistics of every block of the tile at `corner` of `image` into `rows`, level by level."""
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     n_channels, top = image.shape[3], tile_level(volume)
     z0, y0, x0 = corner
     for r in range(_level_start(top + 1, top, volume)):
@@ -131,18 +130,19 @@ def _sum_tile(problem, corner, rows):
 
 
 @kernel
-def sum_tiles(problem, first, last, tile_rows):
+def sum_tiles(problem, image, first, last, tile_rows):
     """Compute the statistics of some tiles.
 
     Parameters
     ----------
     problem : Problem
+    image : (D, H, W, C)
     first, last : int
         The tiles are `first` to `last` - 1.
     tile_rows : (tiles or more, row size) float64
         Result.
     """
-    image, mask, volume, bins = problem.image, problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     for tile in range(first, last):
         z0, y0, x0 = tile_corner(tile, mask.shape, volume)
         side = 1 << tile_level(volume)
@@ -189,7 +189,7 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
     """
     volume = problem.volume
     parts, finest = np.empty(_MAX_PARTS, np.int64), tile_level(volume)
-    n_channels, n_levels = problem.image.shape[3], grids.shape[0]
+    n_channels, n_levels = problem.n_channels, grids.shape[0]
     found = np.zeros(rows.shape[0], np.uint8)
     for k in range(1, n_levels):
         for z in range(grids[k, 0]):
@@ -222,13 +222,13 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
 
 
 @inline
-def _judge_tile(problem, corner, rows, parts, levels, above):
-    """Write the level of the leaf of every cell of the tile at `corner` into `levels`.
+def _judge_tile(problem, image, corner, rows, parts, levels, above):
+    """Write the level of the leaf of every cell of the tile at `corner` of `image` into `levels`.
 
     `rows` are those of :func:`_sum_tile`, with :data:`_MAX_PARTS` more; `parts` and `above`, which is as long as
     `levels`, are work space.
     """
-    image, mask, volume, bins = problem.image, problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     n_channels, top = image.shape[3], tile_level(volume)
     pixels = _level_start(top + 1, top, volume)  # rows for the pixels of one cell
     for level in range(top, 0, -1):
@@ -267,12 +267,13 @@ def _judge_tile(problem, corner, rows, parts, levels, above):
 
 
 @kernel
-def split_tiles(problem, first, last, tile_levels, cells, n_leaves):
+def split_tiles(problem, image, first, last, tile_levels, cells, n_leaves):
     """Split some tiles.
 
     Parameters
     ----------
     problem : Problem
+    image : (D, H, W, C)
     first, last : int
         The tiles are `first` to `last` - 1.
     tile_levels : (tiles,) uint8
@@ -283,7 +284,7 @@ def split_tiles(problem, first, last, tile_levels, cells, n_leaves):
         Result: leaves that start in the tile.
     """
     mask, volume = problem.mask, problem.volume
-    top, size = tile_level(volume), row_size(problem.image.shape[3], int(problem.predicate.bins[2]))
+    top, size = tile_level(volume), row_size(problem.n_channels, int(problem.predicate.bins[2]))
     rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, size), np.float64)
     parts, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
     for tile in range(first, last):
@@ -291,8 +292,8 @@ def split_tiles(problem, first, last, tile_levels, cells, n_leaves):
         if tile_levels[tile] > 0:
             cells[tile] = tile_levels[tile]
         else:
-            _sum_tile(problem, corner, rows)
-            _judge_tile(problem, corner, rows, parts, cells[tile], above)
+            _sum_tile(problem, image, corner, rows)
+            _judge_tile(problem, image, corner, rows, parts, cells[tile], above)
         n_leaves[tile] = _count_leaves(mask, corner, volume, cells[tile])
 
 
@@ -366,12 +367,13 @@ def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):
 
 
 @kernel
-def paint_leaves(problem, first, last, cells, labels, rows):
+def paint_leaves(problem, image, first, last, cells, labels, rows):
     """Give every pixel of some tiles the number of its leaf, and sum up the statistics of leaves.
 
     Parameters
     ----------
     problem : Problem
+    image : (D, H, W, C)
     first, last : int
         The tiles are `first` to `last` - 1.
     cells : (tiles, cells) uint8
@@ -381,7 +383,7 @@ def paint_leaves(problem, first, last, cells, labels, rows):
     rows : (leaves, row size) float64
         Result; leaves larger than a tile are left to :func:`sum_large_leaves`.
     """
-    image, mask, volume, bins = problem.image, problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     finest, n_channels = tile_level(volume), image.shape[3]
     for tile in range(first, last):
         corner = tile_corner(tile, mask.shape, volume)
