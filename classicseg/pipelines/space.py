@@ -50,7 +50,7 @@ _RANGES = {
     "weight": (0.1, 30.0),
     "share": (0.3, 1.0),
 }
-_ITERATIONS = (5, 10)
+_ITERATIONS = (5, 10)  # those of the literature
 
 
 def space_of_refine(unit: float) -> Space:
