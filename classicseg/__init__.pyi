@@ -40,9 +40,9 @@ from .splitmerge.homogeneity import (
     VarianceRatio,
 )
 from .splitmerge.recorder import Record
-from .splitmerge.regions import describe_regions
+from .splitmerge.regions import describe_regions, paint_regions
 from .splitmerge.rules import MultiOtsu, Rule, label_by_rule
-from .splitmerge.split_merge import Segmentation, quadtree, split_and_merge
+from .splitmerge.split_merge import Segmentation, quadtree, record_split_and_merge, split_and_merge
 from .splitmerge.srm import statistical_region_merging
 from .splitmerge.statistics import RegionStatistics
 from .types import Result, State, Step
@@ -101,8 +101,10 @@ __all__ = [
     "methods",
     "minimize",
     "overlay",
+    "paint_regions",
     "palette",
     "quadtree",
+    "record_split_and_merge",
     "refine",
     "refinement_crf",
     "register_solver",

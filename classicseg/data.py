@@ -76,7 +76,7 @@ def sample(name: str = "coffee") -> Sample:
     (2, 256, 256)
     """
     from classicseg.energies.softmax import softmax
-    from classicseg.io import read_image, read_labels, read_probabilities
+    from classicseg.io import VOID, read_image, read_labels, read_probabilities
 
     inputs.choice(name, "name", tuple(ORIGINS))
     if name == "nuclei":
@@ -86,7 +86,7 @@ def sample(name: str = "coffee") -> Sample:
             probabilities=softmax(logits).astype(np.float16),
             truth=read_labels(_FOLDER / "nuclei_truth.png"),
             label_names=("background", "nucleus"),
-            ignore_label=255,
+            ignore_label=VOID,
             origin=ORIGINS[name],
         )
     return Sample(
@@ -94,6 +94,6 @@ def sample(name: str = "coffee") -> Sample:
         probabilities=read_probabilities(_FOLDER / "probabilities.npz"),
         truth=read_labels(_FOLDER / "truth.png"),
         label_names=("table", "porcelain", "cup inside", "coffee", "spoon"),
-        ignore_label=255,
+        ignore_label=VOID,
         origin=ORIGINS[name],
     )

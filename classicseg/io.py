@@ -20,9 +20,9 @@ from classicseg.plot import palette
 
 _TIFF = (".tif", ".tiff")
 _NIFTI = (".nii", ".nii.gz")
-_LARGEST_IN_PALETTE = 256  # colours of a palette; where there are more labels, they are written without
+_LARGEST_IN_PALETTE = 256  # colours: 8 bits a pixel
 VOID = 255
-"""Label of pixels that are neither learned nor scored, in files of labels and everywhere else."""
+"""Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError
 
+_TOLERANCE = 0.0075
+"""Default distance at which borders still agree, as a share of the diagonal: that of the paper."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -76,8 +79,7 @@ def confusion_matrix(
     if ignore_label is not None:
         scored = true != ignore_label
         true, given = true[scored], given[scored]
-    pairs = true.ravel().astype(np.int64) * n + given.ravel()
-    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+    return _counted(true.ravel(), given.ravel(), n)
 
 
 def scores_of(confusion: np.ndarray) -> Scores:
@@ -195,7 +197,7 @@ def boundary_f_score(
     """
     given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
     diagonal = float(np.hypot(*true.shape))
-    reach = max(1.0, 0.0075 * diagonal) if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
+    reach = max(1.0, _TOLERANCE * diagonal) if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
     borders = [_border(x, scored) for x in (given, true)]
     near = [np.zeros(true.shape, bool), np.zeros(true.shape, bool)]
     for here, there in _shifted_windows(true.shape, reach):
@@ -249,8 +251,13 @@ def trimap_confusion(
     given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
     reach = inputs.as_count(width, "width", 1)
     band = scored & (_distance_to_border(true, scored) < reach)
-    pairs = true[band].astype(np.int64) * n + given[band]
-    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+    return _counted(true[band], given[band], n)
+
+
+def _counted(true: np.ndarray, given: np.ndarray, n_labels: int) -> np.ndarray:
+    """The confusion matrix of labels (n,)."""
+    codes = true.astype(np.int64) * n_labels + given
+    return np.bincount(codes, minlength=n_labels**2).reshape(n_labels, n_labels)
 
 
 def _image_pair(

@@ -21,7 +21,7 @@ def photo() -> np.ndarray:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     image = photo()
-    result = cs.split_and_merge(image, cs.Range(40), record=True, return_regions=True)
+    result = cs.record_split_and_merge(image, cs.Range(40))
     depths = [plot.quadtree(image, result.record.blocks_at(depth), zoom=3) for depth in (2, 4, 6, 8)]
     io.write_image(FOLDER / "split-depths.png", plot.tile(depths, columns=2))
     leaves = plot.quadtree(image, cs.quadtree(image, cs.Range(40)), zoom=3)
@@ -34,7 +34,8 @@ def main() -> None:
         for p in predicates
     ]
     io.write_image(FOLDER / "split-predicates.png", plot.tile(views, columns=2))
-    classes = result.paint(cs.label_by_rule(result.regions, cs.MultiOtsu(3)))
+    regions = cs.describe_regions(result.labels, image)
+    classes = cs.paint_regions(result.labels, cs.label_by_rule(regions, cs.MultiOtsu(3)))
     large = [np.asarray(a).repeat(3, axis=0).repeat(3, axis=1) for a in (image, classes)]
     io.write_image(FOLDER / "split-rules.png", plot.tile([plot.displayable(large[0]), plot.overlay(*large)], 2))
     print(f"pictures: {FOLDER}")

@@ -30,7 +30,7 @@ def test_regions_are_filled_with_their_means():
 
 def test_frames_and_their_film(tmp_path):
     image = photo(20, 30)
-    record = cs.split_and_merge(image, 30, record=True).record
+    record = cs.record_split_and_merge(image, 30).record
     frames = plot.split_and_merge_frames(image, record, merge_frames=5, zoom=4)
     assert len(frames) == 1 + record.depth + 1 + 5
     assert {frame.shape for frame in frames} == {(102, 120, 3)}
@@ -42,7 +42,7 @@ def test_frames_and_their_film(tmp_path):
         assert film.info["duration"] == 200
 
 
-RECORD = cs.split_and_merge(np.zeros((3, 4)), 1, record=True).record
+RECORD = cs.record_split_and_merge(np.zeros((3, 4)), 1).record
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,23 @@ Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import sys
 from collections.abc import Sequence
 
 from classicseg import __version__
+from classicseg.cli import cutout, demo, evaluate, predict, refine, split, train, warmup
 
-_COMMANDS = ("refine", "cutout", "split", "train", "predict", "evaluate", "demo", "warmup")
+_COMMANDS = {  # these modules import what is heavy when they run: --help is answered at once
+    "refine": refine,
+    "cutout": cutout,
+    "split": split,
+    "train": train,
+    "predict": predict,
+    "evaluate": evaluate,
+    "demo": demo,
+    "warmup": warmup,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,8 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"classicseg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name in _COMMANDS:
-        module = importlib.import_module(f"classicseg.cli.{name}")
+    for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.SUMMARY, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

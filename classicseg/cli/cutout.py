@@ -7,16 +7,17 @@ values by --object and --background), or red on the object and blue on the backg
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from classicseg.cli.output import add_json_option, report
 
 if TYPE_CHECKING:
     import numpy as np
 
 SUMMARY = "strokes or a box in, the mask of an object out"
 
-_CLEARLY = 64  # how much redder or bluer than its other channels a stroke is
+_CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weight", type=float, help="weight of the boundary (default: 50)")
     parser.add_argument("--max-iter", type=int, help="rounds (default: 10)")
     parser.add_argument("--threads", type=int, help="default: all processors")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
         io.write_image(options.overlay, plot.overlay(image, cut.labels))
     if options.probabilities is not None:
         io.write_marginals(options.probabilities, cut.probabilities)
-    report = {
+    done = {
         "output": str(options.output),
         "shape": list(cut.labels.shape),
         "object_pixels": int(cut.mask.sum()),
@@ -77,14 +78,12 @@ def run(options: argparse.Namespace) -> None:
         "energy": cut.energy,
         "history": [step.energy for step in cut.history],
     }
-    if options.json:
-        print(json.dumps(report, indent=2))
-        return
     size = " x ".join(map(str, cut.labels.shape))
-    print(
+    text = (
         f"{options.output}: {size} pixels, {100 * cut.mask.mean():.1f} % object, {cut.n_iter} rounds in "
         f"{cut.seconds:.2f} s, energy {cut.history[0].energy:.6g} -> {cut.energy:.6g}"
     )
+    report(options, done, text)
 
 
 def read_scribbles(path: Path, object_value: int, background_value: int) -> np.ndarray:

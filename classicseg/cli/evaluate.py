@@ -7,17 +7,20 @@ resized as in its training; its labels are compared in the size of the images.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from classicseg.cli.output import add_json_option, report
 
 if TYPE_CHECKING:
     import numpy as np
 
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
-Pairs: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
+"""Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
+Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
+"""Name, labels and truth of each."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="with --model: which split of the folder")
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
-    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,14 +44,14 @@ def run(options: argparse.Namespace) -> None:
 
     folders, model = (options.labels, options.truth), (options.model, options.data)
     if None not in folders and model == (None, None):
-        classes, pairs = _of_folders(options)
+        classes, examples = _of_folders(options)
     elif None not in model and folders == (None, None):
-        classes, pairs = _of_model(options)
+        classes, examples = _of_model(options)
     else:
         raise ValueError("give either --labels and --truth, or --model and --data")
     n = len(classes)
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
-    for name, labels, truth in pairs:
+    for name, labels, truth in examples:
         try:
             total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
             if (truth == io.VOID).all():
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         except ValueError as failure:
             raise ValueError(f"{name}: {failure}") from failure
     scores = metrics.scores_of(total)
-    report = {
+    done = {
         "n_images": len(borders),
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
@@ -71,24 +74,24 @@ def run(options: argparse.Namespace) -> None:
             for width, x in zip(WIDTHS, near, strict=True)
         },
     }
-    print(json.dumps(report, indent=2) if options.json else _text(report))
+    report(options, done, _text(done))
 
 
-def _text(report: dict[str, Any]) -> str:
+def _text(done: dict[str, Any]) -> str:
     def percent(value: float | None) -> str:
         return "     -" if value is None else f"{100 * value:6.2f}"
 
-    lines = [f"{report['n_images']} images", f"{'accuracy, %':28}{percent(report['accuracy'])}"]
+    lines = [f"{done['n_images']} images", f"{'accuracy, %':28}{percent(done['accuracy'])}"]
     lines += [
-        f"{'mean IoU, %':28}{percent(report['mean_iou'])}",
-        f"{'boundary F, %':28}{percent(report['boundary_f'])}",
+        f"{'mean IoU, %':28}{percent(done['mean_iou'])}",
+        f"{'boundary F, %':28}{percent(done['boundary_f'])}",
     ]
-    lines += [f"{'  IoU of ' + name + ', %':28}{percent(x)}" for name, x in report["iou"].items()]
-    lines += [f"{f'  IoU within {w} px, %':28}{percent(x)}" for w, x in report["trimap_iou"].items()]
+    lines += [f"{'  IoU of ' + name + ', %':28}{percent(x)}" for name, x in done["iou"].items()]
+    lines += [f"{f'  IoU within {w} px, %':28}{percent(x)}" for w, x in done["trimap_iou"].items()]
     return "\n".join(lines)
 
 
-def _of_folders(options: argparse.Namespace) -> tuple[list[str], Pairs]:
+def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
     import numpy as np
 
     from classicseg import io
@@ -116,24 +119,24 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Pairs]:
     return classes, iter(read)
 
 
-def _of_model(options: argparse.Namespace) -> tuple[list[str], Pairs]:
+def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
     from classicseg.pipelines.presets import find
     from classicseg.pipelines.refine import refine
 
     train = train_module()
     if options.crf is not None:
-        find(options.crf)
+        find(options.crf)  # an unknown name ends it here, not after the network has run
     model = train.Model.load(options.model)
     data = train.FolderData(options.data, options.split)
     if data.classes != model.classes:
         raise ValueError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
 
-    def pairs() -> Pairs:
+    def examples() -> Examples:
         for i in range(len(data)):
             image, truth = data[i]
             logits = model.predict(image)
             labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)
             yield data.name(i), labels, truth
 
-    return list(model.classes), pairs()
+    return list(model.classes), examples()

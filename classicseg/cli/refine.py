@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
+from classicseg.cli.output import add_json_option, report
 from classicseg.pipelines.presets import PRESETS
 
 SUMMARY = "probabilities and photo in, crisp labels out"
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-iter", type=int, help="mean-field updates")
     parser.add_argument("--quality", choices=("fast", "high", "exact"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -66,7 +66,9 @@ def run(options: argparse.Namespace) -> None:
     if options.marginals is not None and result.marginals is not None:
         io.write_marginals(options.marginals, result.marginals)
     before = crf.unary.argmin(0)
-    report = {
+    energy_before = crf.energy(before)
+    changed = float((before != result.labels).mean())
+    done = {
         "output": str(options.output),
         "shape": list(crf.shape),
         "n_labels": crf.n_labels,
@@ -74,17 +76,14 @@ def run(options: argparse.Namespace) -> None:
         "kernels": [repr(kernel) for kernel in crf.kernels],
         "n_iter": result.n_iter,
         "seconds": round(seconds, 4),
-        "energy_before": crf.energy(before),
+        "energy_before": energy_before,
         "energy": result.energy,
         "energy_is_exact": crf.energy_is_exact,
-        "changed_pixels": float((before != result.labels).mean()),
+        "changed_pixels": changed,
     }
-    if options.json:
-        print(json.dumps(report, indent=2))
-        return
     size = " x ".join(map(str, crf.shape))
-    print(
+    text = (
         f"{options.output}: {size} pixels, {crf.n_labels} labels, {result.n_iter} updates in {seconds:.2f} s; "
-        f"{100 * report['changed_pixels']:.1f} % of the pixels changed, "
-        f"energy {report['energy_before']:.5g} -> {report['energy']:.5g}"
+        f"{100 * changed:.1f} % of the pixels changed, energy {energy_before:.5g} -> {result.energy:.5g}"
     )
+    report(options, done, text)

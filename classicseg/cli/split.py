@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+from classicseg.cli.output import add_json_option, report
+
 SUMMARY = "photo in, regions out, by split-and-merge"
 _PREDICATES = ("range", "std", "mean")
 _RECORDED = 1_000_000
-"""Pixels up to which steps are drawn."""
+"""Pixels up to which steps are drawn: each frame of the film is a picture of them all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
     from classicseg.splitmerge import homogeneity
-    from classicseg.splitmerge.split_merge import quadtree, split_and_merge
+    from classicseg.splitmerge.regions import describe_regions
+    from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
     kinds = {"range": homogeneity.Range, "std": homogeneity.StdDev, "mean": homogeneity.MeanDifference}
     predicate = kinds[options.predicate](options.threshold)
@@ -61,46 +63,43 @@ def run(options: argparse.Namespace) -> None:
     if options.gif is not None and image.size > 3 * _RECORDED:
         raise InputError(f"--gif draws every step of images of up to {_RECORDED} pixels, got shape {image.shape}")
     blocks: dict[str, Any] = {"min_size": options.min_size, "max_depth": options.max_depth}
-    start = time.perf_counter()
-    result = split_and_merge(
-        image,
-        predicate,
+    rules: dict[str, Any] = {
         **blocks,
-        connectivity=options.connectivity,
-        merge=None if options.merge == "none" else options.merge,
-        min_area=options.min_area,
-        return_regions=True,
-        record=options.gif is not None,
-        n_threads=options.threads,
-    )
+        "connectivity": options.connectivity,
+        "merge": None if options.merge == "none" else options.merge,
+        "min_area": options.min_area,
+    }
+    start = time.perf_counter()
+    labels = split_and_merge(image, predicate, **rules, n_threads=options.threads)
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, result.labels)
+    io.write_labels(options.output, labels)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
-        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in (image, result.labels)]
+        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in (image, labels)]
         io.write_image(options.overlay, plot.overlay(*large, alpha=0.35))
     if options.regions is not None:
-        io.write_image(options.regions, plot.regions(image, result.labels))
+        io.write_image(options.regions, plot.regions(image, labels))
     if options.quadtree is not None:
         leaves = quadtree(image, predicate, **blocks)
         io.write_image(options.quadtree, plot.quadtree(image, leaves, zoom=zoom))
     if options.gif is not None:
-        io.write_animation(options.gif, plot.split_and_merge_frames(image, result.record))
+        record = record_split_and_merge(image, predicate, **rules).record
+        io.write_animation(options.gif, plot.split_and_merge_frames(image, record))
     if options.table is not None:
-        _write_table(options.table, result.regions)
-    report = {
+        _write_table(options.table, describe_regions(labels, image))
+    n_regions = int(labels.max())
+    done = {
         "output": str(options.output),
-        "shape": list(result.labels.shape),
+        "shape": list(labels.shape),
         "predicate": repr(predicate),
         "merge": options.merge,
-        "n_regions": result.n_regions,
+        "n_regions": n_regions,
         "seconds": round(seconds, 4),
     }
-    if options.json:
-        print(json.dumps(report, indent=2))
-        return
-    size = " x ".join(map(str, result.labels.shape))
-    print(f"{options.output}: {size} pixels, {result.n_regions} regions under {predicate!r} in {seconds:.2f} s")
+    size = " x ".join(map(str, labels.shape))
+    report(
+        options, done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
+    )
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:

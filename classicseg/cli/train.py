@@ -7,10 +7,11 @@ hold the number of the class of each pixel; 255 is void. Needs PyTorch.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from classicseg.cli.output import add_json_option, report
 
 SUMMARY = "images and labels in, a trained network out"
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--device", help="such as cpu or cuda; default: a GPU if there is one")
     parser.add_argument("--log-dir", type=Path, help="folder for TensorBoard")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     model = train.Model(
         options.net, data.classes, width=options.width, in_channels=channels, size=size, seed=options.seed
     )
-    report = train.fit(
+    trained = train.fit(
         model,
         data,
         validation,
@@ -89,16 +90,14 @@ def run(options: argparse.Namespace) -> None:
         "network": options.net,
         "classes": list(data.classes),
         "n_images": [len(data), 0 if validation is None else len(validation)],
-        "best_epoch": report.best_epoch,
-        "best_mean_iou": report.best_score,
-        "stopped_early": report.stopped_early,
-        "history": [asdict(epoch) for epoch in report.history],
+        "best_epoch": trained.best_epoch,
+        "best_mean_iou": trained.best_score,
+        "stopped_early": trained.stopped_early,
+        "history": [asdict(epoch) for epoch in trained.history],
     }
-    if options.json:
-        print(json.dumps(done, indent=2))
-        return
-    score = "" if report.best_score is None else f", mean IoU {100 * report.best_score:.1f} % on the held-out images"
-    print(f"{options.output}: {options.net}, weights of epoch {report.best_epoch} of {len(report.history)}{score}")
+    score = "" if trained.best_score is None else f", mean IoU {100 * trained.best_score:.1f} % on the held-out images"
+    epochs = f"weights of epoch {trained.best_epoch} of {len(trained.history)}"
+    report(options, done, f"{options.output}: {options.net}, {epochs}{score}")
 
 
 def _split(train: ModuleType, options: argparse.Namespace, size: tuple[int, ...] | None) -> tuple[Any, Any]:

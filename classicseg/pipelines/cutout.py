@@ -18,7 +18,8 @@ from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
+from classicseg.io import VOID
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
 from classicseg.solvers.minimize import minimize
 from classicseg.solvers.run import Run
@@ -28,7 +29,7 @@ _NONE = -1
 """Scribble of a pixel that nobody marked."""
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/cutout_quality.py
-_ROUNDS = 10  # of cut and colour models, by default; labels have mostly settled before
+_ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,10 +275,7 @@ def _gamma(crf: GridCRF) -> float:
 def _weight(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
         return _WEIGHT if previous is None else _gamma(previous.crf)
-    gamma = inputs.as_weight(weight, "weight")
-    if gamma < 0:
-        raise InputError(f"weight must be at least 0, got {weight!r}")
-    return gamma
+    return inputs.as_weight(weight, "weight", at_least=0)
 
 
 def _prepare(
@@ -319,7 +317,7 @@ def _strokes(
     old = np.full(n_pixels, _NONE, np.int32) if previous is None else previous.scribbles.reshape(-1)
     new = np.full(n_pixels, _NONE, np.int32)
     if scribbles is not None:
-        new = inputs.as_labels(scribbles, shape, 255, _NONE, name="scribbles").reshape(-1)
+        new = inputs.as_labels(scribbles, shape, VOID, _NONE, name="scribbles").reshape(-1)
     strokes = np.where(new == _NONE, old, new)
     if box is not None:
         outside = ~_inside(shape, box)
@@ -384,8 +382,8 @@ def _refitted(
     n_threads: int,
 ) -> tuple[ColorModel, ...]:
     """Each model estimated again from the pixels of its label, in the components that cost them least."""
-    pairs = zip(models, components, strict=True)
-    return tuple(m.refit(colors, labels == label, part, n_threads) for label, (m, part) in enumerate(pairs))
+    old = zip(models, components, strict=True)
+    return tuple(m.refit(colors, labels == label, part, n_threads) for label, (m, part) in enumerate(old))
 
 
 def _costs(

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
+
+if TYPE_CHECKING:
+    from classicseg.energies.dense_crf import Quality
+
+
+class Changes(TypedDict, total=False):
+    """What a call of :func:`refine` may replace in its preset; None leaves it as it is."""
+
+    sigma: float | Sequence[float] | None
+    weight: float | None
+    bilateral_sigma: float | Sequence[float] | None
+    color_sigma: float | Sequence[float] | None
+    bilateral_weight: float | None
+    max_iter: int | None
+    quality: Quality | None
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Parameters of the two kernels of a refinement CRF.
+    """Parameters of a refinement: the two kernels of its CRF, and how mean field is run.
 
     Attributes
     ----------
     sigma, weight : float
-        Range and weight of the smoothness kernel.
+        Range and weight of the smoothness kernel. A weight of 0 leaves a kernel out.
     bilateral_sigma, color_sigma, bilateral_weight : float
         Range, range in the units of an 8-bit image, and weight of the appearance kernel.
     max_iter : int
         Mean-field updates.
+    quality : {"fast", "high", "exact"}
+        How kernels are filtered, see :class:`DenseCRF`.
     relative : bool
         Whether `sigma` and `bilateral_sigma` are shares of the mean side of the image instead of pixels.
     summary : str
@@ -31,17 +52,40 @@ class Preset:
     >>> import classicseg as cs
     >>> cs.PRESETS["pydensecrf"].bilateral_sigma
     80.0
+    >>> gentle = cs.PRESETS["pydensecrf"].replace(bilateral_weight=4.0)
+    >>> s = cs.sample()
+    >>> labels = cs.refine(s.image, s.probabilities, preset=gentle)
     """
 
-    sigma: float
+    sigma: float | Sequence[float]
     weight: float
-    bilateral_sigma: float
-    color_sigma: float
+    bilateral_sigma: float | Sequence[float]
+    color_sigma: float | Sequence[float]
     bilateral_weight: float
-    max_iter: int
-    relative: bool
-    summary: str
-    source: str
+    max_iter: int = 10
+    quality: Quality = "fast"
+    relative: bool = False
+    summary: str = ""
+    source: str = ""
+
+    def replace(self, **changes: Any) -> Preset:
+        """The same preset with other values of some attributes.
+
+        Raises
+        ------
+        TypeError
+            If there is no attribute of such a name.
+        """
+        check_names(changes, [field.name for field in dataclasses.fields(self)], "a preset has no attribute")
+        return dataclasses.replace(self, **changes)
+
+    def in_pixels(self, mean_side: float) -> Preset:
+        """The same preset for an image of this mean side, not relative to it any more."""
+        if not self.relative:
+            return self
+        return self.replace(
+            sigma=scaled(self.sigma, mean_side), bilateral_sigma=scaled(self.bilateral_sigma, mean_side), relative=False
+        )
 
 
 PRESETS = {
@@ -103,14 +147,30 @@ PRESETS = {
 }
 
 
-def find(name: str) -> Preset:
-    """Return the preset of that name.
+def find(preset: str | Preset) -> Preset:
+    """Return the preset of that name; one that is a preset already is returned as it is.
 
     Raises
     ------
     ValueError
         If there is none.
     """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise InputError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {name!r}")
-    return PRESETS[name]
+    if isinstance(preset, Preset):
+        return preset
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise InputError(f"preset must be a Preset or one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+    return PRESETS[preset]
+
+
+def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> None:
+    """Refuse names that are not known, and propose those that were perhaps meant."""
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise InputTypeError(f"{complaint} {name!r}; {hint}")
+
+
+def scaled(sigma: float | Sequence[float], factor: float) -> float | Sequence[float]:
+    """A range, or several, in units that are `factor` times as small."""
+    return [factor * x for x in sigma] if isinstance(sigma, Sequence) else factor * sigma

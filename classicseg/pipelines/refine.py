@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.dense_crf import DenseCRF, Quality
+from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import presets
-from classicseg.pipelines._image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
 
@@ -24,19 +27,13 @@ def refine(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str = "default",
-    sigma: float | Sequence[float] | None = None,
-    weight: float | None = None,
-    bilateral_sigma: float | Sequence[float] | None = None,
-    color_sigma: float | Sequence[float] | None = None,
-    bilateral_weight: float | None = None,
-    max_iter: int | None = None,
+    preset: str | Preset = "default",
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     spacing: float | Sequence[float] = 1.0,
-    quality: Quality = "fast",
     n_threads: int | None = None,
     progress: bool = False,
+    **changes: Unpack[Changes],
 ) -> np.ndarray:
     """Segment an image: probabilities of a network in, crisp labels that follow the image out.
 
@@ -52,14 +49,8 @@ def refine(
         Scores before the softmax.
     unary : array_like, (L, *spatial), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
-    preset : str
-        Named parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"`` or ``"pydensecrf"``.
-    sigma, weight, bilateral_sigma, bilateral_weight, max_iter : optional
-        Replace single parameters of the preset; a weight of 0 leaves a kernel out. Sigmas are in pixels times
-        `spacing`.
-    color_sigma : float or sequence of float, optional
-        Replaces that of the preset, in the units of the image. That of the preset is in units of 8-bit images: for
-        other dtypes it is scaled by the range of the image, see Notes.
+    preset : str or Preset
+        Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -67,12 +58,25 @@ def refine(
         image fit to that of the probabilities.
     spacing : float or sequence of float
         Distance of neighbouring pixels along each axis.
-    quality : {"fast", "high", "exact"}
-        How kernels are filtered, see :class:`DenseCRF`.
     n_threads : int, optional
         Threads; the labels do not depend on it.
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
+    **changes
+        Replace single parameters of the preset:
+
+        sigma, weight : float
+            Range and weight of the smoothness kernel. Ranges are in pixels times `spacing`, one number or one for each
+            axis. A weight of 0 leaves a kernel out.
+        bilateral_sigma, bilateral_weight : float
+            Range and weight of the appearance kernel.
+        color_sigma : float or sequence of float
+            Range of the appearance kernel in the units of the image. That of a preset is in units of 8-bit images: for
+            other dtypes it is scaled by the range of the image, see Notes.
+        max_iter : int
+            Mean-field updates.
+        quality : {"fast", "high", "exact"}
+            How kernels are filtered, see :class:`DenseCRF`.
 
     Returns
     -------
@@ -111,24 +115,11 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    crf = refinement_crf(
-        image,
-        probabilities,
-        logits=logits,
-        unary=unary,
-        preset=preset,
-        sigma=sigma,
-        weight=weight,
-        bilateral_sigma=bilateral_sigma,
-        color_sigma=color_sigma,
-        bilateral_weight=bilateral_weight,
-        label_axis=label_axis,
-        channel_axis=channel_axis,
-        spacing=spacing,
-        quality=quality,
-    )
-    n_iter = presets.find(preset).max_iter if max_iter is None else max_iter
-    return minimize(crf, "mean_field", max_iter=n_iter, n_threads=n_threads, progress=progress).labels
+    chosen, replaced = presets.find(preset), _checked(changes)
+    costs = _unary(probabilities, logits, unary, label_axis)
+    crf = _crf(image, costs, chosen, replaced, channel_axis, spacing)
+    max_iter = replaced.get("max_iter", chosen.max_iter)
+    return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
 
 
 def refinement_crf(
@@ -137,25 +128,18 @@ def refinement_crf(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str = "default",
-    sigma: float | Sequence[float] | None = None,
-    weight: float | None = None,
-    bilateral_sigma: float | Sequence[float] | None = None,
-    color_sigma: float | Sequence[float] | None = None,
-    bilateral_weight: float | None = None,
+    preset: str | Preset = "default",
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     spacing: float | Sequence[float] = 1.0,
-    quality: Quality = "fast",
+    **changes: Unpack[Changes],
 ) -> DenseCRF:
     """Return the dense CRF that :func:`refine` minimises, for marginals, energies and step-by-step work.
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, spacing, quality
-        As in :func:`refine`.
-    sigma, weight, bilateral_sigma, color_sigma, bilateral_weight
-        As in :func:`refine`.
+    image, probabilities, logits, unary, preset, label_axis, channel_axis, spacing, **changes
+        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`.
 
     Returns
     -------
@@ -174,21 +158,49 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    chosen = presets.find(preset)
+    chosen, replaced = presets.find(preset), _checked(changes)
+    if "max_iter" in replaced:
+        raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
     costs = _unary(probabilities, logits, unary, label_axis)
+    return _crf(image, costs, chosen, replaced, channel_axis, spacing)
+
+
+@cache
+def parameters_of_refine() -> tuple[str, ...]:
+    """Names of all that :func:`refine` can be told, beside the image and the probabilities."""
+    named = inspect.signature(refine).parameters.values()
+    return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
+
+
+def _checked(changes: Changes) -> dict[str, Any]:
+    """Those that are given; refuses unknown names."""
+    presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _crf(
+    image: ArrayLike,
+    costs: np.ndarray,
+    preset: Preset,
+    changes: dict[str, Any],
+    channel_axis: int | Literal["infer"] | None,
+    spacing: float | Sequence[float],
+) -> DenseCRF:
+    """The CRF of a preset in its own units, and of changes in pixels and in the units of the image."""
     spatial = costs.shape[1:]
     axis = find_channel_axis(image, spatial, "probabilities") if channel_axis == "infer" else channel_axis
-    unit = _mean_side(spatial, spacing) if chosen.relative else 1.0
+    side = _mean_side(spatial, spacing) if preset.relative else 1.0
+    chosen = preset.in_pixels(side).replace(**changes)
     kernels: list[Any] = []
-    smooth = chosen.weight if weight is None else weight
-    if smooth != 0:
-        kernels.append(GaussianKernel(unit * chosen.sigma if sigma is None else sigma, smooth, spacing=spacing))
-    alike = chosen.bilateral_weight if bilateral_weight is None else bilateral_weight
-    if alike != 0:
-        colors = chosen.color_sigma * eight_bit_unit(image) if color_sigma is None else color_sigma
-        ranges = unit * chosen.bilateral_sigma if bilateral_sigma is None else bilateral_sigma
-        kernels.append(BilateralKernel(image, ranges, colors, alike, spacing=spacing, channel_axis=axis))
-    return DenseCRF(costs, kernels, quality=quality)
+    if chosen.weight != 0:
+        kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
+    if chosen.bilateral_weight != 0:
+        colors = chosen.color_sigma
+        if "color_sigma" not in changes:
+            colors = presets.scaled(colors, eight_bit_unit(image))
+        ranges = chosen.bilateral_sigma, colors
+        kernels.append(BilateralKernel(image, *ranges, chosen.bilateral_weight, spacing=spacing, channel_axis=axis))
+    return DenseCRF(costs, kernels, quality=chosen.quality)
 
 
 def _unary(

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs import channel_axis_of
 from classicseg.splitmerge.growing import seeded_region_growing
-from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.split_merge import split_and_merge
 from classicseg.splitmerge.srm import statistical_region_merging
 
@@ -30,9 +29,11 @@ class Segmenter:
     ----------
     name, summary, paper : str
     function : callable
-        ``function(image, channel_axis, **options)``; gives labels.
+        ``function(image, channel_axis=axis, **options)``; gives labels.
     connected : bool
         Whether labels are connected regions; else they are classes of pixels.
+    passed_on : tuple of str
+        Options that `function` hands to scikit-image as they are; their defaults are those there.
     """
 
     name: str
@@ -40,6 +41,14 @@ class Segmenter:
     summary: str
     paper: str
     connected: bool = True
+    passed_on: tuple[str, ...] = ()
+
+    def options(self) -> dict[str, bool]:
+        """Names of the options, and whether each is needed."""
+        taken = inspect.signature(self.function).parameters.values()
+        own = {p.name: p.default is p.empty for p in taken if p.kind is not p.VAR_KEYWORD}
+        del own["image"], own["channel_axis"]
+        return own | dict.fromkeys(self.passed_on, False)
 
 
 def segment(
@@ -90,7 +99,7 @@ def segment(
         raise InputError(f"image must not be empty, got shape {array.shape}")
     if not np.isfinite(array.sum(dtype=np.float64)) and options.get("mask") is None:
         raise InputError("image must be finite; methods that take a mask can leave the other pixels out")
-    labels = segmenter.function(array, channel_axis_of(array.shape, channel_axis), **options)
+    labels = segmenter.function(array, channel_axis=channel_axis_of(array.shape, channel_axis), **options)
     return np.ascontiguousarray(labels, np.int32)
 
 
@@ -106,156 +115,111 @@ def segmenters() -> tuple[str, ...]:
     return tuple(SEGMENTERS)
 
 
-def _check_options(segmenter: Segmenter, options: dict[str, Any]) -> None:
-    parameters = list(inspect.signature(segmenter.function).parameters.values())[2:]
-    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    for option in options:
-        if option not in known:
-            raise InputTypeError(f"{segmenter.name} has no option {option!r}; its options are {', '.join(known)}")
-    for p in parameters:
-        if p.default is p.empty and p.name not in options:
-            raise InputTypeError(f"{segmenter.name} needs the option {p.name!r}")
+def _check_options(segmenter: Segmenter, given: dict[str, Any]) -> None:
+    options = segmenter.options()
+    for option in given:
+        if option not in options:
+            raise InputTypeError(f"{segmenter.name} has no option {option!r}; its options are {', '.join(options)}")
+    for option, needed in options.items():
+        if needed and option not in given:
+            raise InputTypeError(f"{segmenter.name} needs the option {option!r}")
 
 
-_DEFAULT = Range(24)
+# --- methods of scikit-image; those of this library are called as they are ----------------------------------------
 
 
-# --- the methods --------------------------------------------------------------------------------------------------
-
-
-def _split_and_merge(
-    image: np.ndarray, axis: int | None, homogeneity: Any = _DEFAULT, min_size: int = 1, max_depth: int | None = None,
-    connectivity: int = 1, mask: Any = None, merge: str | None = "fast", min_area: int = 1,
-) -> np.ndarray:  # fmt: skip
-    labels: np.ndarray = split_and_merge(
-        image, homogeneity, min_size=min_size, max_depth=max_depth, connectivity=connectivity, mask=mask,
-        channel_axis=axis, merge=merge, min_area=min_area,
-    )  # fmt: skip
-    return labels
-
-
-def _srm(
-    image: np.ndarray, axis: int | None, complexity: float = 32.0, value_range: float | None = None, min_area: int = 1,
-    mask: Any = None,
-) -> np.ndarray:  # fmt: skip
-    return statistical_region_merging(
-        image, complexity, value_range=value_range, min_area=min_area, mask=mask, channel_axis=axis
-    )
-
-
-def _growing(
-    image: np.ndarray,
-    axis: int | None,
-    seeds: Any,
-    tolerance: float | None = None,
-    connectivity: int = 1,
-    mask: Any = None,
-) -> np.ndarray:
-    return seeded_region_growing(
-        image, seeds, tolerance=tolerance, connectivity=connectivity, mask=mask, channel_axis=axis
-    )
-
-
-def _otsu(image: np.ndarray, axis: int | None) -> np.ndarray:
+def _otsu(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
     from skimage.filters import threshold_otsu
 
-    gray = _gray(image, axis)
+    gray = _gray(image, channel_axis)
     return np.ones(gray.shape) if gray.min() == gray.max() else 1 + (gray > threshold_otsu(gray))
 
 
-def _multi_otsu(image: np.ndarray, axis: int | None, classes: int = 3) -> np.ndarray:
+def _multi_otsu(image: np.ndarray, channel_axis: int | None, **options: Any) -> np.ndarray:
     from skimage.filters import threshold_multiotsu
 
-    gray = _gray(image, axis)
-    return 1 + np.digitize(gray, threshold_multiotsu(gray, classes=classes), right=True)
+    gray = _gray(image, channel_axis)
+    return 1 + np.digitize(gray, threshold_multiotsu(gray, **options), right=True)
 
 
-def _local_threshold(image: np.ndarray, axis: int | None, block_size: int = 35, offset: float = 0) -> np.ndarray:
+def _local_threshold(image: np.ndarray, channel_axis: int | None, block_size: int = 35, **options: Any) -> np.ndarray:
     from skimage.filters import threshold_local
 
-    gray = _gray(image, axis)
-    return 1 + (gray > threshold_local(gray, block_size, offset=offset))
+    gray = _gray(image, channel_axis)
+    return 1 + (gray > threshold_local(gray, block_size, **options))
 
 
 def _watershed(
-    image: np.ndarray,
-    axis: int | None,
-    sigma: float = 1.0,
-    markers: Any = 250,
-    compactness: float = 0.0,
-    mask: Any = None,
+    image: np.ndarray, channel_axis: int | None, sigma: float = 1.0, markers: Any = 250, **options: Any
 ) -> np.ndarray:
     from skimage.filters import gaussian, sobel
     from skimage.segmentation import watershed
 
-    gradient = sobel(gaussian(_gray(image, axis), sigma))
-    labels: np.ndarray = watershed(gradient, markers=markers, compactness=compactness, mask=mask)
+    gradient = sobel(gaussian(_gray(image, channel_axis), sigma))
+    labels: np.ndarray = watershed(gradient, markers=markers, **options)
     return labels
 
 
 def _slic(
-    image: np.ndarray, axis: int | None, n_segments: int = 250, compactness: float = 10.0, sigma: float = 0.0,
-    mask: Any = None,
-) -> np.ndarray:  # fmt: skip
+    image: np.ndarray, channel_axis: int | None, n_segments: int = 250, compactness: float = 10.0, **options: Any
+) -> np.ndarray:
     from skimage.segmentation import slic
 
+    # For colours in CIELAB; gray images are used as they are, in 0 to 1: a hundredth of it.
+    colors = channel_axis is not None and image.shape[channel_axis] == 3
     labels: np.ndarray = slic(
-        image, n_segments=n_segments, compactness=_own_scale(image, axis, compactness), sigma=sigma, channel_axis=axis,
-        start_label=1, mask=mask,
-    )  # fmt: skip
+        image,
+        n_segments=n_segments,
+        compactness=compactness if colors else compactness / 100,
+        channel_axis=channel_axis,
+        start_label=1,
+        **options,
+    )
     return labels
 
 
 def _slic_merge(
-    image: np.ndarray, axis: int | None, threshold: float = 30.0, n_segments: int = 400, compactness: float = 10.0
+    image: np.ndarray, channel_axis: int | None, threshold: float = 30.0, n_segments: int = 400, **options: Any
 ) -> np.ndarray:
     from skimage.graph import cut_threshold, rag_mean_color
 
-    superpixels = _slic(image, axis, n_segments, compactness)
-    channels = image[..., np.newaxis] if axis is None else np.moveaxis(image, axis, -1)
-    if channels.shape[-1] != 3:  # the graph wants three
-        channels = np.repeat(channels.mean(axis=-1, keepdims=True), 3, axis=-1)
-    graph = rag_mean_color(channels.astype(float), superpixels)
+    superpixels = _slic(image, channel_axis, n_segments, **options)
+    graph = rag_mean_color(_three_channels(image, channel_axis).astype(float), superpixels)
     labels: np.ndarray = cut_threshold(superpixels, graph, threshold)
     return 1 + labels - labels.min()
 
 
-def _felzenszwalb(
-    image: np.ndarray, axis: int | None, scale: float = 100.0, sigma: float = 0.8, min_size: int = 20
-) -> np.ndarray:
+def _felzenszwalb(image: np.ndarray, channel_axis: int | None, scale: float = 100.0, **options: Any) -> np.ndarray:
     from skimage.segmentation import felzenszwalb
 
-    labels: np.ndarray = felzenszwalb(image, scale=scale, sigma=sigma, min_size=min_size, channel_axis=axis)
+    labels: np.ndarray = felzenszwalb(image, scale=scale, channel_axis=channel_axis, **options)
     return 1 + labels
 
 
-def _quickshift(
-    image: np.ndarray, axis: int | None, ratio: float = 1.0, kernel_size: float = 5.0, max_dist: float = 10.0
-) -> np.ndarray:
+def _quickshift(image: np.ndarray, channel_axis: int | None, **options: Any) -> np.ndarray:
     from skimage.segmentation import quickshift
 
-    channels = image[..., np.newaxis] if axis is None else np.moveaxis(image, axis, -1)
-    if channels.shape[-1] != 3:
-        channels = np.repeat(channels.mean(axis=-1, keepdims=True), 3, axis=-1).astype(image.dtype)
-    labels: np.ndarray = quickshift(channels, ratio=ratio, kernel_size=kernel_size, max_dist=max_dist, rng=0)
+    channels = _three_channels(image, channel_axis).astype(image.dtype, copy=False)
+    labels: np.ndarray = quickshift(channels, rng=0, **options)
     return 1 + labels
 
 
-def _random_walker(image: np.ndarray, axis: int | None, seeds: Any, beta: float = 130.0) -> np.ndarray:
+def _random_walker(image: np.ndarray, channel_axis: int | None, seeds: Any, **options: Any) -> np.ndarray:
     from skimage.segmentation import random_walker
 
-    labels: np.ndarray = random_walker(image, np.asarray(seeds), beta=beta, mode="cg_j", channel_axis=axis)
+    labels: np.ndarray = random_walker(image, np.asarray(seeds), mode="cg_j", channel_axis=channel_axis, **options)
     return labels
 
 
-def _gray(image: np.ndarray, axis: int | None) -> np.ndarray:
-    gray: np.ndarray = image if axis is None else image.mean(axis=axis)
+def _gray(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
+    gray: np.ndarray = image if channel_axis is None else image.mean(axis=channel_axis)
     return gray
 
 
-def _own_scale(image: np.ndarray, axis: int | None, compactness: float) -> float:
-    """SLIC's compactness for colours in CIELAB; gray images are used as they are, in 0 to 1: a hundredth of it."""
-    return compactness if axis is not None and image.shape[axis] == 3 else compactness / 100
+def _three_channels(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
+    """The image with three channels, last: its own three, or three times their mean."""
+    channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
+    return channels if channels.shape[-1] == 3 else np.repeat(channels.mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
 SEGMENTERS: dict[str, Segmenter] = {
@@ -263,33 +227,72 @@ SEGMENTERS: dict[str, Segmenter] = {
     for segmenter in (
         Segmenter(
             "split_and_merge",
-            _split_and_merge,
+            split_and_merge,
             "Quadtree, then merging under a predicate.",
             "Horowitz and Pavlidis 1976",
         ),
         Segmenter(
             "statistical_region_merging",
-            _srm,
+            statistical_region_merging,
             "Merging as far as chance explains differences.",
             "Nock and Nielsen 2004",
         ),
-        Segmenter("seeded_region_growing", _growing, "Regions grow from seeds.", "Adams and Bischof 1994"),
+        Segmenter("seeded_region_growing", seeded_region_growing, "Regions grow from seeds.", "Adams and Bischof 1994"),
         Segmenter("otsu", _otsu, "Two classes by one threshold.", "Otsu 1979", connected=False),
-        Segmenter("multi_otsu", _multi_otsu, "Several classes by thresholds.", "Liao et al. 2001", connected=False),
+        Segmenter(
+            "multi_otsu",
+            _multi_otsu,
+            "Several classes by thresholds.",
+            "Liao et al. 2001",
+            connected=False,
+            passed_on=("classes",),
+        ),
         Segmenter(
             "local_threshold",
             _local_threshold,
             "Brighter than the surroundings or not.",
             "Bradley and Roth 2007",
             connected=False,
+            passed_on=("offset",),
         ),
-        Segmenter("watershed", _watershed, "Basins of the gradient.", "Beucher and Lantuéjoul 1979"),
-        Segmenter("slic", _slic, "Superpixels: k-means in colour and place.", "Achanta et al. 2012"),
         Segmenter(
-            "slic_merge", _slic_merge, "Superpixels of similar colour merged.", "Achanta et al. 2012", connected=False
+            "watershed",
+            _watershed,
+            "Basins of the gradient.",
+            "Beucher and Lantuéjoul 1979",
+            passed_on=("compactness", "mask"),
         ),
-        Segmenter("felzenszwalb", _felzenszwalb, "Graph-based merging.", "Felzenszwalb and Huttenlocher 2004"),
-        Segmenter("quickshift", _quickshift, "Modes in colour and place.", "Vedaldi and Soatto 2008"),
-        Segmenter("random_walker", _random_walker, "Which seed a walker meets first.", "Grady 2006"),
+        Segmenter(
+            "slic",
+            _slic,
+            "Superpixels: k-means in colour and place.",
+            "Achanta et al. 2012",
+            passed_on=("sigma", "mask"),
+        ),
+        Segmenter(
+            "slic_merge",
+            _slic_merge,
+            "Superpixels of similar colour merged.",
+            "Achanta et al. 2012",
+            connected=False,
+            passed_on=("compactness",),
+        ),
+        Segmenter(
+            "felzenszwalb",
+            _felzenszwalb,
+            "Graph-based merging.",
+            "Felzenszwalb and Huttenlocher 2004",
+            passed_on=("sigma", "min_size"),
+        ),
+        Segmenter(
+            "quickshift",
+            _quickshift,
+            "Modes in colour and place.",
+            "Vedaldi and Soatto 2008",
+            passed_on=("ratio", "kernel_size", "max_dist"),
+        ),
+        Segmenter(
+            "random_walker", _random_walker, "Which seed a walker meets first.", "Grady 2006", passed_on=("beta",)
+        ),
     )
 }

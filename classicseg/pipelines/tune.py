@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
-from classicseg.pipelines._image import eight_bit_unit
-from classicseg.pipelines._space import Space, random_search, space_of, space_of_refine, tpe_search
+from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.refine import refine
+from classicseg.pipelines.space import Space, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
 
 METRICS = ("miou", "boundary")
@@ -174,7 +174,7 @@ def tune(
     seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
     inputs.as_generator(seed)
     score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
-    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space, call)
+    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space, crf)
     n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")

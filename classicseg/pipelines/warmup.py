@@ -10,6 +10,7 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.solvers.minimize import minimize
 from classicseg.splitmerge.homogeneity import Range
+from classicseg.splitmerge.regions import describe_regions
 from classicseg.splitmerge.split_merge import split_and_merge
 
 _WIDTHS = (2, 4, 8, 16, 21, 32, 33)  # numbers of labels that lead to different machine code
@@ -43,4 +44,5 @@ def warmup() -> None:
     split_and_merge(photo[..., 0], Range(24))
     for image in (photo, volume):
         for merge in ("fast", "best_first"):
-            split_and_merge(image, Range(24), merge=merge, min_area=2, return_regions=True)
+            labels = split_and_merge(image, Range(24), merge=merge, min_area=2)
+            describe_regions(labels, image)

@@ -26,7 +26,7 @@ def split_and_merge_frames(
     image : array_like, (H, W) or (H, W, C)
         The one that was segmented.
     record : Record
-        ``split_and_merge(image, ..., record=True).record``.
+        ``record_split_and_merge(image, ...).record``.
     merge_frames : int
         How many frames show the merges.
     zoom : int, optional
@@ -47,7 +47,7 @@ def split_and_merge_frames(
     >>> import numpy as np, classicseg as cs
     >>> from classicseg import plot
     >>> image = np.tile(np.arange(32, dtype=np.uint8) // 8 * 60, (32, 1))
-    >>> record = cs.split_and_merge(image, 24, record=True).record
+    >>> record = cs.record_split_and_merge(image, 24).record
     >>> frames = plot.split_and_merge_frames(image, record, merge_frames=4)
     >>> len(frames), frames[0].shape
     (8, (534, 512, 3))

@@ -11,7 +11,7 @@ from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.plot.pictures import borders, displayable
 
-_YELLOW = (255, 214, 0)
+_YELLOW = (255, 214, 0)  # stands out on gray photos
 
 
 def quadtree(

@@ -72,8 +72,8 @@ def _area(corner: Sequence[int], side: int) -> tuple[slice, ...]:
 
 
 def _neighbours(labels: np.ndarray) -> set[tuple[int, int]]:
-    pairs = set()
+    touching = set()
     for axis in range(labels.ndim):
         along = np.moveaxis(labels, axis, 0)
-        pairs |= set(zip(along[:-1].ravel().tolist(), along[1:].ravel().tolist(), strict=True))
-    return {(min(p), max(p)) for p in pairs if p[0] != p[1] and 0 not in p}
+        touching |= set(zip(along[:-1].ravel().tolist(), along[1:].ravel().tolist(), strict=True))
+    return {(min(p), max(p)) for p in touching if p[0] != p[1] and 0 not in p}

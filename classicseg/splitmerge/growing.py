@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.splitmerge._input import as_picture
+from classicseg.splitmerge.picture import as_connectivity, as_picture
 
 
 def seeded_region_growing(
@@ -65,16 +65,14 @@ def seeded_region_growing(
     picture = as_picture(image, mask, channel_axis)
     limit = np.inf if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
     labels = inputs.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds").reshape(picture.values.shape[:3])
-    reach = inputs.as_count(connectivity, "connectivity", 1)
-    if reach > len(picture.shape):
-        raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
+    reach = as_connectivity(connectivity, picture)
     inside = picture.full_mask
     labels = np.where(inside, labels, 0).astype(np.int32)
     if not labels.any():
         raise InputError("seeds must hold a label above 0 within the mask, got none")
 
     from classicseg.kernels.regions import growing
-    from classicseg.splitmerge._engine import offsets_to_neighbours
+    from classicseg.splitmerge.neighbours import offsets_to_neighbours
 
     names, dense = np.unique(labels, return_inverse=True)  # labels may be any numbers, regions are counted
     if names[0] != 0:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,10 +22,13 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
 
 _AND, _OR, _RANGE, _STD, _MEAN, _RATIO, _HISTOGRAM, _OTSU, _CUSTOM = range(9)  # as in classicseg.kernels.regions
-_MOST_TERMS = 30  # answers to all terms are bits of one word
+_MOST_TERMS = 30
+"""The kernels keep the answers of all terms in one number of 64 bits."""
 
-Instruction = tuple[int, float, float, Callable[..., Any] | None]
+Instruction: TypeAlias = "tuple[int, float, float, Callable[..., Any] | None]"
 """Code, threshold, second number, and the function of a user."""
+HomogeneityLike: TypeAlias = "Homogeneity | float | Callable[[RegionStatistics], bool]"
+"""What may stand for a predicate, see :func:`as_homogeneity`."""
 
 
 class Homogeneity:
@@ -88,10 +91,10 @@ class Homogeneity:
         """The same with another number of bins, if it has any: the parts of a combination share theirs."""
         return self if self.bins in (0, bins) else replace(self, bins=bins)  # type: ignore[type-var]
 
-    def __and__(self, other: Homogeneity) -> Homogeneity:
+    def __and__(self, other: HomogeneityLike) -> Homogeneity:
         return _Both(self, as_homogeneity(other))
 
-    def __or__(self, other: Homogeneity) -> Homogeneity:
+    def __or__(self, other: HomogeneityLike) -> Homogeneity:
         return _Either(self, as_homogeneity(other))
 
 

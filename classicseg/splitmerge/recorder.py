@@ -13,7 +13,7 @@ from classicseg.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """The steps of :func:`classicseg.split_and_merge` with ``record=True``.
+    """The steps that :func:`record_split_and_merge` takes.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Record:
     Examples
     --------
     >>> import classicseg as cs
-    >>> record = cs.split_and_merge([[1, 1, 9], [1, 2, 9]], 3, record=True).record
+    >>> record = cs.record_split_and_merge([[1, 1, 9], [1, 2, 9]], 3).record
     >>> record.tested.tolist()
     [[0, 0, 4], [0, 0, 2], [0, 2, 2]]
     >>> record.was_split.tolist(), record.merges.tolist()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.splitmerge._input import Picture, as_picture
+from classicseg.splitmerge.picture import Picture, as_connectivity, as_picture
 
 
 def describe_regions(
@@ -58,37 +60,18 @@ def describe_regions(
     """
     picture = as_picture(image, None, channel_axis)
     array = inputs.as_labels(labels, picture.shape, 2**31 - 1)
-    reach = inputs.as_count(connectivity, "connectivity", 1)
-    if reach > len(picture.shape):
-        raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
-    present, dense = np.unique(array, return_inverse=True)
-    dense = dense.reshape(array.shape).astype(np.int32)
-    if present[0] != 0:
-        dense += 1
-    names = present[present != 0]
+    reach = as_connectivity(connectivity, picture)
+    names, dense = _numbered(array)
     if names.size == 0:
         raise InputError("labels hold no region: all are 0")
-    table = region_table(dense, len(names), picture, reach)
-    table["label"] = names
-    table["neighbours"][:] = [names[n - 1] for n in table["neighbours"]]
-    return table
-
-
-def region_table(labels: np.ndarray, n_regions: int, picture: Picture, connectivity: int = 1) -> dict[str, np.ndarray]:
-    """The table of regions that are numbered 1 to `n_regions` without gaps."""
-    from classicseg.kernels.regions.describe import measure_regions
-
-    n_channels, axes = picture.values.shape[3], len(picture.shape)
-    planes = labels.reshape(picture.values.shape[:3])
-    rows = np.empty((n_regions, 1 + 4 * n_channels))
-    boxes, centers = np.empty((n_regions, 6), np.int32), np.empty((n_regions, 3))
-    perimeters = np.empty(n_regions, np.int64)
-    measure_regions(planes, picture.values, np.array([0.0, 1.0, 0.0]), rows, boxes, centers, perimeters)
+    n_regions, n_channels, axes = len(names), picture.values.shape[3], len(picture.shape)
+    planes = dense.reshape(picture.values.shape[:3])
+    rows, boxes, centers, perimeters = measured(planes, n_regions, picture)
     area = rows[:, 0]
     sums, squares, low, high = (rows[:, 1 + k * n_channels : 1 + (k + 1) * n_channels] for k in range(4))
     mean = sums / area[:, None]
     std = np.sqrt(np.maximum(squares / area[:, None] - mean**2, 0))
-    table: dict[str, np.ndarray] = {"label": np.arange(1, n_regions + 1), "area": area.astype(np.int64)}
+    table: dict[str, np.ndarray] = {"label": names, "area": area.astype(np.int64)}
     for name, column in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         for c in range(n_channels):
             table[name if n_channels == 1 else f"{name}_{c}"] = column[:, c].copy()
@@ -99,30 +82,99 @@ def region_table(labels: np.ndarray, n_regions: int, picture: Picture, connectiv
     table["perimeter"] = perimeters
     table["extent"] = area / (last - first).prod(axis=1)
     table["compactness"] = 2 * axes * area ** ((axes - 1) / axes) / perimeters
-    table["neighbours"] = _neighbours(planes, n_regions, axes, connectivity)
+    table["neighbours"] = _neighbours(planes, names, axes, reach)
     table["n_neighbours"] = np.array([len(n) for n in table["neighbours"]])
     return table
 
 
-def adjacent_pairs(labels: np.ndarray, n_axes: int, connectivity: int) -> np.ndarray:
-    """Pairs (smaller, larger) of touching regions of (D, H, W) labels, each once, (m, 2)."""
-    from classicseg.kernels.regions.describe import list_neighbours
-    from classicseg.splitmerge._engine import offsets_to_neighbours
+class Measures(NamedTuple):
+    """What the kernel measures of regions that are numbered from 1 without gaps."""
 
-    offsets = offsets_to_neighbours(n_axes, connectivity)
-    pairs = np.empty((list_neighbours(labels, offsets, np.empty((0, 2), np.int32)), 2), np.int32)
-    list_neighbours(labels, offsets, pairs)
-    codes = np.unique(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1])
-    return np.stack([codes >> 32, codes & 0xFFFFFFFF], axis=1)
+    rows: np.ndarray
+    """(n, row size) float64, see :mod:`classicseg.kernels.regions.statistics`."""
+    boxes: np.ndarray
+    """(n, 6) int32: the first pixel and the last + 1 along each axis."""
+    centers: np.ndarray
+    """(n, 3) float64: sums of positions."""
+    perimeters: np.ndarray
+    """(n,) int64"""
 
 
-def _neighbours(labels: np.ndarray, n_regions: int, n_axes: int, connectivity: int) -> np.ndarray:
-    """An array of labels for each region."""
-    pairs = adjacent_pairs(labels, n_axes, connectivity)
-    both = np.concatenate([pairs, pairs[:, ::-1]])
+def measured(labels: np.ndarray, n_regions: int, picture: Picture) -> Measures:
+    """The measures of the regions of (D, H, W) labels, 0 is no region."""
+    from classicseg.kernels.regions.describe import measure_regions
+
+    measures = Measures(
+        np.empty((n_regions, 1 + 4 * picture.values.shape[3])),
+        np.empty((n_regions, 6), np.int32),
+        np.empty((n_regions, 3)),
+        np.empty(n_regions, np.int64),
+    )
+    no_histogram = np.array([0.0, 1.0, 0.0])
+    measure_regions(labels, picture.values, no_histogram, *measures)
+    return measures
+
+
+def paint_regions(labels: ArrayLike, values: ArrayLike, *, background: float = 0) -> np.ndarray:
+    """An image with one value for each region, such as its mean or what :func:`label_by_rule` says.
+
+    Parameters
+    ----------
+    labels : array_like of int
+        Regions 1 to n, 0 is no region.
+    values : array_like, (n,) or (n, C)
+        Of the regions in their order, as in the columns of :func:`describe_regions`.
+    background : float
+        Value where no region is.
+
+    Returns
+    -------
+    ndarray, (*spatial,) or (*spatial, C)
+
+    Raises
+    ------
+    ValueError
+        If there are not as many values as regions.
+    TypeError
+        If labels are not integers.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> cs.paint_regions([[1, 1, 2], [1, 0, 2]], [5.0, 7.0])
+    array([[5., 5., 7.],
+           [5., 0., 7.]])
+    """
+    array = inputs.as_labels(labels, None, 2**31 - 1)
+    table, n_regions = np.asarray(values), int(array.max())
+    if table.ndim == 0 or len(table) != n_regions:
+        raise InputError(f"values must have {n_regions} entries, one for each region, got shape {table.shape}")
+    painted: np.ndarray = np.concatenate([np.full((1, *table.shape[1:]), background, table.dtype), table])[array]
+    return painted
+
+
+def _numbered(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that occur but 0, and each pixel's place among them, counted from 1, as int32; 0 stays 0."""
+    largest = int(labels.max())
+    if largest > labels.size:  # sorting beats counting
+        names, dense = np.unique(labels, return_inverse=True)
+        dense = dense.reshape(labels.shape).astype(np.int32)
+        return (names[1:], dense) if names[0] == 0 else (names, dense + 1)
+    occurs = np.zeros(largest + 1, bool)
+    occurs[labels] = True
+    occurs[0] = False
+    return np.flatnonzero(occurs).astype(np.int32), np.cumsum(occurs, dtype=np.int32)[labels]
+
+
+def _neighbours(labels: np.ndarray, names: np.ndarray, n_axes: int, connectivity: int) -> np.ndarray:
+    """For each region of dense labels the names of those that it touches."""
+    from classicseg.splitmerge.neighbours import touching_regions
+
+    touching = touching_regions(labels, n_axes, connectivity)
+    both = np.concatenate([touching, touching[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    starts = np.searchsorted(both[:, 0], np.arange(1, n_regions + 2))
-    table = np.empty(n_regions, object)
-    for k in range(n_regions):
-        table[k] = both[starts[k] : starts[k + 1], 1]
+    starts = np.searchsorted(both[:, 0], np.arange(1, len(names) + 2))
+    table = np.empty(len(names), object)
+    for k in range(len(names)):
+        table[k] = names[both[starts[k] : starts[k + 1], 1] - 1]
     return table

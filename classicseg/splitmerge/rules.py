@@ -12,6 +12,8 @@ from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 _NOT_NUMBERS = ("neighbours",)
+_BINS = 256
+"""Of the histogram that Otsu's method cuts, as in scikit-image."""
 
 
 class Rule:
@@ -87,8 +89,9 @@ class MultiOtsu:
     Examples
     --------
     >>> import classicseg as cs
-    >>> result = cs.split_and_merge([[0, 50, 52, 99]], 5, return_regions=True)
-    >>> cs.label_by_rule(result.regions, cs.MultiOtsu(3)).tolist()
+    >>> image = [[0, 50, 52, 99]]
+    >>> regions = cs.describe_regions(cs.split_and_merge(image, 5), image)
+    >>> cs.label_by_rule(regions, cs.MultiOtsu(3)).tolist()
     [1, 2, 3]
     """
 
@@ -107,13 +110,13 @@ class MultiOtsu:
             raise InputError(
                 f"{self.classes} classes need as many different values of {self.column!r}, got {len(np.unique(values))}"
             )
-        counts, edges = np.histogram(values, bins=256, weights=_column(regions, "area"))
+        counts, edges = np.histogram(values, bins=_BINS, weights=_column(regions, "area"))
         centers = (edges[1:] + edges[:-1]) / 2
         if (counts > 0).sum() < self.classes:  # values too close together for the bins
             cuts = np.unique(values)[: self.classes - 1]
             return 1 + np.searchsorted(cuts, values, side="left").astype(np.int32)
         cuts = threshold_multiotsu(hist=(counts, centers), classes=self.classes)
-        own = centers[(np.searchsorted(edges, values, side="right") - 1).clip(0, 255)]
+        own = centers[(np.searchsorted(edges, values, side="right") - 1).clip(0, _BINS - 1)]
         return 1 + np.searchsorted(cuts, own, side="left").astype(np.int32)
 
 
@@ -125,7 +128,7 @@ def label_by_rule(
     Parameters
     ----------
     regions : mapping of str to ndarray
-        A region table: ``Segmentation.regions`` or :func:`describe_regions`.
+        A region table, as :func:`describe_regions` gives it.
     rules : Rule, sequence of Rule, or MultiOtsu
         The first rule that holds for a region gives its label.
     default : int
@@ -134,7 +137,7 @@ def label_by_rule(
     Returns
     -------
     ndarray, (n,), int32
-        ``Segmentation.paint`` turns it into an image.
+        :func:`paint_regions` turns it into an image.
 
     Raises
     ------
@@ -147,9 +150,9 @@ def label_by_rule(
     --------
     >>> import numpy as np, classicseg as cs
     >>> image = np.array([[10, 10, 200, 200], [10, 10, 200, 90]])
-    >>> result = cs.split_and_merge(image, 24, return_regions=True)
+    >>> labels = cs.split_and_merge(image, 24)
     >>> dark_or_bright = [cs.Rule(1, mean=(None, 80)), cs.Rule(2, mean=(150, None), area=(2, None))]
-    >>> result.paint(cs.label_by_rule(result.regions, dark_or_bright))
+    >>> cs.paint_regions(labels, cs.label_by_rule(cs.describe_regions(labels, image), dark_or_bright))
     array([[1, 1, 2, 2],
            [1, 1, 2, 0]], dtype=int32)
     """

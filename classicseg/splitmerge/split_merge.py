@@ -1,84 +1,51 @@
-"""Split-and-merge segmentation after Horowitz and Pavlidis: the public function, and which kernels it runs."""
+"""Split-and-merge segmentation after Horowitz and Pavlidis: the public functions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import inputs
-from classicseg.errors import InputError
-from classicseg.splitmerge._input import Picture, as_picture
-from classicseg.splitmerge.homogeneity import Homogeneity, as_homogeneity
+from classicseg.splitmerge.homogeneity import HomogeneityLike
+from classicseg.splitmerge.plan import make_plan
 
 if TYPE_CHECKING:
     from classicseg.splitmerge.recorder import Record
 
-MERGE_ORDERS = ("fast", "best_first")
+DEFAULT_RANGE = 24.0
+"""Threshold of the default predicate: a tenth of the range of 8-bit images."""
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Labels, with what else :func:`split_and_merge` was asked for.
+    """What :func:`record_split_and_merge` found, and how.
 
     Attributes
     ----------
     labels : ndarray, spatial shape, int32
         Region of each pixel, 1 to `n_regions`; 0 outside the mask.
     n_regions : int
-    regions : dict of ndarray
-        The region table, see :func:`describe_regions`; made when it is first read.
-    record : Record or None
-        Every step, if it was asked for.
+    record : Record
+        Every step.
 
     Examples
     --------
     >>> import classicseg as cs
-    >>> result = cs.split_and_merge([[1, 1, 9], [1, 1, 9]], 3, return_regions=True)
-    >>> result.n_regions, result.regions["area"].tolist(), result.regions["mean"].tolist()
-    (2, [4, 2], [1.0, 9.0])
+    >>> result = cs.record_split_and_merge([[1, 1, 9], [1, 1, 9]], 3)
+    >>> result.n_regions, result.record.depth
+    (2, 1)
     """
 
     labels: np.ndarray
     n_regions: int
-    record: Record | None = None
-    _picture: Picture | None = None
-
-    @cached_property
-    def regions(self) -> dict[str, np.ndarray]:
-        """The region table."""
-        from classicseg.splitmerge.regions import region_table
-
-        assert self._picture is not None
-        return region_table(self.labels, self.n_regions, self._picture)
-
-    def paint(self, values: ArrayLike, background: float = 0) -> np.ndarray:
-        """An image with one value for each region, such as the means or the labels of :func:`label_by_rule`.
-
-        Parameters
-        ----------
-        values : array_like, (n_regions,) or (n_regions, C)
-        background : float
-            Value outside the mask.
-
-        Returns
-        -------
-        ndarray, (*spatial,) or (*spatial, C)
-        """
-        array = np.asarray(values)
-        if array.ndim == 0 or len(array) != self.n_regions:
-            raise InputError(f"values must have {self.n_regions} entries, one for each region, got shape {array.shape}")
-        table = np.concatenate([np.full((1, *array.shape[1:]), background, array.dtype), array])
-        painted: np.ndarray = table[self.labels]
-        return painted
+    record: Record
 
 
 def split_and_merge(
     image: ArrayLike,
-    homogeneity: Homogeneity | float | Any,
+    homogeneity: HomogeneityLike = DEFAULT_RANGE,
     *,
     min_size: int = 1,
     max_depth: int | None = None,
@@ -86,12 +53,10 @@ def split_and_merge(
     mask: ArrayLike | None = None,
     channel_axis: int | str | None = "auto",
     merge: str | None = "fast",
-    merge_homogeneity: Homogeneity | float | Any = None,
+    merge_homogeneity: HomogeneityLike | None = None,
     min_area: int = 1,
-    return_regions: bool = False,
-    record: bool = False,
     n_threads: int | None = None,
-) -> Any:
+) -> np.ndarray:
     """Segment an image by splitting it into homogeneous blocks and merging neighbouring ones.
 
     The image is taken as one block. A block that is not homogeneous is split into four quarters (a volume: eight
@@ -102,7 +67,7 @@ def split_and_merge(
     image : array_like, (H, W), (D, H, W), (H, W, C) or (D, H, W, C)
         Any size, any real dtype; values are not rescaled.
     homogeneity : Homogeneity, float or callable
-        :class:`Range`, :class:`StdDev`, :class:`MeanDifference`, :class:`VarianceRatio`,
+        What may be one region: :class:`Range`, :class:`StdDev`, :class:`MeanDifference`, :class:`VarianceRatio`,
         :class:`HistogramDistance`, :class:`OtsuSeparability`, :class:`Custom`, or a combination with ``&`` and ``|``.
         A number stands for ``Range(number)``, a function for ``Custom(function)``.
     min_size : int
@@ -124,16 +89,14 @@ def split_and_merge(
         loose one gives borders of single pixels where one loose predicate for both leaves the borders of blocks.
     min_area : int
         In the end, regions of fewer pixels join the neighbour of the nearest mean, whatever the predicate says.
-    return_regions, record : bool
-        Return a :class:`Segmentation` instead of the labels: with the region table; with every step in its `record`,
-        see :class:`Record`.
     n_threads : int, optional
         By default :func:`get_num_threads`. Results do not depend on it.
 
     Returns
     -------
-    ndarray, spatial shape, int32, or Segmentation
-        Regions are numbered from 1, without gaps; 0 is outside the mask.
+    ndarray, spatial shape, int32
+        Regions are numbered from 1, without gaps; 0 is outside the mask. :func:`describe_regions` measures them,
+        :func:`record_split_and_merge` also tells how they came about.
 
     Raises
     ------
@@ -168,37 +131,83 @@ def split_and_merge(
     >>> cs.split_and_merge(image, cs.Range(24), merge=None).max()
     np.int32(17)
     """
-    predicate = as_homogeneity(homogeneity)
-    merge_predicate = None if merge_homogeneity is None else as_homogeneity(merge_homogeneity)
-    smallest = inputs.as_count(min_size, "min_size", 1)
-    depth = None if max_depth is None else inputs.as_count(max_depth, "max_depth", 0)
-    least_area = inputs.as_count(min_area, "min_area", 1)
-    if merge is not None:
-        inputs.choice(merge, "merge", MERGE_ORDERS)
-    picture = as_picture(image, mask, channel_axis)
-    reach = inputs.as_count(connectivity, "connectivity", 1)
-    if reach > len(picture.shape):
-        raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
+    plan = make_plan(
+        image,
+        homogeneity,
+        min_size=min_size,
+        max_depth=max_depth,
+        connectivity=connectivity,
+        mask=mask,
+        channel_axis=channel_axis,
+        merge=merge,
+        merge_homogeneity=merge_homogeneity,
+        min_area=min_area,
+    )
 
     from classicseg.machine.threads import resolve_threads
-    from classicseg.splitmerge import _engine
+    from classicseg.splitmerge import engine
 
-    threads = resolve_threads(n_threads)
-    plan = _engine.plan(picture, predicate, smallest, depth, reach, merge, least_area, merge_predicate)
-    steps = None
-    if _engine.is_plain(plan) and not record:
-        labels, n_regions = _engine.run_plain(plan, threads)
-    else:
-        labels, n_regions, steps = _engine.run(plan, 1 if record else threads, record)
-    labels = labels.reshape(picture.shape)
-    if not (return_regions or record):
-        return labels
-    return Segmentation(labels, n_regions, steps, picture)
+    return engine.segment(plan, resolve_threads(n_threads))
+
+
+def record_split_and_merge(
+    image: ArrayLike,
+    homogeneity: HomogeneityLike = DEFAULT_RANGE,
+    *,
+    min_size: int = 1,
+    max_depth: int | None = None,
+    connectivity: int = 1,
+    mask: ArrayLike | None = None,
+    channel_axis: int | str | None = "auto",
+    merge: str | None = "fast",
+    merge_homogeneity: HomogeneityLike | None = None,
+    min_area: int = 1,
+) -> Segmentation:
+    """Segment an image as :func:`split_and_merge` does, and record every step: slower, by one thread.
+
+    Parameters
+    ----------
+    image, homogeneity, min_size, max_depth, connectivity, mask, channel_axis, merge, merge_homogeneity, min_area
+        As for :func:`split_and_merge`.
+
+    Returns
+    -------
+    Segmentation
+        The same labels, and the record.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`split_and_merge`.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> result = cs.record_split_and_merge([[7, 7, 0], [7, 9, 0]], cs.Range(3))
+    >>> [step for step in result.record.steps()][:2]
+    [('split', (0, 0, 4)), ('leaf', (0, 0, 2))]
+    """
+    plan = make_plan(
+        image,
+        homogeneity,
+        min_size=min_size,
+        max_depth=max_depth,
+        connectivity=connectivity,
+        mask=mask,
+        channel_axis=channel_axis,
+        merge=merge,
+        merge_homogeneity=merge_homogeneity,
+        min_area=min_area,
+    )
+
+    from classicseg.splitmerge import any_predicate
+
+    return Segmentation(*any_predicate.record(plan))
 
 
 def quadtree(
     image: ArrayLike,
-    homogeneity: Homogeneity | float | Any = 24.0,
+    homogeneity: HomogeneityLike = DEFAULT_RANGE,
     *,
     min_size: int = 1,
     max_depth: int | None = None,
@@ -228,13 +237,12 @@ def quadtree(
     >>> cs.quadtree([[7, 7, 0], [7, 7, 0]], cs.Range(3)).tolist()
     [[0, 0, 2], [0, 2, 2]]
     """
-    predicate = as_homogeneity(homogeneity)
-    smallest = inputs.as_count(min_size, "min_size", 1)
-    depth = None if max_depth is None else inputs.as_count(max_depth, "max_depth", 0)
-    picture = as_picture(image, mask, channel_axis)
+    plan = make_plan(
+        image, homogeneity, min_size=min_size, max_depth=max_depth, mask=mask, channel_axis=channel_axis, merge=None
+    )
 
-    from classicseg.splitmerge import _engine
+    from classicseg.splitmerge import any_predicate
 
-    blocks = _engine.leaves(_engine.plan(picture, predicate, smallest, depth, 1, None, 1))
+    blocks = any_predicate.leaves(plan)
     blocks[:, 3] = 1 << blocks[:, 3]
-    return blocks if picture.volume else blocks[:, 1:]
+    return blocks if plan.picture.volume else blocks[:, 1:]

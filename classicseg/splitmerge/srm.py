@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.splitmerge._input import as_picture
+from classicseg.splitmerge.picture import as_picture
+
+_PAPER_RANGE = 255.0
+"""Range of the values for which the paper's Q is meant: its g of 256, minus 1."""
 
 
 def statistical_region_merging(
@@ -70,23 +73,23 @@ def statistical_region_merging(
     picture = as_picture(image, mask, channel_axis)
     if value_range is None:
         inside = picture.values if picture.mask is None else picture.values[picture.mask]
-        spread = 255.0 if picture.values.dtype == np.uint8 else float(inside.max()) - float(inside.min())
+        spread = _PAPER_RANGE if picture.values.dtype == np.uint8 else float(inside.max()) - float(inside.min())
         spread = spread or 1.0
     else:
         (spread,) = inputs.as_positive(value_range, "value_range", 1)
 
     from classicseg.kernels.regions import srm
-    from classicseg.splitmerge._engine import absorb_small
+    from classicseg.splitmerge.absorb import absorb_small
 
     inside = picture.full_mask
     n, n_channels = inside.size, picture.values.shape[3]
     values = picture.values
-    if spread != 255.0:
-        values = values.astype(np.float64) * (255.0 / spread)
+    if spread != _PAPER_RANGE:
+        values = values.astype(np.float64) * (_PAPER_RANGE / spread)
     parent, counts = np.empty(n, np.int32), np.empty(n, np.int32)
     sums = np.empty((n, n_channels))
-    scale = 1.0 if values.dtype == np.uint8 else (srm.STEPS - 1) / 255.0
-    srm.merge_statistically(values, inside, scale, q, 256.0, parent, counts, sums)
+    scale = 1.0 if values.dtype == np.uint8 else (srm.STEPS - 1) / _PAPER_RANGE
+    srm.merge_statistically(values, inside, scale, q, _PAPER_RANGE + 1, parent, counts, sums)
     labels = np.empty(inside.shape, np.int32)
     srm.number_pixels(inside, parent, labels.reshape(-1))
     if least_area > 1:

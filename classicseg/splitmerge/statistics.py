@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+SMALLEST_RANGE = 1e-300
+"""Of a histogram: bins have a width in constant images, too."""
+
 
 class RegionStatistics(NamedTuple):
     """What a predicate of your own gets to see of a region.
@@ -54,7 +57,7 @@ def variance(values: np.ndarray) -> float:
 
 def bin_width(bins: int, value_range: tuple[float, float]) -> float:
     """Width of one of so many bins."""
-    return max(value_range[1] - value_range[0], 1e-300) / bins
+    return max(value_range[1] - value_range[0], SMALLEST_RANGE) / bins
 
 
 def histogram(values: np.ndarray, bins: int, value_range: tuple[float, float] | None) -> np.ndarray:

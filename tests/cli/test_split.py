@@ -13,7 +13,7 @@ from tests.oracles import photo
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     io.write_image(tmp_path / "photo.png", photo(40, 60))
-    np.save(tmp_path / "volume.npy", photo(30, 40)[:, :, 0].reshape(5, 6, 40).astype(np.float32))
+    np.save(tmp_path / "volume.npy", photo(30, 40)[:, :, 0].reshape(5, 6, 40))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

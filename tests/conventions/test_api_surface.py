@@ -8,9 +8,9 @@ GaussianKernel GraphCut GridCRF HistogramDistance Homogeneity InputError InputTy
 MultiOtsu OtsuSeparability PRESETS PermutohedralLattice Potts Preset Range Record RegionStatistics Result Rule Run
 Sample Scores Segmentation State StdDev Step TruncatedLinear TruncatedQuadratic Tuned VarianceRatio boundary_f_score
 confusion_matrix contrast_weights cutout describe_regions get_num_threads label_by_rule methods minimize overlay
-palette quadtree refine refinement_crf register_solver sample scores scores_of seeded_region_growing segment segmenters
-set_num_threads split_and_merge statistical_region_merging trimap_confusion tune unary_from_labels unary_from_logits
-unary_from_probabilities unary_from_scribbles unary_from_sigmoid warmup
+paint_regions palette quadtree record_split_and_merge refine refinement_crf register_solver sample scores scores_of
+seeded_region_growing segment segmenters set_num_threads split_and_merge statistical_region_merging trimap_confusion
+tune unary_from_labels unary_from_logits unary_from_probabilities unary_from_scribbles unary_from_sigmoid warmup
 """
 
 

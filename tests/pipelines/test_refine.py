@@ -3,6 +3,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.pipelines.image import eight_bit_unit
 from tests.oracles import costs, photo, softmax
 
 IMAGE, UNARY = photo(40, 50), costs(3, (40, 50))
@@ -35,6 +36,46 @@ def test_parameters_replace_those_of_the_preset_and_zero_leaves_a_kernel_out():
     assert len(crf.kernels) == 1
     assert "sigma=7" in repr(crf.kernels[0])
     assert cs.refinement_crf(IMAGE, P, weight=0, bilateral_weight=0).kernels == ()
+
+
+def test_presets_of_your_own():
+    irnet = cs.PRESETS["irnet"]
+    own = irnet.replace(weight=1.0, quality="high")
+    assert (own.weight, own.sigma, irnet.weight) == (1.0, 3.0, 3.0)
+    changed = cs.refinement_crf(IMAGE, P, preset="irnet", weight=1.0, quality="high")
+    assert repr(cs.refinement_crf(IMAGE, P, preset=own).kernels) == repr(changed.kernels)
+    assert changed.quality == "high"
+    np.testing.assert_array_equal(cs.refine(IMAGE, P, preset=irnet.replace(max_iter=0)), P.argmax(0))
+    new = cs.Preset(sigma=(0.1, 0.2), weight=2.0, bilateral_sigma=0.3, color_sigma=(9, 8, 7), bilateral_weight=3.0)
+    smooth, alike = cs.refinement_crf(IMAGE, P, preset=new.replace(relative=True)).kernels
+    np.testing.assert_allclose(smooth.sigma, np.array([0.1, 0.2]) * np.sqrt(40 * 50))
+    np.testing.assert_allclose(alike.color_sigma, [9, 8, 7])
+    np.testing.assert_array_equal(cs.refine(IMAGE, P, preset="irnet", sigma=None), cs.refine(IMAGE, P, preset=irnet))
+
+
+def test_changes_are_in_pixels_and_in_the_units_of_the_image_whatever_those_of_the_preset():
+    (smooth, alike) = cs.refinement_crf(IMAGE / 255, P, sigma=2, color_sigma=0.1).kernels
+    np.testing.assert_allclose(smooth.sigma, 2)
+    np.testing.assert_allclose(alike.color_sigma, 0.1)
+    np.testing.assert_allclose(alike.sigma, 0.3 * np.sqrt(40 * 50))
+
+
+@pytest.mark.parametrize(
+    ("image", "unit"),
+    [
+        (np.array([[0, 7], [200, 3]], np.uint8), 1),
+        (np.array([[True, False], [True, True]]), 1 / 255),
+        (np.array([[0.0, 1.0], [0.2, 0.1]]), 1 / 255),
+        (np.array([[0.0, 0.5], [0.2, 0.1]]), 1 / 255),  # floats within 0 to 1: a photo, however dark
+        (np.full((4, 4), 0.5), 1 / 255),
+        (np.array([[0, 1], [1, 0]]), 1 / 255),
+        (np.array([[-0.5, 0.5]]), (0.99 * 1) / 255),  # between percentiles
+        (np.array([[0.0, 2.0]]), (0.99 * 2) / 255),
+        (np.full((4, 4), 700), 1),
+    ],
+)
+def test_a_step_of_eight_bits_in_the_units_of_an_image(image, unit):
+    np.testing.assert_allclose(eight_bit_unit(image), unit)
 
 
 def test_eight_bit_units_make_the_range_of_the_image_irrelevant():
@@ -73,6 +114,17 @@ def test_constant_images_work():
         (lambda: cs.refine(IMAGE, P[:1]), InputError, "2 labels"),
         (lambda: cs.refine(IMAGE * np.nan, P), InputError, "finite"),
         (lambda: cs.refine(IMAGE, P * np.nan), InputError, "finite"),
+        (lambda: cs.refine(IMAGE, P, preset=3), InputError, "preset must be a Preset or one of 'default'"),
+        (
+            lambda: cs.refine(IMAGE, P, wieght=2),
+            InputTypeError,
+            "no parameter 'wieght'; did you mean 'weight'",
+        ),
+        (lambda: cs.refine(IMAGE, P, chanel_axis=2), InputTypeError, "did you mean 'channel_axis'"),
+        (lambda: cs.refine(IMAGE, P, relative=True), InputTypeError, "no parameter 'relative'"),
+        (lambda: cs.PRESETS["irnet"].replace(sigmas=2), InputTypeError, "a preset has no attribute 'sigmas'; did you"),
+        (lambda: cs.refinement_crf(IMAGE, P, max_iter=2), InputTypeError, "pass max_iter to minimize"),
+        (lambda: cs.refine(IMAGE, P, quality="best"), InputError, "quality"),
         (lambda: cs.refine(IMAGE, P, sigma=0), InputError, "sigma"),
         (lambda: cs.refine(IMAGE, P, spacing=0), InputError, "spacing"),
         (lambda: cs.refine(IMAGE, P, max_iter=-1), InputError, "max_iter"),

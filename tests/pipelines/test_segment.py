@@ -36,6 +36,9 @@ def test_options_reach_the_methods():
     image = photo(48, 60)
     np.testing.assert_array_equal(cs.segment(image, homogeneity=cs.Range(40)), cs.split_and_merge(image, 40))
     assert cs.segment(image, "multi_otsu", classes=4).max() == 4
+    np.testing.assert_array_equal(
+        cs.segment(image, merge_homogeneity=cs.StdDev(9)), cs.split_and_merge(image, merge_homogeneity=cs.StdDev(9))
+    )
     assert cs.segment(image, "slic", n_segments=10).max() < cs.segment(image, "slic", n_segments=80).max()
 
 
@@ -48,6 +51,8 @@ def test_thresholds_of_constant_images():
     [
         (lambda: cs.segment(photo(), "unet"), ValueError, "method must be one of 'split_and_merge'.*got 'unet'"),
         (lambda: cs.segment(photo(), "slic", segments=3), TypeError, "slic has no option 'segments'.*n_segments"),
+        (lambda: cs.segment(photo(), "felzenszwalb", size=3), TypeError, "its options are scale, sigma, min_size"),
+        (lambda: cs.segment(photo(), "otsu", classes=3), TypeError, "otsu has no option 'classes'"),
         (lambda: cs.segment(photo(), "random_walker"), TypeError, "needs the option 'seeds'"),
         (lambda: cs.segment(np.zeros((0, 3)), "otsu"), ValueError, "empty"),
         (lambda: cs.segment(np.full((4, 4), np.nan), "otsu"), ValueError, "finite"),

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import classicseg as cs
 from classicseg.kernels.regions import predicates as kernel_side
 from classicseg.splitmerge import homogeneity
-from classicseg.splitmerge._program import compiled
 from classicseg.splitmerge.homogeneity import as_homogeneity
+from classicseg.splitmerge.program import compiled
 
 
 def test_both_sides_mean_the_same_by_their_codes():

@@ -8,7 +8,7 @@ from tests.oracles import photo, same_partition
 @pytest.fixture(scope="module")
 def recorded():
     image = photo(45, 70, channels=1)[..., 0]
-    return image, cs.split_and_merge(image, 30, record=True)
+    return image, cs.record_split_and_merge(image, 30)
 
 
 def test_recording_changes_nothing(recorded):
@@ -51,10 +51,10 @@ def test_steps_in_words(recorded):
 def test_masks_volumes_and_single_blocks():
     mask = np.ones((5, 6), bool)
     mask[2, 3] = False
-    record = cs.split_and_merge(np.zeros((5, 6)), 1, mask=mask, record=True).record
+    record = cs.record_split_and_merge(np.zeros((5, 6)), 1, mask=mask).record
     assert record.labels_after(len(record.merges))[2, 3] == -1
-    assert cs.split_and_merge(np.zeros((1, 1)), 1, record=True).record.depth == 0
-    volume = cs.split_and_merge(np.arange(60).reshape(3, 4, 5), 3, record=True).record
+    assert cs.record_split_and_merge(np.zeros((1, 1)), 1).record.depth == 0
+    volume = cs.record_split_and_merge(np.arange(60).reshape(3, 4, 5), 3).record
     assert volume.tested.shape[1] == 4
 
 

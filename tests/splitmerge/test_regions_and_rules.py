@@ -23,9 +23,10 @@ def test_the_table_against_scikit_image(shape):
         np.testing.assert_allclose([table[f"center_{a}"][k] for a in range(len(shape))], region.centroid)
         assert [table[f"bbox_{a}"][k] for a in range(2 * len(shape))] == list(region.bbox)
         np.testing.assert_allclose(table["extent"][k], region.extent)
-    pairs = {(a, int(b)) for a, near in zip(table["label"], table["neighbours"], strict=True) for b in near if a < b}
-    assert pairs == _neighbours(labels)
-    assert table["n_neighbours"].sum() == 2 * len(pairs)
+    near = zip(table["label"], table["neighbours"], strict=True)
+    touching = {(int(a), int(b)) for a, others in near for b in others if a < b}
+    assert touching == _neighbours(labels)
+    assert table["n_neighbours"].sum() == 2 * len(touching)
 
 
 def test_perimeter_and_compactness():
@@ -56,9 +57,31 @@ def test_the_table_is_ready_for_a_data_frame():
     assert all(column.ndim == 1 for column in table.values())
 
 
+def test_labels_of_any_size_are_told_apart():
+    labels = np.array([[7, 7, 2], [0, 900_000_000, 2]])
+    table = cs.describe_regions(labels, labels % 10)
+    assert table["label"].tolist() == [2, 7, 900_000_000]
+    assert table["area"].tolist() == [2, 2, 1]
+    small = cs.describe_regions(np.where(labels > 9, 5, labels), labels % 10)
+    assert small["label"].tolist() == [2, 5, 7]
+    assert small["area"].tolist() == [2, 1, 2]
+
+
+def test_painted_regions_have_their_values():
+    image = photo(40, 50)
+    mask = np.ones((40, 50), bool)
+    mask[:5, :5] = False
+    labels = cs.split_and_merge(image, 40, mask=mask)
+    table = cs.describe_regions(labels, image)
+    painted = cs.paint_regions(labels, np.stack([table[f"mean_{c}"] for c in range(3)], axis=1), background=-1)
+    assert painted.shape == image.shape
+    assert (painted[~mask] == -1).all()
+    np.testing.assert_allclose(painted[labels == 2], image[labels == 2].mean(axis=0)[None].repeat(table["area"][1], 0))
+
+
 def test_rules_the_first_that_holds_gives_the_label():
-    result = cs.split_and_merge(photo(60, 80, channels=1)[..., 0], 40, return_regions=True)
-    regions = result.regions
+    image = photo(60, 80, channels=1)[..., 0]
+    regions = cs.describe_regions(cs.split_and_merge(image, 40), image)
     rules = [cs.Rule(3, area=(None, 4)), cs.Rule(1, mean=(None, 100)), cs.Rule(2, mean=(100, None), extent=(0.0, 1.0))]
     labels = cs.label_by_rule(regions, rules, default=9)
     expected = np.where(regions["area"] <= 4, 3, np.where(regions["mean"] <= 100, 1, 2))
@@ -68,8 +91,8 @@ def test_rules_the_first_that_holds_gives_the_label():
 
 def test_multi_otsu_weights_regions_by_their_area():
     image = np.repeat([10, 12, 100, 104, 240], [50, 10, 30, 5, 3])[None].repeat(20, axis=0)
-    result = cs.split_and_merge(image, 1, return_regions=True)
-    painted = result.paint(cs.label_by_rule(result.regions, cs.MultiOtsu(3)))
+    regions = cs.split_and_merge(image, 1)
+    painted = cs.paint_regions(regions, cs.label_by_rule(cs.describe_regions(regions, image), cs.MultiOtsu(3)))
     np.testing.assert_array_equal(painted, np.digitize(image, [50, 200]) + 1)
     near = {"mean": np.array([0.0, 1e-13, 5.0]), "area": np.array([1, 1, 1])}
     assert cs.label_by_rule(near, cs.MultiOtsu(3)).tolist() == [1, 2, 3]
@@ -96,6 +119,8 @@ TABLE = cs.describe_regions([[1, 2]], [[1, 2]])
         (lambda: cs.Rule(-1, mean=(0, 1)), ValueError, "label must be at least 0"),
         (lambda: cs.Rule(1, mean=3), TypeError, r"mean must be a pair"),
         (lambda: cs.Rule(1, mean=(3, 1)), ValueError, "low end is above"),
+        (lambda: cs.paint_regions([[1, 2]], [1]), ValueError, "values must have 2 entries"),
+        (lambda: cs.paint_regions([[1.0, 2.0]], [1, 2]), TypeError, "labels must hold integers"),
         (lambda: cs.describe_regions([[0, 0]], [[1, 2]]), ValueError, "no region"),
         (lambda: cs.describe_regions([[1]], [[1, 2]]), ValueError, "labels must have shape"),
         (lambda: cs.describe_regions([[1, 2]], [[1, 2]], connectivity=3), ValueError, "connectivity"),

@@ -1,4 +1,4 @@
-"""Leaves against the textbook recursion, laws of the merge, and the agreement of the two ways through the kernels."""
+"""Leaves against the textbook recursion, and laws of the merge."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,6 @@ from scipy import ndimage
 
 import classicseg as cs
 from classicseg.reference import split_merge as textbook
-from classicseg.splitmerge import _engine
-from classicseg.splitmerge._input import as_picture
 from tests.oracles import photo, same_partition
 
 DTYPES = ["?", "u1", "i1", "u2", ">u2", "i2", "u4", "i4", "i8", "f2", "f4", ">f4", "f8"]
@@ -132,27 +130,6 @@ def test_laws_of_the_merge_across_tiles_and_groups(merge):
     )
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 2**32 - 1), st.data())
-def test_the_fast_way_and_the_general_one_agree_to_the_last_label(height, width, seed, data):
-    image = picture((height, width), 1, seed, data.draw(st.sampled_from(["u1", "f4", "f8"])))[..., 0]
-    depth = data.draw(st.sampled_from([None, None, 0, 3]))
-    merge = data.draw(st.sampled_from(["fast", None]))
-    plan = _engine.plan(as_picture(image, None, None), cs.Range(data.draw(st.integers(1, 60))),
-                        data.draw(st.integers(1, 4)), depth, 1, merge, 1)  # fmt: skip
-    assert _engine.is_plain(plan)
-    plain, n = _engine.run_plain(plan, 2)
-    general, m, _ = _engine.run(plan, 2, False)
-    assert n == m
-    np.testing.assert_array_equal(plain, general[0])
-
-
-def test_both_ways_agree_on_an_image_of_several_groups_of_tiles():
-    image = photo(1100, 620, 5, channels=1)[..., 0]
-    plan = _engine.plan(as_picture(image, None, None), cs.Range(20), 1, None, 1, "fast", 1)
-    np.testing.assert_array_equal(_engine.run_plain(plan, 1)[0], _engine.run(plan, 1, False)[0][0])
-
-
 @pytest.mark.parametrize("name", ["range", "std", "histogram"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_results_do_not_depend_on_the_number_of_threads(name, channels):
@@ -267,18 +244,6 @@ def test_small_regions_join_their_nearest_neighbour():
 def test_min_area_leaves_no_smaller_region():
     labels = cs.split_and_merge(photo(90, 150, channels=1)[..., 0], 8, min_area=25)
     assert np.bincount(labels.ravel())[1:].min() >= 25
-
-
-def test_region_table_and_paint():
-    image = photo(40, 50)
-    result = cs.split_and_merge(image, 40, return_regions=True)
-    assert result.n_regions == result.labels.max() == len(result.regions["area"])
-    mean = np.stack([result.regions[f"mean_{c}"] for c in range(3)], axis=1)
-    painted = result.paint(mean)
-    assert painted.shape == image.shape
-    np.testing.assert_allclose(painted[result.labels == 1].mean(axis=0), image[result.labels == 1].mean(axis=0))
-    with pytest.raises(cs.InputError, match="entries"):
-        result.paint([1])
 
 
 GRAY = np.zeros((6, 7), np.uint8)

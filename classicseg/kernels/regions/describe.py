@@ -8,11 +8,23 @@ from classicseg.machine.jit import kernel
 
 @kernel
 def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
-    """Statistics, bounding boxes, sums of positions and perimeters of the regions 1 to n; 0 is no region.
+    """Measure the regions 1 to n of a label image: statistics, bounding boxes, sums of positions, perimeters.
 
-    labels : (D, H, W) int32; image : (D, H, W, C)
-    rows : (n, row size); boxes : (n, 6) int32, first and last + 1 along z, y, x
-    centers : (n, 3) float64; perimeters : (n,) int64, sides of pixels that face another region or the outside
+    Parameters
+    ----------
+    labels : (D, H, W) int32
+        The region of each pixel; 0 is no region.
+    image : (D, H, W, C)
+    bins : (3,) float64
+        As in :func:`~.statistics.add_pixel`.
+    rows : (n, row size) float64
+        Result, see :mod:`.statistics`.
+    boxes : (n, 6) int32
+        Result: the first pixel and the last + 1 along z, y, x.
+    centers : (n, 3) float64
+        Result: sums of the positions along z, y, x.
+    perimeters : (n,) int64
+        Result: sides of pixels that face another region or the outside.
     """
     for r in range(rows.shape[0]):
         clear_row(rows, r, image.shape[3])
@@ -46,11 +58,22 @@ def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
 
 
 @kernel
-def list_neighbours(labels, offsets, pairs):
-    """Write the pairs (smaller, larger) of regions that touch, some more than once; returns how many were found.
+def list_neighbours(labels, offsets, touching):
+    """List the regions that touch each other, some of them more than once.
 
-    labels : (D, H, W) int32, 0 is no region; offsets : (k, 3) int64
-    pairs : (m, 2) int32; only the first m are written
+    Parameters
+    ----------
+    labels : (D, H, W) int32
+        The region of each pixel; 0 is no region.
+    offsets : (k, 3) int64
+        Steps (z, y, x) from a pixel to its neighbours.
+    touching : (m, 2) int32
+        Result: the first m finds, the smaller label first.
+
+    Returns
+    -------
+    int
+        How many were found; may be more than m.
     """
     n = 0
     last_a, last_b = -1, -1
@@ -67,8 +90,8 @@ def list_neighbours(labels, offsets, pairs):
                     a, b = min(a, b), max(a, b)
                     if a == last_a and b == last_b:
                         continue
-                    if n < pairs.shape[0]:
-                        pairs[n, 0], pairs[n, 1] = a, b
+                    if n < touching.shape[0]:
+                        touching[n, 0], touching[n, 1] = a, b
                     last_a, last_b = a, b
                     n += 1
     return n

@@ -13,11 +13,13 @@ import numpy as np
 from classicseg.machine.jit import inline, kernel
 
 STEPS = 1024
+"""How many queues there are. More would tell differences better apart; these fit into the first cache."""
 _NONE, _WAITING, _DONE = 0, 1, 2
 
 
 @inline
 def _distance(image, z, y, x, sums, counts, region):
+    """Distance of the pixel (`z`, `y`, `x`) of `image` from the mean, `sums` by `counts`, of a `region`."""
     total = 0.0
     for c in range(image.shape[3]):
         gap = float(image[z, y, x, c]) - sums[region, c] / counts[region]
@@ -27,7 +29,10 @@ def _distance(image, z, y, x, sums, counts, region):
 
 @inline
 def _nearest(image, labels, offsets, z, y, x, sums, counts):
-    """Of the regions that touch a pixel the one of the nearest mean, and its distance; ties go to the smaller label."""
+    """The region with the nearest mean among those that the pixel (`z`, `y`, `x`) of `image` touches, and its distance.
+
+    `labels`, `offsets`, `sums` and `counts` are those of :func:`grow_seeds`; ties go to the smaller label.
+    """
     best, smallest = 0, float("inf")
     for k in range(offsets.shape[0]):
         for sign in (-1, 1):
@@ -43,11 +48,25 @@ def _nearest(image, labels, offsets, z, y, x, sums, counts):
 
 @kernel
 def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
-    """Grow the seeds in `labels` over the mask.
+    """Grow seeds over a mask.
 
-    image : (D, H, W, C); labels : (D, H, W) int32, seeds from 1, 0 elsewhere; result
-    scale : from a distance to its queue; tolerance : a pixel farther from all means it touches stays 0
-    sums : (n + 1, C) float64, counts : (n + 1,) float64: of the seeds; result
+    Parameters
+    ----------
+    image : (D, H, W, C)
+    mask : (D, H, W) bool
+        Where regions may grow.
+    offsets : (k, 3) int64
+        Steps (z, y, x) to half of the neighbours of a pixel.
+    scale : float
+        Factor from a distance to the number of its queue.
+    tolerance : float
+        A pixel that is farther than this from the means of all regions that it touches stays 0.
+    labels : (D, H, W) int32
+        Seeds from 1, and 0 elsewhere; becomes the result.
+    sums : (n + 1, C) float64
+        Sums of the values of each seed; become those of the regions.
+    counts : (n + 1,) float64
+        Pixels of each seed; become those of the regions.
     """
     depth, height, width = mask.shape
     state = np.zeros(mask.size, np.uint8)

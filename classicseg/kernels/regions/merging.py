@@ -2,30 +2,57 @@
 
 Pairs of touching pixels are visited in a fixed order: tile by tile, then along the seams within groups of tiles, then
 along those between groups, exactly as :mod:`.range_image` does.
+
+In what follows `labels`, `volume` and `offsets` are those of :class:`Pixels`, `parent`, `rows`, `n_channels`, `log` and
+`n_log` those of :class:`Regions`, and an *edge* is a pair of regions that touch.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from classicseg.kernels.regions.predicates import holds
 from classicseg.kernels.regions.quadtree import tile_corner, tile_grid, tile_level
-from classicseg.kernels.regions.range_tile import BUCKETS, step_of
+from classicseg.kernels.regions.range_tile import BUCKETS, GROUP, GROUP_LEVEL, step_of
 from classicseg.kernels.regions.statistics import add_row, copy_row
 from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline, kernel
 
-FLAT_GROUP = 8
-"""Tiles along the side of a group."""
 WITHIN_TILES, WITHIN_GROUPS, BETWEEN_GROUPS, EVERYWHERE = range(4)
 """Which pairs of pixels a pass looks at."""
 
 
+class Pixels(NamedTuple):
+    """Where the regions lie."""
+
+    labels: np.ndarray
+    """(D, H, W) int32: first region of each pixel, -1 outside the mask."""
+    volume: bool
+    """Whether there are three spatial axes."""
+    offsets: np.ndarray
+    """(k, 3) int64: steps (z, y, x) from a pixel to half of its neighbours, so that each pair comes once."""
+
+
+class Regions(NamedTuple):
+    """Regions while they are merged."""
+
+    parent: np.ndarray
+    """(regions,) int32: union-find."""
+    rows: np.ndarray
+    """(regions, row size) float64, see :mod:`.statistics`; right for roots."""
+    n_channels: int
+    log: np.ndarray
+    """(regions, 2) int32: who was joined by whom, in order; or (0, 2) if nobody asks."""
+    n_log: np.ndarray
+    """(1,) int64: entries of the log."""
+
+
 @inline
 def mean_distance(rows, a, b, n_channels):
-    """Euclidean distance of the mean values of two regions."""
+    """Euclidean distance of the means, over `n_channels` channels, of the regions of rows `a` and `b` of `rows`."""
     total = 0.0
     for c in range(n_channels):
         gap = np.float32(rows[a, 1 + c] / rows[a, 0]) - np.float32(rows[b, 1 + c] / rows[b, 0])
@@ -37,7 +64,7 @@ def mean_distance(rows, a, b, n_channels):
 
 @inline
 def _wanted(scope, at, to, level):
-    """Whether a pair of pixels belongs to a pass."""
+    """Whether the pixels `at` and `to` are a pair that a pass of this `scope` looks at; `level` is that of tiles."""
     if scope == EVERYWHERE:
         return True
     apart = (
@@ -45,14 +72,18 @@ def _wanted(scope, at, to, level):
     )
     if scope == WITHIN_TILES:
         return not apart
-    level += 3
+    level += GROUP_LEVEL
     far = (at[0] >> level != to[0] >> level) or (at[1] >> level != to[1] >> level) or (at[2] >> level != to[2] >> level)
     return apart and far == (scope == BETWEEN_GROUPS)
 
 
 @inline
 def _note(labels, parent, at, to, edges, n, keep):
-    """Count the pair of regions at two pixels, and list it if `keep`, unless it came just before."""
+    """Count the edge between the pixels `at` and `to`; returns `n` or `n` + 1.
+
+    With `keep` it is written into `edges`, unless it is the same as the last one. `labels` and `parent` say which
+    regions the pixels lie in.
+    """
     a, b = labels[at[0], at[1], at[2]], labels[to[0], to[1], to[2]]
     if a < 0 or b < 0:
         return n
@@ -68,7 +99,10 @@ def _note(labels, parent, at, to, edges, n, keep):
 
 @inline
 def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep):
-    """Pairs that start in a tile. Within it cell by cell, along its border offset by offset."""
+    """Edges that start in a `tile`: within it cell by cell, along its border offset by offset.
+
+    `scope` says which; `edges`, `n` and `keep` are those of :func:`_note`; returns the new `n`.
+    """
     z0, y0, x0 = tile_corner(tile, labels.shape, volume)
     level = tile_level(volume)
     side = 1 << level
@@ -99,17 +133,20 @@ def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep
 
 @inline
 def _group_ends(group, shape, volume):
-    """First and last tile of a group along each axis."""
+    """First tile and last tile + 1 of a `group` along each axis of an image of this `shape`, or of a `volume`."""
     deep, down, across = tile_grid(shape, volume)
-    groups_down, groups_across = (down + FLAT_GROUP - 1) // FLAT_GROUP, (across + FLAT_GROUP - 1) // FLAT_GROUP
-    z = group // (groups_down * groups_across) * FLAT_GROUP
-    y, x = group // groups_across % groups_down * FLAT_GROUP, group % groups_across * FLAT_GROUP
-    return z, min(z + FLAT_GROUP, deep), y, min(y + FLAT_GROUP, down), x, min(x + FLAT_GROUP, across)
+    groups_down, groups_across = (down + GROUP - 1) // GROUP, (across + GROUP - 1) // GROUP
+    z = group // (groups_down * groups_across) * GROUP
+    y, x = group // groups_across % groups_down * GROUP, group % groups_across * GROUP
+    return z, min(z + GROUP, deep), y, min(y + GROUP, down), x, min(x + GROUP, across)
 
 
 @inline
 def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
-    """Pairs of regions of one task of a pass: of one tile, of one group, or of all tiles."""
+    """Edges of one `task` of a pass of this `scope`: of one tile, of one group, or of all tiles; returns how many.
+
+    `edges` and `keep` are those of :func:`_note`.
+    """
     if scope == WITHIN_TILES:
         return _gather_in_tile(labels, parent, volume, task, offsets, scope, edges, 0, keep)
     n = 0
@@ -127,7 +164,10 @@ def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
 
 @inline
 def _sorted(rows, edges, n, scale, n_channels):
-    """Order of the edges by the difference of their regions, in steps; equal ones stay in order."""
+    """Order of the first `n` of `edges` by the difference of their regions, whose step is it times `scale`.
+
+    Edges of the same step stay in order.
+    """
     steps, starts, order = np.empty(n, np.uint8), np.zeros(BUCKETS + 1, np.int64), np.empty(n, np.int64)
     for e in range(n):
         distance = mean_distance(rows, edges[e, 0], edges[e, 1], n_channels)
@@ -143,7 +183,7 @@ def _sorted(rows, edges, n, scale, n_channels):
 
 @inline
 def join(parent, rows, a, b, log, n_log, n_channels):
-    """Make two roots one; note who joined whom if there is a log."""
+    """Make the roots `a` and `b` one; note who joined whom if there is a log."""
     root, other = min(a, b), max(a, b)
     parent[other] = root
     add_row(rows, root, rows, other, n_channels)
@@ -153,29 +193,44 @@ def join(parent, rows, a, b, log, n_log, n_channels):
 
 
 @inline
-def _try(rules, rows, a, b, scratch, parts, n_channels):
-    """Whether two regions may become one. Row 0 of `scratch` gets their union, rows 1 and 2 the two."""
-    program, addresses, bins = rules
+def _may_join(predicate, rows, a, b, scratch, parts, n_channels):
+    """Whether the regions `a` and `b` may become one under a `predicate`.
+
+    Row 0 of `scratch` gets their union, rows 1 and 2, which `parts` names, the two.
+    """
     copy_row(scratch, 0, rows, a)
     add_row(scratch, 0, rows, b, n_channels)
     copy_row(scratch, 1, rows, a)
     copy_row(scratch, 2, rows, b)
-    return holds(program, addresses, bins, scratch, parts, 2, 0, n_channels)
+    return holds(predicate, scratch, parts, 2, 0, n_channels)
 
 
 @kernel
-def merge_pass(
-    labels, volume, offsets, scope, first, last, scale, program, addresses, bins, parent, rows, n_channels, log, n_log
-):
-    """Try to merge the pairs of the tasks `first` to `last`, each task's in the order of their difference, once.
+def merge_pass(pixels, scope, first, last, scale, predicate, regions):
+    """Try every edge of some tasks once: task by task, within each in the order of the difference of means.
 
-    labels : (D, H, W) int32, number of the first region of every pixel, -1 outside the mask
-    offsets : (k, 3) int64, from a pixel to its neighbours, each pair once
-    scope : one of the constants of this module
-    parent : (regions,) int32; rows : (regions, row size) float64; log : (regions or 0, 2) int32, n_log : (1,) int64
-    Returns how many merges there were.
+    Parameters
+    ----------
+    pixels : Pixels
+    scope : int
+        Which pairs of pixels: :data:`WITHIN_TILES`, whose tasks are tiles, :data:`WITHIN_GROUPS`, whose tasks are
+        groups, or :data:`BETWEEN_GROUPS` or :data:`EVERYWHERE` with a single task.
+    first, last : int
+        The tasks are `first` to `last` - 1.
+    scale : float32
+        Factor from a difference of means to a step of the order.
+    predicate : Predicate
+        Decides whether two regions become one.
+    regions : Regions
+        Merged in place.
+
+    Returns
+    -------
+    int
+        How many merges there were.
     """
-    rules = (program, addresses, bins)
+    labels, volume, offsets = pixels
+    parent, rows, n_channels, log, n_log = regions
     scratch, parts = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
     nothing = np.empty((1, 2), np.int32)
     n_merges = 0
@@ -186,7 +241,7 @@ def merge_pass(
         order = _sorted(rows, edges, n, scale, n_channels)
         for i in range(n):
             a, b = find(parent, np.int64(edges[order[i], 0])), find(parent, np.int64(edges[order[i], 1]))
-            if a != b and _try(rules, rows, a, b, scratch, parts, n_channels):
+            if a != b and _may_join(predicate, rows, a, b, scratch, parts, n_channels):
                 join(parent, rows, a, b, log, n_log, n_channels)
                 n_merges += 1
     return n_merges
@@ -194,6 +249,7 @@ def merge_pass(
 
 @inline
 def _sift_down(keys, edge_of, n, at):
+    """Restore the heap of the first `n` of `keys`, each of the edge in `edge_of`, below the place `at`."""
     while 2 * at + 1 < n:
         child = 2 * at + 1
         if child + 1 < n and (
@@ -209,18 +265,32 @@ def _sift_down(keys, edge_of, n, at):
 
 @inline
 def _cost(rows, a, b, n_channels):
-    """By how much the sum of squared deviations from the region means rises if two regions become one (Ward 1963)."""
+    """By how much squared deviations from the region means rise in sum if `a` and `b` become one (Ward 1963)."""
     distance = mean_distance(rows, a, b, n_channels)
     return rows[a, 0] * rows[b, 0] / (rows[a, 0] + rows[b, 0]) * distance * distance
 
 
 @kernel
-def merge_best_first(labels, volume, offsets, program, addresses, bins, parent, rows, n_channels, log, n_log):
-    """Always merge the pair of the lowest cost next; arguments as those of :func:`merge_pass`.
+def merge_best_first(pixels, predicate, regions):
+    """Always merge the edge of the lowest cost next.
 
-    The cost of a pair is renewed when its turn comes: if it has risen, the pair waits again.
+    The cost of an edge is computed anew when its turn comes: if it has risen, the edge waits again.
+
+    Parameters
+    ----------
+    pixels : Pixels
+    predicate : Predicate
+        Decides whether two regions become one.
+    regions : Regions
+        Merged in place.
+
+    Returns
+    -------
+    int
+        How many merges there were.
     """
-    rules = (program, addresses, bins)
+    labels, volume, offsets = pixels
+    parent, rows, n_channels, log, n_log = regions
     scratch, parts = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
     capacity = _gather(labels, parent, volume, 0, offsets, EVERYWHERE, np.empty((1, 2), np.int32), False)
     edges = np.empty((capacity, 2), np.int32)
@@ -242,23 +312,33 @@ def merge_best_first(labels, volume, offsets, program, addresses, bins, parent, 
         n -= 1
         keys[0], edge_of[0] = keys[n], edge_of[n]
         _sift_down(keys, edge_of, n, 0)
-        if a != b and _try(rules, rows, a, b, scratch, parts, n_channels):
+        if a != b and _may_join(predicate, rows, a, b, scratch, parts, n_channels):
             join(parent, rows, a, b, log, n_log, n_channels)
             n_merges += 1
     return n_merges
 
 
 @kernel
-def absorb_small(labels, volume, offsets, min_area, parent, rows, n_channels, log, n_log):
-    """Let every region of fewer than `min_area` pixels join the neighbour of the nearest mean.
+def absorb_small(pixels, min_area, regions):
+    """Let small regions join the neighbour of the nearest mean.
 
-    Pairs are tried in the order of their difference until nothing changes; a region without neighbours stays.
+    Edges are tried in the order of their difference until nothing changes; a region without neighbours stays.
+
+    Parameters
+    ----------
+    pixels : Pixels
+    min_area : float
+        Regions of fewer pixels than this are small.
+    regions : Regions
+        Merged in place.
     """
+    labels, volume, offsets = pixels
+    parent, rows, n_channels, log, n_log = regions
     while True:
         capacity = _gather(labels, parent, volume, 0, offsets, EVERYWHERE, np.empty((1, 2), np.int32), False)
         edges, n = np.empty((capacity, 2), np.int32), 0
         found = _gather(labels, parent, volume, 0, offsets, EVERYWHERE, edges, True)
-        for e in range(found):  # only the pairs with a small region
+        for e in range(found):  # only those with a small region
             if min(rows[edges[e, 0], 0], rows[edges[e, 1], 0]) < min_area:
                 edges[n, 0], edges[n, 1] = edges[e, 0], edges[e, 1]
                 n += 1
@@ -278,7 +358,22 @@ def absorb_small(labels, volume, offsets, min_area, parent, rows, n_channels, lo
 
 @kernel
 def number_regions(labels, parent, numbers):
-    """Number the regions from 1 in the order of their first leaf, and write the numbers into `labels`; 0 outside."""
+    """Number the regions from 1 in the order of their first leaf.
+
+    Parameters
+    ----------
+    labels : (D, H, W) int32
+        Leaf of each pixel, -1 outside the mask; becomes the number of its region, 0 outside.
+    parent : (leaves,) int32
+        Union-find of the leaves.
+    numbers : (leaves,) int32
+        Work space: the number of each leaf's region.
+
+    Returns
+    -------
+    int
+        How many regions there are.
+    """
     n_regions = 0
     for leaf in range(parent.size):
         root = find(parent, np.int64(leaf))

@@ -7,8 +7,9 @@ compiled interpreter serves every combination of predicates, and a user's own fu
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -16,14 +17,23 @@ from numba.extending import intrinsic
 from classicseg.machine.jit import inline
 
 AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
-"""Instructions; a program is (n, 3) float64: instruction, threshold, second number."""
-MAX_OPEN = 60
-"""How many answers may wait for an "and" or "or"."""
+"""Instructions of a program."""
+
+
+class Predicate(NamedTuple):
+    """A homogeneity predicate as the kernels take it."""
+
+    program: np.ndarray
+    """(n, 3) float64: instruction, threshold, second number. At most 62 answers may wait for an "and" or "or"."""
+    addresses: np.ndarray
+    """(m,) int64: the functions of users, numbered by the second number of :data:`CUSTOM`."""
+    bins: np.ndarray
+    """(3,) float64: smallest value of the image, inverse of the width of a bin of histograms, how many bins."""
 
 
 @intrinsic
 def _call(typing: Any, address: Any, rows: Any, r: Any, n_channels: Any, n_bins: Any) -> Any:
-    """Call a C function ``int8 f(double *row, int64 n_channels, int64 n_bins)``."""
+    """Call the C function ``int8 f(double *row, int64 n_channels, int64 n_bins)`` at `address` on row `r` of `rows`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[1])(context, builder, args[1])
@@ -41,6 +51,7 @@ def _call(typing: Any, address: Any, rows: Any, r: Any, n_channels: Any, n_bins:
 
 @inline
 def _range(rows, whole, n_channels, threshold):
+    """Whether the values of row `whole` of `rows` span at most `threshold` in each of `n_channels` channels."""
     for c in range(n_channels):
         if rows[whole, 1 + 3 * n_channels + c] - rows[whole, 1 + 2 * n_channels + c] > threshold:
             return False
@@ -49,12 +60,14 @@ def _range(rows, whole, n_channels, threshold):
 
 @inline
 def _variance(rows, r, c, n_channels):
+    """Variance of channel `c` of `n_channels` of the region of row `r` of `rows`."""
     mean = rows[r, 1 + c] / rows[r, 0]
     return max(rows[r, 1 + n_channels + c] / rows[r, 0] - mean * mean, 0.0)
 
 
 @inline
 def _std(rows, whole, n_channels, threshold):
+    """Whether the standard deviation of row `whole` of `rows` is at most `threshold` in each of `n_channels`."""
     largest = 0.0
     for c in range(n_channels):
         largest = max(largest, _variance(rows, whole, c, n_channels))
@@ -63,6 +76,7 @@ def _std(rows, whole, n_channels, threshold):
 
 @inline
 def _mean(rows, parts, n_parts, n_channels, threshold):
+    """Whether the means of the `n_parts` rows `parts` of `rows` span at most `threshold` in each of `n_channels`."""
     for c in range(n_channels):
         low, high = float("inf"), -float("inf")
         for i in range(n_parts):
@@ -76,7 +90,10 @@ def _mean(rows, parts, n_parts, n_channels, threshold):
 
 @inline
 def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
-    """Whether variance between the parts is at most `threshold` times that within, which is at least noise^2."""
+    """Whether variance between the parts is at most `threshold` times that within, which is at least `noise` squared.
+
+    `rows`, `parts`, `n_parts`, `whole` and `n_channels` are those of :func:`holds`.
+    """
     n, k = rows[whole, 0], n_parts
     if k < 2:
         return True
@@ -95,7 +112,10 @@ def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
 
 @inline
 def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):
-    """Whether the area between the cumulative histograms of any two parts is at most `threshold`."""
+    """Whether the area between the cumulative histograms of any two parts is at most `threshold`.
+
+    `rows`, `parts`, `n_parts` and `n_channels` are those of :func:`holds`; a histogram has `n_bins` bins of `width`.
+    """
     for c in range(n_channels):
         start = 1 + 4 * n_channels + c * n_bins
         for i in range(n_parts):
@@ -112,7 +132,11 @@ def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):
 
 @inline
 def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):
-    """Whether no gray level parts the histogram into two classes that explain the variance and lie far apart."""
+    """Whether no gray level parts the histogram into two classes that explain the variance and lie far apart.
+
+    They do if they explain more than the share `threshold`, and their means differ by more than `contrast`. `rows`,
+    `whole` and `n_channels` are those of :func:`holds`; the histogram has `n_bins` bins of `width`.
+    """
     n = rows[whole, 0]
     for c in range(n_channels):
         start = 1 + 4 * n_channels + c * n_bins
@@ -136,12 +160,26 @@ def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):
 
 
 @inline
-def holds(program, addresses, bins, rows, parts, n_parts, whole, n_channels):
-    """Whether a region may be homogeneous.
+def holds(predicate, rows, parts, n_parts, whole, n_channels):
+    """Whether the parts of a region may be one region.
 
-    parts : (n_parts,) row numbers of its parts; whole : row number of their union
-    bins : as in :func:`~.statistics.add_pixel`
+    Parameters
+    ----------
+    predicate : Predicate
+    rows : (n, row size) float64
+        See :mod:`.statistics`.
+    parts : (n_parts or more,) int64
+        Numbers of the rows of the parts.
+    n_parts : int
+    whole : int
+        Number of the row of their union.
+    n_channels : int
+
+    Returns
+    -------
+    bool
     """
+    program, addresses, bins = predicate
     n_bins, width = int(bins[2]), 1.0 / bins[1]
     stack = 0  # answers as bits, the last one lowest
     for i in range(program.shape[0]):

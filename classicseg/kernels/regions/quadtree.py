@@ -3,39 +3,61 @@
 The tree is cut into tiles of 64 x 64 pixels (16 x 16 x 16 voxels): statistics of the blocks within a tile live only
 while it is worked on, those of tiles and larger blocks are kept. An image of two axes has one plane. As in
 :mod:`.range_tile`, cells are blocks of two pixels a side.
+
+Corners are pixels (z, y, x). In what follows `image` is (D, H, W, C), and `mask` and `volume` are those of the
+`problem`, a :class:`Problem`.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from classicseg.kernels.regions.predicates import holds
+from classicseg.kernels.regions.predicates import Predicate, holds
 from classicseg.kernels.regions.statistics import add_pixel, add_row, clear_row, copy_row, row_size
 from classicseg.machine.jit import inline, kernel
 
 FLAT_LEVEL, VOLUME_LEVEL = 6, 4
-"""Level of a tile: 2^level pixels a side."""
+"""Level of a tile: 2^level pixels a side. Either way a tile has 4096 pixels, whose statistics stay in the cache."""
 EMPTY = 255
-"""Level of a cell or tile without any pixel of the mask."""
-_MAX_PARTS = 8  # parts of a block of a volume; of an image it has 4
+"""Level of a cell or tile without any pixel of the mask: a number of 8 bits that no level reaches."""
+_MAX_PARTS = 8
+"""Octants of a block."""
+
+
+class Problem(NamedTuple):
+    """What is split, and when; without the image, so that what looks at no pixel is compiled once for all dtypes."""
+
+    mask: np.ndarray
+    """(D, H, W) bool: a block that it cuts is always split."""
+    volume: bool
+    """Whether there are three spatial axes."""
+    n_channels: int
+    top_level: int
+    """Level of the root; larger blocks are no part of the tree."""
+    stop_level: int
+    """Blocks of this level and below are never split."""
+    predicate: Predicate
+    """Blocks for which it holds are not split."""
 
 
 @inline
 def tile_level(volume):
-    """Level of the tiles of an image or a volume."""
+    """Level of the tiles of an image, or of a `volume`."""
     return VOLUME_LEVEL if volume else FLAT_LEVEL
 
 
 @inline
 def tile_grid(shape, volume):
-    """How many tiles there are along each axis."""
+    """How many tiles there are along each axis of an image of this `shape`, or of a `volume`."""
     side = 1 << tile_level(volume)
     return (shape[0] + side - 1) // side if volume else 1, (shape[1] + side - 1) // side, (shape[2] + side - 1) // side
 
 
 @inline
 def tile_corner(tile, shape, volume):
-    """First pixel of a tile."""
+    """First pixel of a `tile` of an image of this `shape`, or of a `volume`."""
     _, down, across = tile_grid(shape, volume)
     side = 1 << tile_level(volume)
     return tile // (down * across) * side, tile // across % down * side, tile % across * side
@@ -43,33 +65,37 @@ def tile_corner(tile, shape, volume):
 
 @inline
 def _clipped(start, length, end):
+    """Pixels of the `length` from `start` on that lie before `end`."""
     return min(start + length, end) - start
 
 
 @inline
 def _block_area(shape, corner, side, volume):
+    """Pixels of the block of this `side` at a `corner` that lie within an image of this `shape`, or a `volume`."""
     deep = _clipped(corner[0], side, shape[0]) if volume else 1
     return deep * _clipped(corner[1], side, shape[1]) * _clipped(corner[2], side, shape[2])
 
 
 @inline
 def _judge(problem, rows, r, parts, n_parts, corner, level):
-    """Level of a block if it is a leaf, 0 if it must be split, EMPTY if there is nothing in it."""
-    image, mask, volume, top_level, stop_level, program, addresses, bins = problem
+    """`level` of the block at `corner` if it is a leaf, 0 if it must be split, EMPTY if there is nothing in it.
+
+    Row `r` of `rows` holds its statistics, the `n_parts` rows `parts` those of its parts.
+    """
     if rows[r, 0] == 0.0:
         return EMPTY
-    if level > top_level or rows[r, 0] < _block_area(mask.shape, corner, 1 << level, volume):
+    if level > problem.top_level or rows[r, 0] < _block_area(problem.mask.shape, corner, 1 << level, problem.volume):
         return 0
-    if level <= stop_level:
+    if level <= problem.stop_level:
         return level
     if n_parts == 1:  # the block is its only part within the image: that one will be judged
         return 0
-    return level if holds(program, addresses, bins, rows, parts, n_parts, r, image.shape[3]) else 0
+    return level if holds(problem.predicate, rows, parts, n_parts, r, problem.n_channels) else 0
 
 
 @inline
 def _level_start(level, top, volume):
-    """Where the rows of a level start in a tile's pyramid, finest level first."""
+    """Where the rows of a `level` start in the pyramid of a tile of level `top`, finest level first."""
     start = 0
     for finer in range(1, level):
         start += 1 << ((top - finer) * (3 if volume else 2))
@@ -77,9 +103,9 @@ def _level_start(level, top, volume):
 
 
 @inline
-def _sum_tile(problem, corner, rows):
-    """Statistics of every block of a tile."""
-    image, mask, volume, _, _, _, _, bins = problem
+def _sum_tile(problem, image, corner, rows):
+    """Write the statistics of every block of the tile at `corner` of `image` into `rows`, level by level."""
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     n_channels, top = image.shape[3], tile_level(volume)
     z0, y0, x0 = corner
     for r in range(_level_start(top + 1, top, volume)):
@@ -104,11 +130,19 @@ def _sum_tile(problem, corner, rows):
 
 
 @kernel
-def sum_tiles(image, mask, volume, bins, first, last, tile_rows):
-    """Statistics of the tiles `first` to `last`.
+def sum_tiles(problem, image, first, last, tile_rows):
+    """Compute the statistics of some tiles.
 
-    image : (D, H, W, C); mask : (D, H, W) bool; tile_rows : (tiles, row size) float64
+    Parameters
+    ----------
+    problem : Problem
+    image : (D, H, W, C)
+    first, last : int
+        The tiles are `first` to `last` - 1.
+    tile_rows : (tiles or more, row size) float64
+        Result.
     """
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     for tile in range(first, last):
         z0, y0, x0 = tile_corner(tile, mask.shape, volume)
         side = 1 << tile_level(volume)
@@ -122,7 +156,10 @@ def sum_tiles(image, mask, volume, bins, first, last, tile_rows):
 
 @inline
 def _quarters(grid, z, y, x, volume, start, rows, parts):
-    """Row numbers of the parts, on a grid of rows from `start`, of the block at (z, y, x) of the next grid."""
+    """Write the row numbers of the parts of the block (`z`, `y`, `x`) of a grid into `parts`; returns how many.
+
+    The parts are blocks of the next finer `grid`, whose `rows` begin at `start`; those without pixels do not count.
+    """
     n = 0
     for dz in range(2 if volume else 1):
         for dy in range(2):
@@ -137,16 +174,22 @@ def _quarters(grid, z, y, x, volume, start, rows, parts):
 
 
 @kernel
-def judge_large_blocks(image, mask, volume, top_level, stop_level, program, addresses, bins, grids, rows, tile_levels):
+def judge_large_blocks(problem, grids, rows, tile_levels):
     """Decide on the blocks of the size of a tile and above.
 
-    grids : (levels, 4) int64, blocks along each axis and first row, for the tiles and every coarser level
-    rows : (blocks, row size) float64; those of tiles are given
-    tile_levels : (tiles,) uint8, result: level of the leaf that the tile lies in, 0 if it is to be split, EMPTY
+    Parameters
+    ----------
+    problem : Problem
+    grids : (levels, 4) int64
+        Blocks along each axis and number of the first row, for the tiles and every coarser level.
+    rows : (blocks, row size) float64
+        Statistics; those of tiles are given, the others are a result.
+    tile_levels : (tiles,) uint8
+        Result: level of the leaf that the tile lies in, 0 if it is to be split, :data:`EMPTY`.
     """
-    problem = (image, mask, volume, top_level, stop_level, program, addresses, bins)
+    volume = problem.volume
     parts, finest = np.empty(_MAX_PARTS, np.int64), tile_level(volume)
-    n_channels, n_levels = image.shape[3], grids.shape[0]
+    n_channels, n_levels = problem.n_channels, grids.shape[0]
     found = np.zeros(rows.shape[0], np.uint8)
     for k in range(1, n_levels):
         for z in range(grids[k, 0]):
@@ -179,9 +222,13 @@ def judge_large_blocks(image, mask, volume, top_level, stop_level, program, addr
 
 
 @inline
-def _judge_tile(problem, corner, rows, parts, levels, above):
-    """Level of the leaf of every cell of a tile; `levels` and `above` are as long as there are cells."""
-    image, mask, volume, _, _, _, _, bins = problem
+def _judge_tile(problem, image, corner, rows, parts, levels, above):
+    """Write the level of the leaf of every cell of the tile at `corner` of `image` into `levels`.
+
+    `rows` are those of :func:`_sum_tile`, with :data:`_MAX_PARTS` more; `parts` and `above`, which is as long as
+    `levels`, are work space.
+    """
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     n_channels, top = image.shape[3], tile_level(volume)
     pixels = _level_start(top + 1, top, volume)  # rows for the pixels of one cell
     for level in range(top, 0, -1):
@@ -220,43 +267,53 @@ def _judge_tile(problem, corner, rows, parts, levels, above):
 
 
 @kernel
-def split_tiles(
-    image, mask, volume, top_level, stop_level, program, addresses, bins, first, last, tile_levels, cells, n_leaves
-):
-    """Split the tiles `first` to `last`.
+def split_tiles(problem, image, first, last, tile_levels, cells, n_leaves):
+    """Split some tiles.
 
-    cells : (tiles, cells) uint8, result: level of the leaf of each cell, 0 where each pixel is one
-    n_leaves : (tiles,) int64, result: leaves that start in the tile
+    Parameters
+    ----------
+    problem : Problem
+    image : (D, H, W, C)
+    first, last : int
+        The tiles are `first` to `last` - 1.
+    tile_levels : (tiles,) uint8
+        As :func:`judge_large_blocks` gives them.
+    cells : (tiles, cells) uint8
+        Result: level of the leaf of each cell, 0 where each pixel is one.
+    n_leaves : (tiles,) int64
+        Result: leaves that start in the tile.
     """
-    problem = (image, mask, volume, top_level, stop_level, program, addresses, bins)
-    top, n_channels = tile_level(volume), image.shape[3]
-    rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, row_size(n_channels, int(bins[2]))), np.float64)
+    mask, volume = problem.mask, problem.volume
+    top, size = tile_level(volume), row_size(problem.n_channels, int(problem.predicate.bins[2]))
+    rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, size), np.float64)
     parts, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
     for tile in range(first, last):
         corner = tile_corner(tile, mask.shape, volume)
         if tile_levels[tile] > 0:
             cells[tile] = tile_levels[tile]
         else:
-            _sum_tile(problem, corner, rows)
-            _judge_tile(problem, corner, rows, parts, cells[tile], above)
+            _sum_tile(problem, image, corner, rows)
+            _judge_tile(problem, image, corner, rows, parts, cells[tile], above)
         n_leaves[tile] = _count_leaves(mask, corner, volume, cells[tile])
 
 
 @inline
 def _cell(corner, cell, volume):
-    """First pixel of a cell of a tile."""
+    """First pixel of a `cell` of the tile at `corner` of an image, or of a `volume`."""
     half = 1 << (tile_level(volume) - 1)
     return corner[0] + 2 * (cell // (half * half)), corner[1] + 2 * (cell // half % half), corner[2] + 2 * (cell % half)
 
 
 @inline
 def _starts_leaf(at, level, volume):
+    """Whether the pixel `at` is the first of its leaf, which has this `level`, in an image or a `volume`."""
     within = (1 << level) - 1
     return (at[0] & within if volume else 0) + (at[1] & within) + (at[2] & within) == 0
 
 
 @inline
 def _count_leaves(mask, corner, volume, levels):
+    """How many leaves start in the tile at `corner`, whose cells have leaves of these `levels`."""
     count = 0
     for cell in range(levels.size):
         at = _cell(corner, cell, volume)
@@ -272,11 +329,22 @@ def _count_leaves(mask, corner, volume, levels):
 
 @kernel
 def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):
-    """Number the leaves that start in the tiles `first` to `last`.
+    """Number the leaves that start in some tiles.
 
-    starts : (tiles,) int64, number of the first leaf of each tile
-    blocks : (leaves, 4) int32, result: corner (z, y, x) and level
-    labels : (D, H, W) int32, result: number of the leaf at its first pixel, and -1 outside the mask
+    Parameters
+    ----------
+    mask : (D, H, W) bool
+    volume : bool
+    first, last : int
+        The tiles are `first` to `last` - 1.
+    cells : (tiles, cells) uint8
+        As :func:`split_tiles` gives them.
+    starts : (tiles,) int64
+        Number of the first leaf of each tile.
+    blocks : (leaves, 4) int32
+        Result: corner (z, y, x) and level.
+    labels : (D, H, W) int32
+        Result: number of the leaf at its first pixel, and -1 outside the mask.
     """
     for tile in range(first, last):
         corner, number = tile_corner(tile, mask.shape, volume), starts[tile]
@@ -299,11 +367,23 @@ def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):
 
 
 @kernel
-def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):
-    """Give every pixel of the tiles `first` to `last` the number of its leaf, and sum up its statistics.
+def paint_leaves(problem, image, first, last, cells, labels, rows):
+    """Give every pixel of some tiles the number of its leaf, and sum up the statistics of leaves.
 
-    rows : (leaves, row size) float64, result; leaves larger than a tile are left to :func:`sum_large_leaves`
+    Parameters
+    ----------
+    problem : Problem
+    image : (D, H, W, C)
+    first, last : int
+        The tiles are `first` to `last` - 1.
+    cells : (tiles, cells) uint8
+        As :func:`split_tiles` gives them.
+    labels : (D, H, W) int32
+        As :func:`number_leaves` gives them; becomes the leaf of each pixel.
+    rows : (leaves, row size) float64
+        Result; leaves larger than a tile are left to :func:`sum_large_leaves`.
     """
+    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     finest, n_channels = tile_level(volume), image.shape[3]
     for tile in range(first, last):
         corner = tile_corner(tile, mask.shape, volume)
@@ -329,7 +409,19 @@ def paint_leaves(image, mask, volume, bins, first, last, cells, labels, rows):
 
 @kernel
 def sum_large_leaves(volume, blocks, grids, block_rows, rows):
-    """Copy the statistics of leaves that are larger than a tile from those of the blocks."""
+    """Copy the statistics of leaves that are larger than a tile from those of the blocks.
+
+    Parameters
+    ----------
+    volume : bool
+    blocks : (leaves, 4) int32
+        As :func:`number_leaves` gives them.
+    grids : (levels, 4) int64
+    block_rows : (blocks, row size) float64
+        As in :func:`judge_large_blocks`.
+    rows : (leaves, row size) float64
+        Result.
+    """
     finest = tile_level(volume)
     for leaf in range(blocks.shape[0]):
         k = blocks[leaf, 3] - finest

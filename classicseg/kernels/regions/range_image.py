@@ -4,17 +4,23 @@ S. L. Horowitz and T. Pavlidis, "Picture segmentation by a tree traversal algori
 
 Regions of all tiles lie one after the other in one table. Which tile comes first there depends on the threads; nothing
 else does: groups of tiles have fixed borders, and regions are numbered in the order of tiles.
+
+The arguments of the parts are those of :func:`split_and_merge_range` unless they are explained.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from classicseg.kernels.regions.range_tile import (
     BUCKETS,
+    GROUP,
     LEVELS,
     MAX_EDGES,
     TILE,
+    Leaves,
     build_pyramid,
     close_regions,
     find_levels,
@@ -31,34 +37,55 @@ from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, barrier, claim
 from classicseg.machine.simd import item, put
 
-GROUP = 8
-"""Seams within groups of so many tiles a side are merged in parallel, the others in the end."""
-
 _TILES, _GROUPS, _PAINT, _ALONE = range(4)  # counters of tasks
 N_COUNTERS = 4
 _PIXELS = TILE * TILE
-TOP, LEFT, BOTTOM, RIGHT = 0, 1, 2, 3
+_TOP, _LEFT, _BOTTOM, _RIGHT = range(4)
+
+
+class Tiles(NamedTuple):
+    """Which regions there are in each tile, and where."""
+
+    first: np.ndarray
+    """(tiles,) int32: number of the first region of the tile."""
+    count: np.ndarray
+    """(tiles,) int32: how many regions."""
+    cursor: np.ndarray
+    """(1,) int64: number of the next region."""
+    local: np.ndarray
+    """(tiles * 64 * 64,) uint16: region of each pixel, counted from the first of the tile; of one region: not set."""
+    borders: np.ndarray
+    """(tiles, 4, 64) uint16: the same along the first row, the first column, the last row and the last column."""
+
+
+class _Seam(NamedTuple):
+    """Pairs of regions on the two sides of seams."""
+
+    first: np.ndarray
+    second: np.ndarray
+    steps: np.ndarray
+    """Of the order in which pairs are tried."""
 
 
 @inline
-def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, local, borders):
+def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions):
     """Split every tile and merge within it."""
     height, width = image.shape
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)
-    base, count, cursor = tiles
-    kind, sum_kind = limit.dtype, table[3].dtype
+    local, borders = tiles.local, tiles.borders
+    kind, sum_kind = limit.dtype, regions.sums.dtype
     pixels, row = np.empty(_PIXELS, image.dtype), np.empty(TILE, image.dtype)
     n_blocks = (4**LEVELS - 1) // 3
     low, high, levels = np.empty(n_blocks, image.dtype), np.empty(n_blocks, image.dtype), np.empty(n_blocks, np.uint8)
     first, names = np.empty(_PIXELS // 4, np.int32), np.empty(_PIXELS, np.int32)
-    leaves = (
-        np.empty(_PIXELS, np.int32),  # parent
-        np.empty(_PIXELS, kind),  # smallest value
-        np.empty(_PIXELS, kind),  # largest value
+    leaves = Leaves(
+        np.empty(_PIXELS, np.int32),
+        np.empty(_PIXELS, kind),
+        np.empty(_PIXELS, kind),
         np.empty(_PIXELS, sum_kind),
-        np.empty(_PIXELS, np.int32),  # pixels
-        np.empty(_PIXELS, np.float32),  # mean
+        np.empty(_PIXELS, np.int32),
+        np.empty(_PIXELS, np.float32),
     )
     edges, ordered = np.empty(MAX_EDGES + 1, np.int32), np.empty(MAX_EDGES + 1, np.int32)
     starts = np.empty(BUCKETS + 1, np.int32)
@@ -73,39 +100,42 @@ def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, loc
         build_pyramid(pixels, low, high, row)
         top = n_blocks - 1
         if stop_level >= LEVELS or wide(high[top]) - wide(low[top]) <= limit[0]:
-            at = atomic_add(cursor, 0, 1)
-            base[tile], count[tile] = at, 1
-            table[0][at], table[1][at], table[2][at] = at, low[top], high[top]
+            at = atomic_add(tiles.cursor, 0, 1)
+            tiles.first[tile], tiles.count[tile] = at, 1
+            regions.parent[at], regions.low[at], regions.high[at] = at, low[top], high[top]
             total = sum_kind.type(0)
             for y in range(rows):
                 for x in range(columns):
                     total += sum_kind.type(pixels[y * TILE + x])
-            table[3][at], table[4][at] = total, rows * columns
+            regions.sums[at], regions.counts[at] = total, rows * columns
             continue
         find_levels(low, high, limit, stop_level, levels)
         n_leaves = number_leaves(pixels, low, high, levels, rows, columns, first, leaves)
         n_regions = 0
         for leaf in range(n_leaves):
-            n_regions += leaves[4][leaf] > 0
+            n_regions += leaves.counts[leaf] > 0
         if merge:
             n_edges = gather_edges(levels, first, rows, columns, leaves, limit, scale, edges)
             sort_edges(edges, n_edges, ordered, starts)
             n_regions -= unite(ordered, n_edges, leaves, limit)
-        at = atomic_add(cursor, 0, n_regions)
-        base[tile], count[tile] = at, n_regions
-        close_regions(leaves, n_leaves, names, table, at)
+        at = atomic_add(tiles.cursor, 0, n_regions)
+        tiles.first[tile], tiles.count[tile] = at, n_regions
+        close_regions(leaves, n_leaves, names, regions, at)
         _write_local(levels, first, names, rows, columns, local, tile * _PIXELS)
         start = tile * _PIXELS
         for i in range(TILE):
-            borders[tile, TOP, i] = local[start + i]
-            borders[tile, LEFT, i] = local[start + i * TILE]
-            borders[tile, BOTTOM, i] = local[start + (TILE - 1) * TILE + i]
-            borders[tile, RIGHT, i] = local[start + i * TILE + TILE - 1]
+            borders[tile, _TOP, i] = local[start + i]
+            borders[tile, _LEFT, i] = local[start + i * TILE]
+            borders[tile, _BOTTOM, i] = local[start + (TILE - 1) * TILE + i]
+            borders[tile, _RIGHT, i] = local[start + i * TILE + TILE - 1]
 
 
 @inline
 def _write_local(levels, first, names, rows, columns, local, start):
-    """The region of every pixel, counted from the first region of the tile."""
+    """Write the region of every pixel of a tile into `local`, from `start` on.
+
+    `levels`, `first` and `names` are those of :mod:`.range_tile`; `rows` and `columns` lie within the image.
+    """
     cells = TILE // 2
     for y in range((rows + 1) // 2):
         upper = start + 2 * y * TILE
@@ -120,21 +150,23 @@ def _write_local(levels, first, names, rows, columns, local, start):
 
 
 @inline
-def _join(table, a, b):
-    """Make two roots one."""
+def _join(regions, a, b):
+    """Make the roots `a` and `b` one."""
     root, other = min(a, b), max(a, b)
-    put(table[0], other, np.int32(root))
-    table[1][root] = min(table[1][root], table[1][other])
-    table[2][root] = max(table[2][root], table[2][other])
-    table[3][root] += table[3][other]
-    table[4][root] += table[4][other]
+    put(regions.parent, other, np.int32(root))
+    regions.low[root] = min(regions.low[root], regions.low[other])
+    regions.high[root] = max(regions.high[root], regions.high[other])
+    regions.sums[root] += regions.sums[other]
+    regions.counts[root] += regions.counts[other]
 
 
 @inline
-def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table):
-    """Make one region of every leaf that is larger than a tile, by doubling the side of blocks while they hold."""
-    base, count, _ = tiles
-    wide = limit.dtype.type
+def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions):
+    """Make one region of every leaf that is larger than a tile, by doubling the side of blocks while they hold.
+
+    `down` and `across`: how many tiles there are.
+    """
+    first, count, wide = tiles.first, tiles.count, limit.dtype.type
     whole = np.ones((down, across), np.bool_)  # whether the block that starts at a tile is one leaf so far
     for y in range(down):
         for x in range(across):
@@ -144,38 +176,44 @@ def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table):
         level += 1
         for y in range(0, down, 2 * step):
             for x in range(0, across, 2 * step):
-                root = find(table[0], base[y * across + x])
-                low, high, complete = table[1][root], table[2][root], True
+                root = find(regions.parent, first[y * across + x])
+                low, high, complete = regions.low[root], regions.high[root], True
                 for part in range(4):
                     v, u = y + (part >> 1) * step, x + (part & 1) * step
                     if v < down and u < across:
-                        other = find(table[0], base[v * across + u])
+                        other = find(regions.parent, first[v * across + u])
                         complete = complete and whole[v, u]
-                        low, high = min(low, table[1][other]), max(high, table[2][other])
+                        low, high = min(low, regions.low[other]), max(high, regions.high[other])
                 if complete and (level <= stop_level or wide(high) - wide(low) <= limit[0]):
                     for part in range(1, 4):
                         v, u = y + (part >> 1) * step, x + (part & 1) * step
                         if v < down and u < across:
-                            root, other = find(table[0], base[y * across + x]), find(table[0], base[v * across + u])
-                            _join(table, root, other)
+                            root, other = (
+                                find(regions.parent, first[y * across + x]),
+                                find(regions.parent, first[v * across + u]),
+                            )
+                            _join(regions, root, other)
                 else:
                     whole[y, x] = False
         step *= 2
 
 
 @inline
-def _note_seam(a, b, limit, scale, table, seam, n):
-    """Append the pair of regions `a` and `b` unless they are one, can never become one, or came just before."""
+def _note_seam(a, b, limit, scale, regions, seam, n):
+    """Append the regions `a` and `b` to the `n` pairs of a `seam`; returns the new `n`.
+
+    Left out if they are one, can never become one, or came just before.
+    """
     wide = limit.dtype.type
-    a, b = find(table[0], a), find(table[0], b)
+    a, b = find(regions.parent, a), find(regions.parent, b)
     first, second, steps = seam
     if a == b or (n > 0 and first[n - 1] == a and second[n - 1] == b):
         return n
-    if wide(max(table[2][a], table[2][b])) - wide(min(table[1][a], table[1][b])) > limit[0]:
+    if wide(max(regions.high[a], regions.high[b])) - wide(min(regions.low[a], regions.low[b])) > limit[0]:
         return n
     means = (
-        np.float32(table[3][a] / table[4][a]),
-        np.float32(table[3][b] / table[4][b]),
+        np.float32(regions.sums[a] / regions.counts[a]),
+        np.float32(regions.sums[b] / regions.counts[b]),
     )
     first[n], second[n] = a, b
     steps[n] = step_of(means[0] - means[1], scale)
@@ -183,11 +221,15 @@ def _note_seam(a, b, limit, scale, table, seam, n):
 
 
 @inline
-def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, table, borders, seam):
-    """List the pairs of regions along the seams between tiles: those within groups of tiles, or those between."""
+def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, seam):
+    """List the pairs of regions along seams between tiles in `seam`; returns how many.
+
+    The tiles are those of `y_tiles` and `x_tiles`, first and last + 1. The seams are `inner` ones, within groups of
+    tiles, or those between groups.
+    """
+    first, count, borders = tiles.first, tiles.count, tiles.borders
     height, width = image.shape
     across = (width + TILE - 1) // TILE
-    base, count, _ = tiles
     n = 0
     for y in range(y_tiles[0], y_tiles[1]):
         for x in range(x_tiles[0], x_tiles[1]):
@@ -202,20 +244,23 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, table, bo
                 fine, other_fine = count[tile] > 1, count[other] > 1
                 if not fine and not other_fine:
                     length = 1
-                side, other_side = (BOTTOM, TOP) if down else (RIGHT, LEFT)
+                side, other_side = (_BOTTOM, _TOP) if down else (_RIGHT, _LEFT)
                 last_a, last_b = -1, -1
                 for i in range(length):
-                    a = np.int64(base[tile]) + (np.int64(borders[tile, side, i]) if fine else 0)
-                    b = np.int64(base[other]) + (np.int64(borders[other, other_side, i]) if other_fine else 0)
+                    a = np.int64(first[tile]) + (np.int64(borders[tile, side, i]) if fine else 0)
+                    b = np.int64(first[other]) + (np.int64(borders[other, other_side, i]) if other_fine else 0)
                     if a != last_a or b != last_b:
-                        n = _note_seam(a, b, limit, scale, table, seam, n)
+                        n = _note_seam(a, b, limit, scale, regions, seam, n)
                         last_a, last_b = a, b
     return n
 
 
 @inline
-def _unite_seam(n, limit, table, seam, order, starts):
-    """Merge along the listed pairs, those of the smallest difference first."""
+def _unite_seam(n, limit, regions, seam, order, starts):
+    """Merge along the `n` pairs of a `seam`, those of the smallest difference first.
+
+    `order`, as long as the seam, and `starts`, one longer than there are steps, are work space.
+    """
     first, second, steps = seam
     wide = limit.dtype.type
     for step in range(BUCKETS + 1):
@@ -228,48 +273,48 @@ def _unite_seam(n, limit, table, seam, order, starts):
         order[starts[steps[e]]] = e
         starts[steps[e]] += 1
     for i in range(n):
-        a, b = find(table[0], first[order[i]]), find(table[0], second[order[i]])
+        a, b = find(regions.parent, first[order[i]]), find(regions.parent, second[order[i]])
         if a != b:
-            span = wide(max(table[2][a], table[2][b])) - wide(min(table[1][a], table[1][b]))
+            span = wide(max(regions.high[a], regions.high[b])) - wide(min(regions.low[a], regions.low[b]))
             if span <= limit[0]:
-                _join(table, a, b)
+                _join(regions, a, b)
 
 
 @inline
 def _new_seam(capacity):
-    return np.empty(capacity, np.int32), np.empty(capacity, np.int32), np.empty(capacity, np.uint8)
+    """Room for `capacity` pairs."""
+    return _Seam(np.empty(capacity, np.int32), np.empty(capacity, np.int32), np.empty(capacity, np.uint8))
 
 
 @inline
-def _number_regions(n_tiles, tiles, table):
-    """Number the regions from 1 in the order of tiles; minus its number replaces the pixel count of each entry."""
-    base, count, _ = tiles
-    parent, numbers = table[0], table[4]
+def _number_regions(n_tiles, tiles, regions):
+    """Number the regions of `n_tiles` tiles from 1, in their order; minus the number replaces each pixel count."""
+    first, count, parent, numbers = tiles.first, tiles.count, regions.parent, regions.counts
     n_regions = 0
     for tile in range(n_tiles):
-        for region in range(base[tile], base[tile] + count[tile]):
+        for region in range(first[tile], first[tile] + count[tile]):
             root = find(parent, region)
             if numbers[root] > 0:
                 n_regions += 1
                 numbers[root] = -n_regions
             numbers[region] = numbers[root]
-    return n_regions
 
 
 @inline
-def _paint(sync, tiles, table, local, labels):
+def _paint(sync, tiles, regions, labels):
+    """Write the number of the region of every pixel into `labels`."""
     height, width = labels.shape
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)
-    base, count, _ = tiles
-    numbers, flat = table[4], labels.reshape(-1)
+    first, count, local = tiles.first, tiles.count, tiles.local
+    numbers, flat = regions.counts, labels.reshape(-1)
     while not aborted(sync):
         tile = claim(sync, _PAINT)
         if tile >= n_tiles:
             break
         y0, x0 = tile // across * TILE, tile % across * TILE
         rows, columns = min(TILE, height - y0), min(TILE, width - x0)
-        start = np.int64(base[tile])
+        start = np.int64(first[tile])
         for y in range(rows):
             to = (y0 + y) * width + x0
             if count[tile] == 1:
@@ -282,27 +327,37 @@ def _paint(sync, tiles, table, local, labels):
 
 
 @kernel
-def split_and_merge_range(
-    sync, n_threads, image, limit, scale, stop_level, merge, tiles, table, local, borders, labels, n_regions
-):
+def split_and_merge_range(sync, n_threads, image, limit, scale, stop_level, merge, tiles, regions, labels):
     """Segment a gray image; to be run on all threads at once.
 
-    image : (H, W)
-    limit : (1,), the threshold in the type in which values are compared; `scale` turns a difference into a bucket
-    stop_level : blocks of this level are never split
-    merge : whether to merge at all
-    tiles : first region and number of regions of each tile, and a cursor (1,) into the table
-    table : parent, smallest value, largest value, sum, pixel count of each region
-    local : (tiles * 4096,) uint16; borders : (tiles, 4, 64) uint16
-    labels : (H, W) int32, result, from 1; n_regions : (1,) int64, result
+    Parameters
+    ----------
+    sync : ndarray
+        Of :data:`N_COUNTERS` counters, see :func:`classicseg.machine.parallel.new_sync`.
+    n_threads : int
+    image : (H, W) uint8, float32 or float64
+    limit : (1,) int32 or float64
+        The threshold, in the type in which values are compared.
+    scale : float32
+        Factor from a difference of means to a step of the order.
+    stop_level : int
+        Blocks of this level and below are never split.
+    merge : bool
+        Whether to merge at all.
+    tiles : Tiles
+        Work space, its cursor at 0.
+    regions : Regions
+        Work space for as many regions as pixels.
+    labels : (H, W) int32
+        Result: the region of each pixel, from 1.
     """
     height, width = image.shape
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, table, local, borders)
+    _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions)
     barrier(sync, n_threads)
     turn = claim(sync, _ALONE)
     if turn == 0:
-        _join_blocks_of_tiles(down, across, limit, stop_level, tiles, table)
+        _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions)
     barrier(sync, n_threads)
     starts = np.empty(BUCKETS + 1, np.int32)
     if merge:
@@ -316,15 +371,15 @@ def split_and_merge_range(
                 break
             y, x = group // groups_across * GROUP, group % groups_across * GROUP
             y_tiles, x_tiles = (y, min(y + GROUP, down)), (x, min(x + GROUP, across))
-            n = _gather_seams(y_tiles, x_tiles, True, image, limit, scale, tiles, table, borders, seam)
-            _unite_seam(n, limit, table, seam, order, starts)
+            n = _gather_seams(y_tiles, x_tiles, True, image, limit, scale, tiles, regions, seam)
+            _unite_seam(n, limit, regions, seam, order, starts)
         barrier(sync, n_threads)
     if turn == 0 and not aborted(sync):
         if merge:
             capacity = (down // GROUP) * width + (across // GROUP) * height + 1
             seam, order = _new_seam(capacity), np.empty(capacity, np.int32)
-            n = _gather_seams((0, down), (0, across), False, image, limit, scale, tiles, table, borders, seam)
-            _unite_seam(n, limit, table, seam, order, starts)
-        n_regions[0] = _number_regions(down * across, tiles, table)
+            n = _gather_seams((0, down), (0, across), False, image, limit, scale, tiles, regions, seam)
+            _unite_seam(n, limit, regions, seam, order, starts)
+        _number_regions(down * across, tiles, regions)
     barrier(sync, n_threads)
-    _paint(sync, tiles, table, local, labels)
+    _paint(sync, tiles, regions, labels)

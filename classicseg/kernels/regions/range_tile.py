@@ -7,9 +7,14 @@ one pixel each, so that no number has to be stored per pixel.
 
 For the same reason a merge that fails once fails for ever, and one pass over the edges in the order of their
 difference settles everything.
+
+In what follows `height` and `width` are those of the part of the tile that lies within the image, and `limit` (1,)
+holds the threshold in the type in which values are compared.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,23 +22,60 @@ from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline
 from classicseg.machine.simd import item, put
 
-TILE = 64
-CELLS = TILE // 2
 LEVELS = 6
 """Level of a tile: blocks of level l have 2^l pixels a side."""
+TILE = 1 << LEVELS
+CELLS = TILE // 2
+GROUP_LEVEL = 3
+GROUP = 1 << GROUP_LEVEL
+"""Tiles along the side of a group: seams within groups are merged in parallel, then one thread merges the others."""
 BUCKETS = 128
-"""Edges are sorted by their difference in so many steps."""
+"""Steps of the difference by which edges are sorted: 7 bits, which with the two leaves of an edge make 31."""
 MAX_EDGES = 2 * TILE * (TILE - 1)
+"""Pairs of pixels that touch."""
 
 _LOCAL = 12  # bits of a leaf number in a packed edge
 _LOCAL_MASK = (1 << _LOCAL) - 1
 
 
+class Leaves(NamedTuple):
+    """The leaves of one tile, one entry each; at most as many as pixels."""
+
+    parent: np.ndarray
+    """int32: union-find."""
+    low: np.ndarray
+    """Smallest value, of the type in which values are compared."""
+    high: np.ndarray
+    """Largest value."""
+    sums: np.ndarray
+    """Sum of the values."""
+    counts: np.ndarray
+    """int32: pixels within the image."""
+    means: np.ndarray
+    """float32"""
+
+
+class Regions(NamedTuple):
+    """The regions of all tiles, one entry each."""
+
+    parent: np.ndarray
+    """int32: union-find."""
+    low: np.ndarray
+    """Smallest value, of the type of the image."""
+    high: np.ndarray
+    """Largest value."""
+    sums: np.ndarray
+    """Sum of the values."""
+    counts: np.ndarray
+    """int32: pixels; in the end minus the number of the region."""
+
+
 @inline
 def load_tile(flat, stride, y0, x0, height, width, pixels):
-    """Copy a tile; rows and columns beyond the image repeat the last one, which leaves every range as it is.
+    """Copy the tile that starts at (`y0`, `x0`) of an image into `pixels` (64 * 64,).
 
-    flat : (H * stride,) the image
+    `flat` is the image, whose rows lie `stride` apart. Rows and columns beyond the image repeat the last one, which
+    leaves every range as it is.
     """
     for y in range(TILE):
         start, base = (y0 + min(y, height - 1)) * stride + x0, y * TILE
@@ -47,17 +89,22 @@ def load_tile(flat, stride, y0, x0, height, width, pixels):
 
 @inline
 def _smaller(a, b):
+    """The smaller of `a` and `b`."""
     return a if a < b else b
 
 
 @inline
 def _larger(a, b):
+    """The larger of `a` and `b`."""
     return a if a > b else b
 
 
 @inline
 def _halve(source, at, side, target, to, row, pick):
-    """From side x side values to a quarter of them, `pick` of each 2 x 2."""
+    """From `side` x `side` values to a quarter of them, `pick` of each 2 x 2.
+
+    They lie in `source` from `at` on, and go into `target` from `to` on; `row` (64,) is work space.
+    """
     half = side // 2
     for y in range(half):
         upper = at + 2 * y * side
@@ -70,7 +117,10 @@ def _halve(source, at, side, target, to, row, pick):
 
 @inline
 def build_pyramid(pixels, low, high, row):
-    """Smallest and largest value of every block; level l starts where the finer ones end, the tile itself is last."""
+    """From the `pixels` of a tile to the smallest and largest value of every block, `low` and `high`.
+
+    Each level starts where the finer ones end, the tile itself is last. `row` (64,) is work space.
+    """
     _halve(pixels, 0, TILE, low, 0, row, _smaller)
     _halve(pixels, 0, TILE, high, 0, row, _larger)
     at, side = 0, CELLS
@@ -83,13 +133,17 @@ def build_pyramid(pixels, low, high, row):
 
 @inline
 def _level_start(level):
-    """Where a level starts in the pyramid: 32^2 blocks of level 1 come first, then 16^2 of level 2, and so on."""
+    """Where a `level` starts in the pyramid: 32^2 blocks of level 1 come first, then 16^2 of level 2, and so on."""
     return ((1 << (2 * LEVELS)) - (1 << (2 * (LEVELS + 1 - level)))) // 3
 
 
 @inline
 def find_levels(low, high, limit, stop_level, levels):
-    """Level of the leaf of every cell, 0 where its pixels are leaves; `levels` is as long as the pyramid."""
+    """Write the level of the leaf of every cell into `levels`, 0 where its pixels are leaves.
+
+    `levels` is as long as the pyramid of :func:`build_pyramid`, `low` and `high`. Blocks of `stop_level` and below are
+    never split, the others unless their range is at most the `limit`.
+    """
     wide = limit.dtype.type
     at, side, level = low.size - 1, 1, LEVELS
     levels[at] = LEVELS if wide(high[at]) - wide(low[at]) <= limit[0] else 0
@@ -108,8 +162,11 @@ def find_levels(low, high, limit, stop_level, levels):
 
 @inline
 def _start_leaf(leaves, number, smallest, largest, total):
-    """A leaf of one pixel, or one whose mean comes later."""
-    low, high, sums, means = leaves[1], leaves[2], leaves[3], leaves[5]
+    """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`.
+
+    Its mean is right if it is one pixel; else it comes later.
+    """
+    low, high, sums, means = leaves.low, leaves.high, leaves.sums, leaves.means
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
@@ -118,12 +175,13 @@ def _start_leaf(leaves, number, smallest, largest, total):
 
 @inline
 def number_leaves(pixels, low, high, levels, height, width, first, leaves):
-    """Fill the records of all leaves and, for every cell, the number of its leaf or of the first of its four.
+    """Fill the `leaves` of a tile; returns how many there are.
 
-    Cells are visited row by row, and the four pixels of a cell likewise. A pixel beyond the image gets a number but
-    counts 0 pixels. Returns how many leaves there are.
+    `first` gets, for every cell, the number of its leaf or of the first of its four. Cells are visited row by row, and
+    the four pixels of a cell likewise. A pixel beyond the image gets a number but counts 0 pixels. `pixels`, `low`,
+    `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`.
     """
-    parent, counts, means, sums = leaves[0], leaves[4], leaves[5], leaves[3]
+    parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
     for leaf in range(parent.size):
         put(parent, leaf, np.int32(leaf))
@@ -175,15 +233,21 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
 
 @inline
 def step_of(difference, scale):
-    """Which of the steps of the order a difference of means falls into; the last for what is no number."""
+    """Which of the steps of the order a `difference` of means falls into; the last for what is no number.
+
+    `scale` is the factor from a difference to its step.
+    """
     steps = abs(difference) * scale
     return np.int32(steps) if steps < np.float32(BUCKETS) else np.int32(BUCKETS - 1)
 
 
 @inline
 def _note_edge(edges, count, a, b, leaves, limit, scale):
-    """Append an edge unless its two leaves can never become one; packed as difference | first | second."""
-    low, high, means = leaves[1], leaves[2], leaves[5]
+    """Append the edge of the leaves `a` and `b` to the `count` others in `edges`, unless the two can never become one.
+
+    It is packed as step | first | second, with the step of the order that `scale` gives. Returns the new count.
+    """
+    low, high, means = leaves.low, leaves.high, leaves.means
     largest = max(item(high, a), item(high, b))
     smallest = min(item(low, a), item(low, b))
     step = step_of(item(means, a) - item(means, b), scale)
@@ -193,7 +257,11 @@ def _note_edge(edges, count, a, b, leaves, limit, scale):
 
 @inline
 def gather_edges(levels, first, height, width, leaves, limit, scale, edges):
-    """List the edges between touching leaves, cell by cell: first those to the right, then those downwards."""
+    """List the edges between touching `leaves` in `edges`; returns how many.
+
+    Cell by cell, first those to the right, then those downwards. `levels` and `first` are those of
+    :func:`find_levels` and :func:`number_leaves`, `scale` that of :func:`step_of`.
+    """
     count = 0
     for y in range((height + 1) // 2):
         for x in range((width + 1) // 2):
@@ -248,7 +316,7 @@ def gather_edges(levels, first, height, width, leaves, limit, scale, edges):
 
 @inline
 def sort_edges(edges, count, ordered, starts):
-    """Stable counting sort by difference, from `edges` into `ordered`."""
+    """Stable counting sort of `count` edges by their step, from `edges` into `ordered`; `starts` is work space."""
     for step in range(BUCKETS + 1):
         starts[step] = 0
     for e in range(count):
@@ -266,12 +334,14 @@ def sort_edges(edges, count, ordered, starts):
 
 @inline
 def unite(ordered, count, leaves, limit):
-    """Merge along the edges wherever the range of both together allows it; returns how many merges there were.
+    """Merge `leaves` along `count` edges wherever the range of both together is at most the `limit`.
+
+    The edges are `ordered` by :func:`sort_edges`. Returns how many merges there were.
 
     Whether a merge succeeds is as hard to predict as noise: everything is written whether it does or not, without a
     branch. Where both ends are one region already, that changes nothing.
     """
-    parent, low, high = leaves[0], leaves[1], leaves[2]
+    parent, low, high = leaves.parent, leaves.low, leaves.high
     n_merges = 0
     for e in range(count):
         edge = item(ordered, e)
@@ -290,9 +360,12 @@ def unite(ordered, count, leaves, limit):
 
 
 @inline
-def close_regions(leaves, n_leaves, names, table, at):
-    """Write the regions of a tile into the table from entry `at` on; `names` of all leaves: their regions from 0."""
-    parent, low, high, sums, counts = leaves[0], leaves[1], leaves[2], leaves[3], leaves[4]
+def close_regions(leaves, n_leaves, names, regions, at):
+    """Write what the first `n_leaves` of `leaves` have become into `regions`, from entry `at` on.
+
+    `names` gets the region of each leaf, counted from 0 within the tile.
+    """
+    parent, low, high, sums, counts, _ = leaves
     n_regions = 0
     for leaf in range(n_leaves):  # parents are smaller: they know their roots
         put(parent, leaf, item(parent, np.int64(item(parent, leaf))))
@@ -307,9 +380,9 @@ def close_regions(leaves, n_leaves, names, table, at):
             n_regions += 1
     for leaf in range(n_leaves):
         if item(parent, leaf) == leaf and item(counts, leaf) > 0:
-            put(table[0], at, np.int32(at))
-            put(table[1], at, table[1].dtype.type(item(low, leaf)))
-            put(table[2], at, table[2].dtype.type(item(high, leaf)))
-            put(table[3], at, item(sums, leaf))
-            put(table[4], at, item(counts, leaf))
+            put(regions.parent, at, np.int32(at))
+            put(regions.low, at, regions.low.dtype.type(item(low, leaf)))
+            put(regions.high, at, regions.high.dtype.type(item(high, leaf)))
+            put(regions.sums, at, item(sums, leaf))
+            put(regions.counts, at, item(counts, leaf))
             at += 1

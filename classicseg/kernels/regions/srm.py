@@ -18,7 +18,7 @@ STEPS = 1024
 
 @inline
 def _difference(image, z, y, x, axis):
-    """Largest difference over the channels between a pixel and the next one along an axis."""
+    """Largest difference over channels of the pixel (`z`, `y`, `x`) of `image` and the next one along `axis`."""
     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
     largest = 0.0
     for c in range(image.shape[3]):
@@ -28,7 +28,10 @@ def _difference(image, z, y, x, axis):
 
 @inline
 def _each_edge(image, mask, scale, starts, order, write):
-    """Count the edges of each step in `starts`, or write them into `order` at the places that `starts` gives."""
+    """Count the edges of each step in `starts`, or `write` them into `order` at the places that `starts` gives.
+
+    `image`, `mask` and `scale` are those of :func:`merge_statistically`.
+    """
     depth, height, width = mask.shape
     for z in range(depth):
         for y in range(height):
@@ -50,7 +53,10 @@ def _each_edge(image, mask, scale, starts, order, write):
 
 @inline
 def _deviation(n, levels, complexity, log_term):
-    """Squared deviation of the mean of a region of n pixels from its expectation that is still plausible."""
+    """Largest plausible squared deviation of the mean of `n` pixels from its expectation.
+
+    `levels` and `complexity` are the paper's g and Q, `log_term` is the logarithm of the inverse probability of error.
+    """
     return levels * levels / (2.0 * complexity * n) * (min(levels, n) * math.log(n + 1.0) + log_term)
 
 
@@ -58,8 +64,22 @@ def _deviation(n, levels, complexity, log_term):
 def merge_statistically(image, mask, scale, complexity, levels, parent, counts, sums):
     """Merge the pixels of a mask.
 
-    image : (D, H, W, C); scale : from a difference to its step; levels : the paper's g, range of the values plus 1
-    parent : (pixels,) int32; counts : (pixels,) int32; sums : (pixels, C) float64: all results
+    Parameters
+    ----------
+    image : (D, H, W, C)
+    mask : (D, H, W) bool
+    scale : float
+        Factor from a difference of two pixels to its step.
+    complexity : float
+        The paper's Q.
+    levels : float
+        The paper's g, the range of the values plus 1.
+    parent : (pixels,) int32
+        Result: union-find of the pixels.
+    counts : (pixels,) int32
+        Result: pixels of each root.
+    sums : (pixels, C) float64
+        Result: sums of the values of each root.
     """
     n_channels = image.shape[3]
     depth, height, width = mask.shape
@@ -101,7 +121,22 @@ def merge_statistically(image, mask, scale, complexity, levels, parent, counts, 
 
 @kernel
 def number_pixels(mask, parent, labels):
-    """Number the sets of pixels of a mask from 1 in reading order, into `labels` (pixels,) int32; returns how many."""
+    """Number sets of pixels from 1 in reading order.
+
+    Parameters
+    ----------
+    mask : (D, H, W) bool
+        Pixels elsewhere get 0.
+    parent : (pixels,) int32
+        Union-find of the pixels.
+    labels : (pixels,) int32
+        Result.
+
+    Returns
+    -------
+    int
+        How many sets there are.
+    """
     flat = mask.reshape(-1)
     n = 0
     for pixel in range(flat.size):

@@ -12,13 +12,13 @@ from classicseg.machine.jit import inline
 
 @inline
 def row_size(n_channels, n_bins):
-    """Length of a row."""
+    """Length of the row of a region of `n_channels` channels with histograms of `n_bins` bins."""
     return 1 + 4 * n_channels + n_channels * n_bins
 
 
 @inline
 def clear_row(rows, r, n_channels):
-    """The statistics of no pixel at all."""
+    """Make row `r` of `rows` the statistics of no pixel at all, in `n_channels` channels."""
     for i in range(rows.shape[1]):
         rows[r, i] = 0.0
     for c in range(n_channels):
@@ -28,7 +28,10 @@ def clear_row(rows, r, n_channels):
 
 @inline
 def add_pixel(rows, r, image, z, y, x, bins):
-    """Let a pixel join; bins : (3,), the smallest value, the inverse of the width of a bin, how many bins."""
+    """Let the pixel (`z`, `y`, `x`) of `image` (D, H, W, C) join the region of row `r` of `rows`.
+
+    `bins` (3,): the smallest value of the image, the inverse of the width of a bin, how many bins.
+    """
     n_channels, n_bins = image.shape[3], int(bins[2])
     rows[r, 0] += 1.0
     for c in range(n_channels):
@@ -45,7 +48,7 @@ def add_pixel(rows, r, image, z, y, x, bins):
 
 @inline
 def add_row(target, t, source, s, n_channels):
-    """Let region `s` join region `t`."""
+    """Let the region of row `s` of `source` join that of row `t` of `target`, both of `n_channels` channels."""
     low, high, rest = 1 + 2 * n_channels, 1 + 3 * n_channels, 1 + 4 * n_channels
     for i in range(low):
         target[t, i] += source[s, i]
@@ -59,6 +62,6 @@ def add_row(target, t, source, s, n_channels):
 
 @inline
 def copy_row(target, t, source, s):
-    """Make region `t` a copy of region `s`."""
+    """Make row `t` of `target` a copy of row `s` of `source`."""
     for i in range(target.shape[1]):
         target[t, i] = source[s, i]

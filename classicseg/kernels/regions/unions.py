@@ -8,7 +8,7 @@ from classicseg.machine.simd import item, put
 
 @inline
 def find(parent, member):
-    """Root of a member; halves the path to it on the way."""
+    """Root of the set of `member` in the array `parent`; halves the path to it on the way."""
     above = item(parent, member)
     while above != member:
         higher = item(parent, above)

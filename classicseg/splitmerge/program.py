@@ -12,6 +12,7 @@ from numba import carray, types
 from numba.core.errors import NumbaError
 
 from classicseg.errors import InputTypeError
+from classicseg.kernels.regions.predicates import Predicate
 from classicseg.machine.jit import callback, inline
 from classicseg.splitmerge.homogeneity import Homogeneity
 from classicseg.splitmerge.statistics import RegionStatistics
@@ -19,14 +20,18 @@ from classicseg.splitmerge.statistics import RegionStatistics
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A predicate as the kernels take it."""
+    """A predicate as numbers and machine code."""
 
     instructions: np.ndarray
     """(n, 3) float64: code, threshold, second number."""
     addresses: np.ndarray
     """(m,) int64: of compiled functions."""
-    keep: tuple[Any, ...]
-    """What must live while the addresses are used."""
+    functions: tuple[Any, ...]
+    """What lies at the addresses: it must live while they are used."""
+
+    def with_bins(self, bins: np.ndarray) -> Predicate:
+        """The predicate as the kernels take it, with the histograms of an image."""
+        return Predicate(self.instructions, self.addresses, bins)
 
 
 def compiled(predicate: Homogeneity) -> Program:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import writable_alias
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Picture:
     """An image as the kernels of regions take it."""
 
     values: np.ndarray
-    """(D, H, W, C) in C order, uint8, float32 or float64, finite; D is 1 for an image of two axes."""
+    """(D, H, W, C) in C order, uint8, float32 or float64, finite, not to be written to; D is 1 without a third axis."""
     mask: np.ndarray | None
     """(D, H, W) bool: where there is something to segment. None: everywhere."""
     shape: tuple[int, ...]
@@ -64,10 +65,18 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         values = _finite(values, inside)
     planes = (1, *shape) if len(shape) == 2 else shape
     return Picture(
-        np.require(values, None, ["C", "A"]).reshape(*planes, array.shape[-1]),
+        writable_alias(np.require(values, None, ["C", "A"])).reshape(*planes, array.shape[-1]),
         None if inside is None else inside.reshape(planes),
         shape,
     )
+
+
+def as_connectivity(connectivity: Any, picture: Picture) -> int:
+    """Which pixels are neighbours: 1 if they share a side, up to the number of spatial axes."""
+    reach = inputs.as_count(connectivity, "connectivity", 1)
+    if reach > len(picture.shape):
+        raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
+    return reach
 
 
 def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:

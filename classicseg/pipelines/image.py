@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError
 
-_MOST_VALUES = 1_000_000  # of an image, to estimate its range from
+_MOST_VALUES = 1_000_000  # of an image, to estimate its range from: more would take longer and say the same
+_STEPS = 255  # from the smallest to the largest value of 8 bits
 
 
 def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) -> int | None:
@@ -29,11 +30,11 @@ def eight_bit_unit(image: ArrayLike) -> float:
     if array.dtype == np.uint8:
         return 1.0
     if array.dtype == np.bool_:
-        return 1 / 255
+        return 1 / _STEPS
     values = inputs.as_numbers(array, "image").reshape(-1)
     if array.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
-        return 1 / 255
+        return 1 / _STEPS
     low, high = np.percentile(values[:: max(1, values.size // _MOST_VALUES)], (0.5, 99.5))
     if high <= low:
         low, high = values.min(), values.max()
-    return float(high - low) / 255 if high > low else 1.0
+    return float(high - low) / _STEPS if high > low else 1.0

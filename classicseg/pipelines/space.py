@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines.presets import PRESETS
+from classicseg.pipelines.presets import PRESETS, check_names
+from classicseg.pipelines.refine import parameters_of_refine
 
 Range: TypeAlias = "tuple[float, float]"
 Point: TypeAlias = "Mapping[str, float]"
@@ -49,7 +50,7 @@ _RANGES = {
     "weight": (0.1, 30.0),
     "share": (0.3, 1.0),
 }
-_ITERATIONS = (5, 10)
+_ITERATIONS = (5, 10)  # those of the literature
 
 
 def space_of_refine(unit: float) -> Space:
@@ -74,8 +75,8 @@ def space_of_refine(unit: float) -> Space:
     return Space([{"preset": name} for name in PRESETS], _RANGES, ("against", "longer"), arguments)
 
 
-def space_of(choices: Mapping[str, Any], crf: Callable[..., Any]) -> Space:
-    """The space that a user describes for a CRF: a pair of numbers is a range, a list its values."""
+def space_of(choices: Mapping[str, Any], crf: Callable[..., Any] | None) -> Space:
+    """The space that a user describes for a CRF, or for :func:`refine`: pairs are ranges, lists hold values."""
     if not isinstance(choices, Mapping) or not choices or not all(isinstance(name, str) for name in choices):
         raise InputTypeError(f"space must be a mapping of names to ranges or lists, got {choices!r}")
     _check_taken(choices, crf)
@@ -98,8 +99,11 @@ def space_of(choices: Mapping[str, Any], crf: Callable[..., Any]) -> Space:
     return Space([{}], ranges, tuple(lists), arguments)
 
 
-def _check_taken(names: Iterable[str], crf: Callable[..., Any]) -> None:
-    """Refuse what the CRF has no parameter for."""
+def _check_taken(names: Iterable[str], crf: Callable[..., Any] | None) -> None:
+    """Refuse what the CRF, or :func:`refine`, has no parameter for."""
+    if crf is None:
+        check_names(names, parameters_of_refine(), "space must name parameters of refine, got")
+        return
     try:
         signature = inspect.signature(crf)
     except ValueError:  # of a function written in C
