@@ -70,8 +70,7 @@ class Lattice:
         flat = values.flatten(2)
         self.check(flat)
         dtype = computing_dtype(flat, self.backend)
-        norms = " ".join(self.normalizations)
-        out = ops.filter_values(flat.to(dtype), [], list(self.tensors), norms, kernel, adjoint, self.backend)
+        out = ops.filter_values(flat.to(dtype), list(self.tensors), kernel, adjoint, self.backend)
         return out.to(values.dtype).reshape(values.shape)
 
     def check(self, values: Tensor) -> None:

@@ -141,82 +141,26 @@ mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_f
 
 
 @torch.library.custom_op("classicseg::filter", mutates_args=())
-def filter_values(
-    values: Tensor,
-    features: list[Tensor],
-    lattice: list[Tensor],
-    normalizations: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
+def filter_values(values: Tensor, lattice: list[Tensor], k: int, adjoint: bool, backend: str) -> Tensor:
     """The normalised filter of kernel `k`, or its transpose, of (B, C, N) values."""
     check_finite(values, "values")
     return backends.get(backend).filter(values.detach().contiguous(), lattice, k, adjoint)
 
 
 @filter_values.register_fake
-def _(
-    values: Tensor,
-    features: list[Tensor],
-    lattice: list[Tensor],
-    normalizations: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
+def _(values: Tensor, lattice: list[Tensor], k: int, adjoint: bool, backend: str) -> Tensor:
     return values.new_empty(values.shape)
 
 
-@torch.library.custom_op("classicseg::filter_features_backward", mutates_args=())
-def filter_features_backward(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: list[Tensor],
-    normalization: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
-    """Gradient of :func:`filter_values` with respect to the features of kernel `k`."""
-    return backends.get(backend).filter_backward(
-        grad.contiguous(), values.contiguous(), features, lattice, k, adjoint, normalization
-    )
-
-
-@filter_features_backward.register_fake
-def _(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: list[Tensor],
-    normalization: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
-    return features.new_empty(features.shape)
-
-
 def _keep_for_filter(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    values, features, lattice, *ctx.settings = inputs
-    ctx.n_features, ctx.n_lattice, k = len(features), len(lattice), ctx.settings[1]
-    ctx.sent = int(bool(features) and features[k].requires_grad)
-    ctx.save_for_backward(values, *features[k : k + ctx.sent], *lattice)
+    _, lattice, *ctx.settings = inputs
+    ctx.save_for_backward(*lattice)
 
 
 def _filter_adjoint(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    normalizations, k, adjoint, backend = ctx.settings
-    values, *rest = ctx.saved_tensors
-    lattice = list(rest[ctx.sent :])
-    grad_values = filter_values(grad, [], lattice, normalizations, k, not adjoint, backend)
-    grad_features: list[Tensor | None] = [None] * ctx.n_features
-    if ctx.sent:
-        grad_features[k] = filter_features_backward(
-            grad, values, rest[0], lattice, normalizations.split()[k], k, adjoint, backend
-        )
-    return grad_values, grad_features, [None] * ctx.n_lattice, *(None,) * 4
+    k, adjoint, backend = ctx.settings
+    lattice = list(ctx.saved_tensors)
+    return filter_values(grad, lattice, k, not adjoint, backend), [None] * len(lattice), *(None,) * 3
 
 
 filter_values.register_autograd(_filter_adjoint, setup_context=_keep_for_filter)

@@ -73,18 +73,6 @@ class Backend(Protocol):
     def filter(self, values: torch.Tensor, lattice: Sequence[torch.Tensor], k: int, adjoint: bool) -> torch.Tensor:
         """Normalised filter `k`, or its transpose, of (B, C, N) values."""
 
-    def filter_backward(
-        self,
-        grad: torch.Tensor,
-        values: torch.Tensor,
-        features: torch.Tensor,
-        lattice: Sequence[torch.Tensor],
-        k: int,
-        adjoint: bool,
-        normalization: str,
-    ) -> torch.Tensor:
-        """Gradient of `filter` with respect to the features of kernel `k`, (B, d, N)."""
-
 
 @cache
 def get(name: str) -> Backend:
