@@ -175,28 +175,24 @@ def dense_crf(
         _checks.choice(norm, "normalization", NORMALIZATIONS)
     rewards = _rewards(weights, compatibility, n_kernels, z)
     z = z.to(computing_dtype(z, name))
+    marginals = output == "marginals"
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
             for tensor, word in [(z, "logits"), (rewards, ops.REWARDS), *((f, "image") for f in flat)]:
                 _checks.check_finite(tensor.detach(), word)
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
-            out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, output == "marginals")
+            out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, marginals)
     else:
         if lattice is None:
             lattice = build_lattice(flat, norms, backend=name)
         lattice.check(z)
-        out = _run(z, rewards.to(z.dtype), flat, lattice, n_iter, output == "marginals")
+        learned = [f.to(z.dtype) for f in flat] if any(f.requires_grad for f in flat) else []
+        record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
+        out, _ = ops.mean_field(
+            z, rewards.to(z.dtype), learned, list(lattice.tensors), ops.as_text(lattice.normalizations), n_iter,
+            marginals, record, lattice.backend,
+        )  # fmt: skip
     return out.to(logits.dtype).reshape(logits.shape)
-
-
-def _run(z: Tensor, rewards: Tensor, features: list[Tensor], lattice: Lattice, n_iter: int, marginals: bool) -> Tensor:
-    learned = [f.to(z.dtype) for f in features] if any(f.requires_grad for f in features) else []
-    record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
-    norms = " ".join(lattice.normalizations)
-    out: Tensor = ops.mean_field(
-        z, rewards, learned, list(lattice.tensors), norms, n_iter, marginals, record, lattice.backend
-    )[0]
-    return out
 
 
 def _flat(features: Tensor, logits: Tensor) -> Tensor:

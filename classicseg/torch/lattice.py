@@ -123,9 +123,8 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
                 f"got {tuple(f.shape)} and {tuple(flat[0].shape)} with the points flattened"
             )
     name = backends.choose(backend, flat[0].device)
-    norms = tuple(normalizations)
-    tensors = ops.build_lattice(flat, " ".join(norms), name)
-    return Lattice(tuple(tensors), name, norms, flat[0].shape[0], flat[0].shape[2])
+    tensors = ops.build_lattice(flat, ops.as_text(normalizations), name)
+    return Lattice(tuple(tensors), name, tuple(normalizations), flat[0].shape[0], flat[0].shape[2])
 
 
 def _points(features: Tensor) -> Tensor:

@@ -3,10 +3,14 @@
 An operator is opaque to ``torch.compile``: what it needs to know before running, the shapes of its results, is in the
 shapes of its arguments. A lattice is a list of tensors for that reason; those of a new image have new sizes, which the
 compiler treats as unknown numbers, so that one compiled graph serves all images.
+
+Operators take lists of tensors, but not of strings. The normalizations of the kernels, a sequence of words everywhere
+else, are therefore one string in the arguments of an operator: see :func:`as_text` and :func:`from_text`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,18 +22,28 @@ from classicseg.torch._checks import check_finite
 REWARDS = "the product of weight and compatibility"
 
 
+def as_text(normalizations: Sequence[str]) -> str:
+    """Normalizations of kernels as the argument of an operator."""
+    return " ".join(normalizations)
+
+
+def from_text(normalizations: str) -> list[str]:
+    """What was given to :func:`as_text`."""
+    return normalizations.split()
+
+
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
-    """Lattices of the (B, d, N) features of each kernel; `normalizations` are words parted by blanks."""
+    """Lattices of the (B, d, N) features of each kernel."""
     for f in features:
         check_finite(f, "image")
-    return backends.get(backend).build([f.detach() for f in features], normalizations.split())
+    return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
 
 
 @build_lattice.register_fake
 def _(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
     new_size = torch.library.get_ctx().new_dynamic_size
-    return backends.get(backend).empty_lattice(features, normalizations.split(), new_size)
+    return backends.get(backend).empty_lattice(features, from_text(normalizations), new_size)
 
 
 @torch.library.custom_op("classicseg::mean_field", mutates_args=())
@@ -89,7 +103,7 @@ def mean_field_backward(
     """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
     with torch.autocast(logits.device.type, enabled=False):
         return backends.get(backend).mean_field_backward(
-            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape,
+            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, from_text(normalizations), tape,
             n_iter, marginals,
         )  # fmt: skip
 
