@@ -38,14 +38,18 @@ def as_scale(value: Any, name: str, n: int | None) -> tuple[float, ...]:
     return numbers
 
 
-def as_weight(value: Any, name: str) -> float:
-    """A finite number of either sign."""
+def as_weight(value: Any, name: str, *, at_least: float | None = None, below: float | None = None) -> float:
+    """A finite number, of either sign or in ``[at_least, below)``."""
     array = read(value, name, booleans=False)
     if array.ndim > 0:
         raise InputTypeError(f"{name} must be a single number, got shape {text(array.shape)}")
     number = float(array)
     if not np.isfinite(number):
         raise InputError(f"{name} must be finite, got {value!r}")
+    if (at_least is not None and number < at_least) or (below is not None and number >= below):
+        limits = {"at least": at_least, "below": below}
+        said = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit is not None)
+        raise InputError(f"{name} must be {said}, got {value!r}")
     return number
 
 
@@ -55,6 +59,14 @@ def as_count(value: Any, name: str, minimum: int) -> int:
     if count < minimum:
         raise InputError(f"{name} must be at least {minimum}, got {count}")
     return count
+
+
+def as_probability(value: Any, name: str) -> float:
+    """A number from 0 to 1."""
+    number = as_weight(value, name)
+    if not 0 <= number <= 1:
+        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
+    return number
 
 
 def as_generator(rng: Any) -> np.random.Generator:

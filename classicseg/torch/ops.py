@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from classicseg.torch import backends
-from classicseg.torch._checks import check_finite
+from classicseg.torch.tensors import check_finite
 
 REWARDS = "the product of weight and compatibility"
 

@@ -438,7 +438,7 @@ def test_bad_images_are_named(name):
         ("unet", {"in_channels": 0}, ValueError, "in_channels must be at least 1"),
         ("unet", {"width": 0}, ValueError, "width must be positive and finite, got 0"),
         ("unet", {"width": float("nan")}, ValueError, "width must be positive and finite"),
-        ("unet", {"width": "thin"}, TypeError, "width must be a number"),
+        ("unet", {"width": "thin"}, TypeError, "width must hold real numbers"),
         ("unet", {"padding": "reflect"}, ValueError, "padding must be one of 'same', 'valid'"),
         ("unet", {"dropout": 2}, ValueError, "dropout must be between 0 and 1, got 2"),
         ("fcdensenet56", {"dropout": -1}, ValueError, "dropout must be between 0 and 1, got -1"),

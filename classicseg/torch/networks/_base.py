@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks
+from classicseg import inputs
+from classicseg.errors import InputError
+from classicseg.torch import tensors
 
 
 class SegmentationNetwork(nn.Module):
@@ -29,9 +30,9 @@ class SegmentationNetwork(nn.Module):
 
     def __init__(self, n_labels: int, in_channels: int, width: float) -> None:
         super().__init__()
-        self.n_labels = _checks.count(n_labels, "n_labels", 1)
-        self.in_channels = _checks.count(in_channels, "in_channels", 1)
-        self.width = positive(width, "width")
+        self.n_labels = inputs.as_count(n_labels, "n_labels", 1)
+        self.in_channels = inputs.as_count(in_channels, "in_channels", 1)
+        (self.width,) = inputs.as_positive(width, "width", 1)
 
     def channels(self, published: int) -> int:
         """A published number of channels times the width."""
@@ -45,7 +46,7 @@ class SegmentationNetwork(nn.Module):
         ValueError, TypeError
             If shape or dtype do not fit, or batch normalisation would see one value only.
         """
-        tensor = _checks.as_floats(image, "image")
+        tensor = tensors.as_floats(image, "image")
         if tensor.dim() != 4 or tensor.shape[1] != self.in_channels or tensor.shape[0] == 0:
             hint = "; it has no batch axis: image[None] adds one" if tensor.dim() == 3 else ""
             raise InputError(f"image must have shape (B, {self.in_channels}, H, W), got {tuple(tensor.shape)}{hint}")
@@ -67,24 +68,6 @@ class SegmentationNetwork(nn.Module):
         n_images, _, height, width = image.shape
         step = self.coarsest
         return n_images * (math.ceil(height / step) * math.ceil(width / step) if step else 1)
-
-
-def positive(value: Any, name: str) -> float:
-    """A positive finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, got {value!r}")
-    if not (0 < value < math.inf):
-        raise InputError(f"{name} must be positive and finite, got {value!r}")
-    return float(value)
-
-
-def probability(value: Any, name: str) -> float:
-    """A number between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, got {value!r}")
-    if not (0 <= value <= 1):
-        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
-    return float(value)
 
 
 def conv_norm_relu(n_in: int, n_out: int, size: int = 3, dilation: int = 1) -> nn.Sequential:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.torch import _checks
 from classicseg.torch.networks._base import initialize
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -82,7 +82,7 @@ class ResNet(nn.Module):
             raise InputError(f"output_stride must be 8, 16 or 32, got {output_stride!r}")
         if len(multi_grid) != DEPTHS[depth][-1]:
             raise InputError(f"multi_grid must be {DEPTHS[depth][-1]} whole numbers, got {multi_grid!r}")
-        grid = [_checks.count(factor, "multi_grid", 1) for factor in multi_grid]
+        grid = [inputs.as_count(factor, "multi_grid", 1) for factor in multi_grid]
         stem = channels(_STEM)
         self.n_convs = 3 if deep_stem else 1
         if deep_stem:

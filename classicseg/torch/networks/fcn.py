@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.torch import _checks
 from classicseg.torch.networks._base import SegmentationNetwork, crop, enlarge, initialize
 from classicseg.torch.networks._vgg import VGG16
 
@@ -67,9 +67,9 @@ class FCN(SegmentationNetwork):
         super().__init__(n_labels, in_channels, width)
         if stride not in (8, 16, 32):
             raise InputError(f"stride must be 8, 16 or 32, got {stride!r}")
-        _checks.choice(upsampling, "upsampling", ("transposed", "resize"))
+        inputs.choice(upsampling, "upsampling", ("transposed", "resize"))
         self.stride = stride
-        self.published: bool = _checks.choice(padding, "padding", ("same", "published")) == "published"
+        self.published: bool = inputs.choice(padding, "padding", ("same", "published")) == "published"
         self.coarsest = 32 if batch_norm and not self.published else None
         first_padding = _PUBLISHED_PADDING if self.published else 1
         self.trunk = VGG16(self.in_channels, self.channels, batch_norm=batch_norm, first_padding=first_padding)

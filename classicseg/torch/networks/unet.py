@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.torch import _checks
-from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize, probability
+from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize
 
 _LEVELS = (64, 128, 256, 512, 1024)
 _SMALLEST, _STEP, _LOST = 188, 16, 184  # without padding: sizes 188, 204, ... lose 184 pixels
@@ -64,7 +64,7 @@ class UNet(SegmentationNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        self.padding: str = _checks.choice(padding, "padding", ("same", "valid"))
+        self.padding: str = inputs.choice(padding, "padding", ("same", "valid"))
         same = self.padding == "same"
         norm = same if batch_norm is None else batch_norm
         self.minimum_size = 16 if same else _SMALLEST
@@ -74,7 +74,7 @@ class UNet(SegmentationNetwork):
         pairs = list(itertools.pairwise(levels))
         self.first = _double(self.in_channels, levels[0], same, norm)
         self.down = nn.ModuleList(_double(a, b, same, norm) for a, b in pairs)
-        self.dropout = nn.Dropout(probability(dropout, "dropout"))
+        self.dropout = nn.Dropout(inputs.as_probability(dropout, "dropout"))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed(pairs))
         self.join = nn.ModuleList(_double(2 * a, a, same, norm) for a, _ in reversed(pairs))
         self.score = nn.Conv2d(levels[0], self.n_labels, 1)
