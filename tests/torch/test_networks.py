@@ -444,7 +444,7 @@ def test_bad_images_are_named(name):
         ("fcdensenet56", {"dropout": -1}, ValueError, "dropout must be between 0 and 1, got -1"),
         ("fcn8s", {"upsampling": "nearest"}, ValueError, "upsampling must be one of"),
         ("fcn8s", {"stride": 4}, ValueError, "stride must be 8, 16 or 32, got 4"),
-        ("fcdensenet56", {"n_layers": 57}, ValueError, "n_layers must be one of '56', '67', '103'"),
+        ("fcdensenet56", {"n_layers": 57}, ValueError, "n_layers must be 56, 67 or 103, got 57"),
         ("pspnet50", {"output_stride": 4}, ValueError, "output_stride must be 8, 16 or 32, got 4"),
         ("pspnet50", {"depth": 34}, ValueError, "depth must be 50 or 101, got 34"),
         ("deeplabv3_50", {"output_stride": 32}, ValueError, "output_stride must be 8 or 16, got 32"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,29 +81,18 @@ class UNet(SegmentationNetwork):
         self.score = nn.Conv2d(levels[0], self.n_labels, 1)
         initialize(self)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W) or, with "valid", (B, L, H - 184, W - 184)
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape, the size or the dtype do not fit.
-        """
-        for size in self.check(image):
+    def check(self, image: Any) -> None:
+        """As any network; without padding the sides must be such that every pooling halves them evenly."""
+        super().check(image)
+        for size in image.shape[2:]:
             if self.padding == "valid" and (size - _SMALLEST) % _STEP:
                 below = size - (size - _SMALLEST) % _STEP
                 raise InputError(
                     f"image sides must be 188 + 16 k pixels with padding='valid', so that each pooling halves evenly, "
                     f"got {size}; {below} and {below + _STEP} are"
                 )
+
+    def _logits(self, image: Tensor) -> Tensor:
         x = self.first(image)
         skips = []
         for level in self.down:
