@@ -61,6 +61,14 @@ def as_count(value: Any, name: str, minimum: int) -> int:
     return count
 
 
+def as_probability(value: Any, name: str) -> float:
+    """A number from 0 to 1."""
+    number = as_weight(value, name)
+    if not 0 <= number <= 1:
+        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
+    return number
+
+
 def as_generator(rng: Any) -> np.random.Generator:
     """A generator from what a user gives for random numbers: None, a seed, or a generator."""
     try:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.energies.compatibility import Potts, as_compatibility
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks, backends
+from classicseg.torch import backends, tensors
 from classicseg.torch.functional import OUTPUTS, dense_crf
 from classicseg.torch.kernels import PairwiseKernel
 from classicseg.torch.lattice import Lattice, build_lattice
@@ -77,11 +78,11 @@ class DenseCRF(nn.Module):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        self.n_labels = _checks.count(n_labels, "n_labels", 2)
-        self.n_iter = _checks.count(n_iter, "n_iter", 1)
-        self.output: str = _checks.choice(output, "output", OUTPUTS)
-        self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.BACKENDS))
-        self.learn = tuple(_checks.choice(word, "learn", LEARNABLE) for word in _words(learn))
+        self.n_labels = inputs.as_count(n_labels, "n_labels", 2)
+        self.n_iter = inputs.as_count(n_iter, "n_iter", 1)
+        self.output: str = inputs.choice(output, "output", OUTPUTS)
+        self.backend: str = inputs.choice(backend, "backend", ("auto", *backends.BACKENDS))
+        self.learn = tuple(inputs.choice(word, "learn", LEARNABLE) for word in _words(learn))
         self.kernels = nn.ModuleList(_checked_kernels(kernels, self.n_labels))
         self.compatibility = nn.Parameter(_costs(compatibility, self.n_labels))
         self.compatibility.requires_grad_("compatibility" in self.learn)
@@ -140,7 +141,7 @@ class DenseCRF(nn.Module):
         >>> torch.equal(crf(logits, lattice=lattice), crf(logits, image))
         True
         """
-        checked = _checks.as_image(image, image)
+        checked = tensors.as_image(image, image)
         backend = backends.choose(self.backend, image.device)
         if backend == "exact":
             raise InputError("backend='exact' has no lattice; pass the image to each call")
@@ -183,9 +184,9 @@ class DenseCRF(nn.Module):
         TypeError
             If something is not a tensor of the right kind.
         """
-        _checks.as_logits(logits, self.n_labels)
-        _checks.on_device(self.compatibility, logits, "the layer")
-        checked = None if image is None else _checks.as_image(image, logits)
+        tensors.as_logits(logits, self.n_labels)
+        tensors.on_device(self.compatibility, logits, "the layer")
+        checked = None if image is None else tensors.as_image(image, logits)
         if lattice is not None and torch.is_grad_enabled() and self.learns_features:
             raise InputError("sigmas are learned, so the lattice changes with every step; pass the image instead")
         wants_features = lattice is None or (checked is not None and checked.requires_grad)
@@ -213,7 +214,7 @@ def _refine_rest(
     if ignore.shape != (logits.shape[0], *logits.shape[2:]):
         wanted = (logits.shape[0], *logits.shape[2:])
         raise InputError(f"ignore must have shape {wanted}, got {tuple(ignore.shape)}")
-    _checks.on_device(ignore, logits, "ignore")
+    tensors.on_device(ignore, logits, "ignore")
     flat = logits.flatten(2)
     alone = flat.log_softmax(1) if settings["output"] == "logits" else flat.softmax(1)
     results = []
@@ -246,10 +247,10 @@ def _checked_kernels(kernels: Any, n_labels: int) -> list[PairwiseKernel]:
 
 def _costs(compatibility: Any, n_labels: int) -> Tensor:
     if isinstance(compatibility, Tensor):
-        matrix = _checks.as_floats(compatibility, "compatibility").detach().to(torch.float32).clone()
+        matrix = tensors.as_floats(compatibility, "compatibility").detach().to(torch.float32).clone()
         if matrix.shape != (n_labels, n_labels):
             raise InputError(f"compatibility must have shape ({n_labels}, {n_labels}), got {tuple(matrix.shape)}")
-        _checks.check_finite(matrix, "compatibility")
+        tensors.check_finite(matrix, "compatibility")
         return matrix
     chosen = as_compatibility(Potts() if compatibility is None else compatibility, n_labels, symmetric=False)
     return torch.from_numpy(chosen.matrix(n_labels)).to(torch.float32)

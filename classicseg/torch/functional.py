@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.base import NORMALIZATIONS
-from classicseg.torch import _checks, backends, ops
+from classicseg.torch import backends, ops, tensors
 from classicseg.torch.backends import exact
 from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
 
@@ -43,8 +44,8 @@ def position_features(
     >>> ct.position_features((2, 3), torch.tensor([2.0]))[0, 0].tolist()
     [[0.0, 0.5, 1.0], [0.0, 0.5, 1.0]]
     """
-    sigmas = _checks.expand(sigma, len(shape), "sigma")
-    steps = _checks.expand(torch.as_tensor(spacing, dtype=sigma.dtype, device=sigma.device), len(shape), "spacing")
+    sigmas = tensors.expand(sigma, len(shape), "sigma")
+    steps = tensors.expand(torch.as_tensor(spacing, dtype=sigma.dtype, device=sigma.device), len(shape), "spacing")
     axes = []
     for axis in reversed(range(len(shape))):
         line = torch.arange(shape[axis], dtype=sigma.dtype, device=sigma.device) * steps[axis] / sigmas[axis]
@@ -81,7 +82,7 @@ def bilateral_features(
     torch.Size([1, 5, 4, 5])
     """
     spatial = image.shape[2:]
-    colors = _checks.expand(color_sigma, image.shape[1], "color_sigma").reshape(-1, *(1,) * len(spatial))
+    colors = tensors.expand(color_sigma, image.shape[1], "color_sigma").reshape(-1, *(1,) * len(spatial))
     return torch.cat([position_features(spatial, sigma, spacing, image.shape[0]), image / colors], dim=1)
 
 
@@ -151,10 +152,10 @@ def dense_crf(
     >>> ct.dense_crf(logits, [features], [3.0], output="marginals").sum(1).allclose(torch.ones(1, 8, 9))
     True
     """
-    _checks.as_logits(logits)
-    _checks.choice(output, "output", OUTPUTS)
-    _checks.choice(backend, "backend", ("auto", *backends.BACKENDS))
-    n_iter = _checks.count(n_iter, "n_iter", 1)
+    tensors.as_logits(logits)
+    inputs.choice(output, "output", OUTPUTS)
+    inputs.choice(backend, "backend", ("auto", *backends.BACKENDS))
+    n_iter = inputs.as_count(n_iter, "n_iter", 1)
     name = lattice.backend if lattice is not None else backends.choose(backend, logits.device)
     if lattice is not None and backend not in ("auto", lattice.backend):
         raise InputError(f"the lattice was built by backend {lattice.backend!r}, but backend={backend!r} is asked for")
@@ -172,39 +173,35 @@ def dense_crf(
             f"{len(norms)} normalizations" + ("" if lattice is None else f" and a lattice of {n_kernels} kernels")
         )
     for norm in norms:
-        _checks.choice(norm, "normalization", NORMALIZATIONS)
+        inputs.choice(norm, "normalization", NORMALIZATIONS)
     rewards = _rewards(weights, compatibility, n_kernels, z)
     z = z.to(computing_dtype(z, name))
+    marginals = output == "marginals"
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
             for tensor, word in [(z, "logits"), (rewards, ops.REWARDS), *((f, "image") for f in flat)]:
-                _checks.check_finite(tensor.detach(), word)
+                tensors.check_finite(tensor.detach(), word)
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
-            out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, output == "marginals")
+            out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, marginals)
     else:
         if lattice is None:
             lattice = build_lattice(flat, norms, backend=name)
         lattice.check(z)
-        out = _run(z, rewards.to(z.dtype), flat, lattice, n_iter, output == "marginals")
+        learned = [f.to(z.dtype) for f in flat] if any(f.requires_grad for f in flat) else []
+        record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
+        out, _ = ops.mean_field(
+            z, rewards.to(z.dtype), learned, list(lattice.tensors), ops.as_text(lattice.normalizations), n_iter,
+            marginals, record, lattice.backend,
+        )  # fmt: skip
     return out.to(logits.dtype).reshape(logits.shape)
 
 
-def _run(z: Tensor, rewards: Tensor, features: list[Tensor], lattice: Lattice, n_iter: int, marginals: bool) -> Tensor:
-    learned = [f.to(z.dtype) for f in features] if any(f.requires_grad for f in features) else []
-    record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
-    norms = " ".join(lattice.normalizations)
-    out: Tensor = ops.mean_field(
-        z, rewards, learned, list(lattice.tensors), norms, n_iter, marginals, record, lattice.backend
-    )[0]
-    return out
-
-
 def _flat(features: Tensor, logits: Tensor) -> Tensor:
-    tensor = _checks.as_floats(features, "features")
+    tensor = tensors.as_floats(features, "features")
     if tensor.dim() != logits.dim() or tensor.shape[0] != logits.shape[0] or tensor.shape[2:] != logits.shape[2:]:
         wanted = f"({', '.join(map(str, [logits.shape[0], 'd', *logits.shape[2:]]))})"
         raise InputError(f"features must have shape {wanted}, got {tuple(tensor.shape)}")
-    _checks.on_device(tensor, logits, "features")
+    tensors.on_device(tensor, logits, "features")
     return tensor.flatten(2)
 
 
@@ -217,8 +214,8 @@ def _rewards(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_
     if compatibility is None:
         mu = 1 - torch.eye(n_labels, dtype=w.dtype, device=z.device)
     else:
-        mu = _checks.as_floats(compatibility, "compatibility")
+        mu = tensors.as_floats(compatibility, "compatibility")
         if mu.shape != (n_labels, n_labels):
             raise InputError(f"compatibility must have shape ({n_labels}, {n_labels}), got {tuple(mu.shape)}")
-        _checks.on_device(mu, z, "compatibility")
+        tensors.on_device(mu, z, "compatibility")
     return -(w.reshape(n_kernels, -1, 1) * mu.T)

@@ -8,9 +8,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.filters.base import NORMALIZATIONS
-from classicseg.torch import _checks
+from classicseg.torch import tensors
 from classicseg.torch.functional import bilateral_features, position_features
 
 _Numbers: TypeAlias = float | Sequence[float] | Tensor
@@ -24,12 +25,12 @@ class PairwiseKernel(nn.Module):
 
     def __init__(self, weight: _Numbers, spacing: float | Sequence[float], normalization: str) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_checks.as_weights(weight, "weight"))
-        self.spacing = _checks.as_positive(spacing, "spacing").tolist()
-        self.normalization: str = _checks.choice(normalization, "normalization", NORMALIZATIONS)
+        self.weight = nn.Parameter(tensors.as_weights(weight, "weight"))
+        self.spacing = tensors.as_scales(spacing, "spacing").tolist()
+        self.normalization: str = inputs.choice(normalization, "normalization", NORMALIZATIONS)
 
     def _add_scale(self, name: str, value: _Numbers) -> None:
-        start = _checks.as_positive(value, name)
+        start = tensors.as_scales(value, name)
         self.register_buffer(f"initial_{name}", start)
         self.register_parameter(f"log_{name}", nn.Parameter(torch.zeros_like(start)))
 

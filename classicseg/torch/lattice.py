@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.filters.base import NORMALIZATIONS
-from classicseg.torch import _checks, backends, ops
+from classicseg.torch import backends, ops, tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +64,14 @@ class Lattice:
         >>> torch.allclose(lattice.filter(torch.ones(1, 1, 6, 5)), torch.ones(1, 1, 6, 5))
         True
         """
-        if _checks.as_floats(values, "values").dim() < 3 or values.shape[1] == 0:
+        if tensors.as_floats(values, "values").dim() < 3 or values.shape[1] == 0:
             raise InputError(f"values must have shape (B, C, *spatial), got {tuple(values.shape)}")
-        if _checks.count(kernel, "kernel", 0) >= len(self.normalizations):
+        if inputs.as_count(kernel, "kernel", 0) >= len(self.normalizations):
             raise InputError(f"kernel must be less than {len(self.normalizations)}, got {kernel}")
         flat = values.flatten(2)
         self.check(flat)
         dtype = computing_dtype(flat, self.backend)
-        norms = " ".join(self.normalizations)
-        out = ops.filter_values(flat.to(dtype), [], list(self.tensors), norms, kernel, adjoint, self.backend)
+        out = ops.filter_values(flat.to(dtype), list(self.tensors), kernel, adjoint, self.backend)
         return out.to(values.dtype).reshape(values.shape)
 
     def check(self, values: Tensor) -> None:
@@ -81,7 +81,7 @@ class Lattice:
                 f"the lattice is for {self.n_images} images of {self.n_points} points, "
                 f"got values of shape {tuple(values.shape)}"
             )
-        _checks.on_device(self.tensors[0], values, "the lattice")
+        tensors.on_device(self.tensors[0], values, "the lattice")
 
 
 def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, backend: str = "auto") -> Lattice:
@@ -111,9 +111,9 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
     >>> ct.build_lattice([torch.rand(2, 5, 8, 9)], ["symmetric"]).n_points
     72
     """
-    _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
+    inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
     for normalization in normalizations:
-        _checks.choice(normalization, "normalization", NORMALIZATIONS)
+        inputs.choice(normalization, "normalization", NORMALIZATIONS)
     flat = [_points(f) for f in features]
     if not flat or len(flat) != len(normalizations):
         raise InputError(f"there must be one normalization for each of the features, got {len(flat)} features")
@@ -124,13 +124,12 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
                 f"got {tuple(f.shape)} and {tuple(flat[0].shape)} with the points flattened"
             )
     name = backends.choose(backend, flat[0].device)
-    norms = tuple(normalizations)
-    tensors = ops.build_lattice(flat, " ".join(norms), name)
-    return Lattice(tuple(tensors), name, norms, flat[0].shape[0], flat[0].shape[2])
+    built = ops.build_lattice(flat, ops.as_text(normalizations), name)
+    return Lattice(tuple(built), name, tuple(normalizations), flat[0].shape[0], flat[0].shape[2])
 
 
 def _points(features: Tensor) -> Tensor:
-    tensor = _checks.as_floats(features, "features").detach()
+    tensor = tensors.as_floats(features, "features").detach()
     return tensor.flatten(2).to(torch.float32) if tensor.dim() > 2 else tensor
 
 

@@ -3,33 +3,47 @@
 An operator is opaque to ``torch.compile``: what it needs to know before running, the shapes of its results, is in the
 shapes of its arguments. A lattice is a list of tensors for that reason; those of a new image have new sizes, which the
 compiler treats as unknown numbers, so that one compiled graph serves all images.
+
+Operators take lists of tensors, but not of strings. The normalizations of the kernels, a sequence of words everywhere
+else, are therefore one string in the arguments of an operator: see :func:`as_text` and :func:`from_text`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from classicseg.torch import backends
-from classicseg.torch._checks import check_finite
+from classicseg.torch.tensors import check_finite
 
 REWARDS = "the product of weight and compatibility"
 
 
+def as_text(normalizations: Sequence[str]) -> str:
+    """Normalizations of kernels as the argument of an operator."""
+    return " ".join(normalizations)
+
+
+def from_text(normalizations: str) -> list[str]:
+    """What was given to :func:`as_text`."""
+    return normalizations.split()
+
+
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
-    """Lattices of the (B, d, N) features of each kernel; `normalizations` are words parted by blanks."""
+    """Lattices of the (B, d, N) features of each kernel."""
     for f in features:
         check_finite(f, "image")
-    return backends.get(backend).build([f.detach() for f in features], normalizations.split())
+    return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
 
 
 @build_lattice.register_fake
 def _(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
     new_size = torch.library.get_ctx().new_dynamic_size
-    return backends.get(backend).empty_lattice(features, normalizations.split(), new_size)
+    return backends.get(backend).empty_lattice(features, from_text(normalizations), new_size)
 
 
 @torch.library.custom_op("classicseg::mean_field", mutates_args=())
@@ -89,7 +103,7 @@ def mean_field_backward(
     """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
     with torch.autocast(logits.device.type, enabled=False):
         return backends.get(backend).mean_field_backward(
-            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, normalizations.split(), tape,
+            grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, from_text(normalizations), tape,
             n_iter, marginals,
         )  # fmt: skip
 
@@ -141,82 +155,26 @@ mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_f
 
 
 @torch.library.custom_op("classicseg::filter", mutates_args=())
-def filter_values(
-    values: Tensor,
-    features: list[Tensor],
-    lattice: list[Tensor],
-    normalizations: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
+def filter_values(values: Tensor, lattice: list[Tensor], k: int, adjoint: bool, backend: str) -> Tensor:
     """The normalised filter of kernel `k`, or its transpose, of (B, C, N) values."""
     check_finite(values, "values")
     return backends.get(backend).filter(values.detach().contiguous(), lattice, k, adjoint)
 
 
 @filter_values.register_fake
-def _(
-    values: Tensor,
-    features: list[Tensor],
-    lattice: list[Tensor],
-    normalizations: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
+def _(values: Tensor, lattice: list[Tensor], k: int, adjoint: bool, backend: str) -> Tensor:
     return values.new_empty(values.shape)
 
 
-@torch.library.custom_op("classicseg::filter_features_backward", mutates_args=())
-def filter_features_backward(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: list[Tensor],
-    normalization: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
-    """Gradient of :func:`filter_values` with respect to the features of kernel `k`."""
-    return backends.get(backend).filter_backward(
-        grad.contiguous(), values.contiguous(), features, lattice, k, adjoint, normalization
-    )
-
-
-@filter_features_backward.register_fake
-def _(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: list[Tensor],
-    normalization: str,
-    k: int,
-    adjoint: bool,
-    backend: str,
-) -> Tensor:
-    return features.new_empty(features.shape)
-
-
 def _keep_for_filter(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    values, features, lattice, *ctx.settings = inputs
-    ctx.n_features, ctx.n_lattice, k = len(features), len(lattice), ctx.settings[1]
-    ctx.sent = int(bool(features) and features[k].requires_grad)
-    ctx.save_for_backward(values, *features[k : k + ctx.sent], *lattice)
+    _, lattice, *ctx.settings = inputs
+    ctx.save_for_backward(*lattice)
 
 
 def _filter_adjoint(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    normalizations, k, adjoint, backend = ctx.settings
-    values, *rest = ctx.saved_tensors
-    lattice = list(rest[ctx.sent :])
-    grad_values = filter_values(grad, [], lattice, normalizations, k, not adjoint, backend)
-    grad_features: list[Tensor | None] = [None] * ctx.n_features
-    if ctx.sent:
-        grad_features[k] = filter_features_backward(
-            grad, values, rest[0], lattice, normalizations.split()[k], k, adjoint, backend
-        )
-    return grad_values, grad_features, [None] * ctx.n_lattice, *(None,) * 4
+    k, adjoint, backend = ctx.settings
+    lattice = list(ctx.saved_tensors)
+    return filter_values(grad, lattice, k, not adjoint, backend), [None] * len(lattice), *(None,) * 3
 
 
 filter_values.register_autograd(_filter_adjoint, setup_context=_keep_for_filter)

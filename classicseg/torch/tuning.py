@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks
 from classicseg.torch.dense_crf import DenseCRF
 
 
@@ -78,10 +78,11 @@ def tune_by_gradient(
     if n == 0:
         raise InputError("truths have no scored pixel")
     lattices = [None if crf.learns_features or crf.backend == "exact" else crf.lattice(x[None]) for x in images]
-    optimizer = torch.optim.Adam(learned, lr=float(_checks.as_positive(lr, "lr")[0]))
+    (rate,) = inputs.as_positive(lr, "lr", 1)
+    optimizer = torch.optim.Adam(learned, lr=rate)
     losses: list[float] = []
     best, best_loss = [p.detach().clone() for p in learned], math.inf
-    for step in range(_checks.count(n_steps, "n_steps", 1) + 1):
+    for step in range(inputs.as_count(n_steps, "n_steps", 1) + 1):
         optimizer.zero_grad()
         total = 0.0
         with torch.set_grad_enabled(step < n_steps):

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks
 from classicseg.torch.dense_crf import DenseCRF
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
@@ -124,7 +124,7 @@ class CRFasRNN(HybridCRF):
         n_iter_eval: int = 10,
     ) -> None:
         super().__init__(model, crf, output, to_crf_image=to_crf_image)
-        self.n_iter_eval = _checks.count(n_iter_eval, "n_iter_eval", 1)
+        self.n_iter_eval = inputs.as_count(n_iter_eval, "n_iter_eval", 1)
 
     def refine(self, logits: Tensor, image: Tensor, ignore: Tensor | None) -> Tensor:
         """See :class:`HybridCRF`."""

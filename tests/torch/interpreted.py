@@ -131,4 +131,4 @@ def test_operators_keep_the_rules_of_pytorch():
     flat, rewards = logits.flatten(2).clone().requires_grad_(), torch.rand(2, 3, 3).requires_grad_()
     torch.library.opcheck(ops.build_lattice, (features, norms, "triton"))
     torch.library.opcheck(ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, "triton"))
-    torch.library.opcheck(ops.filter_values, (flat, [], tensors, norms, 1, True, "triton"))
+    torch.library.opcheck(ops.filter_values, (flat, tensors, 1, True, "triton"))

@@ -342,7 +342,7 @@ def test_bad_input_is_named(args, kind, message, backend):
         (lambda: ct.GaussianKernel(0), ValueError, "sigma must be positive"),
         (lambda: ct.GaussianKernel(float("nan")), ValueError, "sigma must be positive"),
         (lambda: ct.BilateralKernel(3, -1), ValueError, "color_sigma must be positive"),
-        (lambda: ct.GaussianKernel("a"), TypeError, "sigma must be a number"),
+        (lambda: ct.GaussianKernel("a"), TypeError, "sigma must hold real numbers"),
         (lambda: ct.GaussianKernel(3, float("inf")), ValueError, "weight must be finite"),
         (lambda: ct.GaussianKernel(normalization="l2"), ValueError, "normalization must be one of"),
         (lambda: ct.DenseCRF(3, []), ValueError, "at least one kernel"),

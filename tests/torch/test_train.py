@@ -16,7 +16,6 @@ import classicseg.torch as ct
 from classicseg import io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import train
-from classicseg.torch.train.augment import resize_image
 
 CLASSES = ("dark", "bright")
 
@@ -394,7 +393,7 @@ def test_a_model_remembers_the_size_of_its_images(tmp_path):
     image = pictures(size=(48, 64))[0][0]
     logits = again.predict(image)
     assert logits.shape == (2, 48, 64)
-    small = torch.from_numpy(again.predict(resize_image(image, (16, 24))))
+    small = torch.from_numpy(again.predict(train.resize_image(image, (16, 24))))
     large = torch.nn.functional.interpolate(small[None], size=(48, 64), mode="bilinear", align_corners=False)[0]
     np.testing.assert_allclose(logits, large, atol=1e-6)
     data = train.FolderData(folder(tmp_path))

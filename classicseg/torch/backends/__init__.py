@@ -12,20 +12,15 @@ exact
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Protocol, cast
+from typing import Protocol
 
 import torch
 
 from classicseg.errors import InputError
 
-LATTICES = ("numba", "torch", "triton")
-BACKENDS = (*LATTICES, "exact")
-_MODULES = {"torch": "pytorch"}  # where the name is another
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
@@ -73,23 +68,33 @@ class Backend(Protocol):
     def filter(self, values: torch.Tensor, lattice: Sequence[torch.Tensor], k: int, adjoint: bool) -> torch.Tensor:
         """Normalised filter `k`, or its transpose, of (B, C, N) values."""
 
-    def filter_backward(
-        self,
-        grad: torch.Tensor,
-        values: torch.Tensor,
-        features: torch.Tensor,
-        lattice: Sequence[torch.Tensor],
-        k: int,
-        adjoint: bool,
-        normalization: str,
-    ) -> torch.Tensor:
-        """Gradient of `filter` with respect to the features of kernel `k`, (B, d, N)."""
+
+def _numba() -> Backend:
+    from classicseg.torch.backends import numba
+
+    return numba
 
 
-@cache
+def _torch() -> Backend:
+    from classicseg.torch.backends import pytorch
+
+    return pytorch
+
+
+def _triton() -> Backend:
+    from classicseg.torch.backends import triton
+
+    return triton
+
+
+_MODULES = {"numba": _numba, "torch": _torch, "triton": _triton}  # imported when they are first used
+LATTICES = tuple(_MODULES)
+BACKENDS = (*LATTICES, "exact")
+
+
 def get(name: str) -> Backend:
-    """The module of a backend, imported at its first use."""
-    return cast(Backend, importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}"))
+    """The module of a backend with a lattice."""
+    return _MODULES[name]()
 
 
 def choose(name: str, device: torch.device) -> str:

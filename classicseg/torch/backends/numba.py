@@ -248,21 +248,3 @@ def _backward_of_image(
 def filter(values: torch.Tensor, lattice: Sequence[torch.Tensor], k: int, adjoint: bool) -> torch.Tensor:  # noqa: A001
     """See :class:`Backend`."""
     return torch.stack([image.filter(k, v, adjoint) for image, v in zip(_images(lattice), values, strict=True)])
-
-
-def filter_backward(
-    grad: torch.Tensor,
-    values: torch.Tensor,
-    features: torch.Tensor,
-    lattice: Sequence[torch.Tensor],
-    k: int,
-    adjoint: bool,
-    normalization: str,
-) -> torch.Tensor:
-    """See :class:`Backend`."""
-    result = torch.empty_like(features)
-    for image, into, f, q, g in zip(_images(lattice), result, features, values, grad, strict=True):
-        apply = lambda v, backward, image=image: image.filter(k, v, backward)  # noqa: E731
-        pair = (g, q) if adjoint else (q, g)
-        into.copy_(feature_gradient(apply, *pair, f, image.row_sums[k], normalization))
-    return result

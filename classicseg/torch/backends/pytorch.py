@@ -218,20 +218,6 @@ def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> 
     return _by_image(_slice(parts, rows, adjoint, k), values.shape[0])
 
 
-def filter_backward(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: Sequence[Tensor],
-    k: int,
-    adjoint: bool,
-    normalization: str,
-) -> Tensor:
-    """See :class:`Backend`."""
-    pair = (grad, values) if adjoint else (values, grad)
-    return _feature_gradient(*pair, features, lattice, k, normalization)
-
-
 def _feature_gradient(
     q: Tensor, g: Tensor, features: Tensor, lattice: Sequence[Tensor], k: int, normalization: str
 ) -> Tensor:

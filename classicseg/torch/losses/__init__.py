@@ -17,8 +17,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch.losses._inputs import SegmentationLoss, number
+from classicseg.torch.losses._inputs import SegmentationLoss
 from classicseg.torch.losses.boundary import BoundaryLoss
 from classicseg.torch.losses.crf import DenseCRFLoss, GatedCRFLoss
 from classicseg.torch.losses.lovasz import LovaszSoftmax
@@ -59,7 +60,8 @@ class SumOfLosses(nn.Module):
     def __init__(self, losses: Sequence[nn.Module], factors: Sequence[float] | None = None) -> None:
         super().__init__()
         self.losses = nn.ModuleList(losses)
-        self.factors = [number(f, "factors") for f in (factors if factors is not None else [1.0] * len(self.losses))]
+        given = [1.0] * len(self.losses) if factors is None else factors
+        self.factors = [inputs.as_weight(factor, "factors", at_least=0) for factor in given]
         if not self.factors or len(self.factors) != len(self.losses):
             raise InputError(f"factors must be one for each loss, got {len(self.factors)} for {len(self.losses)}")
 
@@ -109,7 +111,7 @@ def build(spec: str, **options: Any) -> nn.Module:
         if name not in _BUILDERS:
             raise InputError(f"spec must be names of {', '.join(NAMES)} joined by '+', got {spec!r}")
         try:
-            factors.append(number(float(factor) if factor else 1.0, "factors"))
+            factors.append(float(factor) if factor else 1.0)
         except ValueError:
             raise InputError(f"spec must have numbers before '*', got {spec!r}") from None
         known = set(inspect.signature(_BUILDERS[name]).parameters)

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io import VOID
-from classicseg.torch import _checks
+from classicseg.torch import tensors
 
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-
-
-def number(value: Any, name: str, minimum: float = 0.0) -> float:
-    """A finite number of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, got {value!r}")
-    if not (minimum <= value < math.inf):
-        raise InputError(f"{name} must be finite and at least {minimum:g}, got {value!r}")
-    return float(value)
 
 
 class SegmentationLoss(nn.Module):
@@ -38,10 +29,8 @@ class SegmentationLoss(nn.Module):
 
     def __init__(self, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = VOID) -> None:
         super().__init__()
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
-            raise InputTypeError(f"ignore_index must be a whole number, got {ignore_index!r}")
-        self.ignore_index = ignore_index
-        weights = None if class_weights is None else _checks.as_weights(class_weights, "class_weights").reshape(-1)
+        self.ignore_index = inputs.as_integer(ignore_index, "ignore_index")
+        weights = None if class_weights is None else tensors.as_weights(class_weights, "class_weights").reshape(-1)
         if weights is not None and (bool((weights < 0).any()) or not bool(weights.any())):
             raise InputError(f"class_weights must be at least 0 and not all 0, got {class_weights!r}")
         self.register_buffer("class_weights", weights)
@@ -54,7 +43,7 @@ class SegmentationLoss(nn.Module):
         ValueError, TypeError
             If shapes, dtypes, devices or values do not fit.
         """
-        z = _checks.as_logits(logits)
+        z = tensors.as_logits(logits)
         if not isinstance(labels, Tensor):
             raise InputTypeError(f"labels must be a torch.Tensor, got {type(labels).__name__}")
         if labels.dtype not in _WHOLE:
@@ -62,7 +51,7 @@ class SegmentationLoss(nn.Module):
         wanted = (z.shape[0], *z.shape[2:])
         if tuple(labels.shape) != wanted:
             raise InputError(f"labels must have shape {wanted}, got {tuple(labels.shape)}")
-        _checks.on_device(labels, z, "labels")
+        tensors.on_device(labels, z, "labels")
         labels = labels.long()
         valid = labels != self.ignore_index
         y = torch.where(valid, labels, 0)

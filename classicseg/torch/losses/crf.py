@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks, backends
+from classicseg.torch import backends, tensors
 from classicseg.torch.functional import bilateral_features
 from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
 
@@ -58,14 +59,14 @@ class DenseCRFLoss(nn.Module):
         self, sigma: float = 100.0, color_sigma: float = 15.0, weight: float = 1.0, *, backend: str = "auto"
     ) -> None:
         super().__init__()
-        self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
-        self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
-        self.weight = _checks.as_weights(weight, "weight").item()
-        self.backend: str = _checks.choice(backend, "backend", ("auto", *backends.LATTICES))
+        self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
+        self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
+        self.weight = inputs.as_weight(weight, "weight")
+        self.backend: str = inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
 
     def lattice(self, image: Tensor) -> Lattice:
         """The lattice of a batch of images, to be used in many calls."""
-        checked = _checks.as_image(image, image)
+        checked = tensors.as_image(image, image)
         features = bilateral_features(checked, self.sigma, self.color_sigma)
         return build_lattice([features], ["after"], backend=self.backend)
 
@@ -99,16 +100,16 @@ class DenseCRFLoss(nn.Module):
         ValueError
             If shapes or devices do not fit or a value is not finite.
         """
-        _checks.as_logits(probabilities, name="probabilities")
+        tensors.as_logits(probabilities, name="probabilities")
         if lattice is None:
             if image is None:
                 raise InputError("image or lattice must be given")
-            _checks.as_image(image, probabilities)
+            tensors.as_image(image, probabilities)
             lattice = self.lattice(image)
         s = probabilities.to(computing_dtype(probabilities, lattice.backend))
         if mask is not None:
             s = s * _masked(mask, probabilities).to(s.dtype)
-        _checks.check_finite(s.detach(), "probabilities")
+        tensors.check_finite(s.detach(), "probabilities")
         total = s.sum(1, keepdim=True)
         filtered = lattice.filter(torch.cat([s, total], 1))
         around, alike = filtered[:, -1:], filtered[:, :-1]
@@ -156,10 +157,10 @@ class GatedCRFLoss(nn.Module):
 
     def __init__(self, sigma: float = 6.0, color_sigma: float = 25.0, radius: int = 5, weight: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("sigma", _checks.as_positive(sigma, "sigma"))
-        self.register_buffer("color_sigma", _checks.as_positive(color_sigma, "color_sigma"))
-        self.radius = _checks.count(radius, "radius", 1)
-        self.weight = _checks.as_weights(weight, "weight").item()
+        self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
+        self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
+        self.radius = inputs.as_count(radius, "radius", 1)
+        self.weight = inputs.as_weight(weight, "weight")
 
     def forward(self, probabilities: Tensor, image: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """The loss, a number.
@@ -181,11 +182,11 @@ class GatedCRFLoss(nn.Module):
         ValueError
             If shapes or devices do not fit or a value is not finite.
         """
-        _checks.as_logits(probabilities, name="probabilities")
+        tensors.as_logits(probabilities, name="probabilities")
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
-        _checks.check_finite(s.detach(), "probabilities")
-        seen = _checks.as_image(image, probabilities)
-        _checks.check_finite(seen.detach(), "image")
+        tensors.check_finite(s.detach(), "probabilities")
+        seen = tensors.as_image(image, probabilities)
+        tensors.check_finite(seen.detach(), "image")
         features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
         spatial = s.shape[2:]
         gate = s.new_ones(s.shape[0], 1, *spatial) if mask is None else _masked(mask, probabilities).to(s.dtype)
@@ -207,7 +208,7 @@ def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:
     wanted = (probabilities.shape[0], *probabilities.shape[2:])
     if tuple(mask.shape) != wanted:
         raise InputError(f"mask must have shape {wanted}, got {tuple(mask.shape)}")
-    _checks.on_device(mask, probabilities, "mask")
+    tensors.on_device(mask, probabilities, "mask")
     return mask[:, None]
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.io import VOID
-from classicseg.torch import _checks
-from classicseg.torch.losses._inputs import SegmentationLoss, number
+from classicseg.torch.losses._inputs import SegmentationLoss
 from classicseg.torch.losses._softmax import region_sums
 
 
@@ -26,8 +26,8 @@ class Overlap(SegmentationLoss):
         ignore_index: int = VOID,
     ) -> None:
         super().__init__(class_weights, ignore_index)
-        self.over: str = _checks.choice(over, "over", ("batch", "image"))
-        self.absent: str = _checks.choice(absent, "absent", ("skip", "count"))
+        self.over: str = inputs.choice(over, "over", ("batch", "image"))
+        self.absent: str = inputs.choice(absent, "absent", ("skip", "count"))
 
     def check_flat(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`check`, with all pixels of an image in one row."""
@@ -98,7 +98,9 @@ class TverskyLoss(Overlap):
         ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
-        self.alpha, self.beta, self.smooth = number(alpha, "alpha"), number(beta, "beta"), number(smooth, "smooth")
+        self.alpha = inputs.as_weight(alpha, "alpha", at_least=0)
+        self.beta = inputs.as_weight(beta, "beta", at_least=0)
+        self.smooth = inputs.as_weight(smooth, "smooth", at_least=0)
         if self.alpha == self.beta == 0:
             raise InputError("alpha and beta must not both be 0: no error would cost anything")
 
@@ -161,7 +163,8 @@ class DiceLoss(Overlap):
         ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, absent=absent, class_weights=class_weights, ignore_index=ignore_index)
-        self.squared, self.smooth = bool(squared), number(smooth, "smooth")
+        self.squared = bool(squared)
+        self.smooth = inputs.as_weight(smooth, "smooth", at_least=0)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
@@ -204,7 +207,7 @@ class GeneralizedDiceLoss(Overlap):
         ignore_index: int = VOID,
     ) -> None:
         super().__init__(over=over, class_weights=class_weights, ignore_index=ignore_index)
-        self.smooth = number(smooth, "smooth")
+        self.smooth = inputs.as_weight(smooth, "smooth", at_least=0)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""

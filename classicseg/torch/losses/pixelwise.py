@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.io import VOID
-from classicseg.torch import _checks
-from classicseg.torch.losses._inputs import REDUCTIONS, SegmentationLoss, number, reduce
+from classicseg.torch.losses._inputs import REDUCTIONS, SegmentationLoss, reduce
 from classicseg.torch.losses._softmax import log_probability
 
 
@@ -57,9 +57,9 @@ class FocalLoss(SegmentationLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(class_weights, ignore_index)
-        self.gamma = number(gamma, "gamma")
-        self.activation: str = _checks.choice(activation, "activation", ("softmax", "sigmoid"))
-        self.reduction: str = _checks.choice(reduction, "reduction", REDUCTIONS)
+        self.gamma = inputs.as_weight(gamma, "gamma", at_least=0)
+        self.activation: str = inputs.choice(activation, "activation", ("softmax", "sigmoid"))
+        self.reduction: str = inputs.choice(reduction, "reduction", REDUCTIONS)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, L, *spatial) for labels (B, *spatial): a number, or (B, *spatial) with "none"."""

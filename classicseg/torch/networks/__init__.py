@@ -2,7 +2,7 @@
 
 ::
 
-    from classicseg.torch import networks
+from classicseg.torch import networks
 
     network = networks.build("unet", n_labels=11, width=0.25)
     logits = network(images)  # (B, 3, H, W) -> (B, 11, H, W)
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from classicseg.torch import _checks
+from classicseg import inputs
 from classicseg.torch.networks._backbone import LoadReport, load_backbone
 from classicseg.torch.networks._base import SegmentationNetwork
 from classicseg.torch.networks.deeplabv3 import DeepLabv3
@@ -77,7 +77,7 @@ def build(name: str, n_labels: int, in_channels: int = 3, width: float = 1.0, **
     >>> sum(p.numel() for p in network.parameters())
     31030658
     """
-    _checks.choice(name, "name", NAMES)
+    inputs.choice(name, "name", NAMES)
     return _BUILDERS[name](n_labels, in_channels, width, **options)
 
 

@@ -1,15 +1,17 @@
-"""What all networks share: the gate of images, channels by width, enlarging, a convolution with its normalisation."""
+"""What all networks share: the way from images to logits, channels by width, and layers that several of them have."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks
+from classicseg import inputs
+from classicseg.errors import InputError
+from classicseg.torch import tensors
 
 
 class SegmentationNetwork(nn.Module):
@@ -29,23 +31,41 @@ class SegmentationNetwork(nn.Module):
 
     def __init__(self, n_labels: int, in_channels: int, width: float) -> None:
         super().__init__()
-        self.n_labels = _checks.count(n_labels, "n_labels", 1)
-        self.in_channels = _checks.count(in_channels, "in_channels", 1)
-        self.width = positive(width, "width")
+        self.n_labels = inputs.as_count(n_labels, "n_labels", 1)
+        self.in_channels = inputs.as_count(in_channels, "in_channels", 1)
+        (self.width,) = inputs.as_positive(width, "width", 1)
 
     def channels(self, published: int) -> int:
         """A published number of channels times the width."""
         return max(1, round(published * self.width))
 
-    def check(self, image: Any) -> tuple[int, int]:
-        """Height and width of a batch of images that suits this network.
+    def forward(self, image: Tensor) -> Tensor | dict[str, Tensor]:
+        """Logits of a batch of images.
+
+        Parameters
+        ----------
+        image : Tensor, (B, C, H, W)
+
+        Returns
+        -------
+        Tensor, (B, L, H, W)
+            Or what the class says: fewer pixels without padding, a dict of two such tensors with an auxiliary head.
 
         Raises
         ------
         ValueError, TypeError
-            If shape or dtype do not fit, or batch normalisation would see one value only.
+            If the shape, the size or the dtype do not fit, or batch normalisation would see one value only.
         """
-        tensor = _checks.as_floats(image, "image")
+        self.check(image)
+        return self._logits(image)
+
+    def _logits(self, image: Tensor) -> Tensor | dict[str, Tensor]:
+        """Logits of images that were checked: each network's own part of :meth:`forward`."""
+        raise NotImplementedError
+
+    def check(self, image: Any) -> None:
+        """Raise if a batch of images does not suit this network, see :meth:`forward`."""
+        tensor = tensors.as_floats(image, "image")
         if tensor.dim() != 4 or tensor.shape[1] != self.in_channels or tensor.shape[0] == 0:
             hint = "; it has no batch axis: image[None] adds one" if tensor.dim() == 3 else ""
             raise InputError(f"image must have shape (B, {self.in_channels}, H, W), got {tuple(tensor.shape)}{hint}")
@@ -60,7 +80,6 @@ class SegmentationNetwork(nn.Module):
                 f"image must come in batches of at least 2 to train {type(self).__name__} at {height}x{width}: "
                 "its batch normalisation would see a single value; use larger images, more of them, or .eval()"
             )
-        return height, width
 
     def _values(self, image: Tensor) -> int:
         """How many values of a channel the smallest map has."""
@@ -69,33 +88,19 @@ class SegmentationNetwork(nn.Module):
         return n_images * (math.ceil(height / step) * math.ceil(width / step) if step else 1)
 
 
-def positive(value: Any, name: str) -> float:
-    """A positive finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, got {value!r}")
-    if not (0 < value < math.inf):
-        raise InputError(f"{name} must be positive and finite, got {value!r}")
-    return float(value)
-
-
-def probability(value: Any, name: str) -> float:
-    """A number between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, got {value!r}")
-    if not (0 <= value <= 1):
-        raise InputError(f"{name} must be between 0 and 1, got {value!r}")
-    return float(value)
+def among(value: Any, name: str, options: Collection[int]) -> int:
+    """One of a few whole numbers."""
+    number = inputs.as_integer(value, name)
+    if number not in options:
+        *most, last = options
+        raise InputError(f"{name} must be {', '.join(map(str, most))} or {last}, got {value!r}")
+    return number
 
 
 def conv_norm_relu(n_in: int, n_out: int, size: int = 3, dilation: int = 1) -> nn.Sequential:
     """A convolution that keeps the size, batch normalisation and ReLU."""
     conv = nn.Conv2d(n_in, n_out, size, padding=dilation * (size // 2), dilation=dilation, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
-
-
-def auxiliary_head(n_in: int, n_hidden: int, n_labels: int) -> nn.Sequential:
-    """Logits from the middle of a trunk: a second loss there helps a deep network to start."""
-    return nn.Sequential(conv_norm_relu(n_in, n_hidden), nn.Dropout(0.1), nn.Conv2d(n_hidden, n_labels, 1))
 
 
 def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:

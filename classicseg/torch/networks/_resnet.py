@@ -1,4 +1,4 @@
-"""ResNet-50 and -101 as a trunk: dilation instead of the last strides, so that maps stay large.
+"""ResNet-50 and -101 as a trunk with dilation instead of the last strides, so that maps stay large.
 
 Names of the parameters are those of torchvision, whose weights load.
 """
@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.torch import _checks
-from classicseg.torch.networks._base import initialize
+from classicseg.torch.networks._base import among, initialize
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _STEM, _PLANES, EXPANSION = 64, (64, 128, 256, 512), 4
@@ -76,13 +76,11 @@ class ResNet(nn.Module):
         deep_stem: bool = False,
     ) -> None:
         super().__init__()
-        if depth not in DEPTHS:
-            raise InputError(f"depth must be 50 or 101, got {depth!r}")
-        if output_stride not in (8, 16, 32) or isinstance(output_stride, bool):
-            raise InputError(f"output_stride must be 8, 16 or 32, got {output_stride!r}")
+        depth = among(depth, "depth", DEPTHS)
+        output_stride = among(output_stride, "output_stride", (8, 16, 32))
         if len(multi_grid) != DEPTHS[depth][-1]:
             raise InputError(f"multi_grid must be {DEPTHS[depth][-1]} whole numbers, got {multi_grid!r}")
-        grid = [_checks.count(factor, "multi_grid", 1) for factor in multi_grid]
+        grid = [inputs.as_count(factor, "multi_grid", 1) for factor in multi_grid]
         stem = channels(_STEM)
         self.n_convs = 3 if deep_stem else 1
         if deep_stem:

@@ -7,21 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from classicseg.errors import InputError
-from classicseg.torch.networks._base import (
-    SegmentationNetwork,
-    auxiliary_head,
-    conv_norm_relu,
-    enlarge,
-    initialize,
-)
+from classicseg.torch.networks._base import among, conv_norm_relu, initialize
+from classicseg.torch.networks._dilated import DilatedNetwork, auxiliary_head
 from classicseg.torch.networks._resnet import ResNet, stage
 
 _RATES = (6, 12, 18)  # at output stride 16, in its pixels
 _N_CASCADED = 3  # stages after the trunk, as published
 
 
-class DeepLabv3(SegmentationNetwork):
+class DeepLabv3(DilatedNetwork):
     """DeepLabv3 of Chen et al. [1]_, in both of its forms.
 
     Parameters
@@ -76,8 +70,7 @@ class DeepLabv3(SegmentationNetwork):
         extra_conv: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        if output_stride not in (8, 16):
-            raise InputError(f"output_stride must be 8 or 16, got {output_stride!r}")
+        output_stride = among(output_stride, "output_stride", (8, 16))
         self.coarsest = output_stride if cascade else 0
         grid = ((1, 2, 1) if cascade else (1, 2, 4)) if multi_grid is None else multi_grid
         self.trunk = ResNet(depth, self.in_channels, self.channels, output_stride, grid)
@@ -95,27 +88,8 @@ class DeepLabv3(SegmentationNetwork):
         self.aux_head = auxiliary_head(self.trunk.n_middle, hidden, self.n_labels) if aux else None
         initialize(self)
 
-    def forward(self, image: Tensor) -> Tensor | dict[str, Tensor]:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W), or a dict of two such tensors in training with `aux`
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape or the dtype do not fit.
-        """
-        size = self.check(image)
-        middle, x = self.trunk(image)
-        logits = enlarge(self.head(self.context(x)), size)
-        if self.training and self.aux_head is not None:
-            return {"out": logits, "aux": enlarge(self.aux_head(middle), size)}
+    def _decode(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.context(x))
         return logits
 
 

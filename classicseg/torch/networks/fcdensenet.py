@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from classicseg.torch import _checks
-from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize, probability
+from classicseg import inputs
+from classicseg.torch.networks._base import SegmentationNetwork, among, crop, initialize
 
 _FIRST = 48  # maps of the first convolution, as published
 _VARIANTS = {  # maps that a layer adds; layers of the blocks down, at the bottom, and up
@@ -69,8 +69,8 @@ class FCDenseNet(SegmentationNetwork):
         checkpointing: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        probability(dropout, "dropout")
-        growth, down, bottom, up = _VARIANTS[int(_checks.choice(str(n_layers), "n_layers", [*map(str, _VARIANTS)]))]
+        inputs.as_probability(dropout, "dropout")
+        growth, down, bottom, up = _VARIANTS[among(n_layers, "n_layers", _VARIANTS)]
         k = self.channels(growth)
         n = self.channels(_FIRST)
         self.first = nn.Conv2d(self.in_channels, n, 3, padding=1)
@@ -92,23 +92,7 @@ class FCDenseNet(SegmentationNetwork):
         self.score = nn.Conv2d(n + new, self.n_labels, 1)
         initialize(self)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W)
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape, the size or the dtype do not fit.
-        """
-        self.check(image)
+    def _logits(self, image: Tensor) -> Tensor:
         x, skips = self.first(image), []
         for block, down in zip(self.down_blocks, self.downs, strict=True):
             x = torch.cat([x, *block(x)], 1)

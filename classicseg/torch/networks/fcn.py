@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classicseg.errors import InputError
-from classicseg.torch import _checks
-from classicseg.torch.networks._base import SegmentationNetwork, crop, enlarge, initialize
+from classicseg import inputs
+from classicseg.torch.networks._base import SegmentationNetwork, among, crop, enlarge, initialize
 from classicseg.torch.networks._vgg import VGG16
 
 _PUBLISHED_PADDING = 100  # rows and columns around the image, so that its border has scores
@@ -65,11 +64,9 @@ class FCN(SegmentationNetwork):
         batch_norm: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        if stride not in (8, 16, 32):
-            raise InputError(f"stride must be 8, 16 or 32, got {stride!r}")
-        _checks.choice(upsampling, "upsampling", ("transposed", "resize"))
-        self.stride = stride
-        self.published: bool = _checks.choice(padding, "padding", ("same", "published")) == "published"
+        inputs.choice(upsampling, "upsampling", ("transposed", "resize"))
+        self.stride = stride = among(stride, "stride", (8, 16, 32))
+        self.published: bool = inputs.choice(padding, "padding", ("same", "published")) == "published"
         self.coarsest = 32 if batch_norm and not self.published else None
         first_padding = _PUBLISHED_PADDING if self.published else 1
         self.trunk = VGG16(self.in_channels, self.channels, batch_norm=batch_norm, first_padding=first_padding)
@@ -87,23 +84,7 @@ class FCN(SegmentationNetwork):
         self.enlarge_by_two = nn.ModuleList(make(self.n_labels, 2) for _ in skips)
         self.enlarge = make(self.n_labels, stride)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W)
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape or the dtype do not fit.
-        """
-        size = self.check(image)
+    def _logits(self, image: Tensor) -> Tensor:
         pooled = self.trunk(image)
         x = self.dropout(F.relu(self.fc6(pooled[4]), inplace=True))
         x = self.dropout(F.relu(self.fc7(x), inplace=True))
@@ -116,7 +97,7 @@ class FCN(SegmentationNetwork):
             else:
                 x = crop(x, skip.shape[2:], top=larger.border) + skip
         top = _FINAL_CROPS[self.stride] if self.published else self.enlarge.border
-        return crop(self.enlarge(x), size, top=top)
+        return crop(self.enlarge(x), image.shape[2:], top=top)
 
 
 class BilinearTransposed(nn.ConvTranspose2d):

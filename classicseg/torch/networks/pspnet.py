@@ -6,19 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classicseg.torch.networks._base import (
-    SegmentationNetwork,
-    auxiliary_head,
-    conv_norm_relu,
-    enlarge,
-    initialize,
-)
+from classicseg.torch.networks._base import conv_norm_relu, enlarge, initialize
+from classicseg.torch.networks._dilated import DilatedNetwork, auxiliary_head
 from classicseg.torch.networks._resnet import ResNet
 
 _BINS = (1, 2, 3, 6)
 
 
-class PSPNet(SegmentationNetwork):
+class PSPNet(DilatedNetwork):
     """Pyramid scene parsing network of Zhao et al. [1]_.
 
     Parameters
@@ -79,28 +74,9 @@ class PSPNet(SegmentationNetwork):
         self.aux_head = auxiliary_head(self.trunk.n_middle, self.channels(256), self.n_labels) if aux else None
         initialize(self)
 
-    def forward(self, image: Tensor) -> Tensor | dict[str, Tensor]:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W), or a dict of two such tensors in training with `aux`
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape or the dtype do not fit.
-        """
-        size = self.check(image)
-        middle, x = self.trunk(image)
+    def _decode(self, x: Tensor) -> Tensor:
         cells = [
             enlarge(conv(F.adaptive_avg_pool2d(x, n)), x.shape[2:]) for conv, n in zip(self.pyramid, _BINS, strict=True)
         ]
-        logits = enlarge(self.head(torch.cat([x, *cells], 1)), size)
-        if self.training and self.aux_head is not None:
-            return {"out": logits, "aux": enlarge(self.aux_head(middle), size)}
+        logits: Tensor = self.head(torch.cat([x, *cells], 1))
         return logits

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.torch import _checks
-from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize, probability
+from classicseg.torch.networks._base import SegmentationNetwork, crop, initialize
 
 _LEVELS = (64, 128, 256, 512, 1024)
 _SMALLEST, _STEP, _LOST = 188, 16, 184  # without padding: sizes 188, 204, ... lose 184 pixels
@@ -64,7 +65,7 @@ class UNet(SegmentationNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        self.padding: str = _checks.choice(padding, "padding", ("same", "valid"))
+        self.padding: str = inputs.choice(padding, "padding", ("same", "valid"))
         same = self.padding == "same"
         norm = same if batch_norm is None else batch_norm
         self.minimum_size = 16 if same else _SMALLEST
@@ -74,35 +75,24 @@ class UNet(SegmentationNetwork):
         pairs = list(itertools.pairwise(levels))
         self.first = _double(self.in_channels, levels[0], same, norm)
         self.down = nn.ModuleList(_double(a, b, same, norm) for a, b in pairs)
-        self.dropout = nn.Dropout(probability(dropout, "dropout"))
+        self.dropout = nn.Dropout(inputs.as_probability(dropout, "dropout"))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed(pairs))
         self.join = nn.ModuleList(_double(2 * a, a, same, norm) for a, _ in reversed(pairs))
         self.score = nn.Conv2d(levels[0], self.n_labels, 1)
         initialize(self)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch of images.
-
-        Parameters
-        ----------
-        image : Tensor, (B, C, H, W)
-
-        Returns
-        -------
-        Tensor, (B, L, H, W) or, with "valid", (B, L, H - 184, W - 184)
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the shape, the size or the dtype do not fit.
-        """
-        for size in self.check(image):
+    def check(self, image: Any) -> None:
+        """As any network; without padding the sides must be such that every pooling halves them evenly."""
+        super().check(image)
+        for size in image.shape[2:]:
             if self.padding == "valid" and (size - _SMALLEST) % _STEP:
                 below = size - (size - _SMALLEST) % _STEP
                 raise InputError(
                     f"image sides must be 188 + 16 k pixels with padding='valid', so that each pooling halves evenly, "
                     f"got {size}; {below} and {below + _STEP} are"
                 )
+
+    def _logits(self, image: Tensor) -> Tensor:
         x = self.first(image)
         skips = []
         for level in self.down:

@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
+from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.io import VOID
+from classicseg.torch.train.resize import resize_image, resize_labels
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,13 @@ class Augmentation:
     jitter: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 <= self.flip <= 1:
-            raise InputError(f"flip must be a probability, got {self.flip!r}")
+        inputs.as_probability(self.flip, "flip")
         low, high = self.scale
         if not 0 < low <= high < np.inf:
             raise InputError(f"scale must be two rising positive numbers, got {self.scale!r}")
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise InputError(f"crop must be height and width, got {self.crop!r}")
-        if not 0 <= self.jitter < np.inf:
-            raise InputError(f"jitter must be at least 0, got {self.jitter!r}")
+        inputs.as_weight(self.jitter, "jitter", at_least=0)
 
     def __call__(
         self, image: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -88,29 +86,6 @@ class Augmentation:
         return np.clip(np.rint(x), 0, 255).astype(np.uint8)
 
 
-IDENTITY = Augmentation(flip=0, scale=(1, 1), jitter=0)
-"""Changes nothing."""
-
-
-def resize_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """An (H, W, C) uint8 image in another size, smoothed where it shrinks."""
-    if image.shape[:2] == tuple(size):
-        return image
-    x = torch.from_numpy(np.array(image, np.float32, order="C")).permute(2, 0, 1)[None]
-    y = F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
-    resized: np.ndarray = y[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
-    return resized
-
-
-def resize_labels(labels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Labels in another size, by the nearest pixel."""
-    rows, columns = (
-        np.minimum(((np.arange(m) + 0.5) * n / m).astype(int), n - 1) for n, m in zip(labels.shape, size, strict=True)
-    )
-    resized: np.ndarray = labels[rows[:, None], columns]
-    return resized
-
-
 def with_crop(augmentation: Augmentation, size: tuple[int, int]) -> Augmentation:
     """The same with a fixed size, so that pictures of several sizes make a batch."""
     return augmentation if augmentation.crop is not None else dataclasses.replace(augmentation, crop=size)
@@ -122,7 +97,7 @@ def _offset(rng: np.random.Generator, n: int, m: int) -> int:
 
 
 def _window(array: np.ndarray, corner: list[int], size: list[int], fill: int) -> np.ndarray:
-    inner = tuple(slice(max(0, c), min(n, c + m)) for c, m, n in zip(corner, size, array.shape, strict=False))
-    cut = array[inner]
-    margins = [(max(0, -c), max(0, c + m - n)) for c, m, n in zip(corner, size, array.shape, strict=False)]
+    axes = list(zip(corner, size, array.shape[:2], strict=True))
+    cut = array[tuple(slice(max(0, c), min(n, c + m)) for c, m, n in axes)]
+    margins = [(max(0, -c), max(0, c + m - n)) for c, m, n in axes]
     return np.pad(cut, margins + [(0, 0)] * (array.ndim - 2), constant_values=fill) if np.any(margins) else cut

@@ -24,6 +24,7 @@ import numpy as np
 from classicseg import inputs, io
 from classicseg.errors import InputError
 from classicseg.io import VOID
+from classicseg.torch.train.resize import resize_image, resize_labels
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
 
@@ -40,7 +41,7 @@ class Data(Protocol):
         ...
 
     def name(self, index: int) -> str:
-        """How errors call the image."""
+        """Name of the image in error messages."""
         ...
 
 
@@ -85,7 +86,7 @@ class ArrayData:
         return self._pairs[index]
 
     def name(self, index: int) -> str:
-        """How errors call the image."""
+        """Name of the image in error messages."""
         return f"image {index}"
 
 
@@ -160,11 +161,14 @@ class FolderData:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._read:
-            image, labels = self._files[self.names[index]]
-            pair = _checked(
-                _picture(image), _label_picture(labels), str(image), str(labels), self.classes, self._labels
-            )
-            self._read[index] = pair if self.size is None else _resized(*pair, self.size)
+            of_image, of_labels = self._files[self.names[index]]
+            image, labels = _checked(
+                _picture(of_image), _label_picture(of_labels), str(of_image), str(of_labels),
+                self.classes, self._labels,
+            )  # fmt: skip
+            if self.size is not None:
+                image, labels = resize_image(image, self.size), resize_labels(labels, self.size)
+            self._read[index] = image, labels
         return self._read[index]
 
     def name(self, index: int) -> str:
@@ -247,9 +251,3 @@ def _checked(
             f"the {len(classes)} classes ({', '.join(classes)}) nor void (255)"
         )
     return image, mapped.astype(np.uint8)
-
-
-def _resized(image: np.ndarray, labels: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    from classicseg.torch.train.augment import resize_image, resize_labels
-
-    return resize_image(image, size), resize_labels(labels, size)

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io import VOID
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers.run import progress_bar
-from classicseg.torch import _checks, losses
+from classicseg.torch import losses
 from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import SegmentationNetwork
 from classicseg.torch.train import schedule as schedules
@@ -169,7 +170,7 @@ class _Run:
         self.model, self.data, self.validation, self.loss, self.settings = model, data, validation, loss, settings
         self.device = device
         self.path = None if checkpoint is None else Path(checkpoint)
-        self.save_every = None if save_every is None else _checks.count(save_every, "save_every", 1)
+        self.save_every = None if save_every is None else inputs.as_count(save_every, "save_every", 1)
         self.augmentation = _batchable(data, settings)
         check(model, data, self.augmentation.crop)
         if validation is not None:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from classicseg import io
+from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks, networks
-from classicseg.torch.train.augment import resize_image
+from classicseg.torch import networks
+from classicseg.torch.train.resize import resize_image
 from classicseg.torch.wrappers import enlarge, find_logits
 
 _MEAN, _STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # of ImageNet, in 8-bit units
@@ -78,12 +78,12 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = tuple(map(str, classes))
-        self.size = None if size is None else tuple(_checks.count(n, "size", 1) for n in size)
+        self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
         if self.size is not None and len(self.size) != 2:
             raise InputError(f"size must be a height and a width, got {size!r}")
         self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_checks.count(seed, "seed", 0))
+            torch.manual_seed(inputs.as_count(seed, "seed", 0))
             self.network = networks.build(name, len(self.classes), in_channels, width, **options)
         self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
         self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))

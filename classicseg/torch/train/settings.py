@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import _checks
+from classicseg import inputs
+from classicseg.errors import InputTypeError
 from classicseg.torch.train import schedule as schedules
 from classicseg.torch.train.augment import Augmentation
 
@@ -73,17 +71,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0)):
-            _checks.count(getattr(self, name), name, minimum)
+            inputs.as_count(getattr(self, name), name, minimum)
         if self.patience is not None:
-            _checks.count(self.patience, "patience", 1)
-        _checks.as_positive(self.lr, "lr")
+            inputs.as_count(self.patience, "patience", 1)
+        inputs.as_positive(self.lr, "lr", 1)
         if self.max_norm is not None:
-            _checks.as_positive(self.max_norm, "max_norm")
+            inputs.as_positive(self.max_norm, "max_norm", 1)
         for name in ("weight_decay", "aux_weight", "crf_factor"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise InputError(f"{name} must be at least 0, got {getattr(self, name)!r}")
-        _checks.choice(self.optimizer, "optimizer", OPTIMIZERS)
-        _checks.choice(self.schedule, "schedule", schedules.SCHEDULES)
+            inputs.as_weight(getattr(self, name), name, at_least=0)
+        inputs.choice(self.optimizer, "optimizer", OPTIMIZERS)
+        inputs.choice(self.schedule, "schedule", schedules.SCHEDULES)
         if not (self.amp is None or isinstance(self.amp, bool)):
             raise InputTypeError(f"amp must be True, False or None, got {self.amp!r}")
         if not isinstance(self.augmentation, Augmentation):

@@ -31,7 +31,6 @@ __all__ = [
     "build",
     "empty_lattice",
     "filter",
-    "filter_backward",
     "mean_field",
     "mean_field_backward",
     "tape_size",
@@ -51,20 +50,6 @@ def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> 
         torch.empty_like(values), width, n, rows=rows, index=parts.index, weight=parts.slicing(adjoint), pairs=pairs,
         first_row=parts.rows_of(k).start, scale=scale,
     )  # fmt: skip
-
-
-def filter_backward(
-    grad: Tensor,
-    values: Tensor,
-    features: Tensor,
-    lattice: Sequence[Tensor],
-    k: int,
-    adjoint: bool,
-    normalization: str,
-) -> Tensor:
-    """See :class:`Backend`."""
-    pair = (grad, values) if adjoint else (values, grad)
-    return _feature_gradient(*pair, features, lattice, k, normalization)
 
 
 def _feature_gradient(

@@ -1,13 +1,16 @@
-"""The gate for tensors: errors in the words of the library."""
+"""The gate for tensors: what :mod:`classicseg.inputs` is for arrays.
+
+Tensors stay on their device and in the graph of their gradients.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 
@@ -76,30 +79,16 @@ def check_finite(tensor: Tensor, name: str) -> None:
         )
 
 
-def as_positive(value: Any, name: str) -> Tensor:
-    """One or several positive finite numbers as a float32 vector."""
-    try:
-        tensor = torch.as_tensor(value, dtype=torch.float32).detach().clone()
-    except (TypeError, ValueError, RuntimeError):
-        raise InputTypeError(f"{name} must be a number or a sequence of numbers, got {value!r}") from None
-    if tensor.dim() > 1 or tensor.numel() == 0:
-        raise InputError(f"{name} must be a number or a sequence of numbers, got shape {tuple(tensor.shape)}")
-    if not bool((torch.isfinite(tensor) & (tensor > 0)).all()):
-        raise InputError(f"{name} must be positive and finite, got {value!r}")
-    return tensor.reshape(-1)
+def as_scales(value: Any, name: str) -> Tensor:
+    """One or several sigmas or spacings as a float32 vector."""
+    numbers = inputs.as_scale(_on_cpu(value), name, None)
+    return torch.tensor(numbers, dtype=torch.float32, device=_device_of(value))
 
 
 def as_weights(value: Any, name: str) -> Tensor:
-    """One finite number, or a vector of one for each label."""
-    try:
-        tensor = torch.as_tensor(value, dtype=torch.float32).detach().clone()
-    except (TypeError, ValueError, RuntimeError):
-        raise InputTypeError(f"{name} must be a number or a sequence of numbers, got {value!r}") from None
-    if tensor.dim() > 1 or tensor.numel() == 0:
-        raise InputError(f"{name} must be a number or one for each label, got shape {tuple(tensor.shape)}")
-    if not bool(torch.isfinite(tensor).all()):
-        raise InputError(f"{name} must be finite, got {value!r}")
-    return tensor
+    """One finite number, or a vector of one for each label, as float32."""
+    numbers = inputs.as_numbers(_on_cpu(value), name, (0, 1))
+    return torch.tensor(numbers, device=_device_of(value))
 
 
 def expand(values: Tensor, n: int, name: str) -> Tensor:
@@ -109,17 +98,9 @@ def expand(values: Tensor, n: int, name: str) -> Tensor:
     return values.reshape(-1).expand(n)
 
 
-def count(value: Any, name: str, minimum: int) -> int:
-    """A whole number of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"{name} must be a whole number, got {value!r}")
-    if value < minimum:
-        raise InputError(f"{name} must be at least {minimum}, got {value}")
-    return value
+def _on_cpu(value: Any) -> Any:
+    return value.detach().cpu() if isinstance(value, Tensor) else value
 
 
-def choice(value: Any, name: str, options: Sequence[str]) -> Any:
-    """One of a few words."""
-    if not isinstance(value, str) or value not in options:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
-    return value
+def _device_of(value: Any) -> torch.device | None:
+    return value.device if isinstance(value, Tensor) else None
