@@ -12,7 +12,6 @@ from unittest import mock
 import pytest
 
 import classicseg.cli
-from classicseg.solvers.registry import SOLVERS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,14 +38,17 @@ class Count(NamedTuple):
 NONE = Count(0)
 EXAMPLES = {
     "README.md": Count(7, 4),
+    "add-a-predicate.md": Count(1),
+    "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 1),
     "cutout.md": Count(4, 1),
     "dense-crf.md": Count(3),
     "grid-crf.md": Count(5),
     "hybrid.md": Count(0, 1),
+    "how-it-works.md": Count(1),
     "index.md": Count(1),
     "losses.md": Count(2),
-    "networks.md": Count(1),
+    "networks.md": Count(2),
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),
     "torch.md": Count(1),
@@ -159,7 +161,7 @@ def a_place_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("pydensecrf", "pydensecrf.densecrf", "pydensecrf.eigen", "pydensecrf.utils"):
         monkeypatch.setitem(sys.modules, name, sys.modules.get(name))
-    with mock.patch.dict(SOLVERS):
+    with mock.patch.dict("classicseg.solvers.registry._registered"):
         yield
 
 
@@ -197,6 +199,19 @@ def test_links_and_pictures_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target) and target not in WRITTEN_BY_SPHINX:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_in_the_text_exist(page):
+    places = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())
+    for path in re.findall(rf"`((?:{places})/[\w./-]*)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_map_shows_all_rooms_and_their_imports():
+    draw = script("make_map")
+    assert draw.rooms() == draw.ROOMS.keys() | draw.BELOW_ALL | draw.OLD_NAMES
+    assert draw.PICTURE.read_text(encoding="utf-8") == draw.svg(), "run docs/make_map.py"
 
 
 def test_the_table_of_examples_names_no_page_that_is_gone():
