@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 import classicseg  # noqa: E402
 
 project = "classicseg"
-author = "classicseg developers"
+author = "the classicseg developers"
 copyright = author  # noqa: A001 (the name that Sphinx reads)
 version = release = classicseg.__version__
 
