@@ -17,9 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 WRITTEN_BY_SPHINX = {"reference.md"}
 PAGES = [
-    page
-    for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
-    if page.name not in WRITTEN_BY_SPHINX
+    page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
 ]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
@@ -100,6 +98,11 @@ def blocks(text, language):
         yield text.count("\n", 0, found.start(1)), found[1]
 
 
+def prose(text):
+    """What stands outside of blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
 def needs_torch(code):
     return re.search(r"\bimport torch\b|classicseg\.torch\b", code) is not None
 
@@ -131,8 +134,7 @@ def run_session(code, names, page, line):
 def commands(text):
     """Commands of a page: all lines of its blocks of bash, and those within its sentences."""
     lines = [line for _, block in blocks(text, "bash") for line in block.splitlines()]
-    sentences = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    lines += re.findall(r"`((?:classicseg|python|pip|pytest) [^`]+)`", sentences)
+    lines += re.findall(r"`((?:classicseg|python|pip|pytest) [^`]+)`", prose(text))
     for line in lines:
         words = shlex.split(line, comments=True)
         while "&&" in words:
@@ -188,11 +190,11 @@ def test_commands_can_be_parsed(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_are_written_so_that_they_are_found(page):
-    fences = re.findall(r"^ *```([^\n]*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    for language, code in fences:
-        assert language in ("python", "bash") or (language == "text" or language.startswith("{")) and ">>>" not in code
-    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    assert not re.search(r"^\s*>>>|^    (classicseg|python|import|from) ", prose, re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    for language, code in re.findall(r"^ *```([^\n]*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        assert language in ("python", "bash", "text") or language.startswith("{")
+        assert language == "python" or ">>>" not in code
+    assert not re.search(r"^ *>>>|^    (classicseg|python|import|from) ", prose(text), re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
