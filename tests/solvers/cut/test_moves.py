@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.solvers.cut.moves import _farthest_first
-from tests.solvers.grids import CONNECTIVITIES, every_labelling, minimum_of, random_grid
+from tests.solvers.grids import CONNECTIVITIES, edges_of, every_labelling, minimum_of, random_grid
 
 METRICS = [cs.Potts(2), cs.TruncatedLinear(3, truncation=2), cs.TruncatedLinear(1)]
 OTHERS = [cs.TruncatedQuadratic(2, truncation=3), cs.Matrix([[0, 5, 1], [2, 3, 9], [4, 0, 1]]), cs.Potts(-1)]
@@ -84,6 +84,26 @@ def test_a_move_that_pays_only_by_rounding_is_taken_back():
     assert result.energy == result.history[-1].energy == 0.6 * unit
     assert result.labels.tolist() == [0, 0, 0]
     assert result.converged
+
+
+def test_a_pair_that_no_cut_can_express_is_made_dearer_by_no_more_than_it_must():
+    """A fusion is the best choice if the cost of first old, second new is raised until the pair is submodular."""
+    choices = np.indices((2,) * 6).reshape(6, -1)
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        crf = random_grid(rng, (2, 3), 8, 3, cs.Matrix(rng.integers(0, 10, (3, 3))))
+        old, new = rng.integers(0, 3, (2, 2, 3))
+        result = cs.minimize(crf, "fusion", init=old, proposals=[new], max_iter=1)
+        labels = np.where(choices, new.reshape(6, 1), old.reshape(6, 1))
+        cuts = sum(crf.unary.reshape(3, 6)[labels[pixel], pixel] for pixel in range(6))
+        for i, j, weight in edges_of(crf):
+            (c00, c01), (c10, c11) = [
+                [crf.cost()[a, b] for b in (old.flat[j], new.flat[j])] for a in (old.flat[i], new.flat[i])
+            ]
+            table = np.array([[c00, max(c01, c00 + c11 - c10)], [c10, c11]])
+            cuts = cuts + weight * table[choices[i], choices[j]]
+        made = (labels == result.labels.reshape(6, 1)).all(axis=0)
+        assert cuts[made].min() == cuts.min()
 
 
 def test_two_labels_are_solved_exactly():
