@@ -4,16 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
-from classicseg.reference import grid as reference
-from tests.solvers.grids import CONNECTIVITIES, edges_of, minimum_of, random_grid
-
-
-def all_best(crf):
-    """Every labelling of least energy."""
-    unary, edges, n = crf.unary.reshape(2, -1), edges_of(crf), crf.n_points
-    candidates = [np.array([i >> p & 1 for p in range(n)]) for i in range(2**n)]
-    values = [reference.energy(labels, unary, edges, crf.cost) for labels in candidates]
-    return [labels for labels, value in zip(candidates, values, strict=True) if value == min(values)]
+from tests.solvers.grids import CONNECTIVITIES, every_labelling, minimum_of, random_grid
 
 
 @settings(deadline=None, max_examples=150)
@@ -27,14 +18,26 @@ def test_proven_labels_belong_to_a_labelling_of_least_energy(kind, seed):
     result = cs.minimize(crf, "qpbo", init=start)
     proven = (result.marginals[0] != 0.5).reshape(-1)
     labels = result.labels.reshape(-1)
-    best = all_best(crf)
-    assert any((labels[proven] == other[proven]).all() for other in best)
-    optimum = crf.energy(best[0].reshape(shape))
+    labellings, energies = every_labelling(crf)
+    optimum = energies.min()
+    best = labellings.reshape(energies.size, -1)[energies == optimum]
+    assert (best[:, proven] == labels[proven]).all(axis=1).any()
     assert result.lower_bound <= optimum <= result.energy <= crf.energy(start)
     assert (labels[~proven] == start.reshape(-1)[~proven]).all()
     if proven.all():
         assert result.energy == result.lower_bound == optimum
         assert result.converged
+
+
+@pytest.mark.parametrize("weight", [1, -1])
+def test_the_bound_holds_although_costs_are_rounded(weight):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        unary = rng.integers(-20, 21, (2, 2, 3)) * 2.0**-32  # finer than the steps that costs are rounded to
+        crf = cs.GridCRF(unary, cs.Potts(weight), connectivity=8)
+        result = cs.minimize(crf, "qpbo", init=rng.integers(0, 2, (2, 3)))
+        assert "rounded" in result.message
+        assert result.lower_bound <= minimum_of(crf) <= result.energy
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])

@@ -11,21 +11,24 @@ SHAPE = (16, 18)
 IMAGE = photo(*SHAPE)
 
 
-def crf(n_labels=3, quality="fast", weights=(2.0, 4.0), compatibility=None, shape=SHAPE):
-    kernels = [cs.GaussianKernel(2, weights[0]), cs.BilateralKernel(photo(*shape), 8, 20, weights[1])]
+def crf(n_labels=3, quality="fast", compatibility=None, shape=SHAPE, normalization="symmetric"):
+    kernels = [
+        cs.GaussianKernel(2, 2.0, normalization=normalization),
+        cs.BilateralKernel(photo(*shape), 8, 20, 4.0, normalization=normalization),
+    ]
     return cs.DenseCRF(costs(n_labels, shape), kernels, compatibility, quality=quality)
 
 
-def twin(energy, n_iter, exact=False):
+def twin(energy, n_iter, exact=False, normalization="symmetric"):
     features = position_features(SHAPE, 2), bilateral_features(IMAGE.astype(np.float32), 8, 20)
     terms = []
     for f, cost in zip(features, energy.costs(), strict=True):
         if exact:
-            matrix = normalized(gaussian_matrix(f), "symmetric")
-            terms.append((lambda v, m=matrix: v @ m, cost))
+            matrix = normalized(gaussian_matrix(f), normalization)
+            terms.append((lambda v, m=matrix: v @ m.T, cost))
         else:
             lattice = Lattice(f)
-            terms.append((lambda v, k=lattice: k.filter(v, "symmetric"), cost))
+            terms.append((lambda v, k=lattice: k.filter(v, normalization), cost))
     q = reference.mean_field(energy.unary.reshape(energy.n_labels, -1), terms, n_iter)
     return q.reshape(energy.unary.shape)
 
@@ -37,6 +40,14 @@ def test_equals_the_twin(compatibility):
     np.testing.assert_allclose(result.marginals, twin(energy, 6), atol=2e-4)
     tracked = cs.minimize(energy, "mean_field", max_iter=6, track=True)
     np.testing.assert_allclose(tracked.marginals, result.marginals, atol=2e-5)
+
+
+@pytest.mark.parametrize("normalization", ["before", "after"])
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_row_sums_divide_before_or_after(quality, normalization):
+    energy = crf(quality=quality, normalization=normalization)
+    expected = twin(energy, 6, quality == "exact", normalization)
+    np.testing.assert_allclose(cs.minimize(energy, "mean_field", max_iter=6).marginals, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("compatibility", [None, cs.Diagonal([1.0, 2.0]), [[0, 1], [1, 0]], [[1, 2], [2, 0]]])
@@ -152,6 +163,14 @@ def test_repulsion_makes_parallel_updates_oscillate_but_not_the_convergent_metho
 def test_damping_calms_oscillation():
     damped = [step.energy for step in cs.minimize(repulsive(), max_iter=40, damping=0.7).history]
     assert abs(damped[-1] - damped[-2]) < 1
+
+
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_damping_weighs_old_and_new_log_marginals(quality):
+    energy = crf(quality=quality)
+    old, new = (cs.minimize(energy, max_iter=n).marginals for n in (0, 1))
+    damped = cs.minimize(energy, max_iter=1, damping=0.7).marginals
+    np.testing.assert_allclose(damped, reference.softmax(0.7 * np.log(old) + 0.3 * np.log(new)), atol=1e-5)
 
 
 @pytest.mark.parametrize("quality", ["fast", "high", "exact"])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.reference.belief_propagation import belief_propagation as slow
-from tests.solvers.grids import CONNECTIVITIES, edges_of, minimum_of, random_grid
+from tests.solvers.grids import CONNECTIVITIES, edges_of, every_labelling, minimum_of, random_grid
 
 COMPATIBILITIES = [
     cs.Potts(2),
@@ -16,12 +16,6 @@ COMPATIBILITIES = [
 ]
 CHAINS = [(5,), (1, 5), (5, 1), (1, 1, 5), (1, 5, 1), (5, 1, 1)]
 CHAIN_PROBLEMS = st.tuples(st.sampled_from(CHAINS), st.sampled_from(COMPATIBILITIES), st.integers(0, 2**32 - 1))
-
-
-def every_labelling(crf):
-    n = crf.n_points
-    labellings = np.array(list(np.ndindex(*(crf.n_labels,) * n))).reshape(-1, *crf.shape)
-    return labellings, np.array([crf.energy(labels) for labels in labellings])
 
 
 def costs_of_labels(crf, reduce):
@@ -109,6 +103,14 @@ def test_no_labelling_is_better_than_the_minimum(compatibility, seed):
     assert [row.energy for row in result.history] == states
     assert result.energy >= minimum_of(crf)
     assert result.energy <= min(states)
+
+
+def test_the_best_labelling_of_all_iterations_is_returned():
+    for seed in (2, 21, 31, 32):  # messages go on changing, and the last labels are not the best
+        crf = random_grid(np.random.default_rng(seed), (4, 4), 8, 3, cs.Potts(-1))
+        result = cs.minimize(crf, "belief_propagation")
+        energies = [row.energy for row in result.history]
+        assert result.energy == crf.energy(result.labels) == min(energies) < energies[-1]
 
 
 @pytest.mark.parametrize("temperature", [0, 0.01, 1, 100])
