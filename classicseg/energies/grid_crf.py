@@ -64,6 +64,7 @@ class GridCRF(Frozen):
         Read-only weights of each direction.
     flat_weights : dict of str to ndarray
         The same in one axis: one for each edge in raster order, or a single one for all.
+    flat_unary : ndarray, (L * n,)
     cost : ndarray, (L, L), float64
         The compatibility as a matrix: row is the label of the pixel first in raster order.
     label_costs : ndarray, (L,), float64, or None
@@ -100,9 +101,9 @@ class GridCRF(Frozen):
     label_costs: np.ndarray | None
     n_points: int
     weights: Mapping[str, np.ndarray]
+    flat_unary: np.ndarray
     flat_weights: dict[str, np.ndarray]
     cost: np.ndarray
-    _unary: np.ndarray
 
     def __init__(
         self,
@@ -136,12 +137,12 @@ class GridCRF(Frozen):
             weights=MappingProxyType({name: _as_edges(flat[name], shape) for name, shape in shapes.items()}),
             flat_weights={name: writable_alias(weights) for name, weights in flat.items()},
             cost=self.compatibility.matrix(self.n_labels),
-            _unary=writable_alias(self.unary.reshape(-1)),
+            flat_unary=writable_alias(self.unary.reshape(-1)),
         )
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["weights"]  # views, which cannot be pickled
+        del state["weights"], state["flat_unary"]  # views; the former cannot be pickled
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -199,7 +200,7 @@ class GridCRF(Frozen):
         20.0
         """
         flat = writable_alias(inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1))
-        total = float(unary_energy(flat, self._unary))
+        total = float(unary_energy(flat, self.flat_unary))
         for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
             total += pairwise_energy(flat, self.flat_weights[name], self.cost, *sizes)

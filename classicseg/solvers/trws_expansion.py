@@ -47,10 +47,10 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
     """
     best = Best(energy, run.labels(energy))
     pass_messages(energy, run, best)
-    if not (run.stopped or best.is_proved):
+    if not (run.stopped or best.gap <= 0):
         run.extend(_MOST_CYCLES)
         _expand(energy, run, best)
-    if best.is_proved:
+    if best.gap <= 0:
         run.stop(PROVED, converged=True)
     return run.result(best.labels, energy=best.energy, lower_bound=best.bound)
 
@@ -58,13 +58,17 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
 def _expand(energy: GridCRF, run: Run, best: Best) -> None:
     """Expand from the best labels, and from another start, until no move lowers the energy or the run ends."""
     moves = Moves(energy, best.labels)
-    for start in (best.labels, cheapest_label(energy) if run.init is None else run.init):
-        moves.restart(start)
-        lowered = True
-        while lowered and not (run.ended or best.is_proved):
-            lowered, change = moves.make(moves.expand_each)
-            labels, value = moves.labels(), moves.energy()
-            best.offer(labels, value)
-            run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)
+    _repeat(moves, run, best)
+    if not (run.ended or best.gap <= 0):
+        moves.restart(cheapest_label(energy) if run.init is None else run.init)
+        _repeat(moves, run, best)
     if not run.ended:
         run.stop("no expansion lowers the energy", converged=True)
+
+
+def _repeat(moves: Moves, run: Run, best: Best) -> None:
+    lowered = True
+    while lowered and not (run.ended or best.gap <= 0):
+        lowered, change = moves.make(moves.expand_each)
+        best.offer(moves.labels, energy=moves.energy)
+        run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)

@@ -3,6 +3,7 @@
 ``python tests/conventions/test_journeys.py`` prints the journey, stop by stop.
 """
 
+import gc
 import itertools
 import sys
 import tomllib
@@ -38,6 +39,7 @@ class Journey:
     def __init__(self, energy):
         self.calls, self._energy = [], energy
         self._luggage = {id(energy): energy}  # what is followed; kept, so that no id is used again
+        self._old = {id(thing) for thing in gc.get_objects()}
         self._arrays = [x for x in vars(energy).values() if isinstance(x, np.ndarray)]
         self._arrays += [a for x in vars(energy).values() if isinstance(x, dict) for a in x.values()]
         self._arrays = [a for a in self._arrays if isinstance(a, np.ndarray) and a.size > 1]
@@ -54,7 +56,9 @@ class Journey:
         if isinstance(value, (tuple, list)):
             for each in value:
                 self._follow(each)
-        elif isinstance(value, np.ndarray) or type(value).__module__.startswith("classicseg"):
+        elif isinstance(value, np.ndarray) or (
+            type(value).__module__.startswith("classicseg") and id(value) not in self._old
+        ):
             self._luggage[id(value)] = value
 
     def _event(self, frame, event, argument):

@@ -53,7 +53,7 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     ([[0, 0, 0, 1]], 7.0, 0.0)
     """
     grid = as_integers(energy)
-    network = Network(energy.shape, energy.connectivity)
+    network = Network(energy.shape, energy.directions)
     network.fill(grid, _ZERO, _ONE)
     network.solve(run.n_threads)
     return _result(energy, run, grid, network)
@@ -110,7 +110,7 @@ class GraphCut:
     def _build(self, energy: GridCRF) -> None:
         self._energy = _with_unary(energy, energy.unary.copy())  # what the caller does to theirs must not matter
         self._grid = as_integers(self._energy)
-        self._network = Network(energy.shape, energy.connectivity)
+        self._network = Network(energy.shape, energy.directions)
         self._network.fill(self._grid, _ZERO, _ONE)
 
     def set_unary(self, unary: ArrayLike, *, label_axis: int = 0) -> None:

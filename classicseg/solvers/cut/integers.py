@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from classicseg.energies.compatibility import Potts, TruncatedLinear, TruncatedQuadratic
-from classicseg.energies.grid import directions
 from classicseg.energies.grid_crf import GridCRF
 
 _LIMIT = 2**30
@@ -62,8 +61,8 @@ class IntegerGrid:
 def as_integers(crf: GridCRF) -> IntegerGrid:
     """Round a grid energy to whole numbers that 32 bits can sum up at every pixel."""
     unit, cost, cost_is_exact = _as_multiples(crf)
-    unary = crf.unary.reshape(crf.n_labels, -1)
-    flat = [crf.flat_weights[name] for name in directions(len(crf.shape), crf.connectivity)]
+    unary = crf.flat_unary.reshape(crf.n_labels, -1)
+    flat = [crf.flat_weights[name] for name in crf.directions]
     heaviest = max((float(weights.max()) for weights in flat if weights.size), default=0.0)
     edges_at_most = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())  # of one pixel
     whole = _is_whole(unary) and unit == round(unit) and cost_is_exact and all(map(_is_whole, flat))

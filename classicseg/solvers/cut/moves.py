@@ -153,12 +153,12 @@ def _repeat(moves: Moves, run: Run, cycle: Callable[[], bool], settled: str) -> 
     enough = 0.0 if run.tol is None else run.tol
     while not run.ended:
         lowered, change = moves.make(cycle)
-        run.record(energy=moves.energy(), change=change, labels=moves.labels)
+        run.record(energy=moves.energy, change=change, labels=lambda: moves.labels)
         if not lowered:
             run.stop(f"{settled}, {moves.accuracy}", converged=True)
         elif change < enough:
             run.stop(f"the last cycle lowered the energy by {change:.3g}", converged=True)
-    return run.result(moves.labels(), energy=moves.energy())
+    return run.result(moves.labels, energy=moves.energy)
 
 
 def cheapest_label(energy: GridCRF) -> np.ndarray:
@@ -170,12 +170,27 @@ def cheapest_label(energy: GridCRF) -> np.ndarray:
 
 
 class Moves:
-    """A labelling, and the moves that change it if they lower its energy."""
+    """A labelling, and the moves that change it if they lower its energy.
+
+    Parameters
+    ----------
+    energy : GridCRF
+    labels : ndarray, spatial shape, int32
+        Where to start; not written to.
+
+    Attributes
+    ----------
+    labels : ndarray, spatial shape, int32
+    energy : float
+        Of the labels, once a cycle is over.
+    accuracy : str
+        What the rounding of costs to whole numbers can do.
+    """
 
     def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
         self._crf = energy
         self._grid = as_integers(energy)
-        self._network = Network(energy.shape, energy.connectivity)
+        self._network = Network(energy.shape, energy.directions)
         self._version = 0
         self._tried: dict[Any, int] = {}
         self.accuracy = self._grid.accuracy
@@ -183,27 +198,25 @@ class Moves:
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling, which is not written to."""
-        self._labels = labels.reshape(-1)
-        self._energy: float | None = None
+        self._take(labels.reshape(-1), self._crf.energy(labels))
+
+    def _take(self, flat: np.ndarray, energy: float) -> None:
+        """Let this be the labelling; its energy is NaN if it is not known yet."""
+        self.labels, self._labels, self.energy = flat.reshape(self._crf.shape), flat, energy
         self._version += 1
 
-    def labels(self) -> np.ndarray:
-        """The labelling, in the spatial shape."""
-        return self._labels.reshape(self._crf.shape)
-
-    def energy(self) -> float:
-        """Energy of the labelling."""
-        if self._energy is None:
-            self._energy = self._crf.energy(self.labels())
-        return self._energy
+    def _know_energy(self) -> float:
+        if np.isnan(self.energy):
+            self.energy = self._crf.energy(self.labels)
+        return self.energy
 
     def make(self, cycle: Callable[[], bool]) -> tuple[bool, float]:
         """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did."""
-        before, energy = self.labels(), self.energy()
+        before, energy = self._labels, self.energy
         lowered = cycle()
-        change = energy - self.energy()
+        change = energy - self._know_energy()
         if change < 0:  # by rounding: the energy in whole numbers fell
-            self.restart(before)
+            self._take(before, energy)
             return False, 0.0
         return lowered, change
 
@@ -266,8 +279,7 @@ class Moves:
             return False
         if test:
             energy = self._crf.energy(chosen.reshape(self._crf.shape))
-            if energy >= self.energy():
+            if energy >= self._know_energy():
                 return False
-        self._labels, self._energy = chosen, energy if test else None
-        self._version += 1
+        self._take(chosen, energy if test else np.nan)
         return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from classicseg.energies.grid import directions
+from classicseg.energies.grid import Offset
 from classicseg.energies.grid_crf import as_volume
 from classicseg.errors import BudgetError
 from classicseg.kernels.cut.doubled import fill_twice, sink_side
 from classicseg.kernels.cut.paths import EXTRA, search_strips
 from classicseg.kernels.cut.records import Layout, change_excess, fill, read_cut, read_sides
-from classicseg.machine.memory import aligned_zeros, check_memory, writable_alias
+from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.cut.integers import IntegerGrid
 from classicseg.solvers.cut.waves import WaveCut
@@ -34,9 +36,9 @@ class Network:
         Distances to the records of the neighbours, in each direction and its opposite.
     """
 
-    def __init__(self, shape: tuple[int, ...], connectivity: int) -> None:
+    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
         self.shape = shape
-        self.layout, self.offsets, self.steps = _geometry(shape, connectivity, 2)
+        self.layout, self.offsets, self.steps = _geometry(shape, directions, 2)
         self._directions = (0,) * len(self.steps)
         self.g = _records((self.layout.depth + 2) * self.layout.sheet)
         self._side = np.empty(int(np.prod(shape)), np.uint8)
@@ -65,13 +67,12 @@ class Network:
 
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
         """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
-        unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
+        unary, weights = grid.unary.reshape(-1), tuple(grid.weights)
         fill(self.g, self.layout, self.offsets, self.steps, unary, weights, grid.cost, zero, one, self._directions)
 
     def change_unary(self, old: np.ndarray, new: np.ndarray) -> None:
         """Replace unary costs, (2, n) int32, of labels 0 and 1; the flow that was pushed stays."""
-        before, after = (writable_alias(costs.reshape(-1)) for costs in (old, new))
-        change_excess(self.g, self.layout, before, after, self._directions)
+        change_excess(self.g, self.layout, old.reshape(-1), new.reshape(-1), self._directions)
 
     def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
@@ -120,8 +121,8 @@ class DoubledNetwork:
     back and from copy 1 a copy on, and finds edges without capacity.
     """
 
-    def __init__(self, shape: tuple[int, ...], connectivity: int) -> None:
-        layout, self._offsets, within = _geometry(shape, connectivity, 6)
+    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
+        layout, self._offsets, within = _geometry(shape, directions, 6)
         far = self._far = (layout.depth + 2) * layout.sheet
         self._layout = layout._replace(first=far + layout.first)
         forward = within[::2]
@@ -132,7 +133,7 @@ class DoubledNetwork:
 
     def fill(self, grid: IntegerGrid) -> None:
         """Write an energy of 2 labels."""
-        unary, weights = writable_alias(grid.unary.reshape(-1)), tuple(map(writable_alias, grid.weights))
+        unary, weights = grid.unary.reshape(-1), tuple(grid.weights)
         offsets, steps = self._offsets, self._steps
         fill_twice(self._g, self._layout, self._far, offsets, steps, unary, weights, grid.cost, self._directions)
 
@@ -154,14 +155,14 @@ def _search(g: np.ndarray, first: int, pitch: int, strips: np.ndarray, steps: np
 
 
 def _geometry(
-    shape: tuple[int, ...], connectivity: int, words_per_direction: int
+    shape: tuple[int, ...], directions: Mapping[str, Offset], words_per_direction: int
 ) -> tuple[Layout, np.ndarray, np.ndarray]:
     """Layout of the records of a grid, offsets of the forward directions, and distances forward and backward.
 
     Records have `words_per_direction` capacities for each forward direction.
     """
     depth, height, width = as_volume(shape, 1)
-    offsets = np.array([as_volume(o, 0) for o in directions(len(shape), connectivity).values()], np.int64)
+    offsets = np.array([as_volume(offset, 0) for offset in directions.values()], np.int64)
     words = words_per_direction * len(offsets) + EXTRA
     row = (width + 2) * words
     sheet = (height + 2) * row

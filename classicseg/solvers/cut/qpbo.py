@@ -48,7 +48,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     """
     start = run.labels(energy)
     grid = as_integers(energy)
-    network = DoubledNetwork(energy.shape, energy.connectivity)
+    network = DoubledNetwork(energy.shape, energy.directions)
     network.fill(grid)
     network.solve()
     sides = np.empty((2, *energy.shape), np.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg.energies.compatibility import Diagonal, Potts, TruncatedLinear, TruncatedQuadratic
-from classicseg.energies.grid import Offset, directions
+from classicseg.energies.grid import Offset
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.messages.convolution import DIAGONAL, LINEAR, MATRIX, POTTS, QUADRATIC
 from classicseg.kernels.messages.memory import (
@@ -19,7 +19,7 @@ from classicseg.kernels.messages.memory import (
     write_weights,
 )
 from classicseg.kernels.messages.trws import BACKWARD, CERTIFY, DECODE, FORWARD, passes
-from classicseg.machine.memory import CACHE_LINE, aligned_zeros, check_memory, writable_alias
+from classicseg.machine.memory import CACHE_LINE, aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 
@@ -128,7 +128,7 @@ class MessagePassing:
 
         `unit` is a factor of all weights, `dearest` the largest size of an entry of the table.
         """
-        unary = writable_alias(crf.unary.reshape(-1))
+        unary = crf.flat_unary
         weights = [crf.flat_weights[name] if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights) * unit * dearest
         n_chains = len(offsets)
@@ -170,7 +170,7 @@ def live_directions(crf: GridCRF) -> tuple[tuple[int, ...], dict[str, Offset]]:
     """
     kept = [axis for axis, length in enumerate(crf.shape) if length > 1]
     offsets = {}
-    for name, offset in directions(len(crf.shape), crf.connectivity).items():
+    for name, offset in crf.directions.items():
         if crf.weights[name].size:
             offsets[name] = (0,) * (3 - len(kept)) + tuple(offset[axis] for axis in kept)
     shape = (1,) * (3 - len(kept)) + tuple(crf.shape[axis] for axis in kept)

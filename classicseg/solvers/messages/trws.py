@@ -80,6 +80,8 @@ class Best:
     energy : float
     bound : float or None
         No labels cost less; None before the first was found.
+    gap : float
+        How far the energy is from the bound.
     settled : str
         Why another iteration of messages would be in vain, or nothing.
     """
@@ -89,23 +91,17 @@ class Best:
         self._evaluate = energy.energy
         self.energy = energy.energy(labels)
         self.bound: float | None = None
-        self.settled = ""
+        self.gap, self.settled = np.inf, ""
 
-    def offer(self, labels: np.ndarray, energy: float | None = None) -> None:
-        """Take labels, a copy of them, if they are better. Their energy, if it is known."""
+    def offer(self, labels: np.ndarray, *, energy: float | None = None, bound: float | None = None) -> None:
+        """Take labels, a copy of them, if they are better, and a bound. Their energy is found if it is not given."""
         value = self._evaluate(labels) if energy is None else energy
         if value < self.energy:
             self.labels, self.energy = labels.copy(), value
-
-    @property
-    def gap(self) -> float:
-        """How far the energy is from the bound."""
-        return np.inf if self.bound is None else self.energy - self.bound
-
-    @property
-    def is_proved(self) -> bool:
-        """Whether no labels are better."""
-        return self.gap <= 0
+        if bound is not None:
+            self.bound = bound
+        if self.bound is not None:
+            self.gap = self.energy - self.bound
 
 
 PROVED = "the bound proves that no labels are better"
@@ -123,8 +119,7 @@ def pass_messages(energy: GridCRF, run: Run, best: Best) -> None:
         check = iteration <= 2 or iteration % _CHECK_EVERY == 0 or iteration == run.max_iter
         messages.iterate(check=check)
         if check:
-            best.offer(messages.labels)
-            best.bound = messages.bound
+            best.offer(messages.labels, bound=messages.bound)
             best.settled = _why_to_settle(best, marks, tolerance)
         run.record(energy=best.energy, lower_bound=best.bound, labels=lambda: best.labels)
 
@@ -132,7 +127,7 @@ def pass_messages(energy: GridCRF, run: Run, best: Best) -> None:
 def _why_to_settle(best: Best, marks: list[tuple[float, float]], tolerance: float) -> str:
     """Why another iteration would be in vain, or nothing."""
     assert best.bound is not None
-    if best.is_proved:
+    if best.gap <= 0:
         return PROVED
     enough = tolerance * max(abs(best.energy), abs(best.bound))
     if best.gap <= enough:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.energies.grid import directions, edge_ends, edge_shape
+from classicseg.energies.grid import edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
 from classicseg.kernels.sites.neighbours import N_COLOURS, Field
 from classicseg.machine.memory import check_memory
@@ -15,7 +15,7 @@ from classicseg.machine.parallel import new_sync, run
 
 def as_field(crf: GridCRF) -> Field:
     """Lay out a grid energy pixel by pixel, in float64: whole numbers stay exact."""
-    kept = {n: o for n, o in directions(len(crf.shape), crf.connectivity).items() if min(edge_shape(crf.shape, o)) > 0}
+    kept = {n: o for n, o in crf.directions.items() if min(edge_shape(crf.shape, o)) > 0}
     check_memory(8 * crf.n_points * (crf.n_labels + len(kept)), "the energy, laid out pixel by pixel,")
     weights = np.zeros((len(kept), *crf.shape))
     for k, (name, offset) in enumerate(kept.items()):
