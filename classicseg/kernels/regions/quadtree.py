@@ -231,7 +231,7 @@ def _judge_tile(problem, image, corner, rows, part_rows, levels, above):
 
 @inline
 def _count_leaves(mask, corner, volume, levels):
-    """How many leaves start in the tile at `corner` of a `mask`, or `volume`; `levels` are those of its cells' leaves."""
+    """How many leaves start in the tile at `corner` of a `mask`, or `volume`; `levels`: of the leaves of its cells."""
     count = 0
     for cell in range(levels.size):
         at = cell_corner(corner, cell, volume)

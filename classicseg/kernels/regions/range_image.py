@@ -262,8 +262,8 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, 
 def _unite_seam(n, limit, regions, seam, order, starts):
     """Merge along the `n` pairs of a `seam`, those of the smallest difference first.
 
-    `order`, as long as the seam, and `starts`, one longer than there are steps, are work space. `limit` and `regions` as
-    there.
+    `order`, as long as the seam, and `starts`, one longer than there are steps, are work space; `limit` and `regions`
+    as there.
     """
     first, second, steps = seam
     wide = limit.dtype.type
