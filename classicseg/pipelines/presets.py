@@ -24,6 +24,7 @@ class Changes(TypedDict, total=False):
     bilateral_weight: float | None
     max_iter: int | None
     quality: Quality | None
+    spacing: float | Sequence[float] | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Preset:
         Mean-field updates.
     quality : {"fast", "high", "exact"}
         How kernels are filtered, see :class:`DenseCRF`.
+    spacing : float or sequence of float
+        Distance of neighbouring pixels along each axis, such as that of the voxels of a scanner.
     relative : bool
         Whether `sigma` and `bilateral_sigma` are shares of the mean side of the image instead of pixels.
     summary : str
@@ -64,6 +67,7 @@ class Preset:
     bilateral_weight: float
     max_iter: int = 10
     quality: Quality = "fast"
+    spacing: float | Sequence[float] = 1.0
     relative: bool = False
     summary: str = ""
     source: str = ""

@@ -30,7 +30,6 @@ def refine(
     preset: str | Preset = "default",
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
-    spacing: float | Sequence[float] = 1.0,
     n_threads: int | None = None,
     progress: bool = False,
     **changes: Unpack[Changes],
@@ -56,8 +55,6 @@ def refine(
     channel_axis : int, None or "infer"
         Where the channels of the image are, None if it has no such axis. By default whatever makes the shape of the
         image fit to that of the probabilities.
-    spacing : float or sequence of float
-        Distance of neighbouring pixels along each axis.
     n_threads : int, optional
         Threads; the labels do not depend on it.
     progress : bool
@@ -77,6 +74,8 @@ def refine(
             Mean-field updates.
         quality : {"fast", "high", "exact"}
             How kernels are filtered, see :class:`DenseCRF`.
+        spacing : float or sequence of float
+            Distance of neighbouring pixels along each axis, 1 in all presets.
 
     Returns
     -------
@@ -117,7 +116,7 @@ def refine(
     """
     chosen, replaced = presets.find(preset), _checked(changes)
     costs = _unary(probabilities, logits, unary, label_axis)
-    crf = _crf(image, costs, chosen, replaced, channel_axis, spacing)
+    crf = _crf(image, costs, chosen, replaced, channel_axis)
     max_iter = replaced.get("max_iter", chosen.max_iter)
     return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
 
@@ -131,14 +130,13 @@ def refinement_crf(
     preset: str | Preset = "default",
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
-    spacing: float | Sequence[float] = 1.0,
     **changes: Unpack[Changes],
 ) -> DenseCRF:
     """Return the dense CRF that :func:`refine` minimises, for marginals, energies and step-by-step work.
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, spacing, **changes
+    image, probabilities, logits, unary, preset, label_axis, channel_axis, **changes
         As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`.
 
     Returns
@@ -162,7 +160,7 @@ def refinement_crf(
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
     costs = _unary(probabilities, logits, unary, label_axis)
-    return _crf(image, costs, chosen, replaced, channel_axis, spacing)
+    return _crf(image, costs, chosen, replaced, channel_axis)
 
 
 @cache
@@ -184,11 +182,11 @@ def _crf(
     preset: Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
-    spacing: float | Sequence[float],
 ) -> DenseCRF:
     """The CRF of a preset in its own units, and of changes in pixels and in the units of the image."""
     spatial = costs.shape[1:]
     axis = find_channel_axis(image, spatial, "probabilities") if channel_axis == "infer" else channel_axis
+    spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)
     kernels: list[Any] = []

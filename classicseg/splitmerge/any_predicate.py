@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from classicseg.kernels.regions import merging, quadtree
+from classicseg.kernels.regions.leaves import number_leaves, paint_leaves, sum_large_leaves
 from classicseg.kernels.regions.range_tile import GROUP
+from classicseg.kernels.regions.tiles import FLAT_LEVEL, VOLUME_LEVEL
 from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import map_tasks
 from classicseg.splitmerge.neighbours import offsets_to_neighbours, step_scale
@@ -70,7 +72,7 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     n_tiles = int(grids[0, :3].prod())
     block_rows = np.empty((int(grids[-1, 3] + grids[-1, :3].prod()), row_size))
     tile_levels, n_leaves = np.empty(n_tiles, np.uint8), np.empty(n_tiles, np.int64)
-    cells_of_tile = 8 ** (quadtree.VOLUME_LEVEL - 1) if picture.volume else 4 ** (quadtree.FLAT_LEVEL - 1)
+    cells_of_tile = 8 ** (VOLUME_LEVEL - 1) if picture.volume else 4 ** (FLAT_LEVEL - 1)
     cells = np.empty((n_tiles, cells_of_tile), np.uint8)
     program = compiled(plan.predicate)
     problem = quadtree.Problem(
@@ -87,9 +89,9 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     check_memory(float(starts[-1]) * (8 * row_size + 24), f"the statistics of {starts[-1]} leaves")
     blocks = np.empty((int(starts[-1]), 4), np.int32)
     labels, rows = np.empty(mask.shape, np.int32), np.empty((len(blocks), row_size))
-    over_tiles(lambda a, b: quadtree.number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))
-    over_tiles(lambda a, b: quadtree.paint_leaves(problem, values, a, b, cells, labels, rows))
-    quadtree.sum_large_leaves(picture.volume, blocks, grids, block_rows, rows)
+    over_tiles(lambda a, b: number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))
+    over_tiles(lambda a, b: paint_leaves(problem, values, a, b, cells, labels, rows))
+    sum_large_leaves(picture.volume, blocks, grids, block_rows, rows)
     return _Tree(labels, blocks, rows, bins, high - low)
 
 
@@ -141,7 +143,7 @@ def _over(call: Callable[[int, int], Any], n: int, n_threads: int, at_once: int 
 
 def _grids_of_blocks(plan: Plan) -> np.ndarray:
     """Blocks along each axis and number of the first, (levels, 4), for tiles and every larger block up to the root."""
-    level = quadtree.VOLUME_LEVEL if plan.picture.volume else quadtree.FLAT_LEVEL
+    level = VOLUME_LEVEL if plan.picture.volume else FLAT_LEVEL
     grids, start = [], 0
     for k in range(level, max(level, plan.top_level) + 1):
         z, y, x = (-(-n // 2**k) for n in plan.picture.values.shape[:3])

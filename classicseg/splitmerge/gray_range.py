@@ -49,8 +49,7 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     labels = np.empty(image.shape, np.int32)
     threads, sync = min(n_threads, n_tiles), new_sync(range_image.N_COUNTERS)
     options = (limit, step_scale(threshold), plan.stop_level, plan.merge is not None)
-    if threads == 1 and n <= _SOON_DONE:  # to start a thread would take longer than to wait for Ctrl-C
-        range_image.split_and_merge_range(sync, 1, image, *options, tiles, regions, labels)
-    else:
-        run_threads(range_image.split_and_merge_range, threads, sync, image, *options, tiles, regions, labels)
+    run_threads(
+        range_image.split_and_merge_range, threads, sync, image, *options, tiles, regions, labels, brief=n <= _SOON_DONE
+    )
     return labels

@@ -3,8 +3,7 @@
 Pairs of touching pixels are visited in a fixed order: tile by tile, then along the seams within groups of tiles, then
 along those between groups, exactly as :mod:`.range_image` does.
 
-In what follows `labels`, `volume` and `offsets` are those of :class:`Pixels`, `parent`, `rows`, `n_channels`, `log` and
-`n_log` those of :class:`Regions`, and an *edge* is a pair of regions that touch.
+An *edge* is a pair of regions that touch.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.regions.predicates import holds
-from classicseg.kernels.regions.quadtree import tile_corner, tile_grid, tile_level
 from classicseg.kernels.regions.range_tile import BUCKETS, GROUP, GROUP_LEVEL, step_of
 from classicseg.kernels.regions.statistics import add_row, copy_row
+from classicseg.kernels.regions.tiles import tile_corner, tile_grid, tile_level
 from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline, kernel
 
@@ -101,7 +100,8 @@ def _note(labels, parent, at, to, edges, n, keep):
 def _gather_in_tile(labels, parent, volume, tile, offsets, scope, edges, n, keep):
     """Edges that start in a `tile`: within it cell by cell, along its border offset by offset.
 
-    `scope` says which; `edges`, `n` and `keep` are those of :func:`_note`; returns the new `n`.
+    `scope` says which; `edges`, `n` and `keep` are those of :func:`_note`; returns the new `n`. `labels`, `volume` and
+    `offsets` are those of :class:`Pixels`, `parent` is that of :class:`Regions`.
     """
     z0, y0, x0 = tile_corner(tile, labels.shape, volume)
     level = tile_level(volume)
@@ -145,7 +145,7 @@ def _group_ends(group, shape, volume):
 def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
     """Edges of one `task` of a pass of this `scope`: of one tile, of one group, or of all tiles; returns how many.
 
-    `edges` and `keep` are those of :func:`_note`.
+    `labels`, `parent`, `volume`, `offsets`, `edges` and `keep` are those of :func:`_gather_in_tile`.
     """
     if scope == WITHIN_TILES:
         return _gather_in_tile(labels, parent, volume, task, offsets, scope, edges, 0, keep)
@@ -164,9 +164,10 @@ def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
 
 @inline
 def _sorted(rows, edges, n, scale, n_channels):
-    """Order of the first `n` of `edges` by the difference of their regions, whose step is it times `scale`.
+    """Order of the first `n` of `edges` by the difference of the means of their regions, in steps.
 
-    Edges of the same step stay in order.
+    A step is the difference times `scale`; edges of the same step stay in order. `rows` and `n_channels` are those of
+    :class:`Regions`.
     """
     steps, starts, order = np.empty(n, np.uint8), np.zeros(BUCKETS + 1, np.int64), np.empty(n, np.int64)
     for e in range(n):
@@ -183,7 +184,10 @@ def _sorted(rows, edges, n, scale, n_channels):
 
 @inline
 def join(parent, rows, a, b, log, n_log, n_channels):
-    """Make the roots `a` and `b` one; note who joined whom if there is a log."""
+    """Make the roots `a` and `b` one, and note who joined whom if there is a log.
+
+    `parent`, `rows`, `log`, `n_log` and `n_channels` are those of :class:`Regions`.
+    """
     root, other = min(a, b), max(a, b)
     parent[other] = root
     add_row(rows, root, rows, other, n_channels)
@@ -193,16 +197,16 @@ def join(parent, rows, a, b, log, n_log, n_channels):
 
 
 @inline
-def _may_join(predicate, rows, a, b, scratch, parts, n_channels):
-    """Whether the regions `a` and `b` may become one under a `predicate`.
+def _may_join(predicate, rows, a, b, scratch, part_rows, n_channels):
+    """Whether the regions `a` and `b` of `rows`, of `n_channels` channels, may become one under a `predicate`.
 
-    Row 0 of `scratch` gets their union, rows 1 and 2, which `parts` names, the two.
+    Row 0 of `scratch` gets their union, rows 1 and 2, which `part_rows` names, the two.
     """
     copy_row(scratch, 0, rows, a)
     add_row(scratch, 0, rows, b, n_channels)
     copy_row(scratch, 1, rows, a)
     copy_row(scratch, 2, rows, b)
-    return holds(predicate, scratch, parts, 2, 0, n_channels)
+    return holds(predicate, scratch, part_rows, 2, 0, n_channels)
 
 
 @kernel
@@ -231,7 +235,7 @@ def merge_pass(pixels, scope, first, last, scale, predicate, regions):
     """
     labels, volume, offsets = pixels
     parent, rows, n_channels, log, n_log = regions
-    scratch, parts = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
+    scratch, part_rows = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
     nothing = np.empty((1, 2), np.int32)
     n_merges = 0
     for task in range(first, last):
@@ -241,7 +245,7 @@ def merge_pass(pixels, scope, first, last, scale, predicate, regions):
         order = _sorted(rows, edges, n, scale, n_channels)
         for i in range(n):
             a, b = find(parent, np.int64(edges[order[i], 0])), find(parent, np.int64(edges[order[i], 1]))
-            if a != b and _may_join(predicate, rows, a, b, scratch, parts, n_channels):
+            if a != b and _may_join(predicate, rows, a, b, scratch, part_rows, n_channels):
                 join(parent, rows, a, b, log, n_log, n_channels)
                 n_merges += 1
     return n_merges
@@ -265,7 +269,10 @@ def _sift_down(keys, edge_of, n, at):
 
 @inline
 def _cost(rows, a, b, n_channels):
-    """By how much squared deviations from the region means rise in sum if `a` and `b` become one (Ward 1963)."""
+    """By how much the sum of squared deviations from region means rises if `a` and `b` become one (Ward 1963).
+
+    They are rows of `rows`, of `n_channels` channels.
+    """
     distance = mean_distance(rows, a, b, n_channels)
     return rows[a, 0] * rows[b, 0] / (rows[a, 0] + rows[b, 0]) * distance * distance
 
@@ -291,7 +298,7 @@ def merge_best_first(pixels, predicate, regions):
     """
     labels, volume, offsets = pixels
     parent, rows, n_channels, log, n_log = regions
-    scratch, parts = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
+    scratch, part_rows = np.empty((3, rows.shape[1]), np.float64), np.array([1, 2])
     capacity = _gather(labels, parent, volume, 0, offsets, EVERYWHERE, np.empty((1, 2), np.int32), False)
     edges = np.empty((capacity, 2), np.int32)
     n = _gather(labels, parent, volume, 0, offsets, EVERYWHERE, edges, True)
@@ -312,7 +319,7 @@ def merge_best_first(pixels, predicate, regions):
         n -= 1
         keys[0], edge_of[0] = keys[n], edge_of[n]
         _sift_down(keys, edge_of, n, 0)
-        if a != b and _may_join(predicate, rows, a, b, scratch, parts, n_channels):
+        if a != b and _may_join(predicate, rows, a, b, scratch, part_rows, n_channels):
             join(parent, rows, a, b, log, n_log, n_channels)
             n_merges += 1
     return n_merges

@@ -75,12 +75,15 @@ def _std(rows, whole, n_channels, threshold):
 
 
 @inline
-def _mean(rows, parts, n_parts, n_channels, threshold):
-    """Whether the means of the `n_parts` rows `parts` of `rows` span at most `threshold` in each of `n_channels`."""
+def _mean(rows, part_rows, n_parts, n_channels, threshold):
+    """Whether the means of the parts span at most `threshold` in each of `n_channels` channels.
+
+    `rows`, `part_rows` and `n_parts` are those of :func:`holds`.
+    """
     for c in range(n_channels):
         low, high = float("inf"), -float("inf")
         for i in range(n_parts):
-            r = parts[i]
+            r = part_rows[i]
             mean = rows[r, 1 + c] / rows[r, 0]
             low, high = min(low, mean), max(high, mean)
         if high - low > threshold:
@@ -89,10 +92,10 @@ def _mean(rows, parts, n_parts, n_channels, threshold):
 
 
 @inline
-def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
+def _ratio(rows, part_rows, n_parts, whole, n_channels, threshold, noise):
     """Whether variance between the parts is at most `threshold` times that within, which is at least `noise` squared.
 
-    `rows`, `parts`, `n_parts`, `whole` and `n_channels` are those of :func:`holds`.
+    `rows`, `part_rows`, `n_parts`, `whole` and `n_channels` are those of :func:`holds`.
     """
     n, k = rows[whole, 0], n_parts
     if k < 2:
@@ -100,7 +103,7 @@ def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
     for c in range(n_channels):
         mean, between, within = rows[whole, 1 + c] / n, 0.0, 0.0
         for i in range(n_parts):
-            r = parts[i]
+            r = part_rows[i]
             gap = rows[r, 1 + c] / rows[r, 0] - mean
             between += rows[r, 0] * gap * gap
             within += rows[r, 0] * _variance(rows, r, c, n_channels)
@@ -111,16 +114,16 @@ def _ratio(rows, parts, n_parts, whole, n_channels, threshold, noise):
 
 
 @inline
-def _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width):
+def _histogram(rows, part_rows, n_parts, n_channels, n_bins, threshold, width):
     """Whether the area between the cumulative histograms of any two parts is at most `threshold`.
 
-    `rows`, `parts`, `n_parts` and `n_channels` are those of :func:`holds`; a histogram has `n_bins` bins of `width`.
+    `rows`, `part_rows`, `n_parts` and `n_channels` are those of :func:`holds`. There are `n_bins` bins of `width`.
     """
     for c in range(n_channels):
         start = 1 + 4 * n_channels + c * n_bins
         for i in range(n_parts):
             for j in range(i):
-                a, b = parts[i], parts[j]
+                a, b = part_rows[i], part_rows[j]
                 difference, area = 0.0, 0.0
                 for number in range(n_bins):
                     difference += rows[a, start + number] / rows[a, 0] - rows[b, start + number] / rows[b, 0]
@@ -160,7 +163,7 @@ def _otsu(rows, whole, n_channels, n_bins, threshold, contrast, width):
 
 
 @inline
-def holds(predicate, rows, parts, n_parts, whole, n_channels):
+def holds(predicate, rows, part_rows, n_parts, whole, n_channels):
     """Whether the parts of a region may be one region.
 
     Parameters
@@ -168,7 +171,7 @@ def holds(predicate, rows, parts, n_parts, whole, n_channels):
     predicate : Predicate
     rows : (n, row size) float64
         See :mod:`.statistics`.
-    parts : (n_parts or more,) int64
+    part_rows : (n_parts or more,) int64
         Numbers of the rows of the parts.
     n_parts : int
     whole : int
@@ -195,11 +198,11 @@ def holds(predicate, rows, parts, n_parts, whole, n_channels):
         elif code == STD:
             answer = _std(rows, whole, n_channels, threshold)
         elif code == MEAN:
-            answer = _mean(rows, parts, n_parts, n_channels, threshold)
+            answer = _mean(rows, part_rows, n_parts, n_channels, threshold)
         elif code == RATIO:
-            answer = _ratio(rows, parts, n_parts, whole, n_channels, threshold, second)
+            answer = _ratio(rows, part_rows, n_parts, whole, n_channels, threshold, second)
         elif code == HISTOGRAM:
-            answer = _histogram(rows, parts, n_parts, n_channels, n_bins, threshold, width)
+            answer = _histogram(rows, part_rows, n_parts, n_channels, n_bins, threshold, width)
         elif code == OTSU:
             answer = _otsu(rows, whole, n_channels, n_bins, threshold, second, width)
         else:

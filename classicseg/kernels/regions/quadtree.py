@@ -1,11 +1,7 @@
 """Quadtrees and octrees of images of any size, with any number of channels, a mask, and any predicate.
 
-The tree is cut into tiles of 64 x 64 pixels (16 x 16 x 16 voxels): statistics of the blocks within a tile live only
-while it is worked on, those of tiles and larger blocks are kept. An image of two axes has one plane. As in
-:mod:`.range_tile`, cells are blocks of two pixels a side.
-
-Corners are pixels (z, y, x). In what follows `image` is (D, H, W, C), and `mask` and `volume` are those of the
-`problem`, a :class:`Problem`.
+The tree is cut into tiles (see :mod:`.tiles`): statistics of the blocks within a tile live only while it is worked on,
+those of tiles and larger blocks are kept.
 """
 
 from __future__ import annotations
@@ -15,13 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.regions.predicates import Predicate, holds
-from classicseg.kernels.regions.statistics import add_pixel, add_row, clear_row, copy_row, row_size
+from classicseg.kernels.regions.statistics import add_pixel, add_row, clear_row, row_size
+from classicseg.kernels.regions.tiles import EMPTY, block_area, cell_corner, starts_leaf, tile_corner, tile_level
 from classicseg.machine.jit import inline, kernel
 
-FLAT_LEVEL, VOLUME_LEVEL = 6, 4
-"""Level of a tile: 2^level pixels a side. Either way a tile has 4096 pixels, whose statistics stay in the cache."""
-EMPTY = 255
-"""Level of a cell or tile without any pixel of the mask: a number of 8 bits that no level reaches."""
 _MAX_PARTS = 8
 """Octants of a block."""
 
@@ -43,59 +36,25 @@ class Problem(NamedTuple):
 
 
 @inline
-def tile_level(volume):
-    """Level of the tiles of an image, or of a `volume`."""
-    return VOLUME_LEVEL if volume else FLAT_LEVEL
+def _judge(problem, rows, r, part_rows, n_parts, corner, level):
+    """`level` of the block at `corner` if it is a leaf of the `problem`, 0 if it must be split, EMPTY without pixels.
 
-
-@inline
-def tile_grid(shape, volume):
-    """How many tiles there are along each axis of an image of this `shape`, or of a `volume`."""
-    side = 1 << tile_level(volume)
-    return (shape[0] + side - 1) // side if volume else 1, (shape[1] + side - 1) // side, (shape[2] + side - 1) // side
-
-
-@inline
-def tile_corner(tile, shape, volume):
-    """First pixel of a `tile` of an image of this `shape`, or of a `volume`."""
-    _, down, across = tile_grid(shape, volume)
-    side = 1 << tile_level(volume)
-    return tile // (down * across) * side, tile // across % down * side, tile % across * side
-
-
-@inline
-def _clipped(start, length, end):
-    """Pixels of the `length` from `start` on that lie before `end`."""
-    return min(start + length, end) - start
-
-
-@inline
-def _block_area(shape, corner, side, volume):
-    """Pixels of the block of this `side` at a `corner` that lie within an image of this `shape`, or a `volume`."""
-    deep = _clipped(corner[0], side, shape[0]) if volume else 1
-    return deep * _clipped(corner[1], side, shape[1]) * _clipped(corner[2], side, shape[2])
-
-
-@inline
-def _judge(problem, rows, r, parts, n_parts, corner, level):
-    """`level` of the block at `corner` if it is a leaf, 0 if it must be split, EMPTY if there is nothing in it.
-
-    Row `r` of `rows` holds its statistics, the `n_parts` rows `parts` those of its parts.
+    Row `r` of `rows` holds its statistics, the `n_parts` rows `part_rows` those of its parts.
     """
     if rows[r, 0] == 0.0:
         return EMPTY
-    if level > problem.top_level or rows[r, 0] < _block_area(problem.mask.shape, corner, 1 << level, problem.volume):
+    if level > problem.top_level or rows[r, 0] < block_area(problem.mask.shape, corner, 1 << level, problem.volume):
         return 0
     if level <= problem.stop_level:
         return level
     if n_parts == 1:  # the block is its only part within the image: that one will be judged
         return 0
-    return level if holds(problem.predicate, rows, parts, n_parts, r, problem.n_channels) else 0
+    return level if holds(problem.predicate, rows, part_rows, n_parts, r, problem.n_channels) else 0
 
 
 @inline
 def _level_start(level, top, volume):
-    """Where the rows of a `level` start in the pyramid of a tile of level `top`, finest level first."""
+    """Where the rows of a `level` start in the pyramid of a tile of level `top`, finest first; `volume`: of octants."""
     start = 0
     for finer in range(1, level):
         start += 1 << ((top - finer) * (3 if volume else 2))
@@ -104,7 +63,10 @@ def _level_start(level, top, volume):
 
 @inline
 def _sum_tile(problem, image, corner, rows):
-    """Write the statistics of every block of the tile at `corner` of `image` into `rows`, level by level."""
+    """Write the statistics of every block of the tile at `corner` of `image` into `rows`, level by level.
+
+    The `problem` says which pixels count.
+    """
     mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
     n_channels, top = image.shape[3], tile_level(volume)
     z0, y0, x0 = corner
@@ -155,10 +117,11 @@ def sum_tiles(problem, image, first, last, tile_rows):
 
 
 @inline
-def _quarters(grid, z, y, x, volume, start, rows, parts):
-    """Write the row numbers of the parts of the block (`z`, `y`, `x`) of a grid into `parts`; returns how many.
+def _quarters(grid, z, y, x, volume, start, rows, part_rows):
+    """Write the row numbers of the parts of the block (`z`, `y`, `x`) of a grid into `part_rows`; returns how many.
 
-    The parts are blocks of the next finer `grid`, whose `rows` begin at `start`; those without pixels do not count.
+    The parts, four, or eight in a `volume`, are blocks of the next finer `grid`, whose `rows` begin at `start`; those
+    without pixels do not count.
     """
     n = 0
     for dz in range(2 if volume else 1):
@@ -168,7 +131,7 @@ def _quarters(grid, z, y, x, volume, start, rows, parts):
                 if v < grid[0] and u < grid[1] and t < grid[2]:
                     r = start + (v * grid[1] + u) * grid[2] + t
                     if rows[r, 0] > 0.0:
-                        parts[n] = r
+                        part_rows[n] = r
                         n += 1
     return n
 
@@ -188,7 +151,7 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
         Result: level of the leaf that the tile lies in, 0 if it is to be split, :data:`EMPTY`.
     """
     volume = problem.volume
-    parts, finest = np.empty(_MAX_PARTS, np.int64), tile_level(volume)
+    part_rows, finest = np.empty(_MAX_PARTS, np.int64), tile_level(volume)
     n_channels, n_levels = problem.n_channels, grids.shape[0]
     found = np.zeros(rows.shape[0], np.uint8)
     for k in range(1, n_levels):
@@ -197,9 +160,9 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
                 for x in range(grids[k, 2]):
                     r = grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x
                     clear_row(rows, r, n_channels)
-                    n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, parts)
+                    n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, part_rows)
                     for i in range(n):
-                        add_row(rows, r, rows, parts[i], n_channels)
+                        add_row(rows, r, rows, part_rows[i], n_channels)
     for k in range(n_levels - 1, -1, -1):
         side = 1 << (finest + k)
         for z in range(grids[k, 0]):
@@ -213,8 +176,8 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
                     if above > 0:
                         found[r] = above
                     elif k > 0:
-                        n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, parts)
-                        found[r] = _judge(problem, rows, r, parts, n, (z * side, y * side, x * side), finest + k)
+                        n = _quarters(grids[k - 1], z, y, x, volume, grids[k - 1, 3], rows, part_rows)
+                        found[r] = _judge(problem, rows, r, part_rows, n, (z * side, y * side, x * side), finest + k)
                     elif rows[r, 0] == 0.0:
                         found[r] = EMPTY  # full tiles are judged when they are split, by their own parts
     for tile in range(tile_levels.size):
@@ -222,10 +185,10 @@ def judge_large_blocks(problem, grids, rows, tile_levels):
 
 
 @inline
-def _judge_tile(problem, image, corner, rows, parts, levels, above):
-    """Write the level of the leaf of every cell of the tile at `corner` of `image` into `levels`.
+def _judge_tile(problem, image, corner, rows, part_rows, levels, above):
+    """Write the level of the leaf of every cell of the tile at `corner` of `image` into `levels`, by the `problem`.
 
-    `rows` are those of :func:`_sum_tile`, with :data:`_MAX_PARTS` more; `parts` and `above`, which is as long as
+    `rows` are those of :func:`_sum_tile`, with :data:`_MAX_PARTS` more; `part_rows` and `above`, which is as long as
     `levels`, are work space.
     """
     mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
@@ -251,7 +214,7 @@ def _judge_tile(problem, image, corner, rows, parts, levels, above):
                     )
                     n = 0
                     if level > 1:
-                        n = _quarters(finer, z, y, x, volume, _level_start(level - 1, top, volume), rows, parts)
+                        n = _quarters(finer, z, y, x, volume, _level_start(level - 1, top, volume), rows, part_rows)
                     elif rows[at + here, 0] > 0.0:
                         for v in range(block[0], min(block[0] + 2, mask.shape[0]) if volume else block[0] + 1):
                             for u in range(block[1], min(block[1] + 2, mask.shape[1])):
@@ -259,11 +222,27 @@ def _judge_tile(problem, image, corner, rows, parts, levels, above):
                                     if mask[v, u, t]:
                                         clear_row(rows, pixels + n, n_channels)
                                         add_pixel(rows, pixels + n, image, v, u, t, bins)
-                                        parts[n] = pixels + n
+                                        part_rows[n] = pixels + n
                                         n += 1
-                    levels[here] = _judge(problem, rows, at + here, parts, n, block, level)
+                    levels[here] = _judge(problem, rows, at + here, part_rows, n, block, level)
         for i in range(side * side * (side if volume else 1)):
             above[i] = levels[i]
+
+
+@inline
+def _count_leaves(mask, corner, volume, levels):
+    """How many leaves start in the tile at `corner` of a `mask`, or `volume`; `levels`: of the leaves of its cells."""
+    count = 0
+    for cell in range(levels.size):
+        at = cell_corner(corner, cell, volume)
+        if levels[cell] == 0:
+            for z in range(at[0], min(at[0] + 2, mask.shape[0])):
+                for y in range(at[1], min(at[1] + 2, mask.shape[1])):
+                    for x in range(at[2], min(at[2] + 2, mask.shape[2])):
+                        count += mask[z, y, x]
+        elif levels[cell] != EMPTY and starts_leaf(at, int(levels[cell]), volume):
+            count += 1
+    return count
 
 
 @kernel
@@ -286,149 +265,12 @@ def split_tiles(problem, image, first, last, tile_levels, cells, n_leaves):
     mask, volume = problem.mask, problem.volume
     top, size = tile_level(volume), row_size(problem.n_channels, int(problem.predicate.bins[2]))
     rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, size), np.float64)
-    parts, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
+    part_rows, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
     for tile in range(first, last):
         corner = tile_corner(tile, mask.shape, volume)
         if tile_levels[tile] > 0:
             cells[tile] = tile_levels[tile]
         else:
             _sum_tile(problem, image, corner, rows)
-            _judge_tile(problem, image, corner, rows, parts, cells[tile], above)
+            _judge_tile(problem, image, corner, rows, part_rows, cells[tile], above)
         n_leaves[tile] = _count_leaves(mask, corner, volume, cells[tile])
-
-
-@inline
-def _cell(corner, cell, volume):
-    """First pixel of a `cell` of the tile at `corner` of an image, or of a `volume`."""
-    half = 1 << (tile_level(volume) - 1)
-    return corner[0] + 2 * (cell // (half * half)), corner[1] + 2 * (cell // half % half), corner[2] + 2 * (cell % half)
-
-
-@inline
-def _starts_leaf(at, level, volume):
-    """Whether the pixel `at` is the first of its leaf, which has this `level`, in an image or a `volume`."""
-    within = (1 << level) - 1
-    return (at[0] & within if volume else 0) + (at[1] & within) + (at[2] & within) == 0
-
-
-@inline
-def _count_leaves(mask, corner, volume, levels):
-    """How many leaves start in the tile at `corner`, whose cells have leaves of these `levels`."""
-    count = 0
-    for cell in range(levels.size):
-        at = _cell(corner, cell, volume)
-        if levels[cell] == 0:
-            for z in range(at[0], min(at[0] + 2, mask.shape[0])):
-                for y in range(at[1], min(at[1] + 2, mask.shape[1])):
-                    for x in range(at[2], min(at[2] + 2, mask.shape[2])):
-                        count += mask[z, y, x]
-        elif levels[cell] != EMPTY and _starts_leaf(at, int(levels[cell]), volume):
-            count += 1
-    return count
-
-
-@kernel
-def number_leaves(mask, volume, first, last, cells, starts, blocks, labels):
-    """Number the leaves that start in some tiles.
-
-    Parameters
-    ----------
-    mask : (D, H, W) bool
-    volume : bool
-    first, last : int
-        The tiles are `first` to `last` - 1.
-    cells : (tiles, cells) uint8
-        As :func:`split_tiles` gives them.
-    starts : (tiles,) int64
-        Number of the first leaf of each tile.
-    blocks : (leaves, 4) int32
-        Result: corner (z, y, x) and level.
-    labels : (D, H, W) int32
-        Result: number of the leaf at its first pixel, and -1 outside the mask.
-    """
-    for tile in range(first, last):
-        corner, number = tile_corner(tile, mask.shape, volume), starts[tile]
-        for cell in range(cells.shape[1]):
-            at, level = _cell(corner, cell, volume), int(cells[tile, cell])
-            if level != EMPTY and level > 0 and _starts_leaf(at, level, volume):
-                blocks[number, 0], blocks[number, 1], blocks[number, 2], blocks[number, 3] = at[0], at[1], at[2], level
-                labels[at[0], at[1], at[2]] = number
-                number += 1
-            elif level == 0 or level == EMPTY:
-                for z in range(at[0], min(at[0] + 2, mask.shape[0])):
-                    for y in range(at[1], min(at[1] + 2, mask.shape[1])):
-                        for x in range(at[2], min(at[2] + 2, mask.shape[2])):
-                            if not mask[z, y, x]:
-                                labels[z, y, x] = -1
-                                continue
-                            blocks[number, 0], blocks[number, 1], blocks[number, 2], blocks[number, 3] = z, y, x, 0
-                            labels[z, y, x] = number
-                            number += 1
-
-
-@kernel
-def paint_leaves(problem, image, first, last, cells, labels, rows):
-    """Give every pixel of some tiles the number of its leaf, and sum up the statistics of leaves.
-
-    Parameters
-    ----------
-    problem : Problem
-    image : (D, H, W, C)
-    first, last : int
-        The tiles are `first` to `last` - 1.
-    cells : (tiles, cells) uint8
-        As :func:`split_tiles` gives them.
-    labels : (D, H, W) int32
-        As :func:`number_leaves` gives them; becomes the leaf of each pixel.
-    rows : (leaves, row size) float64
-        Result; leaves larger than a tile are left to :func:`sum_large_leaves`.
-    """
-    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
-    finest, n_channels = tile_level(volume), image.shape[3]
-    for tile in range(first, last):
-        corner = tile_corner(tile, mask.shape, volume)
-        for cell in range(cells.shape[1]):
-            at, level = _cell(corner, cell, volume), int(cells[tile, cell])
-            if level == EMPTY:
-                continue
-            within = (1 << level) - 1
-            anchor = (at[0] & ~within if volume else at[0], at[1] & ~within, at[2] & ~within)
-            for z in range(at[0], min(at[0] + 2, mask.shape[0])):
-                for y in range(at[1], min(at[1] + 2, mask.shape[1])):
-                    for x in range(at[2], min(at[2] + 2, mask.shape[2])):
-                        if not mask[z, y, x]:
-                            continue
-                        if level > 0:
-                            labels[z, y, x] = labels[anchor[0], anchor[1], anchor[2]]
-                        leaf = labels[z, y, x]
-                        if level <= finest:
-                            if level == 0 or (z == anchor[0] and y == anchor[1] and x == anchor[2]):
-                                clear_row(rows, leaf, n_channels)
-                            add_pixel(rows, leaf, image, z, y, x, bins)
-
-
-@kernel
-def sum_large_leaves(volume, blocks, grids, block_rows, rows):
-    """Copy the statistics of leaves that are larger than a tile from those of the blocks.
-
-    Parameters
-    ----------
-    volume : bool
-    blocks : (leaves, 4) int32
-        As :func:`number_leaves` gives them.
-    grids : (levels, 4) int64
-    block_rows : (blocks, row size) float64
-        As in :func:`judge_large_blocks`.
-    rows : (leaves, row size) float64
-        Result.
-    """
-    finest = tile_level(volume)
-    for leaf in range(blocks.shape[0]):
-        k = blocks[leaf, 3] - finest
-        if k > 0:
-            z, y, x = (
-                blocks[leaf, 0] >> blocks[leaf, 3],
-                blocks[leaf, 1] >> blocks[leaf, 3],
-                blocks[leaf, 2] >> blocks[leaf, 3],
-            )
-            copy_row(rows, leaf, block_rows, grids[k, 3] + (z * grids[k, 1] + y) * grids[k, 2] + x)

@@ -5,7 +5,7 @@ S. L. Horowitz and T. Pavlidis, "Picture segmentation by a tree traversal algori
 Regions of all tiles lie one after the other in one table. Which tile comes first there depends on the threads; nothing
 else does: groups of tiles have fixed borders, and regions are numbered in the order of tiles.
 
-The arguments of the parts are those of :func:`split_and_merge_range` unless they are explained.
+"As there" means: as explained for :func:`split_and_merge_range`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class _Seam(NamedTuple):
 
 @inline
 def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions):
-    """Split every tile and merge within it."""
+    """Split every tile and merge within it.
+
+    `sync`, `image`, `limit`, `scale`, `stop_level`, `merge`, `tiles` and `regions` as there.
+    """
     height, width = image.shape
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)
@@ -151,7 +154,7 @@ def _write_local(levels, first, names, rows, columns, local, start):
 
 @inline
 def _join(regions, a, b):
-    """Make the roots `a` and `b` one."""
+    """Make the roots `a` and `b` of `regions` one."""
     root, other = min(a, b), max(a, b)
     put(regions.parent, other, np.int32(root))
     regions.low[root] = min(regions.low[root], regions.low[other])
@@ -164,7 +167,7 @@ def _join(regions, a, b):
 def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions):
     """Make one region of every leaf that is larger than a tile, by doubling the side of blocks while they hold.
 
-    `down` and `across`: how many tiles there are.
+    `down` and `across`: how many tiles there are; `limit`, `stop_level`, `tiles` and `regions` as there.
     """
     first, count, wide = tiles.first, tiles.count, limit.dtype.type
     whole = np.ones((down, across), np.bool_)  # whether the block that starts at a tile is one leaf so far
@@ -200,9 +203,9 @@ def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions):
 
 @inline
 def _note_seam(a, b, limit, scale, regions, seam, n):
-    """Append the regions `a` and `b` to the `n` pairs of a `seam`; returns the new `n`.
+    """Append `a` and `b` of `regions` to the `n` pairs of a `seam`; returns the new `n`.
 
-    Left out if they are one, can never become one, or came just before.
+    Left out if they are one, can never become one under the `limit`, or came just before; `scale` as there.
     """
     wide = limit.dtype.type
     a, b = find(regions.parent, a), find(regions.parent, b)
@@ -225,7 +228,7 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, 
     """List the pairs of regions along seams between tiles in `seam`; returns how many.
 
     The tiles are those of `y_tiles` and `x_tiles`, first and last + 1. The seams are `inner` ones, within groups of
-    tiles, or those between groups.
+    tiles, or those between groups. `image`, `limit`, `scale`, `tiles` and `regions` as there.
     """
     first, count, borders = tiles.first, tiles.count, tiles.borders
     height, width = image.shape
@@ -259,7 +262,8 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, 
 def _unite_seam(n, limit, regions, seam, order, starts):
     """Merge along the `n` pairs of a `seam`, those of the smallest difference first.
 
-    `order`, as long as the seam, and `starts`, one longer than there are steps, are work space.
+    `order`, as long as the seam, and `starts`, one longer than there are steps, are work space; `limit` and `regions`
+    as there.
     """
     first, second, steps = seam
     wide = limit.dtype.type
@@ -288,7 +292,7 @@ def _new_seam(capacity):
 
 @inline
 def _number_regions(n_tiles, tiles, regions):
-    """Number the regions of `n_tiles` tiles from 1, in their order; minus the number replaces each pixel count."""
+    """Number the `regions` of `n_tiles` `tiles` from 1, in their order; minus the number replaces each pixel count."""
     first, count, parent, numbers = tiles.first, tiles.count, regions.parent, regions.counts
     n_regions = 0
     for tile in range(n_tiles):
@@ -302,7 +306,7 @@ def _number_regions(n_tiles, tiles, regions):
 
 @inline
 def _paint(sync, tiles, regions, labels):
-    """Write the number of the region of every pixel into `labels`."""
+    """Write the number of the region of every pixel into `labels`; `sync`, `tiles` and `regions` as there."""
     height, width = labels.shape
     across = (width + TILE - 1) // TILE
     n_tiles = across * ((height + TILE - 1) // TILE)

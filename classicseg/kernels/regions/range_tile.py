@@ -8,8 +8,8 @@ one pixel each, so that no number has to be stored per pixel.
 For the same reason a merge that fails once fails for ever, and one pass over the edges in the order of their
 difference settles everything.
 
-In what follows `height` and `width` are those of the part of the tile that lies within the image, and `limit` (1,)
-holds the threshold in the type in which values are compared.
+A tile reaches beyond the image at its lower and right border: `height` and `width` are those of what lies within. The
+`limit` (1,) is the threshold in the type in which values are compared.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Regions(NamedTuple):
 def load_tile(flat, stride, y0, x0, height, width, pixels):
     """Copy the tile that starts at (`y0`, `x0`) of an image into `pixels` (64 * 64,).
 
-    `flat` is the image, whose rows lie `stride` apart. Rows and columns beyond the image repeat the last one, which
-    leaves every range as it is.
+    `flat` is the image, whose rows lie `stride` apart. Beyond the `height` and `width` of what lies within the image,
+    rows and columns repeat the last one, which leaves every range as it is.
     """
     for y in range(TILE):
         start, base = (y0 + min(y, height - 1)) * stride + x0, y * TILE
@@ -178,8 +178,8 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
     """Fill the `leaves` of a tile; returns how many there are.
 
     `first` gets, for every cell, the number of its leaf or of the first of its four. Cells are visited row by row, and
-    the four pixels of a cell likewise. A pixel beyond the image gets a number but counts 0 pixels. `pixels`, `low`,
-    `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`.
+    the four pixels of a cell likewise. A pixel beyond the image, of `height` and `width` here, gets a number but counts
+    0 pixels. `pixels`, `low`, `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`.
     """
     parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
@@ -243,7 +243,7 @@ def step_of(difference, scale):
 
 @inline
 def _note_edge(edges, count, a, b, leaves, limit, scale):
-    """Append the edge of the leaves `a` and `b` to the `count` others in `edges`, unless the two can never become one.
+    """Append the edge of `leaves` `a` and `b` to the `count` others in `edges`, unless their range exceeds the `limit`.
 
     It is packed as step | first | second, with the step of the order that `scale` gives. Returns the new count.
     """
@@ -257,10 +257,11 @@ def _note_edge(edges, count, a, b, leaves, limit, scale):
 
 @inline
 def gather_edges(levels, first, height, width, leaves, limit, scale, edges):
-    """List the edges between touching `leaves` in `edges`; returns how many.
+    """List the edges between touching `leaves` that may become one under the `limit` in `edges`; returns how many.
 
     Cell by cell, first those to the right, then those downwards. `levels` and `first` are those of
-    :func:`find_levels` and :func:`number_leaves`, `scale` that of :func:`step_of`.
+    :func:`find_levels` and :func:`number_leaves`, `height` and `width` of the tile within the image, `scale` that of
+    :func:`step_of`.
     """
     count = 0
     for y in range((height + 1) // 2):
