@@ -205,7 +205,7 @@ def create_pairwise_bilateral(
     else:
         if len(scales) > len(channels):
             raise InputError(f"schan has {len(scales)} entries for {len(channels)} channels: {schan!r}")
-        for channel, scale in zip(channels, scales, strict=False):
+        for channel, scale in zip(channels[: len(scales)], scales, strict=True):
             channel /= scale
     features = np.concatenate([_positions(sdims, channels.shape[1:]), channels])
     return features.reshape(features.shape[0], -1)
