@@ -26,11 +26,12 @@ class _Alias(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(spec.name.replace(__name__, "classicseg", 1))
-        self._own_spec = module.__spec__  # the import system is about to write the alias over it
+        spec.loader_state = module.__spec__  # the import system is about to write the alias over it
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._own_spec
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 sys.meta_path.insert(0, _Alias())
