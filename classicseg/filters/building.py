@@ -24,11 +24,11 @@ from classicseg.kernels.dense.linking import find_links, find_neighbours, merge_
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 
-_POINTS_PER_STRIPE = 12_000
-_MAX_STRIPES = 16
+_POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
+_MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
 _MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
-_VERTICES_PER_LINK_PART = 10_000
-_MAX_LINK_PARTS = 8
+_VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
+_MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
 _SAMPLE = 256  # vertices whose neighbours are counted to choose a stencil
 

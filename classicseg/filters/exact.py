@@ -11,7 +11,7 @@ from classicseg.kernels.dense.exact import filter_all_pairs
 from classicseg.machine.simd import padded_pixels
 from classicseg.machine.threads import map_tasks, resolve_threads
 
-_POINTS_PER_TASK = 64
+_POINTS_PER_TASK = 64  # each is compared with all others
 
 
 class ExactFilter(Filter):

@@ -94,7 +94,7 @@ def inline(function: Callable[..., Any]) -> Any:
 def callback(function: Callable[..., Any], signature: Any) -> Any:
     """Compile `function` as a C function of a Numba `signature`, which kernels call by its ``address``.
 
-    The object that is returned must live as long as they do so.
+    Keep the object that is returned while kernels use the address.
     """
     options = {name: value for name, value in _OPTIONS.items() if name in ("error_model", "fastmath")}
     return numba.cfunc(signature, **options)(function)

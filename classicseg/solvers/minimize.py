@@ -89,6 +89,7 @@ def minimize(
     run = Run(
         solver.name,
         init=None if init is None else _checked_init(energy, init, solver.init),
+        cheapest=lambda: energy.unary.argmin(axis=0).astype(np.int32),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,
         callback=callback,

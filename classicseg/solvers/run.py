@@ -26,7 +26,7 @@ class Run:
     :meth:`result` makes of its labels::
 
         def solver(energy, run):
-            labels = run.labels(energy)
+            labels = run.labels()
             while not run.ended:
                 ...
                 run.record(energy=energy.energy(labels), labels=lambda: labels)
@@ -38,6 +38,8 @@ class Run:
         Name of the solver.
     init : ndarray or None
         Checked labels or marginals.
+    cheapest : callable, optional
+        ``cheapest()`` gives the labels of least unary cost.
     max_iter : int
         After so many records the run has ended.
     tol, callback, rng, n_threads, progress
@@ -68,6 +70,7 @@ class Run:
         method: str,
         *,
         init: np.ndarray | None = None,
+        cheapest: Callable[[], np.ndarray] | None = None,
         max_iter: int = 1,
         tol: float | None = None,
         callback: Callback | None = None,
@@ -77,7 +80,7 @@ class Run:
     ) -> None:
         if callback is not None and not callable(callback):
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
-        self._method, self._callback = method, callback
+        self._method, self._cheapest, self._callback = method, cheapest, callback
         self.init = init
         self.max_iter = inputs.as_count(max_iter, "max_iter", 0)
         self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
@@ -114,9 +117,11 @@ class Run:
         """End the run, and say why. Of several reasons the last counts."""
         self._message, self._converged = message, converged
 
-    def labels(self, energy: Any) -> np.ndarray:
+    def labels(self) -> np.ndarray:
         """Labels to start from, spatial shape, int32: a copy of `init`, or the labels of least unary cost."""
-        return energy.unary.argmin(axis=0).astype(np.int32) if self.init is None else self.init.copy()
+        if self.init is None and self._cheapest is not None:
+            return self._cheapest()
+        return self.init.copy()  # type: ignore[union-attr]
 
     def record(
         self,

@@ -45,7 +45,7 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
     >>> result.gap >= 0
     True
     """
-    best = Best(energy, run.labels(energy))
+    best = Best(energy, run.labels())
     pass_messages(energy, run, best)
     if not (run.stopped or best.gap <= 0):
         run.extend(_MOST_CYCLES)
@@ -58,17 +58,12 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
 def _expand(energy: GridCRF, run: Run, best: Best) -> None:
     """Expand from the best labels, and from another start, until no move lowers the energy or the run ends."""
     moves = Moves(energy, best.labels)
-    _repeat(moves, run, best)
-    if not (run.ended or best.gap <= 0):
-        moves.restart(cheapest_label(energy) if run.init is None else run.init)
-        _repeat(moves, run, best)
+    for start in (best.labels, cheapest_label(energy) if run.init is None else run.init):
+        moves.restart(start)
+        lowered = True
+        while lowered and not (run.ended or best.gap <= 0):
+            lowered, change = moves.make(moves.expand_each)
+            best.offer(moves.labels, energy=moves.energy())
+            run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)
     if not run.ended:
         run.stop("no expansion lowers the energy", converged=True)
-
-
-def _repeat(moves: Moves, run: Run, best: Best) -> None:
-    lowered = True
-    while lowered and not (run.ended or best.gap <= 0):
-        lowered, change = moves.make(moves.expand_each)
-        best.offer(moves.labels, energy=moves.energy)
-        run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)

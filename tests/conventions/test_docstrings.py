@@ -69,11 +69,20 @@ def functions(tree):
             yield from functions(node)
 
 
+def in_backticks(text):
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`+([^`]+)`+", text))))
+
+
+def shared(tree):
+    """Names that the text of a file explains for all its functions, as items of a list."""
+    lines = (ast.get_docstring(tree) or "").splitlines()
+    return set().union(*(in_backticks(line) for line in lines if line.startswith("* ")))
+
+
 def unnamed(function):
     """Parameters that the docstring of a function neither lists nor names between backticks."""
     text = ast.get_docstring(function) or ""
-    named = " ".join(re.findall(r"`+([^`]+)`+", text))
-    known = {*entries(text), *re.findall(r"\w+", named), *OF_NUMBA}
+    known = {*entries(text), *in_backticks(text), *OF_NUMBA}
     given = function.args
     taken = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
     return [argument.arg for argument in taken if argument.arg not in known]
@@ -81,9 +90,10 @@ def unnamed(function):
 
 @pytest.mark.parametrize("path", COMPILED, ids=lambda p: str(p.relative_to(ROOT)))
 def test_docstrings_of_kernels_name_every_parameter(path):
-    wrong = {}
-    for function in functions(ast.parse(path.read_text(encoding="utf-8"))):
+    tree, wrong = ast.parse(path.read_text(encoding="utf-8")), {}
+    for function in functions(tree):
         special = function.name.startswith("__")  # documented by the class
-        if not special and (names := unnamed(function)):
+        names = [name for name in unnamed(function) if name not in shared(tree)]
+        if names and not special:
             wrong[function.name] = names
     assert wrong == {}

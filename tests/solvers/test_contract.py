@@ -95,7 +95,7 @@ def test_runs_are_repeatable(solver, energy):
 def one_label():
     @cs.register_solver("one label", accepts=cs.GridCRF, init="labels", max_iter=3, summary="A constant.", paper="Own.")
     def solver(energy, run, *, label=0):
-        labels = run.labels(energy)
+        labels = run.labels()
         while not run.ended:
             labels[...] = label
             run.record(energy=energy.energy(labels), labels=lambda: labels)

@@ -66,10 +66,10 @@ def _longer(keys, n):
 
 @inline
 def _elevate(features, width, at, scale, d, work):
-    """Put 16 points on the plane where the d + 1 coordinates sum to 0: the first part of `work`.
+    """Put 16 points on the plane where the ``d + 1`` coordinates sum to 0: the first part of `work`.
 
-    `features` are (d * width,) float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32 of
-    three parts with d + 1 planes each.
+    `features` are ``(d * width,)`` float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32
+    of three parts with d + 1 planes each.
 
     Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
     on the borders of simplices, and the last bit decides which vertices, of weight 0, exist for the blur.

@@ -153,12 +153,12 @@ def _repeat(moves: Moves, run: Run, cycle: Callable[[], bool], settled: str) -> 
     enough = 0.0 if run.tol is None else run.tol
     while not run.ended:
         lowered, change = moves.make(cycle)
-        run.record(energy=moves.energy, change=change, labels=lambda: moves.labels)
+        run.record(energy=moves.energy(), change=change, labels=lambda: moves.labels)
         if not lowered:
             run.stop(f"{settled}, {moves.accuracy}", converged=True)
         elif change < enough:
             run.stop(f"the last cycle lowered the energy by {change:.3g}", converged=True)
-    return run.result(moves.labels, energy=moves.energy)
+    return run.result(moves.labels, energy=moves.energy())
 
 
 def cheapest_label(energy: GridCRF) -> np.ndarray:
@@ -181,8 +181,6 @@ class Moves:
     Attributes
     ----------
     labels : ndarray, spatial shape, int32
-    energy : float
-        Of the labels, once a cycle is over.
     accuracy : str
         What the rounding of costs to whole numbers can do.
     """
@@ -198,23 +196,24 @@ class Moves:
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling, which is not written to."""
-        self._take(labels.reshape(-1), self._crf.energy(labels))
+        self._take(labels.reshape(-1), None)
 
-    def _take(self, flat: np.ndarray, energy: float) -> None:
-        """Let this be the labelling; its energy is NaN if it is not known yet."""
-        self.labels, self._labels, self.energy = flat.reshape(self._crf.shape), flat, energy
+    def _take(self, flat: np.ndarray, energy: float | None) -> None:
+        """Let this be the labelling; its energy, if it is known already."""
+        self.labels, self._labels, self._energy = flat.reshape(self._crf.shape), flat, energy
         self._version += 1
 
-    def _know_energy(self) -> float:
-        if np.isnan(self.energy):
-            self.energy = self._crf.energy(self.labels)
-        return self.energy
+    def energy(self) -> float:
+        """Energy of the labelling."""
+        if self._energy is None:
+            self._energy = self._crf.energy(self.labels)
+        return self._energy
 
     def make(self, cycle: Callable[[], bool]) -> tuple[bool, float]:
         """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did."""
-        before, energy = self._labels, self.energy
+        before, energy = self._labels, self.energy()
         lowered = cycle()
-        change = energy - self._know_energy()
+        change = energy - self.energy()
         if change < 0:  # by rounding: the energy in whole numbers fell
             self._take(before, energy)
             return False, 0.0
@@ -279,7 +278,7 @@ class Moves:
             return False
         if test:
             energy = self._crf.energy(chosen.reshape(self._crf.shape))
-            if energy >= self._know_energy():
+            if energy >= self.energy():
                 return False
-        self._take(chosen, energy if test else np.nan)
+        self._take(chosen, energy if test else None)
         return True

@@ -172,7 +172,7 @@ def _geometry(
 
 
 def _records(words: int) -> np.ndarray:
-    """Memory for so many words of records."""
+    """Memory for records of that many words in all."""
     if words >= 2**31:
         raise BudgetError(
             f"the flow network would need {words} words, more than the 2**31 - 1 that its 32-bit links can address; "

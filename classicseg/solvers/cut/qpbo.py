@@ -46,7 +46,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     >>> result.marginals[1].tolist(), result.lower_bound
     ([[0.0, 0.5], [0.5, 0.5]], -4.5)
     """
-    start = run.labels(energy)
+    start = run.labels()
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.directions)
     network.fill(grid)

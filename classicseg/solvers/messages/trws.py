@@ -58,7 +58,7 @@ def trws(energy: GridCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy, result.gap
     ([[0, 0, 0, 2, 2]], 9.0, 0.0)
     """
-    best = Best(energy, run.labels(energy))
+    best = Best(energy, run.labels())
     pass_messages(energy, run, best)
     if best.settled:
         run.stop(best.settled, converged=True)

@@ -56,7 +56,7 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
     >>> annealed.energy < cs.minimize(crf, "icm").energy
     True
     """
-    labels = run.labels(energy)
+    labels = run.labels()
     field = as_field(energy)
     first, last = _temperatures(field, hot, cold)
     flat = labels.reshape(-1)

@@ -45,7 +45,7 @@ def icm(energy: GridCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy
     ([[0, 0, 0, 0, 0]], 2.0)
     """
-    labels = run.labels(energy)
+    labels = run.labels()
     field = as_field(energy)
     flat, stale, changed = labels.reshape(-1), np.ones(labels.size, np.uint8), np.zeros(n_rows(field), np.int64)
     counts, of_use, threads = costs_of_use(energy, flat, run.n_threads)
