@@ -226,7 +226,7 @@ def test_bad_options_raise_and_name_the_argument(options, word):
 
 @pytest.mark.parametrize("method", ["mean_field", "mean_field_convergent"])
 def test_the_energy_is_not_computed_before_it_is_read(method, monkeypatch):
-    crf = cs.DenseCRF(costs(3), cs.GaussianKernel())
+    crf = cs.DenseCRF(costs(2), cs.GaussianKernel())
     calls = []
     monkeypatch.setattr(cs.DenseCRF, "energy", lambda self, labels: calls.append(labels) or 1.0)
     result = cs.minimize(crf, method, max_iter=2)
