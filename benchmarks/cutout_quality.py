@@ -19,7 +19,7 @@ from typing import Any
 
 import harness
 import numpy as np
-from datasets import ROOT
+from data_root import ROOT
 from PIL import Image
 
 import classicseg as cs

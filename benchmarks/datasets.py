@@ -1,22 +1,20 @@
 """Real images with the real, imperfect scores of a classifier, for benchmarks and tests.
 
-They are research data that the package may not ship: they lie in ``$CLASSICSEG_DATA``, by default in ``shared/data``
-next to the checkout. A data set whose folder is not there is empty, and whoever uses it skips it.
+They are research data that the package may not ship (see data_root.py). A data set whose folder is not there is empty,
+and whoever uses it skips it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from data_root import ROOT
 from PIL import Image
 
 from classicseg.io import VOID
-
-ROOT = Path(os.environ.get("CLASSICSEG_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @dataclass(frozen=True)

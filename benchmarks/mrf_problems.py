@@ -12,7 +12,7 @@ to the integer: labels, data costs, weights. Stereo costs are those of
     S. Birchfield, C. Tomasi, "A pixel dissimilarity measure that is insensitive to image sampling", IEEE TPAMI 20(4),
     1998. doi:10.1109/34.677269
 
-Images are found by datasets.py; a problem whose images are not there raises FileNotFoundError. All costs and weights
+Images are found by data_root.py; a problem whose images are not there raises FileNotFoundError. All costs and weights
 are integers, so that energies of different programs can be compared to the last digit.
 """
 
@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from datasets import ROOT
+from data_root import ROOT
 from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -297,7 +297,7 @@ def _rgb(path: Path) -> np.ndarray:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise FileNotFoundError(f"no {path}; see datasets.py on where data are looked for")
+        raise FileNotFoundError(f"no {path}; see data_root.py on where data are looked for")
     return path
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ROOT
+from data_root import ROOT
 from harness import machine, save
 from PIL import Image
 from scipy.ndimage import gaussian_filter, label

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from datasets import ROOT
+from data_root import ROOT
 
 from classicseg import io
 from classicseg.torch import train
