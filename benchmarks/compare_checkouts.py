@@ -25,7 +25,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.compare import answers, cases
+from benchmarks.shared.harness import process_times
 
 LONG_ENOUGH = 0.1
 """Seconds that a measurement takes at least: shorter calls are repeated."""
@@ -33,7 +36,7 @@ SLOWER = 0.97
 """A case is called slower if three quarters of its ratios are below."""
 
 STARTS = {
-    "import classicseg": ["-c", "import classicseg; classicseg.refine"],
+    "import classicseg": ["-c", "import classicseg"],
     "classicseg --help": ["-m", "classicseg.cli", "--help"],
     "first refine": [
         "-c",
@@ -91,15 +94,7 @@ class Checkout:
 
     def start(self, arguments: Sequence[str]) -> float:
         """CPU seconds of a new process and its threads."""
-        command = [sys.executable, *arguments]
-        process = subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/"
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            assert process.stderr is not None
-            raise SystemExit(f"{self.folder}: {' '.join(arguments)} failed\n{process.stderr.read().decode()}")
-        return usage.ru_utime + usage.ru_stime
+        return process_times([sys.executable, "-P", *arguments], self.environment)[0]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
@@ -218,8 +213,6 @@ def matching(names: Iterable[str], patterns: list[str] | None) -> list[str]:
 
 
 def main() -> int:
-    from compare import answers, cases
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)

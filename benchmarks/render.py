@@ -18,8 +18,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-LESSONS = (HERE.parent / "docs" / "hybrid.md",)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.shared.folders import RESULTS, ROOT
+
+README = ROOT / "benchmarks" / "README.md"
+LESSONS = (ROOT / "docs" / "hybrid.md",)
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 REST = "\n## Other results\n"
 
@@ -40,7 +44,7 @@ def shows(name: str) -> Callable[[Callable[[Document], str]], Callable[[Document
 
 def table(rows: Iterable[Row]) -> str:
     """A Markdown table; columns in the order in which rows name them, numbers to the right."""
-    rows = list(rows)
+    rows = [{key: value for key, value in row.items() if key != "run"} for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     numeric = {c: all(isinstance(row.get(c, 0), int | float) for row in rows) for c in columns}
     lines = ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if numeric[c] else "---" for c in columns) + "|"]
@@ -85,8 +89,8 @@ def dense_speed(document: Document) -> str:
     return table(rows)
 
 
-@shows("torch_cpu")
-def torch_cpu(document: Document) -> str:
+@shows("torch_layer")
+def torch_layer(document: Document) -> str:
     rows = []
     for row in document["rows"]:
         ms, peers = row["ms"], row["peer_ms"]
@@ -108,8 +112,8 @@ def torch_cpu(document: Document) -> str:
     return table(rows)
 
 
-@shows("losses_speed")
-def losses_speed(document: Document) -> str:
+@shows("torch_losses")
+def torch_losses(document: Document) -> str:
     rows = []
     for row in document["rows"]:
         others = {f"{name}, ms": row["ms"].get(name, "") for name in ("PyTorch", "MONAI", "kornia")}
@@ -122,8 +126,8 @@ def losses_speed(document: Document) -> str:
     return table(rows)
 
 
-@shows("networks_speed")
-def networks_speed(document: Document) -> str:
+@shows("torch_networks")
+def torch_networks(document: Document) -> str:
     rows = []
     for row in document["rows"]:
         other = row["other"]
@@ -137,8 +141,8 @@ def networks_speed(document: Document) -> str:
     return table(rows)
 
 
-@shows("quality")
-def quality(document: Document) -> str:
+@shows("dense_quality")
+def dense_quality(document: Document) -> str:
     rows = []
     for row in document["rows"]:
         iou = row["mean_iou"]
@@ -162,7 +166,7 @@ def quality(document: Document) -> str:
 @shows("dense_accuracy")
 def dense_accuracy(document: Document) -> str:
     rows = []
-    for group, figures in document["machine"]["geometric_means"].items():
+    for group, figures in document["about"]["geometric_means"].items():
         row: Row = {"cases": group}
         for name in ("unary only", "pydensecrf2", "fast", "high"):
             row[f"{name}: wrong labels"] = f"{figures[name]['wrong_percent']:.3g} %"
@@ -172,7 +176,7 @@ def dense_accuracy(document: Document) -> str:
     return table(rows)
 
 
-@shows("choose_defaults")
+@shows("pipelines_choose_defaults")
 def choose_defaults(document: Document) -> str:
     presets = [row for row in document["rows"] if row["table"] == "presets"]
     seen = [
@@ -253,7 +257,7 @@ def grid_quality(document: Document) -> str:
     return table(rows) + "\nThe library of the study:\n\n" + table(study)
 
 
-@shows("cutout")
+@shows("pipelines_cutout")
 def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
 
@@ -279,7 +283,8 @@ def hybrid(document: Document) -> str:
         "rnn": "trained on with the CRF (CRF-as-RNN)",
     }
     rows = []
-    for network, about in document["networks"].items():
+    for about in document["rows"]:
+        network = about["network"]
         seeds = f" ({len(about['seeds'])} seeds)" if len(about["seeds"]) > 1 else ""
         for method, title in titles.items():
             scores = about["methods"][method]
@@ -302,23 +307,36 @@ def hybrid(document: Document) -> str:
     return table(rows)
 
 
-def machine(document: Document) -> str:
-    about = document.get("machine", {})
-    parts = [about.get("processor"), about.get("date")]
-    if "processors_used" in about:
-        parts.insert(1, f"{about['processors_used']} processors")
-    if (about.get("load_at_start") or 0) > 1:
-        parts.append(f"other jobs were running (load {about['load_at_start']:.0f}): ratios are worth more than times")
-    return "*" + ", ".join(str(part) for part in parts if part) + "*\n"
+def origin(document: Document) -> str:
+    """Where and when the rows were measured; which rows, where there were several runs."""
+    runs = document["runs"]
+    if len(runs) == 1:
+        return f"*{told(runs[0])}*\n"
+    lines = []
+    for i, run in enumerate(runs):
+        names = [str(next(x for key, x in row.items() if key != "run")) for row in document["rows"] if row["run"] == i]
+        lines.append(f"*{', '.join(names)}: {told(run)}*\n")
+    return "\n".join(lines)
+
+
+def told(run: dict[str, Any]) -> str:
+    """A run in a line."""
+    machine, load = run["machine"], run["load"]
+    parts = [machine["processor"], f"{machine['processors_used']} processors", run["date"]]
+    if not run["commit"].startswith("unknown"):
+        parts.append(f"commit {run['commit'][:10]}{' and changes' * bool(run['dirty'])}")
+    if (load or 0) > 1:
+        parts.append(f"other jobs were running (load {load:.0f}): ratios are worth more than times")
+    return ", ".join(parts)
 
 
 def rendered(name: str) -> str:
-    file = HERE / "results" / f"{name}.json"
+    file = RESULTS / f"{name}.json"
     if not file.exists():
         return "*not measured yet*\n"
     document = json.loads(file.read_text(encoding="utf-8"))
     show = FORMATS.get(name, lambda d: table(d["rows"]))
-    return f"{show(document)}\n{machine(document)}"
+    return f"{show(document)}\n{origin(document)}"
 
 
 def with_tables(text: str) -> str:
@@ -331,7 +349,7 @@ def filled(text: str) -> str:
     text = text.split(REST)[0].rstrip("\n") + "\n"
     text = with_tables(text)
     placed = {found[2] for found in PLACE.finditer(text)}
-    rest = sorted(file.stem for file in (HERE / "results").glob("*.json") if file.stem not in placed)
+    rest = sorted(file.stem for file in RESULTS.glob("*.json") if file.stem not in placed)
     if rest:
         text += REST + "".join(f"\n### {name}\n\n{rendered(name)}" for name in rest)
     return text
@@ -341,7 +359,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a table is out of date")
     options = parser.parse_args()
-    for page in (HERE / "README.md", *LESSONS):
+    for page in (README, *LESSONS):
         before = page.read_text(encoding="utf-8")
         after = filled(before) if page not in LESSONS else with_tables(before)
         if not options.check:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import mrf_problems
 import numpy as np
-from compare.pictures import costs, picture
 
 import classicseg as cs
+from benchmarks.shared.fields import costs, picture
+from benchmarks.shared.grid_problems import PROBLEMS
 
 Call = Callable[[], Any]
 
@@ -26,7 +26,7 @@ def dense(height: int, width: int, n_labels: int, n_threads: int, quality: Any =
 
 
 def grid(problem: str, method: str, n_threads: int, **options: Any) -> Call:
-    crf = mrf_problems.PROBLEMS[problem]()
+    crf = PROBLEMS[problem]()
     return lambda: cs.minimize(crf, method, n_threads=n_threads, **options).labels
 
 

@@ -24,21 +24,21 @@ def use(checkout: Path) -> None:
     found = Path(classicseg.__file__).resolve().parents[1]
     if found != checkout.resolve():
         raise SystemExit(f"classicseg is imported from {found}, not from {checkout}")
-    sys.path[0] = str(Path(__file__).parents[1])
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 
 class Worker:
     """What is prepared, and the commands."""
 
     def __init__(self) -> None:
-        from compare import answers, cases
+        from benchmarks.compare import answers, cases, digest
 
-        self.answers, self.problems = answers, answers.problems(list(answers.FAMILIES))
+        self.problems, self.told = answers.problems(list(answers.FAMILIES)), digest.told
         self.cases = cases.CASES | cases.QUICK
         self.call: Callable[[], Any] = lambda: None
 
     def answer(self, name: str) -> dict[str, str]:
-        return {key: self.answers.told(value) for key, value in self.problems[name]().items()}
+        return {key: self.told(value) for key, value in self.problems[name]().items()}
 
     def prepare(self, name: str) -> float:
         self.call = self.cases[name]()

@@ -10,48 +10,53 @@ results/hybrid_*.json after each network. Pictures whose licence allows it go to
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
+
+from benchmarks.shared.folders import ROOT
+from benchmarks.shared.harness import arguments, needs
+from benchmarks.shared.records import Row, document, this_run, write
+
+needs("torch")
+
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.hybrid import contenders, pictures, scoring
+from benchmarks.hybrid.problems import NETWORKS, PROBLEMS, TINY, Fold, Problem
 
-import contenders
-import pictures
-import scoring
-from harness import RESULTS, machine
-from problems import NETWORKS, PROBLEMS, Fold, Problem
-
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+PICTURES = ROOT / "docs" / "pictures"
 
 
 def main() -> None:
     """Run what is asked for and is not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS)
     parser.add_argument("--effort", type=int, default=1, help="times as many epochs; results get a name of their own")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--work", type=Path, default=Path("hybrid-work"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    about = this_run(threads=1, libraries=["torch"])
+    problems = [TINY] if options.tiny else [with_effort(PROBLEMS[name], options.effort) for name in options.problems]
     for seed in options.seeds:
-        for name in options.problems:
-            problem = with_effort(PROBLEMS[name], options.effort)
+        for problem in problems:
             folds = problem.folds()
             for network in problem.networks if options.networks is None else options.networks:
                 for fold in folds:
-                    run(problem, fold, network, seed, options.work / problem.name / network / f"seed{seed}" / fold.name)
-                write_summary(problem, folds, options.work, options.results)
+                    folder = options.work / problem.name / network / f"seed{seed}" / fold.name
+                    run(problem, fold, network, seed, folder, about)
+                rows = summaries(problem, folds, options.work)
+                if options.output is not None:
+                    classes = {"classes": list(folds[0].test.classes)}
+                    write(options.output / f"hybrid_{problem.name}.json", document(rows, classes))
 
 
 def with_effort(problem: Problem, times: int) -> Problem:
@@ -62,24 +67,24 @@ def with_effort(problem: Problem, times: int) -> Problem:
     return replace(problem, name=f"{problem.name}_x{times}", settings=settings)
 
 
-def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path) -> None:
+def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path, about: dict[str, Any]) -> None:
     """Train, choose and test one network on one fold, and leave ``records.json``."""
     target = folder / "records.json"
     if target.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
-    model = contenders.train_network(problem, fold, network, NETWORKS[network], seed, folder)
+    model = contenders.train_network(problem, fold, network, problem.width(network), seed, folder)
     log(folder, "network trained", start)
     chosen_file = folder / "chosen.json"
     if not chosen_file.exists():
-        write(chosen_file, contenders.tune(fold, model))
+        write(chosen_file, contenders.tune(fold, model, problem.budget))
     chosen = json.loads(chosen_file.read_text(encoding="utf-8"))
     log(folder, "parameters chosen", start)
     longer = contenders.train_longer(problem, fold, model, seed, folder)
     rnn = contenders.train_rnn(problem, fold, model, chosen["dense"], seed, folder)
     log(folder, "trained with the CRF", start)
-    records: dict[str, list[dict[str, Any]]] = {method: [] for method in contenders.METHODS}
+    records: dict[str, list[Row]] = {method: [] for method in contenders.METHODS}
     labels: dict[str, np.ndarray] = {}
     for i in range(len(fold.test)):
         image, truth = fold.test[i]
@@ -88,16 +93,16 @@ def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path) -> 
             records[method].append(scoring.record(answer, truth, len(fold.test.classes), seconds))
             labels[f"{method}_{i}"] = answer.astype(np.uint8)
     np.savez_compressed(folder / "labels.npz", **labels)
-    write(target, {"chosen": chosen, "records": records})
+    write(target, {"run": about, "chosen": chosen, "records": records})
     pictures.write_cases(fold, records, labels, folder)
     log(folder, "tested", start)
 
 
-def write_summary(problem: Problem, folds: list[Fold], work: Path, results: Path) -> None:
-    """Scores of all networks for which all folds of a seed are there."""
-    table: dict[str, Any] = {}
+def summaries(problem: Problem, folds: list[Fold], work: Path) -> list[tuple[dict[str, Any], Row]]:
+    """Scores of all networks for which all folds of a seed are there, each with the run that tested it last."""
+    rows = []
     gallery = (PICTURES if problem.free else work) / f"hybrid-{problem.name}.png"
-    for network in NETWORKS:
+    for network in problem.networks:
         seeds, runs = [], []
         for folder in sorted((work / problem.name / network).glob("seed*")):
             files = [folder / fold.name / "records.json" for fold in folds]
@@ -110,25 +115,19 @@ def write_summary(problem: Problem, folds: list[Fold], work: Path, results: Path
             folders = [work / problem.name / network / f"seed{seeds[0]}" / fold.name for fold in folds]
             pictures.write_gallery(folds, runs[0], folders, gallery)
         by_method = {
-            method: [[r for fold in run for r in fold["records"][method]] for run in runs]
+            method: [[r for fold in one for r in fold["records"][method]] for one in runs]
             for method in contenders.METHODS
         }
-        table[network] = {
-            "width": NETWORKS[network],
+        row = {
+            "network": network,
+            "width": problem.width(network),
             "seeds": seeds,
             "n_images": len(by_method["network"][0]),
-            "chosen": [[fold["chosen"] for fold in run] for run in runs],
+            "chosen": [[fold["chosen"] for fold in one] for one in runs],
             "methods": {name: scoring.summary(x, by_method["network"]) for name, x in by_method.items()},
         }
-    content = {"machine": machine(), "classes": list(folds[0].test.classes), "networks": table}
-    write(results / f"hybrid_{problem.name}.json", content)
-
-
-def write(path: Path, content: Any) -> None:
-    """A file of JSON that is whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        rows.append((max((fold["run"] for one in runs for fold in one), key=lambda about: about["date"]), row))
+    return rows
 
 
 def log(folder: Path, what: str, start: float) -> None:

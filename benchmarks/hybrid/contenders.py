@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from problems import Fold, Problem
 from scipy.special import softmax
 
 import classicseg as cs
 import classicseg.torch as ct
+from benchmarks.hybrid.problems import Fold, Problem
 from classicseg import metrics
 from classicseg.pipelines import presets
 from classicseg.torch import train
 
-BUDGET = 25
-"""Sets of parameters that are tried for the dense CRF."""
 GRID_STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 METHODS = ("network", "default", "pydensecrf", "tuned", "grid", "longer", "rnn")
 Labels = Callable[[np.ndarray], tuple[np.ndarray, float]]
@@ -66,7 +64,7 @@ def train_rnn(
     return both
 
 
-def tune(fold: Fold, model: train.Model) -> dict[str, Any]:
+def tune(fold: Fold, model: train.Model, budget: int) -> dict[str, Any]:
     """Parameters of the dense and the grid CRF, chosen on the validation images."""
     pairs = [fold.validation[i] for i in range(len(fold.validation))]
     images, truths = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -75,7 +73,7 @@ def tune(fold: Fold, model: train.Model) -> dict[str, Any]:
         images,
         [softmax(x, axis=0) for x in logits],
         truths,
-        budget=BUDGET,
+        budget=budget,
         ignore_label=train.VOID,
         n_threads=1,
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from problems import Fold
 
+from benchmarks.hybrid.problems import Fold
 from classicseg import io, plot
 
 SHOWN = ("network", "default", "tuned", "rnn", "grid")

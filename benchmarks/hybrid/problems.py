@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from data_root import ROOT
 
+import classicseg as cs
+from benchmarks.shared.folders import DATA
 from classicseg import io
 from classicseg.torch import train
 
@@ -41,6 +42,13 @@ class Problem:
     """How the network and the CRF are trained together afterwards, and the network alone for comparison."""
     free: bool = False
     """Whether the licence of the images lets them be shown in the documentation."""
+    budget: int = 25
+    """Sets of parameters that are tried for the dense CRF."""
+    width_factor: float = 1.0
+
+    def width(self, network: str) -> float:
+        """The channels of a network, as a factor of the published ones."""
+        return NETWORKS[network] * self.width_factor
 
 
 class Repeated:
@@ -61,7 +69,7 @@ class Repeated:
 
 def camvid() -> list[Fold]:
     """Street scenes, 11 classes, at half size. The last 4 training frames of each of 3 sequences validate."""
-    root, size = ROOT / "camvid", (180, 240)
+    root, size = DATA / "camvid", (180, 240)
     names = train.FolderData(root, "train").names
     sequences: dict[str, list[str]] = {}
     for name in names:
@@ -79,7 +87,7 @@ def nuclei() -> list[Fold]:
     from these that no network could know them from the others: they are left out.
     """
     images, labels = [], []
-    for file in sorted((ROOT / "dsb2018_nuclei").glob("*_labels.png")):
+    for file in sorted((DATA / "dsb2018_nuclei").glob("*_labels.png")):
         image = io.read_image(file.with_name(file.name.replace("_labels", ""))).astype(np.float32)
         if image.mean() > 100:
             continue
@@ -94,7 +102,7 @@ def nuclei() -> list[Fold]:
 
 def satellite() -> list[Fold]:
     """Land cover of Dubai, 5 classes, at half size; each image is the test once, the next one validates."""
-    root = ROOT / "dubai_landcover"
+    root = DATA / "dubai_landcover"
     images, labels = [], []
     for file in sorted(root.glob("*.jpg")):
         image, truth = io.read_image(file), io.read_labels(file.with_name(f"{file.stem}_gt.png"))
@@ -118,6 +126,17 @@ def _one_left_out(
         folds.append(Fold(f"image{k}", Repeated(chosen(*rest), times), chosen(after), chosen(k)))
     return folds
 
+
+def bundled() -> list[Fold]:
+    """Three windows of the micrograph of the library: for a trial without data."""
+    sample = cs.sample("nuclei")
+    windows = [np.s_[:64, :64], np.s_[64:128, :64], np.s_[:64, 64:128]]
+    images, labels = ([part[window].copy() for window in windows] for part in (sample.image, sample.truth))
+    return _one_left_out(images, labels, ("background", "nucleus"), 2)[:1]
+
+
+_BRIEF = train.Settings(n_epochs=1, batch_size=2, augmentation=train.Augmentation(crop=(32, 32)))
+TINY = Problem("tiny", bundled, ("unet",), _BRIEF, _BRIEF, budget=1, width_factor=0.2)
 
 PROBLEMS = {
     problem.name: problem

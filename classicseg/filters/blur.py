@@ -6,7 +6,7 @@ Its squared length is ``(d + 1)^2 (sum c^2 - (sum c)^2 / (d + 1))``; neighbours 
 The blur along the axes reaches a neighbour only through vertices that exist, and between points as sparse as the
 colours of a photo few do. The stencil adds every neighbour up to some length directly. Its weights and the fineness
 of the lattice were fitted to exact filters: for 3 and 5 features on mean field in real images, which
-``benchmarks/dense_accuracy.py`` measures, for other numbers of features on random points and signals.
+``benchmarks/dense/accuracy.py`` measures, for other numbers of features on random points and signals.
 
 Where points share few vertices a larger stencil costs little, so there are two for some numbers of features.
 """

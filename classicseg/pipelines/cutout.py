@@ -28,7 +28,7 @@ from classicseg.types import State, Step
 _NONE = -1
 """Scribble of a pixel that nobody marked."""
 
-_WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/cutout_quality.py
+_WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 

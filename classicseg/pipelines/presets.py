@@ -102,7 +102,7 @@ PRESETS = {
         max_iter=10,
         relative=True,
         summary="sharpens borders and keeps thin structures, for a network that is mostly right",
-        source="measured: benchmarks/choose_defaults.py",
+        source="measured: benchmarks/pipelines/choose_defaults.py",
     ),
     "conservative": Preset(
         sigma=0.5,
@@ -113,7 +113,7 @@ PRESETS = {
         max_iter=10,
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
-        source="measured: benchmarks/choose_defaults.py",
+        source="measured: benchmarks/pipelines/choose_defaults.py",
     ),
     "deeplab": Preset(
         sigma=1.0,

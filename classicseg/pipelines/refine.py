@@ -92,7 +92,7 @@ def refine(
     Notes
     -----
     The default preset was chosen by measurement on images of roads, horses, retinal vessels and mixed objects
-    (``benchmarks/choose_defaults.py``). Its smoothness kernel has a *negative* weight and the range of the
+    (``benchmarks/pipelines/choose_defaults.py``). Its smoothness kernel has a *negative* weight and the range of the
     appearance kernel, which is 0.3 of the mean side of the image: pixels of the same colour count only by what tells
     them from pixels of any colour. So a thin vessel is not outvoted by the wide background around it, which is what
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "benchmarks" / "hybrid")]
+sys.path.insert(0, str(ROOT))
 
-from problems import nuclei
-
+from benchmarks.hybrid.problems import nuclei
 from classicseg import io
 from classicseg.torch import train
 

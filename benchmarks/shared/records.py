@@ -1,0 +1,138 @@
+"""What a result says of its origin, and the file that it goes to.
+
+A file of results is ``{"about": {...}, "runs": [...], "rows": [...]}``. Every row names the run that measured it, by
+its place in the list, and a run says which commit it measured, when, and on what machine: rows of several runs may
+stand in one file, and each tells the truth about itself.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from benchmarks.shared.folders import ROOT
+from classicseg import __version__
+
+LIBRARIES = ("numpy", "numba", "scipy", "scikit-image")
+"""The versions that every run names; more are named by those who use them."""
+UNKNOWN = "unknown (before rows carried it)"
+
+Row = dict[str, Any]
+Measured = tuple[dict[str, Any], Row]
+"""A run and a row of it."""
+
+
+def this_run(*, threads: Any, libraries: Sequence[str] = ()) -> dict[str, Any]:
+    """Commit, day, machine, versions, threads and load; to be called before anything is measured."""
+    run = {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "classicseg", "benchmarks")),
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": versions((*LIBRARIES, *libraries)),
+        "threads": threads,
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+    print(run, flush=True)
+    return run
+
+
+def machine() -> dict[str, Any]:
+    """Processor, how many of them this process may use, system and Python."""
+    name = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {
+        "processor": name or platform.machine(),
+        "processors_used": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def versions(libraries: Sequence[str]) -> dict[str, str]:
+    """Of classicseg, and of those libraries that are installed."""
+    found = {"classicseg": __version__}
+    for library in libraries:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*arguments: str) -> str:
+    """Of the checkout; UNKNOWN where it is a copy without history."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get("CLASSICSEG_COMMIT", "unknown (no git here)")
+    return done.stdout.strip()
+
+
+def save(
+    name: str,
+    rows: Sequence[Row],
+    run: dict[str, Any],
+    folder: Path | None,
+    *,
+    about: dict[str, Any] | None = None,
+    key: str | None = None,
+) -> None:
+    """Write ``FOLDER/NAME.json``, if a folder is given.
+
+    With `key`, rows of earlier runs on the same processor whose ``row[key]`` was not measured now are kept, in their
+    old places: long benchmarks can be run case by case.
+    """
+    if folder is None:
+        print(f"{name}: not written, no --output")
+        return
+    target = folder / f"{name}.json"
+    measured = [(run, row) for row in rows]
+    write(target, document(with_earlier(target, measured, key), about))
+
+
+def with_earlier(target: Path, measured: list[Measured], key: str | None) -> list[Measured]:
+    """The rows, and those of the file that stay."""
+    if key is None or not target.exists() or not measured:
+        return measured
+    old = json.loads(target.read_text(encoding="utf-8"))
+    new = {row[key]: (run, row) for run, row in measured}
+    here = measured[0][0]["machine"]["processor"]
+    merged = []
+    for row in old["rows"]:
+        before = old["runs"][row["run"]]
+        if row[key] in new:
+            merged.append(new.pop(row[key]))
+        elif before["machine"]["processor"] == here:
+            merged.append((before, row))
+    return merged + list(new.values())
+
+
+def document(measured: Sequence[Measured], about: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a file of results holds."""
+    runs: list[dict[str, Any]] = []
+    for run, _ in measured:
+        if run not in runs:
+            runs.append(run)
+    rows = [{"run": runs.index(run)} | {key: x for key, x in row.items() if key != "run"} for run, row in measured]
+    return {"about": about or {}, "runs": runs, "rows": rows}
+
+
+def write(path: Path, content: Any) -> None:
+    """A file of JSON that is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    print(f"written: {path}")
