@@ -271,8 +271,8 @@ def linear(n_labels: int = 16, size: int = 512) -> cs.GridCRF:
     return cs.GridCRF(unary, cs.TruncatedLinear(10, truncation=3))
 
 
-def tiny(shape: tuple[int, ...], n_labels: int, connectivity: int) -> cs.GridCRF:
-    """Smooth regions in noise and edges that follow a picture: for trials."""
+def of_fields(shape: tuple[int, ...], n_labels: int, connectivity: int) -> cs.GridCRF:
+    """Smooth regions in noise and edges that follow a picture, all generated."""
     contrast = cs.contrast_weights(picture(shape), connectivity=connectivity)
     weights = {name: _integers(40 * w) for name, w in contrast.items()}
     return cs.GridCRF(_integers(60 * costs(n_labels, shape)), cs.Potts(), weights)
@@ -298,10 +298,10 @@ PROBLEMS: dict[str, Callable[[], cs.GridCRF]] = {
     **{f"organ-{n}-{c}": partial(organ, n, c) for n in (64, 96, 128) for c in (6, 26)},
     **{f"mr-{c}": partial(mr_volume, c) for c in (6, 26)},
     "linear16-512": linear,
-    "tiny-cut-4": partial(tiny, (40, 50), 2, 4),
-    "tiny-cut-8": partial(tiny, (40, 50), 2, 8),
-    "tiny-cut-26": partial(tiny, (9, 12, 14), 2, 26),
-    "tiny-potts": partial(tiny, (40, 50), 5, 4),
+    "tiny-cut-4": partial(of_fields, (40, 50), 2, 4),
+    "tiny-cut-8": partial(of_fields, (40, 50), 2, 8),
+    "tiny-cut-26": partial(of_fields, (9, 12, 14), 2, 26),
+    "tiny-potts": partial(of_fields, (40, 50), 5, 4),
 }
 
 

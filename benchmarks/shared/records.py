@@ -100,6 +100,7 @@ def save(
     target = folder / f"{name}.json"
     measured = [(run, row) for row in rows]
     write(target, document(with_earlier(target, measured, key), about))
+    print(f"written: {target}")
 
 
 def with_earlier(target: Path, measured: list[Measured], key: str | None) -> list[Measured]:
@@ -135,4 +136,3 @@ def write(path: Path, content: Any) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(path)
-    print(f"written: {path}")

@@ -1,0 +1,186 @@
+"""Part B: how fast is the layer of PyTorch on a GPU, and what keeps it from being faster?
+
+For images of several kinds: building a lattice, 5 updates, the same as one CUDA graph, a training step with a new
+image, and one that learns the sigmas too; next to the CPU with the copies to and fro, and to the floor: the time in
+which the card, at the speed at which it copies, moves what 5 updates cannot do without (marginals out and in, logits
+in, indices and weights of points twice). Then what gets in the way: programs to compile, synchronisations, launches.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
+
+import torch
+
+import classicseg.torch as ct
+from benchmarks.gpu.images import image_of, logits_of
+from benchmarks.gpu.session import Session, captured, layer
+from benchmarks.shared.records import Row
+
+Case = tuple[str, int, int, int]
+"""Kind of image, height, width, labels."""
+
+CASES: list[Case] = [
+    ("photo", 375, 500, 21),
+    ("photo", 1080, 1920, 19),
+    ("flat", 375, 500, 21),
+    ("page", 375, 500, 21),
+    ("noise", 375, 500, 21),
+    ("photo", 375, 500, 2),
+    ("photo", 375, 500, 150),
+    ("flat", 1080, 1920, 2),
+]
+TINY: list[Case] = [("photo", 40, 50, 3), ("flat", 40, 50, 3)]
+
+
+def tensors(session: Session, case: Case, n_images: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and images, on the device."""
+    kind, height, width, n_labels = case
+    z, image = logits_of(n_labels, height, width, n_images), image_of(kind, height, width, n_images)
+    return z.to(session.device), image.to(session.device)
+
+
+def copying(session: Session) -> Row:
+    """What the card reads and writes in a second when it copies."""
+    source = torch.zeros(2**28, device=session.device)
+    target = torch.empty_like(source)
+    ms = session.milliseconds(lambda: target.copy_(source), 10)
+    return {"GB/s": round(2 * source.nbytes / ms / 1e6, 1)}
+
+
+def floor(crf: ct.DenseCRF, z: torch.Tensor, image: torch.Tensor, gigabytes_per_second: float) -> float:
+    """Milliseconds of 5 updates that do nothing but move memory."""
+    n_pairs = sum(features.shape[1] + 1 for features in crf.features(image, z))
+    return round(5 * (3 * z.nbytes + 2 * z[:, 0].numel() * n_pairs * 8) / gigabytes_per_second / 1e6, 4)
+
+
+def training_step(crf: ct.DenseCRF, z: torch.Tensor, image: torch.Tensor) -> None:
+    own = z.clone().requires_grad_()
+    crf(own, image).square().mean().backward()
+
+
+def on_the_host(session: Session, case: Case) -> Row:
+    """The same with the compiled kernels of the CPU, copies included."""
+    z, image = tensors(session, case)
+    crf = layer(z.shape[1], "numba")
+
+    def work() -> Any:
+        with torch.no_grad():
+            return crf(z.cpu(), image.cpu()).to(session.device)
+
+    return {"build and 5 updates, ms": session.milliseconds(work, 3)}
+
+
+def times(session: Session, case: Case, backend: str) -> Row:
+    z, image = tensors(session, case)
+    crf = layer(z.shape[1], backend).to(session.device)
+    learns = layer(z.shape[1], backend, learn=("weights", "compatibility", "sigma")).to(session.device)
+    lattice = crf.lattice(image)
+
+    def updates() -> torch.Tensor:
+        with torch.no_grad():
+            return crf(z, lattice=lattice)
+
+    row = {
+        "build, ms": session.milliseconds(lambda: crf.lattice(image)),
+        "5 updates, ms": session.milliseconds(updates),
+        "training step, ms": session.milliseconds(lambda: training_step(crf, z, image)),
+        "training step with sigmas, ms": session.milliseconds(lambda: training_step(learns, z, image)),
+    }
+    speed = next((r["GB/s"] for r in session.rows if "GB/s" in r), None)
+    if session.on_gpu:
+        row["5 updates in a graph, ms"] = session.milliseconds(captured(updates))
+    if speed is not None:
+        row["floor of 5 updates, ms"] = floor(crf, z, image, speed)
+    return row
+
+
+def programs(session: Session) -> Row:
+    """Seconds of 20 training steps with different photos of one size, and programs in Triton's cache after each.
+
+    After the second image nothing new should be compiled.
+    """
+    folder = Path(os.environ["TRITON_CACHE_DIR"])
+    crf = layer(2, "triton").to(session.device)
+    z, photo = tensors(session, ("photo", 120, 131, 2))
+    seconds, counts = [], []
+    for k in range(20):
+        start = time.perf_counter()
+        training_step(crf, z, photo + k * torch.randn_like(photo))
+        session.wait()
+        seconds.append(round(time.perf_counter() - start, 3))
+        counts.append(len(list(folder.rglob("*.cubin"))))
+    return {"each": seconds, "programs": counts, "right": counts[-1] == counts[1]}
+
+
+def synchronisations(session: Session, backend: str) -> Row:
+    """How often a training step with a new image makes the CPU wait."""
+    z, image = tensors(session, ("photo", 200, 301, 21))
+    crf = layer(21, backend).to(session.device)
+    training_step(crf, z, image)
+    session.wait()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            for _ in range(20):
+                training_step(crf, z, image)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    places = Counter(f"{Path(w.filename).name}:{w.lineno}" for w in caught)
+    return {"each step": len(caught) / 20, "where": dict(places.most_common(12))}
+
+
+def launches(session: Session, backend: str, case: Case, n_images: int) -> Row:
+    """Launches of a training step, and what share of the time the card is busy."""
+    z, image = tensors(session, case, n_images)
+    crf = layer(z.shape[1], backend).to(session.device)
+    wall = session.milliseconds(lambda: training_step(crf, z, image), 3)
+    activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities) as profile:
+        training_step(crf, z, image)
+        session.wait()
+    kernels = [e for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    by_name: Counter[str] = Counter()
+    for event in kernels:
+        by_name[event.name[:60]] += event.time_range.elapsed_us() / 1e3
+    return {
+        "launches": len(kernels),
+        "wall, ms": wall,
+        "busy, ms": round(sum(by_name.values()), 3),
+        "slowest, ms": {name: round(ms, 3) for name, ms in by_name.most_common(8)},
+    }
+
+
+def main() -> None:
+    session = Session("B", __doc__)
+    if session.on_gpu:
+        session.attempt("copying", copying)
+    if "triton" in session.backends:
+        session.attempt("triton: 20 photos of one size", programs)
+    for case in TINY if session.tiny else CASES:
+        kind, height, width, n_labels = case
+        name = f"{kind}, {height}x{width}, {n_labels} labels"
+        for backend in session.backends:
+            session.attempt(f"{backend}: {name}", times, case, backend)
+        session.attempt(f"CPU with copies: {name}", on_the_host, case)
+    for backend in session.backends if session.on_gpu else ():
+        session.attempt(f"{backend}: synchronisations", synchronisations, backend)
+        for n_images, case in ((1, CASES[0]), (8, CASES[0]), (1, CASES[1])):
+            name = f"{n_images} of {case[1]}x{case[2]}"
+            session.attempt(f"{backend}: launches, {name}", launches, backend, case, n_images)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as empty:  # so that it is seen what compiling costs
+        os.environ["TRITON_CACHE_DIR"] = empty
+        main()
