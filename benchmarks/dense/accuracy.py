@@ -63,7 +63,7 @@ def cases(names: list[str]) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]
     """Data set, name, costs, image."""
     if "bundled" in names:
         for example in bundled():
-            yield "bundled", example.name, example.unary[:, :24, :32], example.image[:24, :32]
+            yield "bundled", example.name, *halved(example)
     if "examples" in names:
         for example in annotated():
             yield "examples", example.name, *halved(example)

@@ -39,7 +39,7 @@ CASES: list[Case] = [
     ("photo", 375, 500, 150),
     ("flat", 1080, 1920, 2),
 ]
-TINY: list[Case] = [("photo", 40, 50, 3), ("flat", 40, 50, 3)]
+TINY: list[Case] = [("photo", 40, 50, 2), ("flat", 40, 50, 2)]
 
 
 def tensors(session: Session, case: Case, n_images: int = 1) -> tuple[torch.Tensor, torch.Tensor]:

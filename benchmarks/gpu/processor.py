@@ -62,7 +62,11 @@ SMALL: dict[str, Callable[[], Solve]] = {
     "expansion 64x64": partial(grid, 64, 16, 4, "expansion", max_iter=1),
     "split 128x128": partial(split, 128, True),
 }
-"""The same kinds in small: the first two for trials, all to have the kernels compiled."""
+"""The same kinds in small, to have the kernels compiled."""
+TINY: dict[str, Callable[[], Solve]] = {
+    "dense 40x50, 2 labels": partial(dense, 40, 50, 2),
+    "cut 40x40": partial(grid, 40, 2, 8, "graph_cut"),
+}
 
 
 def warm() -> None:
@@ -85,7 +89,7 @@ def main() -> None:
     session = Session("D", __doc__)
     most = len(os.sched_getaffinity(0))
     threads = [n for n in (1, 2, 4, 8, 16) if n <= most]
-    for name, make in list(SMALL.items())[:2] if session.tiny else CASES.items():
+    for name, make in (TINY if session.tiny else CASES).items():
         session.attempt(name, scaling, make, threads)
 
 

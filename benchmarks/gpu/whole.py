@@ -36,7 +36,7 @@ class Setting:
 
 
 USUAL = Setting((512, 1024), 19, 4, 0.5, 32)
-TINY = Setting((32, 48), 3, 2, 0.05, 4)
+TINY = Setting((32, 48), 2, 2, 0.05, 4)
 
 
 def network(setting: Setting, backend: str | None) -> nn.Module:

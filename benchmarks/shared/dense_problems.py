@@ -14,7 +14,7 @@ CASES = {
     "1080p-L21": (1080, 1920, 21),
 }
 """Height, width and labels."""
-TINY = {"48x64-L3": (48, 64, 3)}
+TINY = {"48x64-L2": (48, 64, 2)}
 
 
 def photo(height: int, width: int) -> np.ndarray:

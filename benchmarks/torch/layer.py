@@ -115,7 +115,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     cs.set_num_threads(options.threads)
     run = this_run(threads=options.threads, libraries=["torch", "pydensecrf2"])
-    height, width, n_labels = TINY["48x64-L3"] if options.tiny else CASES["375x500-L21"]
+    height, width, n_labels = TINY["48x64-L2"] if options.tiny else CASES["375x500-L21"]
     rounds = 1 if options.tiny else options.rounds
     rows = measure(network(n_labels, height, width), photo(height, width), rounds, options.threads)
     save("torch_layer", rows, run, options.output, key="case")
