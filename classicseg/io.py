@@ -294,7 +294,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
 
 
 def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:
-    """Write pictures as an animated ``.gif`` that repeats; the last one stands three times as long.
+    """Write pictures as an animated ``.gif`` that repeats; the last one is shown three times as long.
 
     Parameters
     ----------

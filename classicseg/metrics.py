@@ -162,13 +162,13 @@ def boundary_f_score(
 ) -> float:
     """How well the borders of a labelling lie: boundary F1 of one image, the mean over the labels in the truth [1]_.
 
-    The border of a label are its pixels that touch another one. Precision is the share of the given border with true
-    border of that label within `tolerance`, recall the share of the true border with given border within it.
+    The border of a label is made of its pixels that touch another label. Precision is the share of the given border
+    with true border of that label within `tolerance`, recall the share of the true border with given border within it.
 
     Parameters
     ----------
     labels, truth, n_labels, ignore_label
-        As in :func:`scores`, of an image. What touches `ignore_label` is no border for that.
+        As in :func:`scores`, of an image. Touching `ignore_label` makes no border.
     tolerance : float, optional
         Distance in pixels, positive; by default 0.75 % of the diagonal as in the paper, but at least 1.
 
@@ -221,7 +221,7 @@ def trimap_confusion(
     Parameters
     ----------
     labels, truth, n_labels, ignore_label
-        As in :func:`confusion_matrix`, of an image. What touches `ignore_label` is no border for that.
+        As in :func:`confusion_matrix`, of an image. Touching `ignore_label` makes no border.
     width : int
         Pixels on either side of the border, at least 1.
 

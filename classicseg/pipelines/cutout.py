@@ -178,7 +178,7 @@ def cutout(
     beta, connectivity, spacing
         Of the weights, see :func:`contrast_weights`. By default 8 neighbours in images, 6 in volumes.
     channel_axis : int, None or "infer"
-        Where the channels are, None for none. By default whatever fits to the scribbles or to the box.
+        Where the channels are, None for none. By default whatever fits the scribbles or the box.
     max_iter : int, optional
         Largest number of rounds, 10 by default.
     callback : callable, optional

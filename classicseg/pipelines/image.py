@@ -19,7 +19,7 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
         if rest == spatial:
             return axis
     raise InputError(
-        f"image of shape {shape} does not fit to {other} of {' x '.join(map(str, spatial))} pixels; "
+        f"image of shape {shape} does not fit {other} of {' x '.join(map(str, spatial))} pixels; "
         f"expected {spatial} or {(*spatial, 'C')}"
     )
 

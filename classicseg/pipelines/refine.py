@@ -54,7 +54,7 @@ def refine(
         Where the labels are.
     channel_axis : int, None or "infer"
         Where the channels of the image are, None if it has no such axis. By default whatever makes the shape of the
-        image fit to that of the probabilities.
+        image fit that of the probabilities.
     n_threads : int, optional
         Threads; the labels do not depend on it.
     progress : bool

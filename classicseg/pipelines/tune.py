@@ -116,8 +116,8 @@ def tune(
         Of :func:`boundary_f_score`.
     folds : int, optional
         Also tell what to expect on other images: image i belongs to fold ``i % folds``, and for each fold the whole
-        search is done on the others. What a search has tried on an image already is not computed again, so that this
-        costs about half of `folds` searches more. The parameters stay those of the search on all images.
+        search is done on the other folds. The parameters stay those of the search on all images. What one search has
+        computed serves the others, so that all of them together cost about 1 + `folds` / 2 searches.
     rng : int or Generator
         The same seed gives the same result.
     n_threads : int, optional

@@ -4,9 +4,10 @@
     does all that can be asked for: it keeps a row of statistics for every block and region, and asks an interpreter of
     predicates what may be one region.
 :mod:`.gray_range`
-    does the one thing that is asked for most: gray images under a :class:`~classicseg.Range`. The range of a block is
-    never smaller than those of its parts, so the tree is read off from the bottom; values stay 8-bit numbers, and all
-    that belongs to a tile of 64 x 64 pixels stays in the processor's first caches. That makes it many times as fast.
+    does what is asked for most, gray images under a :class:`~classicseg.Range`, much faster. The range of a block is
+    never smaller than those of its parts, so the tree can be read off from the bottom; nothing but the smallest and the
+    largest value and the mean has to be known of a region; and all that belongs to a tile of 64 x 64 pixels stays in
+    the processor's first caches.
 
 Both visit blocks, pairs of regions and tiles in the same order, and number regions alike: the labels are the same, and
 ``tests/splitmerge/test_two_ways.py`` compares them to the last one.

@@ -97,11 +97,11 @@ def _as_working_type(array: np.ndarray) -> np.ndarray:
 
 
 _LARGEST = 1e100
-"""Squares of larger values, summed up, are no numbers any more."""
+"""Of larger values the sum of squares may overflow."""
 
 
 def _finite(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    """`values`, with zeros where there is no number outside the mask."""
+    """`values`, with zeros for what is not finite outside the mask; within it, that is an error."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
             return _moderate(values)

@@ -20,7 +20,7 @@ def describe_regions(
     Parameters
     ----------
     labels : array_like of int, spatial shape
-        Regions are what has the same label; 0 is no region.
+        Pixels of the same label are one region; 0 is none.
     image : array_like
         As for :func:`split_and_merge`.
     channel_axis : int, None or "auto"

@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class MultiOtsu:
-    """Labels 1 to `classes` by the thresholds of Otsu's method for several classes, each region with its area.
+    """Labels 1 to `classes` by thresholds of Otsu's method for several classes; regions are weighted by their area.
 
     Parameters
     ----------

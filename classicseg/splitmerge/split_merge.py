@@ -71,24 +71,24 @@ def split_and_merge(
         :class:`HistogramDistance`, :class:`OtsuSeparability`, :class:`Custom`, or a combination with ``&`` and ``|``.
         A number stands for ``Range(number)``, a function for ``Custom(function)``.
     min_size : int
-        Blocks are not split into smaller ones than so many pixels a side.
+        Smallest side of a block, in pixels.
     max_depth : int, optional
-        A block is split at most so many times over; 0 keeps the image whole.
+        How many times over the image is split at most; 0 keeps it whole.
     connectivity : int
-        1: neighbours share a side; up to the number of spatial axes: also an edge or a corner. For merging.
+        Which regions are neighbours: 1 if they share a side; 2, and 3 in volumes: also an edge or a corner.
     mask : array_like of bool, spatial shape, optional
         Pixels to segment. Values elsewhere do not matter. A block that the mask cuts is always split.
     channel_axis : int, None or "auto"
         Where the channels are, None for none. "auto": the last of four axes, or of three if it has length 3 or 4.
     merge : {"fast", "best_first"} or None
         "fast" works tile by tile in the order of the difference of means, in a time that hardly depends on the image.
-        "best_first" always merges the pair next whose union raises the sum of squared deviations the least: slower,
-        better borders. None: only split.
+        "best_first" always merges that pair next which raises the sum of squared deviations least: slower, with better
+        borders. None: only split.
     merge_homogeneity : Homogeneity, float or callable, optional
-        What decides on merges; by default `homogeneity`. To split under a strict predicate and to merge under a
-        loose one gives borders of single pixels where one loose predicate for both leaves the borders of blocks.
+        What decides on merges; by default `homogeneity`. A strict predicate for the split and a loose one for the merge
+        give borders that follow pixels, where a single loose one leaves the straight borders of blocks.
     min_area : int
-        In the end, regions of fewer pixels join the neighbour of the nearest mean, whatever the predicate says.
+        In the end, regions of fewer pixels join the neighbour with the nearest mean, whatever the predicate says.
     n_threads : int, optional
         By default :func:`get_num_threads`. Results do not depend on it.
 

@@ -35,7 +35,7 @@ def statistical_region_merging(
     value_range : float, optional
         The paper's g is this plus 1. By default 255 for 8-bit images, else the range of the image.
     min_area : int
-        In the end, regions of fewer pixels join the neighbour of the nearest mean.
+        In the end, regions of fewer pixels join the neighbour with the nearest mean.
     mask : array_like of bool, spatial shape, optional
         Pixels to segment.
     channel_axis : int, None or "auto"

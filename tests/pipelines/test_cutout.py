@@ -132,7 +132,7 @@ def test_callbacks_see_each_round_and_can_stop():
     ("arguments", "words"),
     [
         ({}, "scribbles, box or previous"),
-        ({"scribbles": SCRIBBLES[1:]}, "does not fit to scribbles"),
+        ({"scribbles": SCRIBBLES[1:]}, "does not fit scribbles"),
         ({"scribbles": SCRIBBLES.astype(float)}, "must hold integers"),
         ({"scribbles": np.where(SCRIBBLES == 0, -1, SCRIBBLES)}, "got no pixel of label 0"),
         ({"scribbles": np.where(SCRIBBLES == 1, 2, SCRIBBLES)}, "got no pixel of label 1"),
