@@ -89,7 +89,7 @@ def test_two_labels_reach_the_minimum_cut():
 
 @pytest.mark.parametrize(("shape", "connectivity"), [((90, 70), 4), ((90, 70), 8), ((6, 40, 30), 6), ((6, 40, 30), 26)])
 def test_equal_to_the_bit_for_every_number_of_threads(shape, connectivity, monkeypatch):
-    monkeypatch.setattr("classicseg.solvers.messages.state._SHORT", 0)
+    monkeypatch.setattr("classicseg.solvers.messages.state._BRIEF", 0)
     crf = integers(shape, connectivity, cs.TruncatedLinear(2, truncation=3), 6)
     answers = []
     for n in (1, 2, 3, 5):
