@@ -23,14 +23,7 @@ class Run:
     """What a solver is given beside the energy. Its clock starts when it is made.
 
     :func:`classicseg.minimize` makes it; a solver reads its limits, tells it about each iteration, and returns what
-    :meth:`result` makes of its labels::
-
-        def solver(energy, run):
-            labels = run.labels()
-            while not run.ended:
-                ...
-                run.record(energy=energy.energy(labels), labels=lambda: labels)
-            return run.result(labels, energy=energy.energy(labels))
+    :meth:`result` makes of its labels.
 
     Parameters
     ----------
@@ -63,6 +56,20 @@ class Run:
         If an argument is out of its range.
     TypeError
         If it is of a type that cannot work.
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> def constant(energy, run):  # a solver; see :func:`classicseg.register_solver`
+    ...     labels = run.labels()
+    ...     while not run.ended:
+    ...         labels[:] = len(run.history) % energy.n_labels
+    ...         run.record(energy=energy.energy(labels), labels=lambda: labels)
+    ...     return run.result(labels, energy=energy.energy(labels))
+    >>> crf = cs.GridCRF(np.array([[[0, 4]], [[3, 0]]]), cs.Potts(9))
+    >>> result = constant(crf, cs.Run("constant", init=np.zeros((1, 2), np.int32), max_iter=2))
+    >>> result.labels.tolist(), result.energy, result.n_iter, result.message
+    ([[1, 1]], 3.0, 2, 'ran 2 iterations')
     """
 
     def __init__(
