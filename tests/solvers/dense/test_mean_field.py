@@ -180,16 +180,6 @@ def test_the_convergent_method_never_rises(quality):
     assert np.diff(energies).max() <= 1e-5 * abs(energies[0])
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 17), (40, 1), (5,), (3, 4, 5)])
-@pytest.mark.parametrize("quality", ["fast", "high", "exact"])
-def test_degenerate_shapes(shape, quality):
-    unary = costs(2, shape) if min(shape) > 4 else np.random.default_rng(0).random((2, *shape))
-    energy = cs.DenseCRF(unary, cs.GaussianKernel(2.0, 3.0), quality=quality)
-    result = cs.minimize(energy, max_iter=3)
-    assert result.labels.shape == shape
-    np.testing.assert_allclose(result.marginals.sum(axis=0), 1, atol=1e-5)
-
-
 def test_volumes_with_spacing_weigh_distances():
     unary = np.zeros((2, 9, 9, 9))
     unary[1] = 0.01
