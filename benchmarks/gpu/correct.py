@@ -203,7 +203,10 @@ def tests(session: Session) -> Row:
 def main() -> None:
     session = Session("A", __doc__)
     if session.on_gpu:
-        compiling = [subprocess.Popen([sys.executable, "-c", code]) for code in WARM]
+        compiling = [
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for code in WARM
+        ]
         session.attempt("pytest -m gpu", tests)
         for process in compiling[:-1]:
             process.wait()

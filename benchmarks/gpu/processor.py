@@ -50,8 +50,8 @@ CASES: dict[str, Callable[[], Solve]] = {
     "cut 1024x1024, 8 neighbours": partial(grid, 1024, 2, 8, "graph_cut"),
     "trws 512x512, 16 labels": partial(grid, 512, 16, 4, "trws", max_iter=15, tol=0),
     "expansion 512x512, 16 labels": partial(grid, 512, 16, 4, "expansion", max_iter=1),
-    "split noisy 4096x4096": partial(split, 4096, True),
-    "split smooth 4096x4096": partial(split, 4096, False),
+    "split noisy 2048x2048": partial(split, 2048, True),
+    "split smooth 2048x2048": partial(split, 2048, False),
 }
 SMALL: dict[str, Callable[[], Solve]] = {
     "dense 40x50, 21 labels": partial(dense, 40, 50, 21),

@@ -23,6 +23,8 @@ from classicseg import __version__
 LIBRARIES = ("numpy", "numba", "scipy", "scikit-image")
 """The versions that every run names; more are named by those who use them."""
 UNKNOWN = "unknown (before rows carried it)"
+NO_GIT = "unknown (no git here)"
+"""Commit of a copy without history, if ``$CLASSICSEG_COMMIT`` does not say it."""
 
 Row = dict[str, Any]
 Measured = tuple[dict[str, Any], Row]
@@ -31,9 +33,11 @@ Measured = tuple[dict[str, Any], Row]
 
 def this_run(*, threads: Any, libraries: Sequence[str] = ()) -> dict[str, Any]:
     """Commit, day, machine, versions, threads and load; to be called before anything is measured."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", "classicseg", "benchmarks")
     run = {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "classicseg", "benchmarks")),
+        "commit": os.environ.get("CLASSICSEG_COMMIT", NO_GIT) if commit is None else commit,
+        "dirty": None if changes is None else bool(changes),
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": versions((*LIBRARIES, *libraries)),
@@ -71,12 +75,12 @@ def versions(libraries: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _git(*arguments: str) -> str:
-    """Of the checkout; UNKNOWN where it is a copy without history."""
+def _git(*arguments: str) -> str | None:
+    """What git says of the checkout; None where it is a copy without history."""
     try:
         done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("CLASSICSEG_COMMIT", "unknown (no git here)")
+        return None
     return done.stdout.strip()
 
 
