@@ -197,7 +197,7 @@ def tests(session: Session) -> Row:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "--maxfail=20", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     print(done.stdout[-6000:], done.stderr[-2000:])
-    return {"right": done.returncode == 0, "says": done.stdout.strip().splitlines()[-1]}
+    return {"right": done.returncode == 0, "says": (done.stderr + done.stdout).strip().splitlines()[-1]}
 
 
 def main() -> None:
