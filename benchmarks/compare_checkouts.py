@@ -106,10 +106,16 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         return [f"{who}: {reply}" for who, reply in (("old", old), ("new", new))]
     a, b = old["result"], new["result"]
     return [
-        f"{key}: {a.get(key, 'not there')}  ->  {b.get(key, 'not there')}"
+        f"{key}: {'  ->  '.join(where_they_part(a.get(key, 'not there'), b.get(key, 'not there')))}"
         for key in dict.fromkeys([*a, *b])
         if a.get(key) != b.get(key)
     ]
+
+
+def where_they_part(a: str, b: str) -> tuple[str, str]:
+    """The parts of two texts around the first letter that differs."""
+    start = max(0, len(os.path.commonprefix([a, b])) - 60)
+    return tuple(("..." if start else "") + text[start : start + 160] for text in (a, b))
 
 
 def compare_answers(old: Checkout, new: Checkout, names: Iterable[str]) -> int:
