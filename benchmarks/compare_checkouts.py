@@ -114,7 +114,8 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def where_they_part(a: str, b: str) -> tuple[str, str]:
     """The parts of two texts around the first letter that differs."""
-    start = max(0, len(os.path.commonprefix([a, b])) - 60)
+    common = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    start = max(0, common - 60)
     return tuple(("..." if start else "") + text[start : start + 160] for text in (a, b))
 
 
