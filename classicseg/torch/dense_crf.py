@@ -134,10 +134,10 @@ class DenseCRF(nn.Module):
         Examples
         --------
         >>> import torch, classicseg.torch as ct
-        >>> crf = ct.DenseCRF(2, ct.BilateralKernel(20, 13, 5))
+        >>> crf = ct.DenseCRF(3, [ct.GaussianKernel(3, 3), ct.BilateralKernel(20, 13, 5)])
         >>> image = 255 * torch.rand(1, 3, 12, 16)
         >>> lattice = crf.lattice(image)
-        >>> logits = torch.randn(1, 2, 12, 16)
+        >>> logits = torch.randn(1, 3, 12, 16)
         >>> torch.equal(crf(logits, lattice=lattice), crf(logits, image))
         True
         """

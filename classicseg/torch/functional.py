@@ -148,8 +148,11 @@ def dense_crf(
     Examples
     --------
     >>> import torch, classicseg.torch as ct
-    >>> logits, features = torch.randn(1, 3, 8, 9), ct.position_features((8, 9), torch.tensor([2.0]))
-    >>> ct.dense_crf(logits, [features], [3.0], output="marginals").sum(1).allclose(torch.ones(1, 8, 9))
+    >>> logits, image = torch.randn(1, 3, 8, 9), 255 * torch.rand(1, 3, 8, 9)
+    >>> near = ct.position_features((8, 9), torch.tensor([2.0]))
+    >>> alike = ct.bilateral_features(image, torch.tensor([8.0]), torch.tensor([20.0]))
+    >>> marginals = ct.dense_crf(logits, [near, alike], [3.0, 5.0], output="marginals")
+    >>> marginals.sum(1).allclose(torch.ones(1, 8, 9))
     True
     """
     tensors.as_logits(logits)

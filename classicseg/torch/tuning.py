@@ -61,8 +61,9 @@ def tune_by_gradient(
     >>> truth = torch.zeros(12, 16, dtype=torch.long)
     >>> truth[:, 8:] = 1
     >>> logits = torch.nn.functional.one_hot(truth).permute(2, 0, 1) + torch.randn(2, 12, 16)
-    >>> crf = ct.DenseCRF(2, ct.BilateralKernel(10, 13, 0.1))
-    >>> losses = ct.tune_by_gradient(crf, [200.0 * truth[None]], [logits], [truth], n_steps=5)
+    >>> crf = ct.DenseCRF(2, [ct.GaussianKernel(1, 0.1), ct.BilateralKernel(10, 13, 0.1)])
+    >>> image = (200.0 * truth).expand(3, -1, -1)
+    >>> losses = ct.tune_by_gradient(crf, [image], [logits], [truth], n_steps=5)
     >>> losses[-1] < losses[0]
     True
     """

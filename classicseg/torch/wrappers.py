@@ -38,10 +38,10 @@ class HybridCRF(nn.Module):
     Examples
     --------
     >>> import torch, classicseg.torch as ct
-    >>> network = torch.nn.Conv2d(3, 2, 3, stride=4, padding=1)
-    >>> crf = ct.DenseCRF(2, ct.BilateralKernel(20, 0.1, 5))
+    >>> network = torch.nn.Conv2d(3, 3, 3, stride=4, padding=1)
+    >>> crf = ct.DenseCRF(3, [ct.GaussianKernel(), ct.BilateralKernel(20, 0.1, 5)])
     >>> ct.HybridCRF(network, crf)(torch.rand(1, 3, 16, 24)).shape
-    torch.Size([1, 2, 16, 24])
+    torch.Size([1, 3, 16, 24])
     """
 
     def __init__(

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.peer
 
 
 def datasets():
-    file = Path(__file__).parents[3] / "benchmarks" / "datasets.py"
+    file = Path(__file__).parents[2] / "benchmarks" / "datasets.py"
     if not file.exists():
         pytest.skip("the benchmarks are not here")
     spec = importlib.util.spec_from_file_location("datasets", file)

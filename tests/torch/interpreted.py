@@ -14,7 +14,7 @@ from classicseg.torch.backends import _sorting, get
 from classicseg.torch.backends.triton import _launch
 from tests.torch.inputs import batch
 
-SHAPE = (9, 11)
+SHAPE = (7, 9)
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
@@ -69,13 +69,7 @@ def test_filters_are_those_of_pytorch(n_channels, normalization):
 
 @pytest.mark.parametrize(
     ("n_labels", "full", "output"),
-    [
-        (2, False, "logits"),
-        (5, True, "logits"),
-        (5, False, "marginals"),
-        (21, False, "logits"),
-        (21, True, "marginals"),
-    ],
+    [(2, True, "logits"), (5, False, "marginals"), (21, True, "marginals")],
 )
 def test_mean_field_and_gradients_are_those_of_pytorch(n_labels, full, output):
     logits, image = batch(n_labels, SHAPE, n_images=2)
@@ -103,7 +97,7 @@ def test_gradients_of_sigmas_are_those_of_pytorch():
 
     def run(backend):
         crf = ct.DenseCRF(3, kernels("before"), learn="sigma", n_iter=2, backend=backend)
-        crf(logits, image)[:, 0].sum().backward()
+        crf(logits, image[:, :1])[:, 0].sum().backward()
         return [p.grad for kernel in crf.kernels for p in kernel.scale_parameters()]
 
     for mine, theirs in zip(run("triton"), run("torch"), strict=True):
@@ -124,7 +118,7 @@ def test_dtypes_and_the_same_answer_every_time():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
 def test_operators_keep_the_rules_of_pytorch():
-    logits, image = batch(3, (5, 6), n_images=2)
+    logits, image = batch(3, (3, 4))
     crf, norms = ct.DenseCRF(3, kernels(second="after"), backend="triton"), "symmetric after"
     features = [f.flatten(2).detach() for f in crf.features(image, logits)]
     tensors = list(crf.lattice(image).tensors)

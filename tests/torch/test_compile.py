@@ -50,8 +50,10 @@ def compiled(function):
     return torch.compile(function, backend=counter, fullgraph=True), counter
 
 
-@on_lattices
-@pytest.mark.parametrize("learn", [("weights", "compatibility"), ("weights", "compatibility", "sigma")])
+@pytest.mark.parametrize(
+    ("backend", "learn"),
+    [("numba", ("weights", "compatibility", "sigma")), ("torch", ("weights", "compatibility"))],
+)
 def test_one_graph_serves_all_images(backend, learn):
     torch.manual_seed(0)
     network = torch.nn.Conv2d(3, 3, 3, padding=1)

@@ -14,8 +14,10 @@ from PIL import Image
 import classicseg.torch as ct
 from classicseg import metrics
 
-ROOT = Path(os.environ.get("CLASSICSEG_DATA", Path(__file__).parents[4] / "shared" / "data")) / "camvid"
-SIZE, N_LABELS, VOID = (80, 60), 11, 255
+ROOT = Path(os.environ.get("CLASSICSEG_DATA", Path(__file__).parents[3] / "shared" / "data")) / "camvid"
+SIZE, VOID = (64, 48), 255
+GROUPS = np.array([0, 1, 1, 2, 2, 3, 1, 1, VOID, VOID, VOID])  # sky, what is built, ground, trees; what moves is void
+N_LABELS = 4
 
 
 def street_scenes(split):
@@ -28,7 +30,8 @@ def street_scenes(split):
     if not images:
         pytest.skip("no data here")
     labels = np.stack(truths)
-    return torch.tensor(np.stack(images)), torch.tensor(np.where(labels >= N_LABELS, VOID, labels))
+    grouped = np.where(labels < len(GROUPS), GROUPS[np.minimum(labels, len(GROUPS) - 1)], VOID)
+    return torch.tensor(np.stack(images)), torch.tensor(grouped)
 
 
 def tiny_network():
@@ -61,11 +64,11 @@ def test_a_crf_trained_with_the_network_beats_the_network_alone_on_images_not_se
     unseen, wanted = street_scenes("test")
     torch.manual_seed(0)
     network = tiny_network()
-    train(network, None, images, truths, 150, 0.02)
+    train(network, None, images, truths, 100, 0.02)
     crf = ct.DenseCRF(N_LABELS, [ct.GaussianKernel(1, 1), ct.BilateralKernel(7, 0.08, 2)], n_iter=3)
     found = {}
     for name, layer in (("alone", None), ("with", crf)):  # from the same start, with as many steps on the same images
-        model = train(copy.deepcopy(network), layer, images, truths, 50, 0.005)
+        model = train(copy.deepcopy(network), layer, images, truths, 30, 0.005)
         with torch.no_grad():
             labels = model(unseen).argmax(1)
         found[name] = metrics.scores(labels.numpy(), wanted.numpy(), N_LABELS, ignore_label=VOID)

@@ -318,7 +318,7 @@ train.fit(train.Model("fcn8s", CLASSES, width=0.03), array_data(n=8), array_data
 def test_a_killed_process_loses_nothing(tmp_path):
     """A real process is killed in the middle; going on ends with the weights of a run that was left alone."""
     path = tmp_path / "run.ckpt"
-    code = KILLED.format(root=str(Path(__file__).parents[3]), path=str(path))
+    code = KILLED.format(root=str(Path(__file__).parents[2]), path=str(path))
     process = subprocess.Popen([sys.executable, "-c", code])
     seen, deadline = set(), time.monotonic() + 50
     while len(seen) < 4 and process.poll() is None and time.monotonic() < deadline:
