@@ -17,14 +17,12 @@ LONG_FILES = {
     "io.py",
     "pydensecrf/densecrf.py",
     "splitmerge/homogeneity.py",
-    "torch/train/loop.py",
 }
 MANY_PARAMETERS = {
     "pipelines/cutout.py: cutout": 15,
     "pipelines/tune.py: tune": 14,
     "splitmerge/split_merge.py: split_and_merge": 11,
     "torch/backends/triton/_kernels.py: update_points": 22,
-    "torch/backends/triton/_launch.py: update_points": 14,
     "torch/ops.py: _": 11,  # its shape is that of mean_field_backward
     "torch/ops.py: mean_field_backward": 11,
     "torch/train/loop.py: fit": 11,

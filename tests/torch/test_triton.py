@@ -88,12 +88,12 @@ def test_registers_hold_what_programs_compute(n_channels, integer, compile_only)
     _launch.sum_runs(rows, some, None, some, other)
     _launch.sum_runs(rows, None, None, some, other)
     _launch.blur_axis(rows, some.reshape(50, 2), other)
-    sliced = {"rows": rows, "index": index, "weight": weight, "scale": scale, "pairs": slice(3, 9), "first_row": 7}
-    mixed = {"mixed": other, "wanted": wanted}
-    _launch.update_points(other, width, 99, addend=values, then="softmax", **sliced, **mixed)
-    _launch.update_points(values, width, 99, addend=values, then="log_softmax", **sliced, **mixed)
-    _launch.update_points(other, width, 99, marginals=other, then="softmax_adjoint", **sliced, **mixed)
-    _launch.update_points(values, width, 99, **sliced)
+    sliced = _launch.Slicing(rows, index, weight, slice(3, 9), scale, first_row=7)
+    mixed = sliced._replace(mixed=other, wanted=wanted)
+    _launch.update_points(other, width, 99, sliced=mixed, addend=values, then="softmax")
+    _launch.update_points(values, width, 99, sliced=mixed, addend=values, then="log_softmax")
+    _launch.update_points(other, width, 99, sliced=mixed, marginals=other, then="softmax_adjoint")
+    _launch.update_points(values, width, 99, sliced=sliced)
     _launch.mix_labels(rows, matrix, wanted, other)
     _launch.update_points(rows, width, 99, addend=values, then="softmax")
     assert len(compile_only) == 10

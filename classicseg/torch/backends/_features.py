@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 import torch
 
+from classicseg.torch.backends._sorting import TINY
+
 Filter = Callable[[torch.Tensor, bool], torch.Tensor]
 """``filter(values, adjoint)`` of (..., C, n) values, normalised."""
 
@@ -41,7 +43,7 @@ def feature_gradient(
     (..., d, n)
     """
     forth, back = (g * apply(q, False)).sum(-2), (q * apply(g, True)).sum(-2)
-    root = (row_sums + 1e-20).sqrt()
+    root = (row_sums + TINY).sqrt()
     extra = {
         "none": None,
         "symmetric": (root, -0.5 * (forth + back) / root),

@@ -24,7 +24,7 @@ from classicseg.filters.keys import packing, spans
 Embedding = Callable[[Tensor, np.ndarray], tuple[Tensor, Tensor, Tensor]]
 """See :func:`embed`, which is one."""
 
-_TINY = 1e-20  # keeps negative powers of sums finite
+TINY = 1e-20  # as in classicseg.filters: keeps negative powers of sums finite
 
 
 class Vertices(NamedTuple):
@@ -80,7 +80,7 @@ def is_one_sided(normalizations: Sequence[str]) -> bool:
 def normalized(weight: Tensor, row_sums: Tensor, normalization: str) -> tuple[Tensor, Tensor]:
     """Weights (n, d + 1) of splatting and of slicing, for sums (n,) of the kernel."""
     before, after = (
-        weight if power == 0 else weight * ((row_sums + _TINY) ** power)[:, None] for power in POWERS[normalization]
+        weight if power == 0 else weight * ((row_sums + TINY) ** power)[:, None] for power in POWERS[normalization]
     )
     return before, after
 

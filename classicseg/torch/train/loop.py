@@ -24,12 +24,10 @@ from classicseg.io import VOID
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers.run import progress_bar
 from classicseg.torch import losses
-from classicseg.torch.dense_crf import DenseCRF
-from classicseg.torch.networks import SegmentationNetwork
 from classicseg.torch.train import schedule as schedules
-from classicseg.torch.train.augment import Augmentation, with_crop
 from classicseg.torch.train.data import Data
-from classicseg.torch.train.model import Model, load, n_channels, predict, save, with_channels
+from classicseg.torch.train.model import Model, load, predict, save, with_channels
+from classicseg.torch.train.preparation import batchable, check, new_optimizer
 from classicseg.torch.train.settings import Epoch, Report, Settings, plain
 from classicseg.torch.wrappers import enlarge, find_logits
 
@@ -171,12 +169,12 @@ class _Run:
         self.device = device
         self.path = None if checkpoint is None else Path(checkpoint)
         self.save_every = None if save_every is None else inputs.as_count(save_every, "save_every", 1)
-        self.augmentation = _batchable(data, settings)
+        self.augmentation = batchable(data, settings)
         check(model, data, self.augmentation.crop)
         if validation is not None:
             check(model, validation, None)
         model.to(device)
-        self.optimizer = _optimizer(model, settings)
+        self.optimizer = new_optimizer(model, settings)
         on_gpu = device.type == "cuda"
         self.half = on_gpu if settings.amp is None else settings.amp
         coarse = self.half and on_gpu and not torch.cuda.is_bf16_supported()
@@ -338,54 +336,6 @@ class _Run:
             self.model.load_state_dict(self.best_state)
         self.model.eval()
         return Report(tuple(self.history), self.best_epoch, self.best_score, self.stopped_early)
-
-
-def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
-    """Read all files of a data set once, and compare them with the needs of the model."""
-    if len(data) == 0:
-        raise InputError("the data set has no image")
-    networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
-    if networks and networks[0].n_labels != len(data.classes):
-        raise InputError(
-            f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
-        )
-    channels = n_channels(model)
-    least = max((network.minimum_size for network in networks), default=1)
-    for i in range(len(data)):
-        image, _ = data[i]
-        height, width = image.shape[:2] if crop is None else crop
-        if min(height, width) < least:
-            raise InputError(
-                f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
-            )
-        if channels is not None and image.shape[2] not in (1, channels):
-            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {image.shape[2]}")
-
-
-def _batchable(data: Data, settings: Settings) -> Augmentation:
-    """Pictures of several sizes are cut to the smallest of them."""
-    sizes = np.array([data[i][1].shape for i in range(len(data))])
-    smallest = sizes.min(0)
-    if (sizes == smallest).all():
-        return settings.augmentation
-    return with_crop(settings.augmentation, (int(smallest[0]), int(smallest[1])))
-
-
-def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Weights of convolutions decay; biases, norms and the parameters of a CRF do not."""
-    of_crf = {id(p) for m in model.modules() if isinstance(m, DenseCRF) for p in m.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
-        raise InputError("model has no parameter to train")
-    groups = [
-        {"params": [p for p in trained if p.dim() > 2], "weight_decay": settings.weight_decay, "factor": 1.0},
-        {"params": [p for p in trained if p.dim() <= 2 and id(p) not in of_crf], "weight_decay": 0.0, "factor": 1.0},
-        {"params": [p for p in trained if id(p) in of_crf], "weight_decay": 0.0, "factor": settings.crf_factor},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=settings.lr)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

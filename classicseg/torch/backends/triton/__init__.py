@@ -25,7 +25,7 @@ from classicseg.torch.backends.triton._lattice import (
     layout_of,
     splat_rows,
 )
-from classicseg.torch.backends.triton._launch import mix_labels, new_rows, update_points, width_of
+from classicseg.torch.backends.triton._launch import Slicing, mix_labels, new_rows, update_points, width_of
 
 __all__ = [
     "build",
@@ -46,10 +46,8 @@ def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> 
     points = update_points(new_rows(values, n_images * n, width), width, n, addend=values)
     rows = blur_rows(splat, splat_rows(splat, points, splat.weights(adjoint)), adjoint)
     scale = points.new_full((pairs.stop - pairs.start, width.stride), parts.gains[k])
-    return update_points(
-        torch.empty_like(values), width, n, rows=rows, index=parts.index, weight=parts.slicing(adjoint), pairs=pairs,
-        first_row=parts.rows_of(k).start, scale=scale,
-    )  # fmt: skip
+    sliced = Slicing(rows, parts.index, parts.slicing(adjoint), pairs, scale, parts.rows_of(k).start)
+    return update_points(torch.empty_like(values), width, n, sliced=sliced)
 
 
 def _feature_gradient(
@@ -126,11 +124,12 @@ class _Updates:
         for k, matrix in enumerate(matrices):
             own = self.parts.rows_of(k)
             mix_labels(rows[own], matrix, self.wants_mixing, mixed[own])
-        return update_points(
-            out, self.width, self.n, rows=rows, mixed=mixed, wanted=self.wants_mixing,
-            index=self.parts.index, weight=self.parts.slicing(adjoint),
-            pairs=slice(0, self.parts.index.shape[1]), scale=self.scale, **settings,
+        index = self.parts.index
+        sliced = Slicing(
+            rows, index, self.parts.slicing(adjoint), slice(0, index.shape[1]), self.scale,
+            mixed=mixed, wanted=self.wants_mixing,
         )  # fmt: skip
+        return update_points(out, self.width, self.n, sliced=sliced, **settings)
 
 
 def tape_size(lattice: Sequence[Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:

@@ -53,7 +53,22 @@ def embed(
     LANES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """See :func:`classicseg.torch.backends._sorting.embed`, operation for operation."""
+    """See :func:`classicseg.torch.backends._sorting.embed`, operation for operation.
+
+    A program embeds BLOCK points of an image, a lane for each of the D + 1 coordinates.
+
+    Parameters
+    ----------
+    features : (B, D, N)
+    scale : (D,)
+    origin_of, rank_of : (D + 1, B N)
+        Results, as is `weight_of`.
+    weight_of : (B N, D + 1)
+    reciprocal : 1 / (D + 1), rounded as a float32
+    n_each : N, the points of each image
+    D, LANES, BLOCK
+        Axes of the features; lanes and points of a program.
+    """
     image, n = tl.program_id(1).to(tl.int64), n_each.to(tl.int64)
     within = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     lane = tl.arange(0, LANES)[None, :]
@@ -110,7 +125,22 @@ def sum_runs(
     BLOCK: tl.constexpr,
     UNROLLED: tl.constexpr,
 ):
-    """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to begin[i + 1]."""
+    """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to begin[i + 1].
+
+    Parameters
+    ----------
+    values : rows that are summed
+    member, weight : (entries,)
+        Not read where INDEXED says that entries are rows in order, or WEIGHTED that weights are 1.
+    begin : (n_runs + 1,)
+    out : (n_runs, STRIDE)
+    n_runs : int
+    INDEXED, WEIGHTED : bool
+    STRIDE, LANES, BLOCK
+        See the module.
+    UNROLLED
+        Entries that are read at once.
+    """
     run = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     there, inside = run < n_runs, tl.arange(0, LANES)[None, :] < STRIDE
     first = tl.load(begin + run, mask=there, other=0)[:, None]
@@ -130,7 +160,16 @@ def sum_runs(
 
 @triton.jit(do_not_specialize=["n_rows"])
 def blur_axis(rows, neighbours, out, n_rows, STRIDE: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr):
-    """Each row plus half of its two neighbours, which are the row itself where there is none."""
+    """Each row plus half of its two neighbours.
+
+    Parameters
+    ----------
+    rows, out : (n_rows, STRIDE)
+    neighbours : (n_rows, 2)
+        The row itself where there is none.
+    n_rows, STRIDE, LANES, BLOCK
+        See the module.
+    """
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     there, inside = row < n_rows, tl.arange(0, LANES)[None, :] < STRIDE
     total = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
@@ -154,7 +193,19 @@ def mix_labels(
     DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """`rows` times a (C, C) matrix, in full precision, if the number `wanted` is not 0."""
+    """`rows` times a matrix, in full precision.
+
+    Parameters
+    ----------
+    rows, out : (n_rows, STRIDE)
+    matrix : (C, C)
+    wanted : one number
+        If it is 0 nothing is computed: only the GPU knows it, and nobody waits for it to tell.
+    n_rows, C, STRIDE, BLOCK
+        See the module.
+    COLUMNS, DEPTH
+        Columns that a program computes, and rows of the matrix that it multiplies at a time.
+    """
     if tl.load(wanted) == 0:
         return
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -197,8 +248,31 @@ def update_points(
 ):
     """Slice: sum the rows of each point, scaled; add; then a softmax, its logarithm or its adjoint.
 
-    With MIXED the rows are those of `mixed` if the number `wanted` is not 0, which only the GPU knows. `addend` is
-    (B, C, N), as is `out` with IN_CHANNELS; else that has a row for each point. PAIRS = 0 slices nothing.
+    Parameters
+    ----------
+    rows : (vertices, STRIDE)
+        Blurred rows of the vertices of one kernel or of all.
+    mixed, wanted : like `rows`, and one number
+        With MIXED, what is read instead of `rows` if the number is not 0, which only the GPU knows.
+    index, weight : (B N, ALL_PAIRS)
+        Vertices of each point, and their weights.
+    scale : (PAIRS, STRIDE)
+        Factor of each channel of a row.
+    addend : (B, C, N)
+        Added to the sum if ADDED.
+    marginals : (B N, STRIDE)
+        What a softmax gave, whose adjoint is wanted.
+    out : (B, C, N) with IN_CHANNELS, else (B N, STRIDE)
+    n_each : N, the points of each image
+    first_pair : the first of the PAIRS columns of `index` that are summed
+    first_row : the vertex in `index` that is the first of `rows`
+    PAIRS, ALL_PAIRS
+        Columns that are summed, of how many; with PAIRS = 0 nothing is sliced, and nothing read but the `addend`.
+    MIXED, ADDED, IN_CHANNELS : bool
+    THEN : {"", "softmax", "log_softmax", "softmax_adjoint"}
+        What becomes of the sum.
+    C, STRIDE, LANES, BLOCK
+        See the module.
     """
     image = tl.program_id(1).to(tl.int64)
     within = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)

@@ -23,7 +23,7 @@ from classicseg.torch.backends._sorting import (
     is_one_sided,
     normalized,
 )
-from classicseg.torch.backends.triton._launch import blur_axis, embed, sum_runs, update_points, width_of
+from classicseg.torch.backends.triton._launch import Slicing, blur_axis, embed, sum_runs, update_points, width_of
 
 _TILE = 256  # points: their values stay close to the processor
 _RUN = 32  # pairs, or runs, that are summed by one program
@@ -184,9 +184,7 @@ def _row_sums(vertices: Vertices, splat: Splat) -> Tensor:
     width, ones = width_of(1), torch.ones_like(vertices.weight[:, :1])
     rows = blur_rows(splat, splat_rows(splat, ones, splat.weight_in), False)
     scale = ones.new_full((n_around, width.stride), AXES.gain(n_around - 1))
-    update_points(
-        ones, width, n, rows=rows, index=vertices.index, weight=vertices.weight, pairs=slice(0, n_around), scale=scale
-    )
+    update_points(ones, width, n, sliced=Slicing(rows, vertices.index, vertices.weight, slice(0, n_around), scale))
     return ones[:, 0]
 
 

@@ -71,35 +71,45 @@ def mix_labels(rows: Tensor, matrix: Tensor, wanted: Tensor, out: Tensor) -> Ten
     return out
 
 
+class Slicing(NamedTuple):
+    """Which rows of vertices each point sums up, from the (point, vertex) pairs of one kernel or of all."""
+
+    rows: Tensor  # (rows, stride): of vertices
+    index: Tensor  # (B N, P): vertices of each point, as rows of all kernels are counted
+    weight: Tensor  # (B N, P)
+    pairs: slice  # those of the P that are summed
+    scale: Tensor  # (pairs, stride): factor of each channel
+    first_row: int = 0  # which row of all is the first of `rows`
+    mixed: Tensor | None = None  # read instead of `rows` if `wanted` is not 0
+    wanted: Tensor | None = None  # one int32
+
+
 def update_points(
     out: Tensor,
     width: Width,
     n_each: int,
     *,
-    rows: Tensor | None = None,
-    mixed: Tensor | None = None,
-    wanted: Tensor | None = None,
-    index: Tensor | None = None,
-    weight: Tensor | None = None,
-    pairs: slice = slice(0, 0),
-    first_row: int = 0,
-    scale: Tensor | None = None,
+    sliced: Slicing | None = None,
     addend: Tensor | None = None,
     marginals: Tensor | None = None,
     then: str = "",
 ) -> Tensor:
     """What :func:`classicseg.torch.backends.triton._kernels.update_points` says.
 
-    `out` is (B, C, N), or (B N, stride); `scale` has a row for each of the `pairs`.
+    `out` is (B, C, N), or (B N, stride).
     """
     in_channels = out.dim() == 3
     n_images = out.shape[0] if in_channels else out.shape[0] // n_each
-    arrays = (out if x is None else x for x in (rows, mixed, wanted, index, weight, scale, addend, marginals))
+    of = (
+        sliced if sliced is not None else Slicing(out, out, out, slice(0, 0), out)
+    )  # nothing is read where there are no pairs
+    arrays = (of.rows, of.mixed, of.wanted, of.index, of.weight, of.scale, addend, marginals)
     _launch(
-        _kernels.update_points, [triton.cdiv(n_each, width.block), n_images], *arrays, out,
-        n_each, pairs.start, first_row,
-        PAIRS=pairs.stop - pairs.start, ALL_PAIRS=0 if index is None else index.shape[1], MIXED=mixed is not None,
-        ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
+        _kernels.update_points, [triton.cdiv(n_each, width.block), n_images],
+        *(out if array is None else array for array in arrays), out, n_each, of.pairs.start, of.first_row,
+        PAIRS=of.pairs.stop - of.pairs.start, ALL_PAIRS=0 if sliced is None else of.index.shape[1],
+        MIXED=of.mixed is not None, ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels,
+        C=width.channels, **_shape(width),
     )  # fmt: skip
     return out
 
