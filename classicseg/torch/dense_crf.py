@@ -29,10 +29,11 @@ class DenseCRF(nn.Module):
     kernels : GaussianKernel, BilateralKernel or sequence of them
         At least one.
     compatibility : Potts, Diagonal, Matrix, (L, L) array_like or Tensor, optional
-        Cost of label l (row) where a like pixel has label l' (column); ``Potts(1)`` if not given. May be learned to
-        be unsymmetric, as in [2]_.
+        Cost of label l (row) where a like pixel has label l' (column); ``Potts(1)`` if not given. What is learned need
+        not be symmetric, as in [2]_.
     learn : sequence of {"weights", "compatibility", "sigma"}
-        What is trained. To learn sigmas costs several times the rest, and a new lattice at every step.
+        What is trained. Learning sigmas costs several times as much as the rest, and needs a new lattice at every
+        step.
     n_iter : int
         Number of updates.
     output : {"logits", "marginals"}
@@ -124,7 +125,7 @@ class DenseCRF(nn.Module):
         Returns
         -------
         Lattice
-            Good as long as the sigmas stay as they are.
+            Valid until a sigma changes.
 
         Raises
         ------
@@ -168,7 +169,7 @@ class DenseCRF(nn.Module):
         lattice : Lattice, optional
             From :meth:`lattice`.
         ignore : Tensor of bool, (B, *spatial), optional
-            True where a pixel takes no part, such as padding: it sends no messages and its own logits stay.
+            True where a pixel takes no part, such as padding: it sends no messages and keeps its logits.
         n_iter : int, optional
             Instead of the layer's own number of updates.
 

@@ -112,7 +112,7 @@ def dense_crf(
     compatibility : Tensor, (L, L), optional
         Cost of label l (row) where a like pixel has label l' (column); Potts, ``1 - eye(L)``, if None.
     normalizations : str or sequence of str
-        Of the kernels.
+        Of the kernels. A lattice has its own, which count instead.
     n_iter : int
         Number of updates.
     output : {"logits", "marginals"}

@@ -1,8 +1,8 @@
 """The operators of the lattice backends, registered with PyTorch.
 
-An operator is opaque to ``torch.compile``: what it needs to know before running, the shapes of its results, is in the
-shapes of its arguments. A lattice is a list of tensors for that reason; those of a new image have new sizes, which the
-compiler treats as unknown numbers, so that one compiled graph serves all images.
+An operator is opaque to ``torch.compile``, which must know the shapes of its results before it runs: they follow from
+the shapes of its arguments. That is why a lattice is a list of tensors. A new image gives them new sizes, which the
+compiler treats as unknown numbers, so one compiled graph serves all images.
 
 Operators take lists of tensors, but not of strings. The normalizations of the kernels, a sequence of words everywhere
 else, are therefore one string in the arguments of an operator: see :func:`as_text` and :func:`from_text`.

@@ -31,7 +31,7 @@ def tune_by_gradient(
     Parameters
     ----------
     crf : DenseCRF
-        Changed in place; what it was told to `learn`.
+        What it was told to `learn` is changed in place.
     images : sequence of Tensor, (C, *spatial)
         In the units of the colour sigmas; sizes may differ.
     logits : sequence of Tensor, (L, *spatial)
@@ -71,7 +71,7 @@ def tune_by_gradient(
         raise InputTypeError(f"crf must be a classicseg.torch.DenseCRF, got {type(crf).__name__}")
     if not len(images) == len(logits) == len(truths) or len(images) == 0:
         counts = f"{len(images)}, {len(logits)} and {len(truths)}"
-        raise InputError(f"images, logits and truths must be as many, at least 1, got {counts}")
+        raise InputError(f"images, logits and truths must be equally many, at least 1, got {counts}")
     learned = [p for p in crf.parameters() if p.requires_grad]
     if not learned:
         raise InputError("crf learns nothing; learn= names what it may")

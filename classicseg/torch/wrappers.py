@@ -27,8 +27,8 @@ class HybridCRF(nn.Module):
         Where the logits are in what the model returns: a key, an attribute, a position, or a function of it. If None,
         they are looked for: a tensor itself; ``"out"`` or ``"logits"`` of a dict; ``.logits``; the first of a tuple.
     to_crf_image : callable, optional
-        Makes the image that the CRF sees of that which the model sees; such as undoing a normalisation, since colour
-        sigmas are in the units of the image.
+        Turns the image that the model sees into the one that the CRF sees, for instance by undoing a normalisation:
+        colour sigmas are in the units of the image.
 
     Raises
     ------

@@ -31,7 +31,7 @@ def test_the_loss_falls_and_the_best_parameters_stay(learn):
 def test_wrong_input_is_named():
     image, logits, truth = problem()
     crf = ct.DenseCRF(2, ct.BilateralKernel(8, 40, 1))
-    with pytest.raises(InputError, match="as many"):
+    with pytest.raises(InputError, match="equally many"):
         ct.tune_by_gradient(crf, [], [], [])
     with pytest.raises(InputTypeError, match="crf"):
         ct.tune_by_gradient(torch.nn.Identity(), [image], [logits], [truth])

@@ -3,7 +3,8 @@
 numba
     CPU tensors, the compiled kernels of the library, no copies. The default there.
 triton
-    CUDA tensors, programs in Triton. To be asked for: they were interpreted and compiled, but not yet run on a GPU.
+    CUDA tensors, programs in Triton. Used only when asked for: they have been interpreted and compiled, not yet run
+    on a GPU.
 torch
     Any device, nothing but operations of PyTorch. The default elsewhere.
 exact
@@ -34,7 +35,7 @@ class Backend(Protocol):
     def empty_lattice(
         self, features: Sequence[torch.Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
     ) -> list[torch.Tensor]:
-        """Tensors of the shapes that `build` returns; those that only the image decides come from `new_size`."""
+        """Tensors of the shapes that `build` returns; sizes that depend on the image come from `new_size`."""
 
     def tape_size(self, lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
         """Shape of what `mean_field` keeps for the backward pass, from the shapes in `lattice`."""

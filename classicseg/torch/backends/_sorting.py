@@ -1,8 +1,8 @@
 """Vertices of lattices by sorting, with operations of PyTorch on any device.
 
 The lattice is that of the compiled kernels, vertex for vertex: the same features, scales, roundings and neighbours.
-Only how it is found differs, by sorting instead of hashing. Sorting has the vertices in order, which is what makes
-splatting a sum over neighbouring entries, without atomics, so results are the same from run to run.
+Only how it is found differs, by sorting instead of hashing. Sorting puts the vertices in order, so splatting sums
+neighbouring entries, without atomics, and results are the same from run to run.
 
 What is sorted is short: points by the simplex that they lie in, then the corners of the simplices that were found.
 """

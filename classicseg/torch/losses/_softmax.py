@@ -1,9 +1,8 @@
-"""What losses need of the softmax of logits, without keeping it: values and gradients block by block of pixels.
+"""Values and gradients of losses through the softmax, one block of pixels at a time.
 
-All probabilities of a batch at once, and what automatic differentiation keeps beside them, take longer to be fetched
-from memory than to be computed. Here a block stays in the cache while all of it is done, and the only large tensor is
-the gradient, and for Lovász the slopes. The functions take logits (B, L, N) and labels (B, N), and can be
-differentiated once.
+The probabilities of a whole batch, and what automatic differentiation would keep beside them, take longer to fetch from
+memory than to compute. Here a block stays in the cache until it is done with; the only large tensors are the gradient
+and, for Lovász, the slopes. The functions take logits (B, L, N) and labels (B, N), and can be differentiated once.
 """
 
 from __future__ import annotations
@@ -109,13 +108,13 @@ def log_probability(z: Tensor, y: Tensor) -> Tensor:
 
 @torch.compiler.disable
 def region_sums(z: Tensor, y: Tensor, valid: Tensor, power: int = 1) -> tuple[Tensor, Tensor]:
-    """Sums over the pixels that count, (B, L): of the probability where it is that of the label, of its power."""
+    """Sums over the pixels that count, (B, L): of the probabilities of true labels, and of a power of all of them."""
     result: tuple[Tensor, Tensor] = _RegionSums.apply(z, y, valid, power)
     return result
 
 
 @torch.compiler.disable
 def linear_in_probabilities(z: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
-    """`values` (groups, L) of images or of the batch, whose derivatives by probabilities (B, L, N) are `slopes`."""
+    """`values` (groups, L) of images or of the batch, with `slopes` as derivatives by the probabilities (B, L, N)."""
     result: Tensor = _LinearInProbabilities.apply(z, slopes, values)
     return result

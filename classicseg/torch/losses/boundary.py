@@ -16,7 +16,7 @@ from classicseg.torch.losses._inputs import SegmentationLoss
 class BoundaryLoss(SegmentationLoss):
     """Mean of probabilities times signed distances to the true boundary (Kervadec et al. [1]_).
 
-    It is negative where all is right; meant beside another loss, as in ``losses.build("dice+boundary")``.
+    A perfect answer makes it negative. It is meant as an addition, as in ``losses.build("dice+boundary")``.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class BoundaryLoss(SegmentationLoss):
 
     Notes
     -----
-    Distances, in pixels, come from SciPy on the CPU: +d outside an object and -(d - 1) inside, as published. Classes
-    that an image does not have count nothing in it, nor does a class that is all of it.
+    Distances, in pixels, come from SciPy on the CPU: +d outside an object and -(d - 1) inside, as published. A class
+    counts nothing in an image that has none of it, or nothing else.
 
     References
     ----------

@@ -76,7 +76,7 @@ def extension(
 
 
 def jaccard_steps(hot: Tensor, dtype: torch.dtype) -> Tensor:
-    """By how much the Jaccard loss grows as pixels, by falling errors, become wrong; `hot` are those of the label."""
+    """How much each pixel adds to the Jaccard loss as all become wrong, by falling errors; `hot` are of the label."""
     missed = hot.cumsum(0, dtype=torch.int32)
     size = int(missed[-1])
     if size == 0:  # the first pixel found makes the loss 1
@@ -88,11 +88,11 @@ def jaccard_steps(hot: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def descending(errors: Tensor) -> Tensor:
-    """Order of errors, which are not negative, from the largest; equal ones as they come."""
+    """The order of errors, which are at least 0: largest first, equal ones as they come."""
     if errors.device.type != "cpu" or errors.dtype != torch.float32:
         return errors.argsort(descending=True, stable=True)
-    # Bits of floats of one sign are ordered as the floats: with the index behind them they are numbers, and NumPy
-    # sorts numbers several times faster than PyTorch finds the order of floats.
+    # The bits of floats of one sign sort as the floats do. With the index behind them they are one integer, and NumPy
+    # sorts integers several times faster than PyTorch finds the order of floats.
     keys = errors.view(torch.int32).long().neg_().bitwise_left_shift_(32).add_(torch.arange(len(errors)))
     keys.numpy().sort()
     return keys.bitwise_and_(2**32 - 1)

@@ -62,7 +62,7 @@ class TverskyLoss(Overlap):
     alpha, beta : float
         Cost of false positives and of false negatives. Both 0.5 is Dice, both 1 Jaccard.
     smooth : float
-        Added to numerator and denominator, so that what is empty and found empty costs nothing.
+        Added to numerator and denominator, so that an empty class that is found empty costs nothing.
     over, absent, class_weights, ignore_index
         See :class:`DiceLoss`.
 
@@ -119,11 +119,11 @@ class DiceLoss(Overlap):
     squared : bool
         q = 2, published, instead of q = 1.
     smooth : float
-        Added to numerator and denominator, so that what is empty and found empty costs nothing.
+        Added to numerator and denominator, so that an empty class that is found empty costs nothing.
     over : {"batch", "image"}
         One region per class in the whole batch, or one in each image and the mean over images.
     absent : {"skip", "count"}
-        What becomes of a class that has no pixel there: left out, or what is found of it is an error.
+        Whether a class without pixels there is left out, or whatever is found of it counts as an error.
     class_weights : sequence of float, optional
         Of the mean over classes.
     ignore_index : int

@@ -1,4 +1,4 @@
-"""Losses that are sums over pixels: cross-entropy, and focal loss for when one class has nearly all of them."""
+"""Losses that are sums over pixels: cross-entropy, and focal loss for when one class has nearly all pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from classicseg.torch.losses._softmax import log_probability
 
 
 class FocalLoss(SegmentationLoss):
-    r"""Focal loss of Lin et al. [1]_: cross-entropy times :math:`(1 - p)^\gamma`, which quiets what is already right.
+    r"""Focal loss of Lin et al. [1]_: cross-entropy times :math:`(1 - p)^\gamma`, which mutes what is right already.
 
     Parameters
     ----------

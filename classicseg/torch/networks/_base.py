@@ -27,7 +27,7 @@ class SegmentationNetwork(nn.Module):
     minimum_size: int = 1
     """Smallest height and width of an image."""
     coarsest: int | None = None
-    """Pixels of the image per pixel of the smallest batch-normalised map, 0 if that is one for each image."""
+    """Pixels of a side of the image for one of the smallest batch-normalised map, 0 if that is a single pixel."""
 
     def __init__(self, n_labels: int, in_channels: int, width: float) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class DeepLabv3(DilatedNetwork):
     aux : bool
         Logits of the third stage too, in training: the result is then a dict ``{"out", "aux"}``.
     extra_conv : bool
-        A 3x3 convolution more before the logits of the pyramid, which torchvision has and the paper has not.
+        One more 3x3 convolution before the logits of the pyramid, which torchvision has and the paper lacks.
 
     Raises
     ------

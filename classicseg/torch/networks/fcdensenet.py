@@ -34,8 +34,8 @@ class FCDenseNet(SegmentationNetwork):
     dropout : float
         Probability after each convolution.
     checkpointing : bool
-        Compute the layers again on the way back instead of keeping their inputs, which concatenation makes many. The
-        gradients are the same; time is paid for memory.
+        Compute the layers again in the backward pass instead of keeping their inputs, of which concatenation makes
+        many: the same gradients, less memory, more time.
 
     Raises
     ------

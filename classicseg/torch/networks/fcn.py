@@ -29,7 +29,7 @@ class FCN(SegmentationNetwork):
         "transposed" is published: transposed convolutions that begin as bilinear interpolation. Training can make
         their overlaps uneven: checkerboards. "resize" interpolates, then convolves, which cannot [2]_.
     padding : {"same", "published"}
-        "published" pads the image by 100 pixels, for which small images pay dearly; "same" pads the layers instead.
+        "published" pads the image by 100 pixels, which is costly for small images; "same" pads the layers instead.
     batch_norm : bool
         In the trunk; VGG16 without it hardly learns from random weights.
 

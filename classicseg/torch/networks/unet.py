@@ -26,11 +26,11 @@ class UNet(SegmentationNetwork):
     width : float
         Factor of the published channels 64, 128, 256, 512, 1024.
     padding : {"same", "valid"}
-        "same" gives logits for every pixel of an image of any size. "valid" is the published network: no padding, so
-        that no logit rests on invented pixels, and a border of :attr:`margin` = 92 pixels gets none. Sizes must then
-        be 188, 204, 220, ...; 572 gives 388.
+        "same" gives logits for every pixel of an image of any size. "valid" is the published network: without
+        padding no logit rests on invented pixels, but a border of :attr:`margin` = 92 pixels gets no logits. Sizes
+        must then be 188, 204, 220, ...; 572 gives 388.
     batch_norm : bool, optional
-        Batch normalisation after each convolution, which the published network has not. By default with "same" only.
+        Batch normalisation after each convolution, which the published network lacks. By default with "same" only.
     dropout : float
         Probability at the lowest level, 0.5 in the published network.
 

@@ -1,4 +1,4 @@
-"""Augmentation: each time an image is seen, it is another one."""
+"""Augmentation: an image is never seen the same way twice."""
 
 from __future__ import annotations
 

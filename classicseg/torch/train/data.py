@@ -73,7 +73,7 @@ class ArrayData:
     def __init__(self, images: Sequence[np.ndarray], labels: Sequence[np.ndarray], classes: Sequence[str]) -> None:
         self.classes = tuple(map(str, classes))
         if len(images) != len(labels) or len(images) == 0:
-            raise InputError(f"images and labels must be as many, at least 1, got {len(images)} and {len(labels)}")
+            raise InputError(f"images and labels must be equally many, at least 1, got {len(images)} and {len(labels)}")
         self._pairs = [
             _checked(image, label, f"image {i}", f"labels {i}", self.classes, range(len(self.classes)))
             for i, (image, label) in enumerate(zip(images, labels, strict=True))

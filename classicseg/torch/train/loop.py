@@ -1,7 +1,7 @@
 """The training loop.
 
-Everything random at a step is drawn from the seed and the number of that step, so a run that was killed and goes on
-from its checkpoint ends with the same weights, bit for bit on a CPU, as one that was not.
+Everything random at a step is drawn from the seed and the number of that step. A run that was killed and goes on from
+its checkpoint therefore ends with the weights of one that was left alone, bit for bit on a CPU.
 """
 
 from __future__ import annotations

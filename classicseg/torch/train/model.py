@@ -49,7 +49,7 @@ class Model(nn.Module):
 
     Notes
     -----
-    A gray image is taken for equal channels by a network of more than one, in training as in prediction.
+    A network of several channels sees a gray image as equal channels, in training as in prediction.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Model(nn.Module):
         return predict(self, image)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a file, which is whole or not touched.
+        """Write the model to a file, completely or not at all.
 
         Raises
         ------
@@ -192,7 +192,7 @@ def with_channels(image: np.ndarray, model: nn.Module) -> np.ndarray:
 
 
 def save(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write tensors and plain values; the file is whole or not touched, also if the power fails."""
+    """Write tensors and plain values to a file, completely or not at all, even if the power fails."""
     with io.replacing(Path(path)) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
         file.flush()

@@ -20,7 +20,7 @@ class Settings:
     Attributes
     ----------
     n_epochs, batch_size : int
-        Images that do not fill a batch are left out of an epoch, other ones in each.
+        Images that do not fill a batch are left out of an epoch; which ones differs from epoch to epoch.
     lr, weight_decay : float
     optimizer : {"adamw", "sgd"}
         "sgd" has a momentum of 0.9.
@@ -32,7 +32,7 @@ class Settings:
         Of the loss of an auxiliary head, where the network has one.
     crf_factor : float
         Learning rate of the parameters of a :class:`DenseCRF` as a multiple of that of the network: they are few, and
-        each of them has a large way to go.
+        each has a long way to go.
     max_norm : float, optional
         Longer gradients are shortened to this.
     seed : int

@@ -100,9 +100,7 @@ def update_points(
     """
     in_channels = out.dim() == 3
     n_images = out.shape[0] if in_channels else out.shape[0] // n_each
-    of = (
-        sliced if sliced is not None else Slicing(out, out, out, slice(0, 0), out)
-    )  # nothing is read where there are no pairs
+    of = Slicing(out, out, out, slice(0, 0), out) if sliced is None else sliced  # of no pairs nothing is read
     arrays = (of.rows, of.mixed, of.wanted, of.index, of.weight, of.scale, addend, marginals)
     _launch(
         _kernels.update_points, [triton.cdiv(n_each, width.block), n_images],
