@@ -147,12 +147,13 @@ def _gather(labels, parent, volume, task, offsets, scope, edges, keep):
 
     `labels`, `parent`, `volume`, `offsets`, `edges` and `keep` are those of :func:`_gather_in_tile`.
     """
-    if scope == WITHIN_TILES:
-        return _gather_in_tile(labels, parent, volume, task, offsets, scope, edges, 0, keep)
     n = 0
     deep, down, across = tile_grid(labels.shape, volume)
     z0, z1, y0, y1, x0, x1 = 0, deep, 0, down, 0, across
-    if scope == WITHIN_GROUPS:
+    if scope == WITHIN_TILES:
+        z0, y0, x0 = task // (down * across), task // across % down, task % across
+        z1, y1, x1 = z0 + 1, y0 + 1, x0 + 1
+    elif scope == WITHIN_GROUPS:
         z0, z1, y0, y1, x0, x1 = _group_ends(task, labels.shape, volume)
     for z in range(z0, z1):
         for y in range(y0, y1):
