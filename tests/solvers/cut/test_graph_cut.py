@@ -62,15 +62,15 @@ def test_larger_grids_equal_scipy_and_the_reference(n_axes, connectivity, larges
 @pytest.mark.parametrize(
     ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((400, 250), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
 )
-@pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, connectivity, n_threads):
-    crf = random_grid(np.random.default_rng(n_threads), shape, connectivity, largest=20, noise=40)
+def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, connectivity):
+    crf = random_grid(np.random.default_rng(3), shape, connectivity, largest=20, noise=40)
     alone = cs.minimize(crf, "graph_cut", n_threads=1)
+    assert alone.energy == scipy_minimum(crf)
     monkeypatch.setattr(network, "_STRIP_PIXELS", 100)
     monkeypatch.setattr(waves, "_STRIP_PIXELS", 100)
-    together = cs.minimize(crf, "graph_cut", n_threads=n_threads)
-    assert alone.energy == scipy_minimum(crf)
-    np.testing.assert_array_equal(alone.labels, together.labels)
+    for n_threads in (2, 3, 8):
+        together = cs.minimize(crf, "graph_cut", n_threads=n_threads)
+        np.testing.assert_array_equal(alone.labels, together.labels)
 
 
 @settings(deadline=None, max_examples=60)
