@@ -173,11 +173,16 @@ def test_gradients_of_weights_and_costs_are_finite_differences(backend):
 
 
 @on_lattices
-def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(backend):
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(normalization, backend):
     logits, image = batch(3, (20, 23))
+    scale = {"none": 0.05}.get(normalization, 1.0)  # sums over the neighbours, not means
 
     def gradients(kind):
-        kernels = [ct.GaussianKernel(2, 2), ct.BilateralKernel(10, 25, 3)]
+        kernels = [
+            ct.GaussianKernel(2, 2 * scale, normalization=normalization),
+            ct.BilateralKernel(10, 25, 3 * scale, normalization=normalization),
+        ]
         crf = ct.DenseCRF(3, kernels, learn=("weights", "compatibility", "sigma"), n_iter=3, backend=kind)
         z = logits.clone().requires_grad_()
         target = torch.arange(20 * 23).reshape(1, 20, 23) * 3 // (20 * 23)
