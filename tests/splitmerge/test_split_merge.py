@@ -122,6 +122,12 @@ def test_laws_of_the_merge(shape, seed, data):
     check_merged(labels, image, PREDICATES[name], mask, connectivity, violates=False if name in UNION_ONLY else None)
 
 
+def test_merging_goes_on_until_nothing_changes():
+    image = np.array([[86, 80, 10, 50], [24, 58, 46, 66], [93, 64, 81, 51], [82, 10, 41, 61]])[..., np.newaxis]
+    labels = cs.split_and_merge(image, PREDICATES["mean"], channel_axis=-1)  # the third pass merges two regions more
+    check_merged(labels, image, PREDICATES["mean"], None, 1)
+
+
 @pytest.mark.parametrize("merge", ["fast", "best_first"])
 def test_laws_of_the_merge_across_tiles_and_groups(merge):
     image = photo(70, 600, 3, channels=1)
