@@ -94,6 +94,8 @@ def mutants_of(path: str, source: bytes) -> Iterator[Mutant]:
 
     def walk(node: ast.AST) -> Iterator[Mutant]:
         yield from changes(node)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+            return  # -1 becomes 1, not -2, which often means the same
         apart = [getattr(node, "annotation", None), getattr(node, "returns", None)]
         for child in ast.iter_child_nodes(node):
             strict = getattr(child, "arg", "") == "strict"  # no zip of ours is uneven
