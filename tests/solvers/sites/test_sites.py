@@ -138,6 +138,15 @@ def test_samples_follow_the_distribution(label_costs):
     assert seen[1, 0, 1] == 0
 
 
+def test_annealing_begins_at_a_quarter_of_what_the_edges_of_a_pixel_can_cost_and_ends_at_a_twentieth_of_that():
+    mu = cs.Matrix([[3, 5, 4], [5, 3, 7], [4, 7, 3]])  # costs of one edge differ by 4 at most
+    crf = cs.GridCRF(np.zeros((3, 10, 10)), mu, 0.5)  # 180 edges, each of which two pixels have
+    temperatures = [row.change for row in cs.minimize(crf, "annealing", max_iter=9).history]
+    assert temperatures[0] == pytest.approx(2 * 180 / 100 * 0.5 * 4 / 4)
+    assert temperatures[-1] == pytest.approx(temperatures[0] / 20)
+    np.testing.assert_allclose(np.diff(np.log(temperatures)), -np.log(20) / 8)
+
+
 @pytest.mark.parametrize("method", ["icm", "annealing"])
 def test_forbidden_labels_are_not_used(method):
     rng = np.random.default_rng(8)
