@@ -1,6 +1,10 @@
-"""What pytest leaves out where an optional package is missing."""
+"""What pytest leaves out where an optional package is missing, and how many threads its workers start."""
 
 import importlib.util
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side would each start a thread for every processor
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 collect_ignore_glob: list[str] = []
 if importlib.util.find_spec("torch") is None:  # its modules cannot be imported, so their examples cannot be run
