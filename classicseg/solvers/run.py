@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputTypeError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.threads import resolve_threads
 from classicseg.types import Result, State, Step
 
@@ -126,9 +126,11 @@ class Run:
 
     def labels(self) -> np.ndarray:
         """Labels to start from, spatial shape, int32: a copy of `init`, or the labels of least unary cost."""
-        if self.init is None and self._cheapest is not None:
-            return self._cheapest()
-        return self.init.copy()  # type: ignore[union-attr]
+        if self.init is not None:
+            return self.init.copy()
+        if self._cheapest is None:
+            raise InputError("a Run must be made with init or cheapest to have labels to start from, got neither")
+        return self._cheapest()
 
     def record(
         self,

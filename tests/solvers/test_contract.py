@@ -129,3 +129,8 @@ def test_what_cannot_be_registered_says_why():
         cs.register_solver("other", accepts="GridCRF")
     with pytest.raises(cs.InputTypeError, match="name"):
         cs.register_solver(3, accepts=cs.GridCRF)
+
+
+def test_a_run_without_a_start_has_no_labels():
+    with pytest.raises(cs.InputError, match="init or cheapest"):
+        cs.Run("other").labels()
