@@ -147,9 +147,9 @@ def adjoint_step(
     bank, swapped, layout = pairwise.bank, adjoint.bank, pairwise.layout
     n_labels = layout.n_channels
     n = logits.size // n_labels
-    block, q, g, tail = new_planes(layout), new_planes(layout), new_planes(layout), new_planes(layout)
+    block, q, g = new_planes(layout), new_planes(layout), new_planes(layout)
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
-    logits_at = pointer(logits)
+    logits_at, block_at = pointer(logits), pointer(block)
     while True:
         s = claim(sync, 0)
         if s >= n_stripes:
@@ -168,7 +168,7 @@ def adjoint_step(
             else:
                 for i in range(n_labels * PIXELS):
                     q[i] = 0.0
-            add_block(q, np.float32(1.0), logits_at, n, at, n_labels, tail)
+            add_block(q, np.float32(1.0), logits_at, n, at, n_labels, block_at)
             softmax(q, n_labels)
             _softmax_adjoint(q, g, n_labels)
             add_to_block(g, n, at, n_labels, grad)

@@ -72,9 +72,9 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
     n_labels = layout.n_channels
     n = values.size // n_labels
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
-    block, planes, tail = new_planes(layout), new_planes(layout), new_planes(layout)
+    block, planes = new_planes(layout), new_planes(layout)
     scratch = np.zeros(PIXELS, np.float32)
-    values_at = pointer(values)
+    values_at, block_at = pointer(values), pointer(block)
     start_at = values_at if start.size == 0 else pointer(start)
     rows_size, recording = layout.n_panels * len(layout.lanes) * bank.n_rows, work.size > 0
     blur_scale = scale.copy()
@@ -103,9 +103,9 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
                 else:
                     for i in range(n_labels * PIXELS):
                         planes[i] = 0.0
-                add_block(planes, sign, values_at if it > 0 else start_at, n, at, n_labels, tail)
+                add_block(planes, sign, values_at if it > 0 else start_at, n, at, n_labels, block_at)
                 if it == n_iter and as_logits:
-                    log_softmax(planes, n_labels, tail, scratch)
+                    log_softmax(planes, n_labels, block, scratch)
                 else:
                     softmax(planes, n_labels)
                 if it < n_iter:

@@ -30,7 +30,6 @@ from classicseg.machine.simd import (
     load,
     maximum,
     multiply,
-    pointer,
     prefetch,
     store,
     subtract,
@@ -74,16 +73,16 @@ def write_block(planes, n, at, n_labels, values):
 
 
 @inline
-def add_block(planes, sign, values, n, at, n_labels, tail):
+def add_block(planes, sign, values, n, at, n_labels, block):
     """Add `sign` times a block of `values` to `planes`.
 
-    `values` is a :func:`pointer`: a partial block is read from the planes `tail` instead, where it is padded, and to
-    exchange arrays would count references.
+    A partial block is padded in `block` and taken from there. Both are given as :func:`pointer`: to exchange arrays
+    would count references, in every block.
     """
     start, stride = at, n
     if at + PIXELS > n:
-        read_block(values, n, at, n_labels, tail)
-        values, start, stride = pointer(tail), 0, PIXELS
+        read_block(values, n, at, n_labels, block)
+        values, start, stride = block, 0, PIXELS
     for label in range(n_labels):
         prefetch(values, start + label * stride + _AHEAD)
         sum_ = axpy(sign, load(values, start + label * stride, ACROSS), load(planes, label * PIXELS, ACROSS))
