@@ -74,7 +74,8 @@ def imports() -> dict[str, set[str]]:
 
 def arrows() -> list[tuple[str, str]]:
     """The imports, without those that a longer way implies."""
-    direct = {room: imports()[room] & ROOMS.keys() for room in ROOMS}
+    found = imports()
+    direct = {room: found[room] & ROOMS.keys() for room in ROOMS}
 
     def reached(room: str) -> set[str]:
         return direct[room].union(*(reached(other) for other in direct[room]))

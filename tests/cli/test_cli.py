@@ -63,6 +63,7 @@ def test_errors_take_one_line_and_leave_no_file(files, capsys, monkeypatch, argu
     assert sorted(files.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sample", "shape"), [("nuclei", (520, 520, 3)), ("coffee", (808, 1208, 3))])
 def test_demo_prints_figures_and_writes_a_picture(tmp_path, capsys, sample, shape):
     arguments = ["--sample", sample] if sample != "nuclei" else []

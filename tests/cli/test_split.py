@@ -18,6 +18,7 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_labels_pictures_animation_and_table(files, capsys):
     arguments = "split photo.png --threshold 24 -o labels.png --overlay overlay.png --gif steps.gif --regions means.png"
     assert main([*arguments.split(), "--quadtree", "tree.png", "--table", "table.csv", "--json"]) == 0

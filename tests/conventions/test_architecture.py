@@ -1,6 +1,7 @@
 """Rules of the house that a tool can check."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def each_source(test):
     return pytest.mark.parametrize("path", SOURCES, ids=name_of)(test)
 
 
+@functools.cache
 def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -19,6 +19,7 @@ WRITTEN_BY_SPHINX = {"reference.md"}
 PAGES = [
     page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
 ]
+SLOW_PAGES = {"torch-training.md", "torch.md", "training.md"}
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the package is installed without its pages")
@@ -168,7 +169,11 @@ def a_place_of_its_own(tmp_path, monkeypatch):
         yield
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow) if page.name in SLOW_PAGES else page for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_examples_run(page, a_place_of_its_own):
     found = list(blocks(page.read_text(encoding="utf-8"), "python"))
     if found and needs_torch(found[0][1]):  # what follows goes on from there

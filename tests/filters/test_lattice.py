@@ -74,6 +74,7 @@ def test_the_accurate_blur_halves_the_error_on_a_photo():
     assert errors[1] < 0.7 * errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accurate", [False, True])
 @pytest.mark.parametrize("channels", [1, 5])
 def test_results_are_equal_to_the_bit_for_every_number_of_threads(channels, accurate):

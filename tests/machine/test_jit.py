@@ -84,6 +84,7 @@ def test_several_python_threads_at_once():
             np.testing.assert_array_equal(answer, right)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_before_and_after_use(method):
@@ -113,6 +114,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once():
     process = subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "ready"

@@ -18,6 +18,7 @@ def data():
     return images, probabilities, truths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["miou", "boundary"])
 def test_held_out_images_are_never_searched(data, metric):
     tuned = cs.tune(*data, metric=metric, budget=12, folds=2, rng=3)
@@ -42,6 +43,7 @@ def test_folds_leave_the_parameters_alone(data):
     assert plain.held_out_score is None
 
 
+@pytest.mark.slow
 def test_what_is_known_of_an_image_is_not_computed_again(data, monkeypatch):
     calls = []
 
@@ -56,6 +58,7 @@ def test_what_is_known_of_an_image_is_not_computed_again(data, monkeypatch):
     assert len(calls) < 15 * (5 + 5 * 4) / 2  # of a search on all and five on four images each
 
 
+@pytest.mark.slow
 def test_a_generator_gives_the_same_stream_to_all_searches(data):
     first, second = (cs.tune(*data, budget=9, folds=2, rng=np.random.default_rng(5)) for _ in range(2))
     assert first == second

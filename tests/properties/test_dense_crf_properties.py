@@ -1,6 +1,7 @@
 """Whatever comes in: probabilities come out, or a clear error."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
@@ -38,6 +39,7 @@ def test_marginals_are_probabilities(shape, n_labels, dtypes, sigmas, weights, s
     np.testing.assert_array_equal(image, before[1])
 
 
+@pytest.mark.slow
 @given(
     shape=st.one_of(
         st.sampled_from([(1, 1), (1, 2), (1, 17), (1, 40), (40, 1), (1,), (17,), (1, 1, 1), (2, 1, 9)]),

@@ -39,6 +39,7 @@ def test_modules_that_never_were_are_not_found():
             importlib.import_module(name)
 
 
+@pytest.mark.slow
 def test_the_layer_is_found_at_both_paths_in_either_order():
     pytest.importorskip("torch")
     code = """

@@ -101,6 +101,7 @@ print(__name__, sys.argv[1:], beside.NAME, dcrf.__name__, int(np.argmax(d.infere
 """
 
 
+@pytest.mark.slow
 def test_an_unmodified_script_runs(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     (tmp_path / "beside.py").write_text("NAME = 'beside'")
@@ -125,6 +126,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_worker_processes_of_a_script_are_answered_too(tmp_path):
     (tmp_path / "script.py").write_text(WORKERS)
     command = [sys.executable, "-m", "classicseg.pydensecrf", str(tmp_path / "script.py")]

@@ -68,6 +68,7 @@ def test_numbers_and_functions_stand_for_predicates():
     assert (cs.Range(3) & own).holds([np.zeros((4, 1))])
 
 
+@pytest.mark.slow
 def test_functions_are_compiled_once_and_see_all_statistics():
     def own(region):
         mean = region.sum[0] / region.count

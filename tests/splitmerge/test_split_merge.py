@@ -55,6 +55,7 @@ def check_leaves(image, predicate, mask, **options):
     assert sorted(map(tuple, blocks.tolist())) == sorted((*corner, side) for corner, side in expected)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(shapes, st.sampled_from(DTYPES), st.integers(0, 2**32 - 1), st.data())
 def test_leaves_equal_those_of_the_recursion(shape, dtype, seed, data):
@@ -128,6 +129,7 @@ def test_merging_goes_on_until_nothing_changes():
     check_merged(labels, image, PREDICATES["mean"], None, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", ["fast", "best_first"])
 def test_laws_of_the_merge_across_tiles_and_groups(merge):
     image = photo(70, 600, 3, channels=1)

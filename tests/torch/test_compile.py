@@ -8,9 +8,12 @@ import classicseg.torch as ct
 from classicseg.torch import ops
 from tests.torch.inputs import batch, on_lattices
 
-pytestmark = pytest.mark.filterwarnings(  # of PyTorch's own, where it traces
-    "ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(  # of PyTorch's own, where it traces
+        "ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch"
+    ),
+]
 NORMS = "symmetric after"
 
 

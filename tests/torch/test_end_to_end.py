@@ -14,6 +14,8 @@ from PIL import Image
 import classicseg.torch as ct
 from classicseg import metrics
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(os.environ.get("CLASSICSEG_DATA", Path(__file__).parents[3] / "shared" / "data")) / "camvid"
 SIZE, VOID = (64, 48), 255
 GROUPS = np.array([0, 1, 1, 2, 2, 3, 1, 1, VOID, VOID, VOID])  # sky, what is built, ground, trees; what moves is void

@@ -37,6 +37,7 @@ def matrix_of(lattice, kernel, n):
     return columns[0].T.double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["logits", "marginals"])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_exact_backend_passes_gradcheck(normalization, output):
@@ -87,6 +88,7 @@ def test_adjoint_of_the_filter(normalization, kernel, backend, dtype):
     torch.testing.assert_close(x.grad, lattice.filter(y, kernel, adjoint=True), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["logits", "marginals"])
 @pytest.mark.parametrize("kind", ["potts", "full"])
 @pytest.mark.parametrize("n_labels", [2, 3, 21])

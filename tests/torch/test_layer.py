@@ -56,6 +56,7 @@ def test_equals_minimize_to_the_bit(n_labels, shape, full):
         np.testing.assert_array_equal(result[0].numpy(), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize(
     ("shape", "n_channels", "n_labels"),

@@ -303,6 +303,7 @@ def test_nothing_is_kept_without_gradients_and_a_graph_can_be_used_twice(name):
     torch.testing.assert_close(logits.grad, 2 * once)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # read by the compiler itself where graphs break
 @pytest.mark.parametrize("name", ["ce", "dice", "lovasz"])
 def test_losses_can_be_compiled(name):

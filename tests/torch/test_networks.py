@@ -8,6 +8,8 @@ from torch import nn
 
 from classicseg.torch import networks
 
+pytestmark = pytest.mark.slow
+
 NARROW = {"width": 1 / 32}
 
 

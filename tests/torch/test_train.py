@@ -17,6 +17,8 @@ from classicseg import io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import train
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("dark", "bright")
 
 

@@ -5,6 +5,8 @@ torch = pytest.importorskip("torch")
 import classicseg.torch as ct
 from classicseg.errors import InputError, InputTypeError
 
+pytestmark = pytest.mark.slow
+
 
 def problem(size=(20, 24)):
     generator = torch.Generator().manual_seed(0)

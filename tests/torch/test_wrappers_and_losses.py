@@ -29,6 +29,7 @@ def crf(**settings):
 IMAGE = batch(3, (12, 14), n_images=2)[1] / 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrap", "output"),
     [

@@ -59,6 +59,7 @@ def test_larger_grids_equal_scipy_and_the_reference(n_axes, connectivity, larges
     assert result.labels.reshape(-1).tolist() == list(map(int, graph.reaches_sink()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((400, 250), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
 )

@@ -72,6 +72,7 @@ def test_trees_are_solved_exactly(compatibility, seed):
     np.testing.assert_allclose(result.marginals, truth / truth.sum(axis=0), atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(CONNECTIVITIES),

@@ -35,6 +35,7 @@ def integers(shape, connectivity, compatibility, n_labels=5, seed=0, high=12):
     return cs.GridCRF(unary, compatibility, weights, connectivity=connectivity)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize(("shape", "connectivity"), GRIDS)
 def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):

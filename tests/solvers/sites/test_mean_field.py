@@ -25,6 +25,7 @@ def problem(kind, compatibility, seed):
     return random_grid(rng, shape, connectivity, 3, compatibility, noise=3), rng
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(PROBLEMS, st.sampled_from([0.0, 0.6]))
 def test_free_energies_never_rise_and_are_those_of_the_twin(given_problem, damping):

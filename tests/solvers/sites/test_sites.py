@@ -90,6 +90,7 @@ def test_pixels_keep_their_label_if_no_other_is_cheaper():
     assert (result.n_iter, result.history[0].change, result.converged) == (1, 0, True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(PROBLEMS, st.sampled_from([None, [0, 30, 10]]))
 def test_annealing_finds_the_minimum_of_tiny_grids(given_problem, label_costs):
@@ -113,6 +114,7 @@ def test_annealing_keeps_the_best_labelling(given_problem):
     assert not result.converged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label_costs", [None, [3, 0, 5]])
 def test_samples_follow_the_distribution(label_costs):
     """At a fixed temperature the labels drawn are those of the Gibbs distribution."""
