@@ -1,7 +1,14 @@
-"""What pytest leaves out where an optional package is missing, and how many threads its workers start."""
+"""What pytest leaves out where an optional package is missing, how many threads its workers start, and which examples
+Hypothesis draws: the same ones in every run. ``--hypothesis-profile default`` draws new ones.
+"""
 
 import importlib.util
 import os
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side would each start a thread for every processor
     os.environ.setdefault("OMP_NUM_THREADS", "1")
