@@ -10,9 +10,7 @@ for kernels to call by address by :func:`callback`. The options, each with its r
 ``fastmath`` without ``nnan`` and ``ninf``
     Sums may be reordered and fused, but infinities and NaNs keep their meaning.
 A cache on disk
-    Machine code is compiled once for each machine. Numba keys an entry by the one file that a function lives in, so
-    after a change in a callee of another file it would go on using the old code. Our key also holds a digest of all
-    sources of kernels.
+    Machine code is compiled once for each machine, see :mod:`classicseg.machine.cache`.
 No wrappers
     for C callers, nor for Python callers of inlined parts: they would take a third of the compile time.
 No ``parallel=True``
@@ -23,66 +21,32 @@ No ``parallel=True``
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
 
-log = logging.getLogger("classicseg")
+from classicseg.machine.cache import KernelCache
 
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 """LLVM's names of the liberties that are taken with floats."""
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH, "no_cfunc_wrapper": True}
 
-
-def _digest_of_kernels() -> str:
-    """Digest of the sources of all that is compiled."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted([*(root / "machine").rglob("*.py"), *(root / "kernels").rglob("*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-_DIGEST = _digest_of_kernels()
-_compile_notice_given = False
-
-
-class _KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache on disk, with the digest of all sources of kernels in its key."""
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        """Key of the entry for a signature `sig` and the processor that `codegen` is for."""
-        return (*super()._index_key(sig, codegen), _DIGEST)
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Machine code for the signature `sig` from the disk; where there is none, Numba will compile it.
-
-        `target_context` is Numba's.
-        """
-        found = super().load_overload(sig, target_context)
-        if found is None:
-            _give_compile_notice()
-        return found
-
-
-def _give_compile_notice() -> None:
-    """Tell the user once what the first seconds go into."""
-    global _compile_notice_given
-    if not _compile_notice_given:
-        _compile_notice_given = True
-        log.warning("compiling kernels for this machine, once (about 10 s); later runs load them from disk")
+if hasattr(os, "register_at_fork"):  # a child that is born while another thread compiles would wait for it for ever
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with the options of this library (see the module's text)."""
     dispatcher = numba.njit(**_OPTIONS)(function)
-    dispatcher._cache = _KernelCache(function)
+    dispatcher._cache = KernelCache(function)
     return dispatcher
 
 

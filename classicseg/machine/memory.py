@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import mmap
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from classicseg.errors import BudgetError
+from classicseg.machine.limits import available_memory
 
 CACHE_LINE = 64  # bytes
 _LARGE = 2**22  # bytes; huge pages, of 2**21 each, gain nothing for smaller arrays
@@ -47,23 +45,8 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
 
 def check_memory(nbytes: float, what: str) -> None:
     """Raise BudgetError, which says `what` needs memory, if `nbytes` are more than are free."""
-    available = _available_memory()
+    available = available_memory()
     if available is not None and nbytes > available:
         raise BudgetError(
             f"{what} would need {nbytes / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB are free on this machine"
         )
-
-
-def _available_memory() -> int | None:
-    """Bytes that this process may still take, as far as the system tells."""
-    limits = []
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                limits.append(int(line.split()[1]) * 1024)
-    except OSError:
-        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, ValueError):  # a container's own limit, which may be "max"
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return min(limits, default=None)

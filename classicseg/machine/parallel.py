@@ -6,7 +6,6 @@ a cache line of its own. Threads that wait spin for a moment, then sleep: a busy
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numba
@@ -14,6 +13,7 @@ import numpy as np
 
 from classicseg.machine.atomics import atomic_add, atomic_load, atomic_store, pause, sleep_briefly
 from classicseg.machine.jit import inline
+from classicseg.machine.threads import run_threads
 
 _LINE = 8  # words of a cache line
 _ABORT, _WAITING, _GENERATION, _COUNTERS = 0, _LINE, 2 * _LINE, 3 * _LINE  # where the words lie
@@ -51,30 +51,15 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any, brief: bool =
     signature = tuple(numba.typeof(a) for a in (sync, n_threads, *args))
     # Compile here: a worker could not be interrupted. What is compiled is then called without a look at types again.
     compiled = region.compile(signature)
-    failures: list[BaseException] = []
 
     def work() -> None:
-        try:
+        if sync[_ABORT] == 0:
             compiled(sync, n_threads, *args)
-        except BaseException as failure:
-            failures.append(failure)
-            sync[_ABORT] = 1
 
-    threads: list[threading.Thread] = []
-    try:
-        for _ in range(n_threads):
-            thread = threading.Thread(target=work, name="classicseg", daemon=True)
-            thread.start()
-            threads.append(thread)
-        for thread in threads:
-            thread.join()
-    except BaseException:
+    def abort() -> None:
         sync[_ABORT] = 1
-        for thread in threads:
-            thread.join()
-        raise
-    if failures:
-        raise failures[0]
+
+    run_threads(work, n_threads, abort)
 
 
 @inline
@@ -87,6 +72,13 @@ def aborted(sync):
 def claim(sync, counter):
     """The first task that no thread has claimed yet from `counter`, one of those in `sync`."""
     return atomic_add(sync, _COUNTERS + counter * _LINE, 1)
+
+
+@inline
+def reset(sync, counter, n):
+    """Let `n` counters of `sync`, from `counter` on, begin anew; no thread may be claiming from them."""
+    for i in range(counter, counter + n):
+        atomic_store(sync, _COUNTERS + i * _LINE, 0)
 
 
 @inline

@@ -10,6 +10,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputTypeError
+from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.registry import choose
 from classicseg.solvers.run import Run
 from classicseg.solvers.solver import Solver
@@ -56,7 +57,7 @@ def minimize(
     rng : int or numpy.random.Generator, optional
         For methods that draw random numbers. Without it they draw the same ones every time.
     n_threads : int, optional
-        Most threads to use; by default :func:`get_num_threads`. Results do not depend on it.
+        Most threads to use; see :func:`set_num_threads`, which gives the default. Results do not depend on it.
     progress : bool
         Show a progress bar, if standard error is a terminal and tqdm is installed.
     **options
@@ -86,6 +87,7 @@ def minimize(
     _refuse_unused(solver, {"init": init, "max_iter": max_iter, "tol": tol, "rng": rng})
     function = solver.load()
     _check_options(solver.name, function, options)
+    unary = getattr(energy, "unary", None)  # an energy of the user's own may have none
     run = Run(
         solver.name,
         init=None if init is None else _checked_init(energy, init, solver.init),
@@ -94,7 +96,7 @@ def minimize(
         tol=tol,
         callback=callback,
         rng=rng,
-        n_threads=n_threads,
+        n_threads=resolve_threads(n_threads, None if unary is None else unary.size),
         progress=progress,
     )
     return function(energy, run, **options)

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import classicseg as cs
+from classicseg.machine import threads
 from classicseg.machine.jit import kernel
 from classicseg.machine.parallel import barrier, claim, new_sync, run
+from classicseg.machine.threads import run_threads
 from tests.oracles import costs, photo
 
 
@@ -92,6 +95,79 @@ def test_processes_before_and_after_use(method):
     with multiprocessing.get_context(method).Pool(2) as pool:
         for answer in pool.map(solve, [0, 0]):
             np.testing.assert_array_equal(answer, expected)
+
+
+FORK = """
+import os, signal, sys, tempfile, threading, time
+import numpy as np, classicseg as cs
+
+def solve(n):
+    return cs.minimize(cs.GridCRF(np.eye(n)[:, None], cs.Potts(1)), "icm").n_iter
+
+threading.Thread(target=solve, args=(2,)).start()  # compiles for a second or two
+time.sleep(0.7)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    solve(3)
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_is_born_while_a_kernel_is_compiled_does_not_wait_for_ever(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    root = Path(cs.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", FORK], env=environment, cwd=root, check=True, capture_output=True)
+
+
+class StopThere(BaseException):
+    """As Ctrl-C, at a certain place."""
+
+
+@pytest.mark.parametrize("place", ["start", "join"])
+def test_no_thread_works_any_more_when_an_interrupt_is_raised(monkeypatch, place):
+    working, stop = [], threading.Event()
+
+    def work():
+        working.append(None)
+        stop.wait(10)
+        time.sleep(0.1)
+        working.pop()
+
+    def interrupted(thread, *args):
+        while place == "join" and len(working) < 2:
+            time.sleep(0.001)
+        original(thread) if place == "start" else None
+        raise StopThere
+
+    original = getattr(threading.Thread, place)
+    monkeypatch.setattr(threading.Thread, place, interrupted)
+    with pytest.raises(StopThere):
+        run_threads(work, 2, stop.set)
+    assert not working
+
+
+def test_a_second_interrupt_changes_nothing(monkeypatch):
+    ended, slept = [], []
+
+    def work():
+        wait.wait(10)
+        ended.append(None)
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) < 3:
+            raise StopThere
+        wait.set()
+
+    wait = threading.Event()
+    monkeypatch.setattr(threads.time, "sleep", sleep)
+    with pytest.raises(StopThere):
+        run_threads(work, 2, lambda: None, meanwhile=lambda: sleep(0))
+    assert len(ended) == 2
 
 
 def test_loky_workers():

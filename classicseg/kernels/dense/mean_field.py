@@ -28,7 +28,7 @@ from classicseg.kernels.dense.planes import (
 )
 from classicseg.kernels.dense.vertices import mix_labels, scale_vertices
 from classicseg.machine.jit import kernel
-from classicseg.machine.parallel import aborted, barrier, claim
+from classicseg.machine.parallel import aborted, barrier, claim, reset
 from classicseg.machine.simd import (
     ACROSS,
     PIXELS,
@@ -44,8 +44,10 @@ from classicseg.machine.simd import (
     subtract,
 )
 
-COUNTERS = 6
-"""Task counters of one iteration."""
+_COUNTERS = 6  # of one iteration
+
+COUNTERS = 2 * _COUNTERS
+"""Task counters of :func:`infer`: two iterations take turns."""
 
 
 @kernel
@@ -54,7 +56,7 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
 
     Parameters
     ----------
-    sync : (n,) int64, what the threads share, with ``COUNTERS * (n_iter + 1)`` task counters
+    sync : (n,) int64, what the threads share, with ``COUNTERS`` task counters
     n_threads : int
     sign : float32, -1 if `values` are costs, 1 if they are logits
     values : (n_labels * n,) float32 unary, label after label
@@ -85,7 +87,7 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
         slot, before = (it, it) if recording else (it % 2, 1 - it % 2)
         target = tape[slot * rows_size : (slot + 1) * rows_size]
         source = work if recording else tape[before * rows_size : (before + 1) * rows_size]
-        counter = COUNTERS * it
+        counter, other = _COUNTERS * (it % 2), _COUNTERS * (1 - it % 2)
         while True:
             s = claim(sync, counter)
             if s >= n_stripes:
@@ -117,6 +119,7 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
         if it == n_iter:
             break
         barrier(sync, n_threads)
+        reset(sync, other, _COUNTERS)  # all have left the iteration before, and none is in the next one
         blur(sync, counter + 1, n_threads, bank, 0, n_lattices, target, source, blur_scale, False, layout)
         if recording:
             scale_vertices(sync, counter + 4, n_threads, bank, target, work, scale, layout)

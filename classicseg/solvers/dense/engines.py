@@ -57,7 +57,7 @@ def infer_fused(
     nothing = np.empty(0, np.float32)
     start = nothing if first is None else (-first).reshape(-1)
     run(
-        infer, n_threads, new_sync(COUNTERS * (n_iter + 1)), _COSTS, _flat_unary(energy), start, plan.pairwise, n_iter,
+        infer, n_threads, new_sync(COUNTERS), _COSTS, _flat_unary(energy), start, plan.pairwise, n_iter,
         plan.new_rows(2), nothing, marginals.reshape(-1), False, labels.reshape(-1),
     )  # fmt: skip
     return marginals, labels

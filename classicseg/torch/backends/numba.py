@@ -157,7 +157,7 @@ def mean_field(
         rows, work = (tape[used : used + size].numpy(), plan.new_rows()) if record else (plan.new_rows(2), nothing)
         used += size
         run(
-            forward.infer, n_threads, new_sync(forward.COUNTERS * (n_iter + 1)), _LOGITS, _array(z).reshape(-1),
+            forward.infer, n_threads, new_sync(forward.COUNTERS), _LOGITS, _array(z).reshape(-1),
             nothing, plan.pairwise, n_iter, rows, work, result.numpy().reshape(-1), not marginals, no_labels,
         )  # fmt: skip
     return out, tape
