@@ -37,7 +37,7 @@ SLOWER = 0.97
 
 STARTS = {
     "import classicseg": ["-c", "import classicseg"],
-    "classicseg --help": ["-m", "classicseg.cli", "--help"],
+    "classicseg --help": ["-c", "from classicseg.cli import main; main(['--help'])"],
     "first refine": [
         "-c",
         "import classicseg as cs; s = cs.sample(); cs.refine(s.image, s.probabilities.astype('float32'))",

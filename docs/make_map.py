@@ -50,7 +50,7 @@ STYLE = """
 def rooms() -> set[str]:
     """Top-level modules and packages."""
     found = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
-    return found | {path.stem for path in ROOT.glob("*.py")} - {"__init__"}
+    return found | {path.stem for path in ROOT.glob("*.py")} - {"__init__", "__main__"}
 
 
 def imports() -> dict[str, set[str]]:

@@ -1,3 +1,6 @@
+import concurrent.futures
+import os
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,83 @@ def test_bad_files_raise(tmp_path):
         io.write_image(tmp_path / "x.png", np.zeros((2, 2)))
     with pytest.raises(InputError, match="format"):
         io.write_image(tmp_path / "x.what", np.zeros((2, 2), np.uint8))
+
+
+def written(path, text="new"):
+    with io.replacing(path) as temporary:
+        temporary.write_text(text)
+    return path.read_text()
+
+
+needs_modes = pytest.mark.skipif(os.name == "nt", reason="files have no modes of Unix here")
+
+
+@needs_modes
+def test_files_keep_their_mode_and_new_ones_get_the_usual_one(tmp_path):
+    (tmp_path / "plain").write_text("")
+    assert written(tmp_path / "fresh") == "new"
+    assert (tmp_path / "fresh").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "plain").chmod(0o600)
+    assert written(tmp_path / "plain") == "new"
+    assert (tmp_path / "plain").stat().st_mode & 0o777 == 0o600
+
+
+@needs_modes
+def test_nobody_changes_the_mask_of_the_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", None)
+    assert written(tmp_path / "fresh") == "new"
+
+
+@needs_modes
+def test_read_only_files_stay(tmp_path):
+    (tmp_path / "kept").write_text("old")
+    (tmp_path / "kept").chmod(0o400)
+    with pytest.raises(PermissionError, match="kept is read-only"):
+        written(tmp_path / "kept")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_links_lead_to_what_is_written(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "file").write_text("old")
+    for name in ("file", "not yet"):
+        (tmp_path / name).symlink_to(tmp_path / "far" / name)
+        assert written(tmp_path / name) == "new"
+        assert (tmp_path / name).is_symlink()
+    assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["file", "not yet"]
+
+
+def test_names_may_be_as_long_as_the_system_allows(tmp_path):
+    name = 250 * "x" + ".npy"
+    io.write_labels(tmp_path / name, np.zeros((2, 3), int))
+    assert io.read_labels(tmp_path / name).shape == (2, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_written_to_and_stay(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_text)
+        with io.replacing(tmp_path / "pipe") as temporary:
+            temporary.write_text("new")
+        assert read.result(timeout=20) == "new"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "message"),
+    [
+        ("nowhere/labels.png", "labels", "no such folder"),
+        ("labels.jpg", "labels", r"labels can be written as \.png, \.npy, \.tif, \.tiff, got"),
+        ("folder.png", "labels", "is a folder"),
+        ("p.png", "marginals", "marginals can be written as"),
+        ("picture.xyz", "images", "no image format"),
+        ("film.mp4", "animations", "animations can be written as .gif"),
+        ("table.xlsx", "tables", r"tables can be written as \.csv"),
+    ],
+)
+def test_what_cannot_be_written_is_known_before(tmp_path, name, what, message):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises((OSError, InputError), match=message):
+        io.check_output(tmp_path / name, what)
+    assert io.check_output(tmp_path / "picture.png", "images") == tmp_path / "picture.png"

@@ -90,7 +90,7 @@ def main() -> None:
     milliseconds, with_numba = milliseconds_of("import classicseg", rounds)
     record("import classicseg", wall_ms=milliseconds, imports_numba=with_numba)
     record("python, nothing else", **medians([*python, "-c", "pass"], rounds))
-    record("classicseg --help", **medians([*python, "-m", "classicseg.cli", "--help"], rounds))
+    record("classicseg --help", **medians([*python, "-m", "classicseg", "--help"], rounds))
     with tempfile.TemporaryDirectory() as folder:
         cache, floor = Path(folder, "cache"), Path(folder, "floor.py")
         floor.write_text(FLOOR, encoding="utf-8")

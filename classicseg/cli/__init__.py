@@ -6,12 +6,14 @@ Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
 import sys
 from collections.abc import Sequence
 
 from classicseg import __version__
 from classicseg.cli import cutout, demo, evaluate, predict, refine, split, train, warmup
+from classicseg.cli.output import check_outputs
 
 _COMMANDS = {  # these modules import what is heavy when they run: --help is answered at once
     "refine": refine,
@@ -44,8 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    if not words:
+        parser.print_help()
+        return 0
+    if not words[0].startswith("-") and words[0] not in _COMMANDS:
+        near = difflib.get_close_matches(words[0], _COMMANDS, 1) or [", ".join(_COMMANDS)]
+        print(f"classicseg: no command {words[0]!r}; did you mean {near[0]}?", file=sys.stderr)
+        return 2
+    options = parser.parse_args(words)
     try:
+        check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
         options.run(options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUMMARY = "strokes or a box in, the mask of an object out"
+OUTPUTS = {"output": "labels", "overlay": "images", "probabilities": "marginals"}
 
 _CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
 

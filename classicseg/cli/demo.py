@@ -9,6 +9,7 @@ from pathlib import Path
 from classicseg.pipelines.presets import PRESETS
 
 SUMMARY = "refine the output of a network for a bundled image and write a picture"
+OUTPUTS = {"output": "images"}
 _PRESETS = {"nuclei": "default", "coffee": "pydensecrf"}
 
 

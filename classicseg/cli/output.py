@@ -1,4 +1,4 @@
-"""What commands say about what they have done."""
+"""What commands write, and what they say about what they have done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import argparse
 import json
 from collections.abc import Mapping
 from typing import Any
+
+
+def check_outputs(options: argparse.Namespace, outputs: Mapping[str, str]) -> None:
+    """Raise an error now if something could not be written later; `outputs` says what each option names."""
+    from classicseg import io
+
+    for name, what in outputs.items():
+        if (path := getattr(options, name)) is not None:
+            io.check_output(path, what)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

@@ -43,6 +43,6 @@ def run(options: argparse.Namespace) -> None:
         if options.overlay:
             io.write_image(options.output / f"{path.stem}_overlay.png", plot.overlay(image, labels))
         if options.logits:
-            np.save(options.output / f"{path.stem}_logits.npy", logits)
+            io.write_marginals(options.output / f"{path.stem}_logits.npy", logits)
         present = ", ".join(f"{model.classes[i]} {100 * np.mean(labels == i):.1f} %" for i in np.unique(labels))
         print(f"{target}: {present}")

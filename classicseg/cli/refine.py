@@ -10,6 +10,7 @@ from classicseg.cli.output import add_json_option, report
 from classicseg.pipelines.presets import PRESETS
 
 SUMMARY = "probabilities and photo in, crisp labels out"
+OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,14 @@ from typing import Any
 from classicseg.cli.output import add_json_option, report
 
 SUMMARY = "photo in, regions out, by split-and-merge"
+OUTPUTS = {
+    "output": "labels",
+    "overlay": "images",
+    "regions": "images",
+    "quadtree": "images",
+    "gif": "animations",
+    "table": "tables",
+}
 _PREDICATES = ("range", "std", "mean")
 _RECORDED = 1_000_000
 """Pixels up to which steps are drawn: each frame of the film is a picture of them all."""
@@ -103,8 +111,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:
+    from classicseg import io
+
     columns = [name for name in table if name != "neighbours"]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with io.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*columns, "neighbours"])
         rows = zip(*(table[name].tolist() for name in columns), strict=True)

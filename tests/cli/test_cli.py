@@ -76,9 +76,26 @@ def test_demo_prints_figures_and_writes_a_picture(tmp_path, capsys, sample, shap
 
 def test_version_and_help():
     for flag, word in (("--version", classicseg.__version__), ("--help", "refine")):
-        command = [sys.executable, "-m", "classicseg.cli", flag]
+        command = [sys.executable, "-m", "classicseg", flag]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert word in done.stdout
+
+
+def test_without_arguments_help_is_printed_and_misspelt_commands_are_guessed(capsys):
+    assert main([]) == 0
+    assert "refine" in capsys.readouterr().out
+    assert main(["refin", "x"]) == 2
+    assert capsys.readouterr().err == "classicseg: no command 'refin'; did you mean refine?\n"
+    assert main(["xyzzy"]) == 2
+    assert "refine, cutout, split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("outputs", [["-o", "no/l.png"], ["-o", "l.png", "--overlay", "o.xyz"], ["-o", "l.jpg"]])
+def test_outputs_are_checked_before_anything_is_computed(outputs, files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    monkeypatch.setattr("classicseg.io.read_image", lambda path: pytest.fail("that is too late"))
+    assert main(["refine", "photo.png", "p.npy", *outputs]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_ctrl_c_is_quiet(monkeypatch, capsys, files):

@@ -1,7 +1,0 @@
-"""``python -m classicseg.cli``, for where the command itself is not on the path."""
-
-import sys
-
-from classicseg.cli import main
-
-sys.exit(main())

@@ -1,0 +1,22 @@
+"""Files: images and probabilities in, label maps and pictures out.
+
+Everything is written to a temporary file beside its target, which is then renamed: a target is whole or not touched.
+"""
+
+from classicseg.io.files import replacing
+from classicseg.io.reading import VOID, read_classes, read_image, read_labels, read_probabilities
+from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals
+
+__all__ = [
+    "VOID",
+    "check_output",
+    "read_classes",
+    "read_image",
+    "read_labels",
+    "read_probabilities",
+    "replacing",
+    "write_animation",
+    "write_image",
+    "write_labels",
+    "write_marginals",
+]

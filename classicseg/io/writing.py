@@ -1,0 +1,199 @@
+"""Writing label maps, marginals, pictures and animations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from classicseg import inputs
+from classicseg.errors import InputError, InputTypeError
+from classicseg.io.files import TIFF, check_target, replacing, suffix_of
+from classicseg.plot import palette
+
+_LARGEST_IN_PALETTE = 256  # colours: 8 bits a pixel
+_FORMATS = {
+    "labels": (".png", ".npy", *TIFF),
+    "marginals": (".npy", *TIFF),
+    "animations": (".gif",),
+    "tables": (".csv",),
+}
+
+
+def check_output(path: str | os.PathLike[str], what: str) -> Path:
+    """Raise the error that writing would raise, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : path
+        Where it is to be written.
+    what : {"labels", "marginals", "images", "animations", "tables"}
+
+    Returns
+    -------
+    pathlib.Path
+        The path.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot be written, or the path is a folder.
+    FileNotFoundError, PermissionError
+        If there is no such folder, or nothing may be written there.
+    """
+    target = Path(path)
+    suffix, formats = suffix_of(target), _FORMATS.get(what)
+    if formats is None and _picture_format(target) is None:
+        raise InputError(f"no image format is known by the name of {target}; try .png")
+    if formats is not None and suffix not in formats:
+        raise InputError(f"{what} can be written as {', '.join(formats)}, got {target}")
+    check_target(target)
+    return target
+
+
+def _picture_format(path: Path) -> str | None:
+    """Pillow's name of the format that the name of a file asks for, None if it cannot be written."""
+    from PIL import Image
+
+    name = Image.registered_extensions().get(suffix_of(path))
+    return name if name in Image.SAVE else None
+
+
+def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
+    """Write a label map.
+
+    Parameters
+    ----------
+    path : path
+        ``.png`` (2-D; with a palette up to 256 labels, 16 bits above), ``.npy`` or ``.tif`` (any number of axes).
+    labels : ndarray of int, spatial shape
+        Labels, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold the labels or is unknown.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(pathlib.Path(folder) / "labels.npy", np.zeros((2, 3, 4), int))
+    """
+    array = inputs.as_labels(labels, None, 2**31 - 1)
+    target = check_output(path, "labels")
+    largest = int(array.max())
+    if suffix_of(target) == ".png":
+        if array.ndim != 2:
+            raise InputError(f"a .png holds labels with 2 axes, got shape {array.shape}; write .npy or .tif")
+        if largest >= 2**16:
+            raise InputError(f"a .png holds labels up to 65535, got {largest}; write .npy or .tif")
+        from PIL import Image
+
+        if largest < _LARGEST_IN_PALETTE:
+            picture = Image.fromarray(array.astype(np.uint8), mode=None).convert("L")
+            picture.putpalette(palette(_LARGEST_IN_PALETTE).tobytes())
+        else:
+            picture = Image.fromarray(array.astype(np.uint16))
+        with replacing(target) as temporary:
+            picture.save(temporary, format="PNG", optimize=True)
+    else:
+        _write_array(target, array)
+
+
+def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None:
+    """Write (L, *spatial) marginals as ``.npy`` or ``.tif``.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_marginals(pathlib.Path(folder) / "marginals.npy", np.full((2, 4, 6), 0.5, np.float32))
+    """
+    _write_array(check_output(path, "marginals"), marginals)
+
+
+def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Write a uint8 picture, (H, W) or (H, W, 3), in the format that the name asks for.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not that of a picture or the format is unknown.
+    TypeError
+        If the dtype is not uint8.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_image(pathlib.Path(folder) / "black.png", np.zeros((4, 6, 3), np.uint8))
+    """
+    from PIL import Image
+
+    target = check_output(path, "images")
+    if image.dtype != np.uint8:
+        raise InputTypeError(f"image must be uint8 to be written, got dtype {image.dtype}")
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise InputError(f"image must have shape (H, W) or (H, W, 3) to be written, got {image.shape}")
+    with replacing(target) as temporary:
+        Image.fromarray(image).save(temporary, format=_picture_format(target))
+
+
+def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:
+    """Write pictures as an animated ``.gif`` that repeats; the last one is shown three times as long.
+
+    Parameters
+    ----------
+    path : path
+        ``.gif``.
+    frames : sequence of ndarray, (H, W, 3), uint8
+        At least one, all of one shape.
+    seconds : float
+        How long each is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no frame, shapes differ, or the format is another one.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_animation(pathlib.Path(folder) / "film.gif", [np.zeros((4, 6, 3), np.uint8)] * 2)
+    """
+    from PIL import Image
+
+    target = check_output(path, "animations")
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) != 1:
+        raise InputError(f"frames must be at least one and of one shape, got {len(frames)} of shapes {sorted(shapes)}")
+    (shown,) = inputs.as_positive(seconds, "seconds", 1)
+    pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
+    durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
+    with replacing(target) as temporary:
+        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+
+
+def _write_array(target: Path, array: np.ndarray) -> None:
+    """Write an array of any shape as the suffix says."""
+    with replacing(target) as temporary:
+        if suffix_of(target) == ".npy":
+            with temporary.open("wb") as file:
+                np.save(file, array)
+        else:
+            import tifffile
+
+            tifffile.imwrite(temporary, array, compression="zlib", photometric="minisblack")
