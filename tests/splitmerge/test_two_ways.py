@@ -28,6 +28,13 @@ def test_they_agree_to_the_last_label(height, width, seed, data):
     np.testing.assert_array_equal(gray_range.run(plan, 2), any_predicate.run(plan, 2))
 
 
+def test_they_agree_where_the_last_block_is_one_pixel():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        plan = make_plan(rng.integers(0, 60, (5, 7)).astype(np.uint8), cs.Range(30))
+        np.testing.assert_array_equal(gray_range.run(plan, 1), any_predicate.run(plan, 1))
+
+
 def test_they_agree_on_an_image_of_several_groups_of_tiles():
     plan = make_plan(photo(1100, 620, 5, channels=1)[..., 0], cs.Range(20))
     assert gray_range.can_run(plan)

@@ -223,6 +223,8 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
+                if count == 1:
+                    put(means, leaf, np.float32(total))  # of the last pixel of an image, which may be the only one
             put(sums, leaf, item(sums, leaf) + total)
             put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
