@@ -19,7 +19,7 @@ class Step:
     iteration : int
         1 for the first.
     seconds : float
-        Wall-clock time since the solver was called.
+        Wall-clock time since the solver was called, without that for loading or compiling kernels.
     energy : float or None
         Objective of the solver after the iteration: the energy of the labels, or the mean-field free energy where
         the solver works on marginals.
@@ -120,7 +120,7 @@ class Result:
     method : str
         Name of the solver.
     seconds : float
-        Wall-clock time of the solver.
+        Wall-clock time of the solver, without that for loading or compiling kernels.
 
     Examples
     --------

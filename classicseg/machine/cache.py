@@ -110,20 +110,15 @@ def _own_group(user: int) -> int:
 
 @functools.cache
 def _give_compile_notice() -> None:
-    """Tell the user, once, what the first seconds go into."""
-    folder = folders()[1]
+    """Tell the user, once in a process, what the first seconds go into."""
+    folder, text = folders()[1], "compiling kernels that this machine has not used yet, for some seconds each; "
     if folder is None:
-        log.warning(
-            "compiling kernels, in every process anew (about 10 s), as there is no folder to keep them in that nobody "
-            "else can write to; name one by the environment variable NUMBA_CACHE_DIR"
-        )
-    elif Path(tempfile.gettempdir()) in folder.parents and not config.CACHE_DIR:
-        log.warning(
-            "compiling kernels for this machine (about 10 s); they are kept in %s as long as that lasts; name a better "
-            "folder by the environment variable NUMBA_CACHE_DIR", folder,
-        )  # fmt: skip
+        text += "every process does so, as no folder is there to keep them in that nobody else can write to"
     else:
-        log.warning("compiling kernels for this machine, once (about 10 s); later runs load them from disk")
+        text += f"they are kept in {folder}; `classicseg warmup` compiles the usual ones ahead of time"
+    if folder is None or (Path(tempfile.gettempdir()) in folder.parents and not config.CACHE_DIR):
+        text += "; the environment variable NUMBA_CACHE_DIR names a better folder"
+    log.warning(text)
 
 
 class KernelCache(_Cache):  # type: ignore[misc]
@@ -160,6 +155,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
             except Exception as error:  # whatever damaged bytes can cause
                 log.debug("%s cannot be used: %s", path, error)
         _give_compile_notice()
+        log.info("compiling %s", self._name)
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

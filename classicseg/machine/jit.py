@@ -22,10 +22,13 @@ No ``parallel=True``
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 
 from classicseg.machine.cache import KernelCache
@@ -41,6 +44,38 @@ if hasattr(os, "register_at_fork"):  # a child that is born while another thread
         after_in_parent=global_compiler_lock.release,
         after_in_child=global_compiler_lock.release,
     )
+
+
+class _Preparation(event.Listener):  # type: ignore[misc]
+    """A clock, for each thread, that runs while the thread holds the compiler's lock."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    def on_start(self, event: Any) -> None:
+        """The lock is taken, once more if it is held already; `event` says nothing more."""
+        self._own.depth = getattr(self._own, "depth", 0) + 1
+        if self._own.depth == 1:
+            self._own.since = time.perf_counter()
+
+    def on_end(self, event: Any) -> None:
+        """The lock is given back; `event` says nothing more."""
+        self._own.depth -= 1
+        if self._own.depth == 0:
+            self._own.seconds = self.seconds() + time.perf_counter() - self._own.since
+
+    def seconds(self) -> float:
+        """What the clock of this thread shows."""
+        return getattr(self._own, "seconds", 0.0)
+
+
+_preparation = _Preparation()
+event.register("numba:compiler_lock", _preparation)
+
+
+def seconds_preparing() -> float:
+    """How long this thread has been loading and compiling kernels so far."""
+    return _preparation.seconds()
 
 
 def kernel(function: Callable[..., Any]) -> Any:

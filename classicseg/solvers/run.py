@@ -11,12 +11,18 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.jit import seconds_preparing
 from classicseg.machine.threads import resolve_threads
 from classicseg.types import Result, State, Step
 
 Callback = Callable[[State], bool | None]
 
 _SEED = 0  # of methods that draw random numbers and were given no `rng`: they, too, give the same result every time
+
+
+def _worked() -> float:
+    """Seconds on a clock that stands still while kernels are loaded or compiled."""
+    return time.perf_counter() - seconds_preparing()
 
 
 class Run:
@@ -97,7 +103,7 @@ class Run:
         self._limit, self._message, self._converged = self.max_iter, "", False
         self._progress = bool(progress)
         self._bar = progress_bar(method, self.max_iter) if progress else None
-        self._start = time.perf_counter()
+        self._start = _worked()
 
     @property
     def ended(self) -> bool:
@@ -143,7 +149,7 @@ class Run:
     ) -> None:
         """Note one iteration. `labels` and `marginals` are asked for only if the callback will see them."""
         iteration = len(self.history) + 1
-        self.history.append(Step(iteration, time.perf_counter() - self._start, energy, lower_bound, change))
+        self.history.append(Step(iteration, _worked() - self._start, energy, lower_bound, change))
         if self._bar is not None:
             self._bar.update()
         if self._callback is not None:
@@ -174,7 +180,7 @@ class Run:
             converged=self._converged,
             message=self._message or f"ran {n_iter} iterations",
             method=self._method,
-            seconds=time.perf_counter() - self._start,
+            seconds=_worked() - self._start,
         )
 
 

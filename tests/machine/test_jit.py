@@ -45,6 +45,15 @@ def test_the_thread_count_comes_from_the_call_the_setting_or_the_environment(mon
     cs.set_num_threads(None)
 
 
+def test_the_time_to_compile_a_kernel_is_not_that_of_a_solver():
+    start, solver = time.perf_counter(), cs.Run("solver")
+    kernel(lambda x: [x**i for i in range(5)])(2.0)
+    solver.record(energy=0.0)
+    seconds = solver.result(np.zeros((1, 1), np.int32), energy=0.0).seconds
+    assert seconds < 0.2 * (time.perf_counter() - start)
+    assert seconds >= solver.history[0].seconds >= 0
+
+
 @kernel
 def note_threads(sync, n_threads, seen):
     while True:
