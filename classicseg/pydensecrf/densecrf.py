@@ -16,7 +16,10 @@ from classicseg.energies.compatibility import Diagonal, Matrix
 from classicseg.energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel, PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.blur import AXES
+from classicseg.machine.threads import resolve_threads
 from classicseg.pydensecrf import eigen
+from classicseg.pydensecrf.utils import without_nan
+from classicseg.solvers.dense.engines import infer_fused
 from classicseg.solvers.minimize import minimize
 
 __all__ = [
@@ -77,17 +80,18 @@ class ConstUnary(Unary):
     Parameters
     ----------
     u : array_like, (L, N)
-        Copied. ``+inf`` rules a label out; every variable needs a label that is not ruled out.
+        Copied. ``+inf`` rules a label out; every variable needs a label that is not ruled out. Where a cost is NaN,
+        all labels cost the same, and a RuntimeWarning says so.
 
     Raises
     ------
     ValueError
-        If there are not two axes, or a value is NaN or ``-inf``, or all labels of a variable are ruled out.
+        If there are not two axes, or a value is ``-inf``, or all labels of a variable are ruled out.
     """
 
     def __init__(self, u: ArrayLike) -> None:
         if isinstance(u, np.ndarray) and u.dtype.kind == "f":
-            u = np.minimum(u, _RULED_OUT)
+            u = np.minimum(without_nan(u, 0.0, "u"), _RULED_OUT)
         costs = inputs.as_numbers(u, "u", axes=(2,)).copy()
         hopeless = costs.min(axis=0) >= _RULED_OUT
         if hopeless.any():
@@ -257,6 +261,11 @@ class DenseCRF:
         """Update marginals once, in place; the scratch matrices are not used."""
         if not (isinstance(Q, np.ndarray) and Q.dtype.kind == "f" and Q.flags.writeable):
             raise InputTypeError(f"Q is updated in place and must be a writable array of floats, got {_described(Q)}")
+        energy = self._crf()
+        if self._n_labels > 1 and energy.kernels and Q.shape == self._flat and np.isfinite(Q).all():
+            first = Q.reshape(energy.unary.shape)
+            Q[...] = infer_fused(energy, first, 1, resolve_threads(None, Q.size))[0].reshape(self._flat)
+            return
         logits = -self._message(Q)
         if self._costs is not None:
             logits -= self._costs

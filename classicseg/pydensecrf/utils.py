@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     labels : array_like of int, any shape
         With `zero_unsure` 1 to n_labels, and 0 where nothing is known; without 0 to n_labels - 1.
     n_labels : int
-        Number of labels, at least 2, the unsure 0 not counted.
+        Number of labels, the unsure 0 not counted. With one, an empty mask, costs are finite as well.
     gt_prob : float
         Between 0 and 1.
     zero_unsure : bool
@@ -55,14 +56,14 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     >>> unary_from_labels([0, 1], 2, gt_prob=0.7).round(2).tolist()
     [[0.69, 0.36], [0.69, 1.20]]
     """
-    n = inputs.as_count(n_labels, "n_labels", 2)
+    n = inputs.as_count(n_labels, "n_labels", 1)
     inputs.as_weight(gt_prob, "gt_prob")
     if not 0 < gt_prob < 1:
         raise InputError(f"gt_prob must be above 0 and below 1, got {gt_prob!r}")
     array = np.asarray(labels).reshape(-1)
     checked = inputs.as_labels(array, None, n + 1 if zero_unsure else n)
     row = checked - 1 if zero_unsure else checked
-    costs = np.full((n, row.size), -np.log((1 - gt_prob) / (n - 1)), np.float32)
+    costs = np.full((n, row.size), -np.log((1 - gt_prob) / max(1, n - 1)), np.float32)
     sure = row >= 0
     costs[row[sure], np.flatnonzero(sure)] = -np.log(gt_prob)
     costs[:, ~sure] = np.log(n)
@@ -81,7 +82,8 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     Parameters
     ----------
     sm : array_like, (L, ...)
-        Probabilities; they need not sum to 1, and with `clip` any number but NaN is taken.
+        Probabilities; they need not sum to 1, and with `clip` any number is taken. Where one is NaN, all labels cost
+        the same, and a RuntimeWarning says so: one blank map need not end a batch.
     scale : float, optional
         In (0, 1]: mix with the uniform distribution, ``scale * p + (1 - scale) / L``.
     clip : float, optional
@@ -95,7 +97,7 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     Raises
     ------
     ValueError
-        If `scale` is out of range, or a value is NaN or, unclipped, negative.
+        If `scale` is out of range, or a value is, unclipped, negative.
     TypeError
         If `sm` does not hold real numbers.
 
@@ -113,6 +115,7 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
         if not 0 < scale <= 1:
             raise InputError(f"scale must be above 0 and at most 1, got {scale!r}")
         p = scale * p + np.float64((1 - scale) * (1 / p.shape[0]))  # in float64, as pydensecrf computes it
+    p = without_nan(p, 1 / p.shape[0], "sm")
     if clip is not None:
         p = np.clip(p, clip, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,10 +124,22 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     if wrong.any():
         label, variable = np.unravel_index(int(wrong.argmax()), costs.shape)
         raise InputError(
-            f"sm must hold probabilities, got NaN or a negative number for label {label} at variable {variable} "
+            f"sm must hold probabilities, got a negative number for label {label} at variable {variable} "
             f"({int(wrong.sum())} such values)"
         )
     return costs
+
+
+def without_nan(values: np.ndarray, uniform: float, name: str) -> np.ndarray:
+    """`values` of all labels, (L, ...), or a copy that is `uniform` wherever a label had NaN, with a warning."""
+    if values.dtype.kind != "f":
+        return values
+    wrong = np.isnan(values).any(axis=0)
+    if not wrong.any():
+        return values
+    message = f"{name} holds NaN at {int(wrong.sum())} variables: all labels are taken to be equally likely there"
+    warnings.warn(message, RuntimeWarning, stacklevel=3)
+    return np.where(wrong, values.dtype.type(uniform), values)
 
 
 def softmax_to_unary(sm: ArrayLike, GT_PROB: float = 1) -> np.ndarray:  # noqa: N803
@@ -139,7 +154,7 @@ def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> np
     Parameters
     ----------
     sdims : sequence of float
-        Standard deviation along each axis, in the order of `shape`.
+        Standard deviation along each axis, in the order of `shape`; too few scale the leading axes only.
     shape : sequence of int
         Shape of the grid.
 
@@ -150,7 +165,7 @@ def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> np
     Raises
     ------
     ValueError
-        If a standard deviation is not positive or their number is not that of the axes.
+        If a standard deviation is not positive or there are more of them than axes.
 
     Examples
     --------
@@ -169,7 +184,7 @@ def create_pairwise_bilateral(
     Parameters
     ----------
     sdims : sequence of float
-        Standard deviation along each spatial axis, in array order.
+        Standard deviation along each spatial axis, in array order; too few scale the leading axes only.
     schan : float or sequence of float
         Standard deviation of the channels: one for all, or one each. A sequence that is too short scales the
         leading channels only, as it does in pydensecrf.
@@ -213,11 +228,11 @@ def create_pairwise_bilateral(
 
 def _positions(sdims: Sequence[float], shape: tuple[int, ...]) -> np.ndarray:
     scales = _scales(sdims, "sdims")
-    if len(scales) != len(shape):
-        raise InputError(f"sdims must have {len(shape)} entries for the shape {shape}, got {sdims!r}")
+    if len(scales) > len(shape):
+        raise InputError(f"sdims must have at most {len(shape)} entries for the shape {shape}, got {sdims!r}")
     check_memory(4.0 * len(shape) * math.prod(shape), f"features of the shape {shape}")
     grid = np.indices(shape, np.float32)
-    for axis, scale in zip(grid, scales, strict=True):
+    for axis, scale in zip(grid[: len(scales)], scales, strict=True):
         axis /= scale
     return grid
 

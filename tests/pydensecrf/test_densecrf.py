@@ -153,7 +153,6 @@ def test_enums():
     [
         (lambda d: d.setUnaryEnergy(np.zeros((3, 48), np.float32)), "shape"),
         (lambda d: d.setUnaryEnergy(np.zeros((2, 6, 8), np.float32)), "axes"),
-        (lambda d: d.setUnaryEnergy(np.full((2, 48), np.nan)), "finite"),
         (lambda d: d.addPairwiseGaussian(sxy=0, compat=3), "sxy"),
         (lambda d: d.addPairwiseGaussian(sxy=(3, -1), compat=3), "sxy"),
         (lambda d: d.addPairwiseGaussian(sxy=3, compat=[1, 2, 3]), "compat"),

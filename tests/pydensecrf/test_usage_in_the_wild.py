@@ -1,7 +1,9 @@
 """Five ways in which published code calls pydensecrf, each also run as an unmodified script."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +134,29 @@ def test_worker_processes_of_a_script_are_answered_too(tmp_path):
     command = [sys.executable, "-m", "classicseg.pydensecrf", str(tmp_path / "script.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "classicseg.pydensecrf.densecrf"
+
+
+@pytest.mark.slow
+def test_modules_and_any_program_with_the_folder_on_its_path_are_answered(tmp_path):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "module.py").write_text(VERSION)
+    python = [sys.executable, "-m", "classicseg.pydensecrf"]
+    root = str(Path(dcrf.__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": root}
+    settings = {"capture_output": True, "text": True, "check": True, "cwd": tmp_path}
+    done = subprocess.run([*python, "-m", "package.module", "1"], env=environment, **settings)
+    assert done.stdout.split() == ["classicseg.pydensecrf.densecrf", "1.0", "1"]
+    path = subprocess.run([*python, "--path"], env=environment, **settings).stdout.strip()
+    environment["PYTHONPATH"] = os.pathsep.join([path, root])
+    done = subprocess.run([sys.executable, "package/module.py", "2"], env=environment, **settings)
+    assert done.stdout.split() == ["classicseg.pydensecrf.densecrf", "1.0", "2"]
+
+
+VERSION = """
+import importlib.metadata, sys
+import pydensecrf.densecrf as dcrf
+print(dcrf.__name__, importlib.metadata.version("pydensecrf"), sys.argv[1])
+"""
 
 
 def test_help_of_the_runner():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import classicseg.pydensecrf.densecrf as dcrf
 from classicseg.errors import InputError
 from classicseg.pydensecrf import utils as ours
 
@@ -49,14 +50,13 @@ def test_unsigned_labels_with_a_zero_work():
     [
         (lambda: ours.unary_from_labels([0, 255], 4, 0.7), "labels"),
         (lambda: ours.unary_from_labels([0, -1], 4, 0.7, zero_unsure=False), "labels"),
-        (lambda: ours.unary_from_labels([0], 1, 0.7), "n_labels"),
+        (lambda: ours.unary_from_labels([0], 0, 0.7), "n_labels"),
         (lambda: ours.unary_from_labels([0], 2, 1.0), "gt_prob"),
         (lambda: ours.unary_from_softmax(P, scale=0), "scale"),
         (lambda: ours.unary_from_softmax(-P, clip=None), "sm"),
-        (lambda: ours.unary_from_softmax(np.full((2, 3), np.nan)), "sm"),
         (lambda: ours.create_pairwise_bilateral((1, 1), 1, IMAGE, chdim=3), "chdim"),
         (lambda: ours.create_pairwise_gaussian((0, 1), (2, 2)), "sdims"),
-        (lambda: ours.create_pairwise_gaussian((1,), (2, 2)), "sdims"),
+        (lambda: ours.create_pairwise_gaussian((1, 1, 1), (2, 2)), "sdims"),
         (lambda: ours.create_pairwise_bilateral((1, 1), 0, IMAGE, chdim=2), "schan"),
         (lambda: ours.create_pairwise_bilateral((1, 1), (1, 1, 1, 1), IMAGE, chdim=2), "schan"),
     ],
@@ -71,3 +71,25 @@ def test_inputs_are_not_changed():
     before = image.copy()
     ours.create_pairwise_bilateral((5, 6), 13, image, chdim=2)
     np.testing.assert_array_equal(image, before)
+
+
+def test_one_label_has_finite_costs():
+    costs = ours.unary_from_labels([0, 1], np.int64(1), 0.7)
+    np.testing.assert_allclose(costs, [[0, -np.log(0.7)]], rtol=1e-6)
+
+
+def test_too_few_deviations_scale_the_leading_axes():
+    features = ours.create_pairwise_bilateral(sdims=(2, 5), schan=(1,), img=np.zeros((4, 5, 1)), chdim=-1)
+    expected = np.indices((4, 5, 1)).reshape(3, -1) / np.array([[2], [5], [1]])
+    np.testing.assert_allclose(features, [*expected, np.zeros(20)], rtol=1e-6)
+    np.testing.assert_array_equal(ours.create_pairwise_gaussian((4,), (2, 3))[0], [0, 0, 0, 0.25, 0.25, 0.25])
+
+
+def test_variables_with_nan_get_a_uniform_cost_and_a_warning():
+    with pytest.warns(RuntimeWarning, match="sm holds NaN at 1 variables"):
+        costs = ours.unary_from_softmax([[0.25, np.nan], [0.75, 0.5]])
+    np.testing.assert_allclose(costs, -np.log([[0.25, 0.5], [0.75, 0.5]]), rtol=1e-6)
+    d = dcrf.DenseCRF(2, 2)
+    with pytest.warns(RuntimeWarning, match="u holds NaN at 1 variables"):
+        d.setUnaryEnergy(np.array([[1, np.nan], [2, 3]], np.float32))
+    np.testing.assert_allclose(d.inference(0)[:, 1], 0.5)

@@ -60,14 +60,14 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
     n_threads : int
     sign : float32, -1 if `values` are costs, 1 if they are logits
     values : (n_labels * n,) float32 unary, label after label
-    start : (n_labels * n,) float32, the first marginals are ``softmax(sign * start)``; empty: those of `values`
+    start : (n_labels * n,) float32, the first marginals; empty: ``softmax(sign * values)``
     pairwise : Pairwise
     n_iter : int
     tape : row arrays, one after the other, row 0 of every panel zero. As many as iterations, if those are to be
         recorded: filled with their rows, blurred but neither scaled nor mixed. Else 2
     work : one more row array to record, else empty
     out : (n_labels * n,) float32, filled with marginals, or with their logarithms
-    as_logits : bool, the latter
+    as_logits : bool, the latter, which needs an iteration or an empty `start`
     labels : (n,) int32, filled with the most probable labels, or empty
     """
     bank, layout, scale = pairwise.bank, pairwise.layout, pairwise.scale
@@ -76,8 +76,7 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, planes = new_planes(layout), new_planes(layout)
     scratch = np.zeros(PIXELS, np.float32)
-    values_at, block_at = pointer(values), pointer(block)
-    start_at = values_at if start.size == 0 else pointer(start)
+    values_at, start_at, block_at = pointer(values), pointer(start), pointer(block)
     rows_size, recording = layout.n_panels * len(layout.lanes) * bank.n_rows, work.size > 0
     blur_scale = scale.copy()
     if recording:
@@ -100,16 +99,19 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
                 if aborted(sync):
                     return
                 at = b * PIXELS
-                if it > 0:
-                    slice_planes(bank, source, at, planes, block, layout)
+                if it == 0 and start.size > 0:
+                    read_block(start_at, n, at, n_labels, planes)
                 else:
-                    for i in range(n_labels * PIXELS):
-                        planes[i] = 0.0
-                add_block(planes, sign, values_at if it > 0 else start_at, n, at, n_labels, block_at)
-                if it == n_iter and as_logits:
-                    log_softmax(planes, n_labels, block, scratch)
-                else:
-                    softmax(planes, n_labels)
+                    if it > 0:
+                        slice_planes(bank, source, at, planes, block, layout)
+                    else:
+                        for i in range(n_labels * PIXELS):
+                            planes[i] = 0.0
+                    add_block(planes, sign, values_at, n, at, n_labels, block_at)
+                    if it == n_iter and as_logits:
+                        log_softmax(planes, n_labels, block, scratch)
+                    else:
+                        softmax(planes, n_labels)
                 if it < n_iter:
                     splat_planes(bank, target, at, planes, block, layout)
                 else:

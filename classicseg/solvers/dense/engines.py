@@ -51,11 +51,11 @@ def engine_for(energy: DenseCRF, n_threads: int) -> Engine:
 def infer_fused(
     energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Marginals and labels after `n_iter` updates in one call; `first` are logits of the start, (L, *shape)."""
+    """Marginals and labels after `n_iter` updates in one call; `first` are the marginals to start from, (L, *shape)."""
     plan = _plan(energy, n_threads)
     marginals, labels = np.empty(energy.unary.shape, np.float32), np.empty(energy.shape, np.int32)
     nothing = np.empty(0, np.float32)
-    start = nothing if first is None else (-first).reshape(-1)
+    start = nothing if first is None else np.ascontiguousarray(first, np.float32).reshape(-1)
     run(
         infer, n_threads, new_sync(COUNTERS), _COSTS, _flat_unary(energy), start, plan.pairwise, n_iter,
         plan.new_rows(2), nothing, marginals.reshape(-1), False, labels.reshape(-1),

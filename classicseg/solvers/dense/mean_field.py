@@ -60,12 +60,10 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     0
     """
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
-    first = None if run.init is None else _logarithms(run.init)
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
-        marginals, labels = infer_fused(energy, first, run.max_iter, run.n_threads)
+        marginals, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads)
         return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=run.max_iter)
-    engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if first is None else first)
+    engine = _started(energy, run)
     while not run.ended:
         change = engine.update(damping)
         _record(run, engine, engine.free_energy(), change, run.tol)
@@ -105,9 +103,7 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
     True
     """
     limit = 1e-4 if run.tol is None else run.tol
-    first = None if run.init is None else _logarithms(run.init)
-    engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if first is None else first)
+    engine = _started(energy, run)
     best, strength = engine.free_energy(), 0.0
     while not run.ended:
         before = engine.logs.copy()
@@ -137,5 +133,8 @@ def _result(energy: DenseCRF, run: Run, marginals: np.ndarray) -> Result:
     return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
 
 
-def _logarithms(marginals: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(marginals, np.float32(1e-30)))
+def _started(energy: DenseCRF, run: Run) -> Engine:
+    """The engine of an energy, at the start of the run."""
+    engine = engine_for(energy, run.n_threads)
+    engine.start(-energy.unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
+    return engine
