@@ -27,6 +27,7 @@ from classicseg.inputs.numbers import (
     as_weight,
     choice,
 )
+from classicseg.inputs.value_range import value_range
 
 __all__ = [
     "as_axis",
@@ -49,4 +50,5 @@ __all__ = [
     "as_weight",
     "channel_axis_of",
     "choice",
+    "value_range",
 ]
