@@ -27,7 +27,7 @@ from classicseg.inputs.numbers import (
     as_weight,
     choice,
 )
-from classicseg.inputs.value_range import value_range
+from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
     "as_axis",
@@ -51,4 +51,5 @@ __all__ = [
     "channel_axis_of",
     "choice",
     "value_range",
+    "without_far_values",
 ]

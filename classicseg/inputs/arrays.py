@@ -13,6 +13,7 @@ from classicseg.inputs.numbers import as_int32
 from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, text
 
 _SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
+_FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
 
 
@@ -113,7 +114,8 @@ def as_image(
 ) -> np.ndarray:
     """An image as finite (C, *spatial) float32 in C order; values are not rescaled. `shape`, if given, must fit.
 
-    With `keep_bytes` an image of 8 bits stays one.
+    Where float32 would round what tells the values of a channel apart, far from 0, it is float64. With `keep_bytes` an
+    image of 8 bits stays one.
     """
     array = not_empty(read(image, name), name)
     if channel_axis is None:
@@ -130,7 +132,10 @@ def as_image(
             f"{name} of shape {text(array.shape)} covers {text(moved.shape[1:])} pixels with "
             f"channel_axis={channel_axis}, but {text(shape)} are expected{channel_hint(array, shape, channel_axis)}"
         )
-    return finite(moved, np.uint8 if keep_bytes and array.dtype == np.uint8 else np.float32, name)
+    if keep_bytes and array.dtype == np.uint8:
+        return finite(moved, np.uint8, name)
+    single = finite(moved, np.float32, name)
+    return finite(moved, np.float64, name) if _loses_contrast(moved) else single
 
 
 def as_labels(
@@ -162,6 +167,15 @@ def as_labels(
                 f"({int(wrong.sum())} pixels out of range)"
             )
     return np.require(array, np.int32, ["C", "A"])
+
+
+def _loses_contrast(channels: np.ndarray) -> bool:
+    """Whether values of a channel of (C, *spatial) lie so close, far from 0, that float32 has few steps for them."""
+    if np.can_cast(channels.dtype, np.float32, "safe"):
+        return False
+    spatial = tuple(range(1, channels.ndim))
+    low, high = (limit.astype(np.float64) for limit in (channels.min(axis=spatial), channels.max(axis=spatial)))
+    return bool(np.any((high > low) & (np.maximum(np.abs(low), np.abs(high)) > _FAR_OFF * (high - low))))
 
 
 def _own_precision(array: np.ndarray, name: str) -> np.ndarray:

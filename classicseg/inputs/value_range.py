@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-_MOST_PIXELS = 1 << 16  # that are looked at: more would take longer and say the same
-_TRIMMED = 400  # one value in so many is left out at either end: a few hot or dead pixels say nothing of the rest
+_MOST_PIXELS = 1 << 15  # that are looked at: more would take longer and say the same
+_TRIMMED = 1000  # one value in so many is left out at either end: a few hot or dead pixels say nothing of the rest
 _LEAST = 1e-3  # of the distance from the smallest to the largest value: the range is 0 for constant images only
 _NO_DATA = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0)  # as rasters mark it
+_FAR = 1000.0  # ranges of an image: a colour so far from all others is like none of them, wherever it lies
 _FILL = 1e20, 1e15  # values from the first on mark it too (1e20, 9.97e36, -3.4e38), if all others are below the second
 
 
@@ -34,7 +35,7 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     Examples
     --------
     >>> import numpy as np
-    >>> from classicseg.inputs import value_range
+    >>> from classicseg.inputs.value_range import value_range
     >>> image = np.arange(12.0).reshape(3, 4)
     >>> image[0, 0] = -9999
     >>> value_range(image, None)
@@ -47,6 +48,18 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     if seen.size == 0:
         return 0.0, 0.0
     return _trimmed(seen, len(channels))
+
+
+def without_far_values(channels: np.ndarray) -> np.ndarray:
+    """A (C, *spatial) image with values that are out of all proportion, such as -3.4e38 for no data, drawn in.
+
+    They still are like no other colour, and arithmetic in float32 and a lattice can hold them.
+    """
+    low, high = value_range(channels, 0)
+    reach = _FAR * (high - low)
+    if high == low or (low - reach <= channels.min() and channels.max() <= high + reach):
+        return channels
+    return channels.clip(low - reach, high + reach)
 
 
 def _sample(channels: np.ndarray) -> np.ndarray:
@@ -72,7 +85,7 @@ def _trimmed(values: np.ndarray, n_channels: int) -> tuple[float, float]:
     """The range without the outermost values; not less than a share of the whole."""
     n = values.size
     left_out = min(n_channels * -(-n // (n_channels * _TRIMMED)), n // 8)
-    ordered = np.partition(values, sorted({0, left_out, n - 1 - left_out, n - 1}))
+    ordered = np.partition(values, (left_out, n - 1 - left_out))
     low, high = float(ordered[left_out]), float(ordered[n - 1 - left_out])
-    missing = _LEAST * (float(ordered[-1]) - float(ordered[0])) - (high - low)
+    missing = _LEAST * (float(values.max()) - float(values.min())) - (high - low)
     return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)

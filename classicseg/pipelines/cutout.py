@@ -288,9 +288,10 @@ def _prepare(
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {np.shape(image)}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
     weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    flat = channels.reshape(len(channels), -1)
+    unit = eight_bit_unit(channels, 0)
+    flat = inputs.without_far_values(channels).reshape(len(channels), -1)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
-    return _Prepared(((flat - mean) / eight_bit_unit(image)).astype(np.float32), weights, shape)
+    return _Prepared(((flat - mean) / unit).astype(np.float32), weights, shape)
 
 
 def _channel_axis(image: ArrayLike, scribbles: Any, box: Any) -> int | None:

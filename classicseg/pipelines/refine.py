@@ -68,8 +68,8 @@ def refine(
         bilateral_sigma, bilateral_weight : float
             Range and weight of the appearance kernel.
         color_sigma : float or sequence of float
-            Range of the appearance kernel in the units of the image. That of a preset is in units of 8-bit images: for
-            other dtypes it is scaled by the range of the image, see Notes.
+            Range of the appearance kernel in the units of the image. That of a preset is in units of 8-bit images,
+            which follow the range of the image, see Notes.
         max_iter : int
             Mean-field updates.
         quality : {"fast", "high", "exact"}
@@ -97,8 +97,8 @@ def refine(
     them from pixels of any colour. So a thin vessel is not outvoted by the wide background around it, which is what
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
 
-    8-bit units are a 255th of: the range of the dtype for uint8, 0 to 1 for booleans and for floats within it, the
-    range between the percentiles 0.5 and 99.5 of all values otherwise.
+    An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
     References
     ----------
@@ -193,11 +193,12 @@ def _crf(
     if chosen.weight != 0:
         kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
     if chosen.bilateral_weight != 0:
-        colors = chosen.color_sigma
-        if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(image))
-        ranges = chosen.bilateral_sigma, colors
-        kernels.append(BilateralKernel(image, *ranges, chosen.bilateral_weight, spacing=spacing, channel_axis=axis))
+        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
+        unit = eight_bit_unit(channels, 0)
+        colors = chosen.color_sigma if "color_sigma" in changes else presets.scaled(chosen.color_sigma, unit)
+        ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
+        seen = inputs.without_far_values(channels)
+        kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
     return DenseCRF(costs, kernels, quality=chosen.quality)
 
 
