@@ -11,7 +11,6 @@ from classicseg.inputs.arrays import (
     as_image,
     as_labels,
     as_logits,
-    as_marginals,
     as_numbers,
     as_unary,
     as_values,
@@ -27,6 +26,7 @@ from classicseg.inputs.numbers import (
     as_weight,
     choice,
 )
+from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "as_count",
     "as_edge_weights",
     "as_features",
+    "as_fractions",
     "as_generator",
     "as_image",
     "as_integer",
@@ -43,6 +44,7 @@ __all__ = [
     "as_marginals",
     "as_numbers",
     "as_positive",
+    "as_probabilities",
     "as_probability",
     "as_scale",
     "as_unary",

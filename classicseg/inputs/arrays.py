@@ -12,7 +12,6 @@ from classicseg.inputs.axes import channel_hint, labels_first, signed_axis
 from classicseg.inputs.numbers import as_int32
 from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, text
 
-_SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
 _FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
 
@@ -56,20 +55,6 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
 def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
     """Scores as finite (L, *spatial) float32 in C order, with L >= 2."""
     return finite(labels_first(read(logits, name, booleans=False), label_axis, name), np.float32, name)
-
-
-def as_marginals(marginals: ArrayLike, shape: tuple[int, ...], *, name: str = "marginals") -> np.ndarray:
-    """Probabilities of the given (L, *spatial) shape, float32 in C order, that sum to 1 at each pixel within 0.01."""
-    array = of_shape(read(marginals, name), shape, name)
-    array = finite(array, np.float32, name)
-    if array.min() < 0:
-        raise InputError(f"{name} must be probabilities, got the negative value {array.min():g}")
-    sums = array.sum(axis=0)
-    off = np.abs(sums - 1)
-    if off.max() > _SUM_TOLERANCE:
-        where = index_of(int(off.argmax()), sums.shape)
-        raise InputError(f"{name} must sum to 1 over the labels, got a sum of {sums[where]:g} at pixel {text(where)}")
-    return array
 
 
 def as_values(

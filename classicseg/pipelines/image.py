@@ -17,9 +17,13 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
     for axis, rest in ((None, shape), (-1, shape[:-1]), (0, shape[1:])):
         if rest == spatial:
             return axis
+    reverse = spatial[::-1]
+    hint = ""
+    if reverse in (shape, shape[:-1]):
+        hint = "; the axes of one are those of the other in reverse, see np.transpose and --reverse-axes"
     raise InputError(
         f"image of shape {shape} does not fit {other} of {' x '.join(map(str, spatial))} pixels; "
-        f"expected {spatial} or {(*spatial, 'C')}"
+        f"expected {spatial} or {(*spatial, 'C')}{hint}"
     )
 
 

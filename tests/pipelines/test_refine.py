@@ -148,6 +148,28 @@ def test_gray_channels_first_and_volumes_are_recognised():
     assert cs.refine(np.stack([volume, volume], axis=-1), p).shape == (6, 8, 9)
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_batch_is_not_taken_for_a_volume(n):
+    """Where there are as many images as labels, (B, L, H, W) fits like (L, D, H, W)."""
+    images, logits = np.stack([IMAGE] * n), np.random.default_rng(0).normal(size=(n, n, 40, 50))
+    p = softmax(np.moveaxis(logits, 1, 0)).swapaxes(0, 1)
+    for batch in (images, images[..., 0]):
+        with pytest.raises(InputError, match=r"along axis 1 and not along label_axis=0.*one image at a time"):
+            cs.refine(batch, p)
+        for name in ("logits", "unary"):
+            with pytest.raises(InputError, match=f"may be {n} images or a volume of {n} slices; give one image at a"):
+                cs.refine(batch, **{name: logits})
+    with pytest.raises(InputError, match="may be 5 images or a volume of 5 slices"):
+        cs.refine(np.stack([IMAGE] * 5), np.stack([P] * 5), label_axis=1)
+    volume = cs.refine(images[:, :9, :8], logits=logits[..., :9, :8], channel_axis=-1)
+    assert volume.shape == (n, 9, 8)
+
+
+def test_reversed_axes_are_noticed():
+    with pytest.raises(InputError, match=r"in reverse, see np\.transpose and --reverse-axes"):
+        cs.refine(np.zeros((4, 5, 6)), np.full((2, 6, 5, 4), 0.5))
+
+
 def test_label_axis():
     np.testing.assert_array_equal(cs.refine(IMAGE, np.moveaxis(P, 0, -1), label_axis=-1), cs.refine(IMAGE, P))
 
