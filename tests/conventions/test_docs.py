@@ -40,7 +40,7 @@ EXAMPLES = {
     "add-a-predicate.md": Count(1),
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 1),
-    "cutout.md": Count(4, 1),
+    "cutout.md": Count(5, 1),
     "dense-crf.md": Count(3),
     "grid-crf.md": Count(5),
     "hybrid.md": Count(0, 1),
