@@ -66,7 +66,7 @@ class DenseCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is not finite, L < 2 or the quality is unknown.
+        If shapes do not fit, a cost is not finite or above 1e30 in size, L < 2 or the quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -117,9 +117,20 @@ class DenseCRF(Frozen):
                 f"got {self.n_points}; use quality='fast'"
             )
         self._columns()  # raises if a kernel does not fit the shape
+        self._check_size_of_costs()
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
+
+    def _check_size_of_costs(self) -> None:
+        """Raise if the weighted compatibilities are so large that sums of float32 could be infinite."""
+        for kernel, mu in zip(self.kernels, self.compatibilities, strict=True):
+            largest = abs(kernel.weight) * float(np.abs(mu.matrix(self.n_labels)).max())
+            if not largest <= inputs.LARGEST:
+                raise InputError(
+                    f"weight times compatibility must be at most {inputs.LARGEST:g} in size, got {largest:g} for "
+                    f"{kernel!r}"
+                )
 
     def _columns(self) -> list[list[Column]]:
         """The features of each kernel."""
@@ -244,11 +255,43 @@ class DenseCRF(Frozen):
         >>> round(crf.energy([[0, 1]]), 4)
         0.6065
         """
+        return sum(self.terms(labels, n_threads=n_threads).values())
+
+    def terms(self, labels: ArrayLike, *, n_threads: int | None = None) -> dict[str, float]:
+        """The parts that the energy of a labelling is the sum of.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape `shape`
+            Label of each pixel, 0 to L - 1.
+        n_threads : int, optional
+            Threads; the result does not depend on it.
+
+        Returns
+        -------
+        dict of str to float
+            ``"unary"``, and ``"kernel 0"``, ``"kernel 1"`` and so on: all pairs of pixels under each kernel.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a label is out of range.
+        TypeError
+            If the labels are not integers.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> near, wide = (cs.GaussianKernel(sigma, 1.0, normalization="none") for sigma in (1.0, 2.0))
+        >>> crf = cs.DenseCRF([[[0.0, 0.5]], [[0.0, 0.25]]], [near, wide])
+        >>> {name: round(part, 4) for name, part in crf.terms([[0, 1]]).items()}
+        {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
+        """
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         unary = self.unary.reshape(self.n_labels, -1)
-        total = float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))
+        parts = {"unary": float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))}
         if not self.kernels:
-            return total
+            return parts
         one_hot = np.zeros(unary.shape, np.float32)
         np.put_along_axis(one_hot, flat[None], 1.0, 0)
         threads = resolve_threads(n_threads)
@@ -258,8 +301,8 @@ class DenseCRF(Frozen):
             self_cost = np.diag(cost)[flat]
             if self_cost.any():  # K includes the pair of a pixel with itself; E does not
                 at_label -= self_cost * self._self_weight(k, threads)
-            total += float(at_label.sum()) / 2
-        return total
+            parts[f"kernel {k}"] = float(at_label.sum()) / 2
+        return parts
 
     def _self_weight(self, k: int, n_threads: int) -> np.ndarray:
         """Normalised k_k(f_i, f_i) of each pixel."""

@@ -27,9 +27,11 @@ from classicseg.inputs.numbers import (
     choice,
 )
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
+from classicseg.inputs.reading import LARGEST
 from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
+    "LARGEST",
     "as_axis",
     "as_costs",
     "as_count",

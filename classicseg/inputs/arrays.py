@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, DTypeLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs.axes import channel_hint, labels_first, signed_axis
 from classicseg.inputs.numbers import as_int32
-from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, text
+from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, summable, text
 
 _FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
 
 
 def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
-    """Costs as finite (L, *spatial) float32 in C order, with L >= 2."""
+    """Costs as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
     array = labels_first(read(unary, name, booleans=False), label_axis, name)
     hint = "-log(0) is infinite: clip the probabilities first, as unary_from_probabilities does"
-    return finite(array, np.float32, name, hint)
+    return summable(array, name, hint)
 
 
 def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
@@ -53,19 +53,19 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
 
 
 def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
-    """Scores as finite (L, *spatial) float32 in C order, with L >= 2."""
-    return finite(labels_first(read(logits, name, booleans=False), label_axis, name), np.float32, name)
+    """Scores as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
+    return summable(labels_first(read(logits, name, booleans=False), label_axis, name), name)
 
 
 def as_values(
     values: ArrayLike, shape: tuple[int, ...], name: str = "values", *, n_channels: int | None = None
 ) -> np.ndarray:
-    """Channels of numbers on points of the given shape: finite (C, *shape) float32 in C order, with C >= 1."""
+    """Channels of numbers of at most 1e30 on points of the given shape: (C, *shape) float32 in C order, C >= 1."""
     array = read(values, name)
     if array.shape[1:] != shape or array.ndim == 0 or n_channels not in (None, array.shape[0]):
         wanted = ("C" if n_channels is None else n_channels, *shape)
         raise InputError(f"{name} must have shape {text(wanted)}, got {text(array.shape)}")
-    return finite(not_empty(array, name), np.float32, name)
+    return summable(not_empty(array, name), name)
 
 
 def as_numbers(

@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import check_memory
 
+LARGEST = float(np.float32(1e30))
+"""Costs, scores and values are at most this in size where sums of them are to be finite in float32."""
 _LARGE = 2**24  # numbers; fewer are copied without asking how much memory is free
 
 
@@ -27,6 +29,18 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
     if array.dtype.kind not in ("biuf" if booleans else "iuf"):
         raise InputTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
+
+
+def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
+    """`array` as aligned, native, C-contiguous float32; every number finite and not so large that sums are not."""
+    converted = finite(array, np.float32, name, hint)
+    low, high = float(converted.min()), float(converted.max())
+    if max(-low, high) > LARGEST:
+        raise InputError(
+            f"{name} must be at most {LARGEST:g} in size, or sums of them are infinite in float32; got {low:g} to "
+            f"{high:g}"
+        )
+    return converted
 
 
 def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:

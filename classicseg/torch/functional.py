@@ -182,8 +182,10 @@ def dense_crf(
     marginals = output == "marginals"
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
-            for tensor, word in [(z, "logits"), (rewards, ops.REWARDS), *((f, "image") for f in flat)]:
-                tensors.check_finite(tensor.detach(), word)
+            for tensor, word in [(z, "logits"), (rewards, ops.REWARDS)]:
+                tensors.check_summable(tensor.detach(), word)
+            for f in flat:
+                tensors.check_finite(f.detach(), "image")
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
             out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, marginals)
     else:

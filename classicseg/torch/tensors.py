@@ -65,6 +65,20 @@ def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
         )
 
 
+def check_summable(tensor: Tensor, name: str) -> None:
+    """Raise if a number is not finite, or so large that sums are not. Waits for a GPU, as `check_finite` does."""
+    if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return
+    low, high = torch.aminmax(tensor)  # NaN if any number is
+    if bool(torch.maximum(-low, high) <= inputs.LARGEST):
+        return
+    check_finite(tensor, name)
+    raise InputError(
+        f"{name} must be at most {inputs.LARGEST:g} in size, or sums of them are infinite in float32; got "
+        f"{float(low):g} to {float(high):g}"
+    )
+
+
 def check_finite(tensor: Tensor, name: str) -> None:
     """Raise if a number is not finite. Waits for a GPU, so not while its work is captured into a graph."""
     if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():

@@ -215,3 +215,54 @@ def test_exact_filters_use_the_threads_that_are_asked_for(monkeypatch):
     seen.clear()
     energy.pairwise_message(np.ones((3, *SHAPE)), n_threads=2)
     assert set(seen) == {2}
+
+
+def test_terms_are_the_parts_of_the_energy():
+    rng = np.random.default_rng(0)
+    unary, image = rng.random((3, 7, 8)), rng.integers(0, 255, (7, 8, 3))
+    kernels = [cs.GaussianKernel(2, 1.5), cs.BilateralKernel(image, 5, 60, -2, compatibility=cs.Diagonal([1, 2, 3]))]
+    crf, labels = cs.DenseCRF(unary, kernels), rng.integers(0, 3, (7, 8))
+    parts = crf.terms(labels)
+    assert list(parts) == ["unary", "kernel 0", "kernel 1"]
+    assert sum(parts.values()) == crf.energy(labels)
+    for k, kernel in enumerate(kernels):
+        alone = cs.DenseCRF(np.zeros_like(unary), kernel)
+        assert parts[f"kernel {k}"] == pytest.approx(alone.energy(labels))
+    assert cs.DenseCRF(unary, []).terms(labels) == {"unary": parts["unary"]}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda u: cs.DenseCRF(u * 3.4e38, cs.GaussianKernel()), "unary must be at most 1e.30 in size"),
+        (lambda u: cs.DenseCRF(u, cs.GaussianKernel(3, 1e38), cs.Potts(9)), "weight times compatibility .* 9e.38"),
+        (
+            lambda u: cs.DenseCRF(u, cs.GaussianKernel(3, 1e38), cs.Matrix(1e30 - 1e30 * np.eye(2))),
+            "weight times compatibility",
+        ),
+        (lambda u: cs.DenseCRF(u, cs.GaussianKernel()).pairwise_message(u * 1e38), "marginals must be at most"),
+        (lambda u: cs.PermutohedralLattice(u[0][None]).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.ExactFilter(u).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.GaussianFilter((4, 5)).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.unary_from_logits(u * 1e38), "logits must be at most"),
+        (
+            lambda u: cs.unary_from_logits(u * [[[1e29]], [[0]]], temperature=1e-3),
+            "logits / temperature must be at most",
+        ),
+    ],
+)
+def test_what_could_sum_to_infinity_is_refused(call, words):
+    with pytest.raises(InputError, match=words):
+        call(np.ones((2, 4, 5)) - np.arange(5) / 4)
+
+
+@pytest.mark.parametrize("method", ["mean_field", "mean_field_convergent"])
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_the_largest_costs_give_finite_results(method, quality):
+    unary = np.stack([np.full((4, 5), 1e30), np.full((4, 5), -1e30)])
+    unary[:, 0, 0] = -1e30, 1e30
+    crf = cs.DenseCRF(unary, cs.GaussianKernel(2, 1e25), quality=quality)
+    result = cs.minimize(crf, method, max_iter=3)
+    assert np.isfinite(result.marginals).all()
+    assert np.isfinite(result.energy)
+    assert np.isfinite(crf.free_energy(result.marginals))
