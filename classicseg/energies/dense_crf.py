@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from classicseg.energies.kernels import PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
+from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
 from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import resolve_threads
@@ -26,6 +28,9 @@ EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
+_EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
+_MANY_FEATURES = 6  # more than those of a colour image, whose lattices are hardly ever so empty
+_SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
 class DenseCRF(Frozen):
@@ -50,6 +55,7 @@ class DenseCRF(Frozen):
     quality : {"fast", "high", "exact"}
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
         neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
+        Stencils serve kernels of up to 6 features; those of more are filtered as with "fast", and a warning says so.
 
     Attributes
     ----------
@@ -116,8 +122,15 @@ class DenseCRF(Frozen):
                 f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
                 f"got {self.n_points}; use quality='fast'"
             )
-        self._columns()  # raises if a kernel does not fit the shape
+        columns = self._columns()  # raises if a kernel does not fit the shape
         self._check_size_of_costs()
+        for kernel, own in zip(terms, columns, strict=True):
+            if quality == "high" and len(own) > MOST_FEATURES:
+                warnings.warn(
+                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(own)} and is filtered "
+                    f"as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
+                    stacklevel=2,
+                )
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
@@ -160,6 +173,14 @@ class DenseCRF(Frozen):
         )
         norms = [kernel.normalization for kernel in self.kernels]
         built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
+        for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
+            if len(own) >= _MANY_FEATURES and n_vertices > _SPARSE * (len(own) + 1) * self.n_points:
+                warnings.warn(
+                    f"{kernel!r} hardly connects pixels: they lie so far apart in its {len(own)} features that "
+                    f"the lattice has {n_vertices / self.n_points:.1f} vertices for each. Fewer features (such as the "
+                    f"first principal components of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
+                    stacklevel=2,
+                )
         return vars(self).setdefault("_lattices", built)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:

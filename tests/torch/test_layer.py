@@ -321,7 +321,7 @@ HOLE[0, 1, 2, 3] = torch.nan
         ((Z[:0], I[:0]), ValueError, "empty"),
         ((Z, None), ValueError, "image must be given"),
         ((HOLE, I), ValueError, "logits must be finite, got nan"),
-        ((Z * 1e38, I), ValueError, r"logits must be at most 1e\+30 in size"),
+        ((Z + 1e38, I), ValueError, r"logits must be at most 1e\+30 in size"),
         ((Z, HOLE), ValueError, "image must be finite, got nan"),
         ((Z, I + torch.inf), ValueError, "image must be finite, got inf"),
         ((Z.numpy(), I), TypeError, "torch.Tensor, got ndarray"),
