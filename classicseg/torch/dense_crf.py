@@ -33,7 +33,8 @@ class DenseCRF(nn.Module):
         not be symmetric, as in [2]_.
     learn : sequence of {"weights", "compatibility", "sigma"}
         What is trained. Learning sigmas costs several times as much as the rest, and needs a new lattice at every
-        step.
+        step. With a lattice their gradients are approximate: good directions for up to 5 features, poor ones for more
+        than 6.
     n_iter : int
         Number of updates.
     output : {"logits", "marginals"}
