@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from classicseg import io
 from classicseg.torch import train
 
 NETWORKS = {"fcn8s": 0.2, "unet": 0.2, "fcdensenet56": 0.25, "pspnet50": 0.2, "deeplabv3_50": 0.25}
+"""Width of each network, as a factor of the published channels."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "pspnet50": {"uniform_dilation": True},
     "deeplabv3_50": {
@@ -27,7 +29,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 """The networks as their papers have them, which the defaults of the library do not follow everywhere."""
-"""Width of each network, as a factor of the published channels."""
 
 
 @dataclass(frozen=True)
