@@ -130,7 +130,7 @@ def _automatic_rate(
     low, high = low - (high - low), high + (high - low)
     chosen = list(squares.values())
     if channels.min() < low or channels.max() > high:
-        usual = ((channels >= low) & (channels <= high)).all(axis=0)
+        usual = np.asarray(((channels >= low) & (channels <= high)).all(axis=0))
         ends = {name: edge_ends(offset) for name, offset in offsets.items()}
         inside = [squares[name][usual[first] & usual[second]] for name, (first, second) in ends.items()]
         chosen = inside if any(part.any() for part in inside) else chosen

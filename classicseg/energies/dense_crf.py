@@ -122,13 +122,13 @@ class DenseCRF(Frozen):
                 f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
                 f"got {self.n_points}; use quality='fast'"
             )
-        columns = self._columns()  # raises if a kernel does not fit the shape
+        features = self._columns()  # raises if a kernel does not fit the shape
         self._check_size_of_costs()
-        for kernel, own in zip(terms, columns, strict=True):
-            if quality == "high" and len(own) > MOST_FEATURES:
+        for kernel, columns in zip(terms, features, strict=True):
+            if quality == "high" and len(columns) > MOST_FEATURES:
                 warnings.warn(
-                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(own)} and is filtered "
-                    f"as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
+                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(columns)} and is "
+                    f"filtered as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
                     stacklevel=2,
                 )
 

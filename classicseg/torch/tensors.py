@@ -57,6 +57,16 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
     return image if image.dtype in (torch.float32, torch.float64) else image.float()
 
 
+def check_costs(compatibility: Tensor, n_labels: int, n_kernels: int) -> None:
+    """Raise unless there is a matrix for all kernels, or one for each."""
+    wanted = (n_labels, n_labels)
+    if tuple(compatibility.shape) not in (wanted, (n_kernels, *wanted)):
+        raise InputError(
+            f"compatibility must have shape {wanted}, or {(n_kernels, *wanted)} for a matrix of each kernel, got "
+            f"{tuple(compatibility.shape)}"
+        )
+
+
 def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
     """Raise if two tensors lie on different devices."""
     if tensor.device != like.device:
