@@ -20,7 +20,7 @@ SUMMARY = "strokes or a box in, the mask of an object out"
 
 _CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
 _NEARLY = 16  # how much a copy of a photo may differ from it where nothing is drawn, as compression makes it
-_OPAQUE = 128
+_OPAQUE = 128  # alpha from which on a pixel counts as drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,6 @@ EXACT_POINTS = 4096
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
 _EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
-_MANY_FEATURES = 6  # more than those of a colour image, whose lattices are hardly ever so empty
 _SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
@@ -174,7 +173,7 @@ class DenseCRF(Frozen):
         norms = [kernel.normalization for kernel in self.kernels]
         built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
-            if len(own) >= _MANY_FEATURES and n_vertices > _SPARSE * (len(own) + 1) * self.n_points:
+            if len(own) > MOST_FEATURES and n_vertices > _SPARSE * (len(own) + 1) * self.n_points:
                 warnings.warn(
                     f"{kernel!r} hardly connects pixels: they lie so far apart in its {len(own)} features that "
                     f"the lattice has {n_vertices / self.n_points:.1f} vertices for each. Fewer features (such as the "

@@ -121,7 +121,7 @@ def test_what_sums_to_one_along_no_axis_is_divided_by_its_sums_with_a_note():
 @pytest.mark.parametrize(("label_axis", "right"), [(0, 3), (1, 3), (-2, 3)])
 def test_sums_along_another_axis_are_refused_with_the_right_one(label_axis, right):
     p = np.moveaxis(softmax(np.random.default_rng(1).normal(size=(3, 4, 5, 6))), 0, -1)
-    with pytest.raises(InputError, match=f"along axis {right} and not along label_axis={label_axis % 4}; pass label_a"):
+    with pytest.raises(InputError, match=f"along axis {right}: label_axis={label_axis % 4} does not fit; pass label_a"):
         cs.unary_from_probabilities(p, label_axis=label_axis)
 
 

@@ -154,7 +154,7 @@ def test_a_batch_is_not_taken_for_a_volume(n):
     images, logits = np.stack([IMAGE] * n), np.random.default_rng(0).normal(size=(n, n, 40, 50))
     p = softmax(np.moveaxis(logits, 1, 0)).swapaxes(0, 1)
     for batch in (images, images[..., 0]):
-        with pytest.raises(InputError, match=r"along axis 1 and not along label_axis=0.*one image at a time"):
+        with pytest.raises(InputError, match=r"along axis 1: label_axis=0 does not fit.*one image at a time"):
             cs.refine(batch, p)
         for name in ("logits", "unary"):
             with pytest.raises(InputError, match=f"may be {n} images or a volume of {n} slices; give one image at a"):
