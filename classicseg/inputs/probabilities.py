@@ -35,8 +35,8 @@ def as_probabilities(probabilities: ArrayLike, label_axis: int = 0, *, name: str
         original = [axis for axis in range(p.ndim) if axis != label_axis][other - 1]
         raise InputError(
             f"{name} must sum to 1 over the labels, but those of shape {text(given.shape)} do so along axis "
-            f"{original}: label_axis={label_axis} does not fit; pass label_axis={original}, or one image at a time if axis "
-            f"{label_axis} counts the images of a batch"
+            f"{original}: label_axis={label_axis} does not fit; pass label_axis={original}, or one image at a time "
+            f"if axis {label_axis} counts the images of a batch"
         )
     warnings.warn(
         f"{name} sum to {sums.min():.3g} to {sums.max():.3g} over the labels instead of 1; they are divided by their "
