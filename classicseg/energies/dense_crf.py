@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.kernels import PairwiseKernel
+from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
@@ -173,13 +173,8 @@ class DenseCRF(Frozen):
         norms = [kernel.normalization for kernel in self.kernels]
         built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
-            if len(own) > MOST_FEATURES and n_vertices > _SPARSE * (len(own) + 1) * self.n_points:
-                warnings.warn(
-                    f"{kernel!r} hardly connects pixels: they lie so far apart in its {len(own)} features that "
-                    f"the lattice has {n_vertices / self.n_points:.1f} vertices for each. Fewer features (such as the "
-                    f"first principal components of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
-                    stacklevel=2,
-                )
+            if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
+                _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
@@ -369,3 +364,13 @@ class DenseCRF(Frozen):
         message = self.pairwise_message(q, n_threads=n_threads)
         log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
         return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))
+
+
+def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:
+    if vertices_per_point > _SPARSE * (n_features + 1):
+        warnings.warn(
+            f"{kernel!r} hardly connects pixels: they lie so far apart in its {n_features} features that the lattice has "
+            f"{vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components of the "
+            f"bands), larger sigmas or {_EXACT_INSTEAD} do more",
+            stacklevel=3,
+        )
