@@ -370,7 +370,7 @@ def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_pe
     if vertices_per_point > _SPARSE * (n_features + 1):
         warnings.warn(
             f"{kernel!r} hardly connects pixels: they lie so far apart in its {n_features} features that the lattice "
-            f"has {vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components of "
-            f"the bands), larger sigmas or {_EXACT_INSTEAD} do more",
+            f"has {vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components "
+            f"of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
             stacklevel=3,
         )

@@ -49,6 +49,8 @@ def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np
         check_memory(array.size * np.dtype(dtype).itemsize, f"{name} of shape {text(array.shape)} in {np.dtype(dtype)}")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
+        if converted.dtype.kind != "f":
+            return converted
         total = converted.sum()  # one pass without a temporary; finite only if all numbers are
     if not np.isfinite(total):
         wrong = ~np.isfinite(converted)

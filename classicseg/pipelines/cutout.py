@@ -299,8 +299,9 @@ def _prepare(
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {np.shape(image)}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
     weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    unit = eight_bit_unit(channels, 0)
-    flat = inputs.without_far_values(channels).reshape(len(channels), -1)
+    low, high = inputs.value_range(channels, 0)
+    unit = eight_bit_unit(low, high)
+    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
     kept = channels.copy() if np.may_share_memory(channels, np.asarray(image)) else channels
     return _Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)

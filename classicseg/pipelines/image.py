@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classicseg import inputs
 from classicseg.errors import InputError
 
 _STEPS = 255  # from the smallest to the largest value of 8 bits
@@ -27,7 +26,6 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
     )
 
 
-def eight_bit_unit(image: ArrayLike, channel_axis: int | None) -> float:
-    """What a step of an 8-bit image would be in the units of this one: a 255th of its range; 1 if it is constant."""
-    low, high = inputs.value_range(np.asarray(image), channel_axis)
+def eight_bit_unit(low: float, high: float) -> float:
+    """What a step of an 8-bit image would be in an image of this range: a 255th of it; 1 if it is constant."""
     return (high - low) / _STEPS if high > low else 1.0

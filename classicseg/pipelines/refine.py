@@ -195,10 +195,12 @@ def _crf(
         kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
     if chosen.bilateral_weight != 0:
         channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
-        unit = eight_bit_unit(channels, 0)
-        colors = chosen.color_sigma if "color_sigma" in changes else presets.scaled(chosen.color_sigma, unit)
+        low, high = inputs.value_range(channels, 0)
+        colors = chosen.color_sigma
+        if "color_sigma" not in changes:
+            colors = presets.scaled(colors, eight_bit_unit(low, high))
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
-        seen = inputs.without_far_values(channels)
+        seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
     return DenseCRF(costs, kernels, quality=chosen.quality)
 

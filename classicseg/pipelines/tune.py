@@ -260,7 +260,7 @@ class _Score:
     def unit(self) -> float:
         """What a step of an 8-bit image is in the first image."""
         axis = find_channel_axis(self.images[0], self.truths[0].shape, "probabilities")
-        return eight_bit_unit(self.images[0], axis)
+        return eight_bit_unit(*inputs.value_range(self.images[0], axis))
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
         """Of some images, given by number, each with parameters of its own."""

@@ -6,9 +6,15 @@ from PIL import Image
 import classicseg as cs
 from benchmarks.shared.folders import DATA
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines.image import eight_bit_unit
+from classicseg.inputs import value_range
+from classicseg.pipelines import image as pipeline
 from tests.oracles import costs, photo, softmax
 from tests.strategies.images import bytes_of, equal_values
+
+
+def eight_bit_unit(image, channel_axis):
+    return pipeline.eight_bit_unit(*value_range(image, channel_axis))
+
 
 IMAGE, UNARY = photo(40, 50), costs(3, (40, 50))
 P = softmax(-UNARY)
