@@ -241,7 +241,7 @@ def unary_from_scribbles(
     [[0.0099, 0.69, 4.6], [4.6, 0.69, 0.0099]]
     """
     n = inputs.as_count(n_labels, "n_labels", 2)
-    labels = inputs.as_labels(scribbles, None, n, unlabeled, name="scribbles")
+    labels = inputs.as_strokes(scribbles, None, n, unlabeled)
     return unary_from_labels(labels, n, confidence=confidence, ignore_label=unlabeled)
 
 

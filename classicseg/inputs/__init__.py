@@ -16,6 +16,7 @@ from classicseg.inputs.arrays import (
     as_values,
 )
 from classicseg.inputs.axes import as_axis, channel_axis_of
+from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.numbers import (
     as_count,
     as_generator,
@@ -39,6 +40,7 @@ __all__ = [
     "as_features",
     "as_fractions",
     "as_generator",
+    "as_guess",
     "as_image",
     "as_integer",
     "as_labels",
@@ -49,6 +51,7 @@ __all__ = [
     "as_probabilities",
     "as_probability",
     "as_scale",
+    "as_strokes",
     "as_unary",
     "as_values",
     "as_weight",

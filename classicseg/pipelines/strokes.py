@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputError
 from classicseg.io import VOID
 
 NONE = -1
@@ -19,26 +19,6 @@ _OPENCV = (
     "a mask of OpenCV's grabCut (0 background, 1 object, 2 and 3 probably so) is scribbles=np.where(mask < 2, "
     "mask.astype(int), -1), probable=np.where(mask > 1, mask.astype(int) - 2, -1)"
 )
-
-
-def marks(name: str, given: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels that a user marked, (N,) int32, NONE elsewhere."""
-    if given is None:
-        return np.full(int(np.prod(shape)), NONE, np.int32)
-    array = np.asarray(given)
-    if array.dtype == np.bool_ and name == "scribbles":
-        raise InputTypeError(
-            "scribbles must be whole numbers, 0 on background, 1 on the object and -1 where nothing is drawn, got "
-            "booleans; np.where(mask, 1, -1) are strokes on the object, probable=mask is a first guess at it"
-        )
-    if array.dtype.kind == "u" and array.size and array.max() == np.iinfo(array.dtype).max:
-        largest = np.iinfo(array.dtype).max
-        also = f"; a mask of 0 and {largest} is {name}={name} > 0" if name == "probable" else ""
-        raise InputError(
-            f"{name} must be -1 where nothing is marked, but {array.dtype} cannot hold -1, which becomes {largest}; "
-            f"give signed numbers: np.where({name} == {largest}, -1, {name}.astype(int)){also}"
-        )
-    return inputs.as_labels(array, shape, VOID, NONE, name=name).reshape(-1)
 
 
 def check_no_codes(scribbles: np.ndarray) -> None:
@@ -88,12 +68,14 @@ def read(
     """
     nothing = np.full(int(np.prod(shape)), NONE, np.int32)
     old, labels, n_before = (nothing, nothing, 0) if before is None else before
-    new = marks("scribbles", scribbles, shape)
+    new = nothing if scribbles is None else inputs.as_strokes(scribbles, shape, VOID, NONE).reshape(-1)
     if before is None and box is None:
         check_no_codes(new)
     strokes = np.where(new == NONE, old, new)
-    guess = marks("probable", probable, shape)
-    guess = np.where(guess == NONE, labels, guess)
+    guess = labels
+    if probable is not None:
+        given = inputs.as_guess(probable, shape, VOID, NONE, name="probable").reshape(-1)
+        guess = np.where(given == NONE, labels, given)
     if box is not None:
         outside = ~inside(shape, box)
         strokes = np.where(outside & (strokes == NONE), 0, strokes)

@@ -59,6 +59,16 @@ def test_scribbles():
     np.testing.assert_allclose(unary[:, 1], np.log(2))
 
 
+def test_strokes_that_cannot_say_where_nothing_is_drawn_are_refused():
+    drawn = np.array([0, -1, 1])
+    with pytest.raises(InputError, match="uint8 cannot hold -1, which becomes 255"):
+        cs.unary_from_scribbles(drawn.astype(np.uint8), 2)
+    with pytest.raises(InputTypeError, match="got booleans"):
+        cs.unary_from_scribbles(drawn == 1, 2)
+    expected = cs.unary_from_scribbles(drawn, 2)
+    np.testing.assert_array_equal(cs.unary_from_scribbles(drawn.astype(np.uint8), 2, unlabeled=255), expected)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "word"),
     [
