@@ -79,6 +79,8 @@ def check_summable(tensor: Tensor, name: str) -> None:
     """Raise if a number is not finite, or so large that sums are not. Waits for a GPU, as `check_finite` does."""
     if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
         return
+    if tensor.numel() == 0:
+        return
     low, high = torch.aminmax(tensor)  # NaN if any number is
     if bool(torch.maximum(-low, high) <= inputs.LARGEST):
         return
