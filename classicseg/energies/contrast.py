@@ -45,7 +45,7 @@ def contrast_weights(
     Returns
     -------
     dict of str to ndarray, float32
-        Weights of each direction, in (0, 1 / shortest distance]; see :class:`GridCRF` for names and shapes.
+        Weights of each direction, in [0, 1 / shortest distance]; see :class:`GridCRF` for names and shapes.
 
     Raises
     ------
