@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import classicseg as cs
 import classicseg.torch as ct
-from benchmarks.hybrid.problems import Fold, Problem
+from benchmarks.hybrid.problems import OPTIONS, Fold, Problem
 from classicseg import metrics
 from classicseg.pipelines import presets
 from classicseg.torch import train
@@ -31,7 +31,7 @@ def train_network(problem: Problem, fold: Fold, network: str, width: float, seed
     target = folder / "model.pt"
     if target.exists():
         return train.Model.load(target)
-    model = train.Model(network, fold.training.classes, width=width, seed=seed)
+    model = train.Model(network, fold.training.classes, width=width, seed=seed, **OPTIONS.get(network, {}))
     settings = replace(problem.settings, seed=seed)
     train.fit(
         model, fold.training, fold.validation, settings=settings, checkpoint=folder / "network.ckpt", progress=True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,16 @@ from classicseg.torch import train
 
 NETWORKS = {"fcn8s": 0.2, "unet": 0.2, "fcdensenet56": 0.25, "pspnet50": 0.2, "deeplabv3_50": 0.25}
 """Width of each network, as a factor of the published channels."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    "pspnet50": {"uniform_dilation": True},
+    "deeplabv3_50": {
+        "output_stride": 16,
+        "multi_grid": (1, 2, 4),
+        "extra_conv": False,
+        "uniform_dilation": True,
+    },
+}
+"""The networks as their papers have them, which the defaults of the library do not follow everywhere."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Cut an object out of a photo by strokes on a second picture, or by a box.
 
 Strokes are 1 on the object, 2 on the background and 0 elsewhere in a picture of one channel or with a palette (other
-values by --object and --background), or red on the object and blue on the background in a picture with colours.
+values by --object and --background), or red on the object and blue on the background in a picture with colours, which
+may be a copy of the photo. What is transparent counts as erased.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SUMMARY = "strokes or a box in, the mask of an object out"
 OUTPUTS = {"output": "labels", "overlay": "images", "probabilities": "marginals"}
 
 _CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
+_NEARLY = 16  # how much a copy of a photo may differ from it where nothing is drawn, as compression makes it
+_OPAQUE = 128  # alpha from which on a pixel counts as drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     image = io.read_image(options.image)
     scribbles = None
     if options.scribbles is not None:
-        scribbles = read_scribbles(options.scribbles, options.object, options.background)
+        scribbles = read_scribbles(options.scribbles, options.object, options.background, image)
     box = options.box
     if box is not None:
         middle = len(box) // 2
@@ -87,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     report(options, done, text)
 
 
-def read_scribbles(path: Path, object_value: int, background_value: int) -> np.ndarray:
+def read_scribbles(path: Path, object_value: int, background_value: int, photo: np.ndarray) -> np.ndarray:
     """Strokes as `cutout` takes them: 1 object, 0 background, -1 none."""
     import numpy as np
 
@@ -97,11 +100,40 @@ def read_scribbles(path: Path, object_value: int, background_value: int) -> np.n
     try:
         drawn = io.read_labels(path)
     except InputError:
-        channels = io.read_image(path).astype(np.int32)
+        channels = io.read_image(path)
         if channels.ndim != 3 or channels.shape[2] < 3:
             raise
-        red, blue = channels[..., 0], channels[..., 2]
-        others = (np.maximum(channels[..., 1], blue), np.maximum(channels[..., 1], red))
-        drawn = np.select([red - others[0] >= _CLEARLY, blue - others[1] >= _CLEARLY], [1, 2])
+        drawn = _coloured_strokes(channels, photo)
         object_value, background_value = 1, 2
-    return np.select([drawn == object_value, drawn == background_value], [1, 0], -1)
+    strokes = np.select([drawn == object_value, drawn == background_value], [1, 0], -1)
+    return np.where(_transparent(path, strokes.shape), -1, strokes)
+
+
+def _coloured_strokes(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """1 where a picture is red, 2 where it is blue, 0 elsewhere, and where it is a copy of the photo."""
+    import numpy as np
+
+    channels = picture.astype(np.int32)
+    red, blue = channels[..., 0], channels[..., 2]
+    others = np.maximum(channels[..., 1], blue), np.maximum(channels[..., 1], red)
+    drawn = np.select([red - others[0] >= _CLEARLY, blue - others[1] >= _CLEARLY], [1, 2])
+    seen = photo[..., np.newaxis] if photo.ndim == 2 else photo
+    if photo.dtype != np.uint8 or seen.shape[:2] != channels.shape[:2] or seen.shape[2] not in (1, 3):
+        return drawn
+    change = np.abs(channels[..., :3] - seen).max(axis=2)
+    is_copy = np.median(change) <= _NEARLY
+    return np.where(change < _CLEARLY, 0, drawn) if is_copy else drawn
+
+
+def _transparent(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Where a picture is transparent; formats without transparency are so nowhere."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if picture.has_transparency_data:
+                return np.asarray(picture.convert("RGBA"))[..., 3] < _OPAQUE
+    except (UnidentifiedImageError, OSError):
+        pass
+    return np.zeros(shape, bool)

@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", help="name of the array in an .npz that holds several")
     parser.add_argument("--label-axis", type=int, default=0, metavar="N", help="where the labels are (default: 0)")
     parser.add_argument(
+        "--reverse-axes",
+        action="store_true",
+        help="of a volume: NIfTI files are (X, Y, Z), what nnU-Net saves beside them is (L, Z, Y, X)",
+    )
+    parser.add_argument(
         "--preset", default="default", choices=PRESETS, help="parameters of the CRF (default: %(default)s)"
     )
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
@@ -44,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.solvers.minimize import minimize
 
     image = io.read_image(options.image)
+    if options.reverse_axes:
+        image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
     scores = io.read_probabilities(options.probabilities, options.key)
     start = time.perf_counter()
     crf = refinement_crf(

@@ -18,6 +18,7 @@ from classicseg.machine.threads import map_tasks
 
 _TASK = 1 << 16
 """Pixels of one task. Borders are fixed, so that sums do not depend on the number of threads."""
+_NOISE = 4.0  # least variance of a colour, in 8-bit steps squared: flat skies in JPEG files have about as much
 
 
 class ColorModel(Protocol):
@@ -228,7 +229,7 @@ def fit_color_model(
     inputs.choice(kind, "colors", ("mixture", "histogram"))
     chosen = np.ascontiguousarray(colors[:, where])
     if kind == "mixture":
-        return ColorMixture.fit(chosen, n_components, n_threads=n_threads)
+        return ColorMixture.fit(chosen, n_components, floor=_NOISE, n_threads=n_threads)
     if len(colors) > 3:
         raise InputError(f"colors='histogram' is for up to 3 channels, got {len(colors)}; use colors='mixture'")
     bins = {1: 64, 2: 32, 3: 16}[len(colors)]

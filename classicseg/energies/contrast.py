@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_ends, edge_length
+
+_USUAL = 40  # powers of two: differences of a size from 2^-40 to 2^40 have squares that float32 holds
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def contrast_weights(
@@ -29,7 +33,8 @@ def contrast_weights(
         Any real dtype, any number of channels, one to three spatial axes.
     beta : float, optional
         At least 0, in units of one over the squared image values. By default ``1 / (2 mean |I_i - I_j|^2)`` over all
-        edges, so that the exponent is 1/2 at an average edge; 0 for an image without contrast.
+        edges, so that the exponent is 1/2 at an average edge; 0 for an image without contrast. Edges with a value far
+        out of the range of all others, such as -9999 for no data, have no part in the mean.
     connectivity : int, optional
         Directions to weigh: 2 on a line, 4 or 8 in an image, 6, 18 or 26 in a volume; by default the most there are.
     spacing : float or sequence of float
@@ -40,7 +45,7 @@ def contrast_weights(
     Returns
     -------
     dict of str to ndarray, float32
-        Weights of each direction, in (0, 1 / shortest distance]; see :class:`GridCRF` for names and shapes.
+        Weights of each direction, in [0, 1 / shortest distance]; see :class:`GridCRF` for names and shapes.
 
     Raises
     ------
@@ -68,26 +73,66 @@ def contrast_weights(
     n_axes = channels.ndim - 1
     largest = NEIGHBOURHOODS[n_axes][-1] if n_axes in NEIGHBOURHOODS else None
     offsets = directions(n_axes, largest if connectivity is None else connectivity)
-    distances = inputs.as_positive(spacing, "spacing", n_axes)
-    squares = {name: _squared_differences(channels, offset) for name, offset in offsets.items()}
+    distances = inputs.as_scale(spacing, "spacing", n_axes)
+    spread = float(channels.max()) - float(channels.min())
     if beta is None:
-        n_edges = sum(square.size for square in squares.values())
-        total = sum(float(square.sum(dtype=np.float64)) for square in squares.values())
-        rate = n_edges / (2 * total) if total > 0 else 0.0
+        low, high = inputs.value_range(channels, 0)
+        unit = _unit(high - low or spread)
+        squares = {name: _squared_differences(channels, offset, unit) for name, offset in offsets.items()}
+        rate = _automatic_rate(channels, low, high, offsets, squares)
     else:
         rate = inputs.as_weight(beta, "beta", at_least=0)
+        unit = _unit(spread)
+        if rate > 0 and (unit != 1 or _unit(rate) != 1):
+            rate, unit = 1.0, rate**-0.5  # differences whose squares overflow have no weight, those that vanish have 1
+        squares = {name: _squared_differences(channels, offset, unit) for name, offset in offsets.items()}
     for name, offset in offsets.items():
         weights = squares[name]
-        weights *= np.float32(-rate)
+        with np.errstate(over="ignore"):
+            weights *= np.float32(-min(rate, _LARGEST))
         np.exp(weights, out=weights)
         weights /= np.float32(edge_length(offset, distances))
     return squares
 
 
-def _squared_differences(channels: np.ndarray, offset: tuple[int, ...]) -> np.ndarray:
-    """Squared distance of the colours at both ends of each edge of a direction."""
+def _unit(size: float) -> float:
+    """A power of two that brings a number near 1, or 1 if squares of float32 can do without."""
+    exponent = math.frexp(size)[1]
+    return 1.0 if abs(exponent) <= _USUAL else math.ldexp(1.0, exponent)
+
+
+def _squared_differences(channels: np.ndarray, offset: tuple[int, ...], unit: float) -> np.ndarray:
+    """Squared distance of the colours at both ends of each edge of a direction, in squared units, as float32."""
     first, second = edge_ends(offset)
-    total: np.ndarray = np.square(channels[0][first] - channels[0][second])
-    for channel in channels[1:]:
-        total += np.square(channel[first] - channel[second])
-    return total
+    exact = channels.dtype if unit == 1 else np.dtype(np.float64)
+
+    def square(channel: np.ndarray) -> np.ndarray:
+        difference: np.ndarray = np.subtract(channel[first], channel[second], dtype=exact)
+        if unit != 1:
+            difference /= unit
+        return np.square(difference, out=difference)
+
+    with np.errstate(over="ignore"):
+        total = square(channels[0])
+        for channel in channels[1:]:
+            total += square(channel)
+        return total.astype(np.float32, copy=False)
+
+
+def _automatic_rate(
+    channels: np.ndarray,
+    low: float,
+    high: float,
+    offsets: dict[str, tuple[int, ...]],
+    squares: dict[str, np.ndarray],
+) -> float:
+    """One over twice the mean square, of edges without an end that is out of proportion, if these tell anything."""
+    low, high = low - (high - low), high + (high - low)
+    chosen = list(squares.values())
+    if channels.min() < low or channels.max() > high:
+        usual = np.asarray(((channels >= low) & (channels <= high)).all(axis=0))
+        ends = {name: edge_ends(offset) for name, offset in offsets.items()}
+        inside = [squares[name][usual[first] & usual[second]] for name, (first, second) in ends.items()]
+        chosen = inside if any(part.any() for part in inside) else chosen
+    total = sum(float(part.sum(dtype=np.float64)) for part in chosen)
+    return sum(part.size for part in chosen) / (2 * total) if total > 0 else 0.0

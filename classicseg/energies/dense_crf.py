@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,10 +12,11 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.kernels import PairwiseKernel
+from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
+from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
 from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import resolve_threads
@@ -26,6 +28,8 @@ EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
+_EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
+_SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
 class DenseCRF(Frozen):
@@ -50,6 +54,7 @@ class DenseCRF(Frozen):
     quality : {"fast", "high", "exact"}
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
         neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
+        Stencils serve kernels of up to 6 features; those of more are filtered as with "fast", and a warning says so.
 
     Attributes
     ----------
@@ -66,7 +71,7 @@ class DenseCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is not finite, L < 2 or the quality is unknown.
+        If shapes do not fit, a cost is not finite or above 1e30 in size, L < 2 or the quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -116,10 +121,28 @@ class DenseCRF(Frozen):
                 f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
                 f"got {self.n_points}; use quality='fast'"
             )
-        self._columns()  # raises if a kernel does not fit the shape
+        features = self._columns()  # raises if a kernel does not fit the shape
+        self._check_size_of_costs()
+        for kernel, columns in zip(terms, features, strict=True):
+            if quality == "high" and len(columns) > MOST_FEATURES:
+                warnings.warn(
+                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(columns)} and is "
+                    f"filtered as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
+                    stacklevel=2,
+                )
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
+
+    def _check_size_of_costs(self) -> None:
+        """Raise if the weighted compatibilities are so large that sums of float32 could be infinite."""
+        for kernel, mu in zip(self.kernels, self.compatibilities, strict=True):
+            largest = abs(kernel.weight) * float(np.abs(mu.matrix(self.n_labels)).max())
+            if not largest <= inputs.LARGEST:
+                raise InputError(
+                    f"weight times compatibility must be at most {inputs.LARGEST:g} in size, got {largest:g} for "
+                    f"{kernel!r}"
+                )
 
     def _columns(self) -> list[list[Column]]:
         """The features of each kernel."""
@@ -149,6 +172,9 @@ class DenseCRF(Frozen):
         )
         norms = [kernel.normalization for kernel in self.kernels]
         built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
+        for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
+            if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
+                _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
@@ -244,11 +270,43 @@ class DenseCRF(Frozen):
         >>> round(crf.energy([[0, 1]]), 4)
         0.6065
         """
+        return sum(self.terms(labels, n_threads=n_threads).values())
+
+    def terms(self, labels: ArrayLike, *, n_threads: int | None = None) -> dict[str, float]:
+        """The parts that the energy of a labelling is the sum of.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape `shape`
+            Label of each pixel, 0 to L - 1.
+        n_threads : int, optional
+            Threads; the result does not depend on it.
+
+        Returns
+        -------
+        dict of str to float
+            ``"unary"``, and ``"kernel 0"``, ``"kernel 1"`` and so on: all pairs of pixels under each kernel.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a label is out of range.
+        TypeError
+            If the labels are not integers.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> near, wide = (cs.GaussianKernel(sigma, 1.0, normalization="none") for sigma in (1.0, 2.0))
+        >>> crf = cs.DenseCRF([[[0.0, 0.5]], [[0.0, 0.25]]], [near, wide])
+        >>> {name: round(part, 4) for name, part in crf.terms([[0, 1]]).items()}
+        {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
+        """
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         unary = self.unary.reshape(self.n_labels, -1)
-        total = float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))
+        parts = {"unary": float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))}
         if not self.kernels:
-            return total
+            return parts
         one_hot = np.zeros(unary.shape, np.float32)
         np.put_along_axis(one_hot, flat[None], 1.0, 0)
         threads = resolve_threads(n_threads)
@@ -258,8 +316,8 @@ class DenseCRF(Frozen):
             self_cost = np.diag(cost)[flat]
             if self_cost.any():  # K includes the pair of a pixel with itself; E does not
                 at_label -= self_cost * self._self_weight(k, threads)
-            total += float(at_label.sum()) / 2
-        return total
+            parts[f"kernel {k}"] = float(at_label.sum()) / 2
+        return parts
 
     def _self_weight(self, k: int, n_threads: int) -> np.ndarray:
         """Normalised k_k(f_i, f_i) of each pixel."""
@@ -306,3 +364,13 @@ class DenseCRF(Frozen):
         message = self.pairwise_message(q, n_threads=n_threads)
         log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
         return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))
+
+
+def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:
+    if vertices_per_point > _SPARSE * (n_features + 1):
+        warnings.warn(
+            f"{kernel!r} hardly connects pixels: they lie so far apart in its {n_features} features that the lattice "
+            f"has {vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components "
+            f"of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
+            stacklevel=3,
+        )

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, as_compatibility
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_length, edge_shape
+from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_ends, edge_length, edge_shape
 from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.memory import writable_alias
@@ -154,6 +154,44 @@ class GridCRF(Frozen):
         name = type(self.compatibility).__name__
         costs = "" if self.label_costs is None else ", label costs"
         return f"GridCRF({self.n_labels} labels, {size} pixels, {self.connectivity} neighbours, {name}{costs})"
+
+    def terms(self, labels: ArrayLike) -> dict[str, float]:
+        """The parts that the energy of a labelling is the sum of.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape `shape`
+            Label of each pixel, 0 to L - 1.
+
+        Returns
+        -------
+        dict of str to float
+            ``"unary"``, then all edges of each direction by its name, and ``"label_costs"`` where there are any.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a label is out of range.
+        TypeError
+            If the labels are not integers.
+
+        Examples
+        --------
+        >>> import classicseg as cs
+        >>> crf = cs.GridCRF([[[0, 5], [0, 0]], [[3, 0], [3, 3]]], cs.Potts(2), label_costs=1)
+        >>> crf.terms([[0, 1], [0, 0]])
+        {'unary': 0.0, 'right': 2.0, 'down': 2.0, 'label_costs': 2.0}
+        """
+        checked = inputs.as_labels(labels, self.shape, self.n_labels)
+        parts = {"unary": float(np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64))}
+        for name, offset in self.directions.items():
+            first, second = edge_ends(offset)
+            cost = self.cost[checked[first], checked[second]]
+            costly = cost != 0
+            parts[name] = float((cost[costly] * self.weights[name][costly]).sum())
+        if self.label_costs is not None:
+            parts["label_costs"] = float(self.label_costs[np.unique(checked)].sum())
+        return parts
 
     def reason_against_cut(self) -> str | None:
         """Why one minimum cut cannot minimise this energy, or None if it can."""

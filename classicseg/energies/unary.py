@@ -12,7 +12,7 @@ from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.machine.memory import check_memory
 
-_ABOVE_ONE = 1e-3  # rounding of softmax outputs stored as float16 or bfloat16
+_TAKES_LOGITS = "from_logits=True takes logits"
 
 
 def unary_from_probabilities(
@@ -23,7 +23,9 @@ def unary_from_probabilities(
     Parameters
     ----------
     probabilities : array_like, (L, *spatial)
-        In [0, 1], any real dtype. They need not sum to 1: a common factor at a pixel changes no labelling.
+        In [0, 1], any real dtype, summing to 1 over the labels. Rounding errors are forgiven; overshoot of cubic
+        resampling is clipped, and what sums to 1 along no axis, such as class activation maps, is divided by its
+        sums: both with a warning.
     label_axis : int
         Where the labels are.
     clip : float
@@ -41,7 +43,8 @@ def unary_from_probabilities(
     Raises
     ------
     ValueError
-        If values are not in [0, 1], not finite, there are fewer than 2 labels, or `clip` or `scale` is out of range.
+        If values are not in [0, 1], not finite or sum to 1 along another axis than that of the labels, there are fewer
+        than 2 labels, or `clip` or `scale` is out of range.
     TypeError
         If the values are not real numbers.
 
@@ -57,8 +60,7 @@ def unary_from_probabilities(
     [[0.69, 0.0], [0.69, 11.51]]
     """
     smallest = _fraction(clip, "clip")
-    p = inputs.as_logits(probabilities, label_axis, name="probabilities")
-    _check_probabilities(p, "probabilities", "unary_from_logits takes logits")
+    p = inputs.as_probabilities(probabilities, label_axis)
     if scale is not None:
         trust = inputs.as_weight(scale, "scale")
         if not 0 < trust <= 1:
@@ -144,13 +146,12 @@ def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float =
     [[0.69], [0.69]]
     """
     smallest = _fraction(clip, "clip")
-    foreground = inputs.as_numbers(p, "p")
+    foreground = inputs.as_numbers(p, "p") if from_logits else inputs.as_fractions(p, otherwise=_TAKES_LOGITS)
     if foreground.ndim == 0:
         raise InputError("p must have at least 1 spatial axis, got a single number")
     if from_logits:
         zero = np.float32(0)
         return np.stack([np.logaddexp(zero, foreground), np.logaddexp(zero, -foreground)])
-    _check_probabilities(foreground, "p", "from_logits=True takes logits")
     return _cost(np.stack([1 - foreground, foreground]), smallest)
 
 
@@ -240,7 +241,7 @@ def unary_from_scribbles(
     [[0.0099, 0.69, 4.6], [4.6, 0.69, 0.0099]]
     """
     n = inputs.as_count(n_labels, "n_labels", 2)
-    labels = inputs.as_labels(scribbles, None, n, unlabeled, name="scribbles")
+    labels = inputs.as_strokes(scribbles, None, n, unlabeled)
     return unary_from_labels(labels, n, confidence=confidence, ignore_label=unlabeled)
 
 
@@ -256,9 +257,3 @@ def _fraction(value: float, name: str) -> float:
     if not 1e-30 <= number < 0.5:
         raise InputError(f"{name} must be at least 1e-30 and below 0.5, got {value!r}")
     return number
-
-
-def _check_probabilities(p: np.ndarray, name: str, otherwise: str) -> None:
-    low, high = p.min(), p.max()
-    if low < 0 or high > 1 + _ABOVE_ONE:
-        raise InputError(f"{name} must be in [0, 1], got values from {low:g} to {high:g}; {otherwise}")

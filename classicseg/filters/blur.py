@@ -20,7 +20,8 @@ from functools import cache
 
 import numpy as np
 
-_MOST_FEATURES = 6  # stencils double in size with every feature
+MOST_FEATURES = 6
+"""Of a lattice that is blurred with a stencil: stencils double in size with every feature."""
 _FITTED: dict[int, list[tuple[float, float, tuple[float, ...]]]] = {
     1: [(4.5, 1.4, (0.7, 0.24, 0.04))],
     2: [(6.01, 1.5, (0.65, 0.275, 0.179, 0.049, 0.021))],
@@ -76,7 +77,7 @@ AXES = Blur(1.0, (), ())
 @cache
 def stencil_blurs(d: int) -> tuple[Blur, ...]:
     """The stencils for `d` features, the most accurate first; along the axes where a stencil would be too large."""
-    if d > _MOST_FEATURES:
+    if d > MOST_FEATURES:
         return (AXES,)
     blurs = []
     for reach, variance, weights in _FITTED[d]:

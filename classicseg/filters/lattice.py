@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.filters.bank import filter_with
 from classicseg.filters.base import Filter
+from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.features import Column, Features
 from classicseg.machine.threads import resolve_threads
@@ -24,7 +27,8 @@ class PermutohedralLattice(Filter):
         Position of each point in a feature space of F >= 1 dimensions, in units of the kernel's standard deviation.
         Any real dtype; arithmetic is float32 after moving far features near the origin.
     accurate : bool
-        Blur with a stencil of all near neighbours instead of along the axes, up to 6 features. See Notes.
+        Blur with a stencil of all near neighbours instead of along the axes. See Notes. It serves up to 6 features;
+        with more the blur is that along the axes, and a warning says so.
     n_threads : int, optional
         Threads for building and filtering; results do not depend on it.
 
@@ -33,7 +37,8 @@ class PermutohedralLattice(Filter):
     shape : tuple of int
         Shape of the set of points.
     n_vertices : int
-        Lattice vertices that some point touches.
+        Lattice vertices that some point touches. Where there are nearly (F + 1) of them for each point, as with many
+        features, points have few neighbours and filtering hardly changes anything.
 
     Raises
     ------
@@ -72,6 +77,12 @@ class PermutohedralLattice(Filter):
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1)
         columns = [Column(column, 1.0) for column in flat]
+        if accurate and len(columns) > MOST_FEATURES:
+            warnings.warn(
+                f"accurate=True serves up to {MOST_FEATURES} features, got {len(columns)}; the lattice is blurred "
+                "along its axes",
+                stacklevel=2,
+            )
         blur = choose_blur(columns, accurate)
         features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])

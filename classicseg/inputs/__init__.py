@@ -11,12 +11,12 @@ from classicseg.inputs.arrays import (
     as_image,
     as_labels,
     as_logits,
-    as_marginals,
     as_numbers,
     as_unary,
     as_values,
 )
 from classicseg.inputs.axes import as_axis, channel_axis_of
+from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.numbers import (
     as_count,
     as_generator,
@@ -27,14 +27,20 @@ from classicseg.inputs.numbers import (
     as_weight,
     choice,
 )
+from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
+from classicseg.inputs.reading import LARGEST
+from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
+    "LARGEST",
     "as_axis",
     "as_costs",
     "as_count",
     "as_edge_weights",
     "as_features",
+    "as_fractions",
     "as_generator",
+    "as_guess",
     "as_image",
     "as_integer",
     "as_labels",
@@ -42,11 +48,15 @@ __all__ = [
     "as_marginals",
     "as_numbers",
     "as_positive",
+    "as_probabilities",
     "as_probability",
     "as_scale",
+    "as_strokes",
     "as_unary",
     "as_values",
     "as_weight",
     "channel_axis_of",
     "choice",
+    "value_range",
+    "without_far_values",
 ]

@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, DTypeLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs.axes import channel_hint, labels_first, signed_axis
 from classicseg.inputs.numbers import as_int32
-from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, text
+from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, summable, text
 
-_SUM_TOLERANCE = 0.01  # marginals stored as bfloat16 or as 8-bit numbers still pass
+_FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
 
 
 def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
-    """Costs as finite (L, *spatial) float32 in C order, with L >= 2."""
+    """Costs as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
     array = labels_first(read(unary, name, booleans=False), label_axis, name)
     hint = "-log(0) is infinite: clip the probabilities first, as unary_from_probabilities does"
-    return finite(array, np.float32, name, hint)
+    return summable(array, name, hint)
 
 
 def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
@@ -53,33 +53,19 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
 
 
 def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
-    """Scores as finite (L, *spatial) float32 in C order, with L >= 2."""
-    return finite(labels_first(read(logits, name, booleans=False), label_axis, name), np.float32, name)
-
-
-def as_marginals(marginals: ArrayLike, shape: tuple[int, ...], *, name: str = "marginals") -> np.ndarray:
-    """Probabilities of the given (L, *spatial) shape, float32 in C order, that sum to 1 at each pixel within 0.01."""
-    array = of_shape(read(marginals, name), shape, name)
-    array = finite(array, np.float32, name)
-    if array.min() < 0:
-        raise InputError(f"{name} must be probabilities, got the negative value {array.min():g}")
-    sums = array.sum(axis=0)
-    off = np.abs(sums - 1)
-    if off.max() > _SUM_TOLERANCE:
-        where = index_of(int(off.argmax()), sums.shape)
-        raise InputError(f"{name} must sum to 1 over the labels, got a sum of {sums[where]:g} at pixel {text(where)}")
-    return array
+    """Scores as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
+    return summable(labels_first(read(logits, name, booleans=False), label_axis, name), name)
 
 
 def as_values(
     values: ArrayLike, shape: tuple[int, ...], name: str = "values", *, n_channels: int | None = None
 ) -> np.ndarray:
-    """Channels of numbers on points of the given shape: finite (C, *shape) float32 in C order, with C >= 1."""
+    """Channels of numbers of at most 1e30 on points of the given shape: (C, *shape) float32 in C order, C >= 1."""
     array = read(values, name)
     if array.shape[1:] != shape or array.ndim == 0 or n_channels not in (None, array.shape[0]):
         wanted = ("C" if n_channels is None else n_channels, *shape)
         raise InputError(f"{name} must have shape {text(wanted)}, got {text(array.shape)}")
-    return finite(not_empty(array, name), np.float32, name)
+    return summable(not_empty(array, name), name)
 
 
 def as_numbers(
@@ -113,7 +99,8 @@ def as_image(
 ) -> np.ndarray:
     """An image as finite (C, *spatial) float32 in C order; values are not rescaled. `shape`, if given, must fit.
 
-    With `keep_bytes` an image of 8 bits stays one.
+    Where float32 would round what tells the values of a channel apart, far from 0, it is float64. With `keep_bytes` an
+    image of 8 bits stays one.
     """
     array = not_empty(read(image, name), name)
     if channel_axis is None:
@@ -130,7 +117,10 @@ def as_image(
             f"{name} of shape {text(array.shape)} covers {text(moved.shape[1:])} pixels with "
             f"channel_axis={channel_axis}, but {text(shape)} are expected{channel_hint(array, shape, channel_axis)}"
         )
-    return finite(moved, np.uint8 if keep_bytes and array.dtype == np.uint8 else np.float32, name)
+    if keep_bytes and array.dtype == np.uint8:
+        return finite(moved, np.uint8, name)
+    single = finite(moved, np.float32, name)
+    return finite(moved, np.float64, name) if _loses_contrast(moved) else single
 
 
 def as_labels(
@@ -162,6 +152,15 @@ def as_labels(
                 f"({int(wrong.sum())} pixels out of range)"
             )
     return np.require(array, np.int32, ["C", "A"])
+
+
+def _loses_contrast(channels: np.ndarray) -> bool:
+    """Whether values of a channel of (C, *spatial) lie so close, far from 0, that float32 has few steps for them."""
+    if np.can_cast(channels.dtype, np.float32, "safe"):
+        return False
+    spatial = tuple(range(1, channels.ndim))
+    low, high = (limit.astype(np.float64) for limit in (channels.min(axis=spatial), channels.max(axis=spatial)))
+    return bool(np.any((high > low) & (np.maximum(np.abs(low), np.abs(high)) > _FAR_OFF * (high - low))))
 
 
 def _own_precision(array: np.ndarray, name: str) -> np.ndarray:

@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import check_memory
 
+LARGEST = float(np.float32(1e30))
+"""Costs, scores and values are at most this in size where sums of them are to be finite in float32."""
 _LARGE = 2**24  # numbers; fewer are copied without asking how much memory is free
 
 
@@ -29,12 +31,26 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
     return array
 
 
+def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
+    """`array` as aligned, native, C-contiguous float32; every number finite and not so large that sums are not."""
+    converted = finite(array, np.float32, name, hint)
+    low, high = float(converted.min()), float(converted.max())
+    if max(-low, high) > LARGEST:
+        raise InputError(
+            f"{name} must be at most {LARGEST:g} in size, or sums of them are infinite in float32; got {low:g} to "
+            f"{high:g}"
+        )
+    return converted
+
+
 def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
     if array.size > _LARGE and not (array.dtype == dtype and array.flags.c_contiguous):
         check_memory(array.size * np.dtype(dtype).itemsize, f"{name} of shape {text(array.shape)} in {np.dtype(dtype)}")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
+        if converted.dtype.kind != "f":
+            return converted
         total = converted.sum()  # one pass without a temporary; finite only if all numbers are
     if not np.isfinite(total):
         wrong = ~np.isfinite(converted)

@@ -18,15 +18,12 @@ from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputError, InputTypeError
-from classicseg.io import VOID
+from classicseg.pipelines import strokes as marked
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
 from classicseg.solvers.minimize import minimize
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
-
-_NONE = -1
-"""Scribble of a pixel that nobody marked."""
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
@@ -106,11 +103,13 @@ class _Prepared:
     colors : ndarray, (C, N), float32
         In the units of an 8-bit image, of mean 0.
     weights : dict of str to ndarray
+    image : ndarray, (C, *spatial)
+        As it was given.
     shape : tuple of int
     """
 
-    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], shape: tuple[int, ...]) -> None:
-        self.colors, self.weights, self.shape = colors, weights, shape
+    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray) -> None:
+        self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
         self._cut: GraphCut | None = None
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
 
@@ -120,18 +119,21 @@ class _Prepared:
             init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
             return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
         with self._lock:
-            cut = self._cut
+            cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
             if cut is None or _gamma(cut.energy) != _gamma(crf):
-                self._cut = cut = GraphCut(crf, n_threads=n_threads)
+                cut = GraphCut(crf, n_threads=n_threads)
             else:
                 cut.set_unary(crf.unary)
-            return cut.solve().labels
+            labels = cut.solve().labels
+            self._cut = cut
+            return labels
 
 
 def cutout(
     image: ArrayLike,
     scribbles: ArrayLike | None = None,
     *,
+    probable: ArrayLike | None = None,
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     colors: Literal["mixture", "histogram"] = "mixture",
@@ -162,13 +164,18 @@ def cutout(
         Any real dtype and number of channels.
     scribbles : array_like of int, spatial shape, optional
         0 where background is drawn, 1 on the object, 2 and so on on further objects, -1 elsewhere.
+    probable : array_like of int, spatial shape, optional
+        Labels to start from, such as those of a network, -1 where nothing is known: colours are learned from them at
+        first, and the cut may overrule them. A mask of OpenCV's grabCut, whose 2 and 3 are probably background and
+        object, is ``scribbles=np.where(mask < 2, mask.astype(int), -1)`` and
+        ``probable=np.where(mask > 1, mask.astype(int) - 2, -1)``.
     box : sequence of int, optional
         The object lies within ``(y0, x0, y1, x1)``, in volumes ``(z0, y0, x0, z1, y1, x1)``; ends are not included.
         Everything outside is background.
     previous : Cutout, optional
         Result for the same image, to go on from: its strokes stay, `scribbles` are added and win where they overlap.
-        Colour models and weights are its own (`colors`, `n_components`, `beta`, `connectivity`, `spacing` and
-        `channel_axis` are not used), and the cut starts from its flow: a stroke more costs less than all from scratch.
+        Colour models and weights are its own (`colors`, `n_components`, `beta`, `connectivity` and `spacing` are not
+        used), and the cut starts from its flow: a stroke more costs less than all from scratch.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
     n_components : int
@@ -196,9 +203,10 @@ def cutout(
     ------
     ValueError
         If shapes do not fit, a label has no stroke and no box, the box leaves no background or is empty, values are
-        not finite, or an argument is out of its range.
+        not finite, `previous` is a result for another image, `scribbles` look like codes of OpenCV or have become
+        unsigned, or an argument is out of its range.
     TypeError
-        If scribbles are not integers or neither scribbles nor a box nor a previous result is given.
+        If scribbles are not integers, or neither they nor probable labels nor a box nor a previous result is given.
 
     Notes
     -----
@@ -222,22 +230,25 @@ def cutout(
     >>> cut.mask.shape, cut.history[-1].energy <= cut.history[0].energy
     ((400, 600), True)
     """
-    if scribbles is None and box is None and previous is None:
-        raise InputTypeError("scribbles, box or previous must be given, got none of them")
+    if scribbles is None and probable is None and box is None and previous is None:
+        raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
     n_parts = inputs.as_count(n_components, "n_components", 1)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
-        _check_previous(previous, image)
+        _check_previous(previous, image, channel_axis)
     gamma = _weight(weight, previous)
     rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
     run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
-        prepared = _prepare(image, scribbles, box, beta, connectivity, spacing, channel_axis)
+        labelled = probable if scribbles is None else scribbles
+        prepared = _prepare(image, labelled, box, beta, connectivity, spacing, channel_axis)
     else:
         prepared = previous._prepared
-    strokes, n_labels = _strokes(prepared.shape, scribbles, box, previous)
-    labels = _start(strokes, box, previous)
-    allowed = np.stack([(strokes == _NONE) | (strokes == label) for label in range(n_labels)])
+    before = None
+    if previous is not None:
+        before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), previous.crf.n_labels
+    strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
+    allowed = np.stack([(strokes == marked.NONE) | (strokes == label) for label in range(n_labels)])
     models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
     while not run.ended:
         unary, components = _costs(models, prepared.colors, allowed, run.n_threads)
@@ -288,9 +299,12 @@ def _prepare(
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {np.shape(image)}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
     weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    flat = channels.reshape(len(channels), -1)
+    low, high = inputs.value_range(channels, 0)
+    unit = eight_bit_unit(low, high)
+    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
-    return _Prepared(((flat - mean) / eight_bit_unit(image)).astype(np.float32), weights, shape)
+    kept = channels.copy() if np.may_share_memory(channels, np.asarray(image)) else channels
+    return _Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
 
 
 def _channel_axis(image: ArrayLike, scribbles: Any, box: Any) -> int | None:
@@ -299,61 +313,21 @@ def _channel_axis(image: ArrayLike, scribbles: Any, box: Any) -> int | None:
     return None if np.ndim(image) == len(box) // 2 else -1
 
 
-def _check_previous(previous: Cutout, image: ArrayLike) -> None:
+def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
     if not isinstance(previous, Cutout):
         raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
-    if np.size(image) != previous._prepared.colors.size:
+    known = previous._prepared.image
+    if np.size(image) != known.size:
         raise InputError(
-            f"previous must be a result for this image, got one of {previous._prepared.shape} pixels for an image of "
-            f"shape {np.shape(image)}"
+            f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
+            f"{np.shape(image)}"
         )
-
-
-def _strokes(
-    shape: tuple[int, ...], scribbles: ArrayLike | None, box: Any, previous: Cutout | None
-) -> tuple[np.ndarray, int]:
-    """All strokes, flat, and the number of labels."""
-    n_pixels = int(np.prod(shape))
-    old = np.full(n_pixels, _NONE, np.int32) if previous is None else previous.scribbles.reshape(-1)
-    new = np.full(n_pixels, _NONE, np.int32)
-    if scribbles is not None:
-        new = inputs.as_labels(scribbles, shape, VOID, _NONE, name="scribbles").reshape(-1)
-    strokes = np.where(new == _NONE, old, new)
-    if box is not None:
-        outside = ~_inside(shape, box)
-        strokes = np.where(outside & (strokes == _NONE), 0, strokes)
-    n_labels = max(2, int(strokes.max()) + 1, 0 if previous is None else previous.crf.n_labels)
-    known = set(np.unique(strokes).tolist()) | set(range(0 if previous is None else previous.crf.n_labels))
-    if box is not None and _NONE in known:
-        known.add(1)  # the object is looked for inside
-    missing = set(range(n_labels)) - known
-    if missing:
+    axis = find_channel_axis(image, known.shape[1:], "previous") if channel_axis == "infer" else channel_axis
+    if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
         raise InputError(
-            f"scribbles must mark background (0) and each object (1 to {n_labels - 1}), or a box must be given that "
-            f"leaves background around the object; got no pixel of label {min(missing)}"
+            "previous must be a result for this image, got one for an image of the same size with other values; "
+            "to begin anew with its strokes pass scribbles=previous.scribbles"
         )
-    return strokes, n_labels
-
-
-def _inside(shape: tuple[int, ...], box: Sequence[int]) -> np.ndarray:
-    """Flat bool: within the box."""
-    d = len(shape)
-    if len(box) != 2 * d:
-        raise InputError(f"box must be {2 * d} numbers for {d} spatial axes, starts before ends, got {box!r}")
-    numbers = [inputs.as_count(number, "box", 0) for number in box]
-    starts, ends = numbers[:d], [min(end, n) for end, n in zip(numbers[d:], shape, strict=True)]
-    if any(start >= end for start, end in zip(starts, ends, strict=True)):
-        raise InputError(f"box must have an inside within {shape}, got {tuple(box)!r}")
-    inside = np.zeros(shape, bool)
-    inside[tuple(map(slice, starts, ends))] = True
-    return inside.reshape(-1)
-
-
-def _start(strokes: np.ndarray, box: Any, previous: Cutout | None) -> np.ndarray:
-    """Labels to estimate colours from; -1 for pixels of which nothing is known."""
-    if previous is not None:
-        return np.where(strokes == _NONE, previous.labels.reshape(-1), strokes)
-    return strokes if box is None else np.where(strokes == _NONE, 1, strokes)
 
 
 def _first_models(

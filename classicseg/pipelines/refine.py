@@ -14,7 +14,7 @@ from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.errors import InputTypeError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.presets import Changes, Preset
@@ -68,8 +68,8 @@ def refine(
         bilateral_sigma, bilateral_weight : float
             Range and weight of the appearance kernel.
         color_sigma : float or sequence of float
-            Range of the appearance kernel in the units of the image. That of a preset is in units of 8-bit images: for
-            other dtypes it is scaled by the range of the image, see Notes.
+            Range of the appearance kernel in the units of the image. That of a preset is in units of 8-bit images,
+            which follow the range of the image, see Notes.
         max_iter : int
             Mean-field updates.
         quality : {"fast", "high", "exact"}
@@ -85,7 +85,8 @@ def refine(
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite, or a parameter is out of its range.
+        If shapes do not fit, values are not finite, probabilities do not sum to 1 over the labels but along another
+        axis, a batch of images may be meant, or a parameter is out of its range.
     TypeError
         If not exactly one of `probabilities`, `logits` and `unary` is given, or a dtype cannot work.
 
@@ -97,8 +98,8 @@ def refine(
     them from pixels of any colour. So a thin vessel is not outvoted by the wide background around it, which is what
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
 
-    8-bit units are a 255th of: the range of the dtype for uint8, 0 to 1 for booleans and for floats within it, the
-    range between the percentiles 0.5 and 99.5 of all values otherwise.
+    An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
     References
     ----------
@@ -115,7 +116,7 @@ def refine(
     True
     """
     chosen, replaced = presets.find(preset), _checked(changes)
-    costs = _unary(probabilities, logits, unary, label_axis)
+    costs = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     crf = _crf(image, costs, chosen, replaced, channel_axis)
     max_iter = replaced.get("max_iter", chosen.max_iter)
     return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
@@ -159,7 +160,7 @@ def refinement_crf(
     chosen, replaced = presets.find(preset), _checked(changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
-    costs = _unary(probabilities, logits, unary, label_axis)
+    costs = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     return _crf(image, costs, chosen, replaced, channel_axis)
 
 
@@ -193,16 +194,24 @@ def _crf(
     if chosen.weight != 0:
         kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
     if chosen.bilateral_weight != 0:
+        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
+        low, high = inputs.value_range(channels, 0)
         colors = chosen.color_sigma
         if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(image))
-        ranges = chosen.bilateral_sigma, colors
-        kernels.append(BilateralKernel(image, *ranges, chosen.bilateral_weight, spacing=spacing, channel_axis=axis))
+            colors = presets.scaled(colors, eight_bit_unit(low, high))
+        ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
+        seen = inputs.without_far_values(channels, low, high)
+        kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
     return DenseCRF(costs, kernels, quality=chosen.quality)
 
 
 def _unary(
-    probabilities: ArrayLike | None, logits: ArrayLike | None, unary: ArrayLike | None, label_axis: int
+    image: ArrayLike,
+    probabilities: ArrayLike | None,
+    logits: ArrayLike | None,
+    unary: ArrayLike | None,
+    label_axis: int,
+    channel_axis: int | Literal["infer"] | None,
 ) -> np.ndarray:
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     names = [name for name, value in given.items() if value is not None]
@@ -211,11 +220,31 @@ def _unary(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
         )
     if probabilities is not None:
-        return unary_from_probabilities(probabilities, label_axis=label_axis)
-    if logits is not None:
-        return unary_from_logits(logits, label_axis=label_axis)
-    assert unary is not None
-    return inputs.as_unary(unary, label_axis)
+        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
+    elif logits is not None:
+        costs = unary_from_logits(logits, label_axis=label_axis)
+    else:
+        assert unary is not None
+        costs = inputs.as_unary(unary, label_axis)
+    if channel_axis == "infer":
+        _refuse_batches(image, names[0], costs.shape, label_axis)
+    return costs
+
+
+def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
+    """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
+
+    Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
+    """
+    n_labels, n_slices = shape[:2]
+    unsure = n_slices == n_labels and name != "probabilities"
+    named_second = label_axis % len(shape) == 1 and np.shape(image)[-1:] == (3,) and np.ndim(image) == len(shape)
+    if len(shape) == 4 and (unsure or named_second):
+        raise InputError(
+            f"image of shape {np.shape(image)} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
+            f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
+            f"channel_axis={find_channel_axis(image, shape[1:], name)}"
+        )
 
 
 def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
-from classicseg.pipelines.image import eight_bit_unit
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
@@ -174,7 +174,7 @@ def tune(
     seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
     inputs.as_generator(seed)
     score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
-    searched = space_of_refine(eight_bit_unit(score.images[0])) if space is None else space_of(space, crf)
+    searched = space_of_refine(score.unit()) if space is None else space_of(space, crf)
     n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
@@ -256,6 +256,11 @@ class _Score:
         ]
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
         self._known: dict[tuple[int, frozenset[tuple[str, type, Any]]], Any] = {}
+
+    def unit(self) -> float:
+        """What a step of an 8-bit image is in the first image."""
+        axis = find_channel_axis(self.images[0], self.truths[0].shape, "probabilities")
+        return eight_bit_unit(*inputs.value_range(self.images[0], axis))
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
         """Of some images, given by number, each with parameters of its own."""

@@ -109,8 +109,9 @@ def dense_crf(
         empty if a lattice is given and no gradient to them is wanted.
     weights : Tensor, (K,) or (K, L)
         Weight of each kernel, or of each kernel and label. Positive smooths.
-    compatibility : Tensor, (L, L), optional
-        Cost of label l (row) where a like pixel has label l' (column); Potts, ``1 - eye(L)``, if None.
+    compatibility : Tensor, (L, L) or (K, L, L), optional
+        Cost of label l (row) where a like pixel has label l' (column), for all kernels or for each; Potts,
+        ``1 - eye(L)``, if None.
     normalizations : str or sequence of str
         Of the kernels. A lattice has its own, which count instead.
     n_iter : int
@@ -182,8 +183,10 @@ def dense_crf(
     marginals = output == "marginals"
     if name == "exact":
         with torch.autocast(z.device.type, enabled=False):
-            for tensor, word in [(z, "logits"), (rewards, ops.REWARDS), *((f, "image") for f in flat)]:
-                tensors.check_finite(tensor.detach(), word)
+            for tensor, word in [(z, "logits"), (rewards, ops.REWARDS)]:
+                tensors.check_summable(tensor.detach(), word)
+            for f in flat:
+                tensors.check_finite(f.detach(), "image")
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
             out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, marginals)
     else:
@@ -218,7 +221,6 @@ def _rewards(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_
         mu = 1 - torch.eye(n_labels, dtype=w.dtype, device=z.device)
     else:
         mu = tensors.as_floats(compatibility, "compatibility")
-        if mu.shape != (n_labels, n_labels):
-            raise InputError(f"compatibility must have shape ({n_labels}, {n_labels}), got {tuple(mu.shape)}")
+        tensors.check_costs(mu, n_labels, n_kernels)
         tensors.on_device(mu, z, "compatibility")
-    return -(w.reshape(n_kernels, -1, 1) * mu.T)
+    return -(w.reshape(n_kernels, -1, 1) * mu.mT)

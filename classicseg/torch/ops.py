@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from classicseg.torch import backends
-from classicseg.torch.tensors import check_finite
+from classicseg.torch.tensors import check_finite, check_summable
 
 REWARDS = "the product of weight and compatibility"
 
@@ -62,8 +62,8 @@ def mean_field(
 
     `features` carry the gradient to sigmas and images; where none is wanted they may be left out.
     """
-    check_finite(logits, "logits")
-    check_finite(rewards, REWARDS)
+    check_summable(logits, "logits")
+    check_summable(rewards, REWARDS)
     with torch.autocast(logits.device.type, enabled=False):  # matrix products would lose their precision
         return backends.get(backend).mean_field(
             logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
@@ -157,7 +157,7 @@ mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_f
 @torch.library.custom_op("classicseg::filter", mutates_args=())
 def filter_values(values: Tensor, lattice: list[Tensor], k: int, adjoint: bool, backend: str) -> Tensor:
     """The normalised filter of kernel `k`, or its transpose, of (B, C, N) values."""
-    check_finite(values, "values")
+    check_summable(values, "values")
     return backends.get(backend).filter(values.detach().contiguous(), lattice, k, adjoint)
 
 

@@ -57,12 +57,38 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
     return image if image.dtype in (torch.float32, torch.float64) else image.float()
 
 
+def check_costs(compatibility: Tensor, n_labels: int, n_kernels: int) -> None:
+    """Raise unless there is a matrix for all kernels, or one for each."""
+    wanted = (n_labels, n_labels)
+    if tuple(compatibility.shape) not in (wanted, (n_kernels, *wanted)):
+        raise InputError(
+            f"compatibility must have shape {wanted}, or {(n_kernels, *wanted)} for a matrix of each kernel, got "
+            f"{tuple(compatibility.shape)}"
+        )
+
+
 def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
     """Raise if two tensors lie on different devices."""
     if tensor.device != like.device:
         raise InputError(
             f"{name} is on {tensor.device}, but the logits are on {like.device}; move one with .to(device)"
         )
+
+
+def check_summable(tensor: Tensor, name: str) -> None:
+    """Raise if a number is not finite, or so large that sums are not. Waits for a GPU, as `check_finite` does."""
+    if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return
+    if tensor.numel() == 0:
+        return
+    low, high = torch.aminmax(tensor)  # NaN if any number is
+    if bool(torch.maximum(-low, high) <= inputs.LARGEST):
+        return
+    check_finite(tensor, name)
+    raise InputError(
+        f"{name} must be at most {inputs.LARGEST:g} in size, or sums of them are infinite in float32; got "
+        f"{float(low):g} to {float(high):g}"
+    )
 
 
 def check_finite(tensor: Tensor, name: str) -> None:

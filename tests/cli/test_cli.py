@@ -41,6 +41,18 @@ def test_refine_reads_logits_and_keys_and_says_what_it_did(files, capsys):
     assert np.load(files / "l.npy").shape == (30, 40)
 
 
+def test_axes_of_volumes_are_reversed_on_demand(tmp_path):
+    """NIfTI files are (X, Y, Z), what nnU-Net saves beside them is (L, Z, Y, X)."""
+    volume = photo(6, 30, channels=5).transpose(2, 0, 1).copy()  # (Z, Y, X)
+    p = softmax(-costs(2, volume.shape))
+    np.save(tmp_path / "p.npy", p)
+    for image, options in ((volume, []), (volume.T, ["--reverse-axes"])):
+        np.save(tmp_path / "image.npy", image)
+        arguments = ["refine", tmp_path / "image.npy", tmp_path / "p.npy", "-o", tmp_path / "labels.npy", *options]
+        assert main([str(a) for a in arguments]) == 0
+        np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), classicseg.refine(volume, p))
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

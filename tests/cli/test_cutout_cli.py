@@ -7,6 +7,7 @@ from PIL import Image
 import classicseg as cs
 from classicseg import io
 from classicseg.cli import main
+from classicseg.cli.cutout import read_scribbles
 from tests.pipelines.test_cutout import IMAGE, SCRIBBLES
 
 
@@ -33,6 +34,34 @@ def test_strokes_of_any_kind(files, capsys, arguments):
     assert run(files, "--scribbles", files / arguments[0], *arguments[1:]) == 0
     np.testing.assert_array_equal(io.read_labels(files / "mask.png"), cs.cutout(IMAGE, SCRIBBLES).labels)
     assert "% object" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_strokes_on_a_copy_of_the_photo_are_told_from_its_own_reds(files, suffix):
+    photo = IMAGE.copy()
+    photo[40:46, 2:30] = (240, 40, 30)  # red ground far from any stroke
+    io.write_image(files / "photo.png", photo)
+    copy = photo.copy()
+    copy[SCRIBBLES == 1], copy[SCRIBBLES == 0] = (255, 0, 120), (0, 0, 255)
+    Image.fromarray(copy).save(files / f"copy.{suffix}", quality=95, subsampling=0)
+    drawn = read_scribbles(files / f"copy.{suffix}", 1, 2, photo)
+    assert (drawn[SCRIBBLES < 0] == -1).mean() > 0.97
+    assert (drawn[SCRIBBLES >= 0] == SCRIBBLES[SCRIBBLES >= 0]).mean() > 0.97
+    assert (drawn[40:46, 2:30] == -1).all()
+
+
+def test_strokes_that_were_erased_to_transparent_do_not_count(files):
+    drawn = np.select([SCRIBBLES == 1, SCRIBBLES == 0], [1, 2])
+    colors = np.array([(200, 200, 200), (250, 30, 20), (10, 60, 240)], np.uint8)[drawn]
+    erased = np.arange(60) < 30
+    alpha = np.broadcast_to(np.where(erased, 0, 255), drawn.shape).astype(np.uint8)
+    Image.fromarray(np.dstack([colors, alpha])).save(files / "erased.png")
+    expected = np.where(erased, -1, SCRIBBLES)
+    np.testing.assert_array_equal(read_scribbles(files / "erased.png", 1, 2, IMAGE), expected)
+    palette = Image.open(files / "strokes.png")
+    palette.save(files / "no_object.png", transparency=1)
+    expected = np.where(SCRIBBLES == 1, -1, SCRIBBLES)
+    np.testing.assert_array_equal(read_scribbles(files / "no_object.png", 1, 2, IMAGE), expected)
 
 
 def test_boxes_are_x_before_y_and_json_tells_all(files, capsys):

@@ -19,7 +19,7 @@ LONG_FILES = {
     "splitmerge/homogeneity.py",
 }
 MANY_PARAMETERS = {
-    "pipelines/cutout.py: cutout": 15,
+    "pipelines/cutout.py: cutout": 16,
     "pipelines/tune.py: tune": 14,
     "splitmerge/split_merge.py: split_and_merge": 11,
     "torch/backends/triton/_kernels.py: update_points": 22,

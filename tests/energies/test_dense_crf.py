@@ -215,3 +215,75 @@ def test_exact_filters_use_the_threads_that_are_asked_for(monkeypatch):
     seen.clear()
     energy.pairwise_message(np.ones((3, *SHAPE)), n_threads=2)
     assert set(seen) == {2}
+
+
+def test_terms_are_the_parts_of_the_energy():
+    rng = np.random.default_rng(0)
+    unary, image = rng.random((3, 7, 8)), rng.integers(0, 255, (7, 8, 3))
+    kernels = [cs.GaussianKernel(2, 1.5), cs.BilateralKernel(image, 5, 60, -2, compatibility=cs.Diagonal([1, 2, 3]))]
+    crf, labels = cs.DenseCRF(unary, kernels), rng.integers(0, 3, (7, 8))
+    parts = crf.terms(labels)
+    assert list(parts) == ["unary", "kernel 0", "kernel 1"]
+    assert sum(parts.values()) == crf.energy(labels)
+    for k, kernel in enumerate(kernels):
+        alone = cs.DenseCRF(np.zeros_like(unary), kernel)
+        assert parts[f"kernel {k}"] == pytest.approx(alone.energy(labels))
+    assert cs.DenseCRF(unary, []).terms(labels) == {"unary": parts["unary"]}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda u: cs.DenseCRF(u * 3.4e38, cs.GaussianKernel()), "unary must be at most 1e.30 in size"),
+        (lambda u: cs.DenseCRF(u, cs.GaussianKernel(3, 1e38), cs.Potts(9)), "weight times compatibility .* 9e.38"),
+        (lambda u: cs.DenseCRF(u, cs.GaussianKernel(3, 1e38), cs.Potts(1e300)), "weight times compatibility"),
+        (lambda u: cs.DenseCRF(u, cs.GaussianKernel()).pairwise_message(u * 1e38), "marginals must be at most"),
+        (lambda u: cs.PermutohedralLattice(u[0][None]).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.ExactFilter(u).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.GaussianFilter((4, 5)).filter(u * 1e38), "values must be at most"),
+        (lambda u: cs.unary_from_logits(u * 1e38), "logits must be at most"),
+        (
+            lambda u: cs.unary_from_logits(u * [[[1e29]], [[0]]], temperature=1e-3),
+            "temperature must be at most",
+        ),
+    ],
+)
+def test_what_could_sum_to_infinity_is_refused(call, words):
+    with pytest.raises(InputError, match=words):
+        call(np.ones((2, 4, 5)) - np.arange(5) / 4)
+
+
+@pytest.mark.parametrize("method", ["mean_field", "mean_field_convergent"])
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_the_largest_costs_give_finite_results(method, quality):
+    unary = np.stack([np.full((4, 5), 1e30), np.full((4, 5), -1e30)])
+    unary[:, 0, 0] = -1e30, 1e30
+    crf = cs.DenseCRF(unary, cs.GaussianKernel(2, 1e25), quality=quality)
+    result = cs.minimize(crf, method, max_iter=3)
+    assert np.isfinite(result.marginals).all()
+    assert np.isfinite(result.energy)
+    assert np.isfinite(crf.free_energy(result.marginals))
+
+
+def bands(n, noise, shape=(40, 50)):
+    """A smooth image of `n` bands with noise."""
+    rng = np.random.default_rng(0)
+    return 128 + 30 * np.sin(np.indices(shape).sum(0) / 9)[..., None] + noise * rng.standard_normal((*shape, n))
+
+
+def test_high_quality_says_where_it_is_that_of_fast():
+    image, unary = bands(5, 1), np.zeros((2, 40, 50))
+    with pytest.warns(UserWarning, match="quality='high' serves up to 6 features; BilateralKernel.* has 7 and is filt"):
+        cs.DenseCRF(unary, [cs.GaussianKernel(), cs.BilateralKernel(image)], quality="high")
+    with pytest.warns(UserWarning, match="serves up to 6 features, got 7"):
+        cs.PermutohedralLattice(np.zeros((7, 4)), accurate=True)
+    cs.DenseCRF(unary, cs.BilateralKernel(image[..., :4]), quality="high")  # warnings are errors here
+
+
+def test_a_nearly_empty_lattice_says_so_and_what_does_better():
+    unary = np.zeros((2, 40, 50))
+    sparse = cs.DenseCRF(unary, cs.BilateralKernel(bands(8, 20), 80, 13))
+    with pytest.warns(UserWarning, match=r"hardly connects .* 10 features .* 1\d\.\d vertices .*'exact' \(up to"):
+        sparse.lattice_bank(1)
+    cs.DenseCRF(unary, cs.BilateralKernel(bands(8, 1), 80, 60)).lattice_bank(1)
+    cs.DenseCRF(unary, cs.BilateralKernel(bands(8, 20), 80, 13), quality="exact").energy(np.zeros((40, 50), int))

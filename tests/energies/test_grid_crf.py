@@ -185,3 +185,19 @@ U = np.zeros((2, 3, 4))
 def test_bad_input_is_named(make, error, word):
     with pytest.raises(error, match=word):
         make()
+
+
+def test_terms_are_the_parts_of_the_energy():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (5, 6, 3))
+    crf = cs.GridCRF(rng.random((3, 5, 6)), rng.random((3, 3)), cs.contrast_weights(image), label_costs=[1, 2, 3])
+    labels = rng.integers(0, 3, (5, 6))
+    parts = crf.terms(labels)
+    assert list(parts) == ["unary", "right", "down", "down_right", "down_left", "label_costs"]
+    assert sum(parts.values()) == pytest.approx(crf.energy(labels))
+    assert cs.GridCRF(crf.unary, cs.Potts(0), connectivity=4).terms(labels)["right"] == 0
+
+
+def test_terms_of_a_forbidden_label_are_infinite():
+    crf = cs.GridCRF([[[np.inf, 0]], [[0, 1]]], cs.Potts(2))
+    assert crf.terms([[0, 1]]) == {"unary": np.inf, "right": 2, "down": 0}

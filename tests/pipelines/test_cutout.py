@@ -5,6 +5,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.errors import InputError, InputTypeError
+from tests.strategies.images import equal_values
 
 
 def scene(height=48, width=60, noise=12.0, seed=9):
@@ -74,6 +75,67 @@ def test_more_strokes_go_on_from_the_previous_result(colors):
     np.testing.assert_array_equal(repeated.labels, second.labels)
     heavier = cs.cutout(image, previous=second, weight=500)
     assert heavier.crf.compatibility.weight == 500
+
+
+def test_probable_labels_are_a_start_that_the_cut_may_overrule():
+    guess = np.zeros(DISK.shape, np.uint8)
+    guess[14:30, 18:36] = 1  # overlaps the disk
+    cut = cs.cutout(IMAGE, probable=guess)
+    assert (cut.mask == DISK).mean() > 0.99
+    assert (cut.scribbles == -1).all()
+    np.testing.assert_array_equal(cs.cutout(IMAGE, probable=guess.astype(bool)).mask, cut.mask)
+    both = cs.cutout(IMAGE, SCRIBBLES, probable=guess)
+    np.testing.assert_array_equal(both.scribbles, SCRIBBLES)
+    assert (both.mask == DISK).mean() > 0.99
+    inverted = cs.cutout(IMAGE, previous=both, probable=np.where(SCRIBBLES < 0, 1 - guess.astype(int), -1), max_iter=1)
+    assert (inverted.labels[SCRIBBLES >= 0] == SCRIBBLES[SCRIBBLES >= 0]).all()
+
+
+def test_masks_of_opencv_are_refused_with_what_they_are_here():
+    mask = np.where(DISK, 3, 2).astype(np.uint8)
+    mask[SCRIBBLES >= 0] = SCRIBBLES[SCRIBBLES >= 0]
+    for codes in (mask, np.where(mask == 3, 1, mask), np.where(mask == 1, 3, mask)):
+        with pytest.raises(InputError, match=r"a mask of OpenCV's grabCut .* is scribbles=np\.where\(mask < 2"):
+            cs.cutout(IMAGE, codes)
+    scribbles, probable = np.where(mask < 2, mask.astype(int), -1), np.where(mask > 1, mask.astype(int) - 2, -1)
+    cut = cs.cutout(IMAGE, scribbles, probable=probable)
+    np.testing.assert_array_equal(cut.scribbles, SCRIBBLES)
+    assert (cut.mask == DISK).mean() > 0.99
+
+
+def test_strokes_of_dtypes_that_cannot_say_nothing_are_refused():
+    with pytest.raises(InputTypeError, match=r"got booleans; np.where\(mask, 1, -1\)"):
+        cs.cutout(IMAGE, SCRIBBLES == 1)
+    for dtype, largest in ((np.uint8, 255), (np.uint16, 65535)):
+        with pytest.raises(InputError, match=f"scribbles must be -1 .* becomes {largest}; give signed numbers"):
+            cs.cutout(IMAGE, SCRIBBLES.astype(dtype))
+        with pytest.raises(InputError, match="probable must be -1"):
+            cs.cutout(IMAGE, SCRIBBLES, probable=SCRIBBLES.astype(dtype))
+
+
+def test_results_for_another_image_of_the_same_size_are_refused():
+    first = cs.cutout(IMAGE, SCRIBBLES, max_iter=1)
+    for other in (IMAGE[::-1], IMAGE + np.uint8(1), IMAGE / 255):
+        with pytest.raises(InputError, match=r"other values; .* scribbles=previous\.scribbles"):
+            cs.cutout(other, previous=first)
+    again = cs.cutout(IMAGE, previous=first, max_iter=1)
+    for same, _ in equal_values(IMAGE):
+        np.testing.assert_array_equal(cs.cutout(same, previous=first, max_iter=1).labels, again.labels)
+    floats = np.moveaxis(IMAGE, -1, 0).astype(np.float32)
+    first = cs.cutout(floats, SCRIBBLES, max_iter=1)
+    floats[0] += 1
+    with pytest.raises(InputError, match="other values"):
+        cs.cutout(floats, previous=first)
+
+
+def test_equal_values_have_equal_cutouts_whatever_their_dtype():
+    expected = cs.cutout(IMAGE, SCRIBBLES, max_iter=2).labels
+    for dtype in ("u2", "i8", "f4", "f8"):
+        np.testing.assert_array_equal(cs.cutout(IMAGE.astype(dtype), SCRIBBLES, max_iter=2).labels, expected)
+    holes = IMAGE.astype(np.float32)
+    holes[-4:, -4:] = -3.4e38
+    found = cs.cutout(holes, SCRIBBLES, max_iter=2).labels
+    assert (found == expected)[:-5, :-5].mean() > 0.99
 
 
 def test_any_dtype_channels_and_volumes():

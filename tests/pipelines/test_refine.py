@@ -1,10 +1,20 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from PIL import Image
 
 import classicseg as cs
+from benchmarks.shared.folders import DATA
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines.image import eight_bit_unit
+from classicseg.inputs import value_range
+from classicseg.pipelines import image as pipeline
 from tests.oracles import costs, photo, softmax
+from tests.strategies.images import bytes_of, equal_values
+
+
+def eight_bit_unit(image, channel_axis):
+    return pipeline.eight_bit_unit(*value_range(image, channel_axis))
+
 
 IMAGE, UNARY = photo(40, 50), costs(3, (40, 50))
 P = softmax(-UNARY)
@@ -27,7 +37,10 @@ def test_every_preset_runs_and_has_a_source(preset):
 
 def test_the_preset_pydensecrf_is_that_setting():
     crf = cs.refinement_crf(IMAGE, P, preset="pydensecrf")
-    own = cs.DenseCRF(cs.unary_from_probabilities(P), [cs.GaussianKernel(3, 3), cs.BilateralKernel(IMAGE, 80, 13, 10)])
+    colors = 13 * eight_bit_unit(IMAGE, -1)
+    assert colors == pytest.approx(13, rel=0.05)
+    alike = cs.BilateralKernel(IMAGE, 80, colors, 10)
+    own = cs.DenseCRF(cs.unary_from_probabilities(P), [cs.GaussianKernel(3, 3), alike])
     np.testing.assert_array_equal(cs.minimize(crf).marginals, cs.minimize(own).marginals)
 
 
@@ -63,26 +76,72 @@ def test_changes_are_in_pixels_and_in_the_units_of_the_image_whatever_those_of_t
 @pytest.mark.parametrize(
     ("image", "unit"),
     [
-        (np.array([[0, 7], [200, 3]], np.uint8), 1),
+        (np.array([[0, 7], [200, 3]], np.uint8), 200 / 255),
         (np.array([[True, False], [True, True]]), 1 / 255),
         (np.array([[0.0, 1.0], [0.2, 0.1]]), 1 / 255),
-        (np.array([[0.0, 0.5], [0.2, 0.1]]), 1 / 255),  # floats within 0 to 1: a photo, however dark
-        (np.full((4, 4), 0.5), 1 / 255),
-        (np.array([[0, 1], [1, 0]]), 1 / 255),
-        (np.array([[-0.5, 0.5]]), (0.99 * 1) / 255),  # between percentiles
-        (np.array([[0.0, 2.0]]), (0.99 * 2) / 255),
+        (np.array([[-0.5, 0.5]]), 1 / 255),
         (np.full((4, 4), 700), 1),
     ],
 )
 def test_a_step_of_eight_bits_in_the_units_of_an_image(image, unit):
-    np.testing.assert_allclose(eight_bit_unit(image), unit)
+    np.testing.assert_allclose(eight_bit_unit(image, None), unit)
 
 
-def test_eight_bit_units_make_the_range_of_the_image_irrelevant():
+def photos():
+    for name in ("coffee", "nuclei"):
+        yield cs.sample(name).image
+    for pattern in ("bsds500/*.jpg", "voc2012/*.jpg", "horses/horse???.png", "camvid/test/*.png", "msrc21/*.bmp"):
+        for file in sorted(DATA.glob(pattern)):
+            with Image.open(file) as picture:
+                yield np.asarray(picture)
+
+
+def test_the_unit_of_photos_of_eight_bits_is_one_within_five_percent():
+    units = [eight_bit_unit(image, -1 if image.ndim == 3 else None) for image in photos()]
+    assert np.median(np.abs(np.array(units) - 1)) < 0.05 or len(units) < 10
+
+
+@given(bytes_of((8, 9, 3)))
+@settings(max_examples=3, deadline=None)
+def test_equal_values_have_equal_labels_whatever_their_dtype_and_layout(image):
+    p = P[:, :8, :9]
+    expected = cs.refine(image, p, preset="irnet")
+    for same, _ in equal_values(image):
+        np.testing.assert_array_equal(cs.refine(same, p, preset="irnet"), expected)
+
+
+def test_eight_bit_units_make_scale_and_offset_of_the_image_irrelevant():
     labels = cs.refine(IMAGE, P, preset="irnet")
-    stretched = np.linspace(-1000, 3000, 256)[IMAGE]
-    assert (labels == cs.refine(IMAGE / 255, P, preset="irnet")).mean() > 0.999
-    assert (labels == cs.refine(stretched, P, preset="irnet")).mean() > 0.97
+    for scale, offset in ((1 / 255, 0), (4000 / 255, -1000), (2.0**-60, 0), (1, 1e8), (1e-3, 1.0)):
+        image = IMAGE.astype(float) * scale + offset
+        agreement = (labels == cs.refine(image, P, preset="irnet")).mean()
+        assert agreement > (0.999 if offset == 0 else 0.98)  # an offset moves the image in the lattice
+
+
+def test_labels_change_little_where_one_value_leaves_the_range():
+    image = IMAGE / 255
+    image[3, 4, 1] = 1
+    labels = cs.refine(image, P, preset="irnet")
+    image[3, 4, 1] += 1e-7
+    assert (labels == cs.refine(image, P, preset="irnet")).mean() > 0.999
+
+
+@pytest.mark.parametrize("missing", [-9999, -3.4e38])
+def test_no_data_does_not_change_the_labels_of_the_rest(missing):
+    image = np.pad(IMAGE.astype(np.float32), ((0, 40), (0, 0), (0, 0)), constant_values=missing)
+    p = np.pad(P, ((0, 0), (0, 40), (0, 0)), constant_values=1 / 3)
+    colors = 13 * eight_bit_unit(IMAGE, -1)
+    (_, alike) = cs.refinement_crf(image, p, preset="pydensecrf").kernels
+    assert alike.color_sigma == pytest.approx(colors, rel=1e-6)
+    changed = cs.refine(image, p, preset="pydensecrf", weight=0)[:40]
+    assert (changed == cs.refine(IMAGE, P, preset="pydensecrf", weight=0)).mean() > 0.99
+
+
+def test_every_channel_of_a_large_image_counts():
+    image = np.zeros((1024, 1024, 3), np.float32)
+    image[..., 2] = np.linspace(0, 51, 1024)
+    assert eight_bit_unit(image, -1) == pytest.approx(0.2, rel=0.02)
+    assert eight_bit_unit(np.moveaxis(image, -1, 0), 0) == eight_bit_unit(image, -1)
 
 
 def test_gray_channels_first_and_volumes_are_recognised():
@@ -93,6 +152,28 @@ def test_gray_channels_first_and_volumes_are_recognised():
     p = softmax(np.random.default_rng(1).standard_normal((2, 6, 8, 9)))
     assert cs.refine(volume, p, spacing=(3, 1, 1)).shape == (6, 8, 9)
     assert cs.refine(np.stack([volume, volume], axis=-1), p).shape == (6, 8, 9)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_batch_is_not_taken_for_a_volume(n):
+    """Where there are as many images as labels, (B, L, H, W) fits like (L, D, H, W)."""
+    images, logits = np.stack([IMAGE] * n), np.random.default_rng(0).normal(size=(n, n, 40, 50))
+    p = softmax(np.moveaxis(logits, 1, 0)).swapaxes(0, 1)
+    for batch in (images, images[..., 0]):
+        with pytest.raises(InputError, match=r"along axis 1: label_axis=0 does not fit.*one image at a time"):
+            cs.refine(batch, p)
+        for name in ("logits", "unary"):
+            with pytest.raises(InputError, match=f"may be {n} images or a volume of {n} slices; give one image at a"):
+                cs.refine(batch, **{name: logits})
+    with pytest.raises(InputError, match="may be 5 images or a volume of 5 slices"):
+        cs.refine(np.stack([IMAGE] * 5), np.stack([P] * 5), label_axis=1)
+    volume = cs.refine(images[:, :9, :8], logits=logits[..., :9, :8], channel_axis=-1)
+    assert volume.shape == (n, 9, 8)
+
+
+def test_reversed_axes_are_noticed():
+    with pytest.raises(InputError, match=r"in reverse, see np\.transpose and --reverse-axes"):
+        cs.refine(np.zeros((4, 5, 6)), np.full((2, 6, 5, 4), 0.5))
 
 
 def test_label_axis():

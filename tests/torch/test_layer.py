@@ -310,6 +310,32 @@ HOLE[0, 1, 2, 3] = torch.nan
 
 
 @on_all
+def test_each_kernel_may_have_a_compatibility_of_its_own(backend):
+    """Weights of CRF-as-RNN are a matrix for each kernel."""
+    torch.manual_seed(0)
+    logits, image, matrices = torch.randn(2, 3, 6, 7), 255 * torch.rand(2, 3, 6, 7), torch.randn(2, 3, 3)
+    kernels = [ct.GaussianKernel(2, 1.5, normalization="after"), ct.BilateralKernel(5, 90, 1, normalization="after")]
+    crf = ct.DenseCRF(3, kernels, matrices, n_iter=3, backend=backend)
+    refined = crf(logits, image)
+    q = logits.softmax(1)
+    exact = backend == "exact"
+    for _ in range(3):
+        message = torch.zeros_like(q)
+        for k, kernel in enumerate(kernels):
+            features = kernel.features((6, 7), image, 2).detach()
+            for b in range(2):
+                made = cs.ExactFilter(features[b]) if exact else cs.PermutohedralLattice(features[b])
+                filtered = torch.from_numpy(made.filter(q[b].detach().numpy(), "after"))
+                message[b] += float(kernel.weight.detach()) * torch.einsum("lm,mhw->lhw", matrices[k], filtered)
+        q = (logits - message).softmax(1)
+    torch.testing.assert_close(refined.detach().softmax(1), q, atol=2e-4, rtol=1e-3)
+    refined.square().sum().backward()
+    assert crf.compatibility.grad.shape == (2, 3, 3)
+    same = ct.DenseCRF(3, kernels, matrices[:1].expand(2, 3, 3), backend=backend)(logits, image)
+    torch.testing.assert_close(same, ct.DenseCRF(3, kernels, matrices[0], backend=backend)(logits, image))
+
+
+@on_all
 @pytest.mark.parametrize(
     ("args", "kind", "message"),
     [
@@ -322,6 +348,7 @@ HOLE[0, 1, 2, 3] = torch.nan
         ((Z[:0], I[:0]), ValueError, "empty"),
         ((Z, None), ValueError, "image must be given"),
         ((HOLE, I), ValueError, "logits must be finite, got nan"),
+        ((Z + 1e38, I), ValueError, r"logits must be at most 1e\+30 in size"),
         ((Z, HOLE), ValueError, "image must be finite, got nan"),
         ((Z, I + torch.inf), ValueError, "image must be finite, got inf"),
         ((Z.numpy(), I), TypeError, "torch.Tensor, got ndarray"),
@@ -367,6 +394,8 @@ def test_bad_input_is_named(args, kind, message, backend):
         (lambda: ct.dense_crf(Z, [], []), ValueError, "at least one kernel"),
         (lambda: ct.dense_crf(Z, [I], [1.0, 2.0]), ValueError, "weights must have shape"),
         (lambda: ct.dense_crf(Z, [I], [float("nan")]), ValueError, "weight and compatibility must be finite"),
+        (lambda: ct.dense_crf(Z, [I], [1e38]), ValueError, "weight and compatibility must be at most"),
+        (lambda: ct.dense_crf(Z, [I], [1e38], backend="exact"), ValueError, "weight and compatibility must be at most"),
         (lambda: ct.dense_crf(Z, [I], [1.0], normalizations=["none"] * 2), ValueError, "2 normalizations"),
         (lambda: ct.dense_crf(Z, [I], [1.0], normalizations="l2"), ValueError, "normalization must be one of"),
         (lambda: ct.dense_crf(Z, [I], [1.0], torch.zeros(2, 2)), ValueError, "compatibility must have shape"),

@@ -43,12 +43,12 @@ def n_parameters(name, n_labels, in_channels=3, **options):
         ("pspnet101", 21, {}, 65_584_725),
         ("pspnet101", 21, {"aux": True}, 67_949_930),
         ("pspnet101", 21, {"deep_stem": True}, 65_708_501),
-        ("deeplabv3_50", 21, {}, 39_048_533),
-        ("deeplabv3_50", 21, {"extra_conv": True}, 39_638_869),
-        ("deeplabv3_50", 21, {"extra_conv": True, "aux": True}, 42_004_074),
-        ("deeplabv3_101", 21, {}, 58_040_661),
-        ("deeplabv3_101", 21, {"extra_conv": True}, 58_630_997),
-        ("deeplabv3_101", 21, {"extra_conv": True, "aux": True}, 60_996_202),
+        ("deeplabv3_50", 21, {"extra_conv": False}, 39_048_533),
+        ("deeplabv3_50", 21, {}, 39_638_869),
+        ("deeplabv3_50", 21, {"aux": True}, 42_004_074),
+        ("deeplabv3_101", 21, {"extra_conv": False}, 58_040_661),
+        ("deeplabv3_101", 21, {}, 58_630_997),
+        ("deeplabv3_101", 21, {"aux": True}, 60_996_202),
     ],
 )
 def test_numbers_of_parameters(name, n_labels, options, published):
@@ -165,16 +165,50 @@ def dilations(module):
 
 
 def test_dilations_are_those_of_the_papers():
+    paper = {"uniform_dilation": True}
     with torch.device("meta"):
-        psp = networks.build("pspnet50", 21).trunk
-        train, test = (networks.build("deeplabv3_50", 21, output_stride=s) for s in (16, 8))
-        cascade = networks.build("deeplabv3_cascade_101", 21)
+        psp = networks.build("pspnet50", 21, **paper).trunk
+        train, test = (
+            networks.build("deeplabv3_50", 21, output_stride=s, multi_grid=(1, 2, 4), **paper) for s in (16, 8)
+        )
+        cascade = networks.build("deeplabv3_cascade_101", 21, output_stride=16, **paper)
     assert (dilations(psp.layer3), dilations(psp.layer4)) == ([2] * 6, [4] * 3)
     assert (dilations(train.trunk.layer3), dilations(train.trunk.layer4)) == ([1] * 6, [2, 4, 8])
     assert (dilations(test.trunk.layer3), dilations(test.trunk.layer4)) == ([2] * 6, [4, 8, 16])
     assert dilations(train.context) == [6, 12, 18]
     assert dilations(test.context) == [12, 24, 36]
     assert dilations(cascade.trunk.layer4) + dilations(cascade.context) == [2, 4, 2, 4, 8, 4, 8, 16, 8, 16, 32, 16]
+
+
+def test_dilations_are_those_of_torchvision_where_nobody_says_otherwise():
+    """Its first block of a dilated stage has the dilation of the stage before."""
+    with torch.device("meta"):
+        trunks = [networks.build(name, 21).trunk for name in ("pspnet50", "deeplabv3_50")]
+        cascade = networks.build("deeplabv3_cascade_50", 21, output_stride=16)
+    for trunk in trunks:
+        assert (dilations(trunk.layer3), dilations(trunk.layer4)) == ([1] + [2] * 5, [2, 4, 4])
+    assert dilations(cascade.trunk.layer4) + dilations(cascade.context) == [1, 4, 2, 2, 8, 4, 4, 16, 8, 8, 32, 16]
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+def test_a_dilated_trunk_is_the_classifier_at_a_finer_grid(output_stride):
+    """The identity of the algorithme à trous: weights of classifiers mean the same."""
+    from classicseg.torch.networks._resnet import ResNet
+
+    def trunk(stride, **options):
+        torch.manual_seed(0)
+        made = ResNet(50, 3, lambda n: max(1, n // 16), stride, **options).double().eval()
+        for norm in (m for m in made.modules() if isinstance(m, nn.BatchNorm2d)):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.running_mean)
+        return made
+
+    image, step = torch.rand(1, 3, 96, 128, dtype=torch.float64), 32 // output_stride
+    coarse = trunk(32)(image)[1]
+    fine = trunk(output_stride)(image)[1][..., ::step, ::step]
+    torch.testing.assert_close(fine, coarse, rtol=1e-9, atol=1e-9)
+    other = trunk(output_stride, uniform_dilation=True)(image)[1][..., ::step, ::step]
+    assert (other - coarse).norm() > 0.05 * coarse.norm()
 
 
 def test_the_classifier_of_fcn_sees_404_pixels():
@@ -372,6 +406,41 @@ def test_weights_of_a_resnet_load(name, blocks):
     assert not report.mismatched
     assert len(report.loaded) == len(weights) - 2
     assert not network.trunk.layer4[2].conv3.weight.any()
+
+
+def deeplabv3_shapes(n_labels=21):
+    """Names and shapes of the weights of torchvision's DeepLabv3-50, trained on COCO."""
+
+    def conv_norm(conv, norm, n_in, n_out, size):
+        yield f"{conv}.weight", (n_out, n_in, size, size)
+        for key in ("weight", "bias", "running_mean", "running_var"):
+            yield f"{norm}.{key}", (n_out,)
+        yield f"{norm}.num_batches_tracked", ()
+
+    yield from ((f"backbone.{key}", shape) for key, shape in resnet_shapes((3, 4, 6, 3)) if not key.startswith("fc"))
+    for i, size in enumerate((1, 3, 3, 3)):
+        yield from conv_norm(f"classifier.0.convs.{i}.0", f"classifier.0.convs.{i}.1", 2048, 256, size)
+    yield from conv_norm("classifier.0.convs.4.1", "classifier.0.convs.4.2", 2048, 256, 1)
+    yield from conv_norm("classifier.0.project.0", "classifier.0.project.1", 1280, 256, 1)
+    yield from conv_norm("classifier.1", "classifier.2", 256, 256, 3)
+    yield from conv_norm("aux_classifier.0", "aux_classifier.1", 1024, 256, 3)
+    for name in ("classifier.4", "aux_classifier.4"):
+        yield f"{name}.weight", (n_labels, 256, 1, 1)
+        yield f"{name}.bias", (n_labels,)
+
+
+def test_weights_of_torchvisions_deeplabv3_load_whole():
+    weights = zeros(deeplabv3_shapes())
+    network = networks.build("deeplabv3_50", 21, aux=True)
+    report = networks.load_backbone(network, weights)
+    assert (report.missing, report.unexpected, report.mismatched) == ([], [], {})
+    assert len(report.loaded) == len(weights) == len(network.state_dict())
+    assert not any(value.any() for value in network.state_dict().values())
+    other = networks.build("deeplabv3_50", 3)
+    report = networks.load_backbone(other, weights)
+    assert report.mismatched.keys() == {"head.1.weight", "head.1.bias"}
+    assert all(key.startswith("aux_classifier.") for key in report.unexpected)
+    assert report.missing == []
 
 
 def test_weights_of_vgg16_load_and_its_classifier_becomes_convolutions():

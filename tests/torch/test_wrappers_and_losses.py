@@ -206,3 +206,9 @@ def test_bad_settings_of_losses_are_named():
         ct.DenseCRFLoss(weight=float("nan"))
     with pytest.raises(ValueError, match="image or lattice must be given"):
         ct.DenseCRFLoss()(probabilities()[0])
+
+
+@pytest.mark.parametrize("loss", [ct.DenseCRFLoss, ct.GatedCRFLoss])
+def test_weights_of_losses_that_could_make_them_infinite_are_refused(loss):
+    with pytest.raises(ValueError, match=r"weight must be at least -1e\+30 and below 1e\+30, got 1e\+38"):
+        loss(weight=1e38)

@@ -61,7 +61,7 @@ class DenseCRFLoss(nn.Module):
         super().__init__()
         self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
-        self.weight = inputs.as_weight(weight, "weight")
+        self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
         self.backend: str = inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
 
     def lattice(self, image: Tensor) -> Lattice:
@@ -160,7 +160,7 @@ class GatedCRFLoss(nn.Module):
         self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
         self.radius = inputs.as_count(radius, "radius", 1)
-        self.weight = inputs.as_weight(weight, "weight")
+        self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
 
     def forward(self, probabilities: Tensor, image: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """The loss, a number.

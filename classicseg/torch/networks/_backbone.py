@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from classicseg.errors import InputError, InputTypeError
+from classicseg.torch.networks._base import SegmentationNetwork
 
 _PREFIXES = ("module.", "backbone.", "trunk.", "encoder.")
-_VGG_CLASSIFIER = {"classifier.0": "fc6", "classifier.3": "fc7"}
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class LoadReport:
     Attributes
     ----------
     loaded : list of str
-        Names, in the network, of what was loaded.
+        Names, in the network or its trunk, of what was loaded.
     missing : list of str
-        Names, in the network's trunk, of what the weights do not have; they stay as they were.
+        Names, in the network's trunk, of what the weights do not have; they stay as they were. If they have heads,
+        names of what is missing there as well.
     unexpected : list of str
         Names, in the weights, of what the network has no place for, such as the last layer of a classifier.
     mismatched : dict of str to (shape of the weights, shape in the network)
@@ -46,9 +47,10 @@ class LoadReport:
 
 
 def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
-    """Load weights of a ResNet-50, ResNet-101 or VGG16, named as torchvision names them, into a network's trunk.
+    """Load weights of a ResNet-50, ResNet-101, VGG16 or DeepLabv3 of torchvision into a network.
 
-    What does not fit is left out and reported. The first two layers of VGG16's classifier become those of an FCN.
+    What does not fit is left out and reported. The first two layers of VGG16's classifier become those of an FCN. The
+    weights may also be those of torchvision's DeepLabv3, whose heads a DeepLabv3 has places for as well.
 
     Parameters
     ----------
@@ -78,21 +80,18 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadRepo
     conv1.weight: shape (4, 1, 7, 7), (4, 3, 7, 7) needed
     """
     trunk = getattr(network, "trunk", None)
-    if not isinstance(trunk, nn.Module):
+    if not isinstance(network, SegmentationNetwork) or not isinstance(trunk, nn.Module):
         raise InputError(f"network must have a trunk of ResNet or VGG16, got {type(network).__name__}")
     if not isinstance(state_dict, Mapping) or not all(isinstance(v, Tensor) for v in state_dict.values()):
         raise InputTypeError(f"state_dict must be a mapping of names to tensors, got {type(state_dict).__name__}")
-    places = dict(trunk.state_dict(keep_vars=True))
-    for name in _VGG_CLASSIFIER.values():
-        layer = getattr(network, name, None)
-        places.update(
-            {f"{name}.{key}": value for key, value in layer.state_dict(keep_vars=True).items()} if layer else {}
-        )
+    beside = set(network.published_names.values())
+    heads = {name: place for name, place in network.state_dict(keep_vars=True).items() if _layer(name) in beside}
+    places = {**trunk.state_dict(keep_vars=True), **heads}
     report = LoadReport()
-    seen = set()
+    seen: set[str] = set()
     with torch.no_grad():
         for key, value in state_dict.items():
-            name = _name(key)
+            name = _name(key, network.published_names)
             place = places.get(name)
             if place is None:
                 report.unexpected.append(key)
@@ -104,15 +103,26 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadRepo
                 report.loaded.append(name)
             else:
                 report.mismatched[name] = (tuple(value.shape), tuple(place.shape))
-    report.missing.extend(name for name in places if name not in seen and not name.endswith("num_batches_tracked"))
+    looked_for = places if seen & heads.keys() else places.keys() - heads.keys()
+    report.missing.extend(
+        name for name in places if name in looked_for and name not in seen and _kind(name) != "num_batches_tracked"
+    )
     if not report.loaded:
         raise InputError(f"state_dict must hold weights of the trunk, such as {next(iter(places))!r}, got\n{report}")
     return report
 
 
-def _name(key: str) -> str:
-    """The name of a weight in a trunk, or beside it for the classifier of VGG16."""
+def _name(key: str, published: Mapping[str, str]) -> str:
+    """The name of a weight in a trunk, or in the network if it lies beside the trunk."""
     for prefix in _PREFIXES:
         key = key.removeprefix(prefix)
-    layer, _, kind = key.rpartition(".")
-    return f"{_VGG_CLASSIFIER[layer]}.{kind}" if layer in _VGG_CLASSIFIER else key
+    layer = published.get(_layer(key))
+    return key if layer is None else f"{layer}.{_kind(key)}"
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]

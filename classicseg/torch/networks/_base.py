@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,6 +24,8 @@ class SegmentationNetwork(nn.Module):
         Factor of the published numbers of channels.
     """
 
+    published_names: ClassVar[Mapping[str, str]] = {}
+    """Layers beside the trunk by the names that they have in torchvision's weights."""
     minimum_size: int = 1
     """Smallest height and width of an image."""
     coarsest: int | None = None

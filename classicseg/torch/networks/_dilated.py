@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from classicseg.torch.networks._base import SegmentationNetwork, conv_norm_relu, enlarge
@@ -13,6 +16,11 @@ class DilatedNetwork(SegmentationNetwork):
 
     trunk: ResNet
     aux_head: nn.Module | None
+    published_names: ClassVar[Mapping[str, str]] = {
+        "aux_classifier.0": "aux_head.0.0",
+        "aux_classifier.1": "aux_head.0.1",
+        "aux_classifier.4": "aux_head.2",
+    }
 
     def _decode(self, x: Tensor) -> Tensor:
         """Logits (B, L, h, w) of the last map of the trunk."""

@@ -63,6 +63,10 @@ class ResNet(nn.Module):
         Factors of the dilations within the last stage.
     deep_stem : bool
         Three 3x3 convolutions at the beginning, as in PSPNet's own trunk, instead of one of 7x7.
+    uniform_dilation : bool
+        Whether the first block of a stage whose stride became a dilation has that dilation too. By default it has the
+        dilation of the stage before, as in torchvision: then the trunk computes, at a finer grid, what the classifier
+        with its strides computes, and weights of classifiers mean the same.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class ResNet(nn.Module):
         multi_grid: Sequence[int] = (1, 1, 1),
         *,
         deep_stem: bool = False,
+        uniform_dilation: bool = False,
     ) -> None:
         super().__init__()
         depth = among(depth, "depth", DEPTHS)
@@ -97,11 +102,13 @@ class ResNet(nn.Module):
         n_in, reached, dilation = 2 * stem if deep_stem else stem, 4, 1
         stages = []
         for index, (published, n_blocks) in enumerate(zip(_PLANES, DEPTHS[depth], strict=True)):
-            stride = 1 if index == 0 else 2
+            stride, before = 1 if index == 0 else 2, dilation
             if reached * stride > output_stride:  # the map stays; its neighbours move apart instead
                 dilation, stride = dilation * stride, 1
             reached *= stride
             dilations = [dilation * factor for factor in grid] if index == 3 else [dilation] * n_blocks
+            if not uniform_dilation:
+                dilations[0] = dilations[0] // dilation * before
             planes = channels(published)
             stages.append(stage(n_in, planes, stride, dilations))
             n_in = EXPANSION * planes

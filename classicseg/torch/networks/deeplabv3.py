@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,19 +30,26 @@ class DeepLabv3(DilatedNetwork):
         True: three copies of the last stage behind it, with dilations that double. False: atrous spatial pyramid
         pooling, dilated convolutions side by side and the mean of the image.
     output_stride : {8, 16}
-        Published: 16 to train, 8 to test.
+        8 is that of torchvision's weights; the paper has 16 to train and 8 to test.
     multi_grid : sequence of 3 ints, optional
-        Factors of the dilations within each of the last stages; published best are (1, 2, 4) for the pyramid, the
-        default, and (1, 2, 1) for the cascade.
+        Factors of the dilations within each of the last stages. By default (1, 1, 1) for the pyramid, as torchvision
+        has it, and (1, 2, 1) for the cascade; best in the paper are (1, 2, 4) and (1, 2, 1).
     aux : bool
         Logits of the third stage too, in training: the result is then a dict ``{"out", "aux"}``.
     extra_conv : bool
         One more 3x3 convolution before the logits of the pyramid, which torchvision has and the paper lacks.
+    uniform_dilation : bool
+        Whether the first block of a dilated stage has the dilation of the others, instead of that of the stage before.
 
     Raises
     ------
     ValueError
         If a parameter, or later the shape of an image, does not fit.
+
+    Notes
+    -----
+    With its defaults the pyramid is torchvision's network: its weights load by :func:`load_backbone`, heads included,
+    and compute the same.
 
     References
     ----------
@@ -56,6 +64,15 @@ class DeepLabv3(DilatedNetwork):
     torch.Size([1, 21, 50, 75])
     """
 
+    published_names: ClassVar[Mapping[str, str]] = {
+        **DilatedNetwork.published_names,
+        **{f"classifier.0.convs.{i}.{part}": f"context.branches.{i}.{part}" for i in range(4) for part in (0, 1)},
+        **{f"classifier.0.convs.4.{part + 1}": f"context.of_image.{part}" for part in (0, 1)},
+        **{f"classifier.0.project.{part}": f"context.project.0.{part}" for part in (0, 1)},
+        **{f"classifier.{part + 1}": f"head.0.{part}" for part in (0, 1)},
+        "classifier.4": "head.1",
+    }
+
     def __init__(
         self,
         n_labels: int,
@@ -64,21 +81,28 @@ class DeepLabv3(DilatedNetwork):
         *,
         depth: int = 50,
         cascade: bool = False,
-        output_stride: int = 16,
+        output_stride: int = 8,
         multi_grid: Sequence[int] | None = None,
         aux: bool = False,
-        extra_conv: bool = False,
+        extra_conv: bool = True,
+        uniform_dilation: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
         output_stride = among(output_stride, "output_stride", (8, 16))
         self.coarsest = output_stride if cascade else 0
-        grid = ((1, 2, 1) if cascade else (1, 2, 4)) if multi_grid is None else multi_grid
-        self.trunk = ResNet(depth, self.in_channels, self.channels, output_stride, grid)
+        grid = ((1, 2, 1) if cascade else (1, 1, 1)) if multi_grid is None else multi_grid
+        self.trunk = ResNet(
+            depth, self.in_channels, self.channels, output_stride, grid, uniform_dilation=uniform_dilation
+        )
         n, hidden = self.trunk.n_out, self.channels(256)
         if cascade:
             rates = [self.trunk.dilation * 2 ** (1 + i) for i in range(_N_CASCADED)]
+            firsts = [rate if uniform_dilation else rate // 2 for rate in rates]
             self.context = nn.Sequential(
-                *(stage(n, self.trunk.planes, 1, [rate * factor for factor in grid]) for rate in rates)
+                *(
+                    stage(n, self.trunk.planes, 1, [first * grid[0], *(rate * factor for factor in grid[1:])])
+                    for first, rate in zip(firsts, rates, strict=True)
+                )
             )
             self.head = nn.Conv2d(n, self.n_labels, 1)
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,6 +54,8 @@ class FCN(SegmentationNetwork):
     >>> networks.FCN(21, width=1 / 32, stride=8)(torch.rand(1, 3, 50, 75)).shape
     torch.Size([1, 21, 50, 75])
     """
+
+    published_names: ClassVar[Mapping[str, str]] = {"classifier.0": "fc6", "classifier.3": "fc7"}
 
     def __init__(
         self,

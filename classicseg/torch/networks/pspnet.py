@@ -30,6 +30,8 @@ class PSPNet(DilatedNetwork):
         their loss: 0.4.
     deep_stem : bool
         Three 3x3 convolutions first, as in the published trunk, instead of the 7x7 of other ResNets.
+    uniform_dilation : bool
+        Whether the first block of a dilated stage has the dilation of the others, instead of that of the stage before.
 
     Raises
     ------
@@ -63,9 +65,17 @@ class PSPNet(DilatedNetwork):
         output_stride: int = 8,
         aux: bool = False,
         deep_stem: bool = False,
+        uniform_dilation: bool = False,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        self.trunk = ResNet(depth, self.in_channels, self.channels, output_stride, deep_stem=deep_stem)
+        self.trunk = ResNet(
+            depth,
+            self.in_channels,
+            self.channels,
+            output_stride,
+            deep_stem=deep_stem,
+            uniform_dilation=uniform_dilation,
+        )
         n, pooled, hidden = self.trunk.n_out, self.channels(512), self.channels(512)
         self.pyramid = nn.ModuleList(conv_norm_relu(n, pooled, 1) for _ in _BINS)
         self.head = nn.Sequential(
