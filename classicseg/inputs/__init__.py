@@ -27,6 +27,8 @@ from classicseg.inputs.numbers import (
     as_weight,
     choice,
 )
+from classicseg.inputs.reading import read
+from classicseg.inputs.value_range import value_range
 
 __all__ = [
     "as_axis",
@@ -49,4 +51,6 @@ __all__ = [
     "as_weight",
     "channel_axis_of",
     "choice",
+    "read",
+    "value_range",
 ]

@@ -10,7 +10,6 @@ of numbers for the compiled kernels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
+from classicseg.splitmerge.statistics import RegionStatistics, histogram, histogram_edges, mean_gap, scatter
 
 _AND, _OR, _RANGE, _STD, _MEAN, _RATIO, _HISTOGRAM, _OTSU, _CUSTOM = range(9)  # as in classicseg.kernels.regions
 _MOST_TERMS = 30
@@ -54,21 +53,24 @@ class Homogeneity:
     monotone: bool = False
     bins: int = 0
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
+    def holds(self, parts: Sequence[np.ndarray], image: np.ndarray | None = None) -> bool:
         """Whether pixels (n, C) of several parts may be one region.
 
         Parameters
         ----------
         parts : sequence of ndarray, (n, C)
-        value_range : (float, float), optional
-            Smallest and largest value of the image: the range of histograms. By default that of the parts.
+        image : ndarray, (m, C), optional
+            All pixels of the image, which the bins of histograms depend on. By default those of the parts.
         """
         arrays = [np.asarray(part, np.float64) for part in parts]
-        if value_range is None:
-            value_range = min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays)
-        return all(self._holds([a[:, c] for a in arrays], value_range) for c in range(arrays[0].shape[1]))
+        edges = histogram_edges(np.concatenate(arrays) if image is None else np.asarray(image, np.float64), self.bins)
+        return self._holds(arrays, edges)
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        """`holds` with the edges of the bins of histograms."""
+        return all(self._holds_in([part[:, c] for part in parts], edges) for c in range(parts[0].shape[1]))
+
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         """`holds` for one channel."""
         raise NotImplementedError
 
@@ -86,6 +88,10 @@ class Homogeneity:
 
     def _reach(self, spread: float) -> float:
         return spread / 4
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether it holds for whatever pixels whose values span no more than `spread`."""
+        return False
 
     def with_bins(self, bins: int) -> Homogeneity:
         """The same with another number of bins, if it has any: the parts of a combination share theirs."""
@@ -105,12 +111,12 @@ class Range(Homogeneity):
     Parameters
     ----------
     threshold : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
 
     Raises
     ------
     ValueError
-        If the threshold is not positive and finite.
+        If the threshold is negative or not finite.
 
     Examples
     --------
@@ -124,9 +130,9 @@ class Range(Homogeneity):
     monotone = True
 
     def __post_init__(self) -> None:
-        _positive(self, "threshold")
+        _not_negative(self, "threshold")
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         whole = np.concatenate(parts)
         return bool(whole.max() - whole.min() <= self.threshold)
 
@@ -136,6 +142,10 @@ class Range(Homogeneity):
     def _reach(self, spread: float) -> float:
         return self.threshold
 
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.threshold
+
 
 @dataclass(frozen=True)
 class StdDev(Homogeneity):
@@ -144,12 +154,12 @@ class StdDev(Homogeneity):
     Parameters
     ----------
     threshold : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
 
     Raises
     ------
     ValueError
-        If the threshold is not positive and finite.
+        If the threshold is negative or not finite.
 
     Examples
     --------
@@ -161,16 +171,21 @@ class StdDev(Homogeneity):
     threshold: float
 
     def __post_init__(self) -> None:
-        _positive(self, "threshold")
+        _not_negative(self, "threshold")
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        return math.sqrt(variance(np.concatenate(parts))) <= self.threshold
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        whole = np.concatenate(parts)
+        return scatter(whole) <= (self.threshold * len(whole)) ** 2
 
     def _instruction(self) -> tuple[int, float, float]:
         return _STD, self.threshold, 0.0
 
     def _reach(self, spread: float) -> float:
         return 2 * self.threshold
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.threshold
 
 
 @dataclass(frozen=True)
@@ -180,12 +195,12 @@ class MeanDifference(Homogeneity):
     Parameters
     ----------
     threshold : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
 
     Raises
     ------
     ValueError
-        If the threshold is not positive and finite.
+        If the threshold is negative or not finite.
 
     Examples
     --------
@@ -197,17 +212,21 @@ class MeanDifference(Homogeneity):
     threshold: float
 
     def __post_init__(self) -> None:
-        _positive(self, "threshold")
+        _not_negative(self, "threshold")
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        means = [mean(part) for part in parts]
-        return max(means) - min(means) <= self.threshold
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        pairs = [(a, b) for i, a in enumerate(parts) for b in parts[:i]]
+        return all(abs(mean_gap(a, b)) <= self.threshold * len(a) * len(b) for a, b in pairs)
 
     def _instruction(self) -> tuple[int, float, float]:
         return _MEAN, self.threshold, 0.0
 
     def _reach(self, spread: float) -> float:
         return self.threshold
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.threshold
 
 
 @dataclass(frozen=True)
@@ -245,15 +264,15 @@ class VarianceRatio(Homogeneity):
         _positive(self, "threshold")
         _positive(self, "noise")
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         n, k = sum(len(part) for part in parts), len(parts)
         if k < 2:
             return True
-        center = sum(float(part.sum()) for part in parts) / n
-        between = sum(len(part) * (mean(part) - center) ** 2 for part in parts)
-        within = sum(len(part) * variance(part) for part in parts)
+        whole = np.concatenate(parts)
+        between = sum(mean_gap(part, whole) ** 2 / len(part) for part in parts)
+        within = sum(scatter(part) / len(part) for part in parts)
         within = max(within / (n - k) if n > k else 0.0, self.noise**2)
-        return between / (k - 1) <= self.threshold * within
+        return between / (k - 1) <= self.threshold * within * n**2
 
     def _instruction(self) -> tuple[int, float, float]:
         return _RATIO, self.threshold, self.noise
@@ -270,9 +289,9 @@ class HistogramDistance(Homogeneity):
     Parameters
     ----------
     threshold : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
     bins : int
-        At least 2, over the range of the image.
+        At least 2, over the values of the image; a few outliers share the first and the last ones.
 
     Raises
     ------
@@ -290,22 +309,28 @@ class HistogramDistance(Homogeneity):
     bins: int = 32
 
     def __post_init__(self) -> None:
-        _positive(self, "threshold")
+        _not_negative(self, "threshold")
         object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        histograms = [histogram(part, self.bins, value_range) / len(part) for part in parts]
-        width = bin_width(self.bins, value_range)
-        distances = [
-            float(np.abs(np.cumsum(a - b)).sum()) * width for i, a in enumerate(histograms) for b in histograms[:i]
-        ]
-        return all(distance <= self.threshold for distance in distances)
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        middles = np.convolve(edges, [0.5, 0.5], "valid")
+        for i, a in enumerate(parts):
+            for b in parts[:i]:
+                difference = np.cumsum(histogram(a, edges) * len(b) - histogram(b, edges) * len(a))
+                area = float((np.abs(difference[:-1]) * np.diff(middles)).sum())
+                if area > self.threshold * len(a) * len(b):
+                    return False
+        return True
 
     def _instruction(self) -> tuple[int, float, float]:
         return _HISTOGRAM, self.threshold, 0.0
 
     def _reach(self, spread: float) -> float:
         return self.threshold
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.threshold
 
 
 @dataclass(frozen=True)
@@ -320,9 +345,9 @@ class OtsuSeparability(Homogeneity):
     threshold : float
         Positive, at most 1.
     contrast : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
     bins : int
-        At least 2, over the range of the image.
+        At least 2, over the values of the image; a few outliers share the first and the last ones.
 
     Raises
     ------
@@ -342,28 +367,33 @@ class OtsuSeparability(Homogeneity):
 
     def __post_init__(self) -> None:
         _positive(self, "threshold")
-        _positive(self, "contrast")
+        _not_negative(self, "contrast")
         if self.threshold > 1:
             raise InputError(f"threshold is a share of the variance, at most 1, got {self.threshold:g}")
         object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        counts = histogram(np.concatenate(parts), self.bins, value_range)
-        n, number = counts.sum(), np.arange(self.bins)
-        total = float((number * counts).sum())
-        variance = float((number**2 * counts).sum()) / n - (total / n) ** 2
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        counts = histogram(np.concatenate(parts), edges)
+        n, first = counts.sum(), int(np.flatnonzero(counts)[0])
+        place = np.convolve(edges - edges[first], [0.5, 0.5], "valid") - (edges[first + 1] - edges[first]) / 2
+        total = float((place * counts)[first:].sum())
+        variance = float((place**2 * counts)[first:].sum()) / n - (total / n) ** 2
         best, gap, below, sum_below = 0.0, 0.0, 0.0, 0.0
-        for i in range(self.bins - 1):
-            below, sum_below = below + counts[i], sum_below + i * counts[i]
-            if 0 < below < n:
+        for i in range(first, self.bins - 1):
+            below, sum_below = below + counts[i], sum_below + place[i] * counts[i]
+            if below < n:
                 distance = (total - sum_below) / (n - below) - sum_below / below
                 between = below * (n - below) * distance**2 / n**2
                 if between > best:
                     best, gap = between, distance
-        return bool(gap * bin_width(self.bins, value_range) <= self.contrast or best <= self.threshold * variance)
+        return bool(gap <= self.contrast or best <= self.threshold * variance)
 
     def _instruction(self) -> tuple[int, float, float]:
         return _OTSU, self.threshold, self.contrast
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.contrast
 
 
 @dataclass(frozen=True)
@@ -374,7 +404,8 @@ class Custom(Homogeneity):
     ----------
     function : callable
         ``function(region)`` gets a :class:`RegionStatistics` and returns True if the region is homogeneous. It may use
-        what Numba can compile (arithmetic, comparisons, loops, ``math``, NumPy functions) and must not raise.
+        what Numba can compile (arithmetic, comparisons, loops, ``math``, NumPy functions) and must not raise. It is
+        tried on some pixels of the image in Python before it is compiled.
     bins : int
         Bins of the histogram that it wants to see, 0 for none.
     monotone : bool
@@ -385,7 +416,7 @@ class Custom(Homogeneity):
     TypeError
         If `function` is not callable, or, when it is first used, if it cannot be compiled.
     ValueError
-        If `bins` is negative.
+        If `bins` is negative, or, when it is used, if `function` raises an error for a region.
 
     Examples
     --------
@@ -406,10 +437,8 @@ class Custom(Homogeneity):
             raise InputTypeError(f"function must be callable with RegionStatistics, got {self.function!r}")
         object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 0))
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """As :meth:`Homogeneity.holds`; the function sees all channels at once."""
-        whole = np.concatenate([np.asarray(part, np.float64) for part in parts])
-        return bool(self.function(RegionStatistics.of(whole, self.bins, value_range)))
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return bool(self.function(RegionStatistics.of(np.concatenate(parts), edges if self.bins else None)))
 
     def program(self) -> list[Instruction]:
         """One instruction, with the function."""
@@ -442,9 +471,12 @@ class _Pair(Homogeneity):
 class _Both(_Pair):
     code = _AND
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """Whether both hold."""
-        return self.first.holds(parts, value_range) and self.second.holds(parts, value_range)
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return self.first._holds(parts, edges) and self.second._holds(parts, edges)
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether both do."""
+        return self.first.always_holds(spread) and self.second.always_holds(spread)
 
     def _reach(self, spread: float) -> float:
         return min(self.first.reach(spread), self.second.reach(spread))
@@ -456,9 +488,12 @@ class _Both(_Pair):
 class _Either(_Pair):
     code = _OR
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """Whether one of them holds."""
-        return self.first.holds(parts, value_range) or self.second.holds(parts, value_range)
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return self.first._holds(parts, edges) or self.second._holds(parts, edges)
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether one of them does."""
+        return self.first.always_holds(spread) or self.second.always_holds(spread)
 
     def _reach(self, spread: float) -> float:
         return max(self.first.reach(spread), self.second.reach(spread))
@@ -483,3 +518,7 @@ def as_homogeneity(value: Any) -> Homogeneity:
 def _positive(predicate: Homogeneity, field: str) -> None:
     (number,) = inputs.as_positive(getattr(predicate, field), field, 1)
     object.__setattr__(predicate, field, number)
+
+
+def _not_negative(predicate: Homogeneity, field: str) -> None:
+    object.__setattr__(predicate, field, inputs.as_weight(getattr(predicate, field), field, at_least=0.0))

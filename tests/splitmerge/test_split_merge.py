@@ -47,8 +47,8 @@ def check_leaves(image, predicate, mask, **options):
     """Equal to the recursion: the partition, and the list of blocks."""
     inside = np.ones(image.shape[:-1], bool) if mask is None else mask
     values = image.astype(float)
-    value_range = values[inside].min(), values[inside].max()
-    expected = textbook.split(values, inside, lambda parts: predicate.holds(parts, value_range), **options)
+    pixels = values[inside]
+    expected = textbook.split(values, inside, lambda parts: predicate.holds(parts, pixels), **options)
     labels = cs.split_and_merge(image, predicate, merge=None, mask=mask, channel_axis=-1, **options)
     assert same_partition(labels, np.where(inside, leaf_labels(inside.shape, expected), 0))
     blocks = cs.quadtree(image, predicate, mask=mask, channel_axis=-1, **options)
@@ -87,15 +87,15 @@ def check_merged(labels, image, predicate, mask, connectivity, *, violates=None)
     n = int(labels.max())
     assert set(np.unique(labels[inside])) == set(range(1, n + 1))
     values = image.astype(float)
-    value_range = values[inside].min(), values[inside].max()
+    pixels = values[inside]
     regions = [values[labels == k] for k in range(1, n + 1)]
     structure = ndimage.generate_binary_structure(labels.ndim, connectivity)
     for k, region in enumerate(regions, 1):
         assert ndimage.label(labels == k, structure)[1] == 1
         if violates is False:
-            assert predicate.holds([region], value_range)
+            assert predicate.holds([region], pixels)
     for a, b in neighbours(labels, connectivity):
-        assert not predicate.holds([regions[a - 1], regions[b - 1]], value_range)
+        assert not predicate.holds([regions[a - 1], regions[b - 1]], pixels)
 
 
 def neighbours(labels, connectivity):
@@ -213,10 +213,10 @@ def test_a_predicate_of_its_own_for_the_merge(merge):
     image = picture((24, 30), 1, 3)[..., 0]
     loose = cs.HistogramDistance(30, bins=8)
     labels = cs.split_and_merge(image, 5, merge_homogeneity=loose, merge=merge)
-    value_range = image.min(), image.max()
+    pixels = image.reshape(-1, 1)
     regions = {k: image[labels == k][:, None] for k in range(1, labels.max() + 1)}
     for a, b in neighbours(labels, 1):
-        assert not loose.holds([regions[a], regions[b]], value_range)
+        assert not loose.holds([regions[a], regions[b]], pixels)
     leaves = cs.split_and_merge(image, 5, merge=None)
     assert all(len(np.unique(labels[leaves == k])) == 1 for k in np.unique(leaves))
     np.testing.assert_array_equal(

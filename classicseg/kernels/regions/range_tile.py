@@ -9,7 +9,8 @@ For the same reason a merge that fails once fails for ever, and one pass over th
 difference settles everything.
 
 A tile reaches beyond the image at its lower and right border: `height` and `width` are those of what lies within. The
-`limit` (1,) is the threshold in the type in which values are compared.
+`limit` (1,) is the threshold in the type in which values are compared. Means are float32 and lie about an `origin`, of
+the same type, so that they keep their digits wherever the image lies.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Leaves(NamedTuple):
     counts: np.ndarray
     """int32: pixels within the image."""
     means: np.ndarray
-    """float32"""
+    """float32, minus the origin"""
 
 
 class Regions(NamedTuple):
@@ -161,25 +162,26 @@ def find_levels(low, high, limit, stop_level, levels):
 
 
 @inline
-def _start_leaf(leaves, number, smallest, largest, total):
+def _start_leaf(leaves, number, smallest, largest, total, origin):
     """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`.
 
-    Its mean is right if it is one pixel; else it comes later.
+    Its mean, about the `origin`, is right if it is one pixel; else it comes later.
     """
     low, high, sums, means = leaves.low, leaves.high, leaves.sums, leaves.means
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
-    put(means, number, np.float32(total))
+    put(means, number, np.float32(total - origin))
 
 
 @inline
-def number_leaves(pixels, low, high, levels, height, width, first, leaves):
+def number_leaves(pixels, low, high, levels, height, width, origin, first, leaves):
     """Fill the `leaves` of a tile; returns how many there are.
 
     `first` gets, for every cell, the number of its leaf or of the first of its four. Cells are visited row by row, and
     the four pixels of a cell likewise. A pixel beyond the image, of `height` and `width` here, gets a number but counts
-    0 pixels. `pixels`, `low`, `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`.
+    0 pixels. `pixels`, `low`, `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`; means lie
+    about the `origin`.
     """
     parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
@@ -197,10 +199,10 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
             level = np.int64(item(levels, cell))
             if level == 0:
                 put(first, cell, np.int32(number))
-                _start_leaf(leaves, number, a, a, a)
-                _start_leaf(leaves, number + 1, b, b, b)
-                _start_leaf(leaves, number + 2, c, c, c)
-                _start_leaf(leaves, number + 3, d, d, d)
+                _start_leaf(leaves, number, a, a, a, origin)
+                _start_leaf(leaves, number + 1, b, b, b, origin)
+                _start_leaf(leaves, number + 2, c, c, c, origin)
+                _start_leaf(leaves, number + 3, d, d, d, origin)
                 if not (right and below):
                     counts[number + 1], counts[number + 2] = right, below
                     counts[number + 3] = 0
@@ -211,7 +213,7 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
             if ((y | x) & inside) == 0:
                 leaf = number
                 block = _level_start(level) + (y >> (level - 1)) * (TILE >> level) + (x >> (level - 1))
-                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0)
+                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0, origin)
                 put(counts, leaf, np.int32(0))
                 number += 1
             put(first, cell, np.int32(leaf))
@@ -223,11 +225,12 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
+                put(means, leaf, np.float32(total - origin))  # of a leaf with one pixel within the image
             put(sums, leaf, item(sums, leaf) + total)
             put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
         if item(counts, leaf) > 1:
-            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf)))
+            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf) - origin))
     return number
 
 
