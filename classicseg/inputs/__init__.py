@@ -28,7 +28,7 @@ from classicseg.inputs.numbers import (
     choice,
 )
 from classicseg.inputs.reading import read
-from classicseg.inputs.value_range import value_range
+from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
     "as_axis",
@@ -53,4 +53,5 @@ __all__ = [
     "choice",
     "read",
     "value_range",
+    "without_far_values",
 ]

@@ -1,36 +1,91 @@
-"""Where the values of an image lie: the range from which automatic units follow."""
+"""The range of an image's values, for units that follow the image where the user gives none."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-_MOST_PIXELS = 2**18
-"""More would take longer and say the same."""
-_TAIL = 0.001
-"""Share of the values that may lie beyond either end."""
-_CODES = (-3.4028234663852886e38, -32768.0, -9999.0, -99999.0)
-"""What geographic and medical files write where nothing was measured."""
+_MOST_PIXELS = 1 << 15  # that are looked at: more would take longer and say the same
+_TRIMMED = 1000  # one value in so many is left out at either end: a few hot or dead pixels say nothing of the rest
+_LEAST = 1e-3  # of the distance from the smallest to the largest value: the range is 0 for constant images only
+_NO_DATA = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0)  # as rasters mark it
+_FAR = 1000.0  # ranges of an image: a colour so far from all others is like none of them, wherever it lies
+_FILL = 1e20, 1e15  # values from the first on mark it too (1e20, 9.97e36, -3.4e38), if all others are below the second
 
 
-def value_range(pixels: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest of the ordinary values of pixels (n, C) of any real dtype, (0, 0) if there are none.
+def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, float]:
+    """Smallest and largest value of an image but for a few in a thousand.
 
-    A thousandth of the values at either end, and at least one of each thousand or less, may lie beyond: a hot pixel
-    changes next to nothing. Values that are not finite do not count, nor do the usual codes of missing data where they
-    are the smallest value. Only values matter, not their dtype or their layout, and a small change of a value is a
-    small change of the range. Large images are sampled, whole pixels at a time.
+    It depends on the values alone, not on their dtype nor on where the channels are, and changes as little as they do:
+    it moves with order statistics of the pixels. Values that are not finite or by custom mean "no data" do not count.
+
+    Parameters
+    ----------
+    image : ndarray, (*spatial, C) or spatial
+        Any real dtype; not empty.
+    channel_axis : int or None
+        Where the channels are; all of them share one range.
+
+    Returns
+    -------
+    low, high : float
+        Equal for a constant image, and 0 and 0 where no value counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg.inputs.value_range import value_range
+    >>> image = np.arange(12.0).reshape(3, 4)
+    >>> image[0, 0] = -9999
+    >>> value_range(image, None)
+    (2.0, 10.0)
     """
-    step = -(-len(pixels) // _MOST_PIXELS)
-    values = np.asarray(pixels[:: step or 1], np.float64).ravel()
+    channels = image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+    values = _sample(channels)
     values = values[np.isfinite(values)]
-    for code in _CODES:
-        if values.size and values.min() == code:
-            values = values[values != code]
-    if values.size == 0:
+    seen = values[~(_is_fill(values) | np.isin(values, _NO_DATA))]
+    if seen.size == 0:
         return 0.0, 0.0
-    beyond = min(max(1.0, _TAIL * values.size), (values.size - 1) / 10)
-    share = beyond / max(values.size - 1, 1)
-    low, high = np.quantile(values, (share, 1 - share))
-    if low == high:  # all that differs is rare: it is the object, not noise
-        low, high = values.min(), values.max()
-    return float(low), float(high)
+    return _trimmed(seen, len(channels))
+
+
+def without_far_values(channels: np.ndarray) -> np.ndarray:
+    """A (C, *spatial) image with values that are out of all proportion, such as -3.4e38 for no data, drawn in.
+
+    They still are like no other colour, and arithmetic in float32 and a lattice can hold them.
+    """
+    low, high = value_range(channels, 0)
+    reach = _FAR * (high - low)
+    if high == low or (low - reach <= channels.min() and channels.max() <= high + reach):
+        return channels
+    return channels.clip(low - reach, high + reach)
+
+
+def _sample(channels: np.ndarray) -> np.ndarray:
+    """Values of pixels all over the image, each with all its channels, as float64; of (C, *spatial)."""
+    n = math.prod(channels.shape[1:])
+    step = -(-n // _MOST_PIXELS)
+    while step > 1 and math.gcd(step, n) > 1:  # or it would see some columns and no others
+        step += 1
+    if step == 1:
+        return channels.reshape(-1).astype(np.float64)
+    where = np.unravel_index(np.arange(0, n, step), channels.shape[1:])
+    return channels[:, *where].reshape(-1).astype(np.float64)
+
+
+def _is_fill(values: np.ndarray) -> np.ndarray:
+    """Which values are too large to be any, beside the others."""
+    size = np.abs(values)
+    large: np.ndarray = size >= _FILL[0]
+    return large if size.max(where=~large, initial=-1.0) < _FILL[1] and not large.all() else np.zeros_like(large)
+
+
+def _trimmed(values: np.ndarray, n_channels: int) -> tuple[float, float]:
+    """The range without the outermost values; not less than a share of the whole."""
+    n = values.size
+    left_out = min(n_channels * -(-n // (n_channels * _TRIMMED)), n // 8)
+    ordered = np.partition(values, (left_out, n - 1 - left_out))
+    low, high = float(ordered[left_out]), float(ordered[n - 1 - left_out])
+    missing = _LEAST * (float(values.max()) - float(values.min())) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)

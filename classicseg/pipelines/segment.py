@@ -279,7 +279,7 @@ def _in_unit_range(image: np.ndarray, channel_axis: int | None, mask: Any = None
     """The image in float64, with the ordinary range of its values (within a mask) as 0 to 1; what lies beyond is cut."""
     channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     inside = channels.reshape(-1, channels.shape[-1]) if mask is None else channels[np.asarray(mask, bool)]
-    low, high = inputs.value_range(inside)
+    low, high = inputs.value_range(inside, -1)
     scaled: np.ndarray = (np.nan_to_num(image.astype(np.float64)).clip(low, high) - low) / ((high - low) or 1.0)
     return scaled
 

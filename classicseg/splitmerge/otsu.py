@@ -38,16 +38,16 @@ def _histogram(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Upper end, center and weight of each bin that is not empty: of different values, if they are few."""
     levels = _few_levels(values)
+    low, high = inputs.value_range(values, None)
     if levels is None:
-        low, high = inputs.value_range(values[:, np.newaxis])
         amounts, edges = np.histogram(values.clip(low, high), _BINS, (low, high), weights=weights)
         used = amounts > 0
         if used.sum() >= classes:
             return edges[1:][used], (edges[1:] + edges[:-1])[used] / 2, amounts[used]
         every = np.unique(values)  # too close together for bins of equal width
         levels = every[np.linspace(0, len(every) - 1, min(len(every), _BINS)).astype(np.intp)]
-    ends = levels.astype(np.float64)
-    return ends, ends, np.bincount(np.searchsorted(levels, values), weights, len(levels))
+    ends, margin = levels.astype(np.float64), (high - low) / 2
+    return ends, ends.clip(low - margin, high + margin), np.bincount(np.searchsorted(levels, values), weights, len(levels))
 
 
 def _few_levels(values: np.ndarray) -> np.ndarray | None:

@@ -90,7 +90,7 @@ def histogram_edges(pixels: np.ndarray, bins: int) -> np.ndarray:
     if bins == 0:
         return np.zeros(1)
     low, high = float(pixels.min()), float(pixels.max())
-    ordinary = value_range(pixels)
+    ordinary = value_range(pixels, -1)
     margin = (ordinary[1] - ordinary[0]) / 2
     first, last = max(low, ordinary[0] - margin), min(high, ordinary[1] + margin)
     if first >= last:
