@@ -69,14 +69,14 @@ def _scatter(rows, r, c, n_channels):
 
 
 @inline
-def _mean_gap(rows, a, b, c, n_channels):
-    """By how much the mean of row `a` of `rows` exceeds that of row `b`, times both pixel counts.
+def _mean_gap(rows, a, others, b, c, n_channels):
+    """By how much the mean of row `a` of `rows` exceeds that of row `b` of `others`, times both pixel counts.
 
     In channel `c` of `n_channels`. Without a division: for whole numbers it is exact, as long as it is below 2^53.
     """
-    n, m = rows[a, 0], rows[b, 0]
-    apart = rows[a, 1 + c] - rows[b, 1 + c]
-    return apart * n * m + rows[a, 1 + n_channels + c] * m - rows[b, 1 + n_channels + c] * n
+    n, m = rows[a, 0], others[b, 0]
+    apart = rows[a, 1 + c] - others[b, 1 + c]
+    return apart * n * m + rows[a, 1 + n_channels + c] * m - others[b, 1 + n_channels + c] * n
 
 
 @inline
@@ -99,25 +99,25 @@ def _mean(rows, part_rows, n_parts, n_channels, threshold):
         for i in range(n_parts):
             for j in range(i):
                 a, b = part_rows[i], part_rows[j]
-                if abs(_mean_gap(rows, a, b, c, n_channels)) > threshold * rows[a, 0] * rows[b, 0]:
+                if abs(_mean_gap(rows, a, rows, b, c, n_channels)) > threshold * rows[a, 0] * rows[b, 0]:
                     return False
     return True
 
 
 @inline
-def _ratio(rows, part_rows, n_parts, whole, n_channels, threshold, noise):
+def _ratio(rows, part_rows, n_parts, wholes, whole, n_channels, threshold, noise):
     """Whether variance between the parts is at most `threshold` times that within, which is at least `noise` squared.
 
-    `rows`, `part_rows`, `n_parts`, `whole` and `n_channels` are those of :func:`holds`.
+    `rows`, `part_rows`, `n_parts`, `wholes`, `whole` and `n_channels` are those of :func:`holds`.
     """
-    n, k = rows[whole, 0], n_parts
+    n, k = wholes[whole, 0], n_parts
     if k < 2:
         return True
     for c in range(n_channels):
         between, within = 0.0, 0.0
         for i in range(n_parts):
             r = part_rows[i]
-            gap = _mean_gap(rows, r, whole, c, n_channels)
+            gap = _mean_gap(rows, r, wholes, whole, c, n_channels)
             between += gap * gap / rows[r, 0]
             within += _scatter(rows, r, c, n_channels) / rows[r, 0]
         within = max(within / (n - k) if n > k else 0.0, noise * noise)
@@ -183,14 +183,14 @@ def _otsu(rows, whole, n_channels, edges, threshold, contrast):
 
 
 @inline
-def holds(predicate, rows, part_rows, n_parts, whole, n_channels):
+def holds(predicate, rows, part_rows, n_parts, wholes, whole, n_channels):
     """Whether the parts of a region may be one region.
 
     Parameters
     ----------
     predicate : Predicate
-    rows : (n, row size) float64
-        See :mod:`.statistics`.
+    rows, wholes : (n, row size) float64
+        See :mod:`.statistics`; those of the parts, and that of their union.
     part_rows : (n_parts or more,) int64
         Numbers of the rows of the parts.
     n_parts : int
@@ -213,19 +213,19 @@ def holds(predicate, rows, part_rows, n_parts, whole, n_channels):
             stack = (stack >> 2 << 1) | ((stack | (stack >> 1)) & 1)
             continue
         if code == RANGE:
-            answer = _range(rows, whole, n_channels, threshold)
+            answer = _range(wholes, whole, n_channels, threshold)
         elif code == STD:
-            answer = _std(rows, whole, n_channels, threshold)
+            answer = _std(wholes, whole, n_channels, threshold)
         elif code == MEAN:
             answer = _mean(rows, part_rows, n_parts, n_channels, threshold)
         elif code == RATIO:
-            answer = _ratio(rows, part_rows, n_parts, whole, n_channels, threshold, second)
+            answer = _ratio(rows, part_rows, n_parts, wholes, whole, n_channels, threshold, second)
         elif code == HISTOGRAM:
             answer = _histogram(rows, part_rows, n_parts, n_channels, edges, threshold)
         elif code == OTSU:
-            answer = _otsu(rows, whole, n_channels, edges, threshold, second)
+            answer = _otsu(wholes, whole, n_channels, edges, threshold, second)
         else:
-            said = _call(addresses[int(second)], rows, whole, n_channels, edges.size - 1)
+            said = _call(addresses[int(second)], wholes, whole, n_channels, edges.size - 1)
             answer = said == 1
             if said == 2:
                 failed[0] = 1

@@ -49,7 +49,7 @@ def _judge(problem, rows, r, part_rows, n_parts, corner, level):
         return level
     if n_parts == 1:  # the block is its only part within the image: that one will be judged
         return 0
-    return level if holds(problem.predicate, rows, part_rows, n_parts, r, problem.n_channels) else 0
+    return level if holds(problem.predicate, rows, part_rows, n_parts, rows, r, problem.n_channels) else 0
 
 
 @inline
