@@ -114,7 +114,7 @@ def _merge_by_predicate(
 ) -> None:
     program = compiled(plan.merge_predicate, plan.picture.pixels[:_TRIED], tree.edges)
     predicate = program.predicate
-    low, high = value_range(plan.picture.pixels, -1)
+    low, high = value_range(plan.picture.some_pixels, -1)
     scale = step_scale(plan.merge_predicate.reach(high - low) * len(regions.origin) ** 0.5)
 
     def merge(scope: int, first: int, last: int) -> int:

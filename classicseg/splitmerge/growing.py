@@ -83,7 +83,7 @@ def seeded_region_growing(
     counts = np.bincount(dense.ravel(), minlength=n).astype(np.float64)
     sums = np.stack([np.bincount(dense.ravel(), channel, n) for channel in flat.T], axis=1)
     offsets = offsets_to_neighbours(len(picture.shape), reach)
-    low, high = inputs.value_range(picture.pixels, -1)
+    low, high = inputs.value_range(picture.some_pixels, -1)
     scale = growing.STEPS / (((high - low) or 1.0) * values.shape[3] ** 0.5)
     growing.grow_seeds(values, inside, offsets, scale, limit, dense, sums, counts)
     grown: np.ndarray = names[dense].astype(np.int32).reshape(picture.shape)

@@ -87,7 +87,7 @@ def statistical_region_merging(
 
     values, n_channels = picture.values, picture.values.shape[3]
     if value_range is None:
-        low, high = inputs.value_range(picture.pixels, -1)
+        low, high = inputs.value_range(picture.some_pixels, -1)
         spread = (high - low) or 1.0
     else:
         (spread,) = inputs.as_positive(value_range, "value_range", 1)

@@ -8,71 +8,57 @@ queue at a time: the order is that of a single heap, in a fraction of its time.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.simd import item, put
+from classicseg.machine.simd import pointer
 
 STEPS = 1024
 """How many queues there are; they fit into the first cache. Their width decides on the time, not on the answer."""
 _NONE, _WAITING, _DONE = 0, 1, 2
 
-
-class _Line(NamedTuple):
-    """Pixels that wait, the one of the smallest difference first; of equal ones the one that came first."""
-
-    differences: np.ndarray
-    """(pixels,) float64: of each that waits."""
-    turns: np.ndarray
-    """(pixels,) int64: when it came."""
-    following: np.ndarray
-    """(pixels,) int32: the next one of the same queue, -1 after the last."""
-    heads: np.ndarray
-    """(STEPS,) int32: the first of each queue, -1 if it is empty."""
-    heap: np.ndarray
-    """(pixels,) int32"""
+# Pixels that wait: `differences` and `turns` (when it came) of each, and a `heap` of pixels, the one of the smallest
+# difference first, of equal ones the one that came first. All are pointers, which cost nothing to hand on.
 
 
 @inline
-def _before(line, a, b):
-    """Whether the pixel `a` of the `line` comes before `b`."""
-    first, second = item(line.differences, a), item(line.differences, b)
-    return first < second or (first == second and item(line.turns, a) < item(line.turns, b))
+def _before(differences, turns, a, b):
+    """Whether the pixel `a` comes before `b` by `differences` and `turns`."""
+    return differences[a] < differences[b] or (differences[a] == differences[b] and turns[a] < turns[b])
 
 
 @inline
-def _push(line, n, pixel):
-    """Let a `pixel` of the `line` join the `n` of the heap."""
-    heap, at = line.heap, n
+def _push(heap, n, differences, turns, pixel):
+    """Let a `pixel` with its `differences` and `turns` join the `n` of the `heap`."""
+    at = n
     while at > 0:
         above = (at - 1) >> 1
-        other = np.int64(item(heap, above))
-        if not _before(line, pixel, other):
+        other = np.int64(heap[above])
+        if not _before(differences, turns, pixel, other):
             break
-        put(heap, at, np.int32(other))
+        heap[at] = other
         at = above
-    put(heap, at, np.int32(pixel))
+    heap[at] = pixel
 
 
 @inline
-def _pop(line, n):
-    """Take the first of the `n` pixels out of the heap of the `line`."""
-    heap, at, last = line.heap, 0, n - 1
-    first, moved = np.int64(item(heap, 0)), np.int64(item(heap, last))
+def _pop(heap, n, differences, turns):
+    """Take the first of the `n` pixels, by `differences` and `turns`, out of the `heap`."""
+    at, last = 0, n - 1
+    first, moved = np.int64(heap[0]), np.int64(heap[last])
     while 2 * at + 1 < last:
         child = 2 * at + 1
-        pixel = np.int64(item(heap, child))
+        pixel = np.int64(heap[child])
         if child + 1 < last:
-            other = np.int64(item(heap, child + 1))
-            if _before(line, other, pixel):
+            other = np.int64(heap[child + 1])
+            if _before(differences, turns, other, pixel):
                 child, pixel = child + 1, other
-        if _before(line, moved, pixel):
+        if _before(differences, turns, moved, pixel):
             break
-        put(heap, at, np.int32(pixel))
+        heap[at] = pixel
         at = child
-    put(heap, at, np.int32(moved))
+    heap[at] = moved
     return first
 
 
@@ -132,34 +118,30 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
     """
     depth, height, width = mask.shape
     state, size = np.zeros(mask.size, np.uint8), mask.size
-    line = _Line(
-        np.empty(size, np.float64),
-        np.empty(size, np.int64),
-        np.empty(size, np.int32),
-        np.full(STEPS, -1, np.int32),
-        np.empty(size, np.int32),
-    )
+    waiting = np.empty(size, np.float64), np.empty(size, np.int64), np.empty(size, np.int32)
+    differences, turns, heap = pointer(waiting[0]), pointer(waiting[1]), pointer(waiting[2])
+    following, heads = np.empty(size, np.int32), np.full(STEPS, -1, np.int32)  # of queues: the next pixel, the first
     n, turn, lowest = 0, 0, 0  # queues below the lowest are empty: their pixels are in the heap
 
     # First all seeds wait, before everybody else: to be taken out is to let their neighbours wait.
     for pixel in range(size):
         z, y, x = pixel // (height * width), pixel // width % height, pixel % width
         if labels[z, y, x] > 0:
-            line.differences[pixel], line.turns[pixel] = -1.0, turn
-            _push(line, n, pixel)
+            differences[pixel], turns[pixel] = -1.0, turn
+            _push(heap, n, differences, turns, pixel)
             state[pixel] = _WAITING
             n, turn = n + 1, turn + 1
     while True:
         while n == 0 and lowest < STEPS:
-            pixel = np.int64(line.heads[lowest])
-            line.heads[lowest] = -1
+            pixel = np.int64(heads[lowest])
+            heads[lowest] = -1
             while pixel >= 0:
-                _push(line, n, pixel)
-                n, pixel = n + 1, np.int64(line.following[pixel])
+                _push(heap, n, differences, turns, pixel)
+                n, pixel = n + 1, np.int64(following[pixel])
             lowest += 1
         if n == 0:
             return
-        pixel = _pop(line, n)
+        pixel = _pop(heap, n, differences, turns)
         n -= 1
         z, y, x = pixel // (height * width), pixel // width % height, pixel % width
         if labels[z, y, x] == 0:
@@ -182,7 +164,7 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
                 if state[other] != _NONE:
                     continue
                 difference = _distance(image, v, u, t, sums, counts, region)
-                line.differences[other], line.turns[other] = difference, turn
+                differences[other], turns[other] = difference, turn
                 state[other] = _WAITING
                 turn += 1
                 queue = difference * scale
@@ -190,8 +172,8 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
                 if n == 0:
                     lowest = min(lowest, step)
                 if step < lowest:
-                    _push(line, n, other)
+                    _push(heap, n, differences, turns, other)
                     n += 1
                 else:
-                    line.following[other] = line.heads[step]
-                    line.heads[step] = other
+                    following[other] = heads[step]
+                    heads[step] = other

@@ -13,7 +13,7 @@ import numpy as np
 from classicseg.kernels.regions.edges import EVERYWHERE, gather
 from classicseg.kernels.regions.predicates import holds
 from classicseg.kernels.regions.range_tile import BUCKETS, step_of
-from classicseg.kernels.regions.statistics import add_row, copy_row
+from classicseg.kernels.regions.statistics import add_row, write_union
 from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline, kernel
 
@@ -92,8 +92,7 @@ def _may_join(predicate, rows, a, b, union, parts, n_channels):
 
     Row 0 of `union` gets their union, `parts` (2,) their numbers.
     """
-    copy_row(union, 0, rows, a)
-    add_row(union, 0, rows, b, n_channels)
+    write_union(union, 0, rows, a, b, n_channels)
     parts[0], parts[1] = a, b
     return holds(predicate, rows, parts, 2, union, 0, n_channels)
 

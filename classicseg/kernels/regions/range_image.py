@@ -86,7 +86,7 @@ def _split_tiles(sync, image, limit, origin, scale, stop_level, merge, tiles, re
         np.empty(_PIXELS, np.int32),
         np.empty(_PIXELS, kind),
         np.empty(_PIXELS, kind),
-        np.empty(_PIXELS, kind),
+        np.empty(_PIXELS, sum_kind),
         np.empty(_PIXELS, np.int32),
         np.empty(_PIXELS, np.float32),
     )

@@ -49,7 +49,7 @@ class Leaves(NamedTuple):
     high: np.ndarray
     """Largest value."""
     sums: np.ndarray
-    """Sum of the values; of a tile of bytes it fits into 32 bits."""
+    """Sum of the values."""
     counts: np.ndarray
     """int32: pixels within the image."""
     means: np.ndarray
@@ -162,12 +162,16 @@ def find_levels(low, high, limit, stop_level, levels):
 
 
 @inline
-def _start_leaf(leaves, number, smallest, largest, total):
-    """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`."""
-    low, high, sums = leaves.low, leaves.high, leaves.sums
+def _start_leaf(leaves, number, smallest, largest, total, origin):
+    """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`.
+
+    Its mean, about the `origin`, is right if it is one pixel; else it comes later.
+    """
+    low, high, sums, means = leaves.low, leaves.high, leaves.sums, leaves.means
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
+    put(means, number, np.float32(total - origin))
 
 
 @inline
@@ -182,6 +186,8 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
     parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
     for leaf in range(parent.size):
+        put(parent, leaf, np.int32(leaf))
+    for leaf in range(parent.size):
         put(counts, leaf, np.int32(1))
     number = 0
     for y in range((height + 1) // 2):
@@ -193,10 +199,10 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
             level = np.int64(item(levels, cell))
             if level == 0:
                 put(first, cell, np.int32(number))
-                _start_leaf(leaves, number, a, a, a)
-                _start_leaf(leaves, number + 1, b, b, b)
-                _start_leaf(leaves, number + 2, c, c, c)
-                _start_leaf(leaves, number + 3, d, d, d)
+                _start_leaf(leaves, number, a, a, a, origin)
+                _start_leaf(leaves, number + 1, b, b, b, origin)
+                _start_leaf(leaves, number + 2, c, c, c, origin)
+                _start_leaf(leaves, number + 3, d, d, d, origin)
                 if not (right and below):
                     counts[number + 1], counts[number + 2] = right, below
                     counts[number + 3] = 0
@@ -207,7 +213,7 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
             if ((y | x) & inside) == 0:
                 leaf = number
                 block = _level_start(level) + (y >> (level - 1)) * (TILE >> level) + (x >> (level - 1))
-                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0)
+                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0, origin)
                 put(counts, leaf, np.int32(0))
                 number += 1
             put(first, cell, np.int32(leaf))
@@ -219,12 +225,12 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
+                put(means, leaf, np.float32(total - origin))  # of a leaf with one pixel within the image
             put(sums, leaf, item(sums, leaf) + total)
             put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
-        put(parent, leaf, np.int32(leaf))
-    for leaf in range(number):  # without a branch for leaves of one pixel: that would cost more than the division
-        put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf) - origin))
+        if item(counts, leaf) > 1:
+            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf) - origin))
     return number
 
 
@@ -381,6 +387,6 @@ def close_regions(leaves, n_leaves, names, regions, at):
             put(regions.parent, at, np.int32(at))
             put(regions.low, at, regions.low.dtype.type(item(low, leaf)))
             put(regions.high, at, regions.high.dtype.type(item(high, leaf)))
-            put(regions.sums, at, regions.sums.dtype.type(item(sums, leaf)))
+            put(regions.sums, at, item(sums, leaf))
             put(regions.counts, at, item(counts, leaf))
             at += 1

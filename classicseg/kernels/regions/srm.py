@@ -27,36 +27,29 @@ def _difference(image, z, y, x, axis):
 
 
 @inline
-def _sorted_edges(image, mask, scale):
-    """All edges, those of the smallest step first; an edge is 3 * pixel + 2 - axis.
+def _each_edge(image, mask, scale, starts, order, write):
+    """Count the edges of each step in `starts`, or `write` them into `order` at the places that `starts` gives.
 
     `image`, `mask` and `scale` are those of :func:`merge_statistically`.
     """
     depth, height, width = mask.shape
-    steps, starts = np.full(3 * mask.size, STEPS, np.uint16), np.zeros(STEPS + 1, np.int64)
     for z in range(depth):
         for y in range(height):
             for x in range(width):
                 if not mask[z, y, x]:
                     continue
-                edge = 3 * ((z * height + y) * width + x)
+                pixel = (z * height + y) * width + x
                 for axis in (2, 1, 0):
                     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
                     if v >= depth or u >= height or t >= width or not mask[v, u, t]:
                         continue
-                    scaled = _difference(image, z, y, x, axis) * scale
-                    number = int(scaled) if scaled < STEPS else STEPS - 1  # a larger one might fit into no integer
-                    steps[edge + 2 - axis] = number
-                    starts[number + 1] += 1
-    for step in range(STEPS):
-        starts[step + 1] += starts[step]
-    order = np.empty(starts[STEPS], np.int64)
-    for edge in range(steps.size):
-        step = np.int64(steps[edge])
-        if step < STEPS:
-            order[starts[step]] = edge
-            starts[step] += 1
-    return order
+                    steps = _difference(image, z, y, x, axis) * scale
+                    step = int(steps) if steps < STEPS else STEPS - 1  # a larger number might fit into no integer
+                    if write:
+                        order[starts[step]] = pixel * 3 + axis
+                        starts[step] += 1
+                    else:
+                        starts[step + 1] += 1
 
 
 @inline
@@ -91,7 +84,13 @@ def merge_statistically(image, mask, scale, complexity, levels, parent, counts, 
     """
     n_channels = image.shape[3]
     depth, height, width = mask.shape
-    order = _sorted_edges(image, mask, scale)
+    starts = np.zeros(STEPS + 1, np.int64)
+    _each_edge(image, mask, scale, starts, np.empty(1, np.int64), False)
+    for step in range(STEPS):
+        starts[step + 1] += starts[step]
+    n_edges = starts[STEPS]
+    order = np.empty(n_edges, np.int64)
+    _each_edge(image, mask, scale, starts, order, True)
     for z in range(depth):
         for y in range(height):
             for x in range(width):
@@ -101,8 +100,8 @@ def merge_statistically(image, mask, scale, complexity, levels, parent, counts, 
                     sums[pixel, c] = image[z, y, x, c]
     log_term = 2.0 * math.log(6.0 * mask.size)
     stride = (height * width, width, 1)
-    for edge in order:
-        pixel, axis = edge // 3, 2 - edge % 3
+    for i in range(n_edges):
+        pixel, axis = order[i] // 3, order[i] % 3
         other = pixel + (stride[0] if axis == 0 else stride[1] if axis == 1 else stride[2])
         a, b = find(parent, pixel), find(parent, other)
         if a == b:

@@ -91,6 +91,27 @@ def add_row(target, t, source, s, n_channels):
 
 
 @inline
+def write_union(target, t, rows, a, b, n_channels):
+    """Make row `t` of `target` the statistics of the regions of rows `a` and `b` of `rows`, of `n_channels` channels.
+
+    The same as to copy one row and to add the other, without waiting for what was just written.
+    """
+    n, m = rows[a, 0], rows[b, 0]
+    target[t, 0] = n + m
+    for c in range(n_channels):
+        gap, total = rows[b, 1 + c] - rows[a, 1 + c], rows[b, 1 + n_channels + c]
+        squares = rows[b, 1 + 2 * n_channels + c] + gap * (2.0 * total + m * gap)
+        low, high = 1 + 3 * n_channels + c, 1 + 4 * n_channels + c
+        target[t, 1 + c] = rows[a, 1 + c]
+        target[t, 1 + n_channels + c] = rows[a, 1 + n_channels + c] + total + m * gap
+        target[t, 1 + 2 * n_channels + c] = rows[a, 1 + 2 * n_channels + c] + squares
+        target[t, low] = min(rows[a, low], rows[b, low])
+        target[t, high] = max(rows[a, high], rows[b, high])
+    for i in range(1 + 5 * n_channels, target.shape[1]):
+        target[t, i] = rows[a, i] + rows[b, i]
+
+
+@inline
 def copy_row(target, t, source, s):
     """Make row `t` of `target` a copy of row `s` of `source`."""
     for i in range(target.shape[1]):
