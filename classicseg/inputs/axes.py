@@ -10,7 +10,6 @@ from classicseg.errors import InputError
 from classicseg.inputs.numbers import as_integer
 from classicseg.inputs.reading import not_empty, text
 
-
 _MOST_CHANNELS = 4
 """Up to so many entries along the last of three axes are taken for channels; a volume is hardly as thin."""
 

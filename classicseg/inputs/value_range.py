@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +71,9 @@ def _sample(channels: np.ndarray) -> np.ndarray:
         step += 1
     if step == 1:
         return channels.reshape(-1).astype(np.float64)
-    where = np.unravel_index(np.arange(0, n, step), channels.shape[1:])
-    return channels[:, *where].reshape(-1).astype(np.float64)
+    where: tuple[Any, ...] = np.unravel_index(np.arange(0, n, step), channels.shape[1:])
+    sample: np.ndarray = channels[(slice(None), *where)]
+    return sample.reshape(-1).astype(np.float64)
 
 
 def _is_fill(values: np.ndarray) -> np.ndarray:

@@ -276,7 +276,7 @@ def _gray(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
 
 
 def _in_unit_range(image: np.ndarray, channel_axis: int | None, mask: Any = None) -> np.ndarray:
-    """The image in float64, with the ordinary range of its values (within a mask) as 0 to 1; what lies beyond is cut."""
+    """The image in float64, with the ordinary range of its values (within a mask) as 0 to 1, cut where they end."""
     channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     inside = channels.reshape(-1, channels.shape[-1]) if mask is None else channels[np.asarray(mask, bool)]
     low, high = inputs.value_range(inside, -1)

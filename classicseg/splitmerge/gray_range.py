@@ -30,7 +30,7 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     threshold = plan.predicate.threshold
     whole = image.dtype == np.uint8
     limit = np.array([min(np.floor(threshold), 255)], np.int32) if whole else np.array([threshold])
-    origin = limit.dtype.type(plan.picture.origin[0])
+    origin = None if whole else plan.picture.origin[0]
     side = range_tile.TILE
     n, n_tiles = image.size, -(-image.shape[0] // side) * -(-image.shape[1] // side)
     tiles = range_image.Tiles(

@@ -18,7 +18,8 @@ def otsu_cuts(values: np.ndarray, classes: int, weights: np.ndarray | None = Non
     apart exactly, of more a histogram over their ordinary range is cut: one hot pixel does not decide. There have to be
     as many different values as classes, else InputError is raised; each class has some.
 
-    The best cuts are found by dynamic programming over the bins, in a time that hardly depends on the number of classes.
+    The best cuts are found by dynamic programming over the bins, in a time that hardly depends on how many classes
+    there are.
 
     References
     ----------
@@ -47,7 +48,11 @@ def _histogram(
         every = np.unique(values)  # too close together for bins of equal width
         levels = every[np.linspace(0, len(every) - 1, min(len(every), _BINS)).astype(np.intp)]
     ends, margin = levels.astype(np.float64), (high - low) / 2
-    return ends, ends.clip(low - margin, high + margin), np.bincount(np.searchsorted(levels, values), weights, len(levels))
+    return (
+        ends,
+        ends.clip(low - margin, high + margin),
+        np.bincount(np.searchsorted(levels, values), weights, len(levels)),
+    )
 
 
 def _few_levels(values: np.ndarray) -> np.ndarray | None:
@@ -70,7 +75,9 @@ def _last_of_classes(centers: np.ndarray, amounts: np.ndarray, classes: int) -> 
     moment = np.concatenate([[0.0], np.cumsum(amounts * (place - place.mean()))])
     first, after = np.indices((n + 1, n + 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = (moment[after] - moment[first]) ** 2 / (mass[after] - mass[first])  # of a class of bins first … after - 1
+        gain = (moment[after] - moment[first]) ** 2 / (
+            mass[after] - mass[first]
+        )  # of a class of bins first … after - 1
     gain[first >= after] = -np.inf
     best, came_from = gain[0], []
     for _ in range(classes - 1):

@@ -14,11 +14,10 @@ from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import writable_alias
 
-
 _SOME = 4096
 """Pixels that tell where all lie; more would say the same."""
 _FAR = 1024
-"""Spreads from 0 where float32 still tells a 16,000th of the spread apart. 8-bit images lie nearer."""
+"""Spreads from 0 where float32 still tells a 16,000th of the spread apart. Those of 8 bits always lie nearer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class Picture:
         """
         some = self.some_pixels.astype(np.float64)
         center, spread = np.median(some, axis=0), np.ptp(some, axis=0)
-        return np.where(np.abs(center) > _FAR * spread, np.floor(center), 0.0)
+        return np.where((spread > 0) & (np.abs(center) > _FAR * spread), np.floor(center), 0.0)
 
     @property
     def full_mask(self) -> np.ndarray:

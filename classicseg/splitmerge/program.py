@@ -60,8 +60,8 @@ def _rehearse(function: Callable[[RegionStatistics], bool], region: RegionStatis
     except Exception as failure:
         channels, bins = region.histogram.shape
         raise InputError(
-            f"the function of a predicate, {function!r}, raised {type(failure).__name__}: {failure}; the regions of this "
-            f"image have {channels} channel{'s' * (channels > 1)} and histograms of {bins} bins"
+            f"the function of a predicate, {function!r}, raised {type(failure).__name__}: {failure}; regions of "
+            f"this image have {channels} channel{'s' * (channels > 1)} and histograms of {bins} bins"
         ) from failure
 
 

@@ -41,8 +41,8 @@ def statistical_region_merging(
     complexity : float
         The paper's Q, positive: the larger, the more and the smaller regions.
     value_range : float, optional
-        What the paper's 0 to 255 is in this image. By default the range of its values without outliers, which for photos
-        is nearly all that their dtype holds.
+        What the paper's 0 to 255 is in this image. By default the range of its values without outliers: of a photo,
+        nearly all that its dtype holds.
     min_area : int
         In the end, regions of fewer pixels join the neighbour with the nearest mean.
     mask : array_like of bool, spatial shape, optional

@@ -99,7 +99,9 @@ def histogram_edges(pixels: np.ndarray, bins: int) -> np.ndarray:
     below, above = few if low < first else 0, few if high > last else 0
     core = np.linspace(first, last, bins - below - above + 1)
     width = core[1] - core[0]
-    edges = np.concatenate([first - _growing(first - low, width, below)[::-1], core, last + _growing(high - last, width, above)])
+    edges = np.concatenate(
+        [first - _growing(first - low, width, below)[::-1], core, last + _growing(high - last, width, above)]
+    )
     edges[0], edges[-1] = low, high
     return edges
 

@@ -133,7 +133,11 @@ def test_a_walker_keeps_the_names_of_seeds():
         (lambda: cs.segment(photo(), "multi_otsu", classes=10**9), ValueError, "classes must be at most 256"),
         (lambda: cs.segment(np.eye(5), "multi_otsu"), ValueError, "3 classes need as many different values, got 2"),
         (lambda: cs.segment(photo(), "slic", n_segments=0), ValueError, "n_segments must be at least 1"),
-        (lambda: cs.segment(photo(), "slic", mask=np.ones((3, 4), bool)), ValueError, "mask must hold booleans of shape"),
+        (
+            lambda: cs.segment(photo(), "slic", mask=np.ones((3, 4), bool)),
+            ValueError,
+            "mask must hold booleans of shape",
+        ),
         (lambda: cs.segment(photo(), "felzenszwalb", scale=-1), ValueError, "scale must be positive"),
         (lambda: cs.segment(photo(), "felzenszwalb", min_size=2.5), TypeError, "min_size must be a whole number"),
         (lambda: cs.segment(photo(), "quickshift", ratio=2), ValueError, "ratio must be between 0 and 1"),

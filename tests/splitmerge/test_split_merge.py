@@ -331,7 +331,11 @@ GRAY = np.zeros((6, 7), np.uint8)
         (lambda: cs.split_and_merge(GRAY, 3, merge="slow"), ValueError, "'fast', 'best_first'"),
         (lambda: cs.split_and_merge(GRAY, 3, channel_axis=5), ValueError, "channel_axis must be -2 to 1"),
         (lambda: cs.split_and_merge(GRAY, 3, channel_axis="last"), ValueError, "channel_axis"),
-        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: hash(frozenset([r.count])) != 1)), TypeError, "cannot be compiled"),
+        (
+            lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: hash(frozenset([r.count])) != 1)),
+            TypeError,
+            "cannot be compiled",
+        ),
         (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.median)), ValueError, "AttributeError.*1 channel"),
         (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.max[2] < 9)), ValueError, "IndexError.*1 channel"),
         (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.count / 0 > 1)), ValueError, "ZeroDivisionError"),

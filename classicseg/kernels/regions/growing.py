@@ -143,7 +143,8 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
             return
         pixel = _pop(heap, n, differences, turns)
         n -= 1
-        z, y, x = pixel // (height * width), pixel // width % height, pixel % width
+        row = pixel // width
+        z, y, x = row // height, row % height, pixel - row * width
         if labels[z, y, x] == 0:
             region, distance = _nearest(image, labels, offsets, z, y, x, sums, counts)
             if distance > tolerance:

@@ -17,6 +17,7 @@ from classicseg.kernels.regions.statistics import add_row, write_union
 from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline, kernel
 
+
 class Regions(NamedTuple):
     """Regions while they are merged."""
 

@@ -6,7 +6,6 @@ compiled interpreter serves every combination of predicates, and a user's own fu
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,11 +81,10 @@ def _mean_gap(rows, a, others, b, c, n_channels):
 @inline
 def _std(rows, whole, n_channels, threshold):
     """Whether the standard deviation of row `whole` of `rows` is at most `threshold` in each of `n_channels`."""
-    allowed = threshold * rows[whole, 0]
+    allowed, largest = threshold * rows[whole, 0], 0.0
     for c in range(n_channels):
-        if _scatter(rows, whole, c, n_channels) > allowed * allowed:
-            return False
-    return True
+        largest = max(largest, _scatter(rows, whole, c, n_channels))
+    return largest <= allowed * allowed
 
 
 @inline

@@ -21,6 +21,7 @@ from classicseg.kernels.regions.range_tile import (
     MAX_EDGES,
     TILE,
     Leaves,
+    about,
     build_pyramid,
     close_regions,
     find_levels,
@@ -114,9 +115,10 @@ def _split_tiles(sync, image, limit, origin, scale, stop_level, merge, tiles, re
             continue
         find_levels(low, high, limit, stop_level, levels)
         n_leaves = number_leaves(pixels, low, high, levels, rows, columns, origin, first, leaves)
-        n_regions = 0
-        for leaf in range(n_leaves):
-            n_regions += leaves.counts[leaf] > 0
+        n_regions = n_leaves
+        if rows < TILE or columns < TILE:  # some lie beyond the image
+            for leaf in range(n_leaves):
+                n_regions -= leaves.counts[leaf] == 0
         if merge:
             n_edges = gather_edges(levels, first, rows, columns, leaves, limit, scale, edges)
             sort_edges(edges, n_edges, ordered, starts)
@@ -205,7 +207,8 @@ def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions):
 def _note_seam(a, b, limit, origin, scale, regions, seam, n):
     """Append `a` and `b` of `regions` to the `n` pairs of a `seam`; returns the new `n`.
 
-    Left out if they are one, can never become one under the `limit`, or came just before; `origin` and `scale` as there.
+    Left out if they are one, can never become one under the `limit`, or came just before. `origin` and `scale` as
+    there.
     """
     wide = limit.dtype.type
     a, b = find(regions.parent, a), find(regions.parent, b)
@@ -215,8 +218,8 @@ def _note_seam(a, b, limit, origin, scale, regions, seam, n):
     if wide(max(regions.high[a], regions.high[b])) - wide(min(regions.low[a], regions.low[b])) > limit[0]:
         return n
     means = (
-        np.float32(regions.sums[a] / regions.counts[a] - origin),
-        np.float32(regions.sums[b] / regions.counts[b] - origin),
+        about(regions.sums[a] / regions.counts[a], origin),
+        about(regions.sums[b] / regions.counts[b], origin),
     )
     first[n], second[n] = a, b
     steps[n] = step_of(means[0] - means[1], scale)
@@ -342,8 +345,8 @@ def split_and_merge_range(sync, n_threads, image, limit, origin, scale, stop_lev
     image : (H, W) uint8, float32 or float64
     limit : (1,) int32 or float64
         The threshold, in the type in which values are compared.
-    origin : int32 or float64
-        About where the values lie, in the same type.
+    origin : None or float64
+        About where the values lie; None for bytes.
     scale : float32
         Factor from a difference of means to a step of the order.
     stop_level : int

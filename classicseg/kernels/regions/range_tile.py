@@ -9,8 +9,8 @@ For the same reason a merge that fails once fails for ever, and one pass over th
 difference settles everything.
 
 A tile reaches beyond the image at its lower and right border: `height` and `width` are those of what lies within. The
-`limit` (1,) is the threshold in the type in which values are compared. Means are float32 and lie about an `origin`, of
-the same type, so that they keep their digits wherever the image lies.
+`limit` (1,) is the threshold in the type in which values are compared. Means are float32 and lie about an `origin`, so
+that they keep their digits wherever the image lies; for bytes it is None.
 """
 
 from __future__ import annotations
@@ -162,6 +162,12 @@ def find_levels(low, high, limit, stop_level, levels):
 
 
 @inline
+def about(value, origin):
+    """How far a `value` lies above the `origin`, as float32."""
+    return np.float32(value) if origin is None else np.float32(value - origin)
+
+
+@inline
 def _start_leaf(leaves, number, smallest, largest, total, origin):
     """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`.
 
@@ -171,7 +177,7 @@ def _start_leaf(leaves, number, smallest, largest, total, origin):
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
-    put(means, number, np.float32(total - origin))
+    put(means, number, about(total, origin))
 
 
 @inline
@@ -185,8 +191,6 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
     """
     parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
-    for leaf in range(parent.size):
-        put(parent, leaf, np.int32(leaf))
     for leaf in range(parent.size):
         put(counts, leaf, np.int32(1))
     number = 0
@@ -225,12 +229,14 @@ def number_leaves(pixels, low, high, levels, height, width, origin, first, leave
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
-                put(means, leaf, np.float32(total - origin))  # of a leaf with one pixel within the image
+                put(means, leaf, about(total, origin))  # of a leaf with one pixel within the image
             put(sums, leaf, item(sums, leaf) + total)
             put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
+        put(parent, leaf, np.int32(leaf))
+    for leaf in range(number):
         if item(counts, leaf) > 1:
-            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf) - origin))
+            put(means, leaf, about(item(sums, leaf) / item(counts, leaf), origin))
     return number
 
 
@@ -381,12 +387,13 @@ def close_regions(leaves, n_leaves, names, regions, at):
             put(names, leaf, np.int32(item(names, root)))
         elif item(counts, leaf) > 0:  # else it lies beyond the image
             put(names, leaf, np.int32(n_regions))
+            put(parent, n_regions, np.int32(leaf))  # the list of roots; nobody asks for this parent again
             n_regions += 1
-    for leaf in range(n_leaves):
-        if item(parent, leaf) == leaf and item(counts, leaf) > 0:
-            put(regions.parent, at, np.int32(at))
-            put(regions.low, at, regions.low.dtype.type(item(low, leaf)))
-            put(regions.high, at, regions.high.dtype.type(item(high, leaf)))
-            put(regions.sums, at, item(sums, leaf))
-            put(regions.counts, at, item(counts, leaf))
-            at += 1
+    for region in range(n_regions):
+        root = np.int64(item(parent, region))
+        put(regions.parent, at, np.int32(at))
+        put(regions.low, at, regions.low.dtype.type(item(low, root)))
+        put(regions.high, at, regions.high.dtype.type(item(high, root)))
+        put(regions.sums, at, item(sums, root))
+        put(regions.counts, at, item(counts, root))
+        at += 1
