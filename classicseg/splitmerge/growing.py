@@ -85,6 +85,13 @@ def seeded_region_growing(
     offsets = offsets_to_neighbours(len(picture.shape), reach)
     low, high = inputs.value_range(picture.some_pixels, -1)
     scale = growing.STEPS / (((high - low) or 1.0) * values.shape[3] ** 0.5)
-    growing.grow_seeds(values, inside, offsets, scale, limit, dense, sums, counts)
+    waiting = growing.Waiting(
+        np.empty(inside.size),
+        np.empty(inside.size, np.int64),
+        np.empty(inside.size, np.int32),
+        np.full(growing.STEPS, -1, np.int32),
+        np.empty(inside.size, np.int32),
+    )
+    growing.grow_seeds(values, inside, offsets, scale, limit, waiting, dense, sums, counts)
     grown: np.ndarray = names[dense].astype(np.int32).reshape(picture.shape)
     return grown

@@ -8,6 +8,7 @@ queue at a time: the order is that of a single heap, in a fraction of its time.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,20 @@ STEPS = 1024
 """How many queues there are; they fit into the first cache. Their width decides on the time, not on the answer."""
 _NONE, _WAITING, _DONE = 0, 1, 2
 
-# Pixels that wait: `differences` and `turns` (when it came) of each, and a `heap` of pixels, the one of the smallest
-# difference first, of equal ones the one that came first. All are pointers, which cost nothing to hand on.
+
+class Waiting(NamedTuple):
+    """Work space: pixels that wait, the one of the smallest difference first, of equal ones the one that came first."""
+
+    differences: np.ndarray
+    """(pixels,) float64: of each that waits."""
+    turns: np.ndarray
+    """(pixels,) int64: when it came."""
+    heap: np.ndarray
+    """(pixels,) int32: those of the lowest queues."""
+    heads: np.ndarray
+    """(STEPS,) int32: the first pixel of each queue, -1 where it is empty, as all are at first."""
+    following: np.ndarray
+    """(pixels,) int32: the next one of the same queue, -1 after the last."""
 
 
 @inline
@@ -95,7 +108,7 @@ def _nearest(image, labels, offsets, z, y, x, sums, counts):
 
 
 @kernel
-def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
+def grow_seeds(image, mask, offsets, scale, tolerance, waiting, labels, sums, counts):
     """Grow seeds over a mask.
 
     Parameters
@@ -109,6 +122,7 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
         Factor from a distance to the number of its queue.
     tolerance : float
         A pixel that is farther than this from the means of all regions that it touches stays 0.
+    waiting : Waiting
     labels : (D, H, W) int32
         Seeds from 1, and 0 elsewhere; becomes the result.
     sums : (n + 1, C) float64
@@ -118,9 +132,8 @@ def grow_seeds(image, mask, offsets, scale, tolerance, labels, sums, counts):
     """
     depth, height, width = mask.shape
     state, size = np.zeros(mask.size, np.uint8), mask.size
-    waiting = np.empty(size, np.float64), np.empty(size, np.int64), np.empty(size, np.int32)
-    differences, turns, heap = pointer(waiting[0]), pointer(waiting[1]), pointer(waiting[2])
-    following, heads = np.empty(size, np.int32), np.full(STEPS, -1, np.int32)  # of queues: the next pixel, the first
+    differences, turns, heap = pointer(waiting.differences), pointer(waiting.turns), pointer(waiting.heap)
+    heads, following = pointer(waiting.heads), pointer(waiting.following)
     n, turn, lowest = 0, 0, 0  # queues below the lowest are empty: their pixels are in the heap
 
     # First all seeds wait, before everybody else: to be taken out is to let their neighbours wait.
