@@ -16,7 +16,6 @@ PACKAGE = Path("classicseg")
 LONG_FILES = {
     "io.py",
     "pydensecrf/densecrf.py",
-    "splitmerge/homogeneity.py",
 }
 MANY_PARAMETERS = {
     "pipelines/cutout.py: cutout": 15,

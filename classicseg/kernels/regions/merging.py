@@ -88,14 +88,14 @@ def join(parent, rows, a, b, log, n_log, n_channels):
 
 
 @inline
-def _may_join(predicate, rows, a, b, union, parts, n_channels):
+def _may_join(predicate, rows, a, b, union, ends, n_channels):
     """Whether the regions `a` and `b` of `rows`, of `n_channels` channels, may become one under a `predicate`.
 
-    Row 0 of `union` gets their union, `parts` (2,) their numbers.
+    Row 0 of `union` gets their union, `ends` (2,) their numbers.
     """
     write_union(union, 0, rows, a, b, n_channels)
-    parts[0], parts[1] = a, b
-    return holds(predicate, rows, parts, 2, union, 0, n_channels)
+    ends[0], ends[1] = a, b
+    return holds(predicate, rows, ends, 2, union, 0, n_channels)
 
 
 @kernel
@@ -125,7 +125,7 @@ def merge_pass(pixels, scope, first, last, scale, predicate, regions):
     labels, volume, offsets = pixels
     parent, rows, origin, log, n_log = regions
     n_channels = origin.size
-    union, parts = np.empty((1, rows.shape[1]), np.float64), np.empty(2, np.int64)
+    union, ends = np.empty((1, rows.shape[1]), np.float64), np.empty(2, np.int64)
     nothing = np.empty((1, 2), np.int32)
     n_merges = 0
     for task in range(first, last):
@@ -135,7 +135,7 @@ def merge_pass(pixels, scope, first, last, scale, predicate, regions):
         order = _sorted(rows, edges, n, scale, origin)
         for i in range(n):
             a, b = find(parent, np.int64(edges[order[i], 0])), find(parent, np.int64(edges[order[i], 1]))
-            if a != b and _may_join(predicate, rows, a, b, union, parts, n_channels):
+            if a != b and _may_join(predicate, rows, a, b, union, ends, n_channels):
                 join(parent, rows, a, b, log, n_log, n_channels)
                 n_merges += 1
     return n_merges
@@ -189,7 +189,7 @@ def merge_best_first(pixels, predicate, regions):
     labels, volume, offsets = pixels
     parent, rows, origin, log, n_log = regions
     n_channels = origin.size
-    union, parts = np.empty((1, rows.shape[1]), np.float64), np.empty(2, np.int64)
+    union, ends = np.empty((1, rows.shape[1]), np.float64), np.empty(2, np.int64)
     capacity = gather(labels, parent, volume, 0, offsets, EVERYWHERE, np.empty((1, 2), np.int32), False)
     edges = np.empty((capacity, 2), np.int32)
     n = gather(labels, parent, volume, 0, offsets, EVERYWHERE, edges, True)
@@ -210,7 +210,7 @@ def merge_best_first(pixels, predicate, regions):
         n -= 1
         keys[0], edge_of[0] = keys[n], edge_of[n]
         _sift_down(keys, edge_of, n, 0)
-        if a != b and _may_join(predicate, rows, a, b, union, parts, n_channels):
+        if a != b and _may_join(predicate, rows, a, b, union, ends, n_channels):
             join(parent, rows, a, b, log, n_log, n_channels)
             n_merges += 1
     return n_merges
