@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_MOST_PIXELS = 1 << 15  # that are looked at: more would take longer and say the same
+_MOST_PIXELS = 1 << 14  # that are looked at: more would take longer and say the same
 _TRIMMED = 1000  # one value in so many is left out at either end: a few hot or dead pixels say nothing of the rest
 _LEAST = 1e-3  # of the distance from the smallest to the largest value: the range is 0 for constant images only
 _NO_DATA = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0)  # as rasters mark it
@@ -51,12 +51,11 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     return _trimmed(seen, len(channels))
 
 
-def without_far_values(channels: np.ndarray) -> np.ndarray:
-    """A (C, *spatial) image with values that are out of all proportion, such as -3.4e38 for no data, drawn in.
+def without_far_values(channels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """An image of this range with values that are out of all proportion, such as -3.4e38 for no data, drawn in.
 
     They still are like no other colour, and arithmetic in float32 and a lattice can hold them.
     """
-    low, high = value_range(channels, 0)
     reach = _FAR * (high - low)
     if high == low or (low - reach <= channels.min() and channels.max() <= high + reach):
         return channels
@@ -71,6 +70,8 @@ def _sample(channels: np.ndarray) -> np.ndarray:
         step += 1
     if step == 1:
         return channels.reshape(-1).astype(np.float64)
+    if channels.flags.c_contiguous:
+        return channels.reshape(len(channels), n)[:, ::step].reshape(-1).astype(np.float64)
     where: tuple[Any, ...] = np.unravel_index(np.arange(0, n, step), channels.shape[1:])
     sample: np.ndarray = channels[(slice(None), *where)]
     return sample.reshape(-1).astype(np.float64)

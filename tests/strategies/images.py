@@ -11,6 +11,9 @@ from hypothesis.extra.numpy import arrays
 DTYPES = ("u1", "i2", "u2", "i4", "i8", "f2", "f4", "f8", ">i2", ">f4")
 """All hold the whole numbers 0 to 255."""
 
+NO_DATA = (-9999, -32768, -3.4e38, np.finfo(np.float32).min, 1e20, 9.96921e36, np.nan, np.inf, -np.inf)
+"""What rasters put where they know nothing."""
+
 
 def bytes_of(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     """uint8 images of a shape; any pixel may be any number."""
