@@ -29,16 +29,8 @@ from .solvers.minimize import minimize
 from .solvers.registry import methods, register_solver
 from .solvers.run import Run
 from .splitmerge.growing import seeded_region_growing
-from .splitmerge.homogeneity import (
-    Custom,
-    HistogramDistance,
-    Homogeneity,
-    MeanDifference,
-    OtsuSeparability,
-    Range,
-    StdDev,
-    VarianceRatio,
-)
+from .splitmerge.homogeneity import Custom, Homogeneity, Range
+from .splitmerge.predicates import HistogramDistance, MeanDifference, OtsuSeparability, StdDev, VarianceRatio
 from .splitmerge.recorder import Record
 from .splitmerge.regions import describe_regions, paint_regions
 from .splitmerge.rules import MultiOtsu, Rule, label_by_rule

@@ -50,7 +50,7 @@ def confusion_matrix(
     Parameters
     ----------
     labels : array_like of int, any shape
-        0 to L - 1.
+        0 to L - 1; anything where nothing is scored.
     truth : array_like of int, same shape
         0 to L - 1, or `ignore_label` where nothing is scored.
     n_labels : int
@@ -73,13 +73,8 @@ def confusion_matrix(
     >>> metrics.confusion_matrix([0, 1, 1], [0, 0, 1], 2).tolist()
     [[1, 1], [0, 1]]
     """
-    n = inputs.as_count(n_labels, "n_labels", 1)
-    true = inputs.as_labels(truth, None, n, ignore_label, name="truth")
-    given = inputs.as_labels(labels, true.shape, n)
-    if ignore_label is not None:
-        scored = true != ignore_label
-        true, given = true[scored], given[scored]
-    return _counted(true.ravel(), given.ravel(), n)
+    given, true, scored, n = _scored_pair(labels, truth, inputs.as_count(n_labels, "n_labels", 1), ignore_label)
+    return _counted(true[scored], given[scored], n)
 
 
 def scores_of(confusion: np.ndarray) -> Scores:
@@ -128,7 +123,7 @@ def scores(
     labels, truth, ignore_label
         As in :func:`confusion_matrix`.
     n_labels : int, optional
-        Number of labels; by default one more than the largest of both.
+        Number of labels; by default one more than the largest that is scored.
 
     Returns
     -------
@@ -145,11 +140,8 @@ def scores(
     >>> metrics.scores([0, 1, 255], [0, 1, 255], n_labels=256, ignore_label=255).mean_iou
     1.0
     """
-    if n_labels is None:
-        true = np.asarray(truth)
-        kept = true if ignore_label is None else true[true != ignore_label]
-        n_labels = 1 + max(int(np.max(labels)), int(kept.max(initial=0)))
-    return scores_of(confusion_matrix(labels, truth, n_labels, ignore_label=ignore_label))
+    given, true, scored, n = _scored_pair(labels, truth, n_labels, ignore_label)
+    return scores_of(_counted(true[scored], given[scored], n))
 
 
 def boundary_f_score(
@@ -263,19 +255,29 @@ def _counted(true: np.ndarray, given: np.ndarray, n_labels: int) -> np.ndarray:
 def _image_pair(
     labels: ArrayLike, truth: ArrayLike, n_labels: int | None, ignore_label: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Labels, truth, what is scored, and the number of labels."""
-    shape = np.shape(truth)
-    if len(shape) != 2:
-        raise InputError(f"truth must be an image, (H, W), got shape {shape}")
-    array = np.asarray(truth)
-    scored = np.ones(shape, bool) if ignore_label is None else array != ignore_label
+    """As :func:`_scored_pair`, of one image with something to score."""
+    if np.ndim(truth) != 2:
+        raise InputError(f"truth must be an image, (H, W), got shape {np.shape(truth)}")
+    given, true, scored, n = _scored_pair(labels, truth, n_labels, ignore_label)
     if not scored.any():
         raise InputError("truth has no scored pixel")
+    return given, true, scored, n
+
+
+def _scored_pair(
+    labels: ArrayLike, truth: ArrayLike, n_labels: int | None, ignore_label: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Labels, truth, what is scored, and the number of labels. Where nothing is scored, the labels are 0."""
+    true, given = inputs.read(truth, "truth"), inputs.read(labels, "labels")
+    if given.shape != true.shape:
+        raise InputError(f"labels must have shape {true.shape}, that of truth, got {given.shape}")
+    scored = np.ones(true.shape, bool) if ignore_label is None else true != ignore_label
+    given = np.where(scored, given, given.dtype.type(0))
     if n_labels is None:
-        n_labels = 1 + max(int(np.max(labels)), int(array[scored].max()))
+        n_labels = 1 + max(int(given.max(initial=0)), int(true[scored].max(initial=0)))
     n = inputs.as_count(n_labels, "n_labels", 1)
-    true = inputs.as_labels(truth, None, n, ignore_label, name="truth")
-    return inputs.as_labels(labels, true.shape, n), true, scored, n
+    true = inputs.as_labels(true, None, n, ignore_label, name="truth")
+    return inputs.as_labels(given, None, n), true, scored, n
 
 
 def _border(labels: np.ndarray, scored: np.ndarray) -> np.ndarray:

@@ -39,6 +39,27 @@ def test_scores():
         metrics.scores([0], [7], 2)
 
 
+def test_what_is_said_about_void_pixels_does_not_matter():
+    truth = np.array([[0, 1, 255], [1, 1, 255]])
+    plain = np.array([[0, 1, 0], [0, 1, 0]])
+    for odd in (255, -1, 10**6):
+        given = np.where(truth == 255, odd, plain)
+        assert metrics.scores(given, truth, ignore_label=255) == metrics.scores(plain, truth, ignore_label=255)
+        assert len(metrics.scores(given, truth, ignore_label=255).iou) == 2
+        expected = metrics.confusion_matrix(plain, truth, 2, ignore_label=255)
+        np.testing.assert_array_equal(metrics.confusion_matrix(given, truth, 2, ignore_label=255), expected)
+        score = metrics.boundary_f_score(plain, truth, ignore_label=255)
+        assert metrics.boundary_f_score(given, truth, ignore_label=255) == score
+        band = metrics.trimap_confusion(plain, truth, 2, 1, ignore_label=255)
+        np.testing.assert_array_equal(metrics.trimap_confusion(given, truth, 2, 1, ignore_label=255), band)
+    with pytest.raises(InputError, match="labels must be 0 to 1"):
+        metrics.scores([[0, 7]], [[0, 1]], 2, ignore_label=255)
+    with pytest.raises(InputError, match="labels must have shape"):
+        metrics.scores([[0, 1]], [0, 1])
+    with pytest.raises(InputError, match="labels has masked entries"):
+        metrics.scores(np.ma.masked_equal([0, 1], 1), [0, 1])
+
+
 def test_the_sample_states_its_origin_and_is_imperfect():
     s = data.sample()
     assert "CC0" in s.origin

@@ -56,11 +56,12 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import io, plot
     from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
-    from classicseg.splitmerge import homogeneity
+    from classicseg.splitmerge.homogeneity import Range
+    from classicseg.splitmerge.predicates import MeanDifference, StdDev
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    kinds = {"range": homogeneity.Range, "std": homogeneity.StdDev, "mean": homogeneity.MeanDifference}
+    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
     predicate = kinds[options.predicate](options.threshold)
     image = io.read_image(options.image)
     if options.gray and image.ndim == 3 and image.shape[-1] in (3, 4):

@@ -28,7 +28,7 @@ from classicseg.inputs.numbers import (
     choice,
 )
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
-from classicseg.inputs.reading import LARGEST
+from classicseg.inputs.reading import LARGEST, read
 from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "as_weight",
     "channel_axis_of",
     "choice",
+    "read",
     "value_range",
     "without_far_values",
 ]

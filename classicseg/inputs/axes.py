@@ -10,6 +10,9 @@ from classicseg.errors import InputError
 from classicseg.inputs.numbers import as_integer
 from classicseg.inputs.reading import not_empty, text
 
+_MOST_CHANNELS = 4
+"""Up to so many entries along the last of three axes are taken for channels; a volume is hardly as thin."""
+
 
 def as_axis(axis: Any, ndim: int, axis_name: str, name: str) -> int:
     """A valid axis of an array of `ndim` axes, counted from the front."""
@@ -19,14 +22,14 @@ def as_axis(axis: Any, ndim: int, axis_name: str, name: str) -> int:
 def channel_axis_of(shape: tuple[int, ...], channel_axis: Any) -> int | None:
     """The channel axis of an image of this shape.
 
-    "auto" takes the last axis of an image of four axes, or of three if it has length 3 or 4; otherwise there is none.
+    "auto" takes the last axis of an image of four axes, or of three if it has length 1 to 4; otherwise there is none.
     """
     if channel_axis is None:
         return None
     if isinstance(channel_axis, str):
         if channel_axis != "auto":
             raise InputError(f'channel_axis must be an axis, None or "auto", got {channel_axis!r}')
-        return len(shape) - 1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] in (3, 4)) else None
+        return len(shape) - 1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] <= _MOST_CHANNELS) else None
     return as_axis(channel_axis, len(shape), "channel_axis", "image")
 
 

@@ -1,7 +1,8 @@
 """The one place that knows Numba's options.
 
 Compiled functions of classicseg are made by :func:`kernel`, the parts that they call by :func:`inline`, and functions
-for kernels to call by address by :func:`callback`. The options, each with its reason:
+for kernels to call by address by :func:`callback`, with what a user wrote in :func:`guarded`. The options, each with
+its reason:
 
 ``nogil``
     Kernels run outside the interpreter lock, so Python threads give real parallelism.
@@ -88,6 +89,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inline(function: Callable[..., Any]) -> Any:
     """Compile `function` as a part of the kernels that call it: LLVM inlines it there, and it has no cache entry."""
     return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
+
+
+def guarded(function: Callable[..., Any]) -> Any:
+    """Compile a `function` of a user as a part of a callback: reading outside an array is an error there."""
+    return numba.njit(**_OPTIONS, boundscheck=True, no_cpython_wrapper=True)(function)
 
 
 def callback(function: Callable[..., Any], signature: Any) -> Any:

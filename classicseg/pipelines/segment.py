@@ -1,7 +1,9 @@
 """All ways to segment an image without a model, by name: swap one for another with a word.
 
 Those of scikit-image are called as its users call them. What differs between them (their scales of values, which label
-comes first, 64-bit labels) is evened out here: in goes any real image, out come int32 labels from 1.
+comes first, 64-bit labels) is evened out here: in goes any real image, out come int32 labels from 1. Values reach
+scikit-image as float64 from 0 to 1, the ordinary range of the image, so that equal values of another dtype give the
+same answer, and a hot pixel changes it only around itself.
 """
 
 from __future__ import annotations
@@ -9,14 +11,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.inputs import channel_axis_of
 from classicseg.splitmerge.growing import seeded_region_growing
+from classicseg.splitmerge.otsu import otsu_cuts
+from classicseg.splitmerge.rules import as_classes
 from classicseg.splitmerge.split_merge import split_and_merge
 from classicseg.splitmerge.srm import statistical_region_merging
 
@@ -31,9 +36,11 @@ class Segmenter:
     function : callable
         ``function(image, channel_axis=axis, **options)``; gives labels.
     connected : bool
-        Whether labels are connected regions; else they are classes of pixels.
+        Whether all pixels of a label are connected through sides of pixels.
     passed_on : tuple of str
         Options that `function` hands to scikit-image as they are; their defaults are those there.
+    planar : bool
+        Whether it knows images of two axes only.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Segmenter:
     paper: str
     connected: bool = True
     passed_on: tuple[str, ...] = ()
+    planar: bool = False
 
     def options(self) -> dict[str, bool]:
         """Names of the options, and whether each is needed."""
@@ -92,14 +100,23 @@ def segment(
         raise InputError(f"method must be one of {', '.join(map(repr, SEGMENTERS))}, got {method!r}")
     segmenter = SEGMENTERS[method]
     _check_options(segmenter, options)
-    array = np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
+    if isinstance(image, np.ma.MaskedArray):
+        own = "; pass image.filled(0) and mask=~image.mask" if "mask" in segmenter.options() else ""
+        raise InputTypeError(f"image is a masked array, but {method} looks at the values only{own}")
+    array = inputs.read(image, "image")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
-    if not np.isfinite(array.sum(dtype=np.float64)) and options.get("mask") is None:
-        raise InputError("image must be finite; methods that take a mask can leave the other pixels out")
-    labels = segmenter.function(array, channel_axis=channel_axis_of(array.shape, channel_axis), **options)
+    axis = inputs.channel_axis_of(array.shape, channel_axis)
+    n_axes = array.ndim - (axis is not None)
+    if n_axes not in ((2,) if segmenter.planar else (2, 3)):
+        wanted = "2" if segmenter.planar else "2 or 3"
+        raise InputError(f"image must have {wanted} spatial axes for {method}, got shape {array.shape}")
+    if options.get("mask") is not None:
+        options["mask"] = _mask(options["mask"], tuple(np.delete(array.shape, [] if axis is None else axis).tolist()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        if options.get("mask") is None and not np.isfinite(array.sum(dtype=np.float64)):
+            inputs.as_numbers(array, "image", dtype=np.float64)
+    labels = segmenter.function(array, channel_axis=axis, **options)
     return np.ascontiguousarray(labels, np.int32)
 
 
@@ -123,30 +140,53 @@ def _check_options(segmenter: Segmenter, given: dict[str, Any]) -> None:
     for option, needed in options.items():
         if needed and option not in given:
             raise InputTypeError(f"{segmenter.name} needs the option {option!r}")
+    if segmenter.function.__module__ == __name__:  # those of this library check their own
+        for option, value in given.items():
+            if option in _CHECKS:
+                _CHECKS[option](value, option)
+
+
+def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Where pixels count, as booleans of the spatial shape of an image."""
+    array = inputs.read(mask, "mask")
+    if array.dtype.kind == "f" or array.shape != shape:
+        raise InputError(f"mask must hold booleans of shape {shape}, got {array.dtype} of shape {array.shape}")
+    if not array.any():
+        raise InputError("mask is False everywhere: there is nothing to segment")
+    return array != 0
+
+
+_CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("n_segments", "min_size"), partial(inputs.as_count, minimum=1)),
+    **dict.fromkeys(("compactness", "scale", "kernel_size", "max_dist"), partial(inputs.as_positive, n=1)),
+    **dict.fromkeys(("sigma", "threshold", "beta"), partial(inputs.as_weight, at_least=0.0)),
+    "ratio": inputs.as_probability,
+}
+"""What options that are handed on have to be."""
 
 
 # --- methods of scikit-image; those of this library are called as they are ----------------------------------------
 
 
 def _otsu(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    from skimage.filters import threshold_otsu
-
     gray = _gray(image, channel_axis)
-    return np.ones(gray.shape) if gray.min() == gray.max() else 1 + (gray > threshold_otsu(gray))
+    return np.ones(gray.shape) if gray.min() == gray.max() else 1 + (gray > otsu_cuts(gray, 2))
 
 
-def _multi_otsu(image: np.ndarray, channel_axis: int | None, **options: Any) -> np.ndarray:
-    from skimage.filters import threshold_multiotsu
-
+def _multi_otsu(image: np.ndarray, channel_axis: int | None, classes: int = 3) -> np.ndarray:
     gray = _gray(image, channel_axis)
-    return 1 + np.digitize(gray, threshold_multiotsu(gray, **options), right=True)
+    return 1 + np.digitize(gray, otsu_cuts(gray, as_classes(classes)), right=True)
 
 
-def _local_threshold(image: np.ndarray, channel_axis: int | None, block_size: int = 35, **options: Any) -> np.ndarray:
+def _local_threshold(
+    image: np.ndarray, channel_axis: int | None, block_size: int = 35, offset: float = 0.0
+) -> np.ndarray:
     from skimage.filters import threshold_local
 
-    gray = _gray(image, channel_axis)
-    return 1 + (gray > threshold_local(gray, block_size, **options))
+    if inputs.as_count(block_size, "block_size", 1) % 2 == 0:
+        raise InputError(f"block_size must be odd, got {block_size}")
+    gray = _gray(image, channel_axis).astype(np.float64)  # in units of the image, as the offset is
+    return 1 + (gray > threshold_local(gray, block_size, offset=inputs.as_weight(offset, "offset")))
 
 
 def _watershed(
@@ -155,7 +195,12 @@ def _watershed(
     from skimage.filters import gaussian, sobel
     from skimage.segmentation import watershed
 
-    gradient = sobel(gaussian(_gray(image, channel_axis), sigma))
+    gray = _gray(_in_unit_range(image, channel_axis, options.get("mask")), channel_axis)
+    if np.ndim(markers) == 0:
+        markers = inputs.as_count(markers, "markers", 1)
+    else:
+        markers = inputs.as_labels(markers, gray.shape, 2**31 - 1, name="markers")
+    gradient = sobel(gaussian(gray, sigma))
     labels: np.ndarray = watershed(gradient, markers=markers, **options)
     return labels
 
@@ -168,7 +213,7 @@ def _slic(
     # For colours in CIELAB; gray images are used as they are, in 0 to 1: a hundredth of it.
     colors = channel_axis is not None and image.shape[channel_axis] == 3
     labels: np.ndarray = slic(
-        image,
+        _in_unit_range(image, channel_axis, options.get("mask")),
         n_segments=n_segments,
         compactness=compactness if colors else compactness / 100,
         channel_axis=channel_axis,
@@ -184,22 +229,24 @@ def _slic_merge(
     from skimage.graph import cut_threshold, rag_mean_color
 
     superpixels = _slic(image, channel_axis, n_segments, **options)
-    graph = rag_mean_color(_three_channels(image, channel_axis).astype(float), superpixels)
-    labels: np.ndarray = cut_threshold(superpixels, graph, threshold)
+    colors = 255 * _three_channels(_in_unit_range(image, channel_axis), channel_axis)
+    labels: np.ndarray = cut_threshold(superpixels, rag_mean_color(colors, superpixels), threshold)
     return 1 + labels - labels.min()
 
 
 def _felzenszwalb(image: np.ndarray, channel_axis: int | None, scale: float = 100.0, **options: Any) -> np.ndarray:
     from skimage.segmentation import felzenszwalb
 
-    labels: np.ndarray = felzenszwalb(image, scale=scale, channel_axis=channel_axis, **options)
+    labels: np.ndarray = felzenszwalb(
+        _in_unit_range(image, channel_axis), scale=scale, channel_axis=channel_axis, **options
+    )
     return 1 + labels
 
 
 def _quickshift(image: np.ndarray, channel_axis: int | None, **options: Any) -> np.ndarray:
     from skimage.segmentation import quickshift
 
-    channels = _three_channels(image, channel_axis).astype(image.dtype, copy=False)
+    channels = _three_channels(_in_unit_range(image, channel_axis), channel_axis)
     labels: np.ndarray = quickshift(channels, rng=0, **options)
     return 1 + labels
 
@@ -207,13 +254,34 @@ def _quickshift(image: np.ndarray, channel_axis: int | None, **options: Any) -> 
 def _random_walker(image: np.ndarray, channel_axis: int | None, seeds: Any, **options: Any) -> np.ndarray:
     from skimage.segmentation import random_walker
 
-    labels: np.ndarray = random_walker(image, np.asarray(seeds), mode="cg_j", channel_axis=channel_axis, **options)
-    return labels
+    shape = image.shape if channel_axis is None else tuple(np.delete(image.shape, channel_axis))
+    given = inputs.as_labels(seeds, shape, 2**31 - 1, name="seeds")
+    names = np.unique(given[given > 0])
+    if names.size == 0:
+        raise InputError("seeds must hold a label above 0, got none")
+    numbers = np.where(given > 0, 1 + np.searchsorted(names, given), 0)
+    if names.size > 1 and (numbers == 0).any():
+        values = _in_unit_range(image, channel_axis)
+        if values.min() == values.max():  # it divides by the standard deviation: without beta, by any but 0
+            values, options = np.arange(values.size, dtype=np.float64).reshape(values.shape), {"beta": 0}
+        numbers = random_walker(values, numbers, mode="cg_j", channel_axis=channel_axis, **options)
+    elif names.size == 1:
+        numbers = np.ones(shape, int)
+    return np.concatenate([[0], names])[np.maximum(numbers, 0)]
 
 
 def _gray(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    gray: np.ndarray = image if channel_axis is None else image.mean(axis=channel_axis)
+    gray: np.ndarray = image if channel_axis is None else image.mean(axis=channel_axis, dtype=np.float64)
     return gray
+
+
+def _in_unit_range(image: np.ndarray, channel_axis: int | None, mask: Any = None) -> np.ndarray:
+    """The image in float64, with the ordinary range of its values (within a mask) as 0 to 1, cut where they end."""
+    channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
+    inside = channels.reshape(-1, channels.shape[-1]) if mask is None else channels[np.asarray(mask, bool)]
+    low, high = inputs.value_range(inside, -1)
+    scaled: np.ndarray = (np.nan_to_num(image.astype(np.float64)).clip(low, high) - low) / ((high - low) or 1.0)
+    return scaled
 
 
 def _three_channels(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
@@ -237,7 +305,13 @@ SEGMENTERS: dict[str, Segmenter] = {
             "Merging as far as chance explains differences.",
             "Nock and Nielsen 2004",
         ),
-        Segmenter("seeded_region_growing", seeded_region_growing, "Regions grow from seeds.", "Adams and Bischof 1994"),
+        Segmenter(
+            "seeded_region_growing",
+            seeded_region_growing,
+            "Regions grow from seeds.",
+            "Adams and Bischof 1994",
+            connected=False,
+        ),
         Segmenter("otsu", _otsu, "Two classes by one threshold.", "Otsu 1979", connected=False),
         Segmenter(
             "multi_otsu",
@@ -245,7 +319,6 @@ SEGMENTERS: dict[str, Segmenter] = {
             "Several classes by thresholds.",
             "Liao et al. 2001",
             connected=False,
-            passed_on=("classes",),
         ),
         Segmenter(
             "local_threshold",
@@ -253,7 +326,6 @@ SEGMENTERS: dict[str, Segmenter] = {
             "Brighter than the surroundings or not.",
             "Bradley and Roth 2007",
             connected=False,
-            passed_on=("offset",),
         ),
         Segmenter(
             "watershed",
@@ -282,17 +354,26 @@ SEGMENTERS: dict[str, Segmenter] = {
             _felzenszwalb,
             "Graph-based merging.",
             "Felzenszwalb and Huttenlocher 2004",
+            connected=False,
             passed_on=("sigma", "min_size"),
+            planar=True,
         ),
         Segmenter(
             "quickshift",
             _quickshift,
             "Modes in colour and place.",
             "Vedaldi and Soatto 2008",
+            connected=False,
             passed_on=("ratio", "kernel_size", "max_dist"),
+            planar=True,
         ),
         Segmenter(
-            "random_walker", _random_walker, "Which seed a walker meets first.", "Grady 2006", passed_on=("beta",)
+            "random_walker",
+            _random_walker,
+            "Which seed a walker meets first.",
+            "Grady 2006",
+            connected=False,
+            passed_on=("beta",),
         ),
     )
 }

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.kernels.regions import merging, quadtree
+from classicseg.inputs import value_range
+from classicseg.kernels.regions import edges, merging, quadtree
 from classicseg.kernels.regions.leaves import number_leaves, paint_leaves, sum_large_leaves
 from classicseg.kernels.regions.range_tile import GROUP
 from classicseg.kernels.regions.tiles import FLAT_LEVEL, VOLUME_LEVEL
@@ -18,10 +19,12 @@ from classicseg.splitmerge.neighbours import offsets_to_neighbours, step_scale
 from classicseg.splitmerge.plan import Plan
 from classicseg.splitmerge.program import compiled
 from classicseg.splitmerge.recorder import Record
-from classicseg.splitmerge.statistics import SMALLEST_RANGE
+from classicseg.splitmerge.statistics import histogram_edges
 
 _TILES_AT_ONCE = 8
 """Tiles of a task: enough work for a thread to be worth a call, few enough to share it evenly."""
+_TRIED = 64
+"""Pixels on which a function of a user is tried: enough to show it an ordinary region."""
 
 
 @dataclass(eq=False)
@@ -34,10 +37,8 @@ class _Tree:
     """(leaves, 4) int32, corner (z, y, x) and level."""
     rows: np.ndarray
     """(leaves, row size) float64, see :mod:`classicseg.kernels.regions.statistics`."""
-    bins: np.ndarray
-    """(3,) float64: smallest value, inverse width, number of bins of histograms."""
-    spread: float
-    """Range of the image."""
+    edges: np.ndarray
+    """(bins + 1,) float64: of the bins of histograms."""
 
 
 def leaves(plan: Plan) -> np.ndarray:
@@ -63,21 +64,17 @@ def record(plan: Plan) -> tuple[np.ndarray, int, Record]:
 
 def _split(plan: Plan, n_threads: int) -> _Tree:
     picture, values, mask = plan.picture, plan.picture.values, plan.picture.full_mask
-    n_bins = max(plan.predicate.bins, plan.merge_predicate.bins)
-    low, high = _value_range(values, picture.mask)
-    bins = np.array([low, max(n_bins, 1) / max(high - low, SMALLEST_RANGE), n_bins])
+    bins = histogram_edges(plan.picture.pixels, max(plan.predicate.bins, plan.merge_predicate.bins))
     n_channels = values.shape[3]
-    row_size = 1 + n_channels * (4 + n_bins)
+    row_size = 1 + n_channels * (4 + len(bins))
     grids = _grids_of_blocks(plan)
     n_tiles = int(grids[0, :3].prod())
     block_rows = np.empty((int(grids[-1, 3] + grids[-1, :3].prod()), row_size))
     tile_levels, n_leaves = np.empty(n_tiles, np.uint8), np.empty(n_tiles, np.int64)
     cells_of_tile = 8 ** (VOLUME_LEVEL - 1) if picture.volume else 4 ** (FLAT_LEVEL - 1)
     cells = np.empty((n_tiles, cells_of_tile), np.uint8)
-    program = compiled(plan.predicate)
-    problem = quadtree.Problem(
-        mask, picture.volume, n_channels, plan.top_level, plan.stop_level, program.with_bins(bins)
-    )
+    program = compiled(plan.predicate, plan.picture.pixels[:_TRIED], bins)
+    problem = quadtree.Problem(mask, picture.volume, n_channels, plan.top_level, plan.stop_level, program.predicate)
 
     def over_tiles(call: Callable[[int, int], Any]) -> None:
         _over(call, n_tiles, n_threads)
@@ -85,6 +82,7 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     over_tiles(lambda a, b: quadtree.sum_tiles(problem, values, a, b, block_rows))
     quadtree.judge_large_blocks(problem, grids, block_rows, tile_levels)
     over_tiles(lambda a, b: quadtree.split_tiles(problem, values, a, b, tile_levels, cells, n_leaves))
+    program.check()
     starts = np.concatenate([[0], np.cumsum(n_leaves)])
     check_memory(float(starts[-1]) * (8 * row_size + 24), f"the statistics of {starts[-1]} leaves")
     blocks = np.empty((int(starts[-1]), 4), np.int32)
@@ -92,17 +90,17 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     over_tiles(lambda a, b: number_leaves(mask, picture.volume, a, b, cells, starts, blocks, labels))
     over_tiles(lambda a, b: paint_leaves(problem, values, a, b, cells, labels, rows))
     sum_large_leaves(picture.volume, blocks, grids, block_rows, rows)
-    return _Tree(labels, blocks, rows, bins, high - low)
+    return _Tree(labels, blocks, rows, bins)
 
 
 def _merge(plan: Plan, tree: _Tree, log: np.ndarray, n_threads: int) -> tuple[int, int]:
     """Merge the leaves; `tree.labels` become regions, from 1. Returns how many there are, and how long the log is."""
-    pixels = merging.Pixels(
+    pixels = edges.Pixels(
         tree.labels, plan.picture.volume, offsets_to_neighbours(len(plan.picture.shape), plan.connectivity)
     )
     n_leaves, n_log = len(tree.blocks), np.zeros(1, np.int64)
     parent = np.arange(n_leaves, dtype=np.int32)
-    regions = merging.Regions(parent, tree.rows, plan.picture.values.shape[3], log, n_log)
+    regions = merging.Regions(parent, tree.rows, plan.picture.origin, log, n_log)
     if plan.merge is not None:
         _merge_by_predicate(plan, tree, pixels, regions, n_threads)
     if plan.min_area > 1:
@@ -112,11 +110,12 @@ def _merge(plan: Plan, tree: _Tree, log: np.ndarray, n_threads: int) -> tuple[in
 
 
 def _merge_by_predicate(
-    plan: Plan, tree: _Tree, pixels: merging.Pixels, regions: merging.Regions, n_threads: int
+    plan: Plan, tree: _Tree, pixels: edges.Pixels, regions: merging.Regions, n_threads: int
 ) -> None:
-    program = compiled(plan.merge_predicate)
-    predicate = program.with_bins(tree.bins)
-    scale = step_scale(plan.merge_predicate.reach(tree.spread or 1.0) * regions.n_channels**0.5)
+    program = compiled(plan.merge_predicate, plan.picture.pixels[:_TRIED], tree.edges)
+    predicate = program.predicate
+    low, high = value_range(plan.picture.some_pixels, -1)
+    scale = step_scale(plan.merge_predicate.reach(high - low) * len(regions.origin) ** 0.5)
 
     def merge(scope: int, first: int, last: int) -> int:
         merges: int = merging.merge_pass(pixels, scope, first, last, scale, predicate, regions)
@@ -127,12 +126,13 @@ def _merge_by_predicate(
     else:
         tiles = _grids_of_blocks(plan)[0, :3]
         n_groups = int((-(-tiles // GROUP)).prod())
-        _over(lambda a, b: merge(merging.WITHIN_TILES, a, b), int(tiles.prod()), n_threads)
-        _over(lambda a, b: merge(merging.WITHIN_GROUPS, a, b), n_groups, n_threads, 1)
-        merge(merging.BETWEEN_GROUPS, 0, 1)
+        _over(lambda a, b: merge(edges.WITHIN_TILES, a, b), int(tiles.prod()), n_threads)
+        _over(lambda a, b: merge(edges.WITHIN_GROUPS, a, b), n_groups, n_threads, 1)
+        merge(edges.BETWEEN_GROUPS, 0, 1)
     if not plan.merge_predicate.monotone:
-        while merge(merging.EVERYWHERE, 0, 1) > 0:  # what failed before may hold by now
+        while merge(edges.EVERYWHERE, 0, 1) > 0:  # what failed before may hold by now
             continue
+    program.check()
 
 
 def _over(call: Callable[[int, int], Any], n: int, n_threads: int, at_once: int = _TILES_AT_ONCE) -> None:
@@ -150,8 +150,3 @@ def _grids_of_blocks(plan: Plan) -> np.ndarray:
         grids.append((z if plan.picture.volume else 1, y, x, start))
         start += grids[-1][0] * y * x
     return np.array(grids, np.int64)
-
-
-def _value_range(values: np.ndarray, mask: np.ndarray | None) -> tuple[float, float]:
-    inside = values if mask is None else values[mask]
-    return float(inside.min()), float(inside.max())

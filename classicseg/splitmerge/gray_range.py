@@ -30,6 +30,7 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     threshold = plan.predicate.threshold
     whole = image.dtype == np.uint8
     limit = np.array([min(np.floor(threshold), 255)], np.int32) if whole else np.array([threshold])
+    origin = None if whole else plan.picture.origin[0]
     side = range_tile.TILE
     n, n_tiles = image.size, -(-image.shape[0] // side) * -(-image.shape[1] // side)
     tiles = range_image.Tiles(
@@ -48,7 +49,7 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     )
     labels = np.empty(image.shape, np.int32)
     threads, sync = min(n_threads, n_tiles), new_sync(range_image.N_COUNTERS)
-    options = (limit, step_scale(threshold), plan.stop_level, plan.merge is not None)
+    options = (limit, origin, step_scale(threshold), plan.stop_level, plan.merge is not None)
     run_threads(
         range_image.split_and_merge_range, threads, sync, image, *options, tiles, regions, labels, brief=n <= _SOON_DONE
     )

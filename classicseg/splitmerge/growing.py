@@ -82,9 +82,16 @@ def seeded_region_growing(
     flat = values.reshape(-1, values.shape[3])
     counts = np.bincount(dense.ravel(), minlength=n).astype(np.float64)
     sums = np.stack([np.bincount(dense.ravel(), channel, n) for channel in flat.T], axis=1)
-    used = flat[inside.ravel()].astype(np.float64)
-    farthest = float(np.sqrt(((used.max(axis=0) - used.min(axis=0)) ** 2).sum())) or 1.0
     offsets = offsets_to_neighbours(len(picture.shape), reach)
-    growing.grow_seeds(values, inside, offsets, (growing.STEPS - 1) / farthest, limit, dense, sums, counts)
+    low, high = inputs.value_range(picture.some_pixels, -1)
+    scale = growing.STEPS / (((high - low) or 1.0) * values.shape[3] ** 0.5)
+    waiting = growing.Waiting(
+        np.empty(inside.size),
+        np.empty(inside.size, np.int64),
+        np.empty(inside.size, np.int32),
+        np.full(growing.STEPS, -1, np.int32),
+        np.empty(inside.size, np.int32),
+    )
+    growing.grow_seeds(values, inside, offsets, scale, limit, waiting, dense, sums, counts)
     grown: np.ndarray = names[dense].astype(np.int32).reshape(picture.shape)
     return grown

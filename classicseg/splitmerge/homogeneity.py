@@ -5,12 +5,11 @@ neighbours that may be merged. Some look only at the union of the parts, others 
 each channel has to pass.
 
 Every predicate says what it means twice: :meth:`Homogeneity.holds` in NumPy, for people and tests, and a short program
-of numbers for the compiled kernels.
+of numbers for the compiled kernels. Those that look at statistics are in :mod:`.predicates`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -19,9 +18,10 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.splitmerge.statistics import RegionStatistics, bin_width, histogram, mean, variance
+from classicseg.splitmerge.statistics import RegionStatistics, histogram_edges
 
-_AND, _OR, _RANGE, _STD, _MEAN, _RATIO, _HISTOGRAM, _OTSU, _CUSTOM = range(9)  # as in classicseg.kernels.regions
+AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
+"""Instructions, as in :mod:`classicseg.kernels.regions.predicates`."""
 _MOST_TERMS = 30
 """The kernels keep the answers of all terms in one number of 64 bits."""
 
@@ -54,21 +54,24 @@ class Homogeneity:
     monotone: bool = False
     bins: int = 0
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
+    def holds(self, parts: Sequence[np.ndarray], image: np.ndarray | None = None) -> bool:
         """Whether pixels (n, C) of several parts may be one region.
 
         Parameters
         ----------
         parts : sequence of ndarray, (n, C)
-        value_range : (float, float), optional
-            Smallest and largest value of the image: the range of histograms. By default that of the parts.
+        image : ndarray, (m, C), optional
+            All pixels of the image, which the bins of histograms depend on. By default those of the parts.
         """
         arrays = [np.asarray(part, np.float64) for part in parts]
-        if value_range is None:
-            value_range = min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays)
-        return all(self._holds([a[:, c] for a in arrays], value_range) for c in range(arrays[0].shape[1]))
+        edges = histogram_edges(np.concatenate(arrays) if image is None else np.asarray(image, np.float64), self.bins)
+        return self._holds(arrays, edges)
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        """`holds` with the edges of the bins of histograms."""
+        return all(self._holds_in([part[:, c] for part in parts], edges) for c in range(parts[0].shape[1]))
+
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         """`holds` for one channel."""
         raise NotImplementedError
 
@@ -86,6 +89,10 @@ class Homogeneity:
 
     def _reach(self, spread: float) -> float:
         return spread / 4
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether it holds for whatever pixels whose values span no more than `spread`."""
+        return False
 
     def with_bins(self, bins: int) -> Homogeneity:
         """The same with another number of bins, if it has any: the parts of a combination share theirs."""
@@ -105,12 +112,12 @@ class Range(Homogeneity):
     Parameters
     ----------
     threshold : float
-        Positive, in the units of the image.
+        At least 0, in the units of the image.
 
     Raises
     ------
     ValueError
-        If the threshold is not positive and finite.
+        If the threshold is negative or not finite.
 
     Examples
     --------
@@ -124,246 +131,21 @@ class Range(Homogeneity):
     monotone = True
 
     def __post_init__(self) -> None:
-        _positive(self, "threshold")
+        check_not_negative(self, "threshold")
 
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
+    def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         whole = np.concatenate(parts)
         return bool(whole.max() - whole.min() <= self.threshold)
 
     def _instruction(self) -> tuple[int, float, float]:
-        return _RANGE, self.threshold, 0.0
+        return RANGE, self.threshold, 0.0
 
     def _reach(self, spread: float) -> float:
         return self.threshold
 
-
-@dataclass(frozen=True)
-class StdDev(Homogeneity):
-    """The standard deviation is at most `threshold`.
-
-    Parameters
-    ----------
-    threshold : float
-        Positive, in the units of the image.
-
-    Raises
-    ------
-    ValueError
-        If the threshold is not positive and finite.
-
-    Examples
-    --------
-    >>> import classicseg as cs
-    >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.StdDev(1)).max()
-    np.int32(2)
-    """
-
-    threshold: float
-
-    def __post_init__(self) -> None:
-        _positive(self, "threshold")
-
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        return math.sqrt(variance(np.concatenate(parts))) <= self.threshold
-
-    def _instruction(self) -> tuple[int, float, float]:
-        return _STD, self.threshold, 0.0
-
-    def _reach(self, spread: float) -> float:
-        return 2 * self.threshold
-
-
-@dataclass(frozen=True)
-class MeanDifference(Homogeneity):
-    """The means of the parts differ by at most `threshold`: noise averages out, texture counts as flat.
-
-    Parameters
-    ----------
-    threshold : float
-        Positive, in the units of the image.
-
-    Raises
-    ------
-    ValueError
-        If the threshold is not positive and finite.
-
-    Examples
-    --------
-    >>> import classicseg as cs
-    >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.MeanDifference(2)).max()
-    np.int32(2)
-    """
-
-    threshold: float
-
-    def __post_init__(self) -> None:
-        _positive(self, "threshold")
-
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        means = [mean(part) for part in parts]
-        return max(means) - min(means) <= self.threshold
-
-    def _instruction(self) -> tuple[int, float, float]:
-        return _MEAN, self.threshold, 0.0
-
-    def _reach(self, spread: float) -> float:
-        return self.threshold
-
-
-@dataclass(frozen=True)
-class VarianceRatio(Homogeneity):
-    """The F-test of Fisher's analysis of variance: variance between the parts against that within.
-
-    Homogeneous if ``(B / (k - 1)) / max(W / (n - k), noise ** 2) <= threshold`` with k parts, n pixels, B the sum of
-    squares of the part means about the common mean, each pixel counting, and W that of the pixels about the part means.
-
-    Parameters
-    ----------
-    threshold : float
-        Positive. ``scipy.stats.f.ppf(1 - alpha, k - 1, n - k)`` would test at the level alpha; neighbouring pixels
-        of a photo are correlated, so that larger values are right for them.
-    noise : float
-        Positive: standard deviation that is expected within a flat region. It keeps digital plateaus, whose W is 0,
-        and parts of one pixel from deciding.
-
-    Raises
-    ------
-    ValueError
-        If a number is not positive and finite.
-
-    Examples
-    --------
-    >>> import classicseg as cs
-    >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.VarianceRatio(4.0, noise=1.0)).max()
-    np.int32(2)
-    """
-
-    threshold: float
-    noise: float = 1.0
-
-    def __post_init__(self) -> None:
-        _positive(self, "threshold")
-        _positive(self, "noise")
-
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        n, k = sum(len(part) for part in parts), len(parts)
-        if k < 2:
-            return True
-        center = sum(float(part.sum()) for part in parts) / n
-        between = sum(len(part) * (mean(part) - center) ** 2 for part in parts)
-        within = sum(len(part) * variance(part) for part in parts)
-        within = max(within / (n - k) if n > k else 0.0, self.noise**2)
-        return between / (k - 1) <= self.threshold * within
-
-    def _instruction(self) -> tuple[int, float, float]:
-        return _RATIO, self.threshold, self.noise
-
-
-@dataclass(frozen=True)
-class HistogramDistance(Homogeneity):
-    """The histograms of any two parts are at most `threshold` apart, in the earth mover's sense.
-
-    The distance is the area between the cumulative histograms: by how many gray levels values have to be moved, on
-    average, to turn one histogram into the other. For two pixels it is their difference, for two textures of the same
-    mean it tells whether they are alike.
-
-    Parameters
-    ----------
-    threshold : float
-        Positive, in the units of the image.
-    bins : int
-        At least 2, over the range of the image.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of its range.
-
-    Examples
-    --------
-    >>> import classicseg as cs
-    >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.HistogramDistance(2)).max()
-    np.int32(2)
-    """
-
-    threshold: float
-    bins: int = 32
-
-    def __post_init__(self) -> None:
-        _positive(self, "threshold")
-        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
-
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        histograms = [histogram(part, self.bins, value_range) / len(part) for part in parts]
-        width = bin_width(self.bins, value_range)
-        distances = [
-            float(np.abs(np.cumsum(a - b)).sum()) * width for i, a in enumerate(histograms) for b in histograms[:i]
-        ]
-        return all(distance <= self.threshold for distance in distances)
-
-    def _instruction(self) -> tuple[int, float, float]:
-        return _HISTOGRAM, self.threshold, 0.0
-
-    def _reach(self, spread: float) -> float:
-        return self.threshold
-
-
-@dataclass(frozen=True)
-class OtsuSeparability(Homogeneity):
-    """Otsu's threshold does not cut the histogram into two classes that stand apart.
-
-    A region is *not* homogeneous if the two classes explain more than `threshold` of its variance, and their means
-    differ by more than `contrast`. Of pure noise Otsu's classes explain 64 % (normal) to 75 % (uniform).
-
-    Parameters
-    ----------
-    threshold : float
-        Positive, at most 1.
-    contrast : float
-        Positive, in the units of the image.
-    bins : int
-        At least 2, over the range of the image.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of its range.
-
-    Examples
-    --------
-    >>> import classicseg as cs
-    >>> cs.split_and_merge([[1, 2, 9], [2, 2, 9]], cs.OtsuSeparability(contrast=2)).max()
-    np.int32(2)
-    """
-
-    threshold: float = 0.8
-    contrast: float = 16.0
-    bins: int = 64
-
-    def __post_init__(self) -> None:
-        _positive(self, "threshold")
-        _positive(self, "contrast")
-        if self.threshold > 1:
-            raise InputError(f"threshold is a share of the variance, at most 1, got {self.threshold:g}")
-        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
-
-    def _holds(self, parts: list[np.ndarray], value_range: tuple[float, float]) -> bool:
-        counts = histogram(np.concatenate(parts), self.bins, value_range)
-        n, number = counts.sum(), np.arange(self.bins)
-        total = float((number * counts).sum())
-        variance = float((number**2 * counts).sum()) / n - (total / n) ** 2
-        best, gap, below, sum_below = 0.0, 0.0, 0.0, 0.0
-        for i in range(self.bins - 1):
-            below, sum_below = below + counts[i], sum_below + i * counts[i]
-            if 0 < below < n:
-                distance = (total - sum_below) / (n - below) - sum_below / below
-                between = below * (n - below) * distance**2 / n**2
-                if between > best:
-                    best, gap = between, distance
-        return bool(gap * bin_width(self.bins, value_range) <= self.contrast or best <= self.threshold * variance)
-
-    def _instruction(self) -> tuple[int, float, float]:
-        return _OTSU, self.threshold, self.contrast
+    def always_holds(self, spread: float) -> bool:
+        """Whether the threshold is above the range."""
+        return spread < self.threshold
 
 
 @dataclass(frozen=True)
@@ -374,7 +156,8 @@ class Custom(Homogeneity):
     ----------
     function : callable
         ``function(region)`` gets a :class:`RegionStatistics` and returns True if the region is homogeneous. It may use
-        what Numba can compile (arithmetic, comparisons, loops, ``math``, NumPy functions) and must not raise.
+        what Numba can compile (arithmetic, comparisons, loops, ``math``, NumPy functions) and must not raise. It is
+        tried on some pixels of the image in Python before it is compiled.
     bins : int
         Bins of the histogram that it wants to see, 0 for none.
     monotone : bool
@@ -385,7 +168,7 @@ class Custom(Homogeneity):
     TypeError
         If `function` is not callable, or, when it is first used, if it cannot be compiled.
     ValueError
-        If `bins` is negative.
+        If `bins` is negative, or, when it is used, if `function` raises an error for a region.
 
     Examples
     --------
@@ -406,14 +189,12 @@ class Custom(Homogeneity):
             raise InputTypeError(f"function must be callable with RegionStatistics, got {self.function!r}")
         object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 0))
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """As :meth:`Homogeneity.holds`; the function sees all channels at once."""
-        whole = np.concatenate([np.asarray(part, np.float64) for part in parts])
-        return bool(self.function(RegionStatistics.of(whole, self.bins, value_range)))
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return bool(self.function(RegionStatistics.of(np.concatenate(parts), edges if self.bins else None)))
 
     def program(self) -> list[Instruction]:
         """One instruction, with the function."""
-        return [(_CUSTOM, 0.0, 0.0, self.function)]
+        return [(CUSTOM, 0.0, 0.0, self.function)]
 
 
 class _Pair(Homogeneity):
@@ -440,11 +221,14 @@ class _Pair(Homogeneity):
 
 
 class _Both(_Pair):
-    code = _AND
+    code = AND
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """Whether both hold."""
-        return self.first.holds(parts, value_range) and self.second.holds(parts, value_range)
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return self.first._holds(parts, edges) and self.second._holds(parts, edges)
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether both do."""
+        return self.first.always_holds(spread) and self.second.always_holds(spread)
 
     def _reach(self, spread: float) -> float:
         return min(self.first.reach(spread), self.second.reach(spread))
@@ -454,11 +238,14 @@ class _Both(_Pair):
 
 
 class _Either(_Pair):
-    code = _OR
+    code = OR
 
-    def holds(self, parts: Sequence[np.ndarray], value_range: tuple[float, float] | None = None) -> bool:
-        """Whether one of them holds."""
-        return self.first.holds(parts, value_range) or self.second.holds(parts, value_range)
+    def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
+        return self.first._holds(parts, edges) or self.second._holds(parts, edges)
+
+    def always_holds(self, spread: float) -> bool:
+        """Whether one of them does."""
+        return self.first.always_holds(spread) or self.second.always_holds(spread)
 
     def _reach(self, spread: float) -> float:
         return max(self.first.reach(spread), self.second.reach(spread))
@@ -480,6 +267,6 @@ def as_homogeneity(value: Any) -> Homogeneity:
     raise InputTypeError(f"homogeneity must be a predicate such as Range(24), a number or a function, got {value!r}")
 
 
-def _positive(predicate: Homogeneity, field: str) -> None:
-    (number,) = inputs.as_positive(getattr(predicate, field), field, 1)
-    object.__setattr__(predicate, field, number)
+def check_not_negative(predicate: Homogeneity, field: str) -> None:
+    """Make a `field` of a new predicate a number of at least 0."""
+    object.__setattr__(predicate, field, inputs.as_weight(getattr(predicate, field), field, at_least=0.0))

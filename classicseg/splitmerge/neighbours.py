@@ -31,4 +31,4 @@ def touching_regions(labels: np.ndarray, n_axes: int, connectivity: int) -> np.n
 
 def step_scale(reach: float) -> np.float32:
     """Factor from a difference of means to its step in the order of pairs; those beyond `reach` share the last step."""
-    return np.float32(min(BUCKETS / reach, _STEEPEST))
+    return np.float32(min(BUCKETS / reach, _STEEPEST) if reach > 0 else _STEEPEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,11 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import writable_alias
+
+_SOME = 4096
+"""Pixels that tell where all lie; more would say the same."""
+_FAR = 1024
+"""Spreads from 0 where float32 still tells a 16,000th of the spread apart. Those of 8 bits always lie nearer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,27 @@ class Picture:
         """Whether there are three spatial axes."""
         return len(self.shape) == 3
 
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """Values (n, C) of the pixels of the mask."""
+        return self.values.reshape(-1, self.values.shape[3]) if self.mask is None else self.values[self.mask]
+
+    @cached_property
+    def some_pixels(self) -> np.ndarray:
+        """Values (n, C) of a few thousand pixels from all over the mask, to find out where they lie."""
+        n = len(self.pixels)
+        return self.pixels if n <= _SOME else self.pixels[np.linspace(0, n - 1, _SOME).astype(np.intp)]
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(C,) float64: 0, or about where the values of a channel lie if they are far from 0 for their spread.
+
+        Differences of means that are rounded to float32 keep their digits if it is subtracted first.
+        """
+        some = self.some_pixels.astype(np.float64)
+        center, spread = np.median(some, axis=0), np.ptp(some, axis=0)
+        return np.where((spread > 0) & (np.abs(center) > _FAR * spread), np.floor(center), 0.0)
+
     @property
     def full_mask(self) -> np.ndarray:
         """The mask, all True if there is none."""
@@ -39,7 +66,9 @@ class Picture:
 def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
     """Check an image and its mask. `channel_axis`: see :func:`classicseg.inputs.channel_axis_of`."""
     if isinstance(image, np.ma.MaskedArray):
-        raise InputTypeError("image is a masked array; pass image.filled(0) and mask=~image.mask")
+        raise InputTypeError(
+            "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
+        )
     array = np.asarray(image)
     if array.dtype.kind not in "biuf":
         raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
@@ -89,13 +118,17 @@ def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _as_working_type(array: np.ndarray) -> np.ndarray:
-    """Values unchanged in the narrowest of uint8, float32 and float64 that holds all of the dtype (64 bits: rounds)."""
+    """Values unchanged in the narrowest of uint8, float32 and float64 that holds all of the dtype."""
     for dtype in (np.uint8, np.float32):
         if np.can_cast(array.dtype, dtype, "safe"):
             return array.astype(dtype, copy=False)
+    if array.dtype.kind in "iu" and (array.min() < -_EXACT or array.max() > _EXACT):
+        raise InputError(f"image must hold whole numbers of at most 2**53, got {array.min()} to {array.max()}")
     return array.astype(np.float64, copy=False)
 
 
+_EXACT = 2**53
+"""Larger whole numbers are rounded in float64."""
 _LARGEST = 1e100
 """Of larger values the sum of squares may overflow."""
 

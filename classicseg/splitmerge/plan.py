@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
@@ -68,3 +70,19 @@ def make_plan(
         merge=merge,
         min_area=least_area,
     )
+
+
+def warn_if_nothing_can_fail(plan: Plan, labels: np.ndarray) -> None:
+    """Warn if all is one region because a threshold is beyond the range of the image."""
+    if plan.predicate is not plan.merge_predicate:
+        return  # one of them may be meant to hold always
+    if plan.picture.mask is None and labels.flat[0] != labels.flat[-1]:
+        return  # two regions at least
+    pixels = plan.picture.pixels
+    spread = float((pixels.max(axis=0).astype(np.float64) - pixels.min(axis=0)).max())
+    if spread > 0 and plan.predicate.always_holds(spread):
+        warnings.warn(
+            f"the values of image span only {spread:g}, so that all of it passes {plan.predicate!r} and is one region; "
+            "thresholds are in the units of the image",
+            stacklevel=3,
+        )

@@ -11,9 +11,9 @@ import numpy as np
 from numba import carray, types
 from numba.core.errors import NumbaError
 
-from classicseg.errors import InputTypeError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.regions.predicates import Predicate
-from classicseg.machine.jit import callback, inline
+from classicseg.machine.jit import callback, guarded
 from classicseg.splitmerge.homogeneity import Homogeneity
 from classicseg.splitmerge.statistics import RegionStatistics
 
@@ -22,47 +22,72 @@ from classicseg.splitmerge.statistics import RegionStatistics
 class Program:
     """A predicate as numbers and machine code."""
 
-    instructions: np.ndarray
-    """(n, 3) float64: code, threshold, second number."""
-    addresses: np.ndarray
-    """(m,) int64: of compiled functions."""
+    predicate: Predicate
+    """What the kernels take."""
     functions: tuple[Any, ...]
-    """What lies at the addresses: it must live while they are used."""
+    """What lies at its addresses: it must live while they are used."""
 
-    def with_bins(self, bins: np.ndarray) -> Predicate:
-        """The predicate as the kernels take it, with the histograms of an image."""
-        return Predicate(self.instructions, self.addresses, bins)
+    def check(self) -> None:
+        """Raise InputError if a function of a user has failed in a kernel."""
+        if self.predicate.failed[0]:
+            raise InputError(
+                "the function of a predicate raised an error for some region; it must give an answer for all of them"
+            )
 
 
-def compiled(predicate: Homogeneity) -> Program:
-    """Turn a predicate into its program; functions of users are compiled now."""
+def compiled(predicate: Homogeneity, pixels: np.ndarray, edges: np.ndarray) -> Program:
+    """Turn a predicate into its program; functions of users are tried on pixels (n, C) in Python, then compiled.
+
+    `edges` (bins + 1,) are those of the bins of histograms.
+    """
     rows: list[tuple[float, float, float]] = []
     functions: list[Any] = []
     for code, threshold, second, function in predicate.program():
         if function is not None:
             second = float(len(functions))
+            _rehearse(function, RegionStatistics.of(pixels, edges))
             functions.append(_compile(function))
         rows.append((float(code), threshold, second))
     addresses = np.array([function.address for function in functions] or [0], np.int64)
-    return Program(np.array(rows), addresses, tuple(functions))
+    return Program(Predicate(np.array(rows), addresses, np.zeros(1, np.int64), edges), tuple(functions))
+
+
+def _rehearse(function: Callable[[RegionStatistics], bool], region: RegionStatistics) -> None:
+    """Call a function of a user once where its errors can be told: kernels can only say that there was one."""
+    try:
+        with np.errstate(all="ignore"):
+            bool(function(region))
+    except Exception as failure:
+        channels, bins = region.histogram.shape
+        raise InputError(
+            f"the function of a predicate, {function!r}, raised {type(failure).__name__}: {failure}; regions of "
+            f"this image have {channels} channel{'s' * (channels > 1)} and histograms of {bins} bins"
+        ) from failure
 
 
 @lru_cache(maxsize=64)
 def _compile(function: Callable[[RegionStatistics], bool]) -> Any:
-    inner = inline(function)
+    inner = guarded(function)
 
     def entry(row, n_channels, n_bins):  # type: ignore[no-untyped-def]
         c = n_channels
-        values = carray(row, (1 + c * (4 + n_bins),))
-        histogram = values[1 + 4 * c :].reshape((c, n_bins))
-        parts = (
-            values[1 : 1 + c],
-            values[1 + c : 1 + 2 * c],
-            values[1 + 2 * c : 1 + 3 * c],
-            values[1 + 3 * c : 1 + 4 * c],
-        )
-        region = RegionStatistics(values[0], parts[0], parts[1], parts[2], parts[3], histogram)
-        return 1 if inner(region) else 0
+        values = carray(row, (1 + c * (5 + n_bins),))
+        n, measures = values[0], np.empty((4, c))
+        for i in range(c):
+            reference, total, squares = values[1 + i], values[1 + c + i], values[1 + 2 * c + i]
+            measures[0, i] = reference + total / n
+            measures[1, i] = np.sqrt(max(n * squares - total * total, 0.0)) / n
+            measures[2, i] = reference * n + total
+            measures[3, i] = squares + reference * (2 * total + n * reference)
+        low, high = values[1 + 3 * c : 1 + 4 * c], values[1 + 4 * c : 1 + 5 * c]
+        histogram = values[1 + 5 * c :].reshape((c, n_bins))
+        region = RegionStatistics(n, measures[0], measures[1], measures[2], measures[3], low, high, histogram)
+        answer = 2
+        try:
+            answer = 1 if inner(region) else 0
+        except Exception:
+            answer = 2
+        return answer
 
     try:
         return callback(entry, types.int8(types.CPointer(types.float64), types.int64, types.int64))

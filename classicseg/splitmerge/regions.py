@@ -68,9 +68,9 @@ def describe_regions(
     planes = dense.reshape(picture.values.shape[:3])
     rows, boxes, centers, perimeters = measured(planes, n_regions, picture)
     area = rows[:, 0]
-    sums, squares, low, high = (rows[:, 1 + k * n_channels : 1 + (k + 1) * n_channels] for k in range(4))
-    mean = sums / area[:, None]
-    std = np.sqrt(np.maximum(squares / area[:, None] - mean**2, 0))
+    reference, sums, squares, low, high = (rows[:, 1 + k * n_channels :][:, :n_channels] for k in range(5))
+    mean = (reference * area[:, None] + sums) / area[:, None]
+    std = np.sqrt(np.maximum(area[:, None] * squares - sums**2, 0)) / area[:, None]
     table: dict[str, np.ndarray] = {"label": names, "area": area.astype(np.int64)}
     for name, column in (("mean", mean), ("std", std), ("min", low), ("max", high)):
         for c in range(n_channels):
@@ -105,13 +105,12 @@ def measured(labels: np.ndarray, n_regions: int, picture: Picture) -> Measures:
     from classicseg.kernels.regions.describe import measure_regions
 
     measures = Measures(
-        np.empty((n_regions, 1 + 4 * picture.values.shape[3])),
+        np.empty((n_regions, 1 + 5 * picture.values.shape[3])),
         np.empty((n_regions, 6), np.int32),
         np.empty((n_regions, 3)),
         np.empty(n_regions, np.int64),
     )
-    no_histogram = np.array([0.0, 1.0, 0.0])
-    measure_regions(labels, picture.values, no_histogram, *measures)
+    measure_regions(labels, picture.values, np.zeros(1), *measures)  # without histograms
     return measures
 
 
@@ -146,7 +145,7 @@ def paint_regions(labels: ArrayLike, values: ArrayLike, *, background: float = 0
            [5., 0., 7.]])
     """
     array = inputs.as_labels(labels, None, 2**31 - 1)
-    table, n_regions = np.asarray(values), int(array.max())
+    table, n_regions = inputs.read(values, "values"), int(array.max())
     if table.ndim == 0 or len(table) != n_regions:
         raise InputError(f"values must have {n_regions} entries, one for each region, got shape {table.shape}")
     painted: np.ndarray = np.concatenate([np.full((1, *table.shape[1:]), background, table.dtype), table])[array]

@@ -10,10 +10,11 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.splitmerge.otsu import otsu_cuts
 
 _NOT_NUMBERS = ("neighbours",)
-_BINS = 256
-"""Of the histogram that Otsu's method cuts, as in scikit-image."""
+MOST_CLASSES = 256
+"""As many as Otsu's method has bins."""
 
 
 class Rule:
@@ -43,6 +44,8 @@ class Rule:
 
     def __init__(self, label: int, **intervals: tuple[float | None, float | None]) -> None:
         self.label = inputs.as_count(label, "label", 0)
+        if self.label >= 2**31:
+            raise InputError(f"label must be less than 2**31, got {self.label}")
         if not intervals:
             raise InputError("a rule needs at least one interval, such as mean=(0, 80)")
         for column, interval in intervals.items():
@@ -65,6 +68,14 @@ class Rule:
         return answer
 
 
+def as_classes(classes: Any) -> int:
+    """How many classes Otsu's method is to find."""
+    number = inputs.as_count(classes, "classes", 2)
+    if number > MOST_CLASSES:
+        raise InputError(f"classes must be at most {MOST_CLASSES}, got {number}")
+    return number
+
+
 @dataclass(frozen=True)
 class MultiOtsu:
     """Labels 1 to `classes` by thresholds of Otsu's method for several classes; regions are weighted by their area.
@@ -72,14 +83,14 @@ class MultiOtsu:
     Parameters
     ----------
     classes : int
-        At least 2.
+        2 to 256.
     column : str
         Which measure to cut.
 
     Raises
     ------
     ValueError
-        If `classes` is too small.
+        If `classes` is out of its range.
 
     References
     ----------
@@ -99,25 +110,15 @@ class MultiOtsu:
     column: str = "mean"
 
     def __post_init__(self) -> None:
-        inputs.as_count(self.classes, "classes", 2)
+        object.__setattr__(self, "classes", as_classes(self.classes))
 
     def labels(self, regions: Mapping[str, np.ndarray]) -> np.ndarray:
         """The label of each region, (n,) int32."""
-        from skimage.filters import threshold_multiotsu
-
-        values = _column(regions, self.column).astype(float)
-        if len(np.unique(values)) < self.classes:
-            raise InputError(
-                f"{self.classes} classes need as many different values of {self.column!r}, got {len(np.unique(values))}"
-            )
-        counts, edges = np.histogram(values, bins=_BINS, weights=_column(regions, "area"))
-        centers = (edges[1:] + edges[:-1]) / 2
-        if (counts > 0).sum() < self.classes:  # values too close together for the bins
-            cuts = np.unique(values)[: self.classes - 1]
-            return 1 + np.searchsorted(cuts, values, side="left").astype(np.int32)
-        cuts = threshold_multiotsu(hist=(counts, centers), classes=self.classes)
-        own = centers[(np.searchsorted(edges, values, side="right") - 1).clip(0, _BINS - 1)]
-        return 1 + np.searchsorted(cuts, own, side="left").astype(np.int32)
+        values = _column(regions, self.column).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise InputError(f"column {self.column!r} must be finite for Otsu's method")
+        cuts = otsu_cuts(values, self.classes, _column(regions, "area"))
+        return 1 + np.searchsorted(cuts, values, side="left").astype(np.int32)
 
 
 def label_by_rule(

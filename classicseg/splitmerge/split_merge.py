@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg.splitmerge.homogeneity import HomogeneityLike
-from classicseg.splitmerge.plan import make_plan
+from classicseg.splitmerge.plan import make_plan, warn_if_nothing_can_fail
 
 if TYPE_CHECKING:
     from classicseg.splitmerge.recorder import Record
@@ -79,7 +79,7 @@ def split_and_merge(
     mask : array_like of bool, spatial shape, optional
         Pixels to segment. Values elsewhere do not matter. A block that the mask cuts is always split.
     channel_axis : int, None or "auto"
-        Where the channels are, None for none. "auto": the last of four axes, or of three if it has length 3 or 4.
+        Where the channels are, None for none. "auto": the last of four axes, or of three if it has length 1 to 4.
     merge : {"fast", "best_first"} or None
         "fast" works tile by tile in the order of the difference of means, in a time that hardly depends on the image.
         "best_first" always merges that pair next which raises the sum of squared deviations least: slower, with better
@@ -105,6 +105,12 @@ def split_and_merge(
         number is out of its range.
     TypeError
         If a type is wrong, or a function cannot be compiled.
+
+    Warns
+    -----
+    UserWarning
+        If the image is one region because no pixels of its range could fail `homogeneity`, such as ``Range(24)`` for
+        values from 0 to 1.
 
     Notes
     -----
@@ -147,7 +153,9 @@ def split_and_merge(
     from classicseg.machine.threads import resolve_threads
     from classicseg.splitmerge import engine
 
-    return engine.segment(plan, resolve_threads(n_threads))
+    labels = engine.segment(plan, resolve_threads(n_threads))
+    warn_if_nothing_can_fail(plan, labels)
+    return labels
 
 
 def record_split_and_merge(
@@ -202,7 +210,9 @@ def record_split_and_merge(
 
     from classicseg.splitmerge import any_predicate
 
-    return Segmentation(*any_predicate.record(plan))
+    result = Segmentation(*any_predicate.record(plan))
+    warn_if_nothing_can_fail(plan, result.labels)
+    return result
 
 
 def quadtree(

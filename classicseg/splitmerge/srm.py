@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.errors import InputError
 from classicseg.splitmerge.picture import as_picture
 
 _PAPER_RANGE = 255.0
 """Range of the values for which the paper's Q is meant: its g of 256, minus 1."""
+
+
+def _all_whole(values: np.ndarray) -> bool:
+    """Whether all values are whole numbers."""
+    return bool((values == np.rint(values)).all())
 
 
 def statistical_region_merging(
@@ -33,7 +41,8 @@ def statistical_region_merging(
     complexity : float
         The paper's Q, positive: the larger, the more and the smaller regions.
     value_range : float, optional
-        The paper's g is this plus 1. By default 255 for 8-bit images, else the range of the image.
+        What the paper's 0 to 255 is in this image. By default the range of its values without outliers: of a photo,
+        nearly all that its dtype holds.
     min_area : int
         In the end, regions of fewer pixels join the neighbour with the nearest mean.
     mask : array_like of bool, spatial shape, optional
@@ -53,7 +62,8 @@ def statistical_region_merging(
 
     Notes
     -----
-    Values are brought to 0 to 255 for the test, as in the paper, so that `complexity` means the same for every dtype.
+    Differences are measured in 255ths of `value_range`, as in the paper, so that `complexity` means the same for every
+    dtype.
 
     References
     ----------
@@ -71,25 +81,27 @@ def statistical_region_merging(
     (q,) = inputs.as_positive(complexity, "complexity", 1)
     least_area = inputs.as_count(min_area, "min_area", 1)
     picture = as_picture(image, mask, channel_axis)
-    if value_range is None:
-        inside = picture.values if picture.mask is None else picture.values[picture.mask]
-        spread = _PAPER_RANGE if picture.values.dtype == np.uint8 else float(inside.max()) - float(inside.min())
-        spread = spread or 1.0
-    else:
-        (spread,) = inputs.as_positive(value_range, "value_range", 1)
 
     from classicseg.kernels.regions import srm
     from classicseg.splitmerge.absorb import absorb_small
 
+    values, n_channels = picture.values, picture.values.shape[3]
+    if value_range is None:
+        low, high = inputs.value_range(picture.some_pixels, -1)
+        spread = (high - low) or 1.0
+    else:
+        (spread,) = inputs.as_positive(value_range, "value_range", 1)
+    whole = values.dtype == np.uint8 or (np.ptp(picture.pixels) < srm.STEPS and _all_whole(picture.pixels))
+    scale = 1.0 if whole else (srm.STEPS - 1) / spread
+    width = spread / _PAPER_RANGE
+    if not 0 < width * width < math.inf or not math.isfinite(scale):
+        raise InputError(f"value_range must be between 1e-150 and 1e150, got {spread:g}")
+
     inside = picture.full_mask
-    n, n_channels = inside.size, picture.values.shape[3]
-    values = picture.values
-    if spread != _PAPER_RANGE:
-        values = values.astype(np.float64) * (_PAPER_RANGE / spread)
+    n = inside.size
     parent, counts = np.empty(n, np.int32), np.empty(n, np.int32)
     sums = np.empty((n, n_channels))
-    scale = 1.0 if values.dtype == np.uint8 else (srm.STEPS - 1) / _PAPER_RANGE
-    srm.merge_statistically(values, inside, scale, q, _PAPER_RANGE + 1, parent, counts, sums)
+    srm.merge_statistically(values, inside, scale, q / (width * width), _PAPER_RANGE + 1, parent, counts, sums)
     labels = np.empty(inside.shape, np.int32)
     srm.number_pixels(inside, parent, labels.reshape(-1))
     if least_area > 1:

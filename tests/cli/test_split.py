@@ -52,8 +52,7 @@ def test_other_predicates_and_orders_and_volumes(files, capsys):
     ("arguments", "word"),
     [
         ("none.png -o l.png", "no such file"),
-        ("photo.png -t 0 -o l.png", "threshold must be positive"),
-        ("photo.png -t -3 -o l.png", "threshold must be positive"),
+        ("photo.png -t -3 -o l.png", "threshold must be at least 0"),
         ("photo.png -o l.jpg", "can be written"),
         ("photo.png --min-size 0 -o l.png", "min_size"),
         ("volume.npy -o l.npy --gif l.gif", "two axes"),

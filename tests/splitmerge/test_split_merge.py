@@ -1,5 +1,7 @@
 """Leaves against the textbook recursion, and laws of the merge."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,8 @@ PREDICATES = {
     "both": cs.Range(60) & cs.StdDev(9),
     "either": cs.Range(10) | cs.MeanDifference(5) & cs.StdDev(20),
 }
+pytestmark = pytest.mark.filterwarnings("ignore:the values of image span only")
+
 UNION_ONLY = ["range", "std", "otsu", "own", "both"]
 shapes = st.tuples(st.integers(1, 20), st.integers(1, 20)) | st.tuples(*[st.integers(1, 7)] * 3)
 
@@ -47,8 +51,8 @@ def check_leaves(image, predicate, mask, **options):
     """Equal to the recursion: the partition, and the list of blocks."""
     inside = np.ones(image.shape[:-1], bool) if mask is None else mask
     values = image.astype(float)
-    value_range = values[inside].min(), values[inside].max()
-    expected = textbook.split(values, inside, lambda parts: predicate.holds(parts, value_range), **options)
+    pixels = values[inside]
+    expected = textbook.split(values, inside, lambda parts: predicate.holds(parts, pixels), **options)
     labels = cs.split_and_merge(image, predicate, merge=None, mask=mask, channel_axis=-1, **options)
     assert same_partition(labels, np.where(inside, leaf_labels(inside.shape, expected), 0))
     blocks = cs.quadtree(image, predicate, mask=mask, channel_axis=-1, **options)
@@ -88,15 +92,15 @@ def check_merged(labels, image, predicate, mask, connectivity, *, violates=None)
     n = int(labels.max())
     assert set(np.unique(labels[inside])) == set(range(1, n + 1))
     values = image.astype(float)
-    value_range = values[inside].min(), values[inside].max()
+    pixels = values[inside]
     regions = [values[labels == k] for k in range(1, n + 1)]
     structure = ndimage.generate_binary_structure(labels.ndim, connectivity)
     for k, region in enumerate(regions, 1):
         assert ndimage.label(labels == k, structure)[1] == 1
         if violates is False:
-            assert predicate.holds([region], value_range)
+            assert predicate.holds([region], pixels)
     for a, b in neighbours(labels, connectivity):
-        assert not predicate.holds([regions[a - 1], regions[b - 1]], value_range)
+        assert not predicate.holds([regions[a - 1], regions[b - 1]], pixels)
 
 
 def neighbours(labels, connectivity):
@@ -215,10 +219,10 @@ def test_a_predicate_of_its_own_for_the_merge(merge):
     image = picture((24, 30), 1, 3)[..., 0]
     loose = cs.HistogramDistance(30, bins=8)
     labels = cs.split_and_merge(image, 5, merge_homogeneity=loose, merge=merge)
-    value_range = image.min(), image.max()
+    pixels = image.reshape(-1, 1)
     regions = {k: image[labels == k][:, None] for k in range(1, labels.max() + 1)}
     for a, b in neighbours(labels, 1):
-        assert not loose.holds([regions[a], regions[b]], value_range)
+        assert not loose.holds([regions[a], regions[b]], pixels)
     leaves = cs.split_and_merge(image, 5, merge=None)
     assert all(len(np.unique(labels[leaves == k])) == 1 for k in np.unique(leaves))
     np.testing.assert_array_equal(
@@ -254,23 +258,57 @@ def test_min_area_leaves_no_smaller_region():
     assert np.bincount(labels.ravel())[1:].min() >= 25
 
 
+@pytest.mark.parametrize("merge", ["fast", "best_first", None])
+def test_an_error_that_only_some_regions_raise_is_told(merge, capfd):
+    def looks_too_far(region):
+        return region.max[int(region.max[0]) // 200] < 300
+
+    image = np.zeros((90, 80), np.uint8)
+    image[70, 60:64] = 250
+    with pytest.raises(cs.InputError, match="raised an error for some region"):
+        cs.split_and_merge(image, cs.Custom(looks_too_far), merge=merge)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_function_sees_means_and_deviations():
+    image = 1e8 + np.random.default_rng(0).standard_normal((40, 50))
+    image[:, 25:] += 30
+    own = cs.Custom(lambda region: region.std[0] <= 5 and abs(region.mean[0] - 1e8) < 100)
+    np.testing.assert_array_equal(cs.split_and_merge(image, own), cs.split_and_merge(image, cs.StdDev(5)))
+    region = cs.RegionStatistics.of(image.reshape(-1, 1))
+    np.testing.assert_allclose(region.std, image.std(), rtol=1e-6)
+
+
+def test_a_threshold_above_the_range_is_told():
+    image = np.random.default_rng(0).random((12, 14))
+    with pytest.warns(UserWarning, match="span only 0.9.*Range"):
+        cs.split_and_merge(image)
+    with pytest.warns(UserWarning, match="span only"):
+        cs.record_split_and_merge(image, cs.Range(24) | cs.StdDev(0.1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cs.split_and_merge(image, cs.Range(24) & cs.StdDev(0.1))
+        cs.split_and_merge(image, 0.1, merge_homogeneity=24)
+        cs.split_and_merge(np.ones((5, 6)), 24)
+
+
 GRAY = np.zeros((6, 7), np.uint8)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: cs.Range(0), ValueError, "threshold must be positive"),
-        (lambda: cs.Range(-3), ValueError, "threshold must be positive"),
-        (lambda: cs.Range(float("nan")), ValueError, "threshold must be positive"),
+        (lambda: cs.Range(-3), ValueError, "threshold must be at least 0"),
+        (lambda: cs.Range(float("nan")), ValueError, "threshold must be finite"),
         (lambda: cs.Range("24"), TypeError, "threshold"),
-        (lambda: cs.StdDev(0), ValueError, "threshold"),
+        (lambda: cs.StdDev(-1), ValueError, "threshold"),
+        (lambda: cs.VarianceRatio(0), ValueError, "threshold must be positive"),
         (lambda: cs.VarianceRatio(2, noise=0), ValueError, "noise must be positive"),
         (lambda: cs.HistogramDistance(2, bins=1), ValueError, "bins must be at least 2"),
         (lambda: cs.OtsuSeparability(1.5), ValueError, "at most 1"),
         (lambda: cs.Custom(3), TypeError, "function must be callable"),
         (lambda: cs.Range(3) & "x", TypeError, "homogeneity must be"),
-        (lambda: cs.split_and_merge(GRAY, 0), ValueError, "threshold must be positive"),
+        (lambda: cs.split_and_merge(GRAY, -1), ValueError, "threshold must be at least 0"),
         (lambda: cs.split_and_merge(GRAY, cs.Range), TypeError, "got the class Range"),
         (lambda: cs.split_and_merge(GRAY, "range"), TypeError, "homogeneity must be"),
         (lambda: cs.split_and_merge(np.zeros((0, 4)), 3), ValueError, "must not be empty"),
@@ -295,7 +333,15 @@ GRAY = np.zeros((6, 7), np.uint8)
         (lambda: cs.split_and_merge(GRAY, 3, merge="slow"), ValueError, "'fast', 'best_first'"),
         (lambda: cs.split_and_merge(GRAY, 3, channel_axis=5), ValueError, "channel_axis must be -2 to 1"),
         (lambda: cs.split_and_merge(GRAY, 3, channel_axis="last"), ValueError, "channel_axis"),
-        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda region: region.median)), TypeError, "cannot be compiled"),
+        (
+            lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: hash(frozenset([r.count])) != 1)),
+            TypeError,
+            "cannot be compiled",
+        ),
+        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.median)), ValueError, "AttributeError.*1 channel"),
+        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.max[2] < 9)), ValueError, "IndexError.*1 channel"),
+        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.count / 0 > 1)), ValueError, "ZeroDivisionError"),
+        (lambda: cs.split_and_merge(GRAY, cs.Custom(lambda r: r.histogram[0][0] > 1)), ValueError, "of 0 bins"),
     ],
 )
 def test_bad_input_is_told(call, error, words):

@@ -7,7 +7,7 @@ from classicseg.machine.jit import kernel
 
 
 @kernel
-def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
+def measure_regions(labels, image, edges, rows, boxes, centers, perimeters):
     """Measure the regions 1 to n of a label image: statistics, bounding boxes, sums of positions, perimeters.
 
     Parameters
@@ -15,7 +15,7 @@ def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
     labels : (D, H, W) int32
         The region of each pixel; 0 is no region.
     image : (D, H, W, C)
-    bins : (3,) float64
+    edges : (bins + 1,) float64
         As in :func:`~.statistics.add_pixel`.
     rows : (n, row size) float64
         Result, see :mod:`.statistics`.
@@ -40,7 +40,7 @@ def measure_regions(labels, image, bins, rows, boxes, centers, perimeters):
                 if label == 0:
                     continue
                 r = label - 1
-                add_pixel(rows, r, image, z, y, x, bins)
+                add_pixel(rows, r, image, z, y, x, edges)
                 for axis in range(3):
                     at = z if axis == 0 else y if axis == 1 else x
                     boxes[r, 2 * axis] = min(boxes[r, 2 * axis], at)

@@ -63,7 +63,7 @@ def paint_leaves(problem, image, first, last, cells, labels, rows):
     rows : (leaves, row size) float64
         Result; leaves larger than a tile are left to :func:`sum_large_leaves`.
     """
-    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, edges = problem.mask, problem.volume, problem.predicate.edges
     finest, n_channels = tile_level(volume), image.shape[3]
     for tile in range(first, last):
         corner = tile_corner(tile, mask.shape, volume)
@@ -84,7 +84,7 @@ def paint_leaves(problem, image, first, last, cells, labels, rows):
                         if level <= finest:
                             if level == 0 or (z == anchor[0] and y == anchor[1] and x == anchor[2]):
                                 clear_row(rows, leaf, n_channels)
-                            add_pixel(rows, leaf, image, z, y, x, bins)
+                            add_pixel(rows, leaf, image, z, y, x, edges)
 
 
 @kernel

@@ -49,7 +49,7 @@ def _judge(problem, rows, r, part_rows, n_parts, corner, level):
         return level
     if n_parts == 1:  # the block is its only part within the image: that one will be judged
         return 0
-    return level if holds(problem.predicate, rows, part_rows, n_parts, r, problem.n_channels) else 0
+    return level if holds(problem.predicate, rows, part_rows, n_parts, rows, r, problem.n_channels) else 0
 
 
 @inline
@@ -67,7 +67,7 @@ def _sum_tile(problem, image, corner, rows):
 
     The `problem` says which pixels count.
     """
-    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, edges = problem.mask, problem.volume, problem.predicate.edges
     n_channels, top = image.shape[3], tile_level(volume)
     z0, y0, x0 = corner
     for r in range(_level_start(top + 1, top, volume)):
@@ -79,7 +79,7 @@ def _sum_tile(problem, image, corner, rows):
             for x in range(x0, min(x0 + side, mask.shape[2])):
                 if mask[z, y, x]:
                     r = (((z - z0) // 2) * half + (y - y0) // 2) * half + (x - x0) // 2
-                    add_pixel(rows, r, image, z, y, x, bins)
+                    add_pixel(rows, r, image, z, y, x, edges)
     for level in range(1, top):
         at, above, side = _level_start(level, top, volume), _level_start(level + 1, top, volume), 1 << (top - level)
         half = side // 2
@@ -104,7 +104,7 @@ def sum_tiles(problem, image, first, last, tile_rows):
     tile_rows : (tiles or more, row size) float64
         Result.
     """
-    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, edges = problem.mask, problem.volume, problem.predicate.edges
     for tile in range(first, last):
         z0, y0, x0 = tile_corner(tile, mask.shape, volume)
         side = 1 << tile_level(volume)
@@ -113,7 +113,7 @@ def sum_tiles(problem, image, first, last, tile_rows):
             for y in range(y0, min(y0 + side, mask.shape[1])):
                 for x in range(x0, min(x0 + side, mask.shape[2])):
                     if mask[z, y, x]:
-                        add_pixel(tile_rows, tile, image, z, y, x, bins)
+                        add_pixel(tile_rows, tile, image, z, y, x, edges)
 
 
 @inline
@@ -191,7 +191,7 @@ def _judge_tile(problem, image, corner, rows, part_rows, levels, above):
     `rows` are those of :func:`_sum_tile`, with :data:`_MAX_PARTS` more; `part_rows` and `above`, which is as long as
     `levels`, are work space.
     """
-    mask, volume, bins = problem.mask, problem.volume, problem.predicate.bins
+    mask, volume, edges = problem.mask, problem.volume, problem.predicate.edges
     n_channels, top = image.shape[3], tile_level(volume)
     pixels = _level_start(top + 1, top, volume)  # rows for the pixels of one cell
     for level in range(top, 0, -1):
@@ -221,7 +221,7 @@ def _judge_tile(problem, image, corner, rows, part_rows, levels, above):
                                 for t in range(block[2], min(block[2] + 2, mask.shape[2])):
                                     if mask[v, u, t]:
                                         clear_row(rows, pixels + n, n_channels)
-                                        add_pixel(rows, pixels + n, image, v, u, t, bins)
+                                        add_pixel(rows, pixels + n, image, v, u, t, edges)
                                         part_rows[n] = pixels + n
                                         n += 1
                     levels[here] = _judge(problem, rows, at + here, part_rows, n, block, level)
@@ -263,7 +263,7 @@ def split_tiles(problem, image, first, last, tile_levels, cells, n_leaves):
         Result: leaves that start in the tile.
     """
     mask, volume = problem.mask, problem.volume
-    top, size = tile_level(volume), row_size(problem.n_channels, int(problem.predicate.bins[2]))
+    top, size = tile_level(volume), row_size(problem.n_channels, problem.predicate.edges.size - 1)
     rows = np.empty((_level_start(top + 1, top, volume) + _MAX_PARTS, size), np.float64)
     part_rows, above = np.empty(_MAX_PARTS, np.int64), np.empty(cells.shape[1], np.uint8)
     for tile in range(first, last):

@@ -21,6 +21,7 @@ from classicseg.kernels.regions.range_tile import (
     MAX_EDGES,
     TILE,
     Leaves,
+    about,
     build_pyramid,
     close_regions,
     find_levels,
@@ -68,10 +69,10 @@ class _Seam(NamedTuple):
 
 
 @inline
-def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions):
+def _split_tiles(sync, image, limit, origin, scale, stop_level, merge, tiles, regions):
     """Split every tile and merge within it.
 
-    `sync`, `image`, `limit`, `scale`, `stop_level`, `merge`, `tiles` and `regions` as there.
+    `sync`, `image`, `limit`, `origin`, `scale`, `stop_level`, `merge`, `tiles` and `regions` as there.
     """
     height, width = image.shape
     across = (width + TILE - 1) // TILE
@@ -113,10 +114,11 @@ def _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions):
             regions.sums[at], regions.counts[at] = total, rows * columns
             continue
         find_levels(low, high, limit, stop_level, levels)
-        n_leaves = number_leaves(pixels, low, high, levels, rows, columns, first, leaves)
-        n_regions = 0
-        for leaf in range(n_leaves):
-            n_regions += leaves.counts[leaf] > 0
+        n_leaves = number_leaves(pixels, low, high, levels, rows, columns, origin, first, leaves)
+        n_regions = n_leaves
+        if rows < TILE or columns < TILE:  # some lie beyond the image
+            for leaf in range(n_leaves):
+                n_regions -= leaves.counts[leaf] == 0
         if merge:
             n_edges = gather_edges(levels, first, rows, columns, leaves, limit, scale, edges)
             sort_edges(edges, n_edges, ordered, starts)
@@ -202,10 +204,11 @@ def _join_blocks_of_tiles(down, across, limit, stop_level, tiles, regions):
 
 
 @inline
-def _note_seam(a, b, limit, scale, regions, seam, n):
+def _note_seam(a, b, limit, origin, scale, regions, seam, n):
     """Append `a` and `b` of `regions` to the `n` pairs of a `seam`; returns the new `n`.
 
-    Left out if they are one, can never become one under the `limit`, or came just before; `scale` as there.
+    Left out if they are one, can never become one under the `limit`, or came just before. `origin` and `scale` as
+    there.
     """
     wide = limit.dtype.type
     a, b = find(regions.parent, a), find(regions.parent, b)
@@ -215,8 +218,8 @@ def _note_seam(a, b, limit, scale, regions, seam, n):
     if wide(max(regions.high[a], regions.high[b])) - wide(min(regions.low[a], regions.low[b])) > limit[0]:
         return n
     means = (
-        np.float32(regions.sums[a] / regions.counts[a]),
-        np.float32(regions.sums[b] / regions.counts[b]),
+        about(regions.sums[a] / regions.counts[a], origin),
+        about(regions.sums[b] / regions.counts[b], origin),
     )
     first[n], second[n] = a, b
     steps[n] = step_of(means[0] - means[1], scale)
@@ -224,11 +227,11 @@ def _note_seam(a, b, limit, scale, regions, seam, n):
 
 
 @inline
-def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, seam):
+def _gather_seams(y_tiles, x_tiles, inner, image, limit, origin, scale, tiles, regions, seam):
     """List the pairs of regions along seams between tiles in `seam`; returns how many.
 
     The tiles are those of `y_tiles` and `x_tiles`, first and last + 1. The seams are `inner` ones, within groups of
-    tiles, or those between groups. `image`, `limit`, `scale`, `tiles` and `regions` as there.
+    tiles, or those between groups. `image`, `limit`, `origin`, `scale`, `tiles` and `regions` as there.
     """
     first, count, borders = tiles.first, tiles.count, tiles.borders
     height, width = image.shape
@@ -253,7 +256,7 @@ def _gather_seams(y_tiles, x_tiles, inner, image, limit, scale, tiles, regions, 
                     a = np.int64(first[tile]) + (np.int64(borders[tile, side, i]) if fine else 0)
                     b = np.int64(first[other]) + (np.int64(borders[other, other_side, i]) if other_fine else 0)
                     if a != last_a or b != last_b:
-                        n = _note_seam(a, b, limit, scale, regions, seam, n)
+                        n = _note_seam(a, b, limit, origin, scale, regions, seam, n)
                         last_a, last_b = a, b
     return n
 
@@ -331,7 +334,7 @@ def _paint(sync, tiles, regions, labels):
 
 
 @kernel
-def split_and_merge_range(sync, n_threads, image, limit, scale, stop_level, merge, tiles, regions, labels):
+def split_and_merge_range(sync, n_threads, image, limit, origin, scale, stop_level, merge, tiles, regions, labels):
     """Segment a gray image; to be run on all threads at once.
 
     Parameters
@@ -342,6 +345,8 @@ def split_and_merge_range(sync, n_threads, image, limit, scale, stop_level, merg
     image : (H, W) uint8, float32 or float64
     limit : (1,) int32 or float64
         The threshold, in the type in which values are compared.
+    origin : None or float64
+        About where the values lie; None for bytes.
     scale : float32
         Factor from a difference of means to a step of the order.
     stop_level : int
@@ -357,7 +362,7 @@ def split_and_merge_range(sync, n_threads, image, limit, scale, stop_level, merg
     """
     height, width = image.shape
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    _split_tiles(sync, image, limit, scale, stop_level, merge, tiles, regions)
+    _split_tiles(sync, image, limit, origin, scale, stop_level, merge, tiles, regions)
     barrier(sync, n_threads)
     turn = claim(sync, _ALONE)
     if turn == 0:
@@ -375,14 +380,14 @@ def split_and_merge_range(sync, n_threads, image, limit, scale, stop_level, merg
                 break
             y, x = group // groups_across * GROUP, group % groups_across * GROUP
             y_tiles, x_tiles = (y, min(y + GROUP, down)), (x, min(x + GROUP, across))
-            n = _gather_seams(y_tiles, x_tiles, True, image, limit, scale, tiles, regions, seam)
+            n = _gather_seams(y_tiles, x_tiles, True, image, limit, origin, scale, tiles, regions, seam)
             _unite_seam(n, limit, regions, seam, order, starts)
         barrier(sync, n_threads)
     if turn == 0 and not aborted(sync):
         if merge:
             capacity = (down // GROUP) * width + (across // GROUP) * height + 1
             seam, order = _new_seam(capacity), np.empty(capacity, np.int32)
-            n = _gather_seams((0, down), (0, across), False, image, limit, scale, tiles, regions, seam)
+            n = _gather_seams((0, down), (0, across), False, image, limit, origin, scale, tiles, regions, seam)
             _unite_seam(n, limit, regions, seam, order, starts)
         _number_regions(down * across, tiles, regions)
     barrier(sync, n_threads)

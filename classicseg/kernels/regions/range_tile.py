@@ -9,7 +9,8 @@ For the same reason a merge that fails once fails for ever, and one pass over th
 difference settles everything.
 
 A tile reaches beyond the image at its lower and right border: `height` and `width` are those of what lies within. The
-`limit` (1,) is the threshold in the type in which values are compared.
+`limit` (1,) is the threshold in the type in which values are compared. Means are float32 and lie about an `origin`, so
+that they keep their digits wherever the image lies; for bytes it is None.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Leaves(NamedTuple):
     counts: np.ndarray
     """int32: pixels within the image."""
     means: np.ndarray
-    """float32"""
+    """float32, minus the origin"""
 
 
 class Regions(NamedTuple):
@@ -161,30 +162,35 @@ def find_levels(low, high, limit, stop_level, levels):
 
 
 @inline
-def _start_leaf(leaves, number, smallest, largest, total):
+def about(value, origin):
+    """How far a `value` lies above the `origin`, as float32."""
+    return np.float32(value) if origin is None else np.float32(value - origin)
+
+
+@inline
+def _start_leaf(leaves, number, smallest, largest, total, origin):
     """Make entry `number` of `leaves` one of values from `smallest` to `largest`, in sum `total`.
 
-    Its mean is right if it is one pixel; else it comes later.
+    Its mean, about the `origin`, is right if it is one pixel; else it comes later.
     """
     low, high, sums, means = leaves.low, leaves.high, leaves.sums, leaves.means
     put(low, number, low.dtype.type(smallest))
     put(high, number, high.dtype.type(largest))
     put(sums, number, sums.dtype.type(total))
-    put(means, number, np.float32(total))
+    put(means, number, about(total, origin))
 
 
 @inline
-def number_leaves(pixels, low, high, levels, height, width, first, leaves):
+def number_leaves(pixels, low, high, levels, height, width, origin, first, leaves):
     """Fill the `leaves` of a tile; returns how many there are.
 
     `first` gets, for every cell, the number of its leaf or of the first of its four. Cells are visited row by row, and
     the four pixels of a cell likewise. A pixel beyond the image, of `height` and `width` here, gets a number but counts
-    0 pixels. `pixels`, `low`, `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`.
+    0 pixels. `pixels`, `low`, `high` and `levels` are those of :func:`build_pyramid` and :func:`find_levels`; means lie
+    about the `origin`.
     """
     parent, counts, means, sums = leaves.parent, leaves.counts, leaves.means, leaves.sums
     add_up = sums.dtype.type
-    for leaf in range(parent.size):
-        put(parent, leaf, np.int32(leaf))
     for leaf in range(parent.size):
         put(counts, leaf, np.int32(1))
     number = 0
@@ -197,10 +203,10 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
             level = np.int64(item(levels, cell))
             if level == 0:
                 put(first, cell, np.int32(number))
-                _start_leaf(leaves, number, a, a, a)
-                _start_leaf(leaves, number + 1, b, b, b)
-                _start_leaf(leaves, number + 2, c, c, c)
-                _start_leaf(leaves, number + 3, d, d, d)
+                _start_leaf(leaves, number, a, a, a, origin)
+                _start_leaf(leaves, number + 1, b, b, b, origin)
+                _start_leaf(leaves, number + 2, c, c, c, origin)
+                _start_leaf(leaves, number + 3, d, d, d, origin)
                 if not (right and below):
                     counts[number + 1], counts[number + 2] = right, below
                     counts[number + 3] = 0
@@ -211,7 +217,7 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
             if ((y | x) & inside) == 0:
                 leaf = number
                 block = _level_start(level) + (y >> (level - 1)) * (TILE >> level) + (x >> (level - 1))
-                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0)
+                _start_leaf(leaves, leaf, item(low, block), item(high, block), 0, origin)
                 put(counts, leaf, np.int32(0))
                 number += 1
             put(first, cell, np.int32(leaf))
@@ -223,13 +229,14 @@ def number_leaves(pixels, low, high, levels, height, width, first, leaves):
                     total, count = total + add_up(b), count + 1
                 if below:
                     total, count = total + add_up(c), count + 1
-                if count == 1:
-                    put(means, leaf, np.float32(total))  # of the last pixel of an image, which may be the only one
+                put(means, leaf, about(total, origin))  # of a leaf with one pixel within the image
             put(sums, leaf, item(sums, leaf) + total)
             put(counts, leaf, np.int32(item(counts, leaf) + count))
     for leaf in range(number):
+        put(parent, leaf, np.int32(leaf))
+    for leaf in range(number):
         if item(counts, leaf) > 1:
-            put(means, leaf, np.float32(item(sums, leaf) / item(counts, leaf)))
+            put(means, leaf, about(item(sums, leaf) / item(counts, leaf), origin))
     return number
 
 
@@ -380,12 +387,13 @@ def close_regions(leaves, n_leaves, names, regions, at):
             put(names, leaf, np.int32(item(names, root)))
         elif item(counts, leaf) > 0:  # else it lies beyond the image
             put(names, leaf, np.int32(n_regions))
+            put(parent, n_regions, np.int32(leaf))  # the list of roots; nobody asks for this parent again
             n_regions += 1
-    for leaf in range(n_leaves):
-        if item(parent, leaf) == leaf and item(counts, leaf) > 0:
-            put(regions.parent, at, np.int32(at))
-            put(regions.low, at, regions.low.dtype.type(item(low, leaf)))
-            put(regions.high, at, regions.high.dtype.type(item(high, leaf)))
-            put(regions.sums, at, item(sums, leaf))
-            put(regions.counts, at, item(counts, leaf))
-            at += 1
+    for region in range(n_regions):
+        root = np.int64(item(parent, region))
+        put(regions.parent, at, np.int32(at))
+        put(regions.low, at, regions.low.dtype.type(item(low, root)))
+        put(regions.high, at, regions.high.dtype.type(item(high, root)))
+        put(regions.sums, at, item(sums, root))
+        put(regions.counts, at, item(counts, root))
+        at += 1

@@ -13,7 +13,7 @@ from classicseg.kernels.regions.unions import find
 from classicseg.machine.jit import inline, kernel
 
 STEPS = 1024
-"""Differences are sorted in so many steps; those of 8-bit images are told apart exactly."""
+"""Differences are sorted in so many steps; whole numbers of 8 or 9 bits are told apart exactly."""
 
 
 @inline
@@ -22,7 +22,7 @@ def _difference(image, z, y, x, axis):
     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
     largest = 0.0
     for c in range(image.shape[3]):
-        largest = max(largest, abs(float(image[z, y, x, c]) - float(image[v, u, t, c])))
+        largest = max(largest, abs(np.float64(image[z, y, x, c]) - np.float64(image[v, u, t, c])))
     return largest
 
 
@@ -43,7 +43,8 @@ def _each_edge(image, mask, scale, starts, order, write):
                     v, u, t = z + (axis == 0), y + (axis == 1), x + (axis == 2)
                     if v >= depth or u >= height or t >= width or not mask[v, u, t]:
                         continue
-                    step = min(int(_difference(image, z, y, x, axis) * scale), STEPS - 1)
+                    steps = _difference(image, z, y, x, axis) * scale
+                    step = int(steps) if steps < STEPS else STEPS - 1  # a larger number might fit into no integer
                     if write:
                         order[starts[step]] = pixel * 3 + axis
                         starts[step] += 1
@@ -71,9 +72,9 @@ def merge_statistically(image, mask, scale, complexity, levels, parent, counts, 
     scale : float
         Factor from a difference of two pixels to its step.
     complexity : float
-        The paper's Q.
+        The paper's Q, divided by the square of the width of a level.
     levels : float
-        The paper's g, the range of the values plus 1.
+        The paper's g, the range of the values in levels plus 1.
     parent : (pixels,) int32
         Result: union-find of the pixels.
     counts : (pixels,) int32
