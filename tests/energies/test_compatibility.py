@@ -39,3 +39,9 @@ def test_bad_values_raise(make, word):
 def test_text_is_no_compatibility():
     with pytest.raises(InputTypeError, match="compatibility"):
         cs.DenseCRF(np.zeros((2, 3, 3)), [], "potts")
+
+
+def test_asymmetry_is_named_where_it_is():
+    matrix = [[0, 9, 1], [9, 0, 5], [2, 5, 0]]
+    with pytest.raises(InputError, match=r"got 1 for labels \(0, 2\) and 2 for \(2, 0\)"):
+        cs.DenseCRF(np.zeros((3, 3, 3)), [], matrix)

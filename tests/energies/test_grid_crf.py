@@ -201,3 +201,13 @@ def test_terms_are_the_parts_of_the_energy():
 def test_terms_of_a_forbidden_label_are_infinite():
     crf = cs.GridCRF([[[np.inf, 0]], [[0, 1]]], cs.Potts(2))
     assert crf.terms([[0, 1]]) == {"unary": np.inf, "right": 2, "down": 0}
+
+
+@pytest.mark.parametrize("cost", [[[0, 1], [1, 3]], [[3, 1], [1, 0]], [[2, 1], [1, 2]]])
+def test_equal_labels_may_cost_at_most_what_different_ones_do(cost):
+    assert "is not submodular" in cs.GridCRF(np.zeros((2, 1, 2)), cost).reason_against_cut()
+
+
+@pytest.mark.parametrize("cost", [[[1, 2], [2, 1]], [[0, 1], [1, 2]], [[0, 1], [1, 0]]])
+def test_submodular_pairs_have_a_minimum_cut(cost):
+    assert cs.GridCRF(np.zeros((2, 1, 2)), cost).reason_against_cut() is None

@@ -223,3 +223,49 @@ def test_the_energy_is_not_computed_before_it_is_read(method, monkeypatch):
     assert (len(calls), result.n_iter) == (0, 2)
     assert (result.energy, result.energy) == (1.0, 1.0)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("quality", ["fast", "exact"])
+def test_the_change_is_that_of_the_marginals(quality):
+    marginals = []
+    result = cs.minimize(
+        crf(quality=quality), "mean_field", max_iter=3, track=True, callback=lambda s: marginals.append(s.marginals)
+    )
+    before = cs.minimize(crf(quality=quality), "mean_field", max_iter=0).marginals
+    for step, after in zip(result.history, marginals, strict=True):
+        assert step.change == pytest.approx(np.abs(after - before).sum(axis=0).mean(), rel=1e-4)
+        before = after
+
+
+def test_a_step_that_raised_the_free_energy_is_tried_again_from_where_it_began(monkeypatch):
+    class Rising:
+        """An engine whose first step fails twice."""
+
+        logs = np.zeros((2, 4))
+        begun, dampings, energies = [], [], iter([10.0, 12.0, 11.0, 9.0])
+
+        def start(self, logits):
+            self.begun.append(np.array(logits))
+            self.logs = np.array(logits, np.float64)
+
+        def update(self, damping):
+            self.dampings.append(damping)
+            self.logs = self.logs + 1
+            return 1.0
+
+        def free_energy(self):
+            return next(self.energies)
+
+        def marginals(self):
+            return np.full((2, 2, 2), 0.5)
+
+    engine = Rising()
+    monkeypatch.setattr("classicseg.solvers.dense.mean_field.engine_for", lambda energy, n_threads: engine)
+    energy = cs.DenseCRF(np.zeros((2, 2, 2)), cs.GaussianKernel(1, 1))
+    result = cs.minimize(energy, "mean_field_convergent", max_iter=1)
+    assert [step.energy for step in result.history] == [9.0]
+    assert engine.dampings[0] == 0 < engine.dampings[1] < engine.dampings[2]
+    first, *again = engine.begun
+    assert len(again) == 2
+    for logs in again:
+        np.testing.assert_array_equal(logs.ravel(), first.ravel())
