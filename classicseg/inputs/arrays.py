@@ -42,10 +42,12 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
 
 
 def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Finite numbers of at least 0 of the given shape, in C order and in their own precision (see `as_costs`)."""
+    """Numbers of at least 0, or infinity, of the given shape, in C order and in their own precision (see `as_costs`)."""
     array = _own_precision(of_shape(read(weights, name, booleans=False), shape, name), name)
     if array.size:
-        finite(array, array.dtype, name)
+        if np.isnan(array.min()):
+            where = index_of(int(np.isnan(array).argmax()), array.shape)
+            raise InputError(f"{name} must be numbers of at least 0, got nan at index {text(where)}")
         if array.min() < 0:
             where = index_of(int(array.argmin()), array.shape)
             raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}")

@@ -8,6 +8,7 @@ from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
+from classicseg.solvers.cut.remainders import GAP, RealCut, rounding_of_energy, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
@@ -49,19 +50,29 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     start = run.labels()
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.directions)
-    network.fill(grid)
-    network.solve()
-    sides = np.empty((2, *energy.shape), np.int32)
-    network.read(sides)
+    loss = 0.0
+    if grid.exact:
+        network.fill(grid)
+        network.solve(run.n_threads)
+    else:
+        real = RealCut(network)
+        write_choice(real, energy, np.zeros(1, np.int32), np.ones(1, np.int32))
+        real.solve(run.n_threads, lambda: 0.0)  # what is proven must be so to the last bit
+        loss = (real.loss + real.error) / 2
+    sides = network.sides.astype(np.int32).reshape(2, *energy.shape)
     first, second = sides[0], 1 - sides[1]  # the variable, and its copy turned over: equal where proven
     proven = first == second
     labels = np.where(proven, first, start).astype(np.int32)
     marginals = np.stack([2 - first - second, first + second]).astype(np.float32) / 2
     value = energy.energy(labels)
-    bound = min(roof_dual(energy, first, second) - 2 * grid.error, value)
+    dual = roof_dual(energy, first, second)
+    if np.isfinite(dual):
+        dual -= loss + rounding_of_energy(energy, first) + rounding_of_energy(energy, second)
+    bound = min(dual, value)
     run.record(energy=value, lower_bound=bound, labels=lambda: labels, marginals=lambda: marginals)
+    proved = bool(proven.all()) and (value == bound or value - bound <= GAP * max(1.0, abs(value)))
     unlabelled = int(proven.size - proven.sum())
-    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled, {grid.accuracy}", converged=unlabelled == 0)
+    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled", converged=proved)
     return run.result(labels, energy=value, lower_bound=bound, marginals=marginals)
 
 
@@ -73,9 +84,11 @@ def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> float:
     cost = energy.cost
     copies = (first, second)
     total = sum(float(np.take_along_axis(energy.unary, x[None], 0).sum(dtype=np.float64)) for x in copies)
-    crossed = cost[0, 0] + cost[1, 1] > cost[0, 1] + cost[1, 0]
+    crossed = (cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1]) < 0
     for name, offset in energy.directions.items():
         begin, end = edge_ends(offset)
+        weights = energy.finite_weights[name]
+        weights = weights if weights.size == 1 else weights.reshape(energy.weights[name].shape)
         for x, y in (copies, copies[::-1]) if crossed else ((first, first), (second, second)):
-            total += float((energy.weights[name] * cost[x[begin], y[end]]).sum(dtype=np.float64))
+            total += float((weights * cost[x[begin], y[end]]).sum(dtype=np.float64))
     return total / 2

@@ -1,0 +1,228 @@
+"""Minimum cuts of real costs, to the last bit if need be: rounds of cuts in whole numbers, each finer than the last.
+
+See :mod:`classicseg.kernels.cut.remainders`. After each round it is known how far its cut can be from the best one:
+what the round left of the capacities over the cut. That is also the most that can still flow, so the next round may cut
+off whatever is more, and has all its 32 bits for the rest. Three rounds are usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from classicseg.energies.grid import Offset, edge_ends, edge_shape
+from classicseg.energies.grid_crf import GridCRF, as_volume
+from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_down, take_flow
+from classicseg.kernels.sites.energy import PART
+from classicseg.machine.memory import check_memory
+from classicseg.solvers.cut.integers import is_whole
+from classicseg.solvers.cut.network import DoubledNetwork, Network
+
+GAP = 1e-9
+"""Relative to the larger of 1 and the energy: with more between it and its bound, a minimum does not count as found."""
+
+ENOUGH = 2.0**-34
+"""Relative to the energy: with less between a cut and its bound, no further round is made."""
+
+_ROUNDS = 40  # at most; most gain ten bits or more
+_EPSILON = 2.0**-53
+
+
+class RealCut:
+    """A flow network of real capacities, and what is left of it.
+
+    What flowed in a round is taken from the capacities before the next: if a round is interrupted, nothing is lost.
+
+    Parameters
+    ----------
+    network : Network or DoubledNetwork
+        Serves the rounds.
+
+    Attributes
+    ----------
+    loss : float
+        How far the last cut can be from the best one, but for `error`.
+    error : float
+        How far rounding in float64 can have moved what a cut costs.
+    """
+
+    def __init__(self, network: Network | DoubledNetwork) -> None:
+        self._network = network
+        n_copies, n = network.sides.shape
+        n_words = 1 + max(arc.word for arc in network.arcs)
+        check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
+        self._capacities = np.zeros((n_copies, n_words, n))
+        self._excess, self._wanted, self._room = (np.zeros((n_copies, n)) for _ in range(3))
+        self._exact, self._size = False, 0.0
+        self._pending: tuple[float, float] | None = None
+        self.loss, self.error = np.inf, 0.0
+
+    def write(
+        self, excess: np.ndarray, capacities: list[np.ndarray], *, crossed: bool, infinite: float, exact: bool
+    ) -> None:
+        """Begin anew.
+
+        Parameters
+        ----------
+        excess : ndarray, (n,), float64
+            What label 1 of each pixel costs more than label 0; infinite where one of them is forbidden.
+        capacities : list of ndarray, float64
+            Of the edges of each forward direction, which are arrays over a volume; the same both ways.
+        crossed : bool
+            Whether edges join the copies of a doubled network, and do not lie within them.
+        infinite : float
+            Capacities from here on count as infinite.
+        exact : bool
+            Whether all numbers are whole.
+        """
+        shape = self._network.copies[0][3:]
+        self._capacities[:] = 0
+        for arc in self._network.arcs:
+            if (arc.copy != arc.to) == crossed:
+                plane = self._capacities[arc.copy, arc.word].reshape(shape)
+                plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
+        self._room[:] = self._capacities.sum(axis=1)
+        if infinite < np.inf:
+            self._capacities[self._capacities >= infinite] = np.inf
+        self._size = 2 * float(self._capacities.sum(where=np.isfinite(self._capacities)))
+        self._exact, self.error, self._pending = exact, 0.0, None
+        self._wanted[:] = self._excess[:] = 0
+        self.change(excess)
+
+    def change(self, excess: np.ndarray) -> None:
+        """Replace the excess that :meth:`write` began with; the flow that was pushed stays."""
+        self._take_flow()
+        wanted = np.stack([excess, -excess][: len(self._wanted)])
+        # Beyond what all edges of a pixel can carry, more makes no difference. Twice that still shows which side wins.
+        most = np.where(self._room > 0, 2 * self._room, np.inf)
+        wanted = np.clip(wanted, -most, most)
+        top = float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
+        wanted = np.clip(wanted, -top, top)
+        new = self._excess + (wanted - self._wanted)
+        self._size += float(np.abs(wanted).sum())
+        self._count_rounding()
+        self._excess, self._wanted = new, wanted
+
+    def solve(self, n_threads: int, enough: Callable[[], float]) -> None:
+        """Find the cut, in rounds, until its loss is at most ``enough()``, which is asked after each round."""
+        self._take_flow()
+        limit = min(float(np.maximum(sign * self._excess, 0).sum()) for sign in (1, -1))
+        limit = limit or float(np.abs(self._excess).max()) or 1.0
+        for _ in range(_ROUNDS):
+            most = 2 * limit  # with only the limit itself, what carries all the flow would look full
+            step = self._step(most)
+            for layout, capacities, excess in zip(self._network.copies, self._capacities, self._excess, strict=True):
+                round_down(self._network.g, layout, capacities, excess, most, step)
+            self._network.solve(n_threads)
+            self._pending = most, step
+            self.loss = self._left(most, step)
+            if self.loss <= max(enough(), self.error):
+                break
+            self._take_flow()
+            limit = self.loss
+
+    def _step(self, most: float) -> float:
+        """The least power of two that lets 32 bits hold whatever a record can have."""
+        tops = np.minimum(self._capacities.max(axis=(0, 2), initial=0), most).sum()
+        tops += min(float(np.abs(self._excess).max()), most)
+        return float(2.0 ** (np.ceil(np.log2(tops or 1.0)) - 30))
+
+    def _left(self, most: float, step: float) -> float:
+        """What a round leaves of the capacities over its cut."""
+        sides, shape = self._network.sides, tuple(self._network.copies[0][3:])
+        total = sum(excess_left(x, side, most, step) for x, side in zip(self._excess, sides, strict=True))
+        for arc in self._network.arcs:
+            capacities = self._capacities[arc.copy, arc.word]
+            total += capacity_left(capacities, sides[arc.copy], sides[arc.to], shape, arc.offset, most, step)
+        return float(total)
+
+    def _take_flow(self) -> None:
+        """Subtract what flowed in the last round."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None  # if an interrupt comes between, the flow is found again
+            for layout, capacities, excess in zip(self._network.copies, self._capacities, self._excess, strict=True):
+                take_flow(self._network.g, layout, capacities, excess, *pending)
+            self._count_rounding()
+
+    def _count_rounding(self) -> None:
+        """Another rounding of each number."""
+        if not (self._exact and self._size < 2.0**53):
+            self.error += 2 * _EPSILON * self._size
+
+
+def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> None:
+    """Write the choice between the labels `zero` and `one`, (n,) or (1,), of each pixel.
+
+    Pairs of two single labels may be other than submodular: they go across the copies of a doubled network. Among more
+    labels such pairs are made dearer, as in :func:`classicseg.kernels.cut.records.fill`.
+    """
+    single = zero.size == one.size == 1
+    capacities, crossed, infinite = [], False, np.inf
+    for name, offset in crf.directions.items():
+        _, forward, backward = _differences(crf, zero, one, offset)
+        weights = _over_volume(crf, name)
+        both = (forward + backward) / 2
+        if single:
+            crossed = bool(both < 0)
+            if crf.has_ties(name) and forward == backward > 0:  # then they add nothing to the excess
+                infinite = float(weights.max() * both)
+        capacities.append(weights * (np.abs(both) if single else np.maximum(both, 0)))
+    whole = all(map(is_whole, (crf.flat_unary, crf.cost, *crf.finite_weights.values())))
+    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, infinite=infinite, exact=whole)
+
+
+def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """What label `one` of each pixel costs more than label `zero`, with what its edges add; (n,) float64."""
+    unary, pixels = crf.flat_unary.reshape(crf.n_labels, -1), np.arange(crf.n_points)
+    with np.errstate(invalid="ignore"):
+        excess = np.subtract(unary[one, pixels], unary[zero, pixels], dtype=np.float64)
+    excess[np.isnan(excess)] = 0  # both are forbidden
+    grid = excess.reshape(as_volume(crf.shape, 1))
+    for name, offset in crf.directions.items():
+        last, forward, backward = _differences(crf, zero, one, offset)
+        if zero.size > 1 or one.size > 1:
+            forward = np.where(forward + backward < 0, -backward, forward)
+        flow = (forward - backward) / 2
+        if np.any(last) or np.any(flow):
+            begin, end = edge_ends(as_volume(offset, 0))
+            weights = _over_volume(crf, name)
+            grid[begin] += weights * (last - flow)
+            grid[end] += weights * flow
+    return excess
+
+
+def _differences(crf: GridCRF, zero: np.ndarray, one: np.ndarray, offset: Offset) -> tuple[Any, Any, Any]:
+    """For each edge of a direction, or all: ``c11 - c00``, ``c01 - c00`` and ``c10 - c11``."""
+    begin, end = edge_ends(as_volume(offset, 0))
+    volume, cost = as_volume(crf.shape, 1), crf.cost
+    ends = [
+        (labels[0], labels[0]) if labels.size == 1 else (labels.reshape(volume)[begin], labels.reshape(volume)[end])
+        for labels in (zero, one)
+    ]
+    (a0, b0), (a1, b1) = ends
+    first = cost[a0, b0]
+    last = cost[a1, b1]
+    return last - first, cost[a0, b1] - first, cost[a1, b0] - last
+
+
+def _over_volume(crf: GridCRF, name: str) -> np.ndarray:
+    """Weights of a direction in float64, over a volume; infinite ones as the number that stands for them."""
+    flat = crf.finite_weights[name].astype(np.float64)
+    shape = edge_shape(as_volume(crf.shape, 1), as_volume(crf.directions[name], 0))
+    return np.broadcast_to(flat, shape) if flat.size == 1 else flat.reshape(shape)
+
+
+def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
+    """How far the energy of labels can be off by what float64 rounds; 0 for whole numbers of less than 53 bits."""
+    depth, height, width = as_volume(crf.shape, 1)
+    terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0)).sum(dtype=np.float64))
+    for name in crf.directions:
+        weights = crf.weights[name]
+        terms += float(np.abs(crf.cost).max() * weights.sum(where=np.isfinite(weights), dtype=np.float64))
+    if is_whole(crf.flat_unary) and is_whole(crf.cost) and all(map(is_whole, crf.finite_weights.values())):
+        if terms < 2.0**53:
+            return 0.0
+    longest = PART + crf.n_points / PART + len(crf.directions) * (width + height * depth)  # sum, part by part
+    return _EPSILON * longest * terms
