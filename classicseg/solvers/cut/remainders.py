@@ -28,6 +28,7 @@ ENOUGH = 2.0**-34
 
 _ROUNDS = 40  # at most; most gain ten bits or more
 _EPSILON = 2.0**-53
+_WHOLE = 2.0**50  # sums of whole numbers, and their halves, are exact up to there
 
 
 class RealCut:
@@ -54,8 +55,8 @@ class RealCut:
         n_words = 1 + max(arc.word for arc in network.arcs)
         check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
         self._capacities = np.zeros((n_copies, n_words, n))
-        self._excess, self._wanted, self._room = (np.zeros((n_copies, n)) for _ in range(3))
-        self._exact, self._size = False, 0.0
+        self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
+        self._exact, self._size, self._room = False, 0.0, 0.0
         self._pending: tuple[float, float] | None = None
         self.loss, self.error = np.inf, 0.0
 
@@ -83,7 +84,7 @@ class RealCut:
             if (arc.copy != arc.to) == crossed:
                 plane = self._capacities[arc.copy, arc.word].reshape(shape)
                 plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
-        self._room[:] = self._capacities.sum(axis=1)
+        self._room = float(self._capacities.sum(axis=1).max())
         if infinite < np.inf:
             self._capacities[self._capacities >= infinite] = np.inf
         self._size = 2 * float(self._capacities.sum(where=np.isfinite(self._capacities)))
@@ -95,10 +96,8 @@ class RealCut:
         """Replace the excess that :meth:`write` began with; the flow that was pushed stays."""
         self._take_flow()
         wanted = np.stack([excess, -excess][: len(self._wanted)])
-        # Beyond what all edges of a pixel can carry, more makes no difference. Twice that still shows which side wins.
-        most = np.where(self._room > 0, 2 * self._room, np.inf)
-        wanted = np.clip(wanted, -most, most)
-        top = float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
+        # More than the edges of any pixel can carry makes no difference. Twice that still shows which side wins.
+        top = 2 * self._room or float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
         wanted = np.clip(wanted, -top, top)
         new = self._excess + (wanted - self._wanted)
         self._size += float(np.abs(wanted).sum())
@@ -148,7 +147,7 @@ class RealCut:
 
     def _count_rounding(self) -> None:
         """Another rounding of each number."""
-        if not (self._exact and self._size < 2.0**53):
+        if not (self._exact and self._size < _WHOLE):
             self.error += 2 * _EPSILON * self._size
 
 
@@ -215,14 +214,14 @@ def _over_volume(crf: GridCRF, name: str) -> np.ndarray:
 
 
 def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
-    """How far the energy of labels can be off by what float64 rounds; 0 for whole numbers of less than 53 bits."""
+    """How far the energy of labels can be off by what float64 rounds; 0 for whole numbers of less than 50 bits."""
     depth, height, width = as_volume(crf.shape, 1)
     terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0)).sum(dtype=np.float64))
     for name in crf.directions:
         weights = crf.weights[name]
         terms += float(np.abs(crf.cost).max() * weights.sum(where=np.isfinite(weights), dtype=np.float64))
     if is_whole(crf.flat_unary) and is_whole(crf.cost) and all(map(is_whole, crf.finite_weights.values())):
-        if terms < 2.0**53:
+        if terms < _WHOLE:
             return 0.0
     longest = PART + crf.n_points / PART + len(crf.directions) * (width + height * depth)  # sum, part by part
     return _EPSILON * longest * terms
