@@ -39,9 +39,8 @@ def faults(crf: cs.GridCRF, method: str, least) -> list[str]:
             found.append(f"says {result.energy}, but its labels cost {float(exact)}")
     elif abs(float(exact) - result.energy) > 1e-13 * size:
         found.append(f"says {result.energy!r}, but its labels cost {float(exact)!r}")
-    if result.lower_bound is not None:
-        if np.isnan(result.lower_bound) or result.lower_bound > least:
-            found.append(f"the bound {result.lower_bound!r} is above the least energy {float(least)!r}")
+    if result.lower_bound is not None and (np.isnan(result.lower_bound) or result.lower_bound > least):
+        found.append(f"the bound {result.lower_bound!r} is above the least energy {float(least)!r}")
     if method == "graph_cut" or (method == "qpbo" and (result.marginals != 0.5).all()):
         value = result.energy
         if result.converged and result.gap > 1e-9 * max(1, abs(value)):

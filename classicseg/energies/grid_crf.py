@@ -34,10 +34,10 @@ class GridCRF(Frozen):
     compatibility : Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or (L, L) array_like
         Cost of the labels of two neighbours.
     weights : float or mapping of str to array_like, optional
-        What each edge multiplies its cost by, at least 0; 1 if None. An infinite weight ties its pixels: pairs of
-        labels that cost anything are forbidden there (``np.inf`` times 0 counts as 0). A mapping names directions: ``"right"``
-        (H, W - 1), ``"down"`` (H - 1, W), ``"down_right"`` and ``"down_left"`` (H - 1, W - 1), in volumes the same
-        within slices and ``"deeper"`` (D - 1, H, W), ``"deeper_right"``, ``"deeper_up_left"`` and so on across them.
+        What each edge multiplies its cost by, at least 0; 1 if None. An infinite weight ties its pixels: only
+        equal labels are legal there. A mapping names directions: ``"right"`` (H, W - 1), ``"down"`` (H - 1, W),
+        ``"down_right"`` and ``"down_left"`` (H - 1, W - 1), in volumes the same within slices and ``"deeper"``
+        (D - 1, H, W), ``"deeper_right"``, ``"deeper_up_left"`` and so on across them.
         ``weights["down_left"][r, c]`` belongs to the pixels (r, c + 1) and (r + 1, c). It may hold more directions
         than the connectivity uses. :func:`contrast_weights` makes one. Integers are kept exact.
     connectivity : int, optional
@@ -75,8 +75,8 @@ class GridCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is NaN, a weight negative, or infinite with costs of which the least is not 0, or
-        a pixel has no label that it may take.
+        If shapes do not fit, a value is NaN, a weight is negative, a pixel has no label that it may take, or a weight
+        is infinite although equal labels do not cost 0, or different ones not more.
     TypeError
         If something is not of a real dtype.
 
@@ -190,8 +190,8 @@ class GridCRF(Frozen):
         Returns
         -------
         float
-            Summed in float64; exact if all costs and weights are integers. Infinite if a label is forbidden, or an
-            infinite weight forbids a pair.
+            Summed in float64; exact if all costs and weights are integers. Infinite if a label is forbidden, or two
+            pixels differ that an infinite weight ties.
 
         Raises
         ------
@@ -220,12 +220,12 @@ class GridCRF(Frozen):
         return self.finite_weights[name] is not self.flat_weights[name]
 
     def n_broken(self, labels: np.ndarray) -> int:
-        """At how many edges of infinite weight int32 labels cost something."""
+        """How many edges of infinite weight have different int32 labels at their ends."""
         count = 0
         for name, weights in self.weights.items():
             if self.has_ties(name):
                 begin, end = edge_ends(self.directions[name])
-                count += int(np.count_nonzero(np.isinf(weights) & (self.cost[labels[begin], labels[end]] > 0)))
+                count += int(np.count_nonzero(np.isinf(weights) & (labels[begin] != labels[end])))
         return count
 
 
@@ -273,16 +273,18 @@ def _equal_weights(
 def _finite_weights(crf: GridCRF) -> dict[str, np.ndarray]:
     """Weights of each direction, flat; where some are infinite, a copy with a number in their place.
 
-    That number times the least cost of a pair of labels, other than 0, is more than all else that labels can change.
+    That number times the least cost of different labels is more than all else that labels can change.
     """
     flat = crf.flat_weights
     tied = [name for name in crf.directions if flat[name].dtype != np.int32 and np.isinf(flat[name].max(initial=0))]
     if not tied:
         return flat
-    if crf.cost.min() != 0:
-        raise InputError(f"infinite weights need a compatibility whose least cost is 0, got {crf.cost.min():g}")
-    if not (crf.cost > 0).any():
-        return {name: np.where(np.isinf(w), 0, w) if name in tied else w for name, w in flat.items()}
+    different = crf.cost[~np.eye(crf.n_labels, dtype=bool)]
+    if np.diag(crf.cost).any() or different.min() <= 0:
+        raise InputError(
+            "infinite weights need a compatibility by which equal labels cost 0 and others more, got costs of "
+            f"{different.min():g} and more for different labels, {np.diag(crf.cost).max():g} at most for equal ones"
+        )
     unary = crf.unary.reshape(crf.n_labels, -1)
     spread = np.subtract(unary, unary.min(axis=0), dtype=np.float64)
     total = float(np.where(np.isinf(spread), 0, spread).max(axis=0).sum())
@@ -290,7 +292,7 @@ def _finite_weights(crf: GridCRF) -> dict[str, np.ndarray]:
         heaviest = np.where(np.isinf(weights), 0, weights).sum(dtype=np.float64)
         total += float(heaviest * crf.cost.max()) * (math.prod(crf.weights[name].shape) / max(weights.size, 1))
     total += 0.0 if crf.label_costs is None else float(crf.label_costs.sum())
-    enough = 4.0 * 2.0 ** np.ceil(np.log2((total or 1.0) / crf.cost[crf.cost > 0].min()))
+    enough = 4.0 * 2.0 ** np.ceil(np.log2((total or 1.0) / different.min()))
     return {name: np.where(np.isinf(w), enough, w) if name in tied else w for name, w in flat.items()}
 
 

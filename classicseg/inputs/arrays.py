@@ -42,7 +42,7 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
 
 
 def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Numbers of at least 0, or infinity, of the given shape, in C order and in their own precision (see `as_costs`)."""
+    """Numbers of at least 0, infinity among them, of the given shape, in C order and in their own precision."""
     array = _own_precision(of_shape(read(weights, name, booleans=False), shape, name), name)
     if array.size:
         if np.isnan(array.min()):

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 import classicseg as cs
 from classicseg.energies.grid import directions, edge_ends, edge_shape
 
-SHAPES = {2: [((6,), 2), ((1, 5), 4), ((2, 4), 4), ((3, 3), 8), ((2, 2, 2), 6)], 3: [((5,), 2), ((2, 3), 4), ((2, 3), 8)]}
+SHAPES = {
+    2: [((6,), 2), ((1, 5), 4), ((2, 4), 4), ((3, 3), 8), ((2, 2, 2), 6)],
+    3: [((5,), 2), ((2, 3), 4), ((2, 3), 8)],
+}
 
 
 def energy_of(seed: int, *, n_labels: int | None = None, infinite: bool = True) -> cs.GridCRF:
@@ -21,11 +24,12 @@ def energy_of(seed: int, *, n_labels: int | None = None, infinite: bool = True) 
     shape, connectivity = SHAPES[n_labels][rng.integers(len(SHAPES[n_labels]))]
     unary = numbers(rng, (n_labels, *shape)) * rng.choice([-1, 1], (n_labels, *shape), p=[0.2, 0.8])
     compatibility = _compatibility(rng, n_labels)
-    least = compatibility.matrix(n_labels).min()
+    cost = compatibility.matrix(n_labels)
+    ties = not np.diag(cost).any() and cost[~np.eye(n_labels, dtype=bool)].min() > 0
     weights = {}
     for name, offset in directions(len(shape), connectivity).items():
         weights[name] = numbers(rng, edge_shape(shape, offset))
-        if infinite and least == 0 and rng.random() < 0.3:
+        if infinite and ties and rng.random() < 0.3:
             weights[name][rng.random(weights[name].shape) < 0.3] = np.inf
     if infinite and rng.random() < 0.4:
         unary[rng.random(unary.shape) < 0.3] = np.inf

@@ -160,24 +160,27 @@ class _Cut:
         self._energy = energy
         self._grid = as_integers(energy)
         self._network = Network(energy.shape, energy.directions)
-        self._real = None if self._grid.exact else RealCut(self._network)
-        if self._real is None:
+        self._real: RealCut | None = None
+        if self._grid is not None:
             self._network.fill(self._grid, _ZERO, _ONE)
         else:
+            self._real = RealCut(self._network)
             write_choice(self._real, energy, _ZERO, _ONE)
 
     def change(self, energy: GridCRF) -> bool:
         """Take an energy of other unary costs, and keep the flow; returns whether that was possible."""
-        if self._real is None:
+        if self._grid is not None:
             grid = with_unary(self._grid, energy.flat_unary.reshape(2, -1))
             if grid is None:
                 return False
             self._network.change_unary(self._grid, grid)
             self._grid = grid
-        elif any(map(energy.has_ties, energy.directions)):  # the numbers that stand for them may be others now
+        elif (
+            self._real is None
+            or any(map(energy.has_ties, energy.directions))
+            or not self._real.change(excess_of(energy, _ZERO, _ONE))
+        ):  # what stands for infinity has changed
             return False
-        else:
-            self._real.change(excess_of(energy, _ZERO, _ONE))
         self._energy = energy
         return True
 

@@ -12,6 +12,7 @@ of the pixel can outweigh them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -66,41 +67,39 @@ class IntegerGrid:
         return "in exact whole numbers" if self.exact else f"costs rounded to multiples of {1 / self.scale:.3g}"
 
 
-def as_integers(crf: GridCRF) -> IntegerGrid:
-    """Round a grid energy to whole numbers that 32 bits can sum up at every pixel."""
-    unary, weights = crf.flat_unary.reshape(crf.n_labels, -1), [crf.finite_weights[name] for name in crf.directions]
-    heaviest = max((float(w.max()) for w in weights if w.size), default=0.0)
-    edges_at_most = 2 * len(weights) * heaviest * float(crf.cost.max() - crf.cost.min())  # of one pixel
-    if is_whole(unary) and all(map(is_whole, weights)) and 5 * edges_at_most < _LIMIT:
-        unit, cost = _as_multiples(crf, crf.cost - crf.cost.min())
-        if unit == round(unit) and np.array_equal(cost, np.rint(cost)):
-            small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
-            return IntegerGrid(
-                unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
-                cost=np.ascontiguousarray(cost, np.int32),
-                weights=[_rounded(w, unit, np.int32) for w in weights],
-                shift=0,
-                ceiling=int(2 * edges_at_most) + 1 if not small else 2**31 - 1,
-                scale=1.0,
-                exact=True,
-                coarse=False,
-            )
-    return _scaled(crf, unary, weights, heaviest, edges_at_most)
+def as_integers(crf: GridCRF) -> IntegerGrid | None:
+    """A grid energy in exact whole numbers that 32 bits can sum up at every pixel; None if it has no such."""
+    unary, weights, edges_at_most = _parts(crf)
+    if not (is_whole(unary) and all(map(is_whole, weights)) and 5 * edges_at_most < _LIMIT):
+        return None
+    unit, cost = _as_multiples(crf, crf.cost - crf.cost.min())
+    if unit != round(unit) or not is_whole(cost):
+        return None
+    small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
+    return IntegerGrid(
+        unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
+        cost=np.ascontiguousarray(cost, np.int32),
+        weights=[_rounded(w, unit, np.int32) for w in weights],
+        shift=0,
+        ceiling=2**31 - 1 if small else int(2 * edges_at_most) + 1,
+        scale=1.0,
+        exact=True,
+        coarse=False,
+    )
 
 
 def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
-    """The same exact energy with other unary costs, (2, n); None if those are not exact, or do not fit."""
-    if not (grid.exact and is_whole(unary)):
+    """The same exact energy with other unary costs, (2, n); None if those are no whole numbers, or do not fit."""
+    if not is_whole(unary):
         return None
     if grid.unary.dtype == np.int32 and _largest(unary) > _largest(grid.unary):
         return None
     return replace(grid, unary=_rounded(unary, 1.0, grid.unary.dtype))
 
 
-def _scaled(
-    crf: GridCRF, unary: np.ndarray, weights: list[np.ndarray], heaviest: float, edges_at_most: float
-) -> IntegerGrid:
-    """The energy, rounded to steps that depend on what edges cost, or on unary costs where edges cost nothing."""
+def as_rounded(crf: GridCRF) -> IntegerGrid:
+    """A grid energy, rounded to steps that depend on what edges cost, or on unary costs where edges cost nothing."""
+    unary, weights, edges_at_most = _parts(crf)
     least = unary.min(axis=0)
     spread = np.subtract(unary, least, dtype=np.float64)
     finite = spread[np.isfinite(spread)]
@@ -108,7 +107,8 @@ def _scaled(
     scale = _power_of_two(_LIMIT / (5 * most))
     cost = crf.cost - crf.cost.min()
     dearest = float(cost.max()) or 1.0
-    of_cost, of_weight = _power_of_two(2.0**_BITS / dearest), _power_of_two(2.0**_BITS / (heaviest or 1.0))
+    heaviest = max((float(w.max()) for w in weights if w.size), default=0.0) or 1.0
+    of_cost, of_weight = _power_of_two(2.0**_BITS / dearest), _power_of_two(2.0**_BITS / heaviest)
     ceiling = int(2 * most * scale) + 1
     typical = [float(np.median(w[w > 0])) * dearest for w in weights if (w > 0).any()] if edges_at_most > 0 else []
     if (finite > 0).any():
@@ -126,6 +126,13 @@ def _scaled(
         exact=False,
         coarse=min(typical, default=np.inf) * scale < _FINE,
     )
+
+
+def _parts(crf: GridCRF) -> tuple[np.ndarray, list[np.ndarray], float]:
+    """Unary costs, (L, n), weights of each direction, and what all edges of a pixel can cost at most."""
+    unary, weights = crf.flat_unary.reshape(crf.n_labels, -1), [crf.finite_weights[name] for name in crf.directions]
+    heaviest = max((float(w.max()) for w in weights if w.size), default=0.0)
+    return unary, weights, 2 * len(weights) * heaviest * float(crf.cost.max() - crf.cost.min())
 
 
 def _power_of_two(number: float) -> float:
@@ -153,7 +160,7 @@ def is_whole(values: np.ndarray) -> bool:
     return bool(np.array_equal(values, np.rint(values)))
 
 
-def _rounded(values: np.ndarray, scale: float, dtype: type) -> np.ndarray:
+def _rounded(values: np.ndarray, scale: float, dtype: Any) -> np.ndarray:
     if values.dtype == dtype and scale == 1:
         return values
     exact = np.rint(values * np.float64(scale))

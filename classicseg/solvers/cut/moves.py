@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
-from classicseg.solvers.cut.integers import as_integers
+from classicseg.solvers.cut.integers import as_integers, as_rounded
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
 from classicseg.solvers.run import Run
@@ -186,7 +186,7 @@ class Moves:
 
     def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
         self._crf = energy
-        self._grid = as_integers(energy)
+        self._grid = as_integers(energy) or as_rounded(energy)
         self._network = Network(energy.shape, energy.directions)
         self._real = RealCut(self._network) if self._grid.coarse else None
         self._relaxed: GridCRF | None = None

@@ -90,20 +90,8 @@ class Network:
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
         """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
         unary, weights = grid.unary.reshape(-1), tuple(grid.weights)
-        limits = grid.ceiling, grid.shift
-        fill(
-            self.g,
-            self.layout,
-            self.offsets,
-            self.steps,
-            unary,
-            weights,
-            grid.cost,
-            zero,
-            one,
-            *limits,
-            self._directions,
-        )
+        where, terms = (self.g, self.layout, self.offsets, self.steps), (unary, weights, grid.cost)
+        fill(*where, *terms, zero, one, grid.ceiling, grid.shift, self._directions)
 
     def change_unary(self, old: IntegerGrid, new: IntegerGrid) -> None:
         """Replace the unary costs of labels 0 and 1; the flow that was pushed stays."""

@@ -51,7 +51,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.directions)
     loss = 0.0
-    if grid.exact:
+    if grid is not None:
         network.fill(grid)
         network.solve(run.n_threads)
     else:

@@ -15,7 +15,7 @@ import numpy as np
 from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
 from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_down, take_flow
-from classicseg.kernels.sites.energy import PART
+from classicseg.kernels.sites.energy import PART, pairwise_energy
 from classicseg.machine.memory import check_memory
 from classicseg.solvers.cut.integers import is_whole
 from classicseg.solvers.cut.network import DoubledNetwork, Network
@@ -26,6 +26,7 @@ GAP = 1e-9
 ENOUGH = 2.0**-34
 """Relative to the energy: with less between a cut and its bound, no further round is made."""
 
+_MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _EPSILON = 2.0**-53
 _WHOLE = 2.0**50  # sums of whole numbers, and their halves, are exact up to there
@@ -56,13 +57,11 @@ class RealCut:
         check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
         self._capacities = np.zeros((n_copies, n_words, n))
         self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
-        self._exact, self._size, self._room = False, 0.0, 0.0
+        self._exact, self._size, self._room, self._most = False, 0.0, 0.0, np.inf
         self._pending: tuple[float, float] | None = None
         self.loss, self.error = np.inf, 0.0
 
-    def write(
-        self, excess: np.ndarray, capacities: list[np.ndarray], *, crossed: bool, infinite: float, exact: bool
-    ) -> None:
+    def write(self, excess: np.ndarray, capacities: list[np.ndarray], *, crossed: bool, exact: bool) -> None:
         """Begin anew.
 
         Parameters
@@ -73,8 +72,6 @@ class RealCut:
             Of the edges of each forward direction, which are arrays over a volume; the same both ways.
         crossed : bool
             Whether edges join the copies of a doubled network, and do not lie within them.
-        infinite : float
-            Capacities from here on count as infinite.
         exact : bool
             Whether all numbers are whole.
         """
@@ -85,30 +82,41 @@ class RealCut:
                 plane = self._capacities[arc.copy, arc.word].reshape(shape)
                 plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
         self._room = float(self._capacities.sum(axis=1).max())
-        if infinite < np.inf:
-            self._capacities[self._capacities >= infinite] = np.inf
+        # What is far above all flow that there can be is never full: it may as well be infinite, which rounds nothing.
+        self._most = np.inf
+        self._most = _MARGIN * (
+            _largest_flow(self._clipped(excess)) or float(np.abs(self._clipped(excess)).max()) or 1.0
+        )
+        self._capacities[self._capacities > self._most] = np.inf
         self._size = 2 * float(self._capacities.sum(where=np.isfinite(self._capacities)))
         self._exact, self.error, self._pending = exact, 0.0, None
         self._wanted[:] = self._excess[:] = 0
         self.change(excess)
 
-    def change(self, excess: np.ndarray) -> None:
-        """Replace the excess that :meth:`write` began with; the flow that was pushed stays."""
+    def change(self, excess: np.ndarray) -> bool:
+        """Replace the excess that :meth:`write` began with, if the network still serves; the flow stays."""
         self._take_flow()
-        wanted = np.stack([excess, -excess][: len(self._wanted)])
-        # More than the edges of any pixel can carry makes no difference. Twice that still shows which side wins.
-        top = 2 * self._room or float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
-        wanted = np.clip(wanted, -top, top)
+        wanted = self._clipped(excess)
+        if 2 * _largest_flow(wanted) > self._most:
+            return False
         new = self._excess + (wanted - self._wanted)
         self._size += float(np.abs(wanted).sum())
         self._count_rounding()
         self._excess, self._wanted = new, wanted
+        return True
+
+    def _clipped(self, excess: np.ndarray) -> np.ndarray:
+        """Excess of each copy, cut off where more makes no difference."""
+        wanted = np.stack([excess, -excess][: len(self._wanted)])
+        # No edges carry more than those of the busiest pixel; twice that still shows which side wins.
+        top = 2 * self._room or float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
+        top = min(top, self._most)
+        return np.clip(wanted, -top, top)
 
     def solve(self, n_threads: int, enough: Callable[[], float]) -> None:
         """Find the cut, in rounds, until its loss is at most ``enough()``, which is asked after each round."""
         self._take_flow()
-        limit = min(float(np.maximum(sign * self._excess, 0).sum()) for sign in (1, -1))
-        limit = limit or float(np.abs(self._excess).max()) or 1.0
+        limit = _largest_flow(self._excess) or float(np.abs(self._excess).max()) or 1.0
         for _ in range(_ROUNDS):
             most = 2 * limit  # with only the limit itself, what carries all the flow would look full
             step = self._step(most)
@@ -151,6 +159,11 @@ class RealCut:
             self.error += 2 * _EPSILON * self._size
 
 
+def _largest_flow(excess: np.ndarray) -> float:
+    """What all flow together is at most."""
+    return min(float(np.maximum(sign * excess, 0).sum()) for sign in (1, -1))
+
+
 def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> None:
     """Write the choice between the labels `zero` and `one`, (n,) or (1,), of each pixel.
 
@@ -158,18 +171,19 @@ def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray) 
     labels such pairs are made dearer, as in :func:`classicseg.kernels.cut.records.fill`.
     """
     single = zero.size == one.size == 1
-    capacities, crossed, infinite = [], False, np.inf
+    capacities, crossed = [], False
     for name, offset in crf.directions.items():
         _, forward, backward = _differences(crf, zero, one, offset)
         weights = _over_volume(crf, name)
         both = (forward + backward) / 2
         if single:
             crossed = bool(both < 0)
-            if crf.has_ties(name) and forward == backward > 0:  # then they add nothing to the excess
-                infinite = float(weights.max() * both)
         capacities.append(weights * (np.abs(both) if single else np.maximum(both, 0)))
-    whole = all(map(is_whole, (crf.flat_unary, crf.cost, *crf.finite_weights.values())))
-    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, infinite=infinite, exact=whole)
+    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, exact=_all_whole(crf))
+
+
+def _all_whole(crf: GridCRF) -> bool:
+    return all(map(is_whole, (crf.flat_unary, crf.cost, *crf.finite_weights.values())))
 
 
 def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> np.ndarray:
@@ -217,11 +231,12 @@ def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
     """How far the energy of labels can be off by what float64 rounds; 0 for whole numbers of less than 50 bits."""
     depth, height, width = as_volume(crf.shape, 1)
     terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0)).sum(dtype=np.float64))
-    for name in crf.directions:
-        weights = crf.weights[name]
-        terms += float(np.abs(crf.cost).max() * weights.sum(where=np.isfinite(weights), dtype=np.float64))
-    if is_whole(crf.flat_unary) and is_whole(crf.cost) and all(map(is_whole, crf.finite_weights.values())):
-        if terms < _WHOLE:
-            return 0.0
-    longest = PART + crf.n_points / PART + len(crf.directions) * (width + height * depth)  # sum, part by part
+    flat, sizes = np.ascontiguousarray(labels, np.int32).reshape(-1), np.abs(crf.cost)
+    for name, offset in crf.directions.items():
+        terms += pairwise_energy(flat, crf.finite_weights[name], sizes, depth, height, width, *as_volume(offset, 0))
+    if terms < _WHOLE and _all_whole(crf):
+        return 0.0
+    longest = (
+        min(PART, crf.n_points) + crf.n_points / PART + len(crf.directions) * (width + height * depth + 9)
+    )  # sum, part by part
     return _EPSILON * longest * terms
