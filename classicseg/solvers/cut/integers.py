@@ -76,9 +76,11 @@ def as_integers(crf: GridCRF) -> IntegerGrid | None:
     if unit != round(unit) or not is_whole(cost):
         return None
     small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
+    if not small and float(np.abs(unary).max(where=np.isfinite(unary), initial=0)) > _LARGEST:
+        return None
     return IntegerGrid(
         unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
-        cost=np.ascontiguousarray(cost, np.int32),
+        cost=np.ascontiguousarray(cost if edges_at_most > 0 else 0 * cost, np.int32),
         weights=[_rounded(w, unit, np.int32) for w in weights],
         shift=0,
         ceiling=2**31 - 1 if small else int(2 * edges_at_most) + 1,

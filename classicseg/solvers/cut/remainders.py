@@ -29,7 +29,8 @@ ENOUGH = 2.0**-34
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _EPSILON = 2.0**-53
-_WHOLE = 2.0**50  # sums of whole numbers, and their halves, are exact up to there
+WHOLE = 2.0**50
+"""Sums of whole numbers, and of their halves, are exact up to there."""
 
 
 class RealCut:
@@ -155,7 +156,7 @@ class RealCut:
 
     def _count_rounding(self) -> None:
         """Another rounding of each number."""
-        if not (self._exact and self._size < _WHOLE):
+        if not (self._exact and self._size < WHOLE):
             self.error += 2 * _EPSILON * self._size
 
 
@@ -179,10 +180,11 @@ def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray) 
         if single:
             crossed = bool(both < 0)
         capacities.append(weights * (np.abs(both) if single else np.maximum(both, 0)))
-    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, exact=_all_whole(crf))
+    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, exact=all_whole(crf))
 
 
-def _all_whole(crf: GridCRF) -> bool:
+def all_whole(crf: GridCRF) -> bool:
+    """Whether all costs and weights are whole numbers."""
     return all(map(is_whole, (crf.flat_unary, crf.cost, *crf.finite_weights.values())))
 
 
@@ -234,7 +236,7 @@ def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
     flat, sizes = np.ascontiguousarray(labels, np.int32).reshape(-1), np.abs(crf.cost)
     for name, offset in crf.directions.items():
         terms += pairwise_energy(flat, crf.finite_weights[name], sizes, depth, height, width, *as_volume(offset, 0))
-    if terms < _WHOLE and _all_whole(crf):
+    if terms < WHOLE and all_whole(crf):
         return 0.0
     longest = (
         min(PART, crf.n_points) + crf.n_points / PART + len(crf.directions) * (width + height * depth + 9)
