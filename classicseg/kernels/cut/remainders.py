@@ -20,7 +20,10 @@ from classicseg.machine.simd import pointer
 
 @inline
 def _in_steps(value, most, steps_per_unit):
-    """How many whole steps fit into `value`, of which no more than `most` can be of use; negative if it is."""
+    """How many whole steps fit into `value`, of which no more than `most` can be of use; negative if it is.
+
+    There are `steps_per_unit`.
+    """
     whole = np.floor(min(abs(value), most) * steps_per_unit)
     return whole if value > 0 else -whole
 

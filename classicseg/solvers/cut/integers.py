@@ -28,6 +28,8 @@ _BITS = 30
 _FINE = 2.0**18
 """Steps in a typical cost; where there are fewer, 32 bits are too coarse."""
 
+_SAMPLE = 20_000  # of costs, to find their median; also the seed by which it is drawn
+
 _FORBIDDEN, _LARGEST = 2**61, 2**60
 """Unary costs of labels that are forbidden, and the largest of the others."""
 
@@ -112,14 +114,16 @@ def as_rounded(crf: GridCRF) -> IntegerGrid:
     heaviest = max((float(w.max()) for w in weights if w.size), default=0.0) or 1.0
     of_cost, of_weight = _power_of_two(2.0**_BITS / dearest), _power_of_two(2.0**_BITS / heaviest)
     ceiling = int(2 * most * scale) + 1
-    typical = [float(np.median(w[w > 0])) * dearest for w in weights if (w > 0).any()] if edges_at_most > 0 else []
-    if (finite > 0).any():
-        typical.append(min(float(np.median(finite[finite > 0])), most))
+    typical = [_typical(w) * dearest for w in weights if w.any()] if edges_at_most > 0 else []
+    if finite.any():
+        typical.append(min(_typical(finite), most))
     spread *= scale
-    np.minimum(spread, _LARGEST, out=spread, where=np.isfinite(spread))
-    spread[np.isinf(spread)] = _FORBIDDEN
+    small = float(spread.max()) < _LIMIT / 2
+    if not small:
+        np.minimum(spread, _LARGEST, out=spread, where=np.isfinite(spread))
+        spread[np.isinf(spread)] = _FORBIDDEN
     return IntegerGrid(
-        unary=_rounded(spread, 1.0, np.int64),
+        unary=_rounded(spread, 1.0, np.int32 if small else np.int64),
         cost=_rounded(cost, of_cost, np.int32),
         weights=[_rounded(w, of_weight, np.int32) for w in weights],
         shift=round(np.log2(of_cost * of_weight / scale)) if edges_at_most > 0 else 0,
@@ -134,7 +138,8 @@ def _parts(crf: GridCRF) -> tuple[np.ndarray, list[np.ndarray], float]:
     """Unary costs, (L, n), weights of each direction, and what all edges of a pixel can cost at most."""
     unary, weights = crf.flat_unary.reshape(crf.n_labels, -1), [crf.finite_weights[name] for name in crf.directions]
     heaviest = max((float(w.max()) for w in weights if w.size), default=0.0)
-    return unary, weights, 2 * len(weights) * heaviest * float(crf.cost.max() - crf.cost.min())
+    edges_at_most = 2 * len(weights) * heaviest * float(crf.cost.max() - crf.cost.min())
+    return unary, weights if edges_at_most > 0 else [np.zeros(1)] * len(weights), edges_at_most
 
 
 def _power_of_two(number: float) -> float:
@@ -150,6 +155,14 @@ def _as_multiples(crf: GridCRF, cost: np.ndarray) -> tuple[float, np.ndarray]:
     return 1.0, cost
 
 
+def _typical(costs: np.ndarray) -> float:
+    """Median of those of some thousand costs that are not 0."""
+    flat = costs.reshape(-1)
+    some = flat if flat.size <= _SAMPLE else flat[np.random.default_rng(_SAMPLE).integers(flat.size, size=_SAMPLE)]
+    some = some[some > 0] if some.any() else flat[flat > 0]
+    return float(np.median(some))
+
+
 def _largest(unary: np.ndarray) -> float:
     """Largest size of a cost; infinite if a label is forbidden."""
     return max(-float(unary.min()), float(unary.max()))
@@ -159,7 +172,8 @@ def is_whole(values: np.ndarray) -> bool:
     """Whether all values are whole numbers, or infinite."""
     if values.dtype == np.int32:
         return True
-    return bool(np.array_equal(values, np.rint(values)))
+    few = values.reshape(-1)[:64]  # of real costs, these tell in no time
+    return bool(np.array_equal(few, np.rint(few)) and np.array_equal(values, np.rint(values)))
 
 
 def _rounded(values: np.ndarray, scale: float, dtype: Any) -> np.ndarray:

@@ -28,7 +28,7 @@ ENOUGH = 2.0**-34
 
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
-_EPSILON = 2.0**-53
+_EPSILON = 2.0**-53  # half of what float64 distinguishes from 1: the largest relative error of a rounding
 WHOLE = 2.0**50
 """Sums of whole numbers, and of their halves, are exact up to there."""
 
@@ -59,6 +59,7 @@ class RealCut:
         self._capacities = np.zeros((n_copies, n_words, n))
         self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
         self._exact, self._size, self._room, self._most = False, 0.0, 0.0, np.inf
+        self._tops = np.zeros(n_words)
         self._pending: tuple[float, float] | None = None
         self.loss, self.error = np.inf, 0.0
 
@@ -77,19 +78,21 @@ class RealCut:
             Whether all numbers are whole.
         """
         shape = self._network.copies[0][3:]
-        self._capacities[:] = 0
+        tops = [float(edges.max(initial=0)) for edges in capacities]
+        self._room = 2 * sum(tops)
+        self._most = np.inf
+        wanted = self._clipped(excess)
+        # What is far above all flow that there can be is never full: it may as well be infinite, which rounds nothing.
+        self._most = _MARGIN * (_largest_flow(wanted) or float(np.abs(wanted).max()) or 1.0)
+        if max(tops) > self._most:
+            capacities = [np.where(edges > self._most, np.inf, edges) for edges in capacities]
         for arc in self._network.arcs:
             if (arc.copy != arc.to) == crossed:
                 plane = self._capacities[arc.copy, arc.word].reshape(shape)
                 plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
-        self._room = float(self._capacities.sum(axis=1).max())
-        # What is far above all flow that there can be is never full: it may as well be infinite, which rounds nothing.
-        self._most = np.inf
-        self._most = _MARGIN * (
-            _largest_flow(self._clipped(excess)) or float(np.abs(self._clipped(excess)).max()) or 1.0
-        )
-        self._capacities[self._capacities > self._most] = np.inf
-        self._size = 2 * float(self._capacities.sum(where=np.isfinite(self._capacities)))
+        finite = sum(float(edges.sum(where=edges < np.inf)) for edges in capacities)
+        self._size = 4 * len(wanted) * finite
+        self._tops = np.repeat(tops, 2)
         self._exact, self.error, self._pending = exact, 0.0, None
         self._wanted[:] = self._excess[:] = 0
         self.change(excess)
@@ -132,10 +135,12 @@ class RealCut:
             limit = self.loss
 
     def _step(self, most: float) -> float:
-        """The least power of two that lets 32 bits hold whatever a record can have."""
-        tops = np.minimum(self._capacities.max(axis=(0, 2), initial=0), most).sum()
-        tops += min(float(np.abs(self._excess).max()), most)
-        return float(2.0 ** (np.ceil(np.log2(tops or 1.0)) - 30))
+        """The least power of two that lets 32 bits hold whatever a record can have.
+
+        An edge can have twice what it began with, a pixel what all its edges bring on top of what it began with.
+        """
+        busiest = float(np.minimum(2 * self._tops, most).sum()) + min(float(np.abs(self._excess).max()), most)
+        return float(2.0 ** (np.ceil(np.log2(busiest or 1.0)) - 30))
 
     def _left(self, most: float, step: float) -> float:
         """What a round leaves of the capacities over its cut."""
@@ -190,9 +195,12 @@ def all_whole(crf: GridCRF) -> bool:
 
 def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> np.ndarray:
     """What label `one` of each pixel costs more than label `zero`, with what its edges add; (n,) float64."""
-    unary, pixels = crf.flat_unary.reshape(crf.n_labels, -1), np.arange(crf.n_points)
+    unary = crf.flat_unary.reshape(crf.n_labels, -1)
+    of_zero, of_one = (
+        unary[labels[0]] if labels.size == 1 else unary[labels, np.arange(labels.size)] for labels in (zero, one)
+    )
     with np.errstate(invalid="ignore"):
-        excess = np.subtract(unary[one, pixels], unary[zero, pixels], dtype=np.float64)
+        excess = np.subtract(of_one, of_zero, dtype=np.float64)
     excess[np.isnan(excess)] = 0  # both are forbidden
     grid = excess.reshape(as_volume(crf.shape, 1))
     for name, offset in crf.directions.items():
