@@ -29,7 +29,9 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
     Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
     """
     array = _own_precision(labels_first(read(costs, name, booleans=False), label_axis, name), name)
-    if array.dtype != np.int32 and not np.isfinite(array.sum()):
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite_sum = array.dtype == np.int32 or np.isfinite(array.sum())
+    if not finite_sum:
         wrong = np.isnan(array) | (array == -np.inf)
         if wrong.any():
             where = index_of(int(wrong.argmax()), array.shape)

@@ -78,7 +78,7 @@ def as_integers(crf: GridCRF) -> IntegerGrid | None:
     if unit != round(unit) or not is_whole(cost):
         return None
     small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
-    if not small and float(np.abs(unary).max(where=np.isfinite(unary), initial=0)) > _LARGEST:
+    if not small and _largest_finite(unary) > _LARGEST:
         return None
     return IntegerGrid(
         unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
@@ -98,6 +98,8 @@ def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
         return None
     if grid.unary.dtype == np.int32 and _largest(unary) > _largest(grid.unary):
         return None
+    if grid.unary.dtype == np.int64 and _largest_finite(unary) > _LARGEST:
+        return None
     return replace(grid, unary=_rounded(unary, 1.0, grid.unary.dtype))
 
 
@@ -108,7 +110,8 @@ def as_rounded(crf: GridCRF) -> IntegerGrid:
     spread = np.subtract(unary, least, dtype=np.float64)
     finite = spread[np.isfinite(spread)]
     most = edges_at_most if edges_at_most > 0 else float(finite.max()) or 1.0
-    scale = _power_of_two(_LIMIT / (5 * most))
+    with np.errstate(over="ignore"):
+        scale = _power_of_two(_LIMIT / np.float64(5 * most))
     cost = crf.cost - crf.cost.min()
     dearest = float(cost.max()) or 1.0
     heaviest = max((float(w.max()) for w in weights if w.size), default=0.0) or 1.0
@@ -143,8 +146,8 @@ def _parts(crf: GridCRF) -> tuple[np.ndarray, list[np.ndarray], float]:
 
 
 def _power_of_two(number: float) -> float:
-    """The largest that is not above `number`."""
-    return float(2.0 ** np.floor(np.log2(number)))
+    """The largest that is not above `number`, but no larger than float64 can multiply twice by."""
+    return float(2.0 ** min(np.floor(np.log2(number)), 500.0))
 
 
 def _as_multiples(crf: GridCRF, cost: np.ndarray) -> tuple[float, np.ndarray]:
@@ -166,6 +169,10 @@ def _typical(costs: np.ndarray) -> float:
 def _largest(unary: np.ndarray) -> float:
     """Largest size of a cost; infinite if a label is forbidden."""
     return max(-float(unary.min()), float(unary.max()))
+
+
+def _largest_finite(unary: np.ndarray) -> float:
+    return float(np.abs(unary).max(where=np.isfinite(unary), initial=0))
 
 
 def is_whole(values: np.ndarray) -> bool:

@@ -28,6 +28,7 @@ ENOUGH = 2.0**-34
 
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
+_TINY = 2.0**-400  # costs below this are multiplied by its inverse
 _EPSILON = 2.0**-53  # half of what float64 distinguishes from 1: the largest relative error of a rounding
 WHOLE = 2.0**50
 """Sums of whole numbers, and of their halves, are exact up to there."""
@@ -59,7 +60,7 @@ class RealCut:
         self._capacities = np.zeros((n_copies, n_words, n))
         self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
         self._exact, self._size, self._room, self._most = False, 0.0, 0.0, np.inf
-        self._tops = np.zeros(n_words)
+        self._tops, self._unit, self._rounding = np.zeros(n_words), 1.0, 0.0
         self._pending: tuple[float, float] | None = None
         self.loss, self.error = np.inf, 0.0
 
@@ -79,6 +80,10 @@ class RealCut:
         """
         shape = self._network.copies[0][3:]
         tops = [float(edges.max(initial=0)) for edges in capacities]
+        largest = max(*tops, float(np.abs(excess).max(initial=0, where=np.isfinite(excess))))
+        self._unit = _TINY if 0 < largest < _TINY else 1.0  # or there would be no room for steps below
+        if self._unit < 1:
+            capacities, tops = [edges / self._unit for edges in capacities], [top / self._unit for top in tops]
         self._room = 2 * sum(tops)
         self._most = np.inf
         wanted = self._clipped(excess)
@@ -93,7 +98,7 @@ class RealCut:
         finite = sum(float(edges.sum(where=edges < np.inf)) for edges in capacities)
         self._size = 4 * len(wanted) * finite
         self._tops = np.repeat(tops, 2)
-        self._exact, self.error, self._pending = exact, 0.0, None
+        self._exact, self._rounding, self._pending = exact, 0.0, None
         self._wanted[:] = self._excess[:] = 0
         self.change(excess)
 
@@ -111,7 +116,7 @@ class RealCut:
 
     def _clipped(self, excess: np.ndarray) -> np.ndarray:
         """Excess of each copy, cut off where more makes no difference."""
-        wanted = np.stack([excess, -excess][: len(self._wanted)])
+        wanted = np.stack([excess, -excess][: len(self._wanted)]) / self._unit
         # No edges carry more than those of the busiest pixel; twice that still shows which side wins.
         top = 2 * self._room or float(np.abs(wanted).max(initial=0, where=np.isfinite(wanted))) or 1.0
         top = min(top, self._most)
@@ -128,11 +133,11 @@ class RealCut:
                 round_down(self._network.g, layout, capacities, excess, most, step)
             self._network.solve(n_threads)
             self._pending = most, step
-            self.loss = self._left(most, step)
+            limit = self._left(most, step)
+            self.loss, self.error = limit * self._unit, self._rounding * self._unit
             if self.loss <= max(enough(), self.error):
                 break
             self._take_flow()
-            limit = self.loss
 
     def _step(self, most: float) -> float:
         """The least power of two that lets 32 bits hold whatever a record can have.
@@ -162,7 +167,7 @@ class RealCut:
     def _count_rounding(self) -> None:
         """Another rounding of each number."""
         if not (self._exact and self._size < WHOLE):
-            self.error += 2 * _EPSILON * self._size
+            self._rounding += 2 * _EPSILON * self._size
 
 
 def _largest_flow(excess: np.ndarray) -> float:
