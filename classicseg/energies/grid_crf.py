@@ -18,6 +18,8 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.memory import writable_alias
 
+_NOISE = 2.0**-50  # of the dearest pair: 0.1 + 0.2 is no more than 0.3
+
 
 class GridCRF(Frozen):
     r"""Energy of a labelling in which neighbouring pixels interact.
@@ -169,8 +171,9 @@ class GridCRF(Frozen):
             return "a minimum cut knows no label costs"
         cost = self.cost
         together, apart = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
+        attraction = (cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1])
         for name, weights in self.weights.items():
-            if together > apart and weights.size and weights.max() > 0:
+            if attraction < -_NOISE * np.abs(cost).max() and weights.size and weights.max() > 0:
                 where = np.unravel_index(int(weights.argmax()), weights.shape)
                 place = ", ".join(str(int(i)) for i in where)
                 return (

@@ -58,7 +58,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
         network.solve(run.n_threads)
     else:
         real = RealCut(network)
-        write_choice(real, energy, np.zeros(1, np.int32), np.ones(1, np.int32))
+        write_choice(real, energy, np.zeros(1, np.int32), np.ones(1, np.int32), crossed=_repels(energy))
         real.solve(run.n_threads, lambda: 0.0)  # what is proven must be so to the last bit
         loss = (real.loss + real.error) / 2
     sides = network.sides.astype(np.int32).reshape(2, *energy.shape)
@@ -87,7 +87,7 @@ def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> tuple[f
     cost = energy.cost
     copies = (first, second)
     terms = [np.take_along_axis(energy.unary, x[None], 0).astype(np.float64) for x in copies]
-    crossed = (cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1]) < 0
+    crossed = _repels(energy)
     for name, offset in energy.directions.items():
         begin, end = edge_ends(offset)
         weights = energy.finite_weights[name].astype(np.float64)
@@ -95,3 +95,9 @@ def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> tuple[f
         for x, y in (copies, copies[::-1]) if crossed else ((first, first), (second, second)):
             terms.append(weights * cost[x[begin], y[end]])
     return sum(float(term.sum()) for term in terms) / 2, sum(float(np.abs(term).sum()) for term in terms)
+
+
+def _repels(energy: GridCRF) -> bool:
+    """Whether pairs are not submodular."""
+    cost = energy.cost
+    return bool((cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1]) < 0)

@@ -175,22 +175,19 @@ def _largest_flow(excess: np.ndarray) -> float:
     return min(float(np.maximum(sign * excess, 0).sum()) for sign in (1, -1))
 
 
-def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> None:
+def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray, *, crossed: bool = False) -> None:
     """Write the choice between the labels `zero` and `one`, (n,) or (1,), of each pixel.
 
-    Pairs of two single labels may be other than submodular: they go across the copies of a doubled network. Among more
-    labels such pairs are made dearer, as in :func:`classicseg.kernels.cut.records.fill`.
+    If `crossed`, pairs are not submodular and join the copies of a doubled network; else those that are not are made
+    dearer, as in :func:`classicseg.kernels.cut.records.fill`.
     """
-    single = zero.size == one.size == 1
-    capacities, crossed = [], False
+    capacities = []
     for name, offset in crf.directions.items():
         _, forward, backward = _differences(crf, zero, one, offset)
-        weights = _over_volume(crf, name)
         both = (forward + backward) / 2
-        if single:
-            crossed = bool(both < 0)
-        capacities.append(weights * (np.abs(both) if single else np.maximum(both, 0)))
-    cut.write(excess_of(crf, zero, one), capacities, crossed=crossed, exact=all_whole(crf))
+        capacities.append(_over_volume(crf, name) * (-both if crossed else np.maximum(both, 0)))
+    excess = excess_of(crf, zero, one, crossed=crossed)
+    cut.write(excess, capacities, crossed=crossed, exact=all_whole(crf))
 
 
 def all_whole(crf: GridCRF) -> bool:
@@ -198,7 +195,7 @@ def all_whole(crf: GridCRF) -> bool:
     return all(map(is_whole, (crf.flat_unary, crf.cost, *crf.finite_weights.values())))
 
 
-def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> np.ndarray:
+def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray, *, crossed: bool = False) -> np.ndarray:
     """What label `one` of each pixel costs more than label `zero`, with what its edges add; (n,) float64."""
     unary = crf.flat_unary.reshape(crf.n_labels, -1)
     of_zero, of_one = (
@@ -210,7 +207,7 @@ def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray) -> np.ndarray:
     grid = excess.reshape(as_volume(crf.shape, 1))
     for name, offset in crf.directions.items():
         last, forward, backward = _differences(crf, zero, one, offset)
-        if zero.size > 1 or one.size > 1:
+        if not crossed:
             forward = np.where(forward + backward < 0, -backward, forward)
         flow = (forward - backward) / 2
         if np.any(last) or np.any(flow):

@@ -168,6 +168,13 @@ def interrupted(function, after):
     return call
 
 
+def test_pairs_that_only_rounding_makes_repel_are_cut():
+    crf = cs.GridCRF([[0.0, 1], [0.7, 0]], [[0.1, 0.3], [0, 0.2]])
+    result = cs.minimize(crf, "graph_cut")
+    assert result.energy == pytest.approx(float(least_energy(crf)))
+    assert result.converged
+
+
 def test_costs_that_change_by_orders_of_magnitude_are_cut_like_new_ones():
     rng = np.random.default_rng(4)
     weights = {"right": rng.random((5, 5)), "down": rng.random((4, 6))}
