@@ -185,7 +185,11 @@ def write_choice(cut: RealCut, crf: GridCRF, zero: np.ndarray, one: np.ndarray, 
     for name, offset in crf.directions.items():
         _, forward, backward = _differences(crf, zero, one, offset)
         both = (forward + backward) / 2
-        capacities.append(_over_volume(crf, name) * (-both if crossed else np.maximum(both, 0)))
+        weights = _over_volume(crf, name)
+        edges = weights * (-both if crossed else np.maximum(both, 0))
+        if zero.size == one.size == 1 and crf.has_ties(name):  # no larger than needed: less is rounded
+            edges[_ties(crf, name)] = weights.max() * crf.cost[~np.eye(crf.n_labels, dtype=bool)].min()
+        capacities.append(edges)
     excess = excess_of(crf, zero, one, crossed=crossed)
     cut.write(excess, capacities, crossed=crossed, exact=all_whole(crf))
 
@@ -213,6 +217,8 @@ def excess_of(crf: GridCRF, zero: np.ndarray, one: np.ndarray, *, crossed: bool 
         if np.any(last) or np.any(flow):
             begin, end = edge_ends(as_volume(offset, 0))
             weights = _over_volume(crf, name)
+            if zero.size == one.size == 1 and crf.has_ties(name):  # whose pairs are free or forbidden, but never differ
+                weights = np.where(_ties(crf, name), 0, weights)
             grid[begin] += weights * (last - flow)
             grid[end] += weights * flow
     return excess
@@ -230,6 +236,12 @@ def _differences(crf: GridCRF, zero: np.ndarray, one: np.ndarray, offset: Offset
     first = cost[a0, b0]
     last = cost[a1, b1]
     return last - first, cost[a0, b1] - first, cost[a1, b0] - last
+
+
+def _ties(crf: GridCRF, name: str) -> np.ndarray:
+    """Which edges of a direction have infinite weight, over a volume."""
+    shape = edge_shape(as_volume(crf.shape, 1), as_volume(crf.directions[name], 0))
+    return np.isinf(crf.weights[name]).reshape(shape)
 
 
 def _over_volume(crf: GridCRF, name: str) -> np.ndarray:
