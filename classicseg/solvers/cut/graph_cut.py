@@ -32,12 +32,12 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     Returns
     -------
     Result
-        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers of less than 53 bits.
-        Real costs are cut again and again, each time to finer steps, until the bound is within 1e-10 of the energy or
-        rounding in float64 hides the rest; the bound counts that. ``converged`` if the gap is at most 1e-9 times the
-        larger of 1 and the energy. Where several labellings are best, the one with the fewest pixels of label 1 is
-        returned. If forbidden labels and infinite weights leave no finite energy, energy and bound are infinite, and
-        the labels are those with the fewest forbidden pixels.
+        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers that sum up to less
+        than 2**50. Real costs are cut again and again, each time to finer steps, until the bound is within 1e-10 of the
+        energy or rounding in float64 hides the rest; the bound counts that. ``converged`` if the gap is at most 1e-9
+        times the larger of 1 and the energy. Where several labellings are best, the one with the fewest pixels of
+        label 1 is returned. If forbidden labels and infinite weights leave no finite energy, energy and bound are
+        infinite, and the labels are those with the fewest forbidden pixels.
 
     References
     ----------
@@ -169,18 +169,17 @@ class _Cut:
 
     def change(self, energy: GridCRF) -> bool:
         """Take an energy of other unary costs, and keep the flow; returns whether that was possible."""
-        if self._grid is not None:
+        if self._real is not None:
+            # Numbers that stand for infinite weights may have changed.
+            if any(map(energy.has_ties, energy.directions)) or not self._real.change(excess_of(energy, _ZERO, _ONE)):
+                return False
+        else:
+            assert self._grid is not None
             grid = with_unary(self._grid, energy.flat_unary.reshape(2, -1))
             if grid is None:
                 return False
             self._network.change_unary(self._grid, grid)
             self._grid = grid
-        elif (
-            self._real is None
-            or any(map(energy.has_ties, energy.directions))
-            or not self._real.change(excess_of(energy, _ZERO, _ONE))
-        ):  # what stands for infinity has changed
-            return False
         self._energy = energy
         return True
 
@@ -195,7 +194,7 @@ class _Cut:
         value = energy.energy(labels)
         exact = real is None or np.isinf(value)  # where nothing is finite, rounds go on until nothing is left
         loss = 0.0 if exact or real is None else real.loss + real.error + rounding_of_energy(energy, labels)
-        how = "in exact whole numbers" if loss == 0 else f"but for {loss:.3g} at most"
+        how = "in exact whole numbers" if loss == 0 else f"within {loss:.3g}"
         run.record(energy=value, lower_bound=value - loss, labels=lambda: labels)
         run.stop(f"minimum found {how}", converged=loss <= GAP * max(1.0, abs(value)))
         return run.result(labels, energy=value, lower_bound=value - loss)

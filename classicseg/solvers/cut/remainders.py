@@ -29,6 +29,8 @@ ENOUGH = 2.0**-34
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _TINY = 2.0**-400  # costs below this are multiplied by its inverse
+_RANGE = 1024.0  # between the capacities that count as infinite and the least flow that they suit
+_WORN = 64.0  # roundings of all numbers, after which a network is made anew
 _EPSILON = 2.0**-53  # half of what float64 distinguishes from 1: the largest relative error of a rounding
 WHOLE = 2.0**50
 """Sums of whole numbers, and of their halves, are exact up to there."""
@@ -59,7 +61,7 @@ class RealCut:
         check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
         self._capacities = np.zeros((n_copies, n_words, n))
         self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
-        self._exact, self._size, self._room, self._most = False, 0.0, 0.0, np.inf
+        self._exact, self._size, self._of_edges, self._room, self._most = False, 0.0, 0.0, 0.0, np.inf
         self._tops, self._unit, self._rounding = np.zeros(n_words), 1.0, 0.0
         self._pending: tuple[float, float] | None = None
         self.loss, self.error = np.inf, 0.0
@@ -96,23 +98,27 @@ class RealCut:
                 plane = self._capacities[arc.copy, arc.word].reshape(shape)
                 plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
         finite = sum(float(edges.sum(where=edges < np.inf)) for edges in capacities)
-        self._size = 4 * len(wanted) * finite
-        self._tops = np.repeat(tops, 2)
+        self._of_edges = 4 * len(wanted) * finite
+        self._tops = np.repeat([np.inf if top > self._most else top for top in tops], 2)
         self._exact, self._rounding, self._pending = exact, 0.0, None
         self._wanted[:] = self._excess[:] = 0
-        self.change(excess)
+        self._replace(self._clipped(excess))
 
     def change(self, excess: np.ndarray) -> bool:
-        """Replace the excess that :meth:`write` began with, if the network still serves; the flow stays."""
-        self._take_flow()
+        """Replace the excess that :meth:`write` began with; the flow stays. Returns whether the network serves it."""
         wanted = self._clipped(excess)
-        if 2 * _largest_flow(wanted) > self._most:
+        flow, size = _largest_flow(wanted), self._of_edges + float(np.abs(wanted).sum())
+        if not self._most / _RANGE < flow < self._most / 2 or self._rounding > _WORN * _EPSILON * size:
             return False
+        self._take_flow()
+        self._replace(wanted)
+        return True
+
+    def _replace(self, wanted: np.ndarray) -> None:
         new = self._excess + (wanted - self._wanted)
-        self._size += float(np.abs(wanted).sum())
+        self._size = self._of_edges + float(np.abs(wanted).sum()) + float(np.abs(new).sum())
         self._count_rounding()
         self._excess, self._wanted = new, wanted
-        return True
 
     def _clipped(self, excess: np.ndarray) -> np.ndarray:
         """Excess of each copy, cut off where more makes no difference."""
