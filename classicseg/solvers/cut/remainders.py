@@ -141,7 +141,7 @@ class RealCut:
             self._pending = most, step
             limit = self._left(most, step)
             self.loss, self.error = limit * self._unit, self._rounding * self._unit
-            if self.loss <= max(enough(), self.error):
+            if self.loss <= max(enough(), self.error / 16):
                 break
             self._take_flow()
 
