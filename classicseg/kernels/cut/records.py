@@ -29,19 +29,18 @@ class Layout(NamedTuple):
 
 
 @inline
-def add_pair(net, node, other, k, c00, c01, c10, c11, directions):
+def add_pair(net, node, other, k, forward, backward, last, directions):
     """Set the edge in direction `k` (even) from record `node` to record `other` of `net`, and add to their excess.
 
-    The pair costs `c00`, `c01`, `c10` or `c11`; if it is not submodular, it is made so by a dearer `c01`. There are
-    ``len(directions)`` directions.
+    The pair costs `forward`, ``c01 - c00``, and `backward`, ``c10 - c11``, over the edge, and `last`, ``c11 - c00``; if
+    it is not submodular, it is made so by a dearer ``c01``. There are ``len(directions)`` directions.
     """
-    forward, backward = c01 - c00, c10 - c11
     if forward + backward < 0:
         forward = -backward
     flow = (forward - backward) >> 1
     net[node + k] = np.int32(forward - flow)
     net[other + k + 1] = np.int32(backward + flow)
-    net[node + len(directions)] += np.int32(c11 - c00 - flow)
+    net[node + len(directions)] += np.int32(last - flow)
     net[other + len(directions)] += np.int32(flow)
 
 
@@ -137,8 +136,8 @@ def _add_row(g, layout, row, j, offsets, steps, weights, cost, shift, zero, one,
         row0, row1 = zeros[each_zero * p] * n_labels, ones[each_one * p] * n_labels
         column0, column1 = zeros[each_zero * q], ones[each_one * q]
         c00, c01, c10, c11 = table[row0 + column0], table[row0 + column1], table[row1 + column0], table[row1 + column1]
-        c00, c01, c10, c11 = w * c00 >> shift, w * c01 >> shift, w * c10 >> shift, w * c11 >> shift
-        add_pair(net, node, other, k, c00, c01, c10, c11, directions)
+        forward, backward, last = w * (c01 - c00) >> shift, w * (c10 - c11) >> shift, w * (c11 - c00) >> shift
+        add_pair(net, node, other, k, forward, backward, last, directions)
         node += words
         other += words
         edge += each
