@@ -149,7 +149,7 @@ class Result:
         energy = self.energy
         if energy is None or self.lower_bound is None:
             return None
-        return energy - self.lower_bound
+        return 0.0 if energy == self.lower_bound else energy - self.lower_bound  # both may be infinite
 
     def __repr__(self) -> str:
         energy = self.__dict__["_energy"]

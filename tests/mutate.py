@@ -25,7 +25,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 PLACE = Path(tempfile.gettempdir()) / "classicseg-mutants"
 NEAREST = {
-    "solvers/cut": ["tests/solvers/cut"],
+    "solvers/cut": ["tests/solvers/cut", "tests/solvers/test_scales.py"],
     "solvers/dense": ["tests/solvers/dense", "tests/energies/test_dense_crf.py"],
     "solvers/messages": ["tests/solvers/messages"],
     "solvers/sites": ["tests/solvers/sites"],

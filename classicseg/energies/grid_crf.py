@@ -18,6 +18,8 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.memory import writable_alias
 
+_NOISE = 2.0**-50  # of the dearest pair: 0.1 + 0.2 is no more than 0.3
+
 
 class GridCRF(Frozen):
     r"""Energy of a labelling in which neighbouring pixels interact.
@@ -34,9 +36,10 @@ class GridCRF(Frozen):
     compatibility : Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or (L, L) array_like
         Cost of the labels of two neighbours.
     weights : float or mapping of str to array_like, optional
-        What each edge multiplies its cost by, at least 0; 1 if None. A mapping names directions: ``"right"``
-        (H, W - 1), ``"down"`` (H - 1, W), ``"down_right"`` and ``"down_left"`` (H - 1, W - 1), in volumes the same
-        within slices and ``"deeper"`` (D - 1, H, W), ``"deeper_right"``, ``"deeper_up_left"`` and so on across them.
+        What each edge multiplies its cost by, at least 0; 1 if None. An infinite weight ties its pixels: only
+        equal labels are legal there. A mapping names directions: ``"right"`` (H, W - 1), ``"down"`` (H - 1, W),
+        ``"down_right"`` and ``"down_left"`` (H - 1, W - 1), in volumes the same within slices and ``"deeper"``
+        (D - 1, H, W), ``"deeper_right"``, ``"deeper_up_left"`` and so on across them.
         ``weights["down_left"][r, c]`` belongs to the pixels (r, c + 1) and (r + 1, c). It may hold more directions
         than the connectivity uses. :func:`contrast_weights` makes one. Integers are kept exact.
     connectivity : int, optional
@@ -64,6 +67,8 @@ class GridCRF(Frozen):
         Read-only weights of each direction.
     flat_weights : dict of str to ndarray
         The same in one axis: one for each edge in raster order, or a single one for all.
+    finite_weights : dict of str to ndarray
+        The same with a number in place of infinity that is larger than all other costs together can outweigh.
     flat_unary : ndarray, (L * n,)
     cost : ndarray, (L, L), float64
         The compatibility as a matrix: row is the label of the pixel first in raster order.
@@ -72,7 +77,8 @@ class GridCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is NaN, a weight negative or infinite, or a pixel has no label that it may take.
+        If shapes do not fit, a value is NaN, a weight is negative, a pixel has no label that it may take, or a weight
+        is infinite although equal labels do not cost 0, or different ones not more.
     TypeError
         If something is not of a real dtype.
 
@@ -103,6 +109,7 @@ class GridCRF(Frozen):
     weights: Mapping[str, np.ndarray]
     flat_unary: np.ndarray
     flat_weights: dict[str, np.ndarray]
+    finite_weights: dict[str, np.ndarray]
     cost: np.ndarray
 
     def __init__(
@@ -139,10 +146,11 @@ class GridCRF(Frozen):
             cost=self.compatibility.matrix(self.n_labels),
             flat_unary=writable_alias(self.unary.reshape(-1)),
         )
+        self._set(finite_weights=_finite_weights(self))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["weights"], state["flat_unary"]  # views; the former cannot be pickled
+        del state["weights"], state["flat_unary"], state["finite_weights"]  # views; the first cannot be pickled
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -201,8 +209,9 @@ class GridCRF(Frozen):
             return "a minimum cut knows no label costs"
         cost = self.cost
         together, apart = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
+        attraction = (cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1])
         for name, weights in self.weights.items():
-            if together > apart and weights.size and weights.max() > 0:
+            if attraction < -_NOISE * np.abs(cost).max() and weights.size and weights.max() > 0:
                 where = np.unravel_index(int(weights.argmax()), weights.shape)
                 place = ", ".join(str(int(i)) for i in where)
                 return (
@@ -222,7 +231,8 @@ class GridCRF(Frozen):
         Returns
         -------
         float
-            Summed in float64; exact if all costs and weights are integers. Infinite if a label is forbidden.
+            Summed in float64; exact if all costs and weights are integers. Infinite if a label is forbidden, or two
+            pixels differ that an infinite weight ties.
 
         Raises
         ------
@@ -241,10 +251,23 @@ class GridCRF(Frozen):
         total = float(unary_energy(flat, self.flat_unary))
         for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
-            total += pairwise_energy(flat, self.flat_weights[name], self.cost, *sizes)
+            total += pairwise_energy(flat, self.finite_weights[name], self.cost, *sizes)
         if self.label_costs is not None:
             total += float(self.label_costs[np.unique(flat)].sum())
-        return total
+        return np.inf if self.n_broken(flat.reshape(self.shape)) else total
+
+    def has_ties(self, name: str) -> bool:
+        """Whether some edges of a direction have infinite weight."""
+        return self.finite_weights[name] is not self.flat_weights[name]
+
+    def n_broken(self, labels: np.ndarray) -> int:
+        """How many edges of infinite weight have different int32 labels at their ends."""
+        count = 0
+        for name, weights in self.weights.items():
+            if self.has_ties(name):
+                begin, end = edge_ends(self.directions[name])
+                count += int(np.count_nonzero(np.isinf(weights) & (labels[begin] != labels[end])))
+        return count
 
 
 def as_volume(triple: tuple[int, ...], fill: int) -> tuple[int, ...]:
@@ -286,6 +309,32 @@ def _equal_weights(
         distances = inputs.as_positive(spacing, "spacing", len(shape))
         flat = {name: weight / edge_length(offset, distances) for name, offset in offsets.items()}
     return NEIGHBOURHOODS[len(shape)][0] if connectivity is None else connectivity, flat
+
+
+def _finite_weights(crf: GridCRF) -> dict[str, np.ndarray]:
+    """Weights of each direction, flat; where some are infinite, a copy with a number in their place.
+
+    That number times the least cost of different labels is more than all else that labels can change.
+    """
+    flat = crf.flat_weights
+    tied = [name for name in crf.directions if flat[name].dtype != np.int32 and np.isinf(flat[name].max(initial=0))]
+    if not tied:
+        return flat
+    different = crf.cost[~np.eye(crf.n_labels, dtype=bool)]
+    if np.diag(crf.cost).any() or different.min() <= 0:
+        raise InputError(
+            "infinite weights need a compatibility by which equal labels cost 0 and others more, got costs of "
+            f"{different.min():g} and more for different labels, {np.diag(crf.cost).max():g} at most for equal ones"
+        )
+    unary = crf.unary.reshape(crf.n_labels, -1)
+    spread = np.subtract(unary, unary.min(axis=0), dtype=np.float64)
+    total = float(np.where(np.isinf(spread), 0, spread).max(axis=0).sum())
+    for name, weights in flat.items():
+        heaviest = np.where(np.isinf(weights), 0, weights).sum(dtype=np.float64)
+        total += float(heaviest * crf.cost.max()) * (math.prod(crf.weights[name].shape) / max(weights.size, 1))
+    total += 0.0 if crf.label_costs is None else float(crf.label_costs.sum())
+    enough = 4.0 * 2.0 ** np.ceil(np.log2((total or 1.0) / different.min()))
+    return {name: np.where(np.isinf(w), enough, w) if name in tied else w for name, w in flat.items()}
 
 
 def _as_edges(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -29,7 +29,9 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
     Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
     """
     array = _own_precision(labels_first(read(costs, name, booleans=False), label_axis, name), name)
-    if array.dtype != np.int32 and not np.isfinite(array.sum()):
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite_sum = array.dtype == np.int32 or np.isfinite(array.sum())
+    if not finite_sum:
         wrong = np.isnan(array) | (array == -np.inf)
         if wrong.any():
             where = index_of(int(wrong.argmax()), array.shape)
@@ -42,10 +44,12 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
 
 
 def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Finite numbers of at least 0 of the given shape, in C order and in their own precision (see `as_costs`)."""
+    """Numbers of at least 0, infinity among them, of the given shape, in C order and in their own precision."""
     array = _own_precision(of_shape(read(weights, name, booleans=False), shape, name), name)
     if array.size:
-        finite(array, array.dtype, name)
+        if np.isnan(array.min()):
+            where = index_of(int(np.isnan(array).argmax()), array.shape)
+            raise InputError(f"{name} must be numbers of at least 0, got nan at index {text(where)}")
         if array.min() < 0:
             where = index_of(int(array.argmin()), array.shape)
             raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}")

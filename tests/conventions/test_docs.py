@@ -43,7 +43,7 @@ EXAMPLES = {
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(5, 1),
     "dense-crf.md": Count(3, 1),
-    "grid-crf.md": Count(5),
+    "grid-crf.md": Count(6),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
     "index.md": Count(1),

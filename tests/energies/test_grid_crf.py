@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +100,17 @@ def test_forbidden_labels_cost_infinity():
     assert crf.energy([1, 1, 0]) == 1
 
 
+def test_infinite_weights_tie_pixels():
+    right = np.array([[np.inf, 0, 2]])
+    crf = cs.GridCRF(np.arange(8.0).reshape(2, 1, 4), cs.Potts(3), {"right": right, "down": np.zeros((0, 4))})
+    assert crf.energy([[0, 1, 1, 1]]) == np.inf
+    assert crf.energy([[0, 0, 1, 0]]) == 0 + 1 + 6 + 3 + 6
+    again = pickle.loads(pickle.dumps(crf))
+    assert again.energy([[0, 1, 1, 1]]) == np.inf
+    np.testing.assert_array_equal(again.weights["right"], right)
+    assert crf.finite_weights["right"][0] * 3 > 8 * 7 + 6
+
+
 def test_asymmetric_costs_read_the_label_of_the_first_pixel_in_the_row():
     crf = cs.GridCRF(np.zeros((2, 1, 2)), [[0, 5], [7, 0]])
     assert (crf.energy([[0, 1]]), crf.energy([[1, 0]])) == (5, 7)
@@ -160,7 +173,9 @@ U = np.zeros((2, 3, 4))
         (lambda: cs.GridCRF(U, "potts"), TypeError, "compatibility"),
         (lambda: cs.GridCRF(U, np.zeros((3, 3))), ValueError, "3 labels"),
         (lambda: cs.GridCRF(U, cs.Potts(), -1), ValueError, "weights must be at least 0, got -1"),
-        (lambda: cs.GridCRF(U, cs.Potts(), np.inf), ValueError, "weights must be finite"),
+        (lambda: cs.GridCRF(U, cs.Potts(), np.nan), ValueError, "weights must be numbers of at least 0, got nan"),
+        (lambda: cs.GridCRF(U, cs.Diagonal(1), np.inf), ValueError, "infinite weights need a compatibility"),
+        (lambda: cs.GridCRF(U, cs.Potts(-1), np.inf), ValueError, "infinite weights need a compatibility"),
         (lambda: cs.GridCRF(U, cs.Potts(), np.ones((3, 3))), TypeError, "weights must be a number or a mapping"),
         (lambda: cs.GridCRF(U, cs.Potts(), {"right": np.ones((3, 3))}), ValueError, "no direction 'down'"),
         (lambda: cs.GridCRF(U, cs.Potts(), {"up": 1}), ValueError, "got 'up'"),

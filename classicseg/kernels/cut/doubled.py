@@ -22,7 +22,7 @@ from classicseg.machine.simd import pointer
 
 
 @kernel
-def fill_twice(g, layout, far, offsets, steps, unary, weights, cost, directions):
+def fill_twice(g, layout, far, offsets, steps, unary, weights, cost, ceiling, directions):
     """Write the network of an energy of 2 labels.
 
     Parameters
@@ -33,8 +33,8 @@ def fill_twice(g, layout, far, offsets, steps, unary, weights, cost, directions)
         Of copy 0.
     far : int
         Distance in `g` of the two records of a pixel.
-    offsets, unary, weights, cost
-        As in :func:`classicseg.kernels.cut.records.fill`, of 2 labels.
+    offsets, unary, weights, cost, ceiling
+        As in :func:`classicseg.kernels.cut.records.fill`, of 2 labels and without a shift.
     steps : int64, (3 K,)
         Distances in `g` to the records of the neighbours.
     directions : tuple
@@ -49,7 +49,7 @@ def fill_twice(g, layout, far, offsets, steps, unary, weights, cost, directions)
             node = layout.first + z * layout.sheet + y * layout.row
             pixel = (z * height + y) * width
             for p in range(pixel, pixel + width):
-                difference = unary[n + p] - unary[p]
+                difference = min(max(np.int64(unary[n + p]) - np.int64(unary[p]), -ceiling), ceiling)
                 net[node + excess] = np.int32(difference)
                 net[node + far + excess] = np.int32(-difference)
                 node += words
@@ -101,7 +101,7 @@ def sink_side(g, layout, far, sides, directions):
     ----------
     g, layout, far, directions
         As in :func:`fill_twice`, after a search for augmenting paths.
-    sides : int32, (2 n,)
+    sides : uint8, (2 n,)
         Set to 1 in the tree of the sink, to 0 elsewhere; all pixels of copy 0, then of copy 1.
     """
     depth, height, width = layout.depth, layout.height, layout.width
@@ -111,6 +111,6 @@ def sink_side(g, layout, far, sides, directions):
             node = layout.first + z * layout.sheet + y * layout.row + len(directions) + 1
             pixel = (z * height + y) * width
             for p in range(pixel, pixel + width):
-                sides[p] = 1 if net[node] < 0 else 0
-                sides[n + p] = 1 if net[node + far] < 0 else 0
+                sides[p] = np.uint8(net[node] < 0)
+                sides[n + p] = np.uint8(net[node + far] < 0)
                 node += words

@@ -29,24 +29,23 @@ class Layout(NamedTuple):
 
 
 @inline
-def add_pair(net, node, other, k, c00, c01, c10, c11, directions):
+def add_pair(net, node, other, k, forward, backward, last, directions):
     """Set the edge in direction `k` (even) from record `node` to record `other` of `net`, and add to their excess.
 
-    The pair costs `c00`, `c01`, `c10` or `c11`; if it is not submodular, it is made so by a dearer `c01`. There are
-    ``len(directions)`` directions.
+    The pair costs `forward`, ``c01 - c00``, and `backward`, ``c10 - c11``, over the edge, and `last`, ``c11 - c00``; if
+    it is not submodular, it is made so by a dearer ``c01``. There are ``len(directions)`` directions.
     """
-    forward, backward = c01 - c00, c10 - c11
     if forward + backward < 0:
         forward = -backward
     flow = (forward - backward) >> 1
     net[node + k] = np.int32(forward - flow)
     net[other + k + 1] = np.int32(backward + flow)
-    net[node + len(directions)] += np.int32(c11 - c00 - flow)
+    net[node + len(directions)] += np.int32(last - flow)
     net[other + len(directions)] += np.int32(flow)
 
 
 @kernel
-def fill(g, layout, offsets, steps, unary, weights, cost, zero, one, directions):
+def fill(g, layout, offsets, steps, unary, weights, cost, zero, one, ceiling, shift, directions):
     """Write the network of a choice between two labels at each pixel.
 
     Parameters
@@ -58,13 +57,17 @@ def fill(g, layout, offsets, steps, unary, weights, cost, zero, one, directions)
         Slices, rows and columns from a pixel to its neighbour in each forward direction.
     steps : int64, (K,)
         Distances in `g` to the records of the neighbours.
-    unary : int32, (L n,)
+    unary : int32 or int64, (L n,)
     weights : tuple of int32 arrays
         For each forward direction one number for each edge, or a single one.
     cost : int32, (L, L)
     zero, one : int32, (n,) or (1,)
         Labels that 0 and 1 stand for, of each pixel or of all. Where pairs are not submodular, a cut costs at least
         as much as the labelling that it stands for, and exactly as much if that is `zero` everywhere.
+    ceiling : int
+        Differences of unary costs are cut off here: no edges of a pixel outweigh that much.
+    shift : int
+        Pairs cost ``weight * cost >> shift``.
     directions : tuple
         K zeros.
     """
@@ -74,35 +77,36 @@ def fill(g, layout, offsets, steps, unary, weights, cost, zero, one, directions)
     for i in range(depth * height + ahead):
         if i < depth * height:
             node = layout.first + i // height * layout.sheet + i % height * layout.row
-            _begin_row(g, node, unary, zero, one, i * width, width, depth * height * width, directions)
+            _begin_row(g, node, unary, zero, one, ceiling, i * width, width, depth * height * width, directions)
         if i >= ahead:
-            z, y = (i - ahead) // height, (i - ahead) % height
             for j in range(len(directions) // 2):
-                _add_row(g, layout, z, y, j, offsets, steps, weights[j], cost, zero, one, directions)
+                _add_row(g, layout, i - ahead, j, offsets, steps, weights[j], cost, shift, zero, one, directions)
 
 
 @inline
-def _begin_row(g, node, unary, zero, one, pixel, width, n, directions):
+def _begin_row(g, node, unary, zero, one, ceiling, pixel, width, n, directions):
     """Set the excess of a row of `width` pixels to what their unary costs say.
 
     The row begins with number `pixel` of `n`, whose record is `node`; the other arguments are those of :func:`fill`:
-    `g`, `unary`, `zero`, `one` and `directions`.
+    `g`, `unary`, `zero`, `one`, `ceiling` and `directions`.
     """
     net, costs, zeros, ones = pointer(g), pointer(unary), pointer(zero), pointer(one)
     each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
     for p in range(pixel, pixel + width):
-        net[node + len(directions)] = np.int32(costs[ones[each_one * p] * n + p] - costs[zeros[each_zero * p] * n + p])
+        excess = np.int64(costs[ones[each_one * p] * n + p]) - np.int64(costs[zeros[each_zero * p] * n + p])
+        net[node + len(directions)] = np.int32(min(max(excess, -ceiling), ceiling))
         node += len(directions) + EXTRA
 
 
 @inline
-def _add_row(g, layout, z, y, j, offsets, steps, weights, cost, zero, one, directions):
-    """Set the edges of forward direction `j` whose first pixels lie in row `y` of slice `z`.
+def _add_row(g, layout, row, j, offsets, steps, weights, cost, shift, zero, one, directions):
+    """Set the edges of forward direction `j` whose first pixels lie in the `row`, counted over all slices.
 
     `weights` are those of this direction; the other arguments are those of :func:`fill`: `g`, `layout`, `offsets`,
-    `steps`, `cost`, `zero`, `one` and `directions`.
+    `steps`, `cost`, `shift`, `zero`, `one` and `directions`.
     """
     depth, height, width = layout.depth, layout.height, layout.width
+    z, y = row // height, row % height
     dz, dy, dx = offsets[j]
     if z + dz >= depth or y + dy < 0 or y + dy >= height:
         return
@@ -116,7 +120,7 @@ def _add_row(g, layout, z, y, j, offsets, steps, weights, cost, zero, one, direc
         apart = cost[zero[0], one[0]] - cost[zero[0], zero[0]]
         if apart == cost[one[0], zero[0]] - cost[zero[0], zero[0]] and apart >= 0:
             for _ in range(count):  # the same for all edges, and the same both ways
-                room = np.int32(values[edge] * apart)
+                room = np.int32(values[edge] * apart >> shift)
                 net[node + k] = room
                 net[other + k + 1] = room
                 node += words
@@ -132,7 +136,8 @@ def _add_row(g, layout, z, y, j, offsets, steps, weights, cost, zero, one, direc
         row0, row1 = zeros[each_zero * p] * n_labels, ones[each_one * p] * n_labels
         column0, column1 = zeros[each_zero * q], ones[each_one * q]
         c00, c01, c10, c11 = table[row0 + column0], table[row0 + column1], table[row1 + column0], table[row1 + column1]
-        add_pair(net, node, other, k, w * c00, w * c01, w * c10, w * c11, directions)
+        forward, backward, last = w * (c01 - c00) >> shift, w * (c10 - c11) >> shift, w * (c11 - c00) >> shift
+        add_pair(net, node, other, k, forward, backward, last, directions)
         node += words
         other += words
         edge += each
@@ -141,14 +146,14 @@ def _add_row(g, layout, z, y, j, offsets, steps, weights, cost, zero, one, direc
 
 
 @kernel
-def change_excess(g, layout, old, new, directions):
+def change_excess(g, layout, old, new, ceiling, directions):
     """Replace the unary costs of a network; the flow that was pushed stays.
 
     Parameters
     ----------
-    g, layout, directions
+    g, layout, ceiling, directions
         As in :func:`fill`.
-    old, new : int32, (2 n,)
+    old, new : int32 or int64, (2 n,)
         Costs of label 0 at all pixels, then of label 1.
     """
     net, words, n = pointer(g), len(directions) + EXTRA, layout.depth * layout.height * layout.width
@@ -157,7 +162,9 @@ def change_excess(g, layout, old, new, directions):
         for y in range(layout.height):
             node = layout.first + z * layout.sheet + y * layout.row + len(directions)
             for _ in range(layout.width):
-                net[node] += np.int32(new[n + pixel] - new[pixel] - old[n + pixel] + old[pixel])
+                now = min(max(np.int64(new[n + pixel]) - np.int64(new[pixel]), -ceiling), ceiling)
+                before = min(max(np.int64(old[n + pixel]) - np.int64(old[pixel]), -ceiling), ceiling)
+                net[node] += np.int32(now - before)
                 node += words
                 pixel += 1
 

@@ -7,6 +7,9 @@ import numpy as np
 from classicseg.machine.jit import kernel
 from classicseg.machine.simd import pointer
 
+PART = 1024
+"""Pixels whose unary costs are summed on their own, which keeps the rounding of long sums small."""
+
 
 @kernel
 def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
@@ -61,6 +64,9 @@ def unary_energy(labels, unary):
     float
     """
     given, costs, n, total = pointer(labels), pointer(unary), labels.size, 0.0
-    for pixel in range(n):
-        total += costs[np.int64(given[pixel]) * n + pixel]
+    for begin in range(0, n, PART):
+        in_part = 0.0
+        for pixel in range(begin, min(begin + PART, n)):
+            in_part += costs[np.int64(given[pixel]) * n + pixel]
+        total += in_part
     return total

@@ -9,8 +9,9 @@ from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.cut.integers import IntegerGrid, as_integers, with_unary
+from classicseg.solvers.cut.integers import as_integers, with_unary
 from classicseg.solvers.cut.network import Network
+from classicseg.solvers.cut.remainders import ENOUGH, GAP, RealCut, excess_of, rounding_of_energy, write_choice
 from classicseg.solvers.run import Callback, Run
 from classicseg.types import Result
 
@@ -31,9 +32,12 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     Returns
     -------
     Result
-        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers; else the bound says
-        how far rounding to 32 bits can be off. Where several labellings are best, the one with the fewest pixels of
-        label 1 is returned.
+        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers that sum up to less
+        than 2**50. Real costs are cut again and again, each time to finer steps, until the bound is within 1e-10 of the
+        energy or rounding in float64 hides the rest; the bound counts that. ``converged`` if the gap is at most 1e-9
+        times the larger of 1 and the energy. Where several labellings are best, the one with the fewest pixels of
+        label 1 is returned. If forbidden labels and infinite weights leave no finite energy, energy and bound are
+        infinite, and the labels are those with the fewest forbidden pixels.
 
     References
     ----------
@@ -52,11 +56,7 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy, result.gap
     ([[0, 0, 0, 1]], 7.0, 0.0)
     """
-    grid = as_integers(energy)
-    network = Network(energy.shape, energy.directions)
-    network.fill(grid, _ZERO, _ONE)
-    network.solve(run.n_threads)
-    return _result(energy, run, grid, network)
+    return _Cut(energy).minimum(run)
 
 
 class GraphCut:
@@ -109,9 +109,7 @@ class GraphCut:
 
     def _build(self, energy: GridCRF) -> None:
         self._energy = _with_unary(energy, energy.unary.copy())  # what the caller does to theirs must not matter
-        self._grid = as_integers(self._energy)
-        self._network = Network(energy.shape, energy.directions)
-        self._network.fill(self._grid, _ZERO, _ONE)
+        self._cut: _Cut | None = _Cut(self._energy)
 
     def set_unary(self, unary: ArrayLike, *, label_axis: int = 0) -> None:
         """Change the unary costs for the next :meth:`solve`.
@@ -130,12 +128,10 @@ class GraphCut:
         costs = inputs.as_costs(unary, label_axis)
         if costs.shape != old.unary.shape:
             raise InputError(f"unary must have shape {old.unary.shape}, got {costs.shape}")
-        grid = with_unary(self._grid, costs.reshape(2, -1).copy())
-        if grid is None:
-            self._build(_with_unary(old, costs))
-            return
-        self._network.change_unary(self._grid.unary, grid.unary)
-        self._grid, self._energy = grid, _with_unary(old, costs.copy())
+        cut, self._energy = self._cut, _with_unary(old, costs.copy())
+        self._cut = None  # until it has all of the change: who is interrupted finds no half of it
+        if cut is not None and cut.change(self._energy):
+            self._cut = cut
 
     def solve(self, *, callback: Callback | None = None) -> Result:
         """Find the minimum.
@@ -150,19 +146,66 @@ class GraphCut:
         Result
         """
         run = Run("graph_cut", callback=callback, n_threads=self._threads)
-        self._network.solve(run.n_threads)
-        return _result(self._energy, run, self._grid, self._network)
+        cut = _Cut(self._energy) if self._cut is None else self._cut
+        self._cut = None  # an interrupt leaves a flow that is none
+        result = cut.minimum(run)
+        self._cut = cut
+        return result
+
+
+class _Cut:
+    """The network of an energy: in whole numbers if that is exact, else of what is left of real capacities."""
+
+    def __init__(self, energy: GridCRF) -> None:
+        self._energy = energy
+        self._grid = as_integers(energy)
+        self._network = Network(energy.shape, energy.directions)
+        self._real: RealCut | None = None
+        if self._grid is not None:
+            self._network.fill(self._grid, _ZERO, _ONE)
+        else:
+            self._real = RealCut(self._network)
+            write_choice(self._real, energy, _ZERO, _ONE)
+
+    def change(self, energy: GridCRF) -> bool:
+        """Take an energy of other unary costs, and keep the flow; returns whether that was possible."""
+        if self._real is not None:
+            # Numbers that stand for infinite weights may have changed.
+            if any(map(energy.has_ties, energy.directions)) or not self._real.change(excess_of(energy, _ZERO, _ONE)):
+                return False
+        else:
+            assert self._grid is not None
+            grid = with_unary(self._grid, energy.flat_unary.reshape(2, -1))
+            if grid is None:
+                return False
+            self._network.change_unary(self._grid, grid)
+            self._grid = grid
+        self._energy = energy
+        return True
+
+    def minimum(self, run: Run) -> Result:
+        """Find the minimum, and record it."""
+        energy, real = self._energy, self._real
+        if real is None:
+            self._network.solve(run.n_threads)
+        else:
+            real.solve(run.n_threads, lambda: ENOUGH * _size(energy.energy(self._labels())))
+        labels = self._labels()
+        value = energy.energy(labels)
+        exact = real is None or np.isinf(value)  # where nothing is finite, rounds go on until nothing is left
+        loss = 0.0 if exact or real is None else real.loss + real.error + rounding_of_energy(energy, labels)
+        how = "in exact whole numbers" if loss == 0 else f"within {loss:.3g}"
+        run.record(energy=value, lower_bound=value - loss, labels=lambda: labels)
+        run.stop(f"minimum found {how}", converged=loss <= GAP * max(1.0, abs(value)))
+        return run.result(labels, energy=value, lower_bound=value - loss)
+
+    def _labels(self) -> np.ndarray:
+        return self._network.sides[0].astype(np.int32).reshape(self._energy.shape)
+
+
+def _size(value: float) -> float:
+    return abs(value) if np.isfinite(value) else 0.0
 
 
 def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:
     return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity)
-
-
-def _result(energy: GridCRF, run: Run, grid: IntegerGrid, network: Network) -> Result:
-    labels = np.empty(energy.shape, np.int32)
-    network.read(labels.reshape(-1), _ZERO, _ONE)
-    value = energy.energy(labels)
-    bound = value - 2 * grid.error
-    run.record(energy=value, lower_bound=bound, labels=lambda: labels)
-    run.stop(f"minimum found {grid.accuracy}", converged=True)
-    return run.result(labels, energy=value, lower_bound=bound)

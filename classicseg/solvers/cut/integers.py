@@ -1,15 +1,18 @@
 """Grid energies as whole numbers, which is what maximum flows are computed in.
 
-Whole numbers make the flow exact: no order of additions and no number of threads changes it, and moves that should not
-raise the energy do not. Costs that are whole already are taken as they are. Others are multiplied by a power of two,
-as large as 32 bits allow, and rounded; what that can change is known and reported. Before that the least cost of each
-pixel is subtracted from all, and what is dearer than all edges of a pixel together is cut off there: no labelling of
-least energy uses such a label, and one huge cost does not make the others coarse.
+Whole numbers make the flow exact: no order of additions and no number of threads changes it. Costs that are whole
+already, and small enough for 32 bits to sum them up at every pixel, are taken as they are. For moves, others are
+multiplied by a power of two, as large as 32 bits allow, and rounded. Where that is too coarse, because a few costs are
+far larger than most, and where a minimum is to be proven, :mod:`classicseg.solvers.cut.remainders` takes over.
+
+What two labels of a pixel cost may differ by more than 32 bits hold: the network cuts differences off where no edges
+of the pixel can outweigh them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +22,16 @@ from classicseg.energies.grid_crf import GridCRF
 _LIMIT = 2**30
 """Largest excess that a pixel may ever have: its own, and three times what its edges can cost."""
 
-_MATRIX_STEPS = 4096
-"""A matrix that is no multiple of whole numbers is rounded to multiples of this part of its largest entry."""
+_BITS = 30
+"""Of rounded weights, and of rounded costs of pairs: products fit into 64 bits, and are shifted down."""
+
+_FINE = 2.0**18
+"""Steps in a typical cost; where there are fewer, 32 bits are too coarse."""
+
+_SAMPLE = 20_000  # of costs, to find their median; also the seed by which it is drawn
+
+_FORBIDDEN, _LARGEST = 2**61, 2**60
+"""Unary costs of labels that are forbidden, and the largest of the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,85 +40,130 @@ class IntegerGrid:
 
     Attributes
     ----------
-    unary : ndarray, (L, n), int32
+    unary : ndarray, (L, n), int32 or int64
     cost : ndarray, (L, L), int32
     weights : list of ndarray, int32
-        For each direction one number for each edge, or a single one. A pair of labels costs ``weight * cost``.
+        For each direction one number for each edge, or a single one. A pair of labels costs ``weight * cost >> shift``.
+    shift : int
+    ceiling : int
+        Differences of unary costs above that make no difference.
     scale : float
     exact : bool
         Whether nothing was rounded.
-    error : float
-        How far energies (not scaled) can be off.
-    ceiling : float or None
-        Where costs above the least one of their pixel were cut off; None if costs are as they were.
+    coarse : bool
+        Whether rounding has made typical costs coarse.
     """
 
     unary: np.ndarray
     cost: np.ndarray
     weights: list[np.ndarray]
+    shift: int
+    ceiling: int
     scale: float
     exact: bool
-    error: float
-    ceiling: float | None
+    coarse: bool
 
     @property
     def accuracy(self) -> str:
         """What to tell the user."""
-        if self.exact:
-            return "in exact whole numbers"
-        return f"costs rounded to multiples of {1 / self.scale:.3g}, energies within {self.error:.3g}"
+        return "in exact whole numbers" if self.exact else f"costs rounded to multiples of {1 / self.scale:.3g}"
 
 
-def as_integers(crf: GridCRF) -> IntegerGrid:
-    """Round a grid energy to whole numbers that 32 bits can sum up at every pixel."""
-    unit, cost, cost_is_exact = _as_multiples(crf)
-    unary = crf.flat_unary.reshape(crf.n_labels, -1)
-    flat = [crf.flat_weights[name] for name in crf.directions]
-    heaviest = max((float(weights.max()) for weights in flat if weights.size), default=0.0)
-    edges_at_most = 2 * len(flat) * heaviest * unit * float(cost.max() - cost.min())  # of one pixel
-    whole = _is_whole(unary) and unit == round(unit) and cost_is_exact and all(map(_is_whole, flat))
-    ceiling, scale = None, 1.0
-    if not (whole and 2 * _largest(unary) + 3 * edges_at_most < _LIMIT):
-        ceiling = 2 * edges_at_most if edges_at_most > 0 else 1.0
-        scale = float(2.0 ** np.floor(np.log2(_LIMIT / (ceiling + 3 * edges_at_most))))
-        scale = min(scale, 1.0) if whole else scale
-    exact = whole and scale == 1
-    n_terms = unary.shape[1] + sum(w.size for w in crf.weights.values()) * float(np.abs(cost).max())
+def as_integers(crf: GridCRF) -> IntegerGrid | None:
+    """A grid energy in exact whole numbers that 32 bits can sum up at every pixel; None if it has no such."""
+    unary, weights, edges_at_most = _parts(crf)
+    if not (is_whole(unary) and all(map(is_whole, weights)) and 5 * edges_at_most < _LIMIT):
+        return None
+    unit, cost = _as_multiples(crf, crf.cost - crf.cost.min())
+    if unit != round(unit) or not is_whole(cost):
+        return None
+    small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
+    if not small and _largest_finite(unary) > _LARGEST:
+        return None
     return IntegerGrid(
-        _rounded_unary(unary, scale, ceiling),
-        np.ascontiguousarray(cost, np.int32),
-        [_rounded(weights, scale * unit) for weights in flat],
-        scale,
-        exact,
-        0.0 if exact else 0.5 * n_terms / scale,
-        ceiling,
+        unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
+        cost=np.ascontiguousarray(cost if edges_at_most > 0 else 0 * cost, np.int32),
+        weights=[_rounded(w, unit, np.int32) for w in weights],
+        shift=0,
+        ceiling=2**31 - 1 if small else int(2 * edges_at_most) + 1,
+        scale=1.0,
+        exact=True,
+        coarse=False,
     )
 
 
 def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
-    """The same energy with other unary costs, (L, n); None if that needs another scale."""
-    whole = _is_whole(unary)
-    if grid.ceiling is None and not (whole and _largest(unary) <= _largest(grid.unary)):
+    """The same exact energy with other unary costs, (2, n); None if those are no whole numbers, or do not fit."""
+    if not is_whole(unary):
         return None
-    exact = grid.exact and whole
-    if grid.exact and not exact:
+    if grid.unary.dtype == np.int32 and _largest(unary) > _largest(grid.unary):
         return None
-    return replace(grid, unary=_rounded_unary(unary, grid.scale, grid.ceiling))
+    if grid.unary.dtype == np.int64 and _largest_finite(unary) > _LARGEST:
+        return None
+    return replace(grid, unary=_rounded(unary, 1.0, grid.unary.dtype))
 
 
-def _as_multiples(crf: GridCRF) -> tuple[float, np.ndarray, bool]:
-    """The compatibility as (unit, whole numbers), and whether that is what it was."""
+def as_rounded(crf: GridCRF) -> IntegerGrid:
+    """A grid energy, rounded to steps that depend on what edges cost, or on unary costs where edges cost nothing."""
+    unary, weights, edges_at_most = _parts(crf)
+    least = unary.min(axis=0)
+    spread = np.subtract(unary, least, dtype=np.float64)
+    finite = spread[np.isfinite(spread)]
+    most = edges_at_most if edges_at_most > 0 else float(finite.max()) or 1.0
+    with np.errstate(over="ignore"):
+        scale = _power_of_two(_LIMIT / np.float64(5 * most))
+    cost = crf.cost - crf.cost.min()
+    dearest = float(cost.max()) or 1.0
+    heaviest = max((float(w.max()) for w in weights if w.size), default=0.0) or 1.0
+    of_cost, of_weight = _power_of_two(2.0**_BITS / dearest), _power_of_two(2.0**_BITS / heaviest)
+    ceiling = int(2 * most * scale) + 1
+    typical = [_typical(w) * dearest for w in weights if w.any()] if edges_at_most > 0 else []
+    if finite.any():
+        typical.append(min(_typical(finite), most))
+    spread *= scale
+    small = float(spread.max()) < _LIMIT / 2
+    if not small:
+        np.minimum(spread, _LARGEST, out=spread, where=np.isfinite(spread))
+        spread[np.isinf(spread)] = _FORBIDDEN
+    return IntegerGrid(
+        unary=_rounded(spread, 1.0, np.int32 if small else np.int64),
+        cost=_rounded(cost, of_cost, np.int32),
+        weights=[_rounded(w, of_weight, np.int32) for w in weights],
+        shift=round(np.log2(of_cost * of_weight / scale)) if edges_at_most > 0 else 0,
+        ceiling=ceiling,
+        scale=scale,
+        exact=False,
+        coarse=min(typical, default=np.inf) * scale < _FINE,
+    )
+
+
+def _parts(crf: GridCRF) -> tuple[np.ndarray, list[np.ndarray], float]:
+    """Unary costs, (L, n), weights of each direction, and what all edges of a pixel can cost at most."""
+    unary, weights = crf.flat_unary.reshape(crf.n_labels, -1), [crf.finite_weights[name] for name in crf.directions]
+    heaviest = max((float(w.max()) for w in weights if w.size), default=0.0)
+    edges_at_most = 2 * len(weights) * heaviest * float(crf.cost.max() - crf.cost.min())
+    return unary, weights if edges_at_most > 0 else [np.zeros(1)] * len(weights), edges_at_most
+
+
+def _power_of_two(number: float) -> float:
+    """The largest that is not above `number`, but no larger than float64 can multiply twice by."""
+    return float(2.0 ** min(np.floor(np.log2(number)), 500.0))
+
+
+def _as_multiples(crf: GridCRF, cost: np.ndarray) -> tuple[float, np.ndarray]:
+    """The compatibility, whose matrix less its least entry is `cost`, as (unit, multiples)."""
     mu = crf.compatibility
-    cost = crf.cost
     if isinstance(mu, (Potts, TruncatedLinear, TruncatedQuadratic)) and mu.weight != 0:
-        steps = cost / mu.weight
-        if np.array_equal(steps, np.rint(steps)):
-            sign = np.sign(mu.weight)
-            return abs(mu.weight), sign * np.rint(steps), True
-    if np.array_equal(cost, np.rint(cost)) and np.abs(cost).max() < 2**24:
-        return 1.0, cost, True
-    unit = float(np.abs(cost).max()) / _MATRIX_STEPS
-    return unit, np.rint(cost / unit), False
+        return abs(mu.weight), cost / abs(mu.weight)
+    return 1.0, cost
+
+
+def _typical(costs: np.ndarray) -> float:
+    """Median of those of some thousand costs that are not 0."""
+    flat = costs.reshape(-1)
+    some = flat if flat.size <= _SAMPLE else flat[np.random.default_rng(_SAMPLE).integers(flat.size, size=_SAMPLE)]
+    some = some[some > 0] if some.any() else flat[flat > 0]
+    return float(np.median(some))
 
 
 def _largest(unary: np.ndarray) -> float:
@@ -115,22 +171,22 @@ def _largest(unary: np.ndarray) -> float:
     return max(-float(unary.min()), float(unary.max()))
 
 
-def _is_whole(values: np.ndarray) -> bool:
+def _largest_finite(unary: np.ndarray) -> float:
+    return float(np.abs(unary).max(where=np.isfinite(unary), initial=0))
+
+
+def is_whole(values: np.ndarray) -> bool:
+    """Whether all values are whole numbers, or infinite."""
     if values.dtype == np.int32:
         return True
-    return bool(np.array_equal(values, np.rint(values)))
+    few = values.reshape(-1)[:64]  # of real costs, these tell in no time
+    return bool(np.array_equal(few, np.rint(few)) and np.array_equal(values, np.rint(values)))
 
 
-def _rounded(values: np.ndarray, scale: float) -> np.ndarray:
-    if values.dtype == np.int32 and scale == 1:
+def _rounded(values: np.ndarray, scale: float, dtype: Any) -> np.ndarray:
+    if values.dtype == dtype and scale == 1:
         return values
-    return np.rint(values * np.float64(scale)).astype(np.int32)
-
-
-def _rounded_unary(unary: np.ndarray, scale: float, ceiling: float | None) -> np.ndarray:
-    if ceiling is None:
-        return _rounded(unary, scale)
-    above = unary.astype(np.float64)
-    above -= unary.min(axis=0)
-    np.minimum(above, ceiling, out=above)
-    return _rounded(above, scale)
+    exact = np.rint(values * np.float64(scale))
+    if dtype == np.int64:
+        exact[np.isinf(exact)] = _FORBIDDEN
+    return exact.astype(dtype)

@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
-from classicseg.solvers.cut.integers import as_integers
+from classicseg.solvers.cut.integers import as_integers, as_rounded
 from classicseg.solvers.cut.network import Network
+from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
-
-_CYCLES = 100  # over all labels, pairs of labels or proposals, by default; most runs need few
 
 
 def expansion(energy: GridCRF, run: Run) -> Result:
@@ -187,37 +186,56 @@ class Moves:
 
     def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
         self._crf = energy
-        self._grid = as_integers(energy)
+        self._grid = as_integers(energy) or as_rounded(energy)
         self._network = Network(energy.shape, energy.directions)
+        self._real = RealCut(self._network) if self._grid.coarse else None
+        self._relaxed: GridCRF | None = None
         self._version = 0
         self._tried: dict[Any, int] = {}
-        self.accuracy = self._grid.accuracy
+        self.accuracy = self._grid.accuracy if self._real is None else f"each found to {ENOUGH:.3g} of the energy"
         self.restart(labels)
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling, which is not written to."""
         self._take(labels.reshape(-1), None)
 
-    def _take(self, flat: np.ndarray, energy: float | None) -> None:
-        """Let this be the labelling; its energy, if it is known already."""
-        self.labels, self._labels, self._energy = flat.reshape(self._crf.shape), flat, energy
+    def _take(self, flat: np.ndarray, cost: tuple[int, float] | None) -> None:
+        """Let this be the labelling; its cost, if it is known already."""
+        self.labels, self._labels, self._known_cost = flat.reshape(self._crf.shape), flat, cost
         self._version += 1
 
     def energy(self) -> float:
         """Energy of the labelling."""
-        if self._energy is None:
-            self._energy = self._crf.energy(self.labels)
-        return self._energy
+        forbidden, value = self._cost()
+        return np.inf if forbidden else value
+
+    def _cost(self) -> tuple[int, float]:
+        if self._known_cost is None:
+            self._known_cost = self._cost_of(self.labels)
+        return self._known_cost
+
+    def _cost_of(self, labels: np.ndarray) -> tuple[int, float]:
+        """How often labels do what is forbidden, and what they cost besides; the first counts first."""
+        value = self._crf.energy(labels)
+        if np.isfinite(value):
+            return 0, value
+        if self._relaxed is None:
+            self._relaxed = _without_forbidden(self._crf)
+        unary = np.take_along_axis(self._crf.unary, labels[None], 0)
+        return int(np.isinf(unary).sum()) + self._crf.n_broken(labels), self._relaxed.energy(labels)
 
     def make(self, cycle: Callable[[], bool]) -> tuple[bool, float]:
-        """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did."""
-        before, energy = self._labels, self.energy()
+        """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did.
+
+        That is infinite if they do less of what is forbidden.
+        """
+        before, cost = self._labels, self._cost()
         lowered = cycle()
-        change = energy - self.energy()
-        if change < 0:  # by rounding: the energy in whole numbers fell
-            self._take(before, energy)
+        now = self._cost()
+        if now > cost:  # by rounding: the energy in whole numbers fell
+            self._take(before, cost)
             return False, 0.0
-        return lowered, change
+        return lowered, np.inf if now[0] < cost[0] else cost[1] - now[1]
 
     def expand_each(self) -> bool:
         """Expand one label after the other."""
@@ -272,13 +290,23 @@ class Moves:
     def _choose(self, zero: np.ndarray, one: np.ndarray, *, test: bool) -> bool:
         """Make the best choice between two labellings; if `test`, keep it only if it lowers the energy."""
         chosen = self._labels.copy()
-        self._network.fill(self._grid, zero, one)
-        self._network.solve(1)
+        if self._real is None:
+            self._network.fill(self._grid, zero, one)
+            self._network.solve(1)
+        else:
+            write_choice(self._real, self._crf, zero, one)
+            self._real.solve(1, lambda: ENOUGH * abs(self._cost()[1]))
         if self._network.read(chosen, zero, one) == 0:
             return False
-        if test:
-            energy = self._crf.energy(chosen.reshape(self._crf.shape))
-            if energy >= self.energy():
-                return False
-        self._take(chosen, energy if test else None)
+        cost = self._cost_of(chosen.reshape(self._crf.shape)) if test else None
+        if cost is not None and cost >= self._cost():
+            return False
+        self._take(chosen, cost)
         return True
+
+
+def _without_forbidden(crf: GridCRF) -> GridCRF:
+    """The energy with costs of 0 where they are infinite."""
+    weights = {name: np.where(np.isinf(w), 0, w) for name, w in crf.weights.items()}
+    unary = np.where(np.isinf(crf.unary), 0, crf.unary)
+    return GridCRF(unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs)

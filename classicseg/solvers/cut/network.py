@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,16 @@ _STRIP_PIXELS = 60_000  # what a thread saves in a smaller strip, the second sea
 _MOST_STRIPS = 4  # with more, their borders hold too much flow back
 
 
+class Arc(NamedTuple):
+    """A word of the records of a network: where its capacity leads."""
+
+    copy: int  # the copy of the grid that it leads out of
+    word: int  # where it is in the record
+    direction: int  # number of the forward direction that it belongs to
+    offset: tuple[int, ...]  # slices, rows and columns to the other pixel
+    to: int  # the copy that it leads to
+
+
 class Network:
     """Records of :mod:`classicseg.kernels.cut.paths` for a grid of one to three axes.
 
@@ -34,6 +45,11 @@ class Network:
         Slices, rows and columns from a pixel to its neighbour in each forward direction.
     steps : ndarray, (K,), int64
         Distances to the records of the neighbours, in each direction and its opposite.
+    copies : tuple of Layout
+        Where the records lie of each copy of the grid that the network holds; here there is one.
+    arcs : list of Arc
+    sides : ndarray, (1, n), uint8
+        After :meth:`solve`, 1 for pixels on the side of the sink, 0 on that of the source.
     """
 
     def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
@@ -41,7 +57,13 @@ class Network:
         self.layout, self.offsets, self.steps = _geometry(shape, directions, 2)
         self._directions = (0,) * len(self.steps)
         self.g = _records((self.layout.depth + 2) * self.layout.sheet)
-        self._side = np.empty(int(np.prod(shape)), np.uint8)
+        self.sides = np.empty((1, int(np.prod(shape))), np.uint8)
+        self.copies = (self.layout,)
+        self.arcs = [
+            Arc(0, 2 * j + back, j, _turned(offset, back), 0)
+            for j, offset in enumerate(self.offsets)
+            for back in (0, 1)
+        ]
         self._axis = 0 if self.layout.depth > 1 else 1
         self._waves: WaveCut | None = None
 
@@ -54,7 +76,7 @@ class Network:
         if len(self.shape) == 2:
             if self._waves is None:
                 self._waves = WaveCut(self.g, self.layout, self.offsets, self.steps, n_threads)
-            if self._waves.solve(self._side):
+            if self._waves.solve(self.sides[0]):
                 return
         first, strips = self.layout.first, self._strips(n_threads)
         pitch = self.layout.row if self.layout.depth == 1 else self.layout.sheet
@@ -63,20 +85,22 @@ class Network:
             _search(self.g, first, pitch, strips, self.steps, n_threads)
             self._show_edges(strips[1:-1], hidden)
         _search(self.g, first, pitch, strips[[0, -1]], self.steps, 1)
-        read_sides(self.g, self.layout, self._side, self._directions)
+        read_sides(self.g, self.layout, self.sides[0], self._directions)
 
     def fill(self, grid: IntegerGrid, zero: np.ndarray, one: np.ndarray) -> None:
         """Write the choice between the labels `zero` (source side) and `one` (sink side), (n,) or (1,) int32."""
         unary, weights = grid.unary.reshape(-1), tuple(grid.weights)
-        fill(self.g, self.layout, self.offsets, self.steps, unary, weights, grid.cost, zero, one, self._directions)
+        where, terms = (self.g, self.layout, self.offsets, self.steps), (unary, weights, grid.cost)
+        fill(*where, *terms, zero, one, grid.ceiling, grid.shift, self._directions)
 
-    def change_unary(self, old: np.ndarray, new: np.ndarray) -> None:
-        """Replace unary costs, (2, n) int32, of labels 0 and 1; the flow that was pushed stays."""
-        change_excess(self.g, self.layout, old.reshape(-1), new.reshape(-1), self._directions)
+    def change_unary(self, old: IntegerGrid, new: IntegerGrid) -> None:
+        """Replace the unary costs of labels 0 and 1; the flow that was pushed stays."""
+        before, now = old.unary.reshape(-1), new.unary.reshape(-1)
+        change_excess(self.g, self.layout, before, now, new.ceiling, self._directions)
 
     def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
-        return int(read_cut(self._side, zero, one, labels))
+        return int(read_cut(self.sides[0], zero, one, labels))
 
     def _layers(self) -> np.ndarray:
         """The records, (depth + 2, height + 2, width + 2, words)."""
@@ -119,32 +143,48 @@ class DoubledNetwork:
 
     Before the first copy and behind the second lies as much memory again: a search looks there, too, from copy 0 a copy
     back and from copy 1 a copy on, and finds edges without capacity.
+
+    Attributes
+    ----------
+    g, offsets, copies, arcs, sides
+        As of :class:`Network`, with two copies.
     """
 
     def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
-        layout, self._offsets, within = _geometry(shape, directions, 6)
+        layout, self.offsets, within = _geometry(shape, directions, 6)
         far = self._far = (layout.depth + 2) * layout.sheet
         self._layout = layout._replace(first=far + layout.first)
+        self.copies = self._layout, layout._replace(first=2 * far + layout.first)
         forward = within[::2]
         across = np.stack([far + forward, -far - forward, far - forward, forward - far], axis=1)
         self._steps = np.concatenate([within, across.reshape(-1)])
         self._directions = (0,) * len(self._steps)
-        self._g = _records(4 * far)
+        self.g = _records(4 * far)
+        self.sides = np.empty((2, int(np.prod(shape))), np.uint8)
+        self.arcs = []
+        for j, offset in enumerate(self.offsets):
+            forth, back, k = _turned(offset, 0), _turned(offset, 1), 2 * len(self.offsets) + 4 * j
+            for copy in (0, 1):
+                self.arcs += [Arc(copy, 2 * j, j, forth, copy), Arc(copy, 2 * j + 1, j, back, copy)]
+            self.arcs += [Arc(0, k, j, forth, 1), Arc(1, k + 1, j, back, 0)]
+            self.arcs += [Arc(0, k + 2, j, back, 1), Arc(1, k + 3, j, forth, 0)]
 
     def fill(self, grid: IntegerGrid) -> None:
-        """Write an energy of 2 labels."""
+        """Write an energy of 2 labels, in exact whole numbers."""
         unary, weights = grid.unary.reshape(-1), tuple(grid.weights)
-        offsets, steps = self._offsets, self._steps
-        fill_twice(self._g, self._layout, self._far, offsets, steps, unary, weights, grid.cost, self._directions)
+        where, limits = (self._layout, self._far, self.offsets, self._steps), (grid.ceiling, self._directions)
+        fill_twice(self.g, *where, unary, weights, grid.cost, *limits)
 
-    def solve(self) -> None:
-        """Push a maximum flow."""
+    def solve(self, n_threads: int) -> None:
+        """Push a maximum flow, on one thread whatever `n_threads` is."""
         first, row = self._layout.first, self._layout.row
-        _search(self._g, first, row, np.array([0, 2 * self._far // row]), self._steps, 1)
+        _search(self.g, first, row, np.array([0, 2 * self._far // row]), self._steps, 1)
+        sink_side(self.g, self._layout, self._far, self.sides.reshape(-1), self._directions)
 
-    def read(self, sides: np.ndarray) -> None:
-        """Write which copies are on the side of the sink, (2, n) int32."""
-        sink_side(self._g, self._layout, self._far, sides.reshape(-1), self._directions)
+
+def _turned(offset: np.ndarray, back: int) -> tuple[int, ...]:
+    """The offset, or its opposite if `back` is 1."""
+    return tuple(int(-step if back else step) for step in offset)
 
 
 def _search(g: np.ndarray, first: int, pitch: int, strips: np.ndarray, steps: np.ndarray, n_threads: int) -> None:

@@ -8,8 +8,11 @@ from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
+from classicseg.solvers.cut.remainders import GAP, WHOLE, RealCut, all_whole, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
+
+_ROUNDING = 2.0**-46  # NumPy sums in pairs, so that the roundings on the way of a term are a few dozen
 
 
 def qpbo(energy: GridCRF, run: Run) -> Result:
@@ -49,33 +52,52 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     start = run.labels()
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.directions)
-    network.fill(grid)
-    network.solve()
-    sides = np.empty((2, *energy.shape), np.int32)
-    network.read(sides)
+    loss = 0.0
+    if grid is not None:
+        network.fill(grid)
+        network.solve(run.n_threads)
+    else:
+        real = RealCut(network)
+        write_choice(real, energy, np.zeros(1, np.int32), np.ones(1, np.int32), crossed=_repels(energy))
+        real.solve(run.n_threads, lambda: 0.0)  # what is proven must be so to the last bit
+        loss = (real.loss + real.error) / 2
+    sides = network.sides.astype(np.int32).reshape(2, *energy.shape)
     first, second = sides[0], 1 - sides[1]  # the variable, and its copy turned over: equal where proven
     proven = first == second
     labels = np.where(proven, first, start).astype(np.int32)
     marginals = np.stack([2 - first - second, first + second]).astype(np.float32) / 2
     value = energy.energy(labels)
-    bound = min(roof_dual(energy, first, second) - 2 * grid.error, value)
+    dual, size = roof_dual(energy, first, second)
+    if np.isfinite(dual):
+        dual -= loss + (0.0 if size < WHOLE and all_whole(energy) else _ROUNDING * size)
+    bound = min(dual, value)
     run.record(energy=value, lower_bound=bound, labels=lambda: labels, marginals=lambda: marginals)
+    proved = bool(proven.all()) and (value == bound or value - bound <= GAP * max(1.0, abs(value)))
     unlabelled = int(proven.size - proven.sum())
-    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled, {grid.accuracy}", converged=unlabelled == 0)
+    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled", converged=proved)
     return run.result(labels, energy=value, lower_bound=bound, marginals=marginals)
 
 
-def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> float:
-    """Value of the doubled energy: each term is the mean over two copies of the variables.
+def roof_dual(energy: GridCRF, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Value of the doubled energy, each term of which is the mean over two copies of the variables, and its size.
 
-    A pair that is submodular joins pixels within a copy, another joins each pixel with its neighbour's other copy.
+    A pair that is submodular joins pixels within a copy, another joins each pixel with its neighbour's other copy. The
+    size is the sum of the absolute terms.
     """
     cost = energy.cost
     copies = (first, second)
-    total = sum(float(np.take_along_axis(energy.unary, x[None], 0).sum(dtype=np.float64)) for x in copies)
-    crossed = cost[0, 0] + cost[1, 1] > cost[0, 1] + cost[1, 0]
+    terms = [np.take_along_axis(energy.unary, x[None], 0).astype(np.float64) for x in copies]
+    crossed = _repels(energy)
     for name, offset in energy.directions.items():
         begin, end = edge_ends(offset)
+        weights = energy.finite_weights[name].astype(np.float64)
+        weights = weights if weights.size == 1 else weights.reshape(energy.weights[name].shape)
         for x, y in (copies, copies[::-1]) if crossed else ((first, first), (second, second)):
-            total += float((energy.weights[name] * cost[x[begin], y[end]]).sum(dtype=np.float64))
-    return total / 2
+            terms.append(weights * cost[x[begin], y[end]])
+    return sum(float(term.sum()) for term in terms) / 2, sum(float(np.abs(term).sum()) for term in terms)
+
+
+def _repels(energy: GridCRF) -> bool:
+    """Whether pairs are not submodular."""
+    cost = energy.cost
+    return bool((cost[0, 1] - cost[0, 0]) + (cost[1, 0] - cost[1, 1]) < 0)

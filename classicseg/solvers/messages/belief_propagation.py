@@ -34,7 +34,8 @@ def belief_propagation(
         Any compatibility, no label costs.
     run : Run
         ``max_iter``: largest number of iterations, 50 by default; each sends two messages over every edge, one each
-        way. ``tol``: stop when no entry of a message changes by more; by default a millionth of the dearest edge.
+        way. ``tol``: stop when no entry of a message changes by more; by default a millionth of the dearest edge,
+        or of what labels of a pixel differ by at most, if that is less.
         Raster order uses one thread.
     temperature : float
         0 looks for the labelling of least energy (min-sum). Above, the marginals of ``exp(-energy / temperature)``
@@ -111,9 +112,11 @@ class _Messages:
         self._changes = np.zeros(n_rows(self._field))
 
     def largest(self) -> float:
-        """Cost of the dearest pair of labels over the cheapest, which no entry of a min-sum message exceeds."""
-        cost = self._field.by_first
-        return float(cost.max() - cost.min()) * float(self._field.weights.max(initial=0.0))
+        """The dearest edge, which no entry of a min-sum message exceeds, or the largest difference of unary costs."""
+        cost, unary = self._field.by_first, self._field.unary
+        edge = float(cost.max() - cost.min()) * float(self._field.weights.max(initial=0.0))
+        spread = float((unary - unary.min(axis=1, keepdims=True)).max(initial=0, where=np.isfinite(unary)))
+        return min(edge, spread) if spread > 0 else edge
 
     def send(self, order: Any, temperature: float, damping: float) -> float:
         """One iteration; returns the largest change."""

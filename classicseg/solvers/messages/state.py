@@ -24,7 +24,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 
 _BRIEF = 2**22  # numbers in memory; a pass over fewer takes a moment, and is no faster on several threads
-_LARGEST = 2.0**60  # of costs: sums must stay far from the end of float32
+_LARGEST = 2.0**60  # of costs, and one over it of small ones: sums must stay far from the ends of float32
 
 
 class MessagePassing:
@@ -129,7 +129,7 @@ class MessagePassing:
         `unit` is a factor of all weights, `dearest` the largest size of an entry of the table.
         """
         unary = crf.flat_unary
-        weights = [crf.flat_weights[name] if name else np.zeros(1) for name in offsets]
+        weights = [crf.finite_weights[name] if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights) * unit * dearest
         n_chains = len(offsets)
         # A label that is dearer than the best one by more than all edges of a pixel can cost is in no best labelling:
@@ -137,11 +137,11 @@ class MessagePassing:
         ceiling = np.inf
         if heaviest > 0:
             spread = 4.0 * n_chains * heaviest
-            self._scale = 2.0 ** -np.ceil(np.log2(spread / _LARGEST)) if spread > _LARGEST else 1.0
+            self._scale = _scale(spread)
             ceiling = float(np.nextafter(np.float32(spread * self._scale), np.float32(np.inf)))
         else:
             low, high = _finite_range(unary)
-            self._scale = 2.0 ** -np.ceil(np.log2((high - low) / _LARGEST)) if high - low > _LARGEST else 1.0
+            self._scale = _scale(high - low)
         self._constant, size, self._error, largest = write_unary(self._m, unary, self._scale, ceiling, self._lanes)
         self._error += 2.0**-52 * (crf.shape[-1] + crf.n_points / crf.shape[-1] + 2) * size
         self._largest = largest + 2 * n_chains * heaviest * self._scale
@@ -151,6 +151,13 @@ class MessagePassing:
             write_weights(self._m, rounded, k, self._lanes)
             off = np.abs(exact - rounded)
             self._error += dearest * float(off.sum() if off.size > 1 else off[0] * crf.n_points)
+
+
+def _scale(largest: float) -> float:
+    """A power of two to multiply costs by: 1, unless the largest is too far from 1 for float32."""
+    if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
+        return float(2.0 ** -np.ceil(np.log2(largest)))
+    return 1.0
 
 
 def _order(depth: int, n_bands: int, skew: int) -> np.ndarray:
@@ -201,7 +208,7 @@ def _finite_range(unary: np.ndarray) -> tuple[float, float]:
 
 def _is_whole(crf: GridCRF) -> bool:
     """Whether all costs are whole numbers, small enough for float64 to hold energies exactly."""
-    arrays = [crf.unary, crf.cost, *(crf.flat_weights[name] for name in crf.weights)]
+    arrays = [crf.unary, crf.cost, *(crf.finite_weights[name] for name in crf.weights)]
     for array in arrays:
         if array.dtype != np.int32:
             finite = array[np.isfinite(array)]

@@ -129,7 +129,7 @@ def _why_to_settle(best: Best, marks: list[tuple[float, float]], tolerance: floa
     assert best.bound is not None
     if best.gap <= 0:
         return PROVED
-    enough = tolerance * max(abs(best.energy), abs(best.bound))
+    enough = tolerance * max(abs(best.energy) if np.isfinite(best.energy) else 0, abs(best.bound))
     if best.gap <= enough:
         return f"energy and bound differ by {best.gap:.3g}"
     marks.append((best.energy, best.bound))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
-from classicseg.kernels.sites.neighbours import Field
 from classicseg.kernels.sites.sites import sample
 from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, costs_of_use, sweep
@@ -58,7 +59,7 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
     """
     labels = run.labels()
     field = as_field(energy)
-    first, last = _temperatures(field, hot, cold)
+    first, last = _temperatures(energy, hot, cold)
     flat = labels.reshape(-1)
     counts, of_use, threads = costs_of_use(energy, flat, run.n_threads)
     best, least = labels.copy(), energy.energy(labels)
@@ -72,9 +73,9 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
     return run.result(best, energy=least)
 
 
-def _temperatures(field: Field, hot: float | None, cold: float | None) -> tuple[float, float]:
-    spread = float(field.by_first.max() - field.by_first.min())
-    around = 2 * spread * float(field.weights.sum()) / field.unary.shape[0]  # an edge counts for both its pixels
+def _temperatures(crf: GridCRF, hot: float | None, cold: float | None) -> tuple[float, float]:
+    total = sum(float(w.sum(where=np.isfinite(w), dtype=np.float64)) for w in crf.weights.values())
+    around = 2 * float(crf.cost.max() - crf.cost.min()) * total / crf.n_points  # an edge counts for both its pixels
     first = (around / 4 or 1.0) if hot is None else inputs.as_positive(hot, "hot", 1)[0]
     last = first / _COOLING if cold is None else inputs.as_positive(cold, "cold", 1)[0]
     if last > first:

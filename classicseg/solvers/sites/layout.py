@@ -19,7 +19,8 @@ def as_field(crf: GridCRF) -> Field:
     check_memory(8 * crf.n_points * (crf.n_labels + len(kept)), "the energy, laid out pixel by pixel,")
     weights = np.zeros((len(kept), *crf.shape))
     for k, (name, offset) in enumerate(kept.items()):
-        weights[k][edge_ends(offset)[0]] = crf.weights[name]
+        flat = crf.finite_weights[name]
+        weights[k][edge_ends(offset)[0]] = flat.reshape(edge_shape(crf.shape, offset)) if flat.size > 1 else flat[0]
     depth, height, width = as_volume(crf.shape, 1)
     offsets = np.array([as_volume(offset, 0) for offset in kept.values()], np.int64).reshape(-1, 3)
     cost = crf.cost

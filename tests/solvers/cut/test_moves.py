@@ -78,12 +78,20 @@ def test_energies_of_real_costs_never_rise(seed, dtype):
 
 def test_a_move_that_pays_only_by_rounding_is_taken_back():
     unit = 2.0**-26  # what costs are rounded to next to edges of weight 1: 0.45 to 0, 0.6 to 1
-    crf = cs.GridCRF(np.array([[0, 0, 0.6], [0.45, 0.45, 0]]) * unit, cs.Potts(1))
+    unary = np.array([[0, 0, 0.6], [0.45, 0.45, 0]]) * unit
+    usual = np.array([[0.0], [1]]).repeat(9, axis=1)
+    crf = cs.GridCRF(np.concatenate([usual, unary], axis=1), cs.Potts(1), {"right": np.array([1.0] * 8 + [0, 1, 1])})
     result = cs.minimize(crf, "expansion")
     assert "rounded to multiples of 1.49e-08" in result.message
     assert result.energy == result.history[-1].energy == 0.6 * unit
-    assert result.labels.tolist() == [0, 0, 0]
-    assert result.converged
+    assert not result.labels.any()
+
+
+def test_where_rounding_would_be_coarse_moves_are_found_in_rounds():
+    crf = cs.GridCRF(np.array([[0, 0, 0.6], [0.25, 0.25, 0]]) * 2.0**-26, cs.Potts(1))
+    result = cs.minimize(crf, "expansion")
+    assert result.energy == 0.5 * 2.0**-26
+    assert result.labels.tolist() == [1, 1, 1]
 
 
 def test_a_pair_that_no_cut_can_express_is_made_dearer_by_no_more_than_it_must():

@@ -40,13 +40,12 @@ def test_labels_of_volumes_are_proven_with_all_their_neighbours():
 
 
 @pytest.mark.parametrize("weight", [1, -1])
-def test_the_bound_holds_although_costs_are_rounded(weight):
+def test_the_bound_holds_where_edges_cost_far_more_than_pixels(weight):
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        unary = rng.integers(-20, 21, (2, 2, 3)) * 2.0**-32  # finer than the steps that costs are rounded to
+        unary = rng.integers(-20, 21, (2, 2, 3)) * 2.0**-32  # far smaller than what edges cost
         crf = cs.GridCRF(unary, cs.Potts(weight), connectivity=8)
         result = cs.minimize(crf, "qpbo", init=rng.integers(0, 2, (2, 3)))
-        assert "rounded" in result.message
         assert result.lower_bound <= minimum_of(crf) <= result.energy
 
 
