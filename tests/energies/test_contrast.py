@@ -28,6 +28,7 @@ def assert_same(weights, others, **tolerance):
         np.testing.assert_allclose(w, others[name], **tolerance)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 999), st.integers(-120, 90), st.sampled_from([0.0, 1e5, -3e8]))
 @settings(max_examples=30, deadline=None)
 def test_weights_are_the_formula_at_every_scale_and_offset(seed, exponent, offset):

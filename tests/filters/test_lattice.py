@@ -50,6 +50,7 @@ def test_a_constant_stays_under_normalization(accurate):
     np.testing.assert_allclose(lattice.filter(root, "symmetric"), root, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 6])
 def test_the_accurate_blur_is_closer_to_the_gaussian_where_points_are_sparse(d):
     features = np.random.default_rng(d).uniform(0, 6 if d < 3 else 3.5, (d, 1500))

@@ -55,6 +55,7 @@ def test_thresholds_of_constant_images_and_few_values():
     assert cs.segment(near, "multi_otsu").tolist() == [[1, 2, 3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", cs.segmenters())
 def test_equal_values_of_another_dtype_or_layout_get_the_same_labels(name):
     image = photo(24, 31)

@@ -24,6 +24,7 @@ def problem(n=2, size=(28, 36)):
     return images, probabilities, truths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("metric", ["miou", "boundary"])
 def test_the_result_is_the_best_of_what_was_tried_and_what_it_says(search, metric):

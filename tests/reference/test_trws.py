@@ -14,6 +14,7 @@ def small(shape=(3, 3), n_labels=3, seed=0):
     return unary, grid.edges(shape, weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_bound_rises_and_stays_below_the_minimum(seed):
     unary, edges = small(seed=seed)

@@ -75,6 +75,7 @@ def test_leaves_equal_those_of_the_recursion(shape, dtype, seed, data):
     check_leaves(image, predicate, mask, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(1, 1), (700, 1), (3, 300), (64, 64), (65, 129), (128, 128), (40, 1, 3), (17, 33, 20)]
 )
@@ -113,6 +114,7 @@ def neighbours(labels, connectivity):
     return {(a, b) for a, b in pairs if a < b and a > 0}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(shapes, st.integers(0, 2**32 - 1), st.data())
 def test_laws_of_the_merge(shape, seed, data):
@@ -142,6 +144,7 @@ def test_laws_of_the_merge_across_tiles_and_groups(merge):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["range", "std", "histogram"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_results_do_not_depend_on_the_number_of_threads(name, channels):
@@ -258,6 +261,7 @@ def test_min_area_leaves_no_smaller_region():
     assert np.bincount(labels.ravel())[1:].min() >= 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", ["fast", "best_first", None])
 def test_an_error_that_only_some_regions_raise_is_told(merge, capfd):
     def looks_too_far(region):

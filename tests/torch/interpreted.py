@@ -93,10 +93,10 @@ def test_mean_field_and_gradients_are_those_of_pytorch(n_labels, full, output):
 
 
 def test_gradients_of_sigmas_are_those_of_pytorch():
-    logits, image = batch(3, SHAPE)
+    logits, image = batch(3, (3, 4))
 
     def run(backend):
-        crf = ct.DenseCRF(3, kernels("before"), learn="sigma", n_iter=2, backend=backend)
+        crf = ct.DenseCRF(3, kernels("before"), learn="sigma", n_iter=1, backend=backend)
         crf(logits, image[:, :1])[:, 0].sum().backward()
         return [p.grad for kernel in crf.kernels for p in kernel.scale_parameters()]
 
@@ -123,6 +123,9 @@ def test_operators_keep_the_rules_of_pytorch():
     features = [f.flatten(2).detach() for f in crf.features(image, logits)]
     tensors = list(crf.lattice(image).tensors)
     flat, rewards = logits.flatten(2).clone().requires_grad_(), torch.rand(2, 3, 3).requires_grad_()
-    torch.library.opcheck(ops.build_lattice, (features, norms, "triton"))
-    torch.library.opcheck(ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, "triton"))
-    torch.library.opcheck(ops.filter_values, (flat, tensors, 1, True, "triton"))
+    rules = ("test_schema", "test_faketensor")  # the others do not depend on the backend
+    torch.library.opcheck(ops.build_lattice, (features, norms, "triton"), test_utils=rules)
+    torch.library.opcheck(
+        ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, "triton"), test_utils=rules
+    )
+    torch.library.opcheck(ops.filter_values, (flat, tensors, 1, True, "triton"), test_utils=rules)

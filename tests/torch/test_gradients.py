@@ -122,6 +122,7 @@ def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels,
         assert error < 2e-4, error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["potts", "full"])
 @on_lattices
 def test_gradients_of_many_stripes_are_those_of_single_filters(kind, backend):
@@ -174,6 +175,7 @@ def test_gradients_of_weights_and_costs_are_finite_differences(backend):
         assert (slopes - x.grad).norm() < error * x.grad.norm()
 
 
+@pytest.mark.slow
 @on_lattices
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(normalization, backend):

@@ -23,6 +23,7 @@ NEARLY = {"rtol": 1e-5, "atol": 1e-5}
 EXACTLY = {"numba": {"rtol": 0, "atol": 0}, "torch": NEARLY, "exact": NEARLY}  # matrix products depend on their size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "n_bytes"), [(40, 2), (300, 4)])
 def test_lattices_of_few_and_of_many_vertices_equal_minimize_to_the_bit(size, n_bytes):
     rng = np.random.default_rng(0)

@@ -80,6 +80,7 @@ def test_lovasz_of_hard_predictions_is_one_minus_jaccard():
     torch.testing.assert_close(losses.LovaszSoftmax()(hard, labels), torch.stack(jaccard).mean(), check_dtype=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_gradients(name):
     logits, labels = problem(2, 3, (3, 4))

@@ -30,7 +30,7 @@ def expansion(energy: GridCRF, run: Run) -> Result:
     energy : GridCRF
         Any compatibility. If it is a metric, each move is the best one there is; otherwise pairs that no cut can
         express are made dearer, so that moves are weaker but still never raise the energy. Label costs are heeded
-        [2]_: a move that would empty a label is tried as well.
+        [2]_: moves that would empty one label, and one that would empty all others, are tried as well.
     run : Run
         ``init``: labels to start from; by default the one label that is cheapest everywhere, which leads to lower
         energies than the noisy labels of least unary cost. ``max_iter``: largest number of cycles over all labels, 100
@@ -40,8 +40,8 @@ def expansion(energy: GridCRF, run: Run) -> Result:
     Returns
     -------
     Result
-        ``history`` has one row for each cycle; energies never rise. ``converged`` if no single expansion lowers the
-        energy any more.
+        ``history`` has one row for each cycle; energies never rise. ``converged`` if no single expansion, of those
+        tried where there are label costs, lowers the energy any more.
 
     References
     ----------
@@ -265,6 +265,7 @@ class Moves:
             for other in np.flatnonzero(np.bincount(self._labels, minlength=costs.size)).tolist():
                 if other != label and costs[other] > 0:
                     lowered |= self._replace(other, label)
+            lowered |= self._keep_if_lower(np.full_like(self._labels, label))
         return lowered
 
     def swap(self, a: int, b: int) -> bool:
@@ -298,8 +299,15 @@ class Moves:
             self._real.solve(1, lambda: ENOUGH * abs(self._cost()[1]))
         if self._network.read(chosen, zero, one) == 0:
             return False
-        cost = self._cost_of(chosen.reshape(self._crf.shape)) if test else None
-        if cost is not None and cost >= self._cost():
+        if test:
+            return self._keep_if_lower(chosen)
+        self._take(chosen, None)
+        return True
+
+    def _keep_if_lower(self, chosen: np.ndarray) -> bool:
+        """Go on from the labels `chosen`, (n,), if their energy is lower; returns whether it is."""
+        cost = self._cost_of(chosen.reshape(self._crf.shape))
+        if cost >= self._cost():
             return False
         self._take(chosen, cost)
         return True

@@ -46,6 +46,7 @@ def test_tiny_grids_equal_enumeration(kind, seed):
     assert result.gap == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_axes", "connectivity"), CONNECTIVITIES)
 @pytest.mark.parametrize("largest", [4, 30])
 def test_larger_grids_equal_scipy_and_the_reference(n_axes, connectivity, largest):

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
@@ -26,6 +26,7 @@ def test_no_single_expansion_of_a_metric_is_better(compatibility, seed):
         assert result.energy <= energies[reachable].min()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compatibility", [cs.Potts(2), cs.TruncatedQuadratic(2, truncation=3), ZERO_AND_ONE_REPEL])
 def test_no_single_swap_of_labels_that_attract_is_better(compatibility):
     """A swap of labels that repel may find only a worse labelling: it is not made, and the other swaps are."""
@@ -123,6 +124,7 @@ def test_two_labels_are_solved_exactly():
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40))
+@example(38678, 7)  # two labels have to go at once
 def test_label_costs_are_heeded(seed, cost):
     crf = random_grid(np.random.default_rng(seed), (2, 3), 4, 3, label_costs=[cost, cost // 2, 2 * cost])
     result = cs.minimize(crf, "expansion")

@@ -144,6 +144,7 @@ def test_damping_calms_frustrated_messages():
     assert damped.history[-1].change < plain.history[-1].change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONNECTIVITIES)
 @pytest.mark.parametrize("schedule", ["raster", "colours"])
 def test_results_do_not_depend_on_threads(kind, schedule):

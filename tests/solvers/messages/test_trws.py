@@ -53,6 +53,7 @@ def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):
             assert np.mean(messages.labels.reshape(-1) != labels) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize(
     ("shape", "connectivity"),

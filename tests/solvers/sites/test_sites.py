@@ -161,6 +161,7 @@ def test_forbidden_labels_are_not_used(method):
     assert np.isfinite(result.energy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "seed"), [("icm", {}), ("annealing", {"rng": 5})])
 @pytest.mark.parametrize("kind", CONNECTIVITIES)
 @pytest.mark.parametrize("label_costs", [None, [50, 10, 20]])
