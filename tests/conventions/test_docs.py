@@ -19,7 +19,7 @@ WRITTEN_BY_SPHINX = {"reference.md"}
 PAGES = [
     page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
 ]
-SLOW_PAGES = {"torch-training.md", "torch.md", "training.md"}
+SLOW_PAGES = {"README.md", "add-a-predicate.md", "split-and-merge.md", "torch-training.md", "torch.md", "training.md"}
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the package is installed without its pages")

@@ -37,6 +37,7 @@ def test_weights_are_the_formula_at_every_scale_and_offset(seed, exponent, offse
     assert_same(cs.contrast_weights(moved, connectivity=4), expected(image), rtol=2e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(bytes_of((5, 6, 3)), st.integers(-50, 50))
 @settings(max_examples=20, deadline=None)
 def test_a_beta_of_the_user_is_in_the_units_of_the_image(image, exponent):

@@ -64,6 +64,7 @@ def test_the_accurate_blur_is_closer_to_the_gaussian_where_points_are_sparse(d):
     assert errors[1] < 1.1 * errors[0]
 
 
+@pytest.mark.slow
 def test_the_accurate_blur_halves_the_error_on_a_photo():
     features = bilateral_features(photo(40, 50), 20, 6)
     signal = values(2000)

@@ -17,6 +17,7 @@ def options(name, shape):
     return {"seeds": seeds} if name in SEEDED else {}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the values of image span only")
 @pytest.mark.parametrize("name", cs.segmenters())
 @pytest.mark.parametrize("kind", ["gray", "colour", "channels first", "float"])

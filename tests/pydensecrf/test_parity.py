@@ -25,6 +25,7 @@ def assert_same(q, expected):
     np.testing.assert_array_equal(q.argmax(0)[no_tie], expected.argmax(0)[no_tie])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("n_labels", [2, 21])
 def test_parameters_that_the_wild_uses(family, n_labels):

@@ -54,6 +54,7 @@ def test_rubbish_is_refused_by_name(solver, energy, name, values):
             call(solver, energy, **{name: value})
 
 
+@pytest.mark.slow
 @each
 def test_without_limits_a_run_ends_only_when_nothing_is_left_to_change(solver, energy):
     """``tol=0`` never stops early: whatever it is set to, the same run with no tolerance is no longer."""

@@ -163,6 +163,7 @@ def test_the_textbook_merge_finds_as_few_regions():
     assert abs(len(np.unique(merged)) - int(ours)) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PREDICATES))
 @pytest.mark.parametrize("shape", [(1, 1), (37, 70), (5, 18, 3), (300, 130)])
 @pytest.mark.parametrize("merge", ["fast", "best_first"])
@@ -274,6 +275,7 @@ def test_an_error_that_only_some_regions_raise_is_told(merge, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_function_sees_means_and_deviations():
     image = 1e8 + np.random.default_rng(0).standard_normal((40, 50))
     image[:, 25:] += 30

@@ -73,6 +73,7 @@ def compile_only(request, monkeypatch, tmp_path):
     return programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_channels", "integer"),
     [(1, torch.int32), (2, torch.int32), (5, torch.int32), (19, torch.int64), (21, torch.int32), (150, torch.int32)],

@@ -75,6 +75,7 @@ def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, conne
         np.testing.assert_array_equal(alone.labels, together.labels)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),

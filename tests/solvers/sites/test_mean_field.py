@@ -94,6 +94,7 @@ def test_huge_costs_are_no_trouble():
     assert np.isfinite(result.history[-1].energy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONNECTIVITIES)
 def test_results_do_not_depend_on_threads(kind):
     n_axes, connectivity = kind
