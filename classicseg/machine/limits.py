@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+_NO_LIMIT = 2**60  # bytes; version 1 has no word for none
 _ROOT = Path("/")  # of the files that the system describes itself in; tests have another one
 
 
@@ -46,14 +47,9 @@ def available_memory() -> int | None:
         left.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
     if not left and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         left.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for folder in _levels("memory"):
-        for limit, used, cached in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        ):
-            with contextlib.suppress(OSError, ValueError):
-                most = _number(folder / limit)  # "max" is no number
-                left.append(most - _number(folder / used) + _statistic(folder / "memory.stat", cached))
+    for most, used, statistics, cached in _memory_groups():
+        with contextlib.suppress(OSError, ValueError):
+            left.append(most - _number(used) + _statistic(statistics, cached))
     with contextlib.suppress(ImportError, OSError, ValueError):  # `ulimit -v`
         import resource
 
@@ -62,6 +58,22 @@ def available_memory() -> int | None:
             pages = int((_ROOT / "proc/self/statm").read_text(encoding="ascii").split()[0])
             left.append(most - pages * resource.getpagesize())
     return max(0, min(left)) if left else None
+
+
+@functools.cache
+def _memory_groups() -> list[tuple[int, Path, Path, str]]:
+    """For each control group that limits memory: the limit, and the files that say what is used and may be dropped."""
+    found = []
+    for folder in _levels("memory"):
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            with contextlib.suppress(OSError, ValueError):  # "max" is no number
+                most = _number(folder / limit)
+                if most < _NO_LIMIT:
+                    found.append((most, folder / used, folder / "memory.stat", cached))
+    return found
 
 
 def _levels(controller: str) -> Iterator[Path]:

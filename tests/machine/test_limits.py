@@ -22,9 +22,11 @@ def system(tmp_path, monkeypatch):
             path.write_text(text)
 
     monkeypatch.setattr(limits, "_ROOT", tmp_path)
-    limits._quota.cache_clear()
+    for function in (limits._quota, limits._memory_groups):
+        function.cache_clear()
     yield write
-    limits._quota.cache_clear()
+    for function in (limits._quota, limits._memory_groups):
+        function.cache_clear()
 
 
 V2 = {"proc/self/cgroup": "0::/a/b\n"}
@@ -77,6 +79,14 @@ def test_processors_are_those_of_the_affinity_and_the_quota(files, most, system,
                 "sys/fs/cgroup/memory/memory.usage_in_bytes": str(1 * GIB),
             },
             3 * GIB,
+        ),
+        (
+            {
+                **V1,
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": str(1 * GIB),
+            },
+            16 * GIB,
         ),
         ({**V2, "sys/fs/cgroup/memory.max": "7", "sys/fs/cgroup/memory.current": "9"}, 0),
     ],
