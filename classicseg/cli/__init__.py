@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130
 from __future__ import annotations
 
 import argparse
-import difflib
 import logging
 import sys
 from collections.abc import Sequence
@@ -52,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     if not words[0].startswith("-") and words[0] not in _COMMANDS:
+        import difflib  # here, as --help is answered at once
+
         near = difflib.get_close_matches(words[0], _COMMANDS, 1) or [", ".join(_COMMANDS)]
         print(f"classicseg: no command {words[0]!r}; did you mean {near[0]}?", file=sys.stderr)
         return 2
