@@ -5,6 +5,7 @@ Hypothesis draws: the same ones in every run. ``--hypothesis-profile default`` d
 import importlib.util
 import os
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True)
@@ -18,3 +19,8 @@ if importlib.util.find_spec("torch") is None:  # its modules cannot be imported,
     collect_ignore_glob += ["classicseg/torch/*"]
 if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["classicseg/torch/backends/triton/*"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first: what is left at the end is short, and workers end at the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -174,3 +174,19 @@ def test_the_larger_stencil_serves_points_that_share_vertices():
     crowded, spread = RNG.uniform(0, 1, (3, 3000)), np.indices((15, 15, 15), np.float32).reshape(3, -1)
     for features, expected in ((crowded, larger), (spread, usual)):
         assert choose_blur([Column(f, 1.0) for f in features], accurate=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("normalization", "before", "after"), [("none", 0, 0), ("before", 1, 0), ("after", 0, 1), ("symmetric", 0.5, 0.5)]
+)
+def test_factors_of_a_kernel_are_powers_of_its_row_sums(normalization, before, after):
+    def bank(norm):
+        kernel = cs.BilateralKernel(photo(12, 14), 4, 30, normalization=norm)
+        return cs.DenseCRF(np.zeros((2, 12, 14)), kernel).lattice_bank(1)
+
+    sums = bank("none").filter(0, np.ones((1, 168), np.float32), 1)[0]
+    for factors, power in zip(bank(normalization).factors(0), (before, after), strict=True):
+        if power == 0:
+            assert factors is None
+        else:
+            np.testing.assert_allclose(factors, sums**-power, rtol=1e-5)
