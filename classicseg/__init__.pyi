@@ -1,3 +1,9 @@
+# With `import`, as what `from` imports here belongs to `__all__`.
+import classicseg.io as io
+import classicseg.metrics as metrics
+import classicseg.plot as plot
+import classicseg.torch as torch
+
 from .data import Sample, sample
 from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
 from .energies.contrast import contrast_weights

@@ -40,7 +40,7 @@ def test_safetensors_are_read(tmp_path, dtype):
     read = io.read_probabilities(path, "p")
     np.testing.assert_array_equal(read, expected)
     assert read.dtype == expected.dtype
-    with pytest.raises(InputError, match="it holds other, p"):
+    with pytest.raises(InputError, match="holds the arrays other, p; name one of them, as by key='other'"):
         io.read_probabilities(path)
 
 
@@ -82,8 +82,8 @@ def test_files_of_pytorch_that_hold_something_else_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "p.pt"
     for saved, words in (
-        ({"a": torch.ones(2), "b": torch.ones(2)}, "it holds a, b"),
-        ({"a": 1}, "it holds none"),
+        ({"a": torch.ones(2), "b": torch.ones(2)}, "the arrays a, b"),
+        ({"a": 1}, "holds no array"),
         ([torch.ones(2)], "must hold a tensor or a dict of tensors, got list"),
         (np.random.default_rng(0), r"holds more than tensors and would have to run code; save .* torch\.save\("),
     ):

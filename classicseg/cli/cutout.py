@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli.output import add_json_option, check_axes, report
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,8 @@ def run(options: argparse.Namespace) -> None:
     if box is not None:
         middle = len(box) // 2
         box = [*box[:middle][::-1], *box[middle:][::-1]]
+    if scribbles is not None or box is not None:
+        check_axes(options, OUTPUTS, len(box) // 2 if scribbles is None else scribbles.ndim)
     cut = cutout(
         image,
         scribbles,

@@ -49,7 +49,8 @@ def _nifti(source: Path) -> np.ndarray:
         import nibabel
     except ImportError as failure:
         raise InputError(f"to read {source}, install nibabel: pip install nibabel") from failure
-    return _guarded(source, lambda: np.asarray(nibabel.load(source).dataobj))
+    load: Callable[..., Any] = nibabel.load
+    return _guarded(source, lambda: np.asarray(load(source).dataobj))
 
 
 def _pytorch(source: Path, key: str | None) -> np.ndarray:
@@ -83,18 +84,20 @@ def _guarded(source: Path, read: Callable[[], Any]) -> Any:
 def _name(source: Path, names: Iterable[Any], key: str | None) -> Any:
     """The name of the array to be read."""
     known = list(names)
-    listed = ", ".join(map(str, known)) or "none"
+    if not known:
+        raise InputError(f"{source} holds no array")
     if key is None and len(known) == 1:
         return known[0]
+    listed = f"{source} holds the arrays {', '.join(map(str, known))}"
     if key is None:
-        raise InputError(f"{source} must hold one array, or the key must name one of several; it holds {listed}")
+        raise InputError(f"{listed}; name one of them, as by key={str(known[0])!r}")
     if key not in known:
-        raise InputError(f"{source} holds no array of the key {key!r}; it holds {listed}")
+        raise InputError(f"{listed}, but none of the name {key!r}")
     return key
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
-    """`array`; as float32 if it holds bfloat16, the upper halves of float32, which files of NumPy call two raw bytes."""
+    """`array`; as float32 if it holds bfloat16: two raw bytes to NumPy, the upper half of float32."""
     if array.dtype != np.dtype("V2"):
         return array
     return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)

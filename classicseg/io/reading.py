@@ -13,7 +13,7 @@ from classicseg.io.files import TIFF, suffix_of
 
 VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
-_SCORES = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
+_ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
 _AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
@@ -98,8 +98,8 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     (2, 4, 6)
     """
     source = _existing(path)
-    if suffix_of(source) not in _SCORES:
-        raise InputError(f"probabilities must be a file of the kind {', '.join(_SCORES)}, got {source}")
+    if suffix_of(source) not in _ARRAYS:
+        raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}")
     array = read_array(source, key)
     if suffix_of(source) in NIFTI and array.ndim > _AXES_OF_SPACE:
         if array.ndim == _AXES_OF_SPACE + 2 and array.shape[_AXES_OF_SPACE] == 1:
@@ -108,13 +108,15 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     return array
 
 
-def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndarray:
     """Read a label map: the palette indices of a picture, or the numbers of an array file.
 
     Parameters
     ----------
     path : path
-        A picture of one channel, ``.npy``, ``.tif``, or ``.nii`` and ``.nii.gz`` with nibabel installed.
+        A picture of one channel, or any file that :func:`read_probabilities` reads.
+    key : str, optional
+        Which array of the file; needed if it holds several.
 
     Returns
     -------
@@ -139,8 +141,8 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     [[0, 1], [2, 1]]
     """
     source = _existing(path)
-    if suffix_of(source) in (".npy", *TIFF, *NIFTI):
-        return read_array(source)
+    if suffix_of(source) in _ARRAYS:
+        return read_array(source, key)
     from PIL import Image
 
     with Image.open(source) as picture:
