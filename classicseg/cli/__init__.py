@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from classicseg import __version__
 from classicseg.cli import cutout, demo, evaluate, predict, refine, split, train, warmup
@@ -58,14 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"classicseg: no command {words[0]!r}; did you mean {near[0]}?", file=sys.stderr)
         return 2
     options = parser.parse_args(words)
+
+    def say(message: object, *where: Any, **more: Any) -> None:
+        print(f"classicseg {options.command}: {options.parser.in_options(str(message), words)}", file=sys.stderr)
+
     try:
-        check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = say
+            check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
+            options.run(options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, MemoryError) as failure:
-        print(f"classicseg {options.command}: {options.parser.in_options(str(failure), words)}", file=sys.stderr)
+        say(failure)
         return 2
     return 0
 

@@ -125,6 +125,17 @@ def test_the_key_is_an_option_and_names_of_files_stay(refined):
     assert refined(P, name="label_axis=0").endswith("no such file: label_axis=0")
 
 
+@pytest.mark.filterwarnings("default")
+def test_warnings_take_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    io.write_image("photo.png", IMAGE)
+    np.save("cam.npy", P / 2)
+    assert main(["refine", "photo.png", "cam.npy", "-o", "l.npy", "--max-iter", "2"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("classicseg refine: probabilities sum to 0.5 to 0.5")
+    assert said.count("\n") == 1
+
+
 def test_a_volume_is_named_by_its_channels_or_its_axes_are_reversed(refined):
     volume = photo(6, 30, channels=5).transpose(2, 0, 1).copy()
     np.save("v.npy", volume)
