@@ -13,7 +13,6 @@ The public names are listed in ``__init__.pyi``; each is imported when it is fir
 """
 
 import importlib as _importlib
-from typing import Any as _Any
 
 import lazy_loader as _lazy
 
@@ -23,5 +22,5 @@ _member, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 _ROOMS = ("io", "metrics", "plot", "torch")  # not in __all__: a star would import PyTorch, and hide Python's own io
 
 
-def __getattr__(name: str) -> _Any:
+def __getattr__(name: str) -> object:
     return _importlib.import_module(f"{__name__}.{name}") if name in _ROOMS else _member(name)

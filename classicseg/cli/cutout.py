@@ -55,11 +55,11 @@ def run(options: argparse.Namespace) -> None:
     if options.scribbles is not None:
         scribbles = read_scribbles(options.scribbles, options.object, options.background, image)
     box = options.box
-    if box is not None:
-        middle = len(box) // 2
-        box = [*box[:middle][::-1], *box[middle:][::-1]]
-    if scribbles is not None or box is not None:
-        check_axes(options, OUTPUTS, len(box) // 2 if scribbles is None else scribbles.ndim)
+    n_axes = 2 if scribbles is None else scribbles.ndim
+    if box is not None and len(box) % 2 == 0:
+        n_axes = len(box) // 2
+        box = [*box[:n_axes][::-1], *box[n_axes:][::-1]]
+    check_axes(options, OUTPUTS, n_axes)
     cut = cutout(
         image,
         scribbles,

@@ -219,7 +219,7 @@ def test_bad_input_raises_and_names_the_argument(call, error, word):
 def test_an_image_with_its_channels_last_is_not_taken_for_one_with_many_in_front():
     """Costs with their labels last leave a shape that then fits, and every pixel would look at wrong ones."""
     image, unary = np.zeros((9, 8, 3)), np.zeros((9, 8, 3))
-    with pytest.raises(InputError, match="9 channels in front; pass channel_axis=0 if .* of 9 x 8 pixels"):
+    with pytest.raises(InputError, match=r"9 channels in front; pass channel_axis=0 if .* of 9 x 8 pixels"):
         cs.refine(image, unary=unary)
     assert cs.refine(image, unary=unary, channel_axis=0).shape == (8, 3)
     assert cs.refine(image, unary=unary, label_axis=-1).shape == (9, 8)
