@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Shapes: TypeAlias = "list[tuple[int, ...]]"
-_VOID = 255  # as `io.VOID`, which would import NumPy before it is needed
+_CONFIDENCE = 0.7
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the file is a label map, also .png; seeds, as from class activation maps, leave the rest unknown",
     )  # fmt: skip
     parser.add_argument(
-        "--confidence", type=float, default=0.7, metavar="P",
-        help="with --labels: how probable it is that a label is right (default: %(default)s)",
-    )  # fmt: skip
+        "--confidence", type=float, metavar="P", help="with --labels: probability that a label is right (default: 0.7)"
+    )
     parser.add_argument(
-        "--ignore-label", type=int, default=_VOID, metavar="N", help="with --labels: unknown (default: %(default)s)"
+        "--ignore-label", type=int, metavar="N", help="with --labels: value of unknown pixels (default: 255)"
     )
     parser.add_argument("--key", help="name of the array in a file that holds several")
     parser.add_argument("--label-axis", type=int, default=0, metavar="N", help="where the labels are (default: 0)")
@@ -42,19 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, Any]:
     """What the file says about the pixels of an image, as arguments of `refinement_crf`."""
-    from classicseg import io
+    from classicseg import inputs, io
     from classicseg.energies.unary import unary_from_labels, unary_from_sigmoid
     from classicseg.errors import InputError
 
     if options.logits and (options.unary or options.labels):
         raise InputError("--logits goes with probabilities and with --sigmoid, not with --unary or --labels")
     path, key, expected = options.probabilities, options.key, _spatial_shapes(image, options.channel_axis)
+    if not options.labels and (options.confidence, options.ignore_label) != (None, None):
+        raise InputError("--confidence and --ignore-label go with --labels")
     if options.labels:
-        labels = _of_one_image(io.read_labels(path, key), expected)
-        known = labels[labels != options.ignore_label]
+        unknown = io.VOID if options.ignore_label is None else options.ignore_label
+        labels = inputs.as_labels(_of_one_image(io.read_labels(path, key), expected), None, 2**31 - 1, unknown)
+        known = labels[labels != unknown]
         n_labels = max(2, int(known.max()) + 1) if known.size else 2
-        costs = unary_from_labels(labels, n_labels, confidence=options.confidence, ignore_label=options.ignore_label)
-        return {"unary": costs}
+        confidence = _CONFIDENCE if options.confidence is None else options.confidence
+        return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
     scores = io.read_probabilities(path, key)
     if options.sigmoid:
         return {"unary": unary_from_sigmoid(_of_one_image(scores, expected), from_logits=options.logits)}

@@ -106,9 +106,11 @@ def test_spacing_reaches_the_kernels(refined):
         (P, ["--color-sigma", -1], "^--color-sigma must be"),
         (P, ["--threads", 0], "^--threads must be"),
         (P, ["--logits", "--unary"], "^--logits goes with"),
+        (P, ["--confidence", 0.9], "go with --labels$"),
         (np.stack([P, P]), [], "one image at a time"),
         (P.argmax(0), ["--labels", "--confidence", 2], "^--confidence must be at least"),
-        (P.argmax(0) - 1, ["--labels"], "--ignore-label|labels"),
+        (P.argmax(0) - 1, ["--labels"], "^labels must be .*--ignore-label"),
+        (np.full((30, 40), np.nan), ["--labels"], "^labels must"),
     ],
 )
 def test_errors_say_what_a_user_of_the_command_line_can_do(refined, array, options, said):
