@@ -127,6 +127,19 @@ def test_labels_of_nifti_files_come_first(tmp_path):
             read(tmp_path / "p.nii.gz")
 
 
+def test_labels_that_a_file_has_as_floats_are_integers(tmp_path):
+    labels = np.array([[0, 2], [255, -1]])
+    for dtype in (np.float64, np.float32, np.float16):
+        np.save(tmp_path / "l.npy", labels.astype(dtype))
+        read = io.read_labels(tmp_path / "l.npy")
+        assert read.dtype.kind == "i"
+        np.testing.assert_array_equal(read, labels)
+    for wrong in (0.5, np.nan, np.inf, 1e30):
+        np.save(tmp_path / "l.npy", np.array([1.0, wrong]))
+        with pytest.raises(InputError, match="holds fractions"):
+            io.read_labels(tmp_path / "l.npy")
+
+
 @pytest.mark.parametrize("n_labels", [2, 3, 4, 5])
 def test_marginals_of_an_image_are_the_bands_of_one_page(tmp_path, n_labels):
     """As GDAL and rasterio read bands; several pages would be several pictures to them."""

@@ -15,6 +15,7 @@ VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
 _AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
+_LARGEST_LABEL = 2**31 - 1
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
@@ -121,14 +122,14 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     Returns
     -------
     ndarray, spatial shape
-        Integers.
+        Integers, also where a file has them as floats, which NIfTI files often do.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file has colours instead of labels.
+        If the file has colours or fractions instead of labels.
 
     Examples
     --------
@@ -142,7 +143,13 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     """
     source = _existing(path)
     if suffix_of(source) in _ARRAYS:
-        return read_array(source, key)
+        array = read_array(source, key)
+        if array.dtype.kind != "f":
+            return array
+        numbers = array.astype(np.float64)
+        if not (np.abs(numbers) <= _LARGEST_LABEL).all() or (numbers != np.floor(numbers)).any():
+            raise InputError(f"{source} holds fractions or numbers that are too large, not labels")
+        return numbers.astype(np.int32)
     from PIL import Image
 
     with Image.open(source) as picture:

@@ -110,7 +110,9 @@ def test_spacing_reaches_the_kernels(refined):
         (np.stack([P, P]), [], "one image at a time"),
         (P.argmax(0), ["--labels", "--confidence", 2], "^--confidence must be at least"),
         (P.argmax(0) - 1, ["--labels"], "^labels must be .*--ignore-label"),
-        (np.full((30, 40), np.nan), ["--labels"], "^labels must"),
+        (np.full((30, 40), np.nan), ["--labels"], "holds fractions"),
+        (P, ["--bilateral-weight", "nan"], "^--bilateral-weight must"),
+        (P, ["--bilateral-sigma", 0], "^--bilateral-sigma must"),
     ],
 )
 def test_errors_say_what_a_user_of_the_command_line_can_do(refined, array, options, said):
