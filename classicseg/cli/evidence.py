@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Shapes: TypeAlias = "list[tuple[int, ...]]"
-_CONFIDENCE = 0.7
+_CONFIDENCE = 0.7  # as `unary_from_labels` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
 _AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
-_LARGEST_LABEL = 2**31 - 1
+_LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
