@@ -1,3 +1,9 @@
+# Rooms: by `import`, as lazy_loader reads what `from` imports. For type checkers `__all__` is what is exported.
+import classicseg.io as io
+import classicseg.metrics as metrics
+import classicseg.plot as plot
+import classicseg.torch as torch
+
 from .data import Sample, sample
 from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
 from .energies.contrast import contrast_weights
@@ -89,12 +95,15 @@ __all__ = [
     "cutout",
     "describe_regions",
     "get_num_threads",
+    "io",
     "label_by_rule",
     "methods",
+    "metrics",
     "minimize",
     "overlay",
     "paint_regions",
     "palette",
+    "plot",
     "quadtree",
     "record_split_and_merge",
     "refine",
@@ -109,6 +118,7 @@ __all__ = [
     "set_num_threads",
     "split_and_merge",
     "statistical_region_merging",
+    "torch",
     "trimap_confusion",
     "tune",
     "unary_from_labels",

@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from classicseg import __version__
 from classicseg.cli import cutout, demo, evaluate, predict, refine, split, train, warmup
+from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
 _COMMANDS = {  # these modules import what is heavy when they run: --help is answered at once
@@ -57,14 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"classicseg: no command {words[0]!r}; did you mean {near[0]}?", file=sys.stderr)
         return 2
     options = parser.parse_args(words)
+
+    def say(message: object, *where: Any, **more: Any) -> None:
+        print(f"classicseg {options.command}: {options.parser.in_options(str(message), words)}", file=sys.stderr)
+
     try:
-        check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = say
+            check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
+            options.run(options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, MemoryError) as failure:
-        print(f"classicseg {options.command}: {failure}", file=sys.stderr)
+        say(failure)
         return 2
     return 0
 
@@ -74,9 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="classicseg", description="Classical image segmentation: conditional random fields, split-and-merge."
     )
     parser.add_argument("--version", action="version", version=f"classicseg {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Command)
     for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.SUMMARY, description=module.__doc__)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return parser

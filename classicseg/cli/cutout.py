@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli.output import add_json_option, check_axes, report
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,9 +55,11 @@ def run(options: argparse.Namespace) -> None:
     if options.scribbles is not None:
         scribbles = read_scribbles(options.scribbles, options.object, options.background, image)
     box = options.box
-    if box is not None:
-        middle = len(box) // 2
-        box = [*box[:middle][::-1], *box[middle:][::-1]]
+    n_axes = 2 if scribbles is None else scribbles.ndim
+    if box is not None and len(box) % 2 == 0:
+        n_axes = len(box) // 2
+        box = [*box[:n_axes][::-1], *box[n_axes:][::-1]]
+    check_axes(options, OUTPUTS, n_axes)
     cut = cutout(
         image,
         scribbles,

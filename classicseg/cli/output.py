@@ -17,6 +17,20 @@ def check_outputs(options: argparse.Namespace, outputs: Mapping[str, str]) -> No
             io.check_output(path, what)
 
 
+def check_axes(options: argparse.Namespace, outputs: Mapping[str, str], n_axes: int) -> None:
+    """Raise an error now if an output could not hold labels of so many axes later."""
+    from classicseg.errors import InputError
+
+    for name, what in outputs.items():
+        path = getattr(options, name)
+        if n_axes == 2 or path is None:
+            continue
+        if what in ("images", "animations"):
+            raise InputError(f"--{name} is for pictures, which have 2 axes; the image has {n_axes} without channels")
+        if what == "labels" and path.suffix.lower() == ".png":
+            raise InputError(f"{path} would have 2 axes, but the labels have {n_axes}; write .npy or .tif")
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Let users ask for JSON."""
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")

@@ -6,7 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli import evidence
+from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import PRESETS
 
 SUMMARY = "probabilities and photo in, crisp labels out"
@@ -16,18 +17,23 @@ OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
-    parser.add_argument("probabilities", type=Path, help=".npy, .npz or .tif, labels first: (L, H, W) or (L, D, H, W)")
+    evidence.add_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png with palette, .npy or .tif")
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
-    parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy or .tif")
-    parser.add_argument("--logits", action="store_true", help="the file holds logits, not probabilities")
-    parser.add_argument("--key", help="name of the array in an .npz that holds several")
-    parser.add_argument("--label-axis", type=int, default=0, metavar="N", help="where the labels are (default: 0)")
+    parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
     parser.add_argument(
         "--reverse-axes",
         action="store_true",
         help="of a volume: NIfTI files are (X, Y, Z), what nnU-Net saves beside them is (L, Z, Y, X)",
     )
+    parser.add_argument(
+        "--channel-axis", type=_axis, default="infer", metavar="N",
+        help="where the channels of the image are, or none (default: infer, what fits)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spacing", type=float, nargs="+", metavar="S",
+        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
+    )  # fmt: skip
     parser.add_argument(
         "--preset", default="default", choices=PRESETS, help="parameters of the CRF (default: %(default)s)"
     )
@@ -44,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, refine, write, report."""
+    import numpy as np
+
     from classicseg import io, plot
     from classicseg.pipelines.refine import refinement_crf
     from classicseg.solvers.minimize import minimize
@@ -51,26 +59,28 @@ def run(options: argparse.Namespace) -> None:
     image = io.read_image(options.image)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
-    scores = io.read_probabilities(options.probabilities, options.key)
+    seen = evidence.read_evidence(options, image)
     start = time.perf_counter()
     crf = refinement_crf(
         image,
-        None if options.logits else scores,
-        logits=scores if options.logits else None,
+        **seen,
         preset=options.preset,
-        label_axis=options.label_axis,
+        channel_axis=options.channel_axis,
         sigma=options.sigma,
         weight=options.weight,
         bilateral_sigma=options.bilateral_sigma,
         color_sigma=options.color_sigma,
         bilateral_weight=options.bilateral_weight,
         quality=options.quality,
+        spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
     )
+    check_axes(options, OUTPUTS, len(crf.shape))
     result = minimize(crf, "mean_field", max_iter=options.max_iter, n_threads=options.threads)
     seconds = time.perf_counter() - start
     io.write_labels(options.output, result.labels)
     if options.overlay is not None:
-        io.write_image(options.overlay, plot.overlay(image, result.labels))
+        shown = np.moveaxis(image, 0, -1) if image.shape[1:] == crf.shape else image
+        io.write_image(options.overlay, plot.overlay(shown, result.labels))
     if options.marginals is not None and result.marginals is not None:
         io.write_marginals(options.marginals, result.marginals)
     before = crf.unary.argmin(0)
@@ -95,3 +105,8 @@ def run(options: argparse.Namespace) -> None:
         f"{100 * changed:.1f} % of the pixels changed, energy {energy_before:.5g} -> {result.energy:.5g}"
     )
     report(options, done, text)
+
+
+def _axis(word: str) -> int | str | None:
+    """The number of an axis, "infer", or None for none."""
+    return {"none": None, "infer": "infer"}[word.lower()] if word.isalpha() else int(word)

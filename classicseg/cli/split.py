@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli.output import add_json_option, check_axes, report
 
 SUMMARY = "photo in, regions out, by split-and-merge"
 OUTPUTS = {
@@ -67,8 +67,7 @@ def run(options: argparse.Namespace) -> None:
     if options.gray and image.ndim == 3 and image.shape[-1] in (3, 4):
         image = image[..., :3].mean(axis=-1).round().astype(image.dtype)
     spatial = image.shape[:-1] if channel_axis_of(image.shape, "auto") is not None else image.shape
-    if len(spatial) != 2 and any((options.overlay, options.regions, options.quadtree, options.gif)):
-        raise InputError(f"pictures are made of images of two axes, got shape {image.shape}")
+    check_axes(options, OUTPUTS, len(spatial))
     if options.gif is not None and image.size > 3 * _RECORDED:
         raise InputError(f"--gif draws every step of images of up to {_RECORDED} pixels, got shape {image.shape}")
     blocks: dict[str, Any] = {"min_size": options.min_size, "max_depth": options.max_depth}

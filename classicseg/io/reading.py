@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from classicseg.errors import InputError
+from classicseg.io.arrays import NIFTI, PYTORCH, read_array
 from classicseg.io.files import TIFF, suffix_of
 
-_NIFTI = (".nii", ".nii.gz")
 VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
+_ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
+_AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
+_LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
 
 
@@ -49,8 +51,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     (4, 6)
     """
     source = _existing(path)
-    if suffix_of(source) in (".npy", *TIFF, *_NIFTI):
-        return _read_array(source, None)
+    if suffix_of(source) in (".npy", *TIFF, *NIFTI):
+        return read_array(source)
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -68,14 +70,16 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, ``.tif`` or ``.tiff``.
+        ``.npy``, ``.npz``, ``.tif``, ``.safetensors``, ``.pt`` and ``.pth`` with PyTorch installed, or ``.nii`` and
+        ``.nii.gz`` with nibabel installed. Nothing that a file holds is ever run.
     key : str, optional
-        Which array of an ``.npz``; needed if it holds several.
+        Which array of the file; needed if it holds several.
 
     Returns
     -------
     ndarray
-        As stored.
+        As stored, but that bfloat16 becomes float32, and that the labels of a NIfTI file, which come last there,
+        come first: (X, Y, Z, L) or (X, Y, Z, 1, L) becomes (L, X, Y, Z).
 
     Raises
     ------
@@ -95,30 +99,37 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     (2, 4, 6)
     """
     source = _existing(path)
-    if suffix_of(source) not in (".npy", ".npz", *TIFF):
-        raise InputError(f"probabilities must be an .npy, .npz, .tif or .tiff file, got {source}")
-    return _read_array(source, key)
+    if suffix_of(source) not in _ARRAYS:
+        raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}")
+    array = read_array(source, key)
+    if suffix_of(source) in NIFTI and array.ndim > _AXES_OF_SPACE:
+        if array.ndim == _AXES_OF_SPACE + 2 and array.shape[_AXES_OF_SPACE] == 1:
+            array = array[:, :, :, 0]
+        array = np.moveaxis(array, -1, 0)
+    return array
 
 
-def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndarray:
     """Read a label map: the palette indices of a picture, or the numbers of an array file.
 
     Parameters
     ----------
     path : path
-        A picture of one channel, ``.npy``, ``.tif``, or ``.nii`` and ``.nii.gz`` with nibabel installed.
+        A picture of one channel, or any file that :func:`read_probabilities` reads.
+    key : str, optional
+        Which array of the file; needed if it holds several.
 
     Returns
     -------
     ndarray, spatial shape
-        Integers.
+        Integers, also where a file has them as floats, which NIfTI files often do.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file has colours instead of labels.
+        If the file has colours or fractions instead of labels.
 
     Examples
     --------
@@ -131,8 +142,14 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     [[0, 1], [2, 1]]
     """
     source = _existing(path)
-    if suffix_of(source) in (".npy", *TIFF, *_NIFTI):
-        return _read_array(source, None)
+    if suffix_of(source) in _ARRAYS:
+        array = read_array(source, key)
+        if array.dtype.kind != "f":
+            return array
+        numbers = array.astype(np.float64)
+        if not (np.abs(numbers) <= _LARGEST_LABEL).all() or (numbers != np.floor(numbers)).any():
+            raise InputError(f"{source} holds fractions or numbers that are too large, not labels")
+        return numbers.astype(np.int32)
     from PIL import Image
 
     with Image.open(source) as picture:
@@ -189,35 +206,6 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
     if not classes:
         raise InputError(f"{source} names no class")
     return tuple(classes), numbers
-
-
-def _read_array(source: Path, key: str | None) -> np.ndarray:
-    suffix = suffix_of(source)
-    if suffix in _NIFTI:
-        try:
-            import nibabel
-        except ImportError as failure:
-            raise InputError(f"to read {source}, install nibabel: pip install 'classicseg[io]'") from failure
-        picture: Any = nibabel.load(source)
-        return np.asarray(picture.dataobj)
-    try:
-        if suffix in TIFF:
-            import tifffile
-
-            return np.asarray(tifffile.imread(source))
-        loaded = np.load(source, allow_pickle=False)
-    except Exception as failure:
-        raise InputError(f"{source} cannot be read: {failure}") from failure
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        names = list(loaded.keys())
-        if key is None and len(names) != 1:
-            raise InputError(f"{source} holds the arrays {', '.join(names)}; name one of them as the key")
-        name = names[0] if key is None else key
-        if name not in names:
-            raise InputError(f"{source} holds no array {name!r}; it has {', '.join(names)}")
-        return np.asarray(loaded[name])
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

@@ -107,6 +107,10 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
 def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None:
     """Write (L, *spatial) marginals as ``.npy`` or ``.tif``.
 
+    A ``.tif`` of an image is one page of L bands, one plane after the other (``PlanarConfiguration`` 2), as GDAL,
+    rasterio and QGIS open it. That of a volume has a page for each slice of each label. Both are read back as
+    (L, *spatial).
+
     Raises
     ------
     ValueError
@@ -119,7 +123,8 @@ def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     io.write_marginals(pathlib.Path(folder) / "marginals.npy", np.full((2, 4, 6), 0.5, np.float32))
     """
-    _write_array(check_output(path, "marginals"), marginals)
+    target = check_output(path, "marginals")
+    _write_array(target, marginals, bands=np.ndim(marginals) == 3)
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
@@ -187,8 +192,8 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
-def _write_array(target: Path, array: np.ndarray) -> None:
-    """Write an array of any shape as the suffix says."""
+def _write_array(target: Path, array: np.ndarray, *, bands: bool = False) -> None:
+    """Write an array of any shape as the suffix says; in a TIFF its first axis may be that of the bands of one page."""
     with replacing(target) as temporary:
         if suffix_of(target) == ".npy":
             with temporary.open("wb") as file:
@@ -196,4 +201,5 @@ def _write_array(target: Path, array: np.ndarray) -> None:
         else:
             import tifffile
 
-            tifffile.imwrite(temporary, array, compression="zlib", photometric="minisblack")
+            planes = "separate" if bands else None
+            tifffile.imwrite(temporary, array, compression="zlib", photometric="minisblack", planarconfig=planes)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from classicseg.errors import InputError
 
+_MOST_CHANNELS = 4  # a last axis of so many entries is rather that of channels than of pixels
 _STEPS = 255  # from the smallest to the largest value of 8 bits
 
 
@@ -15,11 +16,17 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
     shape = np.shape(image)
     for axis, rest in ((None, shape), (-1, shape[:-1]), (0, shape[1:])):
         if rest == spatial:
+            if axis == 0 and shape[-1] <= _MOST_CHANNELS < shape[0]:
+                raise InputError(
+                    f"image of shape {shape} fits {other} of {' x '.join(map(str, spatial))} pixels only with "
+                    f"{shape[0]} channels in front; pass channel_axis=0 if it has them, else give {other} of "
+                    f"{' x '.join(map(str, shape[:-1]))} pixels"
+                )
             return axis
     reverse = spatial[::-1]
     hint = ""
     if reverse in (shape, shape[:-1]):
-        hint = "; the axes of one are those of the other in reverse, see np.transpose and --reverse-axes"
+        hint = "; the axes of one are those of the other in reverse, see np.transpose"
     raise InputError(
         f"image of shape {shape} does not fit {other} of {' x '.join(map(str, spatial))} pixels; "
         f"expected {spatial} or {(*spatial, 'C')}{hint}"

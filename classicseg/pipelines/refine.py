@@ -190,6 +190,9 @@ def _crf(
     spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)
+    for name in ("weight", "bilateral_weight"):
+        inputs.as_weight(getattr(chosen, name), name)
+    inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
     kernels: list[Any] = []
     if chosen.weight != 0:
         kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))

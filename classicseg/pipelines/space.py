@@ -160,7 +160,7 @@ def tpe_search(attempt: Callable[[dict[str, Any]], float], n: int, space: Space,
     try:
         import optuna
     except ImportError as failure:
-        raise InputError("search='tpe' needs optuna: pip install 'classicseg[tune]'") from failure
+        raise InputError("search='tpe' needs optuna: pip install optuna") from failure
 
     def objective(trial: Any) -> float:
         point = {name: trial.suggest_float(name, *ends, log=True) for name, ends in space.ranges.items()}

@@ -109,7 +109,7 @@ def tune(
     budget : int
         How many sets of parameters are tried, at least 1.
     search : {"random", "tpe"}
-        "tpe", a tree-structured Parzen estimator [1]_ [2]_, needs ``pip install 'classicseg[tune]'``.
+        "tpe", a tree-structured Parzen estimator [1]_ [2]_, needs ``pip install optuna``.
     ignore_label : int, optional
         True label of what is not scored.
     tolerance : float, optional

@@ -13,7 +13,7 @@ from __future__ import annotations
 try:
     import torch as _torch  # noqa: F401
 except ImportError as failure:
-    raise ImportError("classicseg.torch needs PyTorch: pip install 'classicseg[torch]'") from failure
+    raise ImportError("classicseg.torch needs PyTorch: pip install torch") from failure
 
 from classicseg.torch import losses, networks, train
 from classicseg.torch.dense_crf import DenseCRF

@@ -54,9 +54,9 @@ def test_other_predicates_and_orders_and_volumes(files, capsys):
         ("none.png -o l.png", "no such file"),
         ("photo.png -t -3 -o l.png", "threshold must be at least 0"),
         ("photo.png -o l.jpg", "can be written"),
-        ("photo.png --min-size 0 -o l.png", "min_size"),
-        ("volume.npy -o l.npy --gif l.gif", "two axes"),
-        ("volume.npy -o l.npy --overlay l.png", "two axes"),
+        ("photo.png --min-size 0 -o l.png", "--min-size must"),
+        ("volume.npy -o l.npy --gif l.gif", "2 axes"),
+        ("volume.npy -o l.npy --overlay l.png", "2 axes"),
     ],
 )
 def test_errors_take_one_line_and_leave_no_picture(files, capsys, arguments, word):

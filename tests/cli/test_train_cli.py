@@ -149,7 +149,7 @@ sys.exit(main(['train', '--data', {str(data)!r}, '-o', {str(tmp_path / "m.pt")!r
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "classicseg train: classicseg.torch needs PyTorch: pip install 'classicseg[torch]'\n"
+    assert done.stderr == "classicseg train: classicseg.torch needs PyTorch: pip install torch\n"
 
 
 def test_help_imports_neither_pytorch_nor_numba():

@@ -172,7 +172,7 @@ def test_a_batch_is_not_taken_for_a_volume(n):
 
 
 def test_reversed_axes_are_noticed():
-    with pytest.raises(InputError, match=r"in reverse, see np\.transpose and --reverse-axes"):
+    with pytest.raises(InputError, match=r"in reverse, see np\.transpose"):
         cs.refine(np.zeros((4, 5, 6)), np.full((2, 6, 5, 4), 0.5))
 
 
@@ -206,7 +206,10 @@ def test_constant_images_work():
         (lambda: cs.PRESETS["irnet"].replace(sigmas=2), InputTypeError, "a preset has no attribute 'sigmas'; did you"),
         (lambda: cs.refinement_crf(IMAGE, P, max_iter=2), InputTypeError, "pass max_iter to minimize"),
         (lambda: cs.refine(IMAGE, P, quality="best"), InputError, "quality"),
-        (lambda: cs.refine(IMAGE, P, sigma=0), InputError, "sigma"),
+        (lambda: cs.refine(IMAGE, P, sigma=0), InputError, "^sigma must be"),
+        (lambda: cs.refine(IMAGE, P, bilateral_sigma=0), InputError, "^bilateral_sigma must be"),
+        (lambda: cs.refine(IMAGE, P, bilateral_weight=np.nan), InputError, "^bilateral_weight must be"),
+        (lambda: cs.refine(IMAGE, P, weight=np.ones(2)), InputTypeError, "^weight must be"),
         (lambda: cs.refine(IMAGE, P, spacing=0), InputError, "spacing"),
         (lambda: cs.refine(IMAGE, P, max_iter=-1), InputError, "max_iter"),
     ],
@@ -214,3 +217,12 @@ def test_constant_images_work():
 def test_bad_input_raises_and_names_the_argument(call, error, word):
     with pytest.raises(error, match=word):
         call()
+
+
+def test_an_image_with_its_channels_last_is_not_taken_for_one_with_many_in_front():
+    """Costs with their labels last leave a shape that then fits, and every pixel would look at wrong ones."""
+    image, unary = np.zeros((9, 8, 3)), np.zeros((9, 8, 3))
+    with pytest.raises(InputError, match=r"9 channels in front; pass channel_axis=0 if .* of 9 x 8 pixels"):
+        cs.refine(image, unary=unary)
+    assert cs.refine(image, unary=unary, channel_axis=0).shape == (8, 3)
+    assert cs.refine(image, unary=unary, label_axis=-1).shape == (9, 8)

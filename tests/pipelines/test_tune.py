@@ -92,7 +92,7 @@ def test_wrong_input_is_named(change, word):
 
 def test_without_optuna_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(InputError, match=r"classicseg\[tune\]"):
+    with pytest.raises(InputError, match=r"needs optuna: pip install optuna$"):
         cs.tune(*problem(1), budget=9, search="tpe", ignore_label=255)
 
 

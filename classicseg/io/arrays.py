@@ -1,0 +1,103 @@
+"""Files of arrays: NumPy, TIFF, NIfTI, PyTorch, safetensors. Nothing that a file holds is ever run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classicseg.errors import InputError
+from classicseg.io.files import TIFF, suffix_of
+from classicseg.io.safetensors import SafetensorsFile
+
+NIFTI = (".nii", ".nii.gz")
+PYTORCH = (".pt", ".pth")
+
+
+def read_array(source: Path, key: str | None = None) -> np.ndarray:
+    """The array in a file, or that of the given name if it holds several; bfloat16 becomes float32."""
+    suffix = suffix_of(source)
+    if suffix in NIFTI:
+        array = _nifti(source)
+    elif suffix in PYTORCH:
+        array = _pytorch(source, key)
+    elif suffix == ".safetensors":
+        file = SafetensorsFile(source)
+        array = file[_name(source, file.keys(), key)]
+    else:
+        array = _numpy_or_tiff(source, key)
+    return _widened(array)
+
+
+def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
+    if suffix_of(source) in TIFF:
+        import tifffile
+
+        return _guarded(source, lambda: np.asarray(tifffile.imread(source)))
+    loaded = _guarded(source, lambda: np.load(source, allow_pickle=False))
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        name = _name(source, loaded.keys(), key)
+        return _guarded(source, lambda: np.asarray(loaded[name]))
+
+
+def _nifti(source: Path) -> np.ndarray:
+    try:
+        import nibabel
+    except ImportError as failure:
+        raise InputError(f"to read {source}, install nibabel: pip install nibabel") from failure
+    load: Callable[..., Any] = nibabel.load
+    return _guarded(source, lambda: np.asarray(load(source).dataobj))
+
+
+def _pytorch(source: Path, key: str | None) -> np.ndarray:
+    try:
+        import torch
+    except ImportError as failure:
+        raise InputError(f"to read {source}, install PyTorch: pip install torch") from failure
+    try:
+        loaded = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as failure:  # PyTorch's own sentence advises to run what the file holds
+        raise InputError(
+            f"{source} is damaged, or holds more than tensors and would have to run code; save the tensor alone, by "
+            "torch.save(probabilities.cpu(), path)"
+        ) from failure
+    if isinstance(loaded, dict):
+        loaded = loaded[_name(source, [name for name in loaded if isinstance(loaded[name], torch.Tensor)], key)]
+    if not isinstance(loaded, torch.Tensor):
+        raise InputError(f"{source} must hold a tensor or a dict of tensors, got {type(loaded).__name__}")
+    tensor = loaded.detach()
+    return _guarded(source, lambda: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+
+
+def _guarded(source: Path, read: Callable[[], Any]) -> Any:
+    """What `read` returns; whatever ends it is an error of the file."""
+    try:
+        return read()
+    except Exception as failure:
+        raise InputError(f"{source} cannot be read: {failure}") from failure
+
+
+def _name(source: Path, names: Iterable[Any], key: str | None) -> Any:
+    """The name of the array to be read."""
+    known = list(names)
+    if not known:
+        raise InputError(f"{source} holds no array")
+    if key is None and len(known) == 1:
+        return known[0]
+    listed = f"{source} holds the arrays {', '.join(map(str, known))}"
+    if key is None:
+        raise InputError(f"{listed}; name one of them, as by key={str(known[0])!r}")
+    if key not in known:
+        raise InputError(f"{listed}, but none of the name {key!r}")
+    return key
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    """`array`; as float32 if it holds bfloat16: two raw bytes to NumPy, the upper half of float32."""
+    if array.dtype != np.dtype("V2"):
+        return array
+    return (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
