@@ -1,0 +1,428 @@
+"""Cases of energies, of what they are made of, and of solvers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import classicseg as cs
+from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_shape
+from classicseg.solvers.catalog import SOLVERS
+from tests.fuzz.judge import Call
+from tests.fuzz.values import Draw, Fresh
+
+TINY = 2000  # labellings that are worth enumerating
+DENSE = ("mean_field", "mean_field_convergent")
+
+# --- parts of energies --------------------------------------------------------------------------------------------
+
+
+def compatibility(draw: Draw, n_labels: int, *, symmetric: bool = False) -> Any:
+    weight = draw.weight()
+    truncation = draw.of((0.5, 1.0, 2.0, np.inf))
+    match draw.integer(0, 6):
+        case 0:
+            return cs.TruncatedLinear(weight, truncation=truncation)
+        case 1:
+            return cs.TruncatedQuadratic(weight, truncation=truncation)
+        case 2:
+            return cs.Diagonal(draw.rng.normal(size=n_labels) * weight)
+        case 3:
+            values = draw.rng.random((n_labels, n_labels)) * weight
+            return cs.Matrix(values + values.T if symmetric else values)
+        case 4:
+            return cs.Potts(-weight)
+        case _:
+            return cs.Potts(weight)
+
+
+def unary(draw: Draw, n_labels: int, shape: tuple[int, ...]) -> np.ndarray:
+    return draw.numbers((n_labels, *shape))
+
+
+def kernel(draw: Draw, shape: tuple[int, ...], n_labels: int = 2) -> Any:
+    options = draw.some(
+        compatibility=lambda: compatibility(draw, n_labels, symmetric=True),
+        normalization=lambda: draw.of(("symmetric", "none", "before", "after")),
+    )
+    weight = draw.weight() * draw.of((1, 1, -1))
+    match draw.integer(0, 2):
+        case 0:
+            return cs.GaussianKernel(draw.positive(), weight, **options)
+        case 1:
+            channels = draw.of((None, 1, 3))
+            axis = None if channels is None else -1
+            image = draw.image(shape, channels)
+            return cs.BilateralKernel(image, draw.positive(), draw.positive(), weight, channel_axis=axis, **options)
+        case _:
+            return cs.FeatureKernel(draw.rng.normal(size=(draw.integer(1, 5), *shape)) * 3, weight, **options)
+
+
+def dense_crf(draw: Draw) -> cs.DenseCRF:
+    n_labels, shape = draw.of((2, 2, 3, 5, 21)), draw.shape((1, 2, 2, 3))
+    kernels = [kernel(draw, shape, n_labels) for _ in range(draw.integer(0, 2))]
+    quality = draw.of(("fast", "fast", "high", "exact"))
+    return cs.DenseCRF(
+        draw.numbers((n_labels, *shape)), kernels, compatibility(draw, n_labels, symmetric=True), quality=quality
+    )
+
+
+def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
+    """Arguments of a GridCRF, often of so few pixels that all labellings can be tried."""
+    n_labels = draw.of((2, 2, 2, 3, 3, 5)) if n_labels is None else n_labels
+    if draw.chance(0.5):
+        shape = draw.of(((1, 3), (2, 2), (2, 3), (5,), (1, 2, 2), (1, 1)) if n_labels < 5 else ((1, 3), (2, 2), (4,)))
+    else:
+        shape = draw.shape((1, 2, 2, 3), 12)
+    costs = unary(draw, n_labels, shape)
+    if draw.chance(0.1):
+        costs = costs.astype(np.float64)
+        costs[1:][draw.rng.random((n_labels - 1, *shape)) < 0.2] = np.inf
+    connectivity = draw.of(NEIGHBOURHOODS[len(shape)])
+    parts: dict[str, Any] = {"unary": costs, "compatibility": compatibility(draw, n_labels)}
+    if draw.chance(0.5):
+        parts["weights"] = {
+            name: np.abs(draw.numbers(edge_shape(shape, offset)))
+            for name, offset in directions(len(shape), connectivity).items()
+        }
+    elif draw.chance(0.5):
+        parts["weights"] = draw.weight()
+    parts["connectivity"] = connectivity
+    if draw.chance(0.15):
+        parts["label_costs"] = np.abs(draw.numbers((n_labels,)))
+    return parts
+
+
+def grid_crf(draw: Draw, n_labels: int | None = None) -> cs.GridCRF:
+    return cs.GridCRF(**grid_parts(draw, n_labels))
+
+
+def least_energy(energy: cs.GridCRF) -> float | None:
+    """Of all labellings; None if there are too many."""
+    if energy.n_labels**energy.n_points > TINY:
+        return None
+    labellings = itertools.product(range(energy.n_labels), repeat=energy.n_points)
+    return min(energy.energy(np.array(labels, np.int32).reshape(energy.shape)) for labels in labellings)
+
+
+# --- solvers ------------------------------------------------------------------------------------------------------
+
+
+def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
+    assert result.labels.shape == energy.shape, "shape of labels"
+    assert result.labels.dtype == np.int32 and result.labels.flags.c_contiguous, "dtype and order of labels"
+    assert result.labels.min() >= 0 and result.labels.max() < energy.n_labels, "labels that do not exist"
+    assert result.n_iter == len(result.history) or not result.history, "rows of the history"
+    if result.marginals is not None:
+        assert result.marginals.shape == energy.unary.shape and result.marginals.dtype == np.float32, "marginals"
+        assert np.abs(result.marginals.sum(axis=0) - 1).max() < 1e-3, "marginals do not sum to 1"
+    true = energy.energy(result.labels)
+    assert result.energy is not None and not np.isnan(result.energy), "the energy is not a number"
+    scale = _scale(energy)
+    assert _close(result.energy, true, 1e-9 * scale), f"energy {result.energy!r}, of its labels {true!r}"
+    if result.lower_bound is not None:
+        assert result.lower_bound <= result.energy + 1e-9 * scale, f"bound {result.lower_bound!r} > {result.energy!r}"
+        assert result.gap is not None and result.gap >= -1e-9 * scale, "the gap is negative"
+    if isinstance(energy, cs.GridCRF) and (least := least_energy(energy)) is not None:
+        assert result.energy >= least - 1e-9 * scale, f"energy {result.energy!r} below the least, {least!r}"
+        if result.lower_bound is not None:
+            assert result.lower_bound <= least + 1e-9 * scale, f"bound {result.lower_bound!r} above {least!r}"
+        if result.method == "graph_cut":
+            assert _close(result.energy, least, 1e-9 * scale), f"energy {result.energy!r}, the least is {least!r}"
+
+
+def _scale(energy: Any) -> float:
+    finite = np.where(np.isfinite(energy.unary), np.abs(energy.unary.astype(np.float64)), 0)
+    size = float(finite.max(axis=0).sum())
+    if isinstance(energy, cs.GridCRF):
+        for weights in energy.weights.values():
+            heavy = np.where(np.isfinite(weights), weights, 0).astype(np.float64)
+            size += float(heavy.sum() * np.abs(energy.cost).max())
+        size += 0.0 if energy.label_costs is None else float(energy.label_costs.sum())
+    return max(1.0, size) if np.isfinite(size) else np.inf
+
+
+def _close(a: float, b: float, tolerance: float) -> bool:
+    return a == b or abs(a - b) <= tolerance
+
+
+def minimize(method: str | None) -> Callable[[Draw], Call]:
+    """Cases of one solver."""
+    known = [solver for solver in SOLVERS if solver.name == method]
+
+    def make(draw: Draw) -> Call:
+        dense = method in DENSE and (len(known) == 1 or draw.chance(0.7)) or (method is None and draw.chance(0.3))
+        energy = dense_crf(draw) if dense else grid_crf(draw, 2 if method in ("graph_cut", "qpbo") else None)
+        if method is not None and method not in cs.methods(energy):
+            energy = cs.GridCRF(draw.numbers((2, *draw.shape())), cs.Potts(draw.weight()))
+        uses = next((solver.uses for solver in known if solver.accepts(energy) is None), ())
+        arguments: dict[str, Any] = {"energy": energy, "method": method, "max_iter": draw.integer(0, 6)}
+        if "max_iter" not in uses:
+            del arguments["max_iter"]
+        marginals = method is not None and method.startswith("mean_field")
+        options: dict[str, Callable[[], Any]] = {"callback": lambda: (lambda state: state.iteration >= 3)}
+        if "init" in uses:
+            options["init"] = lambda: (
+                draw.probabilities(energy.n_labels, energy.shape)
+                if marginals
+                else draw.labels(energy.shape, energy.n_labels)
+            )
+        if "tol" in uses:
+            options["tol"] = lambda: draw.of((0, 1e-3, 1.0))
+        if "rng" in uses:
+            options["rng"] = lambda: draw.of((0, 7, Fresh(lambda: np.random.default_rng(5))))
+        if method == "mean_field":
+            options["damping"] = lambda: draw.of((0.0, 0.3, 0.9))
+        if method == "mean_field" and dense:
+            options["track"] = lambda: True
+        if method == "belief_propagation":
+            options |= {
+                "temperature": lambda: draw.of((0.0, 0.1, 1.0, 50.0)),
+                "damping": lambda: draw.of((0.0, 0.5)),
+                "schedule": lambda: draw.of(("raster", "parallel")),
+            }
+        if method == "annealing":
+            options |= {"hot": lambda: draw.of((1.0, 30.0)), "cold": lambda: draw.of((0.01, 0.5))}
+        arguments |= draw.some(**options)
+        if method == "fusion":
+            arguments["proposals"] = [draw.labels(energy.shape, energy.n_labels) for _ in range(draw.integer(1, 3))]
+        # A call of our own that knows which methods there are; only the right one is open to strangers.
+        return Call(cs.minimize, arguments, check_result, ("method",) if draw.chance(0.8) else (), tuple(uses))
+
+    return make
+
+
+def graph_cut_again(draw: Draw) -> Call:
+    energy = cs.GridCRF(draw.numbers((2, *draw.shape((1, 2, 3)))), cs.Potts(draw.weight()))
+
+    def solve_twice(energy: Any, unary: Any, n_threads: Any) -> cs.Result:
+        cut = cs.GraphCut(energy, n_threads=n_threads)
+        cut.solve()
+        cut.set_unary(unary)
+        result = cut.solve()
+        assert cut.energy.unary.shape == np.shape(unary)
+        assert result.energy == cs.minimize(cut.energy, "graph_cut").energy, "solved again, solved anew"
+        return result
+
+    return Call(
+        solve_twice, {"energy": energy, "unary": draw.numbers(energy.unary.shape), "n_threads": draw.of((None, 1, 2))}
+    )
+
+
+def a_solver(energy: Any, run: cs.Run) -> cs.Result:
+    labels = run.labels()
+    while not run.ended:
+        labels[:] = run.rng.integers(energy.n_labels)
+        run.record(energy=energy.energy(labels), change=1.0, labels=lambda: labels)
+        if len(run.history) == 3:
+            run.extend(2)
+        if run.stopped or (run.is_watched and len(run.history) > 6):
+            run.stop("enough", converged=True)
+    return run.result(labels, energy=energy.energy(labels))
+
+
+def run(draw: Draw) -> Call:
+    energy = grid_crf(draw, 2)
+
+    def solve(**options: Any) -> cs.Result:
+        return a_solver(energy, cs.Run("a solver", init=np.zeros(energy.shape, np.int32), **options))
+
+    return Call(
+        solve,
+        draw.some(
+            max_iter=lambda: draw.integer(0, 8),
+            tol=lambda: 0.1,
+            rng=lambda: draw.integer(0, 9),
+            n_threads=lambda: draw.of((1, 2, 7)),
+            callback=lambda: (lambda state: state.iteration > 2),
+            progress=lambda: False,
+        ),
+        fixed=("progress",),
+        words=("n",),
+    )
+
+
+def register(draw: Draw) -> Call:
+    def use(name: Any, accepts: Any, max_iter: Any, summary: Any) -> tuple[Any, ...]:
+        function = cs.register_solver(name, accepts=accepts, max_iter=max_iter, summary=summary)(a_solver)
+        assert function is a_solver
+        return cs.minimize(grid, name, max_iter=3).energy, name in cs.methods(grid)
+
+    grid = grid_crf(draw, 3)
+    arguments = {"name": "constant", "accepts": cs.GridCRF, "max_iter": draw.integer(1, 5), "summary": "One label."}
+    return Call(use, arguments, fixed=("name", "summary", "accepts") if draw.chance(0.7) else ("name", "accepts"))
+
+
+# --- energies -----------------------------------------------------------------------------------------------------
+
+
+def _of_energy(make: Callable[[Draw], Any], method: str, arguments: Callable[[Draw, Any], dict[str, Any]]) -> Any:
+    def case(draw: Draw) -> Call:
+        energy = make(draw)
+        attribute = getattr(energy, method)
+        return Call(attribute if callable(attribute) else (lambda: attribute), arguments(draw, energy), words=("unary",))
+
+    return case
+
+
+def _labels(draw: Draw, energy: Any) -> dict[str, Any]:
+    return {"labels": draw.labels(energy.shape, energy.n_labels)}
+
+
+def _marginals(draw: Draw, energy: Any) -> dict[str, Any]:
+    return {"marginals": draw.probabilities(energy.n_labels, energy.shape)} | _threads(draw)
+
+
+def _labels_and_threads(draw: Draw, energy: Any) -> dict[str, Any]:
+    return _labels(draw, energy) | _threads(draw)
+
+
+def _threads(draw: Draw) -> dict[str, Any]:
+    return draw.some(n_threads=lambda: draw.of((1, 2, 7)))
+
+
+def _nothing(draw: Draw, energy: Any) -> dict[str, Any]:
+    return {}
+
+
+def a_dense_crf(draw: Draw) -> Call:
+    n_labels, shape = draw.of((2, 3, 8)), draw.shape((1, 2, 3))
+    arguments = {"unary": draw.numbers((n_labels, *shape)), "kernels": [kernel(draw, shape, n_labels)]}
+    arguments |= draw.some(
+        compatibility=lambda: compatibility(draw, n_labels, symmetric=True),
+        label_axis=lambda: 0,
+        quality=lambda: draw.of(("fast", "high", "exact")),
+    )
+
+    def solve(**given: Any) -> tuple[str, cs.Result]:
+        energy = cs.DenseCRF(**given)
+        result = cs.minimize(energy, max_iter=2)
+        check_result(result, energy)
+        return repr(energy)[:8], result
+
+    return Call(solve, arguments)
+
+
+def a_grid_crf(draw: Draw) -> Call:
+    arguments = grid_parts(draw)
+    if not isinstance(arguments.get("weights"), dict):
+        arguments |= draw.some(spacing=lambda: draw.of((1.0, 2.0)))
+
+    def solve(**given: Any) -> tuple[str, cs.Result]:
+        energy = cs.GridCRF(**given)
+        result = cs.minimize(energy, "icm", max_iter=2)
+        check_result(result, energy)
+        return repr(energy), result
+
+    return Call(solve, arguments)
+
+
+def _compatibility(cls: Any) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        n_labels = draw.integer(2, 5)
+        match cls.__name__:
+            case "Diagonal":
+                arguments: dict[str, Any] = {"values": draw.numbers((n_labels,))}
+            case "Matrix":
+                values = draw.numbers((n_labels, n_labels))
+                arguments = {"values": values + values.T}
+            case "Potts":
+                arguments = {"weight": draw.weight()}
+            case _:
+                arguments = {"weight": draw.weight(), "truncation": draw.positive()}
+
+        def matrix(n_labels: Any, **given: Any) -> np.ndarray:
+            made = cls(**given)
+            assert repr(made)
+            return made.matrix(n_labels)
+
+        def check(result: np.ndarray, **_: Any) -> None:
+            assert result.dtype == np.float64 and result.shape[0] == result.shape[1]
+
+        return Call(matrix, arguments | {"n_labels": n_labels}, check, words=("compatibility",))
+
+    return case
+
+
+def _kernel(cls: Any) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        shape = draw.shape((1, 2, 3))
+        options = draw.some(
+            compatibility=lambda: draw.of((None, 2.0, cs.Potts(1))), normalization=lambda: draw.of(("none", "after"))
+        )
+        sizes = draw.some(spacing=lambda: draw.of((1.0, 0.5, (1.0,) * len(shape))))
+        arguments: dict[str, Any] = {"weight": draw.weight()} | options
+        match cls.__name__:
+            case "GaussianKernel":
+                arguments |= {"sigma": draw.positive()} | sizes
+            case "BilateralKernel":
+                image = draw.image(shape, 3)
+                arguments |= {"image": image, "sigma": draw.positive(), "color_sigma": draw.positive()} | sizes
+            case _:
+                arguments["features"] = draw.numbers((draw.integer(1, 4), *shape))
+
+        def columns(shape: Any, **given: Any) -> int:
+            made = cls(**given)
+            assert repr(made)
+            return len(made.columns(shape))
+
+        return Call(columns, arguments | {"shape": shape}, fixed=("shape",))
+
+    return case
+
+
+def _methods(draw: Draw) -> Call:
+    return Call(cs.methods, {"energy": draw.of((None, dense_crf(draw), grid_crf(draw)))})
+
+
+def _contrast(draw: Draw) -> Call:
+    shape, channels = draw.shape(), draw.of((None, 1, 3))
+    arguments: dict[str, Any] = {
+        "image": draw.image(shape, channels), "channel_axis": None if channels is None else -1
+    }  # fmt: skip
+    arguments |= draw.some(
+        beta=draw.positive, connectivity=lambda: draw.of(NEIGHBOURHOODS[len(shape)]), spacing=draw.positive
+    )
+
+    def check(result: dict[str, np.ndarray], **_: Any) -> None:
+        for weights in result.values():
+            assert np.isfinite(weights).all() and (weights.size == 0 or weights.min() >= 0)
+
+    return Call(cs.contrast_weights, arguments, check)
+
+
+SOLVER_CASES = {f"minimize[{name}]": minimize(name) for name in dict.fromkeys(solver.name for solver in SOLVERS)} | {
+    "minimize": minimize(None),
+    "GraphCut": graph_cut_again,
+    "GraphCut.energy": graph_cut_again,
+    "GraphCut.set_unary": graph_cut_again,
+    "GraphCut.solve": graph_cut_again,
+}
+ENERGY_CASES = {
+    "DenseCRF": a_dense_crf,
+    "DenseCRF.costs": _of_energy(dense_crf, "costs", _nothing),
+    "DenseCRF.energy": _of_energy(dense_crf, "energy", _labels_and_threads),
+    "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
+    "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
+    "DenseCRF.lattice_bank": _of_energy(dense_crf, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
+    "DenseCRF.n_points": _of_energy(dense_crf, "n_points", _nothing),
+    "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),
+    "DenseCRF.terms": _of_energy(dense_crf, "terms", _labels_and_threads),
+    "GridCRF": a_grid_crf,
+    "GridCRF.energy": _of_energy(grid_crf, "energy", _labels),
+    "GridCRF.has_ties": _of_energy(grid_crf, "has_ties", lambda draw, energy: {"name": next(iter(energy.directions))}),
+    "GridCRF.n_broken": _of_energy(grid_crf, "n_broken", _labels),
+    "GridCRF.reason_against_cut": _of_energy(grid_crf, "reason_against_cut", _nothing),
+    "GridCRF.terms": _of_energy(grid_crf, "terms", _labels),
+    "contrast_weights": _contrast,
+    "methods": _methods,
+    "register_solver": register,
+    **{name: run for name in ("Run", *(f"Run.{part}" for part in "ended extend is_watched labels record result stop stopped".split()))},
+}  # fmt: skip
+for _cls in (cs.Potts, cs.Diagonal, cs.Matrix, cs.TruncatedLinear, cs.TruncatedQuadratic):
+    ENERGY_CASES |= {_cls.__name__: _compatibility(_cls), f"{_cls.__name__}.matrix": _compatibility(_cls)}
+for _cls in (cs.GaussianKernel, cs.BilateralKernel, cs.FeatureKernel):
+    ENERGY_CASES |= {_cls.__name__: _kernel(_cls), f"{_cls.__name__}.columns": _kernel(_cls)}
