@@ -97,12 +97,17 @@ def scores_of(confusion: np.ndarray) -> Scores:
     >>> metrics.scores_of(np.array([[3, 1], [0, 4]])).accuracy
     0.875
     """
-    total = int(confusion.sum())
+    counts = inputs.as_numbers(confusion, "confusion", axes=(2,), dtype=np.float64)
+    if counts.shape[0] != counts.shape[1] or counts.min() < 0:
+        raise InputError(
+            f"confusion must be a square matrix of counts, got shape {counts.shape} and a least value of {counts.min():g}"
+        )
+    total = float(counts.sum())
     if total == 0:
-        raise InputError("truth has no scored pixel")
-    right = np.diag(confusion).astype(float)
-    in_truth, given = confusion.sum(1), confusion.sum(0)
-    with np.errstate(invalid="ignore"):
+        raise InputError("truth has no scored pixel: confusion is 0")
+    right = np.diag(counts)
+    in_truth, given = counts.sum(1), counts.sum(0)
+    with np.errstate(invalid="ignore", over="ignore"):
         iou = right / (in_truth + given - right)
         dice = 2 * right / (in_truth + given)
     return Scores(

@@ -40,7 +40,8 @@ class Potts:
 
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
-        cost = np.full((n_labels, n_labels), self.weight)
+        n = inputs.as_count(n_labels, "n_labels", 1)
+        cost = np.full((n, n), self.weight)
         np.fill_diagonal(cost, 0)
         return cost
 
@@ -156,7 +157,8 @@ class Diagonal:
         values = np.asarray(self.values)
         if values.size not in (1, n_labels):
             raise InputError(f"a Diagonal compatibility of {values.size} values cannot serve {n_labels} labels")
-        cost = np.zeros((n_labels, n_labels))
+        n = inputs.as_count(n_labels, "n_labels", 1)
+        cost = np.zeros((n, n))
         np.fill_diagonal(cost, -values)
         return cost
 
@@ -209,7 +211,7 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
     It must fit the number of labels. With `symmetric`, its matrix must be symmetric as well.
     """
     if not isinstance(compatibility, Compatibility):
-        if np.ndim(compatibility) != 2:
+        if inputs.read(compatibility, "compatibility").ndim != 2:
             raise InputTypeError(
                 "compatibility must be Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or an (L, L) "
                 f"matrix, got {compatibility!r}"
@@ -258,7 +260,7 @@ def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
 
 
 def _label_distance(n_labels: int) -> np.ndarray:
-    labels = np.arange(n_labels, dtype=np.float64)
+    labels = np.arange(inputs.as_count(n_labels, "n_labels", 1), dtype=np.float64)
     return np.abs(labels[:, None] - labels)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -108,6 +108,8 @@ class DenseCRF(Frozen):
         costs = inputs.as_unary(unary, label_axis).view()
         costs.setflags(write=False)
         self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
+        if not isinstance(kernels, (PairwiseKernel, Iterable)):
+            raise InputTypeError(f"kernels must be a pairwise kernel or a sequence of them, got {kernels!r}")
         terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
         for kernel in terms:
             if not isinstance(kernel, PairwiseKernel):

@@ -57,7 +57,7 @@ class GaussianFilter(Filter):
         spacing: float | Sequence[float] = 1.0,
         n_threads: int | None = None,
     ) -> None:
-        self.shape = tuple(inputs.as_count(size, "shape", 1) for size in shape)
+        self.shape = inputs.as_shape(shape, "shape")
         sigmas = inputs.as_scale(sigma, "sigma", len(self.shape))
         spacings = inputs.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)

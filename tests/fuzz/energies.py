@@ -154,7 +154,7 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
     known = [solver for solver in SOLVERS if solver.name == method]
 
     def make(draw: Draw) -> Call:
-        dense = method in DENSE and (len(known) == 1 or draw.chance(0.7)) or (method is None and draw.chance(0.3))
+        dense = (method in DENSE and (len(known) == 1 or draw.chance(0.7))) or (method is None and draw.chance(0.3))
         energy = dense_crf(draw) if dense else grid_crf(draw, 2 if method in ("graph_cut", "qpbo") else None)
         if method is not None and method not in cs.methods(energy):
             energy = cs.GridCRF(draw.numbers((2, *draw.shape())), cs.Potts(draw.weight()))
@@ -163,7 +163,7 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
         if "max_iter" not in uses:
             del arguments["max_iter"]
         marginals = method is not None and method.startswith("mean_field")
-        options: dict[str, Callable[[], Any]] = {"callback": lambda: (lambda state: state.iteration >= 3)}
+        options: dict[str, Callable[[], Any]] = {"callback": lambda: lambda state: state.iteration >= 3}
         if "init" in uses:
             options["init"] = lambda: (
                 draw.probabilities(energy.n_labels, energy.shape)
@@ -237,7 +237,7 @@ def run(draw: Draw) -> Call:
             tol=lambda: 0.1,
             rng=lambda: draw.integer(0, 9),
             n_threads=lambda: draw.of((1, 2, 7)),
-            callback=lambda: (lambda state: state.iteration > 2),
+            callback=lambda: lambda state: state.iteration > 2,
             progress=lambda: False,
         ),
         fixed=("progress",),
@@ -263,7 +263,9 @@ def _of_energy(make: Callable[[Draw], Any], method: str, arguments: Callable[[Dr
     def case(draw: Draw) -> Call:
         energy = make(draw)
         attribute = getattr(energy, method)
-        return Call(attribute if callable(attribute) else (lambda: attribute), arguments(draw, energy), words=("unary",))
+        return Call(
+            attribute if callable(attribute) else (lambda: attribute), arguments(draw, energy), words=("unary",)
+        )
 
     return case
 
@@ -401,6 +403,7 @@ SOLVER_CASES = {f"minimize[{name}]": minimize(name) for name in dict.fromkeys(so
     "GraphCut.set_unary": graph_cut_again,
     "GraphCut.solve": graph_cut_again,
 }
+RUN_PARTS = ("ended", "extend", "is_watched", "labels", "record", "result", "stop", "stopped")
 ENERGY_CASES = {
     "DenseCRF": a_dense_crf,
     "DenseCRF.costs": _of_energy(dense_crf, "costs", _nothing),
@@ -420,7 +423,8 @@ ENERGY_CASES = {
     "contrast_weights": _contrast,
     "methods": _methods,
     "register_solver": register,
-    **{name: run for name in ("Run", *(f"Run.{part}" for part in "ended extend is_watched labels record result stop stopped".split()))},
+    "Run": run,
+    **{f"Run.{part}": run for part in RUN_PARTS},
 }  # fmt: skip
 for _cls in (cs.Potts, cs.Diagonal, cs.Matrix, cs.TruncatedLinear, cs.TruncatedQuadratic):
     ENERGY_CASES |= {_cls.__name__: _compatibility(_cls), f"{_cls.__name__}.matrix": _compatibility(_cls)}

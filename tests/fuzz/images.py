@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import classicseg as cs
-from classicseg import metrics, plot
+from classicseg import plot
 from classicseg.splitmerge.statistics import histogram_edges
 from tests.fuzz.judge import Call
 from tests.fuzz.values import Draw
@@ -40,7 +40,11 @@ def a_filter(cls: Any, method: str) -> Callable[[Draw], Call]:
         def apply(**given: Any) -> Any:
             made = cls(**{name: given[name] for name in own})
             attribute = getattr(made, method, made.shape)
-            return attribute(**{name: given[name] for name in given if name not in own}) if callable(attribute) else attribute
+            return (
+                attribute(**{name: given[name] for name in given if name not in own})
+                if callable(attribute)
+                else attribute
+            )
 
         def check(result: Any, **given: Any) -> None:
             if method == "filter":
@@ -95,7 +99,9 @@ def a_predicate(cls: Any, method: str) -> Callable[[Draw], Call]:
         own = predicate_parts(cls, draw)
         channels = draw.integer(1, 3)
         arguments: dict[str, Any] = {
-            "holds": lambda: {"parts": [draw.image((draw.integer(1, 9),), channels) for _ in range(draw.integer(2, 4))]},
+            "holds": lambda: {
+                "parts": [draw.image((draw.integer(1, 9),), channels) for _ in range(draw.integer(2, 4))]
+            },
             "with_bins": lambda: {"count": draw.integer(1, 20)},
             "reach": lambda: {"spread": draw.positive()},
             "always_holds": lambda: {"spread": draw.positive()},
@@ -233,7 +239,11 @@ def segment(method: str) -> Callable[[Draw], Call]:
             "statistical_region_merging": {"complexity": draw.positive},
             "multi_otsu": {"classes": lambda: draw.integer(2, 5)},
             "local_threshold": {"block_size": lambda: draw.of((1, 3, 35)), "offset": draw.weight},
-            "watershed": {"markers": lambda: draw.integer(1, 20), "sigma": draw.positive, "mask": lambda: draw.mask(shape)},
+            "watershed": {
+                "markers": lambda: draw.integer(1, 20),
+                "sigma": draw.positive,
+                "mask": lambda: draw.mask(shape),
+            },
             "slic": {"n_segments": lambda: draw.integer(1, 20), "compactness": draw.positive, "sigma": lambda: 1.0},
             "slic_merge": {"threshold": draw.positive, "n_segments": lambda: draw.integer(1, 20)},
             "felzenszwalb": {"scale": draw.positive, "sigma": lambda: 0.5, "min_size": lambda: draw.integer(1, 9)},
@@ -387,8 +397,8 @@ IMAGE_CASES = {
     "seeded_region_growing": growing,
     **{f"segment[{name}]": segment(name) for name in cs.segmenters()},
     "segmenters": lambda draw: Call(cs.segmenters, {}),
-    **{name: recorded for name in ("Record", "Record.from_leaves", "Record.steps", "Record.depth", "Segmentation")},
-    **{name: record_part for name in ("Record.blocks_at", "Record.labels_after")},
+    **dict.fromkeys(("Record", "Record.from_leaves", "Record.steps", "Record.depth", "Segmentation"), recorded),
+    **dict.fromkeys(("Record.blocks_at", "Record.labels_after"), record_part),
     "describe_regions": describe,
     "label_by_rule": rules,
     "Rule": one_rule,
@@ -417,4 +427,3 @@ for _method in ("", ".holds", ".program", ".reach", ".always_holds", ".with_bins
     IMAGE_CASES[f"Homogeneity{_method}"] = homogeneity
     for _cls in PREDICATES:
         IMAGE_CASES[f"{_cls.__name__}{_method}"] = a_predicate(_cls, _method[1:])
-assert metrics.scores is cs.scores and plot.overlay is cs.overlay

@@ -52,7 +52,7 @@ class Call:
     words: tuple[str, ...] = ()
 
 
-class BrokenInvariant(Exception):
+class BrokenPromiseError(Exception):
     """A call did what it must not do."""
 
 
@@ -73,10 +73,10 @@ def play(name: str, make: Callable[[Draw], Call], seed: int) -> tuple[int, str]:
         cs.set_num_threads(draw.of(THREADS))
         again, other = _call(call, {argument: dressed(draw, value) for argument, value in plain.items()})
         if again != outcome:
-            raise BrokenInvariant(f"first {outcome} ({value!r:.300}), then with equal values {again} ({other!r:.300})")
+            raise BrokenPromiseError(f"first {outcome} ({value!r:.300}), with equal values {again} ({other!r:.300})")
         if outcome == "returned":
             if difference := _difference(first, other):
-                raise BrokenInvariant(f"a second call with equal values gives another result: {difference}")
+                raise BrokenPromiseError(f"a second call with equal values gives another result: {difference}")
             if call.check is not None:
                 given = {argument: v.make() if isinstance(v, Fresh) else v for argument, v in plain.items()}
                 call.check(value, **given)
@@ -105,11 +105,12 @@ def _call(call: Call, arguments: dict[str, Any]) -> tuple[str, Any]:
             outcome, result = type(error).__name__, error
     for warning in caught:
         if not OWN_WARNINGS.search(str(warning.message)):
-            raise BrokenInvariant(
-                f"a foreign warning: {warning.category.__name__}: {warning.message} ({warning.filename}:{warning.lineno})"
+            raise BrokenPromiseError(
+                f"a foreign warning: {warning.category.__name__}: {warning.message} "
+                f"({warning.filename}:{warning.lineno})"
             )
     if _bytes_of(given) != before:
-        raise BrokenInvariant("an argument was changed")
+        raise BrokenPromiseError("an argument was changed")
     return outcome, result
 
 
@@ -117,7 +118,7 @@ def _look_at(error: cs.ClassicsegError, call: Call, given: dict[str, Any]) -> No
     text = str(error)
     words = {*given, *inspect.signature(call.function).parameters, *call.words}
     if not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words):
-        raise BrokenInvariant(f"an error that names no argument: {type(error).__name__}: {text}")
+        raise BrokenPromiseError(f"an error that names no argument: {type(error).__name__}: {text}")
 
 
 def _bytes_of(value: Any) -> Any:
@@ -175,7 +176,7 @@ class Silence:
     """Notices what is written to standard error behind Python's back, as errors in compiled code are."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
         os.dup2(self._file.fileno(), 2)
 
     def said(self) -> str:

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))  # as a script
 
 import numpy as np  # noqa: E402
 
-from tests.fuzz.judge import BrokenInvariant, Silence, play  # noqa: E402
+from tests.fuzz.judge import BrokenPromiseError, Silence, play  # noqa: E402
 from tests.fuzz.table import CASES, WEIGHTS  # noqa: E402
 
 LIMIT = 120.0  # seconds for a case: some compile kernels
@@ -43,7 +43,7 @@ def outcome_of(name: str, seed: int) -> tuple[int, str, str]:
     """Number of calls, what came of them, and what was wrong with that (empty if nothing)."""
     try:
         calls, outcome = play(name, CASES[name], seed)
-    except BrokenInvariant as broken:
+    except BrokenPromiseError as broken:
         return 2, "finding", str(broken)
     except AssertionError as broken:
         return 2, "finding", f"a broken invariant: {broken or traceback.format_exc(limit=-1)}"

@@ -33,7 +33,10 @@ ELSEWHERE = {
 def public() -> Iterator[str]:
     """Every public function and class, and every public method and property of a class, by its shortest name."""
     seen = set()
-    for module, prefix in [(cs, ""), *((importlib.import_module(f"classicseg.{name}"), f"{name}.") for name in MODULES)]:
+    for module, prefix in [
+        (cs, ""),
+        *((importlib.import_module(f"classicseg.{name}"), f"{name}.") for name in MODULES),
+    ]:
         names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
         for name in names:
             thing = getattr(module, name)

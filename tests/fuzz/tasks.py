@@ -42,7 +42,9 @@ def unary_from_scribbles(draw: Draw) -> Call:
 
 def unary_from_logits(draw: Draw) -> Call:
     arguments = {"logits": draw.numbers((draw.integer(2, 5), *draw.shape((1, 2, 3))))}
-    return Call(cs.unary_from_logits, arguments | draw.some(label_axis=lambda: 0, temperature=draw.positive), check_unary)
+    return Call(
+        cs.unary_from_logits, arguments | draw.some(label_axis=lambda: 0, temperature=draw.positive), check_unary
+    )
 
 
 def unary_from_probabilities(draw: Draw) -> Call:
@@ -248,7 +250,9 @@ def _writing(function: Callable[..., Any], suffixes: tuple[str, ...], make: Any,
 
 def _check_output(draw: Draw) -> Call:
     paths = (PLACE / "fine.png", PLACE / "nowhere" / "x.png", PLACE, Path("/proc/x.png"))
-    return Call(io.check_output, {"path": draw.of(paths), "what": "labels"}, fixed=("what",), words=("labels", "folder"))
+    return Call(
+        io.check_output, {"path": draw.of(paths), "what": "labels"}, fixed=("what",), words=("labels", "folder")
+    )
 
 
 def _replacing(draw: Draw) -> Call:

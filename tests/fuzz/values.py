@@ -43,8 +43,46 @@ HOSTILE: tuple[Any, ...] = (
 )  # fmt: skip
 """What nobody should pass, and what somebody will."""
 
-NUMBERS = (0, 0.0, 1, -1, 1e-30, 5e-324, 1e30, 1e38, 1e300, 2**15, 2**31 - 1, 2**31, 2**53, 2**63, 2**64, np.nan, np.inf)
-DTYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "g", ">i2", ">f4", ">f8", "O", "c8", "S3")
+NUMBERS = (
+    0,
+    0.0,
+    1,
+    -1,
+    1e-30,
+    5e-324,
+    1e30,
+    1e38,
+    1e300,
+    2**15,
+    2**31 - 1,
+    2**31,
+    2**53,
+    2**63,
+    2**64,
+    np.nan,
+    np.inf,
+)
+DTYPES = (
+    "?",
+    "i1",
+    "u1",
+    "i2",
+    "u2",
+    "i4",
+    "u4",
+    "i8",
+    "u8",
+    "f2",
+    "f4",
+    "f8",
+    "g",
+    ">i2",
+    ">f4",
+    ">f8",
+    "O",
+    "c8",
+    "S3",
+)
 ENDLESS = ("max_iter", "niter", "budget", "merge_frames")  # a large number is legal, and takes as long as it says
 
 
