@@ -100,7 +100,7 @@ def scores_of(confusion: np.ndarray) -> Scores:
     counts = inputs.as_numbers(confusion, "confusion", axes=(2,), dtype=np.float64)
     if counts.shape[0] != counts.shape[1] or counts.min() < 0:
         raise InputError(
-            f"confusion must be a square matrix of counts, got shape {counts.shape} and a least value of {counts.min():g}"
+            f"confusion must be a square matrix of counts, got shape {counts.shape} and values from {counts.min():g}"
         )
     total = float(counts.sum())
     if total == 0:

@@ -70,6 +70,11 @@ def dense_crf(draw: Draw) -> cs.DenseCRF:
     )
 
 
+def with_kernels(draw: Draw) -> cs.DenseCRF:
+    crf = dense_crf(draw)
+    return crf if crf.kernels else cs.DenseCRF(crf.unary, cs.GaussianKernel())
+
+
 def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
     """Arguments of a GridCRF, often of so few pixels that all labellings can be tried."""
     n_labels = draw.of((2, 2, 2, 3, 3, 5)) if n_labels is None else n_labels
@@ -410,7 +415,7 @@ ENERGY_CASES = {
     "DenseCRF.energy": _of_energy(dense_crf, "energy", _labels_and_threads),
     "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
     "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
-    "DenseCRF.lattice_bank": _of_energy(dense_crf, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
+    "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
     "DenseCRF.n_points": _of_energy(dense_crf, "n_points", _nothing),
     "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),
     "DenseCRF.terms": _of_energy(dense_crf, "terms", _labels_and_threads),

@@ -76,6 +76,8 @@ def predicate_parts(cls: Any, draw: Draw) -> dict[str, Any]:
         return {"function": small_range} | draw.some(bins=lambda: draw.of((0, 4)), monotone=lambda: True)
     extra = {"HistogramDistance": {"bins": 8}, "OtsuSeparability": {"bins": 16, "contrast": 8.0}}
     extra["VarianceRatio"] = {"noise": draw.positive()}
+    if cls is cs.OtsuSeparability:
+        threshold = min(threshold, 0.8)
     return {"threshold": threshold} | extra.get(cls.__name__, {})
 
 
@@ -170,15 +172,18 @@ def check_numbered(result: np.ndarray, **given: Any) -> None:
     assert np.array_equal(np.unique(result[result > 0]), np.arange(1, result.max() + 1)), "gaps between numbers"
 
 
+SPLIT_WORDS = ("threshold", "homogeneity", "mask")
+
+
 def split_and_merge(draw: Draw) -> Call:
     parts = picture(draw)
     options = merge_options(draw, shape_of(parts)) | draw.some(n_threads=lambda: draw.of((1, 2, 7)))
-    return Call(cs.split_and_merge, parts | options, check_numbered)
+    return Call(cs.split_and_merge, parts | options, check_numbered, words=SPLIT_WORDS)
 
 
 def quadtree(draw: Draw) -> Call:
     parts = picture(draw)
-    return Call(cs.quadtree, parts | split_options(draw, shape_of(parts)))
+    return Call(cs.quadtree, parts | split_options(draw, shape_of(parts)), words=SPLIT_WORDS)
 
 
 def recorded(draw: Draw) -> Call:
@@ -195,7 +200,7 @@ def recorded(draw: Draw) -> Call:
             assert pairs.shape[1] == len(np.unique(last)), "the record leads to other regions"
         return made, r.depth, [r.blocks_at(depth) for depth in range(r.depth + 2)], list(r.steps())
 
-    return Call(record, parts | merge_options(draw, shape_of(parts)))
+    return Call(record, parts | merge_options(draw, shape_of(parts)), words=SPLIT_WORDS)
 
 
 def record_part(draw: Draw) -> Call:
@@ -254,7 +259,8 @@ def segment(method: str) -> Callable[[Draw], Call]:
         if method in ("random_walker", "seeded_region_growing"):
             parts["seeds"] = draw.rng.integers(0, 3, shape) * (draw.rng.random(shape) < 0.5)
             parts["seeds"].flat[0] = 1
-        return Call(cs.segment, parts, check_regions, ("method",) if draw.chance(0.9) else ())
+        fixed = ("method",) if draw.chance(0.9) else ()
+        return Call(cs.segment, parts, check_regions, fixed, (*options.get(method, {}), *SPLIT_WORDS))
 
     return case
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable
@@ -229,7 +230,14 @@ def _reading(function: Callable[..., Any], suffixes: tuple[str, ...], axes: tupl
         array = draw.image(draw.shape(axes)).astype(np.float32 if axes == (3,) else np.uint8)
         path = _file(draw, suffixes, _saved(array))
         options = draw.some(key=lambda: "probabilities") if function is io.read_probabilities else {}
-        return Call(function, {"path": path} | options, words=(str(path), "probabilities", "file", "suffix"))
+
+        def read(path: Any, **options: Any) -> Any:
+            try:
+                return function(path, **options)
+            finally:
+                gc.collect()  # a file that was left open is noticed here
+
+        return Call(read, {"path": path} | options, words=(str(path), "probabilities", "file", "suffix"))
 
     return case
 
