@@ -142,7 +142,8 @@ class GridCRF(Frozen):
         shapes = {name: edge_shape(self.shape, offset) for name, offset in self.directions.items()}
         self._set(
             weights=MappingProxyType({name: _as_edges(flat[name], shape) for name, shape in shapes.items()}),
-            flat_weights={name: writable_alias(weights) for name, weights in flat.items()},
+            # without any edge there is no memory to alias
+            flat_weights={name: writable_alias(w) if w.size else np.empty(0, w.dtype) for name, w in flat.items()},
             cost=self.compatibility.matrix(self.n_labels),
             flat_unary=writable_alias(self.unary.reshape(-1)),
         )
