@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import numpy as np
+
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
@@ -88,7 +91,9 @@ class Preset:
         if not self.relative:
             return self
         return self.replace(
-            sigma=scaled(self.sigma, mean_side), bilateral_sigma=scaled(self.bilateral_sigma, mean_side), relative=False
+            sigma=scaled(self.sigma, mean_side, "sigma"),
+            bilateral_sigma=scaled(self.bilateral_sigma, mean_side, "bilateral_sigma"),
+            relative=False,
         )
 
 
@@ -175,6 +180,7 @@ def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> N
             raise InputTypeError(f"{complaint} {name!r}; {hint}")
 
 
-def scaled(sigma: float | Sequence[float], factor: float) -> float | Sequence[float]:
-    """A range, or several, in units that are `factor` times as small."""
-    return [factor * x for x in sigma] if isinstance(sigma, Sequence) else factor * sigma
+def scaled(sigma: float | Sequence[float], factor: float, name: str) -> float | Sequence[float]:
+    """A range, or several, in units that are `factor` times as small; an error calls it `name`."""
+    numbers = [factor * x for x in inputs.as_positive(sigma, name, None)]
+    return numbers if np.ndim(sigma) else numbers[0]

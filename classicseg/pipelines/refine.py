@@ -198,7 +198,7 @@ def _crf(
         low, high = inputs.value_range(channels, 0)
         colors = chosen.color_sigma
         if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(low, high))
+            colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))

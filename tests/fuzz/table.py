@@ -7,15 +7,20 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import classicseg as cs
-from tests.fuzz.energies import ENERGY_CASES, SOLVER_CASES
-from tests.fuzz.images import FILTER_CASES, IMAGE_CASES
+from tests.fuzz.dropin import DROPIN_CASES
+from tests.fuzz.energies import ENERGY_CASES
+from tests.fuzz.filters import FILTER_CASES
+from tests.fuzz.images import IMAGE_CASES
 from tests.fuzz.judge import Call
+from tests.fuzz.solvers import RUN_CASES, SOLVER_CASES
 from tests.fuzz.tasks import TASK_CASES
 from tests.fuzz.values import Draw
 
 Make = Callable[[Draw], Call]
 
-CASES: dict[str, Make] = SOLVER_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES
+CASES: dict[str, Make] = (
+    SOLVER_CASES | RUN_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES | DROPIN_CASES
+)
 OFTEN = 10.0
 SLOW = {"warmup": 0.02, "sample": 0.05, "Sample": 0.05, "tune": 0.2, "Tuned": 0.1}
 WEIGHTS: dict[str, float] = {
