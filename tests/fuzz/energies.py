@@ -108,9 +108,9 @@ def _of_energy(make: Callable[[Draw], Any], method: str, arguments: Callable[[Dr
     def case(draw: Draw) -> Call:
         energy = make(draw)
         attribute = getattr(energy, method)
-        return Call(
-            attribute if callable(attribute) else (lambda: attribute), arguments(draw, energy), words=("unary",)
-        )
+        function = attribute if callable(attribute) else (lambda: attribute)
+        fixed = ("n_threads",) if method == "lattice_bank" else ()  # solvers have checked it
+        return Call(function, arguments(draw, energy), fixed=fixed, words=("unary",))
 
     return case
 
