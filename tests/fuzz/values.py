@@ -84,6 +84,7 @@ DTYPES = (
     "S3",
 )
 ENDLESS = ("max_iter", "niter", "budget", "merge_frames")  # a large number is legal, and takes as long as it says
+FUNCTIONS = ("callback", "function", "homogeneity", "merge_homogeneity", "crf")
 
 
 class Draw:
@@ -219,8 +220,11 @@ def hostile(draw: Draw, name: str, value: Any) -> Any:
         i = draw.integer(0, len(parts) - 1)
         parts[i] = hostile(draw, name, parts[i])
         return type(value)(draw.of((parts, parts, parts[:i], [*parts, parts[i]])))
-    choices = HOSTILE if name not in ENDLESS else [x for x in HOSTILE if not isinstance(x, int) or x < 50]
-    return draw.of(choices)
+    if name in ENDLESS:
+        return draw.of([x for x in HOSTILE if not isinstance(x, int) or x < 50])
+    if name in FUNCTIONS:  # what a function of the caller raises is the caller's
+        return draw.of([x for x in HOSTILE if not callable(x)])
+    return draw.of(HOSTILE)
 
 
 def _faulty(draw: Draw, array: np.ndarray) -> Any:
