@@ -259,6 +259,8 @@ class GridCRF(Frozen):
 
     def has_ties(self, name: str) -> bool:
         """Whether some edges of a direction have infinite weight."""
+        if not isinstance(name, str) or name not in self.directions:
+            raise InputError(f"name must be one of {', '.join(map(repr, self.directions))}, got {name!r}")
         return self.finite_weights[name] is not self.flat_weights[name]
 
     def n_broken(self, labels: np.ndarray) -> int:
