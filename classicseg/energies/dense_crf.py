@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -108,9 +108,12 @@ class DenseCRF(Frozen):
         costs = inputs.as_unary(unary, label_axis).view()
         costs.setflags(write=False)
         self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
-        if not isinstance(kernels, (PairwiseKernel, Iterable)):
-            raise InputTypeError(f"kernels must be a pairwise kernel or a sequence of them, got {kernels!r}")
-        terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
+        try:
+            terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
+        except TypeError as failure:
+            raise InputTypeError(
+                f"kernels must be a pairwise kernel or a sequence of them, got {kernels!r}"
+            ) from failure
         for kernel in terms:
             if not isinstance(kernel, PairwiseKernel):
                 raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")

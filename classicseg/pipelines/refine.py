@@ -174,7 +174,12 @@ def parameters_of_refine() -> tuple[str, ...]:
 def _checked(changes: Changes) -> dict[str, Any]:
     """Those that are given; refuses unknown names."""
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
-    return {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
+        inputs.as_scale(given[name], name, None)
+    for name in given.keys() & {"weight", "bilateral_weight"}:
+        inputs.as_weight(given[name], name)
+    return given
 
 
 def _crf(

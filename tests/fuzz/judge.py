@@ -115,6 +115,8 @@ def _call(call: Call, arguments: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _look_at(error: cs.ClassicsegError, call: Call, given: dict[str, Any]) -> None:
+    if isinstance(error, cs.BudgetError):
+        return  # what is too large may be none of the arguments alone
     text = str(error)
     words = {*given, *inspect.signature(call.function).parameters, *call.words}
     if not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words):
