@@ -65,14 +65,14 @@ def _helper(name: str) -> Callable[[Draw], Call]:
 
 
 def _unaries(draw: Draw) -> tuple[Call, ...]:
-    n = draw.integer(2, 4)
+    n, names = draw.integer(2, 4), ("n_labels", "gt_prob")  # what the new function calls them
     sm = draw.probabilities(n, draw.shape((1, 2)))
     labels = draw.labels(draw.shape((1, 2)), n + 1)
     return (
         Call(utils.unary_from_softmax, {"sm": sm} | draw.some(scale=lambda: 0.5, clip=lambda: None)),
-        Call(utils.softmax_to_unary, {"sm": sm} | draw.some(GT_PROB=lambda: 0.9)),
+        Call(utils.softmax_to_unary, {"sm": sm} | draw.some(GT_PROB=lambda: 0.9), words=("scale",)),
         Call(utils.unary_from_labels, {"labels": labels, "n_labels": n, "gt_prob": 0.7}),
-        Call(utils.compute_unary, {"labels": labels, "M": n} | draw.some(GT_PROB=lambda: 0.6)),
+        Call(utils.compute_unary, {"labels": labels, "M": n} | draw.some(GT_PROB=lambda: 0.6), words=names),
     )  # fmt: skip
 
 

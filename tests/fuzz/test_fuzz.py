@@ -6,13 +6,14 @@ from tests.fuzz.run import outcome_of
 from tests.fuzz.table import CASES, SLOW, missing
 
 SEEDS = range(3)
+NAMES = sorted(name for name in set(CASES) - set(SLOW) if not name.startswith("io."))  # damaged files: test_io.py
 
 
 def test_everything_public_has_a_case():
     assert missing() == []
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - set(SLOW)))
+@pytest.mark.parametrize("name", NAMES)
 def test_no_call_ends_in_a_crash_a_raw_error_or_a_broken_promise(name):
     faults = {seed: fault for seed in SEEDS if (fault := outcome_of(name, seed)[2])}
     assert faults == {}
