@@ -402,7 +402,7 @@ def _rows_first(sxy: Any) -> tuple[float, ...]:
 def _member(kind: type[IntEnum], value: Any, name: str) -> int:
     try:
         return int(kind(value))
-    except ValueError:
+    except (ValueError, TypeError):
         names = ", ".join(f"{member.name} = {member.value}" for member in kind)
         raise InputError(f"{name} must be one of {names}, got {value!r}") from None
 

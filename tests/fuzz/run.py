@@ -21,7 +21,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,24 @@ def _limit_memory() -> None:
 
 
 class Worker:
-    """A process that plays cases, and is replaced when one ends it."""
+    """A process that plays cases, and is replaced when one ends it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    target : callable
+        What the process does with its end of the pipe.
+    limit : float
+        Seconds for a case.
+    """
+
+    def __init__(self, target: Callable[[Connection], None] = work, limit: float = LIMIT) -> None:
+        self._target, self._limit = target, limit
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=work, args=(other,), daemon=True)
+        self._process = context.Process(target=self._target, args=(other,), daemon=True)
         self._process.start()
         other.close()
 
@@ -94,7 +103,7 @@ class Worker:
         self._pipe.send(cases)
         for i, (name, seed) in enumerate(cases):
             try:
-                answer = self._pipe.recv() if self._pipe.poll(LIMIT) else (1, "finding", f"no end in {LIMIT:g} s")
+                answer = self._pipe.recv() if self._pipe.poll(self._limit) else self._no_end()
             except EOFError:
                 self._process.join()
                 answer = 1, "finding", f"a crash: exit code {self._process.exitcode}"
@@ -102,9 +111,11 @@ class Worker:
             if answer[0] == 1:
                 self.end()
                 self._start()
-                self._pipe.send(cases[i + 1 :] or [("get_num_threads", 0)])
-                if not cases[i + 1 :]:
-                    self._pipe.recv()
+                if rest := cases[i + 1 :]:
+                    self._pipe.send(rest)
+
+    def _no_end(self) -> tuple[int, str, str]:
+        return 1, "finding", f"no end in {self._limit:g} s"
 
     def end(self) -> None:
         self._process.kill()
