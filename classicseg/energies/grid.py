@@ -8,6 +8,7 @@ first pixel: ``right`` of an (H, W) grid has the shape (H, W - 1), ``down_left``
 from __future__ import annotations
 
 import itertools
+from numbers import Integral
 
 from classicseg.errors import InputError
 
@@ -38,7 +39,7 @@ def directions(n_axes: int, connectivity: int | None = None) -> dict[str, Offset
     sizes = NEIGHBOURHOODS[n_axes]
     if connectivity is None:
         connectivity = sizes[0]
-    if isinstance(connectivity, bool) or connectivity not in sizes:
+    if isinstance(connectivity, bool) or not isinstance(connectivity, Integral) or connectivity not in sizes:
         raise InputError(
             f"connectivity must be {' or '.join(map(str, sizes))} for {n_axes} spatial axes, got {connectivity!r}"
         )

@@ -6,11 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
-
-from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
@@ -182,5 +180,7 @@ def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> N
 
 def scaled(sigma: float | Sequence[float], factor: float, name: str) -> float | Sequence[float]:
     """A range, or several, in units that are `factor` times as small; an error calls it `name`."""
+    from classicseg import inputs  # NumPy would make the help of the command wait
+
     numbers = [factor * x for x in inputs.as_positive(sigma, name, None)]
-    return numbers if np.ndim(sigma) else numbers[0]
+    return numbers[0] if isinstance(sigma, Real) else numbers

@@ -191,7 +191,11 @@ def _crf(
 ) -> DenseCRF:
     """The CRF of a preset in its own units, and of changes in pixels and in the units of the image."""
     spatial = costs.shape[1:]
-    axis = find_channel_axis(image, spatial, "probabilities") if channel_axis == "infer" else channel_axis
+    axis = (
+        find_channel_axis(image, spatial, "probabilities")
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
     spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)

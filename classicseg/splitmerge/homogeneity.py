@@ -22,7 +22,7 @@ from classicseg.splitmerge.statistics import RegionStatistics, histogram_edges
 
 AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
 """Instructions, as in :mod:`classicseg.kernels.regions.predicates`."""
-_MOST_BINS = 2**16
+_MOST_BINS = 2**16  # as many as a picture of 16 bits has values
 _MOST_TERMS = 30
 """The kernels keep the answers of all terms in one number of 64 bits."""
 

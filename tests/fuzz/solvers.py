@@ -58,7 +58,7 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
         if method == "fusion":
             arguments["proposals"] = [draw.labels(energy.shape, energy.n_labels) for _ in range(draw.integer(1, 3))]
         # A call of our own that knows which methods there are; only the right one is open to strangers.
-        return Call(cs.minimize, arguments, check_result, ("method",) if draw.chance(0.8) else (), tuple(uses))
+        return Call(cs.minimize, arguments, check_result, ("method",) if draw.chance(0.8) else (), (*uses, "features"))
 
     return make
 
