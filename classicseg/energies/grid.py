@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from numbers import Integral
+from typing import Any
 
 from classicseg.errors import InputError
 
@@ -26,7 +27,7 @@ def _name(offset: Offset) -> str:
     return "_".join(words[step] for step, words in zip(steps, _WORDS, strict=True) if step)
 
 
-def directions(n_axes: int, connectivity: int | None = None) -> dict[str, Offset]:
+def directions(n_axes: int, connectivity: Any = None) -> dict[str, Offset]:
     """Name and offset of each direction of a neighbourhood, straight ones first.
 
     Raises
