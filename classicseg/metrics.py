@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import check_memory
 
 _TOLERANCE = 0.0075
 """Default distance at which borders still agree, as a share of the diagonal: that of the paper."""
@@ -97,12 +98,17 @@ def scores_of(confusion: np.ndarray) -> Scores:
     >>> metrics.scores_of(np.array([[3, 1], [0, 4]])).accuracy
     0.875
     """
-    total = int(confusion.sum())
+    counts = inputs.as_numbers(confusion, "confusion", axes=(2,), dtype=np.float64)
+    if counts.shape[0] != counts.shape[1] or counts.min() < 0:
+        raise InputError(
+            f"confusion must be a square matrix of counts, got shape {counts.shape} and values from {counts.min():g}"
+        )
+    total = float(counts.sum())
     if total == 0:
-        raise InputError("truth has no scored pixel")
-    right = np.diag(confusion).astype(float)
-    in_truth, given = confusion.sum(1), confusion.sum(0)
-    with np.errstate(invalid="ignore"):
+        raise InputError("truth has no scored pixel: confusion is 0")
+    right = np.diag(counts)
+    in_truth, given = counts.sum(1), counts.sum(0)
+    with np.errstate(invalid="ignore", over="ignore"):
         iou = right / (in_truth + given - right)
         dice = 2 * right / (in_truth + given)
     return Scores(
@@ -248,6 +254,7 @@ def trimap_confusion(
 
 def _counted(true: np.ndarray, given: np.ndarray, n_labels: int) -> np.ndarray:
     """The confusion matrix of labels (n,)."""
+    check_memory(24.0 * n_labels**2, f"the confusion of n_labels={n_labels} labels")
     codes = true.astype(np.int64) * n_labels + given
     return np.bincount(codes, minlength=n_labels**2).reshape(n_labels, n_labels)
 
@@ -256,8 +263,8 @@ def _image_pair(
     labels: ArrayLike, truth: ArrayLike, n_labels: int | None, ignore_label: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """As :func:`_scored_pair`, of one image with something to score."""
-    if np.ndim(truth) != 2:
-        raise InputError(f"truth must be an image, (H, W), got shape {np.shape(truth)}")
+    if len(shape := inputs.read(truth, "truth").shape) != 2:
+        raise InputError(f"truth must be an image, (H, W), got shape {shape}")
     given, true, scored, n = _scored_pair(labels, truth, n_labels, ignore_label)
     if not scored.any():
         raise InputError("truth has no scored pixel")
@@ -271,9 +278,15 @@ def _scored_pair(
     true, given = inputs.read(truth, "truth"), inputs.read(labels, "labels")
     if given.shape != true.shape:
         raise InputError(f"labels must have shape {true.shape}, that of truth, got {given.shape}")
-    scored = np.ones(true.shape, bool) if ignore_label is None else true != ignore_label
+    if ignore_label is None:
+        scored = np.ones(true.shape, bool)
+    else:
+        scored = np.asarray(true != inputs.as_integer(ignore_label, "ignore_label"))
     given = np.where(scored, given, given.dtype.type(0))
     if n_labels is None:
+        for array, name in ((true, "truth"), (given, "labels")):
+            if array.dtype.kind == "f":
+                raise InputTypeError(f"{name} must hold integers, got dtype {array.dtype}; convert with .astype(int)")
         n_labels = 1 + max(int(given.max(initial=0)), int(true[scored].max(initial=0)))
     n = inputs.as_count(n_labels, "n_labels", 1)
     true = inputs.as_labels(true, None, n, ignore_label, name="truth")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import check_memory
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Potts:
 
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
-        cost = np.full((n_labels, n_labels), self.weight)
+        n = _checked(n_labels)
+        cost = np.full((n, n), self.weight)
         np.fill_diagonal(cost, 0)
         return cost
 
@@ -154,9 +156,10 @@ class Diagonal:
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
         values = np.asarray(self.values)
-        if values.size not in (1, n_labels):
-            raise InputError(f"a Diagonal compatibility of {values.size} values cannot serve {n_labels} labels")
-        cost = np.zeros((n_labels, n_labels))
+        n = _checked(n_labels)
+        if values.size not in (1, n):
+            raise InputError(f"a Diagonal compatibility of {values.size} values cannot serve {n} labels")
+        cost = np.zeros((n, n))
         np.fill_diagonal(cost, -values)
         return cost
 
@@ -195,10 +198,12 @@ class Matrix:
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
         values = np.asarray(self.values)
-        if values.shape[0] != n_labels:
+        if values.shape[0] != _checked(n_labels):
             raise InputError(f"a Matrix compatibility of {values.shape[0]} labels cannot serve {n_labels} labels")
         return values.copy()
 
+
+_MANY = 1000  # labels; the matrix of fewer is small
 
 Compatibility = Potts | TruncatedLinear | TruncatedQuadratic | Diagonal | Matrix
 
@@ -209,7 +214,7 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
     It must fit the number of labels. With `symmetric`, its matrix must be symmetric as well.
     """
     if not isinstance(compatibility, Compatibility):
-        if np.ndim(compatibility) != 2:
+        if inputs.read(compatibility, "compatibility").ndim != 2:
             raise InputTypeError(
                 "compatibility must be Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or an (L, L) "
                 f"matrix, got {compatibility!r}"
@@ -257,8 +262,16 @@ def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
     object.__setattr__(cost, "truncation", float(truncation))
 
 
+def _checked(n_labels: int) -> int:
+    """The number of labels, if there is memory for their matrix."""
+    n = inputs.as_count(n_labels, "n_labels", 1)
+    if n > _MANY:
+        check_memory(8 * n * n, f"the costs of all pairs of n_labels={n} labels")
+    return n
+
+
 def _label_distance(n_labels: int) -> np.ndarray:
-    labels = np.arange(n_labels, dtype=np.float64)
+    labels = np.arange(_checked(n_labels), dtype=np.float64)
     return np.abs(labels[:, None] - labels)
 
 

@@ -8,6 +8,8 @@ first pixel: ``right`` of an (H, W) grid has the shape (H, W - 1), ``down_left``
 from __future__ import annotations
 
 import itertools
+from numbers import Integral
+from typing import Any
 
 from classicseg.errors import InputError
 
@@ -25,7 +27,7 @@ def _name(offset: Offset) -> str:
     return "_".join(words[step] for step, words in zip(steps, _WORDS, strict=True) if step)
 
 
-def directions(n_axes: int, connectivity: int | None = None) -> dict[str, Offset]:
+def directions(n_axes: int, connectivity: Any = None) -> dict[str, Offset]:
     """Name and offset of each direction of a neighbourhood, straight ones first.
 
     Raises
@@ -38,7 +40,7 @@ def directions(n_axes: int, connectivity: int | None = None) -> dict[str, Offset
     sizes = NEIGHBOURHOODS[n_axes]
     if connectivity is None:
         connectivity = sizes[0]
-    if isinstance(connectivity, bool) or connectivity not in sizes:
+    if isinstance(connectivity, bool) or not isinstance(connectivity, Integral) or connectivity not in sizes:
         raise InputError(
             f"connectivity must be {' or '.join(map(str, sizes))} for {n_axes} spatial axes, got {connectivity!r}"
         )

@@ -142,7 +142,8 @@ class GridCRF(Frozen):
         shapes = {name: edge_shape(self.shape, offset) for name, offset in self.directions.items()}
         self._set(
             weights=MappingProxyType({name: _as_edges(flat[name], shape) for name, shape in shapes.items()}),
-            flat_weights={name: writable_alias(weights) for name, weights in flat.items()},
+            # without any edge there is no memory to alias
+            flat_weights={name: writable_alias(w) if w.size else np.empty(0, w.dtype) for name, w in flat.items()},
             cost=self.compatibility.matrix(self.n_labels),
             flat_unary=writable_alias(self.unary.reshape(-1)),
         )
@@ -258,6 +259,8 @@ class GridCRF(Frozen):
 
     def has_ties(self, name: str) -> bool:
         """Whether some edges of a direction have infinite weight."""
+        if not isinstance(name, str) or name not in self.directions:
+            raise InputError(f"name must be one of {', '.join(map(repr, self.directions))}, got {name!r}")
         return self.finite_weights[name] is not self.flat_weights[name]
 
     def n_broken(self, labels: np.ndarray) -> int:
@@ -297,9 +300,9 @@ def _given_weights(
 def _equal_weights(
     weights: Any, shape: tuple[int, ...], connectivity: int | None, spacing: Any
 ) -> tuple[int, dict[str, np.ndarray]]:
-    if weights is not None and np.ndim(weights) > 0:
+    if weights is not None and (given := inputs.read(weights, "weights")).ndim > 0:
         raise InputTypeError(
-            f"weights must be a number or a mapping of directions to arrays, got an array of shape {np.shape(weights)}"
+            f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
         )
     offsets = directions(len(shape), connectivity)
     weight = inputs.as_edge_weights(1 if weights is None else weights, (), "weights").reshape(1)

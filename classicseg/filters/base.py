@@ -73,12 +73,11 @@ class Filter(ABC):
         ValueError
             If the shape does not fit, a value is not finite or the normalisation is unknown.
         """
-        inputs.choice(normalization, "normalization", NORMALIZATIONS)
         threads = self._n_threads if n_threads is None else resolve_threads(n_threads)
+        before, after = self.factors(normalization)
         array = inputs.as_values(values, self.shape, "values")
         flat = array.reshape(array.shape[0], -1)
-        before, after = self.factors(normalization)
-        if adjoint:
+        if inputs.as_flag(adjoint, "adjoint"):
             before, after = after, before
         filtered = self._apply(flat if before is None else flat * before, adjoint, threads)
         if after is not None:
@@ -87,7 +86,7 @@ class Filter(ABC):
 
     def factors(self, normalization: Normalization) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Factors of each point before and after K, (n,) float32 each; None stands for 1."""
-        before, after = POWERS[normalization]
+        before, after = POWERS[inputs.choice(normalization, "normalization", NORMALIZATIONS)]
         first = self._power_of_row_sums(before)
         return first, first if after == before else self._power_of_row_sums(after)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.errors import InputError
 from classicseg.filters.base import Filter
 from classicseg.kernels.dense.exact import filter_all_pairs
 from classicseg.machine.simd import padded_pixels
@@ -51,7 +52,12 @@ class ExactFilter(Filter):
         self.shape = array.shape[1:]
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1).astype(np.float64)
-        flat -= (flat.min(axis=1, keepdims=True) + flat.max(axis=1, keepdims=True)) / 2
+        low, high = flat.min(axis=1, keepdims=True), flat.max(axis=1, keepdims=True)
+        if (high / 2 - low / 2).max() > inputs.LARGEST:
+            raise InputError(
+                f"features must be within {2 * inputs.LARGEST:g} of each other, got {low.min():g} to {high.max():g}"
+            )
+        flat -= low / 2 + high / 2
         self._n = flat.shape[1]
         self._features = np.zeros((flat.shape[0], padded_pixels(self._n)), np.float32)
         self._features[:, : self._n] = flat

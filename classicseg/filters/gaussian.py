@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from classicseg import inputs
 from classicseg.filters.base import Filter
 from classicseg.kernels.dense.exact import correlate_lines
+from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import map_tasks, resolve_threads
 
+_MANY = 2**24  # points; fewer are filtered without asking how much memory is free
 _REACH = 6.0  # standard deviations; what lies beyond weighs less than 2e-8
 
 
@@ -57,7 +60,9 @@ class GaussianFilter(Filter):
         spacing: float | Sequence[float] = 1.0,
         n_threads: int | None = None,
     ) -> None:
-        self.shape = tuple(inputs.as_count(size, "shape", 1) for size in shape)
+        self.shape = inputs.as_shape(shape, "shape")
+        if (n_points := math.prod(self.shape)) > _MANY:
+            check_memory(12 * n_points, f"a channel of the shape {self.shape}")  # it, what is read, what is written
         sigmas = inputs.as_scale(sigma, "sigma", len(self.shape))
         spacings = inputs.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)

@@ -77,6 +77,7 @@ class PermutohedralLattice(Filter):
         self._n_threads = resolve_threads(n_threads)
         flat = array.reshape(array.shape[0], -1)
         columns = [Column(column, 1.0) for column in flat]
+        inputs.as_flag(accurate, "accurate")
         if accurate and len(columns) > MOST_FEATURES:
             warnings.warn(
                 f"accurate=True serves up to {MOST_FEATURES} features, got {len(columns)}; the lattice is blurred "

@@ -18,12 +18,15 @@ from classicseg.inputs.arrays import (
 from classicseg.inputs.axes import as_axis, channel_axis_of
 from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.numbers import (
+    as_color,
     as_count,
+    as_flag,
     as_generator,
     as_integer,
     as_positive,
     as_probability,
     as_scale,
+    as_shape,
     as_weight,
     choice,
 )
@@ -34,10 +37,12 @@ from classicseg.inputs.value_range import value_range, without_far_values
 __all__ = [
     "LARGEST",
     "as_axis",
+    "as_color",
     "as_costs",
     "as_count",
     "as_edge_weights",
     "as_features",
+    "as_flag",
     "as_fractions",
     "as_generator",
     "as_guess",
@@ -51,6 +56,7 @@ __all__ = [
     "as_probabilities",
     "as_probability",
     "as_scale",
+    "as_shape",
     "as_strokes",
     "as_unary",
     "as_values",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.inputs.reading import read, text
+from classicseg.inputs.reading import not_empty, read, text
 
 _SMALLEST, _LARGEST = 1e-30, 1e30  # of sigmas and spacings: quotients in float32 neither overflow nor vanish
 _INT32 = np.iinfo(np.int32)
@@ -59,6 +59,26 @@ def as_count(value: Any, name: str, minimum: int) -> int:
     if count < minimum:
         raise InputError(f"{name} must be at least {minimum}, got {count}")
     return count
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputTypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def as_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """Lengths of one or more axes, each at least 1."""
+    return tuple(as_count(size, name, 1) for size in not_empty(np.atleast_1d(read(shape, name)), name).tolist())
+
+
+def as_color(color: Any, name: str) -> np.ndarray:
+    """Red, green and blue, 0 to 255, as (3,) float64."""
+    values = read(color, name).astype(np.float64)
+    if values.shape != (3,) or not ((values >= 0) & (values <= 255)).all():
+        raise InputError(f"{name} must be three numbers from 0 to 255, got {color!r}")
+    return values
 
 
 def as_probability(value: Any, name: str) -> float:

@@ -24,7 +24,9 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as failure:
         raise InputError(f"{name} cannot be read as an array: {failure}") from failure
-    except (TypeError, RuntimeError) as failure:
+    except MemoryError:
+        raise
+    except Exception as failure:  # whatever an object does when it is asked for its values
         raise InputTypeError(f"{name} cannot be read as an array: {failure}") from failure
     if array.dtype.kind not in ("biuf" if booleans else "iuf"):
         raise InputTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")

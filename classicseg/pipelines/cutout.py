@@ -292,7 +292,11 @@ def _weight(weight: float | None, previous: Cutout | None) -> float:
 def _prepare(
     image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
 ) -> _Prepared:
-    axis = _channel_axis(image, scribbles, box) if channel_axis == "infer" else channel_axis
+    axis = (
+        _channel_axis(image, scribbles, box)
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
     channels = inputs.as_image(image, None, axis)
     shape = channels.shape[1:]
     if len(shape) > 3:
@@ -322,7 +326,11 @@ def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Lite
             f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
             f"{np.shape(image)}"
         )
-    axis = find_channel_axis(image, known.shape[1:], "previous") if channel_axis == "infer" else channel_axis
+    axis = (
+        find_channel_axis(image, known.shape[1:], "previous")
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
     if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
         raise InputError(
             "previous must be a result for this image, got one for an image of the same size with other values; "

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from classicseg.errors import InputError, InputTypeError
@@ -88,7 +89,9 @@ class Preset:
         if not self.relative:
             return self
         return self.replace(
-            sigma=scaled(self.sigma, mean_side), bilateral_sigma=scaled(self.bilateral_sigma, mean_side), relative=False
+            sigma=scaled(self.sigma, mean_side, "sigma"),
+            bilateral_sigma=scaled(self.bilateral_sigma, mean_side, "bilateral_sigma"),
+            relative=False,
         )
 
 
@@ -175,6 +178,9 @@ def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> N
             raise InputTypeError(f"{complaint} {name!r}; {hint}")
 
 
-def scaled(sigma: float | Sequence[float], factor: float) -> float | Sequence[float]:
-    """A range, or several, in units that are `factor` times as small."""
-    return [factor * x for x in sigma] if isinstance(sigma, Sequence) else factor * sigma
+def scaled(sigma: float | Sequence[float], factor: float, name: str) -> float | Sequence[float]:
+    """A range, or several, in units that are `factor` times as small; an error calls it `name`."""
+    from classicseg import inputs  # NumPy would make the help of the command wait
+
+    numbers = [factor * x for x in inputs.as_positive(sigma, name, None)]
+    return numbers[0] if isinstance(sigma, Real) else numbers

@@ -174,7 +174,12 @@ def parameters_of_refine() -> tuple[str, ...]:
 def _checked(changes: Changes) -> dict[str, Any]:
     """Those that are given; refuses unknown names."""
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
-    return {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
+        inputs.as_scale(given[name], name, None)
+    for name in given.keys() & {"weight", "bilateral_weight"}:
+        inputs.as_weight(given[name], name)
+    return given
 
 
 def _crf(
@@ -186,7 +191,11 @@ def _crf(
 ) -> DenseCRF:
     """The CRF of a preset in its own units, and of changes in pixels and in the units of the image."""
     spatial = costs.shape[1:]
-    axis = find_channel_axis(image, spatial, "probabilities") if channel_axis == "infer" else channel_axis
+    axis = (
+        find_channel_axis(image, spatial, "probabilities")
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
     spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)
@@ -201,7 +210,7 @@ def _crf(
         low, high = inputs.value_range(channels, 0)
         colors = chosen.color_sigma
         if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(low, high))
+            colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))

@@ -264,7 +264,8 @@ def _random_walker(image: np.ndarray, channel_axis: int | None, seeds: Any, **op
         values = _in_unit_range(image, channel_axis)
         if values.min() == values.max():  # it divides by the standard deviation: without beta, by any but 0
             values, options = np.arange(values.size, dtype=np.float64).reshape(values.shape), {"beta": 0}
-        numbers = random_walker(values, numbers, mode="cg_j", channel_axis=channel_axis, **options)
+        # Which probability is the largest is all that counts, not by how much rounding takes it beyond 0 to 1.
+        numbers = random_walker(values, numbers, mode="cg_j", prob_tol=np.inf, channel_axis=channel_axis, **options)
     elif names.size == 1:
         numbers = np.ones(shape, int)
     return np.concatenate([[0], names])[np.maximum(numbers, 0)]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.plot.blocks import quadtree, regions
-from classicseg.plot.pictures import displayable
+from classicseg.plot.pictures import displayable, enlarged
 
 _CAPTION = 22
 """Height of the line of text below each frame."""
@@ -52,12 +52,14 @@ def split_and_merge_frames(
     >>> len(frames), frames[0].shape
     (8, (534, 512, 3))
     """
+    if not isinstance(getattr(record, "merges", None), np.ndarray):
+        raise InputTypeError(f"record must be a Record, got {type(record).__name__}")
     base = displayable(image)
     if record.shape != base.shape[:2]:
         raise InputError(f"the record is of an image of shape {record.shape}, got one of shape {base.shape[:2]}")
     n_frames = inputs.as_count(merge_frames, "merge_frames", 1)
     factor = max(1, round(512 / base.shape[1])) if zoom is None else inputs.as_count(zoom, "zoom", 1)
-    frames = [_captioned(base.repeat(factor, axis=0).repeat(factor, axis=1), "the image")]
+    frames = [_captioned(enlarged(base, factor), "the image")]
     for depth in range(record.depth + 1):
         blocks = record.blocks_at(depth)
         labels = _blocks_as_labels(blocks, record)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.plot.pictures import borders, displayable
+from classicseg.plot.pictures import borders, displayable, enlarged
 
 _YELLOW = (255, 214, 0)  # stands out on gray photos
 
@@ -52,19 +52,22 @@ def quadtree(
     """
     factor = inputs.as_count(zoom, "zoom", 1)
     share = _share(alpha)
-    corners = np.asarray(blocks)
+    ink = inputs.as_color(color, "color")
+    corners = inputs.read(blocks, "blocks")
     if corners.ndim != 2 or corners.shape[1] != 3 or corners.dtype.kind not in "iu":
-        raise InputError(f"blocks must be integers (y, x, side) of shape (n, 3), got shape {corners.shape}")
-    picture = displayable(image).repeat(factor, axis=0).repeat(factor, axis=1)
+        raise InputError(
+            f"blocks must be integers (y, x, side) of shape (n, 3), got {corners.dtype} of shape {corners.shape}"
+        )
+    picture = enlarged(displayable(image), factor)
     height, width = picture.shape[:2]
     line = np.zeros((height, width), bool)
-    for y, x, side in (corners * factor).tolist():
+    for y, x, side in (corners.astype(np.int64) * factor).tolist():
         if side >= 3:
             line[y, x : x + side] = True
             line[y : y + side, x] = True
             line[min(y + side, height) - 1, x : x + side] |= y + side >= height
             line[y : y + side, min(x + side, width) - 1] |= x + side >= width
-    picture[line] = ((1 - share) * picture[line] + share * np.asarray(color, float)).round().astype(np.uint8)
+    picture[line] = ((1 - share) * picture[line] + share * ink).round().astype(np.uint8)
     return picture
 
 
@@ -109,16 +112,18 @@ def regions(
     [[0, 0, 91], [0, 0, 91]]
     """
     factor = inputs.as_count(zoom, "zoom", 1)
+    line = None if border is None else inputs.as_color(border, "border")
+    outside = inputs.as_color(background, "background")
     base = displayable(image)
     array = inputs.as_labels(labels, base.shape[:2], 2**31 - 1)
     _, dense, counts = np.unique(array, return_inverse=True, return_counts=True)
     dense = dense.reshape(array.shape)
     means = np.stack([np.bincount(dense.ravel(), base[..., c].ravel()) / counts for c in range(3)], axis=1)
     picture = means.round().astype(np.uint8)[dense]
-    picture[array == 0] = background
-    picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
-    if border is not None:
-        picture[borders(array.repeat(factor, axis=0).repeat(factor, axis=1))] = border
+    picture[array == 0] = outside
+    picture = enlarged(picture, factor)
+    if line is not None:
+        picture[borders(enlarged(array, factor))] = line
     return picture
 
 

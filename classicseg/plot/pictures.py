@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import check_memory
+
+_PER_COLOR = 200  # bytes while a palette is made
 
 
 def palette(n_labels: int) -> np.ndarray:
@@ -36,6 +39,7 @@ def palette(n_labels: int) -> np.ndarray:
     (3, 3)
     """
     n = inputs.as_count(n_labels, "n_labels", 1)
+    check_memory(n * _PER_COLOR, f"a palette of n_labels={n} colours")
     index = np.arange(n)
     hue = (0.02 + 0.61803398875 * (index - 1)) % 1
     value = np.array([0.95, 0.75, 0.85])[index % 3]
@@ -76,11 +80,12 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
     >>> plot.label_image([[0, 1]]).shape
     (1, 2, 3)
     """
-    limit = 2**31 - 1 if colors is None else len(colors)
+    given = None if colors is None else _colors(colors)
+    limit = 2**31 - 1 if given is None else len(given)
     array = inputs.as_labels(labels, None, limit, ignore_label)
     ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
     shown = np.where(ignored, 0, array)
-    table = palette(int(shown.max()) + 1) if colors is None else colors
+    table = palette(int(shown.max()) + 1) if given is None else given
     picture: np.ndarray = table[shown]
     picture[ignored] = 255
     return picture
@@ -141,9 +146,9 @@ def displayable(image: ArrayLike) -> np.ndarray:
     >>> plot.displayable([[0.0, 2.0]])[..., 0].tolist()
     [[0, 255]]
     """
-    array = np.asarray(image)
-    if array.ndim not in (2, 3):
-        raise InputError(f"image must have 2 or 3 axes to be shown, got shape {array.shape}")
+    array = inputs.read(image, "image")
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise InputError(f"image must have 2 or 3 axes and hold anything to be shown, got shape {array.shape}")
     if array.ndim == 2 or array.shape[2] < 3:
         gray = array if array.ndim == 2 else array[..., 0]
         array = np.repeat(gray[..., None], 3, axis=2)
@@ -178,11 +183,36 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
     >>> plot.tile([np.zeros((4, 6, 3), np.uint8)] * 4, columns=2, gap=2).shape
     (10, 14, 3)
     """
-    frame = ((0, gap), (0, gap), (0, 0))
-    framed = [np.pad(picture, frame, constant_values=255) for picture in pictures]
-    rows = [np.hstack(framed[i : i + columns]) for i in range(0, len(framed), columns)]
-    picture: np.ndarray = np.vstack(rows)[: -gap or None, : -gap or None]
+    width, space = inputs.as_count(columns, "columns", 1), inputs.as_count(gap, "gap", 0)
+    try:
+        given = [inputs.read(picture, "pictures") for picture in pictures]
+    except TypeError as failure:
+        raise InputTypeError(f"pictures must be a sequence of pictures, got {pictures!r:.80}") from failure
+    shapes = {picture.shape for picture in given}
+    if len(shapes) != 1 or len(given) % width or given[0].ndim != 3 or given[0].shape[2] != 3:
+        raise InputError(
+            f"pictures must be a multiple of columns={width} pictures of one shape (H, W, 3), got {len(given)} of "
+            f"shapes {sorted(shapes)}"
+        )
+    height, side, _ = given[0].shape
+    check_memory(3 * len(given) * (height + space) * (side + space), f"pictures with a gap of {space}")
+    framed = [np.pad(picture, ((0, space), (0, space), (0, 0)), constant_values=255) for picture in given]
+    rows = [np.hstack(framed[i : i + width]) for i in range(0, len(framed), width)]
+    picture: np.ndarray = np.vstack(rows)[: -space or None, : -space or None]
     return picture
+
+
+def enlarged(picture: np.ndarray, zoom: int) -> np.ndarray:
+    """Every pixel of (H, W, ...) as a square of `zoom` pixels a side."""
+    check_memory(picture.nbytes * zoom * zoom, f"a picture of shape {picture.shape} with zoom={zoom}")
+    return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _colors(colors: np.ndarray) -> np.ndarray:
+    table = inputs.read(colors, "colors")
+    if table.ndim != 2 or table.shape[1] != 3 or table.size == 0 or table.dtype != np.uint8:
+        raise InputError(f"colors must be uint8 of shape (n, 3), got {table.dtype} of shape {table.shape}")
+    return table
 
 
 def borders(labels: np.ndarray) -> np.ndarray:

@@ -64,6 +64,8 @@ NO_NORMALIZATION, NORMALIZE_BEFORE, NORMALIZE_AFTER, NORMALIZE_SYMMETRIC = Norma
 
 _NORMALIZATIONS = ("none", "before", "after", "symmetric")
 
+_MOST = 2**31 - 1  # variables, or pixels along a side
+
 _RULED_OUT = np.float32(1e30)  # stands for the infinite cost -log(0): no message outweighs it
 
 
@@ -381,7 +383,10 @@ class DenseCRF2D(DenseCRF):
 
 def _count(value: Any, name: str) -> int:
     """A size of at least 1. Scripts pass quotients of sizes: decimals are cut off, as pydensecrf does."""
-    return inputs.as_count(int(inputs.as_weight(value, name)), name, 1)
+    count = inputs.as_count(int(inputs.as_weight(value, name)), name, 1)
+    if count > _MOST:
+        raise InputError(f"{name} must be at most {_MOST}, got {value!r}")
+    return count
 
 
 def _described(value: Any) -> str:
@@ -397,7 +402,7 @@ def _rows_first(sxy: Any) -> tuple[float, ...]:
 def _member(kind: type[IntEnum], value: Any, name: str) -> int:
     try:
         return int(kind(value))
-    except ValueError:
+    except (ValueError, TypeError):
         names = ", ".join(f"{member.name} = {member.value}" for member in kind)
         raise InputError(f"{name} must be one of {names}, got {value!r}") from None
 

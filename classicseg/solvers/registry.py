@@ -124,7 +124,7 @@ def choose(energy: Any, method: str | None) -> Solver:
     TypeError
         If none of that name, or none at all, accepts the energy.
     """
-    if method is not None and method not in methods():
+    if method is not None and not (isinstance(method, str) and method in methods()):
         raise InputError(f"method must be one of {', '.join(map(repr, methods()))}, got {method!r}")
     reasons = []
     for solver in solvers():

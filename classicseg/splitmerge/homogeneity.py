@@ -22,6 +22,7 @@ from classicseg.splitmerge.statistics import RegionStatistics, histogram_edges
 
 AND, OR, RANGE, STD, MEAN, RATIO, HISTOGRAM, OTSU, CUSTOM = range(9)
 """Instructions, as in :mod:`classicseg.kernels.regions.predicates`."""
+_MOST_BINS = 2**16  # as many as a picture of 16 bits has values
 _MOST_TERMS = 30
 """The kernels keep the answers of all terms in one number of 64 bits."""
 
@@ -187,7 +188,7 @@ class Custom(Homogeneity):
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise InputTypeError(f"function must be callable with RegionStatistics, got {self.function!r}")
-        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 0))
+        object.__setattr__(self, "bins", as_bins(self.bins, 0))
 
     def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         return bool(self.function(RegionStatistics.of(np.concatenate(parts), edges if self.bins else None)))
@@ -265,6 +266,14 @@ def as_homogeneity(value: Any) -> Homogeneity:
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return Range(float(value))
     raise InputTypeError(f"homogeneity must be a predicate such as Range(24), a number or a function, got {value!r}")
+
+
+def as_bins(bins: Any, at_least: int) -> int:
+    """A number of bins of which each region can have a histogram."""
+    count = inputs.as_count(bins, "bins", at_least)
+    if count > _MOST_BINS:
+        raise InputError(f"bins must be at most {_MOST_BINS}, got {count}")
+    return count
 
 
 def check_not_negative(predicate: Homogeneity, field: str) -> None:

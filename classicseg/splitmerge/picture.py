@@ -69,9 +69,7 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         raise InputTypeError(
             "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
         )
-    array = np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
+    array = inputs.read(image, "image")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
     axis = inputs.channel_axis_of(array.shape, channel_axis)
@@ -109,7 +107,7 @@ def as_connectivity(connectivity: Any, picture: Picture) -> int:
 
 
 def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(mask)
+    array = inputs.read(mask, "mask")
     if array.dtype.kind not in "biu":
         raise InputTypeError(f"mask must hold booleans, got dtype {array.dtype}")
     if array.shape != shape:

@@ -8,7 +8,16 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.splitmerge.homogeneity import HISTOGRAM, MEAN, OTSU, RATIO, STD, Homogeneity, check_not_negative
+from classicseg.splitmerge.homogeneity import (
+    HISTOGRAM,
+    MEAN,
+    OTSU,
+    RATIO,
+    STD,
+    Homogeneity,
+    as_bins,
+    check_not_negative,
+)
 from classicseg.splitmerge.statistics import histogram, mean_gap, scatter
 
 
@@ -136,7 +145,7 @@ class VarianceRatio(Homogeneity):
         whole = np.concatenate(parts)
         between = sum(mean_gap(part, whole) ** 2 / len(part) for part in parts)
         within = sum(scatter(part) / len(part) for part in parts)
-        within = max(within / (n - k) if n > k else 0.0, self.noise**2)
+        within = max(within / (n - k) if n > k else 0.0, self.noise * self.noise)  # infinite, where ** would raise
         return between / (k - 1) <= self.threshold * within * n**2
 
     def _instruction(self) -> tuple[int, float, float]:
@@ -175,7 +184,7 @@ class HistogramDistance(Homogeneity):
 
     def __post_init__(self) -> None:
         check_not_negative(self, "threshold")
-        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
+        object.__setattr__(self, "bins", as_bins(self.bins, 2))
 
     def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         middles = np.convolve(edges, [0.5, 0.5], "valid")
@@ -235,7 +244,7 @@ class OtsuSeparability(Homogeneity):
         check_not_negative(self, "contrast")
         if self.threshold > 1:
             raise InputError(f"threshold is a share of the variance, at most 1, got {self.threshold:g}")
-        object.__setattr__(self, "bins", inputs.as_count(self.bins, "bins", 2))
+        object.__setattr__(self, "bins", as_bins(self.bins, 2))
 
     def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         counts = histogram(np.concatenate(parts), edges)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.splitmerge.picture import Picture, as_connectivity, as_picture
 
 
@@ -148,7 +148,15 @@ def paint_regions(labels: ArrayLike, values: ArrayLike, *, background: float = 0
     table, n_regions = inputs.read(values, "values"), int(array.max())
     if table.ndim == 0 or len(table) != n_regions:
         raise InputError(f"values must have {n_regions} entries, one for each region, got shape {table.shape}")
-    painted: np.ndarray = np.concatenate([np.full((1, *table.shape[1:]), background, table.dtype), table])[array]
+    outside = inputs.read(background, "background")
+    if outside.ndim > 0:
+        raise InputTypeError(f"background must be a single number, got shape {outside.shape}")
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            first = np.full((1, *table.shape[1:]), background, table.dtype)
+    except (OverflowError, ValueError, FloatingPointError) as failure:
+        raise InputError(f"background must be a number that {table.dtype} can hold, got {background!r}") from failure
+    painted: np.ndarray = np.concatenate([first, table])[array]
     return painted
 
 

@@ -171,7 +171,7 @@ def label_by_rule(
 def _column(regions: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if not isinstance(regions, Mapping):
         raise InputTypeError(f"regions must be a region table, got {type(regions).__name__}")
-    if name not in regions or name in _NOT_NUMBERS:
+    if not isinstance(name, str) or name not in regions or name in _NOT_NUMBERS:
         known = ", ".join(column for column in regions if column not in _NOT_NUMBERS)
         raise InputError(f"the region table has no column {name!r} for a rule; it has {known}")
     return np.asarray(regions[name])

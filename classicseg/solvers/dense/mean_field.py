@@ -60,6 +60,7 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     0
     """
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
+    inputs.as_flag(track, "track")
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
         marginals, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads)
         return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=run.max_iter)

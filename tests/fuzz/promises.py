@@ -1,0 +1,58 @@
+"""What holds for every result of a solver."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+import classicseg as cs
+
+TINY = 2000  # labellings that are worth enumerating
+
+
+def least_energy(energy: cs.GridCRF) -> float | None:
+    """Of all labellings; None if there are too many."""
+    if energy.n_labels**energy.n_points > TINY:
+        return None
+    labellings = itertools.product(range(energy.n_labels), repeat=energy.n_points)
+    return min(energy.energy(np.array(labels, np.int32).reshape(energy.shape)) for labels in labellings)
+
+
+def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
+    assert result.labels.shape == energy.shape, "shape of labels"
+    assert result.labels.dtype == np.int32 and result.labels.flags.c_contiguous, "dtype and order of labels"
+    assert result.labels.min() >= 0 and result.labels.max() < energy.n_labels, "labels that do not exist"
+    assert result.n_iter == len(result.history) or not result.history, "rows of the history"
+    if result.marginals is not None:
+        assert result.marginals.shape == energy.unary.shape and result.marginals.dtype == np.float32, "marginals"
+        assert np.abs(result.marginals.sum(axis=0) - 1).max() < 1e-3, "marginals do not sum to 1"
+    true = energy.energy(result.labels)
+    assert result.energy is not None and not np.isnan(result.energy), "the energy is not a number"
+    scale = _scale(energy)
+    assert _close(result.energy, true, 1e-9 * scale), f"energy {result.energy!r}, of its labels {true!r}"
+    if result.lower_bound is not None:
+        assert result.lower_bound <= result.energy + 1e-9 * scale, f"bound {result.lower_bound!r} > {result.energy!r}"
+        assert result.gap is not None and result.gap >= -1e-9 * scale, "the gap is negative"
+    if isinstance(energy, cs.GridCRF) and (least := least_energy(energy)) is not None:
+        assert result.energy >= least - 1e-9 * scale, f"energy {result.energy!r} below the least, {least!r}"
+        if result.lower_bound is not None:
+            assert result.lower_bound <= least + 1e-9 * scale, f"bound {result.lower_bound!r} above {least!r}"
+        if result.method == "graph_cut":
+            assert _close(result.energy, least, 1e-9 * scale), f"energy {result.energy!r}, the least is {least!r}"
+
+
+def _scale(energy: Any) -> float:
+    finite = np.where(np.isfinite(energy.unary), np.abs(energy.unary.astype(np.float64)), 0)
+    size = float(finite.max(axis=0).sum())
+    if isinstance(energy, cs.GridCRF):
+        for weights in energy.weights.values():
+            heavy = np.where(np.isfinite(weights), weights, 0).astype(np.float64)
+            size += float(heavy.sum() * np.abs(energy.cost).max())
+        size += 0.0 if energy.label_costs is None else float(energy.label_costs.sum())
+    return max(1.0, size) if np.isfinite(size) else np.inf
+
+
+def _close(a: float, b: float, tolerance: float) -> bool:
+    return a == b or abs(a - b) <= tolerance

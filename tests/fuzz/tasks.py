@@ -1,0 +1,310 @@
+"""Cases of unary costs, of whole tasks, of files, and of what is left."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import classicseg as cs
+from classicseg import io
+from tests.fuzz.judge import Call
+from tests.fuzz.values import Draw
+
+# --- unary costs --------------------------------------------------------------------------------------------------
+
+
+def check_unary(result: np.ndarray, **_: Any) -> None:
+    assert result.dtype == np.float32 and result.flags.c_contiguous and np.isfinite(result).all()
+
+
+def unary_from_labels(draw: Draw) -> Call:
+    n = draw.integer(2, 5)
+    arguments = {"labels": draw.labels(draw.shape((1, 2, 3)), n), "n_labels": n}
+    return Call(
+        cs.unary_from_labels,
+        arguments | draw.some(confidence=lambda: draw.of((0.6, 0.99)), ignore_label=lambda: draw.of((255, 0))),
+        check_unary,
+    )
+
+
+def unary_from_scribbles(draw: Draw) -> Call:
+    n = draw.integer(2, 5)
+    arguments = {"scribbles": draw.labels(draw.shape((1, 2, 3)), n, -1), "n_labels": n}
+    return Call(cs.unary_from_scribbles, arguments | draw.some(confidence=lambda: 0.8), check_unary)
+
+
+def unary_from_logits(draw: Draw) -> Call:
+    arguments = {"logits": draw.numbers((draw.integer(2, 5), *draw.shape((1, 2, 3))))}
+    return Call(
+        cs.unary_from_logits, arguments | draw.some(label_axis=lambda: 0, temperature=draw.positive), check_unary
+    )
+
+
+def unary_from_probabilities(draw: Draw) -> Call:
+    arguments = {"probabilities": draw.probabilities(draw.integer(2, 5), draw.shape((1, 2, 3)))}
+    options = draw.some(label_axis=lambda: 0, clip=lambda: draw.of((1e-5, 0.1)), scale=lambda: draw.of((0.5, 1.0)))
+    return Call(cs.unary_from_probabilities, arguments | options, check_unary)
+
+
+def unary_from_sigmoid(draw: Draw) -> Call:
+    p = draw.rng.random(draw.shape((1, 2, 3))).astype(draw.of(("f4", "f8")))
+    return Call(cs.unary_from_sigmoid, {"p": p} | draw.some(from_logits=lambda: True, clip=lambda: 1e-3), check_unary)
+
+
+# --- whole tasks --------------------------------------------------------------------------------------------------
+
+
+def refine_parts(draw: Draw) -> dict[str, Any]:
+    shape, channels = draw.shape((2, 2, 3)), draw.of((None, 3))
+    parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+    n = draw.of((2, 3, 5))
+    match draw.integer(0, 3):
+        case 0:
+            parts["logits"] = draw.numbers((n, *shape))
+        case 1:
+            parts["unary"] = draw.numbers((n, *shape))
+        case _:
+            parts["probabilities"] = draw.probabilities(n, shape)
+    return parts | draw.some(
+        preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
+        bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
+        max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
+    )  # fmt: skip
+
+
+def refine(draw: Draw) -> Call:
+    def check(result: np.ndarray, image: Any, **_: Any) -> None:
+        assert result.dtype == np.int32 and result.ndim in (1, 2, 3) and result.min() >= 0
+
+    return Call(cs.refine, refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7))), check)
+
+
+def refinement_crf(draw: Draw) -> Call:
+    def costs(**given: Any) -> tuple[Any, ...]:
+        crf = cs.refinement_crf(**given)
+        return crf.unary, repr(crf)
+
+    return Call(costs, refine_parts(draw), words=("preset",))
+
+
+def cutout(draw: Draw) -> Call:
+    shape = tuple(2 + n for n in draw.shape((2, 2, 3), 8))
+    channels = draw.of((None, 3))
+    parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+    if draw.chance(0.5):
+        scribbles = np.where(draw.rng.random(shape) < 0.2, draw.rng.integers(0, 2, shape), -1)
+        scribbles.flat[0], scribbles.flat[-1] = 0, 1
+        parts["scribbles"] = scribbles
+    else:
+        parts["box"] = (0,) * len(shape) + tuple(n - 1 for n in shape)
+    parts |= draw.some(
+        colors=lambda: draw.of(("mixture", "histogram")), n_components=lambda: draw.integer(1, 5), weight=draw.weight,
+        beta=draw.positive, max_iter=lambda: draw.integer(1, 3), n_threads=lambda: draw.of((1, 2, 7)),
+    )  # fmt: skip
+
+    def cut(**given: Any) -> tuple[Any, ...]:
+        made = cs.cutout(**given)
+        assert made.mask.shape == made.labels.shape and made.mask.dtype == bool
+        return made.labels, made.probabilities, made.energy, made.n_iter, made.converged, made.message, made.scribbles
+
+    return Call(cut, parts)
+
+
+def tune(draw: Draw) -> Call:
+    shape = (5, 6)
+    images = [draw.image(shape, 3) for _ in range(2)]
+    probabilities = [draw.probabilities(2, shape) for _ in images]
+    truths = [draw.labels(shape, 2) for _ in images]
+    arguments = {"images": images, "probabilities": probabilities, "truths": truths, "budget": draw.integer(1, 6)}
+    options = draw.some(metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2)
+    return Call(cs.tune, arguments | options)
+
+
+def preset(draw: Draw) -> Call:
+    def change(name: Any, mean_side: Any, **changes: Any) -> Any:
+        return repr(cs.PRESETS[name].replace(**changes).in_pixels(mean_side))
+
+    arguments = {"name": draw.of(tuple(cs.PRESETS)), "mean_side": draw.positive()}
+    return Call(change, arguments | draw.some(sigma=draw.positive, max_iter=lambda: 3), fixed=("name", "mean_side"))
+
+
+def threads(draw: Draw) -> Call:
+    def set_and_get(n: Any) -> int:
+        cs.set_num_threads(n)
+        got = cs.get_num_threads()
+        cs.set_num_threads(1)
+        return got
+
+    return Call(set_and_get, {"n": draw.of((1, 2, 7, 1024, None))})
+
+
+def an_error(cls: Any) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        def make(text: str) -> str:
+            error = cls(text)
+            assert isinstance(error, cs.ClassicsegError)
+            return str(error)
+
+        return Call(make, {"text": "a message"}, fixed=("text",))
+
+    return case
+
+
+def plain(draw: Draw) -> Call:
+    """Records without behaviour."""
+
+    def make(energy: float, bound: float) -> tuple[Any, ...]:
+        result = cs.Result(np.zeros((2, 3), np.int32), energy=energy, lower_bound=bound, method="example")
+        return result, repr(result), result.gap, cs.Step(1, 0.5, energy), repr(cs.State(1, energy=energy))
+
+    bound = draw.weight()
+    return Call(make, {"energy": bound + draw.weight(), "bound": bound}, fixed=("energy", "bound"))
+
+
+def warmup(draw: Draw) -> Call:
+    return Call(cs.warmup, {})
+
+
+def sample(draw: Draw) -> Call:
+    return Call(cs.sample, {"name": draw.of(("coffee", "nuclei"))})
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+PLACE = Path(tempfile.gettempdir()) / f"classicseg-fuzz-{os.getpid()}"
+
+
+def _file(draw: Draw, suffixes: tuple[str, ...], write: Callable[[Path], Any]) -> Path:
+    """A file of one of the formats, often with a fault."""
+    PLACE.mkdir(exist_ok=True)
+    path = PLACE / f"in{draw.of(suffixes)}"
+    write(path)
+    if draw.chance(0.6):
+        held = bytearray(path.read_bytes())
+        match draw.integer(0, 2):
+            case 0:
+                held = held[: draw.integer(0, len(held))]
+            case 1:
+                for _ in range(draw.integer(1, 8)):
+                    held[draw.integer(0, len(held) - 1)] = draw.integer(0, 255)
+            case 2:
+                at = draw.integer(0, len(held))
+                held[at:at] = draw.rng.bytes(draw.integer(1, 30))
+        path.write_bytes(held)
+    return path
+
+
+def _saved(array: np.ndarray) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        match path.suffix:
+            case ".npy":
+                np.save(path, array)
+            case ".npz":
+                np.savez_compressed(path, probabilities=array)
+            case ".tif":
+                import tifffile
+
+                tifffile.imwrite(path, array)
+            case ".nii":
+                import nibabel
+
+                nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.eye(4)), path)
+            case _:
+                from PIL import Image
+
+                Image.fromarray(array.astype(np.uint8)).save(path)
+
+    return write
+
+
+def _reading(function: Callable[..., Any], suffixes: tuple[str, ...], axes: tuple[int, ...]) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        array = draw.image(draw.shape(axes)).astype(np.float32 if axes == (3,) else np.uint8)
+        path = _file(draw, suffixes, _saved(array))
+        options = draw.some(key=lambda: "probabilities") if function is io.read_probabilities else {}
+
+        def read(path: Any, **options: Any) -> Any:
+            try:
+                return function(path, **options)
+            finally:
+                gc.collect()  # a file that was left open is noticed here
+
+        return Call(read, {"path": path} | options, words=(str(path), "probabilities", "file", "suffix"))
+
+    return case
+
+
+def _classes(draw: Draw) -> Call:
+    path = _file(draw, (".txt",), lambda path: path.write_text("0 road\n1 sky\n255 void\n"))
+    return Call(io.read_classes, {"path": path}, words=(str(path),))
+
+
+def _writing(function: Callable[..., Any], suffixes: tuple[str, ...], make: Any, name: str) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        PLACE.mkdir(exist_ok=True)
+        path = PLACE / f"out{draw.of(suffixes)}"
+        return Call(function, {"path": path, name: make(draw)}, fixed=("path",), words=(str(path), "path"))
+
+    return case
+
+
+def _check_output(draw: Draw) -> Call:
+    paths = (PLACE / "fine.png", PLACE / "nowhere" / "x.png", PLACE, Path("/proc/x.png"))
+    return Call(
+        io.check_output, {"path": draw.of(paths), "what": "labels"}, fixed=("what",), words=("labels", "folder")
+    )
+
+
+def _replacing(draw: Draw) -> Call:
+    def replace(text: str) -> str:
+        PLACE.mkdir(exist_ok=True)
+        with io.replacing(PLACE / "replaced.txt") as temporary:
+            temporary.write_text(text)
+        return (PLACE / "replaced.txt").read_text()
+
+    return Call(replace, {"text": "some text"}, fixed=("text",))
+
+
+FILES = (".png", ".npy", ".tif", ".nii")
+TASK_CASES: dict[str, Callable[[Draw], Call]] = {
+    "unary_from_labels": unary_from_labels,
+    "unary_from_logits": unary_from_logits,
+    "unary_from_probabilities": unary_from_probabilities,
+    "unary_from_scribbles": unary_from_scribbles,
+    "unary_from_sigmoid": unary_from_sigmoid,
+    "refine": refine,
+    "refinement_crf": refinement_crf,
+    **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
+    **dict.fromkeys(("cutout", "Cutout", "Cutout.mask"), cutout),
+    **dict.fromkeys(("tune", "Tuned"), tune),
+    **dict.fromkeys(("get_num_threads", "set_num_threads"), threads),
+    **dict.fromkeys(("Result", "Result.gap", "State", "Step"), plain),
+    **dict.fromkeys(("sample", "Sample"), sample),
+    "warmup": warmup,
+    **{cls.__name__: an_error(cls) for cls in (cs.ClassicsegError, cs.InputError, cs.InputTypeError, cs.BudgetError)},
+    "io.VOID": lambda draw: Call(lambda: io.VOID, {}),
+    "io.check_output": _check_output,
+    "io.read_classes": _classes,
+    "io.read_image": _reading(io.read_image, FILES, (2,)),
+    "io.read_labels": _reading(io.read_labels, FILES, (2,)),
+    "io.read_probabilities": _reading(io.read_probabilities, (".npy", ".npz", ".tif"), (3,)),
+    "io.replacing": _replacing,
+    "io.write_animation": _writing(
+        io.write_animation, (".gif",), lambda draw: [np.zeros((3, 4, 3), np.uint8)] * draw.integer(1, 3), "frames"
+    ),
+    "io.write_image": _writing(
+        io.write_image, (".png", ".tif", ".npy"), lambda draw: draw.image(draw.shape((2,)), 3).astype("u1"), "image"
+    ),
+    "io.write_labels": _writing(
+        io.write_labels, (".png", ".tif", ".npy", ".nii"), lambda draw: draw.labels(draw.shape((2,)), 9), "labels"
+    ),
+    "io.write_marginals": _writing(
+        io.write_marginals, (".npy", ".npz"), lambda draw: draw.probabilities(3, (3, 4)), "marginals"
+    ),
+}  # fmt: skip
