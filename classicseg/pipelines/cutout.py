@@ -113,6 +113,12 @@ class _Prepared:
         self._cut: GraphCut | None = None
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
         """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
         if crf.n_labels > 2:
