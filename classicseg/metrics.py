@@ -97,11 +97,13 @@ def scores_of(confusion: np.ndarray) -> Scores:
     >>> metrics.scores_of(np.array([[3, 1], [0, 4]])).accuracy
     0.875
     """
-    total = int(confusion.sum())
+    counts = inputs.as_numbers(confusion, "confusion", axes=(2,), dtype=np.float64)
+    if counts.shape[0] != counts.shape[1] or counts.min() < 0:
+        raise InputError(f"confusion must be a square of counts of at least 0, got shape {counts.shape}")
+    total = float(counts.sum())
     if total == 0:
         raise InputError("truth has no scored pixel")
-    right = np.diag(confusion).astype(float)
-    in_truth, given = confusion.sum(1), confusion.sum(0)
+    right, in_truth, given = np.diag(counts), counts.sum(1), counts.sum(0)
     with np.errstate(invalid="ignore"):
         iou = right / (in_truth + given - right)
         dice = 2 * right / (in_truth + given)
@@ -256,8 +258,9 @@ def _image_pair(
     labels: ArrayLike, truth: ArrayLike, n_labels: int | None, ignore_label: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """As :func:`_scored_pair`, of one image with something to score."""
-    if np.ndim(truth) != 2:
-        raise InputError(f"truth must be an image, (H, W), got shape {np.shape(truth)}")
+    truth = inputs.read(truth, "truth")
+    if truth.ndim != 2:
+        raise InputError(f"truth must be an image, (H, W), got shape {truth.shape}")
     given, true, scored, n = _scored_pair(labels, truth, n_labels, ignore_label)
     if not scored.any():
         raise InputError("truth has no scored pixel")

@@ -209,7 +209,7 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
     It must fit the number of labels. With `symmetric`, its matrix must be symmetric as well.
     """
     if not isinstance(compatibility, Compatibility):
-        if np.ndim(compatibility) != 2:
+        if inputs.as_array(compatibility, "compatibility").ndim != 2:
             raise InputTypeError(
                 "compatibility must be Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or an (L, L) "
                 f"matrix, got {compatibility!r}"

@@ -108,7 +108,11 @@ class DenseCRF(Frozen):
         costs = inputs.as_unary(unary, label_axis).view()
         costs.setflags(write=False)
         self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
-        terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
+        terms = (
+            (kernels,)
+            if isinstance(kernels, PairwiseKernel)
+            else tuple(inputs.as_sequence(kernels, "kernels", "pairwise kernels"))
+        )
         for kernel in terms:
             if not isinstance(kernel, PairwiseKernel):
                 raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")

@@ -297,12 +297,13 @@ def _given_weights(
 def _equal_weights(
     weights: Any, shape: tuple[int, ...], connectivity: int | None, spacing: Any
 ) -> tuple[int, dict[str, np.ndarray]]:
-    if weights is not None and np.ndim(weights) > 0:
+    given = inputs.as_array(1 if weights is None else weights, "weights")
+    if given.ndim > 0:
         raise InputTypeError(
-            f"weights must be a number or a mapping of directions to arrays, got an array of shape {np.shape(weights)}"
+            f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
         )
     offsets = directions(len(shape), connectivity)
-    weight = inputs.as_edge_weights(1 if weights is None else weights, (), "weights").reshape(1)
+    weight = inputs.as_edge_weights(given, (), "weights").reshape(1)
     if spacing is None:
         flat = dict.fromkeys(offsets, weight)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from classicseg import inputs
+from classicseg.errors import InputError
 from classicseg.filters.base import Filter
 from classicseg.kernels.dense.exact import correlate_lines
 from classicseg.machine.threads import map_tasks, resolve_threads
@@ -57,7 +58,9 @@ class GaussianFilter(Filter):
         spacing: float | Sequence[float] = 1.0,
         n_threads: int | None = None,
     ) -> None:
-        self.shape = tuple(inputs.as_count(size, "shape", 1) for size in shape)
+        self.shape = tuple(inputs.as_count(size, "shape", 1) for size in inputs.as_sequence(shape, "shape", "numbers"))
+        if not self.shape:
+            raise InputError("shape must have at least 1 axis, got none")
         sigmas = inputs.as_scale(sigma, "sigma", len(self.shape))
         spacings = inputs.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)

@@ -51,14 +51,14 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     source = _existing(path)
     if suffix_of(source) in (".npy", *TIFF, *_NIFTI):
         return _read_array(source, None)
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(source) as picture:
             if picture.mode in ("L", "I", "I;16", "F", "RGB"):
                 return np.asarray(picture)
             return np.asarray(picture.convert("L" if picture.mode in ("1", "LA") else "RGB"))
-    except (UnidentifiedImageError, OSError) as failure:
+    except Exception as failure:  # decoders raise what they like, such as DecompressionBombError
         raise InputError(f"{source} cannot be read as an image: {failure}") from failure
 
 
@@ -135,10 +135,14 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
         return _read_array(source, None)
     from PIL import Image
 
-    with Image.open(source) as picture:
-        if picture.mode not in ("P", "L", "I", "I;16", "1"):
-            raise InputError(f"{source} holds colours ({picture.mode}), not labels")
-        return np.asarray(picture).astype(np.int32)
+    try:
+        with Image.open(source) as picture:
+            mode, labels = picture.mode, np.asarray(picture)
+    except Exception as failure:
+        raise InputError(f"{source} cannot be read as a label map: {failure}") from failure
+    if mode not in ("P", "L", "I", "I;16", "1"):
+        raise InputError(f"{source} holds colours ({mode}), not labels")
+    return labels.astype(np.int32)
 
 
 def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
@@ -175,7 +179,11 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
         raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
     classes: list[str] = []
     numbers: dict[int, int] = {}
-    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = source.read_text(encoding="utf-8")
+    except ValueError as failure:
+        raise InputError(f"{source} must name the classes as text in UTF-8: {failure}") from failure
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     for position, line in enumerate(lines):
         first, _, rest = line.partition(" ")
         number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
@@ -198,26 +206,41 @@ def _read_array(source: Path, key: str | None) -> np.ndarray:
             import nibabel
         except ImportError as failure:
             raise InputError(f"to read {source}, install nibabel: pip install 'classicseg[io]'") from failure
-        picture: Any = nibabel.load(source)
-        return np.asarray(picture.dataobj)
+        try:
+            picture: Any = nibabel.load(source)
+            return np.asarray(picture.dataobj)
+        except Exception as failure:
+            raise InputError(f"{source} cannot be read: {failure}") from failure
     try:
         if suffix in TIFF:
             import tifffile
 
             return np.asarray(tifffile.imread(source))
-        loaded = np.load(source, allow_pickle=False)
+        with source.open("rb") as file:  # what NumPy opens, it leaves open where it fails
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else _array_of(loaded, source, key)
+    except InputError:
+        raise
     except Exception as failure:
-        raise InputError(f"{source} cannot be read: {failure}") from failure
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        names = list(loaded.keys())
+        raise InputError(f"{source} cannot be read: {_without_pickle(failure)}") from failure
+
+
+def _array_of(archive: Any, source: Path, key: str | None) -> np.ndarray:
+    """The array that `key` names, or the only one."""
+    with archive:
+        names = list(archive.keys())
         if key is None and len(names) != 1:
             raise InputError(f"{source} holds the arrays {', '.join(names)}; name one of them as the key")
         name = names[0] if key is None else key
         if name not in names:
             raise InputError(f"{source} holds no array {name!r}; it has {', '.join(names)}")
-        return np.asarray(loaded[name])
+        return np.asarray(archive[name])
+
+
+def _without_pickle(failure: Exception) -> str:
+    """What went wrong; not NumPy's advice to load pickles, which may run whatever their maker wants."""
+    text = str(failure)
+    return "it holds Python objects, not numbers, or is damaged" if "pickle" in text.lower() else text
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

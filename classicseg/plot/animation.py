@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.plot.blocks import quadtree, regions
 from classicseg.plot.pictures import displayable
 
@@ -30,7 +30,8 @@ def split_and_merge_frames(
     merge_frames : int
         How many frames show the merges.
     zoom : int, optional
-        Pixels of the picture along the side of a pixel of the image. By default such that the frame is about 512 wide.
+        Pixels of the picture along the side of a pixel of the image. By default such that the frame is about 512 wide
+        and at most about 1024 high.
 
     Returns
     -------
@@ -53,10 +54,14 @@ def split_and_merge_frames(
     (8, (534, 512, 3))
     """
     base = displayable(image)
+    if not hasattr(record, "blocks_at"):
+        raise InputTypeError(f"record must be that of record_split_and_merge, got {record!r}")
     if record.shape != base.shape[:2]:
         raise InputError(f"the record is of an image of shape {record.shape}, got one of shape {base.shape[:2]}")
     n_frames = inputs.as_count(merge_frames, "merge_frames", 1)
-    factor = max(1, round(512 / base.shape[1])) if zoom is None else inputs.as_count(zoom, "zoom", 1)
+    factor = (
+        max(1, round(512 / max(base.shape[1], base.shape[0] / 2))) if zoom is None else inputs.as_count(zoom, "zoom", 1)
+    )
     frames = [_captioned(base.repeat(factor, axis=0).repeat(factor, axis=1), "the image")]
     for depth in range(record.depth + 1):
         blocks = record.blocks_at(depth)

@@ -52,7 +52,7 @@ def quadtree(
     """
     factor = inputs.as_count(zoom, "zoom", 1)
     share = _share(alpha)
-    corners = np.asarray(blocks)
+    corners = inputs.as_array(blocks, "blocks")
     if corners.ndim != 2 or corners.shape[1] != 3 or corners.dtype.kind not in "iu":
         raise InputError(f"blocks must be integers (y, x, side) of shape (n, 3), got shape {corners.shape}")
     picture = displayable(image).repeat(factor, axis=0).repeat(factor, axis=1)

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError
+from classicseg.machine.memory import check_memory
+
+_BYTES = 128  # for each colour, while palettes are made
 
 
 def palette(n_labels: int) -> np.ndarray:
@@ -24,6 +27,11 @@ def palette(n_labels: int) -> np.ndarray:
     ndarray, (n_labels, 3), uint8
         Label 0 is dark gray. The first n colours are the same for every `n_labels`.
 
+    Raises
+    ------
+    ValueError
+        If that is no whole number of at least 1, or there is not enough memory.
+
     Notes
     -----
     Hues step by the golden angle, so that each new colour falls into the widest gap of those before it; lightness
@@ -36,7 +44,12 @@ def palette(n_labels: int) -> np.ndarray:
     (3, 3)
     """
     n = inputs.as_count(n_labels, "n_labels", 1)
-    index = np.arange(n)
+    check_memory(float(n) * _BYTES, f"a palette of {n} colours")
+    return _colors_of(np.arange(n))
+
+
+def _colors_of(index: np.ndarray) -> np.ndarray:
+    """The colours, (n, 3) uint8, of labels (n,)."""
     hue = (0.02 + 0.61803398875 * (index - 1)) % 1
     value = np.array([0.95, 0.75, 0.85])[index % 3]
     saturation = np.array([0.75, 0.9, 0.55])[(index // 3) % 3]
@@ -45,7 +58,7 @@ def palette(n_labels: int) -> np.ndarray:
     distance = np.abs((hue[:, None] + offsets) % 1 * 6 - 3) - 1
     rgb = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(distance, 0, 1)))
     colors = (rgb * 255).round().astype(np.uint8)
-    colors[0] = 64
+    colors[index == 0] = 64
     return colors
 
 
@@ -76,11 +89,18 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
     >>> plot.label_image([[0, 1]]).shape
     (1, 2, 3)
     """
-    limit = 2**31 - 1 if colors is None else len(colors)
+    table = None if colors is None else _as_colors(colors)
+    limit = 2**31 - 1 if table is None else len(table)
     array = inputs.as_labels(labels, None, limit, ignore_label)
     ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
     shown = np.where(ignored, 0, array)
-    table = palette(int(shown.max()) + 1) if colors is None else colors
+    if table is None:
+        if shown.max() < shown.size:
+            names = np.arange(int(shown.max()) + 1)
+        else:  # a large number needs no colours for all below it
+            names, inverse = np.unique(shown, return_inverse=True)
+            shown = inverse.reshape(shown.shape)
+        table = _colors_of(names)
     picture: np.ndarray = table[shown]
     picture[ignored] = 255
     return picture
@@ -141,7 +161,7 @@ def displayable(image: ArrayLike) -> np.ndarray:
     >>> plot.displayable([[0.0, 2.0]])[..., 0].tolist()
     [[0, 255]]
     """
-    array = np.asarray(image)
+    array = inputs.read(image, "image")
     if array.ndim not in (2, 3):
         raise InputError(f"image must have 2 or 3 axes to be shown, got shape {array.shape}")
     if array.ndim == 2 or array.shape[2] < 3:
@@ -178,11 +198,26 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
     >>> plot.tile([np.zeros((4, 6, 3), np.uint8)] * 4, columns=2, gap=2).shape
     (10, 14, 3)
     """
-    frame = ((0, gap), (0, gap), (0, 0))
-    framed = [np.pad(picture, frame, constant_values=255) for picture in pictures]
-    rows = [np.hstack(framed[i : i + columns]) for i in range(0, len(framed), columns)]
-    picture: np.ndarray = np.vstack(rows)[: -gap or None, : -gap or None]
+    per_row, space = inputs.as_count(columns, "columns", 1), inputs.as_count(gap, "gap", 0)
+    shown = [inputs.read(picture, "pictures") for picture in inputs.as_sequence(pictures, "pictures", "images")]
+    frame = ((0, space), (0, space), (0, 0))
+    shapes = {np.shape(picture) for picture in shown}
+    if len(shapes) != 1 or len(shapes.copy().pop()) != 3 or len(shown) % per_row:
+        raise InputError(
+            f"pictures must be a multiple of columns={per_row}, all of one shape (H, W, 3), got {len(shown)} of shapes "
+            f"{sorted(shapes)}"
+        )
+    framed = [np.pad(picture, frame, constant_values=255) for picture in shown]
+    rows = [np.hstack(framed[i : i + per_row]) for i in range(0, len(framed), per_row)]
+    picture: np.ndarray = np.vstack(rows)[: -space or None, : -space or None]
     return picture
+
+
+def _as_colors(colors: ArrayLike) -> np.ndarray:
+    table = inputs.read(colors, "colors")
+    if table.dtype != np.uint8 or table.ndim != 2 or table.shape[1] != 3:
+        raise InputError(f"colors must be uint8 of shape (n, 3), got {table.dtype} of shape {table.shape}")
+    return table
 
 
 def borders(labels: np.ndarray) -> np.ndarray:

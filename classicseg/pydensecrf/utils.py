@@ -60,7 +60,7 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     inputs.as_weight(gt_prob, "gt_prob")
     if not 0 < gt_prob < 1:
         raise InputError(f"gt_prob must be above 0 and below 1, got {gt_prob!r}")
-    array = np.asarray(labels).reshape(-1)
+    array = inputs.as_array(labels, "labels").reshape(-1)
     checked = inputs.as_labels(array, None, n + 1 if zero_unsure else n)
     row = checked - 1 if zero_unsure else checked
     costs = np.full((n, row.size), -np.log((1 - gt_prob) / max(1, n - 1)), np.float32)
@@ -107,7 +107,7 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     >>> unary_from_softmax([[0.5, 1.0], [0.5, 0.0]]).round(2).tolist()
     [[0.69, 0.0], [0.69, 11.51]]
     """
-    p = np.asarray(sm)
+    p = inputs.as_array(sm, "sm")
     if p.ndim == 0 or p.size == 0 or p.dtype.kind not in "biuf":
         raise InputTypeError(f"sm must be a non-empty array of real numbers, labels first, got {sm!r}")
     if scale is not None:

@@ -69,9 +69,7 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         raise InputTypeError(
             "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
         )
-    array = np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise InputTypeError(f"image must hold real numbers, got dtype {array.dtype}")
+    array = inputs.read(image, "image")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
     axis = inputs.channel_axis_of(array.shape, channel_axis)
@@ -81,11 +79,9 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         array = np.moveaxis(array, axis, -1)
     shape = array.shape[:-1]
     if len(shape) not in (2, 3):
-        raise InputError(
-            f"image must have 2 or 3 spatial axes, got shape {np.shape(image)} with channel_axis={channel_axis}"
-        )
+        raise InputError(f"image must have 2 or 3 spatial axes, got {shape} with channel_axis={channel_axis}")
     if math.prod(shape) >= 2**31:
-        raise InputError(f"image must have less than 2^31 pixels, got shape {np.shape(image)}; segment it in parts")
+        raise InputError(f"image must have less than 2^31 pixels, got {shape}; segment it in parts")
     inside = None if mask is None else _as_mask(mask, shape)
     if inside is not None and not inside.any():
         raise InputError("mask is False everywhere: there is nothing to segment")
@@ -109,7 +105,7 @@ def as_connectivity(connectivity: Any, picture: Picture) -> int:
 
 
 def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(mask)
+    array = inputs.as_array(mask, "mask")
     if array.dtype.kind not in "biu":
         raise InputTypeError(f"mask must hold booleans, got dtype {array.dtype}")
     if array.shape != shape:

@@ -184,9 +184,10 @@ def test_threads_that_cannot_begin_are_a_budget_error(monkeypatch):
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch, pytest.raises(BudgetError, match="no more threads"):
+    with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        threads.map_tasks(abs, 3, 2)
+        with pytest.raises(BudgetError, match="no more threads"):
+            threads.map_tasks(abs, 3, 2)
     monkeypatch.setattr(threads, "available_addresses", lambda: 2**20)
     with pytest.raises(BudgetError, match="1 more threads have no room in 1 MiB"):
         threads.map_tasks(abs, 3, 2)

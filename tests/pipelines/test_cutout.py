@@ -249,3 +249,9 @@ def test_results_that_were_pickled_or_copied_can_be_gone_on_from():
     for twin in (pickle.loads(pickle.dumps(cut)), copy.deepcopy(cut)):
         np.testing.assert_array_equal(twin.labels, cut.labels)
         np.testing.assert_array_equal(cs.cutout(IMAGE, more, previous=twin).labels, expected.labels)
+
+
+def test_there_may_be_255_components():
+    assert cs.cutout(IMAGE, SCRIBBLES, n_components=255, max_iter=1).mask.any()
+    with pytest.raises(InputError, match="n_components must be at most 255, got 300"):
+        cs.cutout(IMAGE, SCRIBBLES, n_components=300)
