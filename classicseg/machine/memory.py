@@ -59,4 +59,5 @@ def check_memory(nbytes: float, what: str) -> None:
 
 
 def _as_text(nbytes: float) -> str:
+    """`nbytes` as people read them."""
     return f"{nbytes / 2**30:.1f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:.1f} MiB"
