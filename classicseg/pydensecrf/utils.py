@@ -173,7 +173,8 @@ def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> np
     >>> create_pairwise_gaussian((2, 1), (2, 2)).tolist()
     [[0.0, 0.0, 0.5, 0.5], [0.0, 1.0, 0.0, 1.0]]
     """
-    return _positions(sdims, tuple(shape)).reshape(len(shape), -1)
+    sizes = tuple(inputs.as_count(n, "shape", 0) for n in inputs.as_sequence(shape, "shape", "whole numbers"))
+    return _positions(sdims, sizes).reshape(len(sizes), -1)
 
 
 def create_pairwise_bilateral(
