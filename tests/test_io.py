@@ -1,5 +1,6 @@
 import concurrent.futures
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -161,3 +162,38 @@ def test_what_cannot_be_written_is_known_before(tmp_path, name, what, message):
     with pytest.raises((OSError, InputError), match=message):
         io.check_output(tmp_path / name, what)
     assert io.check_output(tmp_path / "picture.png", "images") == tmp_path / "picture.png"
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.png", "a.tif", "a.nii", "a.nii.gz", "a.txt"])
+def test_damaged_files_are_errors_of_ours(tmp_path, name):
+    path = tmp_path / name
+    np.savez(tmp_path / "whole.npz", p=np.zeros((2, 40, 50)))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for content in (b"", b"\xff\xfe\x00\x81", whole[:100], whole[:60] + b"x" * 30 + whole[90:]):
+        path.write_bytes(content)
+        for read in (io.read_image, io.read_labels, io.read_probabilities, io.read_classes):
+            if content or read is not io.read_classes:
+                with pytest.raises(InputError, match=name):
+                    read(path)
+
+
+def test_nobody_is_told_to_load_pickles(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([None, {}], object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", p=np.array([None, {}], object))
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(InputError, match="it holds Python objects, not numbers") as refused:
+            io.read_probabilities(tmp_path / name)
+        assert "pickle" not in str(refused.value)
+
+
+def test_pictures_that_are_far_too_large_are_refused(tmp_path):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "bomb.png")
+    content = bytearray((tmp_path / "bomb.png").read_bytes())
+    content[16:24] = (60_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "bomb.png").write_bytes(content)
+    for read in (io.read_image, io.read_labels):
+        with pytest.raises(InputError, match="3600000000 pixels"):
+            read(tmp_path / "bomb.png")

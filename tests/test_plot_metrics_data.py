@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+import classicseg as cs
 from classicseg import data, metrics, plot
-from classicseg.errors import InputError
+from classicseg.errors import BudgetError, InputError
 
 
 def test_palettes_grow_without_changing():
@@ -78,3 +79,36 @@ def test_the_samples_are_whole_and_a_wrong_name_is_refused():
         assert "CC0" in s.origin
     with pytest.raises(InputError, match="name must be one of"):
         data.sample("tea")
+
+
+def test_large_numbers_need_no_palette_of_all_below():
+    picture = plot.label_image([[0, 2 * 10**8], [1, 2]])
+    np.testing.assert_array_equal(picture[[0, 1, 1], [0, 0, 1]], plot.palette(3))
+    assert (picture[0, 1] != picture[0, 0]).any()
+    with pytest.raises(BudgetError, match=r"a palette of .* colours"):
+        plot.palette(2**50)
+
+
+def test_frames_of_tall_images_stay_small():
+    image = np.arange(1009.0)[:, None] // 100
+    frames = plot.split_and_merge_frames(image, cs.record_split_and_merge(image, 0.5).record, merge_frames=2)
+    assert frames[0].shape == (1009 + 22, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "columns", "words"),
+    [
+        ([], 2, "multiple of columns=2"),
+        ([np.zeros((2, 2, 3))] * 3, 2, "got 3"),
+        ([np.zeros((2, 2))], 1, "\\(H, W, 3\\)"),
+    ],
+)
+def test_tiles_that_do_not_fit_are_refused(pictures, columns, words):
+    with pytest.raises(InputError, match=words):
+        plot.tile(pictures, columns)
+
+
+@pytest.mark.parametrize("confusion", [[[1, 2]], [[1, -1], [0, 0]], 3, [[float("nan")]]])
+def test_confusions_that_cannot_be_are_refused(confusion):
+    with pytest.raises(InputError, match="confusion must"):
+        metrics.scores_of(confusion)

@@ -305,7 +305,7 @@ def _equal_weights(
             f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
         )
     offsets = directions(len(shape), connectivity)
-    weight = inputs.as_edge_weights(1 if weights is None else weights, (), "weights").reshape(1)
+    weight = inputs.as_edge_weights(given, (), "weights").reshape(1)
     if spacing is None:
         flat = dict.fromkeys(offsets, weight)
     else:

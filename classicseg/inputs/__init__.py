@@ -31,11 +31,12 @@ from classicseg.inputs.numbers import (
     choice,
 )
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
-from classicseg.inputs.reading import LARGEST, read
+from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
 from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
     "LARGEST",
+    "as_array",
     "as_axis",
     "as_color",
     "as_costs",
@@ -56,6 +57,7 @@ __all__ = [
     "as_probabilities",
     "as_probability",
     "as_scale",
+    "as_sequence",
     "as_shape",
     "as_strokes",
     "as_unary",

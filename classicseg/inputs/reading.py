@@ -20,17 +20,33 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
     """`value` as an array of real numbers; an array is not copied."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(f"{name} has masked entries; fill them first, for example with .filled(value)")
+    array = as_array(value, name)
+    if array.dtype.kind not in ("biuf" if booleans else "iuf"):
+        raise InputTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def as_array(value: Any, name: str) -> np.ndarray:
+    """`value` as an array of whatever it holds; an array is not copied."""
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as failure:
         raise InputError(f"{name} cannot be read as an array: {failure}") from failure
     except MemoryError:
         raise
-    except Exception as failure:  # whatever an object does when it is asked for its values
-        raise InputTypeError(f"{name} cannot be read as an array: {failure}") from failure
-    if array.dtype.kind not in ("biuf" if booleans else "iuf"):
-        raise InputTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
+    except Exception as failure:  # objects convert themselves, and may raise whatever they like
+        reason = f"{type(failure).__name__}: {failure}"
+        raise InputTypeError(
+            f"{name}, of type {type(value).__name__}, cannot be read as an array: {reason}"
+        ) from failure
+
+
+def as_sequence(value: Any, name: str, of: str) -> Sequence[Any]:
+    """`value` as a list of things that no array holds."""
+    try:
+        return value if isinstance(value, Sequence) else list(value)
+    except TypeError as failure:
+        raise InputTypeError(f"{name} must be a sequence of {of}, got {value!r}") from failure
 
 
 def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:

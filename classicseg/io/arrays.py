@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import TIFF, suffix_of
 from classicseg.io.safetensors import SafetensorsFile
 
@@ -36,12 +36,13 @@ def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
         import tifffile
 
         return _guarded(source, lambda: np.asarray(tifffile.imread(source)))
-    loaded = _guarded(source, lambda: np.load(source, allow_pickle=False))
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        name = _name(source, loaded.keys(), key)
-        return _guarded(source, lambda: np.asarray(loaded[name]))
+    with source.open("rb") as file:  # what NumPy opens, it leaves open where it fails
+        loaded = _guarded(source, lambda: np.load(file, allow_pickle=False))
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            name = _name(source, loaded.keys(), key)
+            return _guarded(source, lambda: np.asarray(loaded[name]))
 
 
 def _nifti(source: Path) -> np.ndarray:
@@ -78,12 +79,18 @@ def _guarded(source: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as failure:
-        raise InputError(f"{source} cannot be read: {failure}") from failure
+        pickled = (
+            "pickle" in str(failure).lower()
+        )  # NumPy's advice to load pickles, which may run anything, is not ours
+        reason = "it holds Python objects, not numbers, or is damaged" if pickled else failure
+        raise InputError(f"{source} cannot be read: {reason}") from failure
 
 
 def _name(source: Path, names: Iterable[Any], key: str | None) -> Any:
     """The name of the array to be read."""
     known = list(names)
+    if not isinstance(key, str | None):
+        raise InputTypeError(f"key must be the name of an array, got {key!r}")
     if not known:
         raise InputError(f"{source} holds no array")
     if key is None and len(known) == 1:

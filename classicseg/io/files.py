@@ -9,10 +9,19 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 
 TIFF = (".tif", ".tiff")
+
+
+def as_path(path: Any) -> Path:
+    """`path` as a path of the system."""
+    try:
+        return Path(path)
+    except TypeError as failure:
+        raise InputTypeError(f"path must be the name of a file, got {path!r:.80}") from failure
 
 
 def suffix_of(path: Path) -> str:

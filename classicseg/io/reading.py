@@ -9,7 +9,7 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.arrays import NIFTI, PYTORCH, read_array
-from classicseg.io.files import TIFF, suffix_of
+from classicseg.io.files import TIFF, as_path, suffix_of
 
 VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
@@ -53,14 +53,14 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     source = _existing(path)
     if suffix_of(source) in (".npy", *TIFF, *NIFTI):
         return read_array(source)
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(source) as picture:
             if picture.mode in ("L", "I", "I;16", "F", "RGB"):
                 return np.asarray(picture)
             return np.asarray(picture.convert("L" if picture.mode in ("1", "LA") else "RGB"))
-    except (UnidentifiedImageError, OSError) as failure:
+    except Exception as failure:  # decoders raise what they like, such as DecompressionBombError
         raise InputError(f"{source} cannot be read as an image: {failure}") from failure
 
 
@@ -152,10 +152,14 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
         return numbers.astype(np.int32)
     from PIL import Image
 
-    with Image.open(source) as picture:
-        if picture.mode not in ("P", "L", "I", "I;16", "1"):
-            raise InputError(f"{source} holds colours ({picture.mode}), not labels")
-        return np.asarray(picture).astype(np.int32)
+    try:
+        with Image.open(source) as picture:
+            mode, labels = picture.mode, np.asarray(picture)
+    except Exception as failure:
+        raise InputError(f"{source} cannot be read as a label map: {failure}") from failure
+    if mode not in ("P", "L", "I", "I;16", "1"):
+        raise InputError(f"{source} holds colours ({mode}), not labels")
+    return labels.astype(np.int32)
 
 
 def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
@@ -187,12 +191,16 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
     ...     io.read_classes(path)
     (('floor', 'wall'), {0: 0, 1: 1, 2: 255})
     """
-    source = Path(path)
+    source = as_path(path)
     if not source.is_file():
         raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
     classes: list[str] = []
     numbers: dict[int, int] = {}
-    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = source.read_text(encoding="utf-8")
+    except ValueError as failure:
+        raise InputError(f"{source} must name the classes as text in UTF-8: {failure}") from failure
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     for position, line in enumerate(lines):
         first, _, rest = line.partition(" ")
         number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
@@ -209,7 +217,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
-    source = Path(path)
+    source = as_path(path)
     if not source.is_file():
         raise FileNotFoundError(f"no such file: {source}")
     return source

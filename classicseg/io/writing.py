@@ -10,7 +10,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.io.files import TIFF, check_target, replacing, suffix_of
+from classicseg.io.files import TIFF, as_path, check_target, replacing, suffix_of
 from classicseg.plot import palette
 
 _LARGEST_IN_PALETTE = 256  # colours: 8 bits a pixel
@@ -43,7 +43,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
     FileNotFoundError, PermissionError
         If there is no such folder, or nothing may be written there.
     """
-    target = Path(path)
+    target = as_path(path)
     suffix, formats = suffix_of(target), _FORMATS.get(what)
     if formats is None and _picture_format(target) is None:
         raise InputError(f"no image format is known by the name of {target}; try .png")

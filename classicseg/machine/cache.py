@@ -31,9 +31,13 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
+from classicseg.machine.memory import check_memory
+
 log = logging.getLogger("classicseg")
 
 PACKAGE = Path(__file__).parents[1]
+_LLVM = 192 * 2**20
+"""Bytes that a compiler may ask for while it loads or compiles a kernel; where it gets less, it ends the process."""
 
 
 def _digest_of_kernels() -> str:
@@ -143,6 +147,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code for the signature `sig`, or None; `target_context` is Numba's."""
+        check_memory(_LLVM, f"preparing the kernel {self._name}")
         target_context.refresh()
         for folder in folders()[0]:
             path = folder / self._file(sig, target_context.codegen())

@@ -50,14 +50,22 @@ def available_memory() -> int | None:
     for most, used, statistics, cached in _memory_groups():
         with contextlib.suppress(OSError, ValueError):
             left.append(most - _number(used) + _statistic(statistics, cached))
-    with contextlib.suppress(ImportError, OSError, ValueError):  # `ulimit -v`
+    addresses = available_addresses()
+    if addresses is not None:
+        left.append(addresses)
+    return max(0, min(left)) if left else None
+
+
+def available_addresses() -> int | None:
+    """Bytes that are left of a limit of this process itself (``ulimit -v``); None if it has none."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         if most != resource.RLIM_INFINITY:
             pages = int((_ROOT / "proc/self/statm").read_text(encoding="ascii").split()[0])
-            left.append(most - pages * resource.getpagesize())
-    return max(0, min(left)) if left else None
+            return max(0, most - pages * resource.getpagesize())
+    return None
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 from typing import Any
@@ -20,8 +21,10 @@ def writable_alias(array: np.ndarray) -> np.ndarray:
 
     Read-only arrays are of another type to Numba, and a kernel would be compiled again for them.
     """
-    if array.flags.writeable or array.size == 0:
+    if array.flags.writeable:
         return array
+    if array.size == 0:
+        return np.empty_like(array)
     buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
     return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
@@ -31,12 +34,17 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
 
     Vectors of 64 bytes are then read and written in one piece. Threads that write to the same line wait for each other:
     work space in multiples of :data:`CACHE_LINE` bytes keeps each on lines of its own. Large arrays are asked for in
-    huge pages where the system has them, since getting memory page by page takes longer than filling it.
+    huge pages where the system has them, since getting memory page by page takes longer than filling it. BudgetError if
+    there is not so much.
     """
     size = n * np.dtype(dtype).itemsize
     if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        pages.madvise(mmap.MADV_HUGEPAGE)
+        try:
+            pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except (OSError, OverflowError) as failure:
+            raise BudgetError(f"work space of {_as_text(size)} cannot be had: {failure}") from failure
+        with contextlib.suppress(OSError):  # a system may be built without huge pages
+            pages.madvise(mmap.MADV_HUGEPAGE)
         return np.frombuffer(pages, dtype)
     memory = np.zeros(size + CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
@@ -47,6 +55,9 @@ def check_memory(nbytes: float, what: str) -> None:
     """Raise BudgetError, which says `what` needs memory, if `nbytes` are more than are free."""
     available = available_memory()
     if available is not None and nbytes > available:
-        raise BudgetError(
-            f"{what} would need {nbytes / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB are free on this machine"
-        )
+        raise BudgetError(f"{what} would need {_as_text(nbytes)}, but {_as_text(available)} are free on this machine")
+
+
+def _as_text(nbytes: float) -> str:
+    """`nbytes` as people read them."""
+    return f"{nbytes / 2**30:.1f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:.1f} MiB"

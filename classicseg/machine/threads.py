@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from classicseg.errors import InputError
-from classicseg.machine.limits import processors
+from classicseg.errors import BudgetError, InputError
+from classicseg.machine.limits import available_addresses, processors
 
 _MOST = 1024  # more than any machine has use for: such a number is a mistake
+_THREAD = 16 * 2**20  # bytes: the stack of a thread, and what Python needs to begin it
 _POLL = 1e-4  # seconds between looks at threads that are about to end
 _WORK = 2**13  # values that keep a thread busy for longer than it takes to start it and to wait for it
 _VARIABLES = ("CLASSICSEG_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
@@ -134,6 +135,21 @@ def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[
     return results
 
 
+def _check_room(n_threads: int) -> None:
+    """Raise BudgetError if `n_threads` new ones have no room: Python waits for ever for one that dies at its start."""
+    left = available_addresses()
+    if n_threads > 0 and left is not None and left < (n_threads + 1) * _THREAD:
+        raise BudgetError(f"{n_threads} more threads have no room in {left / 2**20:.0f} MiB; set n_threads lower")
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start `thread`, or raise BudgetError if the system gives no more."""
+    try:
+        thread.start()
+    except RuntimeError as failure:
+        raise BudgetError(f"the system gives no more threads ({failure}); set n_threads lower") from failure
+
+
 def run_threads(
     work: Callable[[], None], n_threads: int, abort: Callable[[], None], meanwhile: Callable[[], None] = lambda: None
 ) -> None:
@@ -164,10 +180,11 @@ def run_threads(
         finally:
             ended.append(None)
 
+    _check_room(n_threads)
     threads = [threading.Thread(target=counted, name="classicseg", daemon=True) for _ in range(n_threads)]
     try:
         for thread in threads:
-            thread.start()
+            _start(thread)
         meanwhile()
         for thread in threads:
             thread.join()

@@ -26,6 +26,7 @@ from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
+_MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 
@@ -113,6 +114,12 @@ class _Prepared:
         self._cut: GraphCut | None = None
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
         """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
         if crf.n_labels > 2:
@@ -179,7 +186,7 @@ def cutout(
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
     n_components : int
-        Gaussians of each label.
+        Gaussians of each label, at most 255.
     weight : float, optional
         Weight gamma of the boundary; by default 50, or that of `previous`.
     beta, connectivity, spacing
@@ -233,6 +240,8 @@ def cutout(
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
     n_parts = inputs.as_count(n_components, "n_components", 1)
+    if n_parts > _MOST_COMPONENTS:
+        raise InputError(f"n_components must be at most {_MOST_COMPONENTS}, got {n_parts}")
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
         _check_previous(previous, image, channel_axis)
@@ -292,6 +301,7 @@ def _weight(weight: float | None, previous: Cutout | None) -> float:
 def _prepare(
     image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
 ) -> _Prepared:
+    image = inputs.as_array(image, "image")
     axis = (
         _channel_axis(image, scribbles, box)
         if isinstance(channel_axis, str) and channel_axis == "infer"
@@ -300,31 +310,31 @@ def _prepare(
     channels = inputs.as_image(image, None, axis)
     shape = channels.shape[1:]
     if len(shape) > 3:
-        raise InputError(f"image must have 1 to 3 spatial axes, got shape {np.shape(image)}")
+        raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
     weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
     low, high = inputs.value_range(channels, 0)
     unit = eight_bit_unit(low, high)
     flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
-    kept = channels.copy() if np.may_share_memory(channels, np.asarray(image)) else channels
+    kept = channels.copy() if np.may_share_memory(channels, image) else channels
     return _Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
 
 
-def _channel_axis(image: ArrayLike, scribbles: Any, box: Any) -> int | None:
+def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
     if scribbles is not None:
-        return find_channel_axis(image, np.shape(scribbles), "scribbles")
-    return None if np.ndim(image) == len(box) // 2 else -1
+        return find_channel_axis(image, inputs.as_array(scribbles, "scribbles").shape, "scribbles")
+    return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
 
 
 def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
     if not isinstance(previous, Cutout):
         raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
-    known = previous._prepared.image
-    if np.size(image) != known.size:
+    known, image = previous._prepared.image, inputs.as_array(image, "image")
+    if image.size != known.size:
         raise InputError(
             f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
-            f"{np.shape(image)}"
+            f"{image.shape}"
         )
     axis = (
         find_channel_axis(image, known.shape[1:], "previous")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from classicseg import inputs
 from classicseg.errors import InputError
 
 _MOST_CHANNELS = 4  # a last axis of so many entries is rather that of channels than of pixels
@@ -13,7 +13,7 @@ _STEPS = 255  # from the smallest to the largest value of 8 bits
 
 def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) -> int | None:
     """Where the channels of an image are, if `other` covers the given spatial shape."""
-    shape = np.shape(image)
+    shape = inputs.as_array(image, "image").shape
     for axis, rest in ((None, shape), (-1, shape[:-1]), (0, shape[1:])):
         if rest == spatial:
             if axis == 0 and shape[-1] <= _MOST_CHANNELS < shape[0]:

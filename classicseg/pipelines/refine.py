@@ -250,10 +250,11 @@ def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_a
     """
     n_labels, n_slices = shape[:2]
     unsure = n_slices == n_labels and name != "probabilities"
-    named_second = label_axis % len(shape) == 1 and np.shape(image)[-1:] == (3,) and np.ndim(image) == len(shape)
+    of_image = inputs.as_array(image, "image").shape
+    named_second = label_axis % len(shape) == 1 and of_image[-1:] == (3,) and len(of_image) == len(shape)
     if len(shape) == 4 and (unsure or named_second):
         raise InputError(
-            f"image of shape {np.shape(image)} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
+            f"image of shape {of_image} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
             f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
             f"channel_axis={find_channel_axis(image, shape[1:], name)}"
         )

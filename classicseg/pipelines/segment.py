@@ -19,11 +19,15 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.pipelines.foreign import called
 from classicseg.splitmerge.growing import seeded_region_growing
 from classicseg.splitmerge.otsu import otsu_cuts
 from classicseg.splitmerge.rules import as_classes
 from classicseg.splitmerge.split_merge import split_and_merge
 from classicseg.splitmerge.srm import statistical_region_merging
+
+_WIDEST = 2**14
+"""Pixels that a filter may look at along an axis, or it takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,10 @@ def segment(
     with np.errstate(over="ignore", invalid="ignore"):
         if options.get("mask") is None and not np.isfinite(array.sum(dtype=np.float64)):
             inputs.as_numbers(array, "image", dtype=np.float64)
-    labels = segmenter.function(array, channel_axis=axis, **options)
+    if segmenter.function.__module__ == __name__:
+        labels = called(method, segmenter.function, array, axis, options)
+    else:
+        labels = segmenter.function(array, channel_axis=axis, **options)
     return np.ascontiguousarray(labels, np.int32)
 
 
@@ -159,7 +166,8 @@ def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("n_segments", "min_size"), partial(inputs.as_count, minimum=1)),
     **dict.fromkeys(("compactness", "scale", "kernel_size", "max_dist"), partial(inputs.as_positive, n=1)),
-    **dict.fromkeys(("sigma", "threshold", "beta"), partial(inputs.as_weight, at_least=0.0)),
+    **dict.fromkeys(("threshold", "beta"), partial(inputs.as_weight, at_least=0.0)),
+    "sigma": partial(inputs.as_weight, at_least=0.0, below=float(_WIDEST)),
     "ratio": inputs.as_probability,
 }
 """What options that are handed on have to be."""
@@ -183,8 +191,8 @@ def _local_threshold(
 ) -> np.ndarray:
     from skimage.filters import threshold_local
 
-    if inputs.as_count(block_size, "block_size", 1) % 2 == 0:
-        raise InputError(f"block_size must be odd, got {block_size}")
+    if inputs.as_count(block_size, "block_size", 1) % 2 == 0 or block_size > _WIDEST:
+        raise InputError(f"block_size must be odd and below {_WIDEST}, got {block_size}")
     gray = _gray(image, channel_axis).astype(np.float64)  # in units of the image, as the offset is
     return 1 + (gray > threshold_local(gray, block_size, offset=inputs.as_weight(offset, "offset")))
 
@@ -196,7 +204,7 @@ def _watershed(
     from skimage.segmentation import watershed
 
     gray = _gray(_in_unit_range(image, channel_axis, options.get("mask")), channel_axis)
-    if np.ndim(markers) == 0:
+    if inputs.as_array(markers, "markers").ndim == 0:
         markers = inputs.as_count(markers, "markers", 1)
     else:
         markers = inputs.as_labels(markers, gray.shape, 2**31 - 1, name="markers")
@@ -229,6 +237,8 @@ def _slic_merge(
     from skimage.graph import cut_threshold, rag_mean_color
 
     superpixels = _slic(image, channel_axis, n_segments, **options)
+    if superpixels.min() == superpixels.max():
+        return np.ones_like(superpixels)  # there is no border to make a graph of
     colors = 255 * _three_channels(_in_unit_range(image, channel_axis), channel_axis)
     labels: np.ndarray = cut_threshold(superpixels, rag_mean_color(colors, superpixels), threshold)
     return 1 + labels - labels.min()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +40,9 @@ def number_of_labels(strokes: np.ndarray, start: np.ndarray, n_before: int, has_
     return n_labels
 
 
-def inside(shape: tuple[int, ...], box: Sequence[int]) -> np.ndarray:
+def inside(shape: tuple[int, ...], box: Any) -> np.ndarray:
     """Flat bool: within the box."""
-    d = len(shape)
+    d, box = len(shape), inputs.as_sequence(box, "box", "whole numbers")
     if len(box) != 2 * d:
         raise InputError(f"box must be {2 * d} numbers for {d} spatial axes, starts before ends, got {box!r}")
     numbers = [inputs.as_count(number, "box", 0) for number in box]

@@ -245,7 +245,7 @@ class _Score:
                 "images, probabilities and truths must be as many, at least 1, got "
                 f"{len(images)}, {len(probabilities)} and {len(truths)}"
             )
-        self.images = [np.asarray(image) for image in images]
+        self.images = [inputs.as_array(image, "images") for image in images]
         self.probabilities = [inputs.as_numbers(p, "probabilities", range(2, 5)) for p in probabilities]
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):

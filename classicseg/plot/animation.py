@@ -30,7 +30,8 @@ def split_and_merge_frames(
     merge_frames : int
         How many frames show the merges.
     zoom : int, optional
-        Pixels of the picture along the side of a pixel of the image. By default such that the frame is about 512 wide.
+        Pixels of the picture along the side of a pixel of the image. By default such that the frame is about 512 wide
+        and at most about 1024 high.
 
     Returns
     -------
@@ -53,12 +54,14 @@ def split_and_merge_frames(
     (8, (534, 512, 3))
     """
     if not isinstance(getattr(record, "merges", None), np.ndarray):
-        raise InputTypeError(f"record must be a Record, got {type(record).__name__}")
+        raise InputTypeError(f"record must be that of record_split_and_merge, got {type(record).__name__}")
     base = displayable(image)
     if record.shape != base.shape[:2]:
         raise InputError(f"the record is of an image of shape {record.shape}, got one of shape {base.shape[:2]}")
     n_frames = inputs.as_count(merge_frames, "merge_frames", 1)
-    factor = max(1, round(512 / base.shape[1])) if zoom is None else inputs.as_count(zoom, "zoom", 1)
+    factor = (
+        max(1, round(512 / max(base.shape[1], base.shape[0] / 2))) if zoom is None else inputs.as_count(zoom, "zoom", 1)
+    )
     frames = [_captioned(enlarged(base, factor), "the image")]
     for depth in range(record.depth + 1):
         blocks = record.blocks_at(depth)

@@ -27,6 +27,11 @@ def palette(n_labels: int) -> np.ndarray:
     ndarray, (n_labels, 3), uint8
         Label 0 is dark gray. The first n colours are the same for every `n_labels`.
 
+    Raises
+    ------
+    ValueError
+        If that is no whole number of at least 1, or there is not enough memory.
+
     Notes
     -----
     Hues step by the golden angle, so that each new colour falls into the widest gap of those before it; lightness
@@ -40,7 +45,11 @@ def palette(n_labels: int) -> np.ndarray:
     """
     n = inputs.as_count(n_labels, "n_labels", 1)
     check_memory(n * _PER_COLOR, f"a palette of n_labels={n} colours")
-    index = np.arange(n)
+    return _colors_of(np.arange(n))
+
+
+def _colors_of(index: np.ndarray) -> np.ndarray:
+    """The colours, (n, 3) uint8, of labels (n,)."""
     hue = (0.02 + 0.61803398875 * (index - 1)) % 1
     value = np.array([0.95, 0.75, 0.85])[index % 3]
     saturation = np.array([0.75, 0.9, 0.55])[(index // 3) % 3]
@@ -49,7 +58,7 @@ def palette(n_labels: int) -> np.ndarray:
     distance = np.abs((hue[:, None] + offsets) % 1 * 6 - 3) - 1
     rgb = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(distance, 0, 1)))
     colors = (rgb * 255).round().astype(np.uint8)
-    colors[0] = 64
+    colors[index == 0] = 64
     return colors
 
 
@@ -80,12 +89,18 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
     >>> plot.label_image([[0, 1]]).shape
     (1, 2, 3)
     """
-    given = None if colors is None else _colors(colors)
-    limit = 2**31 - 1 if given is None else len(given)
+    table = None if colors is None else _colors(colors)
+    limit = 2**31 - 1 if table is None else len(table)
     array = inputs.as_labels(labels, None, limit, ignore_label)
     ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
     shown = np.where(ignored, 0, array)
-    table = palette(int(shown.max()) + 1) if given is None else given
+    if table is None:
+        if shown.max() < shown.size:
+            names = np.arange(int(shown.max()) + 1)
+        else:  # a large number needs no colours for all below it
+            names, inverse = np.unique(shown, return_inverse=True)
+            shown = inverse.reshape(shown.shape)
+        table = _colors_of(names)
     picture: np.ndarray = table[shown]
     picture[ignored] = 255
     return picture

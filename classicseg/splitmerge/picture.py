@@ -79,11 +79,9 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         array = np.moveaxis(array, axis, -1)
     shape = array.shape[:-1]
     if len(shape) not in (2, 3):
-        raise InputError(
-            f"image must have 2 or 3 spatial axes, got shape {np.shape(image)} with channel_axis={channel_axis}"
-        )
+        raise InputError(f"image must have 2 or 3 spatial axes, got {shape} with channel_axis={channel_axis}")
     if math.prod(shape) >= 2**31:
-        raise InputError(f"image must have less than 2^31 pixels, got shape {np.shape(image)}; segment it in parts")
+        raise InputError(f"image must have less than 2^31 pixels, got {shape}; segment it in parts")
     inside = None if mask is None else _as_mask(mask, shape)
     if inside is not None and not inside.any():
         raise InputError("mask is False everywhere: there is nothing to segment")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def compiled(predicate: Homogeneity, pixels: np.ndarray, edges: np.ndarray) -> P
         if function is not None:
             second = float(len(functions))
             _rehearse(function, RegionStatistics.of(pixels, edges))
-            functions.append(_compile(function))
+            functions.append(_compile(_Source(_meaning(function), function)))
         rows.append((float(code), threshold, second))
     addresses = np.array([function.address for function in functions] or [0], np.int64)
     return Program(Predicate(np.array(rows), addresses, np.zeros(1, np.int64), edges), tuple(functions))
@@ -65,8 +66,43 @@ def _rehearse(function: Callable[[RegionStatistics], bool], region: RegionStatis
         ) from failure
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A function of a user, equal to another that means the same: a lambda is made anew by each call."""
+
+    meaning: Any
+    function: Callable[[RegionStatistics], bool] = field(compare=False)
+
+
+def _meaning(function: Any) -> Any:
+    """All that its machine code depends on; the function itself if that cannot be told."""
+    try:
+        code = function.__code__
+        around = [function.__globals__.get(name) for name in _names(code)]
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        meaning = code, _exactly((function.__defaults__, *around, *cells))
+        hash(meaning)
+    except (AttributeError, TypeError, ValueError):
+        return function
+    return meaning
+
+
+def _names(code: CodeType) -> list[str]:
+    """The names of others that code looks up, inner functions included."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return [*code.co_names, *(name for part in inner for name in _names(part))]
+
+
+def _exactly(value: Any) -> Any:
+    """A value of which only equals of the same types are equal: 1 is not 1.0, nor is 0.0 minus 0.0."""
+    if isinstance(value, tuple):
+        return tuple(map(_exactly, value))
+    return type(value), repr(value) if isinstance(value, (int, float, complex, np.number)) else value
+
+
 @lru_cache(maxsize=64)
-def _compile(function: Callable[[RegionStatistics], bool]) -> Any:
+def _compile(source: _Source) -> Any:
+    function = source.function
     inner = guarded(function)
 
     def entry(row, n_channels, n_bins):  # type: ignore[no-untyped-def]

@@ -186,7 +186,7 @@ def dense_crf(
             for tensor, word in [(z, "logits"), (rewards, ops.REWARDS)]:
                 tensors.check_summable(tensor.detach(), word)
             for f in flat:
-                tensors.check_finite(f.detach(), "image")
+                tensors.check_features(f.detach())
             matrices = exact.filters([f.to(z.dtype) for f in flat], norms)
             out = exact.mean_field(z, rewards.to(z.dtype), matrices, n_iter, marginals)
     else:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from classicseg.torch import backends
-from classicseg.torch.tensors import check_finite, check_summable
+from classicseg.torch.tensors import check_features, check_summable
 
 REWARDS = "the product of weight and compatibility"
 
@@ -36,7 +36,7 @@ def from_text(normalizations: str) -> list[str]:
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
     """Lattices of the (B, d, N) features of each kernel."""
     for f in features:
-        check_finite(f, "image")
+        check_features(f)
     return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
 
 

@@ -105,6 +105,16 @@ def check_finite(tensor: Tensor, name: str) -> None:
         )
 
 
+def check_features(features: Tensor) -> None:
+    """Raise if a feature, (B, d, ...), is not finite: by its image, or all of it by a sigma that learning spoilt."""
+    if features.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return
+    if bool(torch.isfinite(features.sum())):
+        return
+    everywhere = (~torch.isfinite(features)).transpose(0, 1).flatten(1).all(1).any()
+    check_finite(features, "image, or a learned sigma that it is divided by," if bool(everywhere) else "image")
+
+
 def as_scales(value: Any, name: str) -> Tensor:
     """One or several sigmas or spacings as a float32 vector."""
     numbers = inputs.as_scale(_on_cpu(value), name, None)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from classicseg import inputs
+import classicseg as cs
+from classicseg import inputs, metrics, plot
 from classicseg.errors import BudgetError, InputError, InputTypeError
 from classicseg.machine.memory import check_memory
 
@@ -121,3 +122,55 @@ def test_memory_budget():
         check_memory(1e18, "the work")
     with pytest.raises(MemoryError):
         check_memory(1e18, "the work")
+
+
+class Hostile:
+    """An object that fails when it is asked to be an array."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, *args, **kwargs):
+        raise self.error
+
+
+HOSTILE = [Hostile(KeyError("no")), Hostile(ZeroDivisionError()), [[Hostile(OSError())]], np.zeros(3, [("a", int)])]
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, [[1, 2], [3]], {"a"}, None, "abc"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: cs.split_and_merge(x, 9),
+        lambda x: cs.split_and_merge(np.eye(4), 9, mask=x if x is not None else ""),
+        lambda x: cs.segment(x, "otsu"),
+        lambda x: cs.cutout(x, box=(0, 0, 2, 2)),
+        lambda x: cs.cutout(np.eye(4), x),
+        lambda x: cs.cutout(np.eye(4), box=x),
+        lambda x: cs.cutout(np.eye(4), box=5, probable=x),
+        lambda x: cs.refine(x, np.full((2, 4, 4), 0.5)),
+        lambda x: cs.GridCRF(x, cs.Potts(1)),
+        lambda x: cs.GridCRF(np.zeros((2, 4, 5)), x),
+        lambda x: cs.GridCRF(np.zeros((2, 4, 5)), cs.Potts(1), "" if x is None else x),
+        lambda x: cs.DenseCRF(np.zeros((2, 4, 5)), x),
+        cs.GaussianFilter,
+        lambda x: metrics.scores(x, np.eye(4, dtype=int)),
+        lambda x: metrics.boundary_f_score(np.eye(4, dtype=int), x),
+        metrics.scores_of,
+        plot.displayable,
+        plot.label_image,
+        lambda x: plot.label_image([[0]], colors="" if x is None else x),
+        lambda x: plot.overlay(np.eye(4), x),
+        lambda x: plot.quadtree(np.eye(4), x),
+        lambda x: plot.tile(x, 2),
+        lambda x: plot.split_and_merge_frames(np.eye(4), x),
+    ],
+)
+def test_whatever_is_no_array_is_an_error_of_ours(call, value):
+    with pytest.raises((InputError, InputTypeError)):
+        call(value)
+
+
+def test_memory_errors_of_objects_stay_what_they_are():
+    with pytest.raises(MemoryError):
+        inputs.read(Hostile(MemoryError()), "image")

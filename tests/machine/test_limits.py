@@ -1,6 +1,8 @@
 """Processors and memory of a container, and how many threads run."""
 
+import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -141,3 +143,52 @@ def test_no_more_threads_run_than_processors_and_work_allow(monkeypatch):
     cs.set_num_threads(500)
     assert cs.get_num_threads() == 8
     cs.set_num_threads(None)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems set no limit to addresses")
+@pytest.mark.parametrize("warm", [False, True])
+def test_too_little_memory_is_an_error_and_spoils_nothing(warm):
+    script = """
+import resource, sys
+import numpy as np, classicseg as cs
+
+small = cs.GridCRF(np.array([[[0, 1, 2], [3, 4, 5]], [[5, 4, 3], [2, 1, 0]]]), cs.Potts(1))
+large = cs.GridCRF(np.zeros((2, 300, 400), int), cs.Potts(1))
+if sys.argv[1] == "True":
+    cs.minimize(small, "qpbo")
+for room in (2, 8, 24, 60):
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + room * 2**20, -1))
+    for crf in (large, small):
+        try:
+            cs.minimize(crf, "qpbo")
+        except MemoryError as failure:
+            print("refused")
+    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    assert cs.minimize(small, "qpbo").energy == 9
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(warm)], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "refused" in done.stdout
+
+
+def test_memory_that_cannot_be_had_is_a_budget_error():
+    for n in (2**45, 2**70):
+        with pytest.raises(BudgetError, match="cannot be had"):
+            memory.aligned_zeros(n, "int32")
+
+
+def test_threads_that_cannot_begin_are_a_budget_error(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(BudgetError, match="no more threads"):
+            threads.map_tasks(abs, 3, 2)
+    monkeypatch.setattr(threads, "available_addresses", lambda: 2**20)
+    with pytest.raises(BudgetError, match="1 more threads have no room in 1 MiB"):
+        threads.map_tasks(abs, 3, 2)
+    assert threads.map_tasks(abs, 3, 1) == [0, 1, 2]

@@ -1,4 +1,6 @@
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -237,3 +239,19 @@ def test_new_objects_need_strokes_also_when_going_on():
     more[40, :5] = 3
     with pytest.raises(InputError, match="got no pixel of label 2"):
         cs.cutout(IMAGE, more, previous=cut)
+
+
+def test_results_that_were_pickled_or_copied_can_be_gone_on_from():
+    more = np.full(DISK.shape, -1)
+    more[-3:] = 0
+    cut = cs.cutout(IMAGE, SCRIBBLES)
+    expected = cs.cutout(IMAGE, more, previous=cut)
+    for twin in (pickle.loads(pickle.dumps(cut)), copy.deepcopy(cut)):
+        np.testing.assert_array_equal(twin.labels, cut.labels)
+        np.testing.assert_array_equal(cs.cutout(IMAGE, more, previous=twin).labels, expected.labels)
+
+
+def test_there_may_be_255_components():
+    assert cs.cutout(IMAGE, SCRIBBLES, n_components=255, max_iter=1).mask.any()
+    with pytest.raises(InputError, match="n_components must be at most 255, got 300"):
+        cs.cutout(IMAGE, SCRIBBLES, n_components=300)

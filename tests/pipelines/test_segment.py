@@ -4,6 +4,7 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
 import classicseg as cs
+from classicseg.errors import InputError
 from classicseg.pipelines.segment import SEGMENTERS
 from tests.oracles import photo
 from tests.strategies.images import equal_values
@@ -154,3 +155,31 @@ def test_a_walker_keeps_the_names_of_seeds():
 def test_bad_input_is_told(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "words"),
+    [
+        ("quickshift", {"kernel_size": 1e-9}, "quickshift of scikit-image fails .* kernel_size=1e-09: ValueError"),
+        ("watershed", {"sigma": 1e9}, "sigma must be at least 0 and below 16384"),
+        ("local_threshold", {"block_size": 10**7 + 1}, "block_size must be odd and below 16384"),
+        ("slic", {"compactness": [1.0]}, "slic of scikit-image fails"),
+    ],
+)
+def test_errors_of_others_become_ours(method, options, words):
+    with pytest.raises(InputError, match=words):
+        cs.segment(np.arange(600, dtype=np.uint8).reshape(20, 30), method, **options)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["otsu", "multi_otsu", "watershed", "slic", "slic_merge", "felzenszwalb"])
+def test_extreme_values_cause_no_warning(method):
+    flat = np.arange(600).reshape(20, 30) % 7
+    for least in (5e-324, 1e-310):
+        assert cs.segment(flat * least, method).shape == flat.shape
+    with pytest.raises(InputError, match="image must hold numbers of at most 1e\\+150"):
+        cs.segment(np.where(flat > 3, 1e308, -1e308), method)
+
+
+def test_one_superpixel_is_one_region():
+    assert cs.segment([[3]], "slic_merge").tolist() == [[1]]

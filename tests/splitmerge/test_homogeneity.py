@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.kernels.regions import predicates as kernel_side
-from classicseg.splitmerge import homogeneity
+from classicseg.splitmerge import homogeneity, program
 from classicseg.splitmerge.homogeneity import as_homogeneity
 from classicseg.splitmerge.program import compiled
 from classicseg.splitmerge.statistics import histogram_edges
@@ -106,3 +106,29 @@ def test_programs_give_what_the_objects_give(tokens, seed):
     values = np.random.default_rng(seed).integers(0, 16, (1, 2))
     parts = [values[:, :1].reshape(1, 1), values[:, 1:].reshape(1, 1)]
     assert (cs.split_and_merge(values, stack[-1], merge=None).max() == 1) == stack[-1].holds(parts)
+
+
+def test_functions_that_mean_the_same_are_compiled_once(monkeypatch):
+    program._compile.cache_clear()
+    monkeypatch.setitem(globals(), "LIMIT", 50)
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
+
+    def segment(t):
+        return cs.split_and_merge(image, lambda q: q.max[0] - q.min[0] < min(t, LIMIT)).max()  # noqa: F821
+
+    def n_compiled():
+        return program._compile.cache_info().misses
+
+    fine = segment(20)
+    assert segment(20) == fine
+    assert n_compiled() == 1
+    coarse = segment(90)
+    assert coarse < fine
+    assert n_compiled() == 2
+    monkeypatch.setitem(globals(), "LIMIT", 20)
+    assert segment(90) == fine
+    assert n_compiled() == 3
+    assert program._meaning(lambda q, t=1: t) != program._meaning(lambda q, t=1.0: t)
+    assert program._exactly((0.0, (1,))) != program._exactly((-0.0, (1,)))
+    unhashable = functools.partial(operator.eq, [])
+    assert program._meaning(unhashable) is unhashable

@@ -351,7 +351,7 @@ def test_each_kernel_may_have_a_compatibility_of_its_own(backend):
         ((HOLE, I), ValueError, "logits must be finite, got nan"),
         ((Z + 1e38, I), ValueError, r"logits must be at most 1e\+30 in size"),
         ((Z, HOLE), ValueError, "image must be finite, got nan"),
-        ((Z, I + torch.inf), ValueError, "image must be finite, got inf"),
+        ((Z, I + torch.inf), ValueError, r"image, or a learned sigma .* must be finite, got inf"),
         ((Z.numpy(), I), TypeError, "torch.Tensor, got ndarray"),
         ((Z, I.numpy()), TypeError, "torch.Tensor, got ndarray"),
         ((Z.long(), I), TypeError, "floating point"),
@@ -420,3 +420,12 @@ def test_a_device_without_a_lattice_is_named():
         layer()(Z.to("meta"), I.to("meta"))
     with pytest.raises(ValueError, match="image is on cpu, but the logits are on meta"):
         layer().to("meta")(Z.to("meta"), I)
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch", "exact"])
+def test_a_sigma_that_learning_has_spoilt_is_named(backend):
+    crf = layer(backend=backend)
+    with torch.no_grad():
+        crf.kernels[0].log_sigma.fill_(torch.nan)
+    with pytest.raises(ValueError, match=r"learned sigma .* must be finite"):
+        crf(Z, I)

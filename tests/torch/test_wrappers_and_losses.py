@@ -185,7 +185,7 @@ def test_bad_input_of_losses_is_named(loss):
     hole[0, 0, 0, 0] = torch.nan
     for args, kwargs, kind, message in [
         ((hole, image), {}, ValueError, "probabilities must be finite"),
-        ((s, image + torch.nan), {}, ValueError, "image must be finite"),
+        ((s, image + torch.nan), {}, ValueError, "image.* must be finite"),
         ((s[0, 0], image), {}, ValueError, "batch axis"),
         ((s, image[0]), {}, ValueError, "image must have shape"),
         ((s, image), {"mask": torch.ones(9, 11)}, ValueError, "mask must have shape"),

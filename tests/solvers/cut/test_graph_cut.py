@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -247,3 +250,30 @@ def test_changed_costs_must_fit():
         cut.set_unary(np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match="unary must be numbers"):
         cut.set_unary(np.full((2, 3, 3), np.nan))
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1, 5), (1, 4, 1), (3, 1, 4)])
+def test_grids_of_one_row_or_column(shape):
+    unary = np.random.default_rng(1).integers(0, 9, (2, *shape))
+    crf = cs.GridCRF(unary, cs.Potts(1))
+    assert cs.GraphCut(crf).solve().energy == scipy_minimum(crf)
+    assert cs.minimize(crf, "graph_cut").energy == scipy_minimum(crf)
+
+
+@pytest.mark.parametrize("kind", [int, float])
+@pytest.mark.parametrize(
+    "twin_of", [cs.GraphCut.copy, copy.copy, copy.deepcopy, lambda cut: pickle.loads(pickle.dumps(cut))]
+)
+def test_copies_of_a_cut_go_their_own_ways(kind, twin_of):
+    rng = np.random.default_rng(2)
+    first, second = (rng.integers(0, 9, (2, 5, 9)).astype(kind) * kind(1.5) for _ in range(2))
+    cut = cs.GraphCut(cs.GridCRF(first, cs.Potts(kind(1.7))))
+    before = cut.solve()
+    twin = twin_of(cut)
+    twin.set_unary(second)
+    after = twin.solve()
+    assert after.energy == cs.minimize(cs.GridCRF(second, cs.Potts(kind(1.7))), "graph_cut").energy
+    assert after.energy != before.energy
+    np.testing.assert_array_equal(cut.solve().labels, before.labels)
+    cut.set_unary(second)
+    np.testing.assert_array_equal(cut.solve().labels, after.labels)
