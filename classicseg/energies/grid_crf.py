@@ -300,7 +300,8 @@ def _given_weights(
 def _equal_weights(
     weights: Any, shape: tuple[int, ...], connectivity: int | None, spacing: Any
 ) -> tuple[int, dict[str, np.ndarray]]:
-    if weights is not None and (given := inputs.read(weights, "weights")).ndim > 0:
+    given = inputs.read(1 if weights is None else weights, "weights")
+    if given.ndim > 0:
         raise InputTypeError(
             f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from classicseg.io.safetensors import SafetensorsFile
 
 NIFTI = (".nii", ".nii.gz")
 PYTORCH = (".pt", ".pth")
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong is an error here, or no matter
 
 
 def read_array(source: Path, key: str | None = None) -> np.ndarray:

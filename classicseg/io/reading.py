@@ -156,7 +156,7 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
         with Image.open(source) as picture:
             mode, labels = picture.mode, np.asarray(picture)
     except Exception as failure:
-        raise InputError(f"{source} cannot be read as a label map: {failure}") from failure
+        raise InputError(f"{source} cannot be read as labels: {failure}") from failure
     if mode not in ("P", "L", "I", "I;16", "1"):
         raise InputError(f"{source} holds colours ({mode}), not labels")
     return labels.astype(np.int32)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
@@ -147,12 +148,9 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     from PIL import Image
 
     target = check_output(path, "images")
-    if image.dtype != np.uint8:
-        raise InputTypeError(f"image must be uint8 to be written, got dtype {image.dtype}")
-    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise InputError(f"image must have shape (H, W) or (H, W, 3) to be written, got {image.shape}")
+    picture = _as_picture(image, "image")
     with replacing(target) as temporary:
-        Image.fromarray(image).save(temporary, format=_picture_format(target))
+        Image.fromarray(picture).save(temporary, format=_picture_format(target))
 
 
 def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:
@@ -182,14 +180,26 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     from PIL import Image
 
     target = check_output(path, "animations")
-    shapes = {frame.shape for frame in frames}
+    shown_frames = [_as_picture(frame, "frames") for frame in inputs.as_sequence(frames, "frames", "pictures")]
+    shapes = {frame.shape for frame in shown_frames}
     if len(shapes) != 1:
-        raise InputError(f"frames must be at least one and of one shape, got {len(frames)} of shapes {sorted(shapes)}")
+        raise InputError(
+            f"frames must be at least one and of one shape, got {len(shown_frames)} of shapes {sorted(shapes)}"
+        )
     (shown,) = inputs.as_positive(seconds, "seconds", 1)
-    pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
-    durations = [round(1000 * shown)] * (len(frames) - 1) + [round(3000 * shown)]
+    pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in shown_frames]
+    durations = [round(1000 * shown)] * (len(pictures) - 1) + [round(3000 * shown)]
     with replacing(target) as temporary:
         pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+
+
+def _as_picture(image: ArrayLike, name: str) -> np.ndarray:
+    array = inputs.read(image, name)
+    if array.dtype != np.uint8:
+        raise InputTypeError(f"{name} must be uint8 to be written, got dtype {array.dtype}")
+    if not (array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3))):
+        raise InputError(f"{name} must have shape (H, W) or (H, W, 3) to be written, got {array.shape}")
+    return array
 
 
 def _write_array(target: Path, array: np.ndarray, *, bands: bool = False) -> None:

@@ -69,8 +69,10 @@ def graph_cut_again(draw: Draw) -> Call:
     def solve_twice(energy: Any, unary: Any, n_threads: Any) -> cs.Result:
         cut = cs.GraphCut(energy, n_threads=n_threads)
         cut.solve()
+        other = cut.copy()
         cut.set_unary(unary)
         result = cut.solve()
+        assert other.solve().energy == cs.minimize(energy, "graph_cut").energy, "a copy goes its own way"
         assert cut.energy.unary.shape == np.shape(unary)
         assert result.energy == cs.minimize(cut.energy, "graph_cut").energy, "solved again, solved anew"
         return result
@@ -127,6 +129,7 @@ def register(draw: Draw) -> Call:
 SOLVER_CASES = {f"minimize[{name}]": minimize(name) for name in dict.fromkeys(solver.name for solver in SOLVERS)} | {
     "minimize": minimize(None),
     "GraphCut": graph_cut_again,
+    "GraphCut.copy": graph_cut_again,
     "GraphCut.energy": graph_cut_again,
     "GraphCut.set_unary": graph_cut_again,
     "GraphCut.solve": graph_cut_again,
