@@ -63,6 +63,7 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     array = inputs.read(labels, "labels").reshape(-1)
     checked = inputs.as_labels(array, None, n + 1 if zero_unsure else n)
     row = checked - 1 if zero_unsure else checked
+    check_memory(8.0 * n * row.size, f"costs of {n} labels at {row.size} variables")
     costs = np.full((n, row.size), -np.log((1 - gt_prob) / max(1, n - 1)), np.float32)
     sure = row >= 0
     costs[row[sure], np.flatnonzero(sure)] = -np.log(gt_prob)
