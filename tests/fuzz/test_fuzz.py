@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import classicseg as cs
 from tests.fuzz.run import Worker, outcome_of
 from tests.fuzz.table import CASES, SLOW, missing
 
@@ -14,6 +15,12 @@ NAMES = sorted(name for name in set(CASES) - set(SLOW) if not name.startswith("i
 
 def test_everything_public_has_a_case():
     assert missing() == []
+
+
+@pytest.fixture(autouse=True)
+def leave_the_number_of_threads():
+    yield
+    cs.set_num_threads(None)  # a case may have set it
 
 
 @pytest.mark.parametrize("name", NAMES)

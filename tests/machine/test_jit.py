@@ -27,6 +27,7 @@ def solve(seed=0):
 
 
 def test_the_thread_count_comes_from_the_call_the_setting_or_the_environment(monkeypatch):
+    cs.set_num_threads(None)
     monkeypatch.setenv("CLASSICSEG_NUM_THREADS", "3")
     assert cs.get_num_threads() == 3
     cs.set_num_threads(2)
