@@ -108,12 +108,8 @@ class DenseCRF(Frozen):
         costs = inputs.as_unary(unary, label_axis).view()
         costs.setflags(write=False)
         self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
-        try:
-            terms = (kernels,) if isinstance(kernels, PairwiseKernel) else tuple(kernels)
-        except TypeError as failure:
-            raise InputTypeError(
-                f"kernels must be a pairwise kernel or a sequence of them, got {kernels!r}"
-            ) from failure
+        given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
+        terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
         for kernel in terms:
             if not isinstance(kernel, PairwiseKernel):
                 raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")

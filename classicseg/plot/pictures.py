@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputError
 from classicseg.machine.memory import check_memory
 
 _PER_COLOR = 200  # bytes while a palette is made
@@ -199,10 +199,7 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
     (10, 14, 3)
     """
     width, space = inputs.as_count(columns, "columns", 1), inputs.as_count(gap, "gap", 0)
-    try:
-        given = [inputs.read(picture, "pictures") for picture in pictures]
-    except TypeError as failure:
-        raise InputTypeError(f"pictures must be a sequence of pictures, got {pictures!r:.80}") from failure
+    given = [inputs.read(picture, "pictures") for picture in inputs.as_sequence(pictures, "pictures", "pictures")]
     shapes = {picture.shape for picture in given}
     if len(shapes) != 1 or len(given) % width or given[0].ndim != 3 or given[0].shape[2] != 3:
         raise InputError(
