@@ -37,9 +37,16 @@ def split(threshold: int, noise: float, n_threads: int) -> Call:
     return lambda: cs.split_and_merge(image, threshold, n_threads=n_threads)
 
 
-def merging() -> Call:
+def regions(task: Callable[[np.ndarray], Any], *, gray: bool = False) -> Call:
     image = picture((512, 512))
-    return lambda: cs.statistical_region_merging(image)
+    image = np.ascontiguousarray(image[..., 0]) if gray else image
+    return lambda: task(image)
+
+
+def grown(image: np.ndarray) -> np.ndarray:
+    seeds = np.zeros(image.shape[:2], np.int32)
+    seeds[32::64, 32::64] = np.arange(1, 65).reshape(8, 8)
+    return cs.seeded_region_growing(image, seeds)
 
 
 def refined() -> Call:
@@ -106,7 +113,14 @@ CASES: dict[str, Callable[[], Call]] = {
         for kind, noise in (("smooth", 0.0), ("noisy", 12.0))
         for n in (1, 2)
     },
-    "srm 512x512": merging,
+    "srm 512x512": partial(regions, cs.statistical_region_merging),
+    "region growing 512x512": partial(regions, grown, gray=True),
+    **{
+        f"split by deviation 512x512, {name}": partial(
+            regions, lambda image: cs.split_and_merge(image, cs.StdDev(8.0), n_threads=1), gray=gray
+        )
+        for name, gray in (("gray", True), ("colour", False))
+    },
     "refine the sample": refined,
     "layer of PyTorch forward, 1 thread": partial(layer, False),
     "layer of PyTorch forward and backward, 1 thread": partial(layer, True),

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
     words = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser()
+    parser = _parser(words)
     if not words:
         parser.print_help()
         return 0
@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands, with the arguments of those that the `words` name: to declare them takes a while."""
     parser = argparse.ArgumentParser(
         prog="classicseg", description="Classical image segmentation: conditional random fields, split-and-merge."
     )
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Command)
     for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.SUMMARY, description=module.__doc__)
-        module.add_arguments(command)
+        if name in words:
+            module.add_arguments(command)
         command.set_defaults(run=module.run, parser=command)
     return parser

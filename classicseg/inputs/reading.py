@@ -51,9 +51,10 @@ def as_sequence(value: Any, name: str, of: str) -> Sequence[Any]:
 
 def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous float32; every number finite and not so large that sums are not."""
-    converted = finite(array, np.float32, name, hint)
+    converted = _converted(array, np.float32, name)
     low, high = float(converted.min()), float(converted.max())
-    if max(-low, high) > LARGEST:
+    if not max(-low, high) <= LARGEST:
+        _refuse_infinite(converted, array, name, hint)
         raise InputError(
             f"{name} must be at most {LARGEST:g} in size, or sums of them are infinite in float32; got {low:g} to "
             f"{high:g}"
@@ -63,23 +64,32 @@ def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
 
 def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
+    converted = _converted(array, dtype, name)
+    if converted.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = converted.sum()  # one pass without a temporary; finite only if all numbers are
+        if not np.isfinite(total):
+            _refuse_infinite(converted, array, name, hint)
+    return converted
+
+
+def _converted(array: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
     if array.size > _LARGE and not (array.dtype == dtype and array.flags.c_contiguous):
         check_memory(array.size * np.dtype(dtype).itemsize, f"{name} of shape {text(array.shape)} in {np.dtype(dtype)}")
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.require(array, dtype, ["C", "A"])
-        if converted.dtype.kind != "f":
-            return converted
-        total = converted.sum()  # one pass without a temporary; finite only if all numbers are
-    if not np.isfinite(total):
-        wrong = ~np.isfinite(converted)
-        if wrong.any():
-            where = index_of(int(wrong.argmax()), array.shape)
-            more = f"; {hint}" if hint else ""
-            raise InputError(
-                f"{name} must be finite in {np.dtype(dtype)}, got {array[where]} at index {text(where)} "
-                f"({int(wrong.sum())} such values){more}"
-            )
-    return converted
+        return np.require(array, dtype, ["C", "A"])
+
+
+def _refuse_infinite(converted: np.ndarray, array: np.ndarray, name: str, hint: str) -> None:
+    """Say which numbers of `array` are not finite as they were `converted`, if any."""
+    wrong = ~np.isfinite(converted)
+    if wrong.any():
+        where = index_of(int(wrong.argmax()), array.shape)
+        more = f"; {hint}" if hint else ""
+        raise InputError(
+            f"{name} must be finite in {converted.dtype}, got {array[where]} at index {text(where)} "
+            f"({int(wrong.sum())} such values){more}"
+        )
 
 
 def not_empty(array: np.ndarray, name: str) -> np.ndarray:

@@ -44,11 +44,12 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     """
     channels = image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
     values = _sample(channels)
-    values = values[np.isfinite(values)]
-    seen = values[~(_is_fill(values) | np.isin(values, _NO_DATA))]
-    if seen.size == 0:
+    if channels.dtype.kind not in "ub":  # which hold none of them
+        values = values[np.isfinite(values)]
+        values = values[~(_is_fill(values) | np.isin(values, _NO_DATA))]
+    if values.size == 0:
         return 0.0, 0.0
-    return _trimmed(seen, len(channels))
+    return _trimmed(values, len(channels))
 
 
 def without_far_values(channels: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -173,7 +172,9 @@ def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> N
     """Refuse names that are not known, and propose those that were perhaps meant."""
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
+            import difflib  # here, as the command's help is answered at once
+
+            near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             raise InputTypeError(f"{complaint} {name!r}; {hint}")
 
