@@ -10,7 +10,11 @@ HEAVY = ("numba", "numpy", "scipy", "skimage", "torch", "matplotlib")
 
 @pytest.mark.parametrize(
     "statement",
-    ["import classicseg", "import classicseg; dir(classicseg)", "from classicseg.cli import _COMMANDS, _parser; _parser(list(_COMMANDS))"],
+    [
+        "import classicseg",
+        "import classicseg; dir(classicseg)",
+        "from classicseg.cli import _COMMANDS, _parser; _parser(list(_COMMANDS))",
+    ],
 )
 def test_nothing_heavy_is_imported(statement):
     code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"
