@@ -266,7 +266,7 @@ def _checked(n_labels: int) -> int:
     """The number of labels, if there is memory for their matrix."""
     n = inputs.as_count(n_labels, "n_labels", 1)
     if n > _MANY:
-        check_memory(8 * n * n, f"the costs of all pairs of n_labels={n} labels")
+        check_memory(3 * 8 * n * n, f"the costs of all pairs of n_labels={n} labels")
     return n
 
 

@@ -125,7 +125,8 @@ def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None
     ...     io.write_marginals(pathlib.Path(folder) / "marginals.npy", np.full((2, 4, 6), 0.5, np.float32))
     """
     target = check_output(path, "marginals")
-    _write_array(target, marginals, bands=np.ndim(marginals) == 3)
+    values = inputs.as_numbers(marginals, "marginals")
+    _write_array(target, values, bands=values.ndim == 3)
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:

@@ -238,7 +238,7 @@ def _unary(
     else:
         assert unary is not None
         costs = inputs.as_unary(unary, label_axis)
-    if channel_axis == "infer":
+    if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, names[0], costs.shape, label_axis)
     return costs
 

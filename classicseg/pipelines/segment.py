@@ -9,6 +9,7 @@ same answer, and a hot pixel changes it only around itself.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -247,9 +248,11 @@ def _slic_merge(
 def _felzenszwalb(image: np.ndarray, channel_axis: int | None, scale: float = 100.0, **options: Any) -> np.ndarray:
     from skimage.segmentation import felzenszwalb
 
-    labels: np.ndarray = felzenszwalb(
-        _in_unit_range(image, channel_axis), scale=scale, channel_axis=channel_axis, **options
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Got image with third dimension")  # more than three channels are meant
+        labels: np.ndarray = felzenszwalb(
+            _in_unit_range(image, channel_axis), scale=scale, channel_axis=channel_axis, **options
+        )
     return 1 + labels
 
 

@@ -67,7 +67,7 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
 
     Parameters
     ----------
-    labels : array_like of int, (H, W)
+    labels : array_like of int, of any shape, such as (H, W)
         Labels, at least 0.
     colors : ndarray, (n, 3), uint8, optional
         One colour for each label; :func:`palette` if None.
@@ -76,7 +76,7 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
 
     Returns
     -------
-    ndarray, (H, W, 3), uint8
+    ndarray, the shape of the labels and 3, uint8
 
     Raises
     ------

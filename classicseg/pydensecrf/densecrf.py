@@ -275,6 +275,8 @@ class DenseCRF2D(DenseCRF):
 
     def __init__(self, w: int, h: int, nlabels: int, *args: Any, **kwargs: Any) -> None:
         height, width = _count(h, "h"), _count(w, "w")
+        if height * width > _MOST:
+            raise InputError(f"w times h must be at most {_MOST}, got {w!r} times {h!r}")
         super().__init__(height * width, nlabels)
         self._shape = (height, width)
 

@@ -62,4 +62,8 @@ class LogisticUnary(Unary):
         weights, features = inputs.as_numbers(L, "L", axes=(2,)), inputs.as_numbers(f, "f", axes=(2,))
         if weights.shape[1] != features.shape[0]:
             raise InputError(f"L of shape {weights.shape} and f of shape {features.shape} cannot be multiplied")
-        super().__init__(weights @ features)
+        with np.errstate(over="ignore", invalid="ignore"):
+            costs = weights @ features
+        if not np.isfinite(costs).all():
+            raise InputError("L and f are too large: their product is infinite in float32")
+        super().__init__(costs)

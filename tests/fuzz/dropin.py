@@ -42,7 +42,7 @@ def dropin(draw: Draw) -> Call:
         crf.stepInference(q, first, second)
         return marginals, q, crf.klDivergence(q)
 
-    return Call(infer, arguments, words=("unary",))
+    return Call(infer, arguments, words=("unary", "weight"))
 
 
 def dropin_of_variables(draw: Draw) -> Call:

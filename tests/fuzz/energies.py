@@ -110,7 +110,7 @@ def _of_energy(make: Callable[[Draw], Any], method: str, arguments: Callable[[Dr
         attribute = getattr(energy, method)
         function = attribute if callable(attribute) else (lambda: attribute)
         fixed = ("n_threads",) if method == "lattice_bank" else ()  # solvers have checked it
-        return Call(function, arguments(draw, energy), fixed=fixed, words=("unary",))
+        return Call(function, arguments(draw, energy), fixed=fixed, words=("unary", "features"))
 
     return case
 

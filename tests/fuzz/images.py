@@ -305,6 +305,10 @@ def check_picture(result: np.ndarray, **_: Any) -> None:
     assert result.dtype == np.uint8 and result.ndim == 3 and result.shape[2] == 3
 
 
+def check_colors(result: np.ndarray, labels: Any, **_: Any) -> None:
+    assert result.dtype == np.uint8 and result.shape == (*np.shape(labels), 3)
+
+
 def overlay(draw: Draw) -> Call:
     image = flat_picture(draw)
     arguments = {"image": image, "labels": draw.labels(image.shape[:2], 4)}
@@ -317,7 +321,7 @@ def label_image(draw: Draw) -> Call:
     arguments |= draw.some(
         colors=lambda: draw.rng.integers(0, 256, (4, 3)).astype(np.uint8), ignore_label=lambda: draw.of((0, 255))
     )
-    return Call(plot.label_image, arguments, check_picture)
+    return Call(plot.label_image, arguments, check_colors)
 
 
 def blocks(draw: Draw) -> Call:

@@ -1,11 +1,12 @@
 """Calls everything public with sensible, odd and hostile arguments, and notes what must not happen.
 
-    python tests/fuzz/run.py --seconds 60 [--seed S] [--only NAME ...]
+    python tests/fuzz/run.py --seconds 60 [--processes 2] [--seed S] [--only NAME ...]
     python tests/fuzz/run.py --replay NAME SEED
 
-A name and a seed make one case, always the same. Counts and findings are kept in a file for each commit; without
-``--seed`` a run goes on where those of the same commit ended. Cases run in a process of their own, so that a crash or a
-case without an end is one finding. The exit status is 1 if this run found anything.
+A name and a seed make one case, always the same. Counts and findings are kept in a file for each state of the library,
+that is of the folder ``classicseg``; without ``--seed`` a run goes on where those of the same state ended. Cases run in
+processes of their own, so that a crash or a case without an end is one finding. The exit status is 1 if this run found
+anything.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,7 @@ from tests.fuzz.judge import BrokenPromiseError, Silence, play  # noqa: E402
 from tests.fuzz.table import CASES, WEIGHTS  # noqa: E402
 
 LIMIT = 120.0  # seconds for a case: some compile kernels
-MEMORY = 16 * 2**30  # bytes of address space: a mistake must not take the machine with it
+MEMORY = 8 * 2**30  # bytes of address space: a mistake must not take the machine with it
 AHEAD = 64  # cases that a worker is given at once
 
 
@@ -122,15 +125,18 @@ class Worker:
         self._process.join()
 
 
-def commit() -> str:
-    """The commit that is checked out, with a mark if there are changes."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+def state() -> str:
+    """The library as it is: the name that git gives to what its folder holds, with a mark if that is not committed."""
+    names = _git("rev-parse", "HEAD:classicseg")[:12] or "unknown"
+    return names + ("-changed" if _git("status", "--porcelain", "classicseg") else "")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 class Tally:
-    """Counts and findings of all runs of one commit, in a file."""
+    """Counts and findings of all runs of one state of the library, in a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -156,34 +162,48 @@ class Tally:
         temporary.replace(self.path)
 
 
-def fuzz(seconds: float, names: list[str], tally: Tally, seed: int | None) -> int:
-    """Play cases for so long; how many findings there were."""
+def fuzz(seconds: float, names: list[str], tally: Tally, seed: int | None, processes: int = 1) -> int:
+    """Play cases for so long in so many processes; how many findings there were."""
     weights = np.array([WEIGHTS[name] for name in names])
     rng = np.random.default_rng(len(tally.findings) + sum(tally.calls.values()) if seed is None else seed)
     following = Counter(dict.fromkeys(names, seed)) if seed is not None else Counter(tally.next_seed)
-    worker, found, start = Worker(), 0, time.monotonic()
-    try:
+    found, start, turn = 0, time.monotonic(), threading.Lock()
+
+    def drawn() -> list[tuple[str, int]]:
+        cases = []
+        for name in rng.choice(names, AHEAD, p=weights / weights.sum()).tolist():
+            cases.append((name, following[name]))
+            following[name] += 1
+        return cases
+
+    def keep_playing(worker: Worker) -> None:
+        nonlocal found
         while time.monotonic() - start < seconds:
-            drawn = rng.choice(names, AHEAD, p=weights / weights.sum()).tolist()
-            cases = []
-            for name in drawn:
-                cases.append((name, following[name]))
-                following[name] += 1
+            with turn:
+                cases = drawn()
             for name, number, answer in worker.play(cases):
-                tally.add(name, number, answer)
+                with turn:
+                    tally.add(name, number, answer)
+                    found += bool(answer[2])
                 if answer[2]:
-                    found += 1
                     print(f"{name} {number}: {answer[2]}", flush=True)
-            tally.save()
+            with turn:
+                tally.save()
+
+    workers = [Worker() for _ in range(processes)]
+    try:
+        with ThreadPoolExecutor(processes) as pool:
+            list(pool.map(keep_playing, workers))
     finally:
-        worker.end()
+        for worker in workers:
+            worker.end()
         tally.seconds += time.monotonic() - start
         tally.save()
     return found
 
 
 def report(tally: Tally) -> None:
-    """The sums of all runs of this commit."""
+    """The sums of all runs of this state."""
     total = sum(tally.calls.values())
     outcomes = sum(tally.outcomes.values(), Counter())
     print(f"{total} calls in {tally.seconds:.0f} s ({total / max(tally.seconds, 1e-9):.0f} a second), {dict(outcomes)}")
@@ -195,6 +215,7 @@ def report(tally: Tally) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--processes", type=int, default=1, help="that play cases at once")
     parser.add_argument("--seed", type=int, help="first seed of every name")
     parser.add_argument("--only", nargs="+", default=list(CASES), choices=list(CASES), metavar="NAME")
     parser.add_argument("--replay", nargs=2, metavar=("NAME", "SEED"), help="play one case here, with its traceback")
@@ -204,9 +225,9 @@ def main() -> int:
         name, seed = given.replay
         print(play(name, CASES[name], int(seed)))
         return 0
-    path = given.results or Path(tempfile.gettempdir()) / "classicseg-fuzz" / f"{commit()}.json"
+    path = given.results or Path(tempfile.gettempdir()) / "classicseg-fuzz" / f"{state()}.json"
     tally = Tally(path)
-    found = fuzz(given.seconds, given.only, tally, given.seed)
+    found = fuzz(given.seconds, given.only, tally, given.seed, given.processes)
     report(tally)
     return 1 if found else 0
 

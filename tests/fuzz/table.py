@@ -21,11 +21,8 @@ Make = Callable[[Draw], Call]
 CASES: dict[str, Make] = (
     SOLVER_CASES | RUN_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES | DROPIN_CASES
 )
-OFTEN = 10.0
-SLOW = {"warmup": 0.02, "sample": 0.05, "Sample": 0.05, "tune": 0.2, "Tuned": 0.1}
-WEIGHTS: dict[str, float] = {
-    name: OFTEN if name in SOLVER_CASES or name in FILTER_CASES else SLOW.get(name, 1.0) for name in CASES
-}
+OFTEN = 8.0
+WEIGHTS: dict[str, float] = {name: OFTEN if name in SOLVER_CASES or name in FILTER_CASES else 1.0 for name in CASES}
 """Most go to solvers and filters."""
 
 MODULES = ("io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen")

@@ -123,7 +123,7 @@ def tune(draw: Draw) -> Call:
     truths = [draw.labels(shape, 2) for _ in images]
     arguments = {"images": images, "probabilities": probabilities, "truths": truths, "budget": draw.integer(1, 6)}
     options = draw.some(metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2)
-    return Call(cs.tune, arguments | options)
+    return Call(cs.tune, arguments | options, words=("sigma",))
 
 
 def preset(draw: Draw) -> Call:
@@ -233,7 +233,7 @@ def _reading(function: Callable[..., Any], suffixes: tuple[str, ...], axes: tupl
             try:
                 return function(path, **options)
             finally:
-                gc.collect()  # a file that was left open is noticed here
+                gc.collect(0)  # a file that was left open is noticed here
 
         return Call(read, {"path": path} | options, words=(str(path), "probabilities", "file", "suffix"))
 

@@ -226,3 +226,8 @@ def test_an_image_with_its_channels_last_is_not_taken_for_one_with_many_in_front
         cs.refine(image, unary=unary)
     assert cs.refine(image, unary=unary, channel_axis=0).shape == (8, 3)
     assert cs.refine(image, unary=unary, label_axis=-1).shape == (9, 8)
+
+
+def test_a_channel_axis_that_is_an_array_is_refused_by_name():
+    with pytest.raises(TypeError, match="channel_axis"):
+        cs.refinement_crf(np.zeros((4, 5)), np.full((2, 4, 5), 0.5), channel_axis=np.array([]))

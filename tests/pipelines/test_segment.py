@@ -183,3 +183,9 @@ def test_extreme_values_cause_no_warning(method):
 
 def test_one_superpixel_is_one_region():
     assert cs.segment([[3]], "slic_merge").tolist() == [[1]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_bands_are_channels_and_cause_no_warning():
+    bands = np.arange(6 * 7 * 8).reshape(6, 7, 8) % 11
+    assert cs.segment(bands, "felzenszwalb", channel_axis=-1).shape == (6, 7)

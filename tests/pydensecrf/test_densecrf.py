@@ -186,3 +186,10 @@ def test_tiny_color_sigmas_do_not_crash():
     d.addPairwiseBilateral(sxy=1, srgb=1e-9, rgbim=photo(24, 32), compat=3)
     with pytest.raises(InputError, match="larger sigma"):
         d.inference(2)
+
+
+def test_sizes_and_products_that_are_too_large_are_named_as_they_were_given():
+    with pytest.raises(ValueError, match="w times h must be at most"):
+        dcrf.DenseCRF2D(2**31 - 1, 3, 2)
+    with pytest.raises(ValueError, match="L and f are too large"):
+        dcrf.LogisticUnary(np.full((2, 1), 1e30, np.float32), np.full((1, 3), 1e30, np.float32))
