@@ -145,7 +145,7 @@ def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float =
     >>> cs.unary_from_sigmoid([0.0], from_logits=True).round(2).tolist()
     [[0.69], [0.69]]
     """
-    smallest = _fraction(clip, "clip")
+    smallest, from_logits = _fraction(clip, "clip"), inputs.as_flag(from_logits, "from_logits")
     foreground = inputs.as_numbers(p, "p") if from_logits else inputs.as_fractions(p, otherwise=_TAKES_LOGITS)
     if foreground.ndim == 0:
         raise InputError("p must have at least 1 spatial axis, got a single number")

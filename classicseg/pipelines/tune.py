@@ -179,7 +179,7 @@ def tune(
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
     everyone = range(len(score.images))
-    bar = progress_bar("tune", n_trials * (1 + n_folds)) if progress else None
+    bar = progress_bar("tune", n_trials * (1 + n_folds)) if inputs.as_flag(progress, "progress") else None
     try:
         history = _searched(score, everyone, n_trials, searched, search, seed, bar)
         chosen: dict[int, Mapping[str, Any]] = {}

@@ -61,6 +61,7 @@ def unary_from_labels(labels: ArrayLike, n_labels: int, gt_prob: float, zero_uns
     if not 0 < gt_prob < 1:
         raise InputError(f"gt_prob must be above 0 and below 1, got {gt_prob!r}")
     array = inputs.read(labels, "labels").reshape(-1)
+    zero_unsure = inputs.as_flag(zero_unsure, "zero_unsure")
     checked = inputs.as_labels(array, None, n + 1 if zero_unsure else n)
     row = checked - 1 if zero_unsure else checked
     check_memory(8.0 * n * row.size, f"costs of {n} labels at {row.size} variables")
@@ -147,7 +148,8 @@ def without_nan(values: np.ndarray, uniform: float, name: str) -> np.ndarray:
 def softmax_to_unary(sm: ArrayLike, GT_PROB: float = 1) -> np.ndarray:  # noqa: N803
     """Old name of :func:`unary_from_softmax`, without clipping."""
     log.warning("softmax_to_unary is deprecated, use unary_from_softmax instead")
-    return unary_from_softmax(sm, None if GT_PROB == 1 else GT_PROB, clip=None)
+    scale = None if isinstance(GT_PROB, (int, float)) and GT_PROB == 1 else GT_PROB
+    return unary_from_softmax(sm, scale, clip=None)
 
 
 def create_pairwise_gaussian(sdims: Sequence[float], shape: Sequence[int]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.solvers.catalog import SOLVERS
 from classicseg.solvers.solver import Solver
@@ -84,9 +85,9 @@ def register_solver(
     Raises
     ------
     ValueError
-        If the name is that of a solver of the library.
+        If the name is that of a solver of the library, or `init` or `max_iter` is out of its range.
     TypeError
-        If `accepts` is neither a type nor a function.
+        If `accepts` is neither a type nor a function, or `tol` or `rng` is not a boolean.
 
     Examples
     --------
@@ -105,6 +106,10 @@ def register_solver(
         raise InputTypeError(f"name must be a word, got {name!r}")
     if any(solver.name == name for solver in SOLVERS):
         raise InputError(f"name must not be that of a solver of the library, got {name!r}")
+    if init is not None:
+        inputs.choice(init, "init", ("labels", "marginals"))
+    max_iter = None if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
+    tol, rng = inputs.as_flag(tol, "tol"), inputs.as_flag(rng, "rng")
     reason = _needs(accepts) if isinstance(accepts, type) else accepts
 
     def register(function: Function) -> Function:

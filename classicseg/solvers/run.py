@@ -101,8 +101,8 @@ class Run:
         self.n_threads = resolve_threads(n_threads)
         self.history: list[Step] = []
         self._limit, self._message, self._converged = self.max_iter, "", False
-        self._progress = bool(progress)
-        self._bar = progress_bar(method, self.max_iter) if progress else None
+        self._progress = inputs.as_flag(progress, "progress")
+        self._bar = progress_bar(method, self.max_iter) if self._progress else None
         self._start = _worked()
 
     @property

@@ -49,7 +49,8 @@ class StdDev(Homogeneity):
 
     def _holds_in(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         whole = np.concatenate(parts)
-        return scatter(whole) <= (self.threshold * len(whole)) ** 2
+        limit = self.threshold * len(whole)
+        return scatter(whole) <= limit * limit  # as a power it could be too large for Python
 
     def _instruction(self) -> tuple[int, float, float]:
         return STD, self.threshold, 0.0
@@ -143,7 +144,8 @@ class VarianceRatio(Homogeneity):
         if k < 2:
             return True
         whole = np.concatenate(parts)
-        between = sum(mean_gap(part, whole) ** 2 / len(part) for part in parts)
+        gaps = [mean_gap(part, whole) for part in parts]
+        between = sum(gap * gap / len(part) for gap, part in zip(gaps, parts, strict=True))
         within = sum(scatter(part) / len(part) for part in parts)
         within = max(within / (n - k) if n > k else 0.0, self.noise * self.noise)  # infinite, where ** would raise
         return between / (k - 1) <= self.threshold * within * n**2
