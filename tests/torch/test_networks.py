@@ -405,6 +405,7 @@ def zeros(shapes):
 @pytest.mark.parametrize(("name", "blocks"), [("pspnet50", (3, 4, 6, 3)), ("deeplabv3_101", (3, 4, 23, 3))])
 def test_weights_of_a_resnet_load(name, blocks):
     network = empty(name, 21)
+    nn.init.ones_(network.trunk.layer4[2].conv3.weight)
     weights = zeros(resnet_shapes(blocks))
     report = networks.load_backbone(network, {f"module.{key}": value for key, value in weights.items()})
     assert report.unexpected == ["module.fc.weight", "module.fc.bias"]
