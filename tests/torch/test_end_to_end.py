@@ -66,11 +66,11 @@ def test_a_crf_trained_with_the_network_beats_the_network_alone_on_images_not_se
     unseen, wanted = street_scenes("test")
     torch.manual_seed(0)
     network = tiny_network()
-    train(network, None, images, truths, 100, 0.02)
+    train(network, None, images, truths, 50, 0.02)
     crf = ct.DenseCRF(N_LABELS, [ct.GaussianKernel(1, 1), ct.BilateralKernel(7, 0.08, 2)], n_iter=3)
     found = {}
     for name, layer in (("alone", None), ("with", crf)):  # from the same start, with as many steps on the same images
-        model = train(copy.deepcopy(network), layer, images, truths, 30, 0.005)
+        model = train(copy.deepcopy(network), layer, images, truths, 15, 0.005)
         with torch.no_grad():
             labels = model(unseen).argmax(1)
         found[name] = metrics.scores(labels.numpy(), wanted.numpy(), N_LABELS, ignore_label=VOID)
