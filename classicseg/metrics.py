@@ -194,8 +194,9 @@ def boundary_f_score(
     1.0
     """
     given, true, scored, n = _image_pair(labels, truth, n_labels, ignore_label)
+    check_memory(80.0 * n, f"the counts of n_labels={n} labels")
     diagonal = float(np.hypot(*true.shape))
-    reach = max(1.0, _TOLERANCE * diagonal) if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
+    reach = max(1.0, _TOLERANCE * diagonal) if tolerance is None else inputs.as_positive_number(tolerance, "tolerance")
     borders = [_border(x, scored) for x in (given, true)]
     near = [np.zeros(true.shape, bool), np.zeros(true.shape, bool)]
     for here, there in _shifted_windows(true.shape, reach):

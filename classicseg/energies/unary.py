@@ -104,7 +104,7 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     >>> cs.unary_from_logits(np.array([[0.0, 200.0], [0.0, 0.0]])).round(2).tolist()
     [[0.69, 0.0], [0.69, 200.0]]
     """
-    (divisor,) = inputs.as_positive(temperature, "temperature", 1)
+    divisor = inputs.as_positive_number(temperature, "temperature")
     scores = inputs.as_logits(logits, label_axis)
     cost = scores.max(axis=0) - scores  # shape: (L, *spatial)
     if divisor != 1:
@@ -241,8 +241,9 @@ def unary_from_scribbles(
     [[0.0099, 0.69, 4.6], [4.6, 0.69, 0.0099]]
     """
     n = inputs.as_count(n_labels, "n_labels", 2)
-    labels = inputs.as_strokes(scribbles, None, n, unlabeled)
-    return unary_from_labels(labels, n, confidence=confidence, ignore_label=unlabeled)
+    nothing = inputs.as_count(unlabeled, "unlabeled", -(2**31), 2**31 - 1)
+    labels = inputs.as_strokes(scribbles, None, n, nothing)
+    return unary_from_labels(labels, n, confidence=confidence, ignore_label=nothing)
 
 
 def _cost(p: np.ndarray, smallest: float) -> np.ndarray:

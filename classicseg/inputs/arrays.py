@@ -136,6 +136,7 @@ def as_labels(
     name: str = "labels",
 ) -> np.ndarray:
     """Labels 0 to L - 1 as int32 in C order, of the given shape (any if None); `ignore_label` passes unchanged."""
+    ignored = None if ignore_label is None else as_int32(ignore_label, "ignore_label")
     array = read(labels, name)
     if array.dtype.kind == "f":
         raise InputTypeError(f"{name} must hold integers, got dtype {array.dtype}; convert with .astype(int)")
@@ -144,13 +145,14 @@ def as_labels(
     elif array.ndim == 0:
         raise InputError(f"{name} must have at least 1 axis, got a single number")
     not_empty(array, name)
+    n_labels = min(n_labels, _INT32.max + 1)
     if array.min() < 0 or array.max() >= n_labels:
         wrong = (array < 0) | (array >= n_labels)
-        if ignore_label is not None:
-            wrong &= array != as_int32(ignore_label, "ignore_label")
+        if ignored is not None:
+            wrong &= array != ignored
         if wrong.any():
             where = index_of(int(wrong.argmax()), array.shape)
-            also = "" if ignore_label is None else f" or ignore_label={ignore_label}"
+            also = "" if ignored is None else f" or ignore_label={ignored}"
             raise InputError(
                 f"{name} must be 0 to {n_labels - 1}{also}, got {array[where]} at pixel {text(where)} "
                 f"({int(wrong.sum())} pixels out of range)"

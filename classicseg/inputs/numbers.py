@@ -25,7 +25,7 @@ def as_positive(value: Any, name: str, n: int | None) -> tuple[float, ...]:
     if not (np.isfinite(array).all() and (array > 0).all()):
         raise InputError(f"{name} must be positive and finite, got {value!r}")
     if n is not None and array.size not in (1, n):
-        raise InputError(f"{name} must be 1 or {n} numbers, got {array.size}: {value!r}")
+        raise InputError(f"{name} must be {'1 number' if n == 1 else f'1 or {n} numbers'}, got {array.size}: {value!r}")
     numbers = tuple(array.tolist())
     return numbers * n if n is not None and len(numbers) == 1 else numbers
 
@@ -53,11 +53,21 @@ def as_weight(value: Any, name: str, *, at_least: float | None = None, below: fl
     return number
 
 
-def as_count(value: Any, name: str, minimum: int) -> int:
-    """A whole number of at least `minimum`."""
+def as_positive_number(value: Any, name: str) -> float:
+    """A single number, positive and finite; no list or array that holds one."""
+    number = as_weight(value, name)
+    if number <= 0:
+        raise InputError(f"{name} must be positive and finite, got {value!r}")
+    return number
+
+
+def as_count(value: Any, name: str, minimum: int, maximum: int | None = None) -> int:
+    """A whole number of at least `minimum`, and at most `maximum` if there is one."""
     count = as_integer(value, name)
     if count < minimum:
         raise InputError(f"{name} must be at least {minimum}, got {count}")
+    if maximum is not None and count > maximum:
+        raise InputError(f"{name} must be at most {maximum}, got {count}")
     return count
 
 

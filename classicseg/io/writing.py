@@ -124,9 +124,10 @@ def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     io.write_marginals(pathlib.Path(folder) / "marginals.npy", np.full((2, 4, 6), 0.5, np.float32))
     """
-    target = check_output(path, "marginals")
-    values = inputs.as_numbers(marginals, "marginals")
-    _write_array(target, values, bands=values.ndim == 3)
+    array = inputs.read(marginals, "marginals")
+    if array.ndim < 2 or array.size == 0:
+        raise InputError(f"marginals must have shape (L, *spatial) to be written, got {array.shape}")
+    _write_array(check_output(path, "marginals"), array, bands=array.ndim == 3)
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
@@ -187,7 +188,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
         raise InputError(
             f"frames must be at least one and of one shape, got {len(shown_frames)} of shapes {sorted(shapes)}"
         )
-    (shown,) = inputs.as_positive(seconds, "seconds", 1)
+    shown = inputs.as_positive_number(seconds, "seconds")
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in shown_frames]
     durations = [round(1000 * shown)] * (len(pictures) - 1) + [round(3000 * shown)]
     with replacing(target) as temporary:

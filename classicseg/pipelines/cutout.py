@@ -239,9 +239,7 @@ def cutout(
     """
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
-    n_parts = inputs.as_count(n_components, "n_components", 1)
-    if n_parts > _MOST_COMPONENTS:
-        raise InputError(f"n_components must be at most {_MOST_COMPONENTS}, got {n_parts}")
+    n_parts = inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
         _check_previous(previous, image, channel_axis)

@@ -13,7 +13,7 @@ _STEPS = 255  # from the smallest to the largest value of 8 bits
 
 def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) -> int | None:
     """Where the channels of an image are, if `other` covers the given spatial shape."""
-    shape = inputs.as_array(image, "image").shape
+    shape = inputs.read(image, "image").shape
     for axis, rest in ((None, shape), (-1, shape[:-1]), (0, shape[1:])):
         if rest == spatial:
             if axis == 0 and shape[-1] <= _MOST_CHANNELS < shape[0]:

@@ -116,8 +116,8 @@ def refine(
     True
     """
     chosen, replaced = presets.find(preset), _checked(changes)
-    costs = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf = _crf(image, costs, chosen, replaced, channel_axis)
+    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
+    crf = _crf(image, costs, name, chosen, replaced, channel_axis)
     max_iter = replaced.get("max_iter", chosen.max_iter)
     return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
 
@@ -160,8 +160,8 @@ def refinement_crf(
     chosen, replaced = presets.find(preset), _checked(changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
-    costs = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, chosen, replaced, channel_axis)
+    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
+    return _crf(image, costs, name, chosen, replaced, channel_axis)
 
 
 @cache
@@ -185,22 +185,26 @@ def _checked(changes: Changes) -> dict[str, Any]:
 def _crf(
     image: ArrayLike,
     costs: np.ndarray,
+    name: str,
     preset: Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
 ) -> DenseCRF:
-    """The CRF of a preset in its own units, and of changes in pixels and in the units of the image."""
+    """The CRF of a preset in its own units, and of changes in pixels and in the units of the image.
+
+    `name` is what the costs were made of, for errors.
+    """
     spatial = costs.shape[1:]
     axis = (
-        find_channel_axis(image, spatial, "probabilities")
+        find_channel_axis(image, spatial, name)
         if isinstance(channel_axis, str) and channel_axis == "infer"
         else channel_axis
     )
     spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)
-    for name in ("weight", "bilateral_weight"):
-        inputs.as_weight(getattr(chosen, name), name)
+    for weight in ("weight", "bilateral_weight"):
+        inputs.as_weight(getattr(chosen, weight), weight)
     inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
     kernels: list[Any] = []
     if chosen.weight != 0:
@@ -211,6 +215,7 @@ def _crf(
         colors = chosen.color_sigma
         if "color_sigma" not in changes:
             colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
+            inputs.as_scale(colors, "color_sigma, which follows the range of image,", None)
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
@@ -224,7 +229,8 @@ def _unary(
     unary: ArrayLike | None,
     label_axis: int,
     channel_axis: int | Literal["infer"] | None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, str]:
+    """The costs, and the name of the argument that they come from."""
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
@@ -240,7 +246,7 @@ def _unary(
         costs = inputs.as_unary(unary, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, names[0], costs.shape, label_axis)
-    return costs
+    return costs, names[0]
 
 
 def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:

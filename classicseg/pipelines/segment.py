@@ -104,7 +104,7 @@ def segment(
     if not isinstance(method, str) or method not in SEGMENTERS:
         raise InputError(f"method must be one of {', '.join(map(repr, SEGMENTERS))}, got {method!r}")
     segmenter = SEGMENTERS[method]
-    _check_options(segmenter, options)
+    options = _checked(segmenter, options)
     if isinstance(image, np.ma.MaskedArray):
         own = "; pass image.filled(0) and mask=~image.mask" if "mask" in segmenter.options() else ""
         raise InputTypeError(f"image is a masked array, but {method} looks at the values only{own}")
@@ -140,7 +140,8 @@ def segmenters() -> tuple[str, ...]:
     return tuple(SEGMENTERS)
 
 
-def _check_options(segmenter: Segmenter, given: dict[str, Any]) -> None:
+def _checked(segmenter: Segmenter, given: dict[str, Any]) -> dict[str, Any]:
+    """The options given, plain numbers where they are handed on; unknown ones and missing ones are refused."""
     options = segmenter.options()
     for option in given:
         if option not in options:
@@ -148,10 +149,9 @@ def _check_options(segmenter: Segmenter, given: dict[str, Any]) -> None:
     for option, needed in options.items():
         if needed and option not in given:
             raise InputTypeError(f"{segmenter.name} needs the option {option!r}")
-    if segmenter.function.__module__ == __name__:  # those of this library check their own
-        for option, value in given.items():
-            if option in _CHECKS:
-                _CHECKS[option](value, option)
+    if segmenter.function.__module__ != __name__:  # those of this library check their own
+        return given
+    return {option: _CHECKS[option](value, option) if option in _CHECKS else value for option, value in given.items()}
 
 
 def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -165,8 +165,9 @@ def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("n_segments", "min_size"), partial(inputs.as_count, minimum=1)),
-    **dict.fromkeys(("compactness", "scale", "kernel_size", "max_dist"), partial(inputs.as_positive, n=1)),
+    **dict.fromkeys(("n_segments", "min_size"), partial(inputs.as_count, minimum=1, maximum=2**31 - 1)),
+    **dict.fromkeys(("compactness", "scale", "max_dist"), inputs.as_positive_number),
+    "kernel_size": partial(inputs.as_weight, at_least=1.0),
     **dict.fromkeys(("threshold", "beta"), partial(inputs.as_weight, at_least=0.0)),
     "sigma": partial(inputs.as_weight, at_least=0.0, below=float(_WIDEST)),
     "ratio": inputs.as_probability,
@@ -206,7 +207,7 @@ def _watershed(
 
     gray = _gray(_in_unit_range(image, channel_axis, options.get("mask")), channel_axis)
     if inputs.as_array(markers, "markers").ndim == 0:
-        markers = inputs.as_count(markers, "markers", 1)
+        markers = inputs.as_count(markers, "markers", 1, 2**31 - 1)
     else:
         markers = inputs.as_labels(markers, gray.shape, 2**31 - 1, name="markers")
     gradient = sobel(gaussian(gray, sigma))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -237,30 +237,36 @@ class _Score:
         tolerance: float | None,
         crf: Callable[..., np.ndarray],
     ) -> None:
-        for name, given in (("images", images), ("probabilities", probabilities), ("truths", truths)):
-            if not isinstance(given, Sized):
-                raise InputTypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
+        images = inputs.as_sequence(images, "images", "arrays")
+        probabilities = inputs.as_sequence(probabilities, "probabilities", "arrays")
+        truths = inputs.as_sequence(truths, "truths", "arrays")
         if not len(images) == len(probabilities) == len(truths) or len(images) == 0:
             raise InputError(
                 "images, probabilities and truths must be as many, at least 1, got "
                 f"{len(images)}, {len(probabilities)} and {len(truths)}"
             )
-        self.images = [inputs.as_array(image, "images") for image in images]
-        self.probabilities = [inputs.as_numbers(p, "probabilities", range(2, 5)) for p in probabilities]
+        self.images = [inputs.read(image, f"images[{i}]") for i, image in enumerate(images)]
+        self.probabilities = [
+            inputs.as_numbers(p, f"probabilities[{i}]", range(2, 5)) for i, p in enumerate(probabilities)
+        ]
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
         self.truths = [
-            inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name="truths")
-            for truth, p in zip(truths, self.probabilities, strict=True)
+            inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name=f"truths[{i}]")
+            for i, (truth, p) in enumerate(zip(truths, self.probabilities, strict=True))
         ]
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
         self._known: dict[tuple[int, frozenset[tuple[str, type, Any]]], Any] = {}
 
     def unit(self) -> float:
-        """What a step of an 8-bit image is in the first image."""
-        axis = find_channel_axis(self.images[0], self.truths[0].shape, "probabilities")
-        return eight_bit_unit(*inputs.value_range(self.images[0], axis))
+        """What a step of an 8-bit image is in the first image; all of them have to be images for :func:`refine`."""
+        units = []
+        for i, (image, truth) in enumerate(zip(self.images, self.truths, strict=True)):
+            axis = find_channel_axis(image, truth.shape, f"probabilities[{i}]")
+            channels = inputs.as_image(image, truth.shape, axis, name=f"images[{i}]", keep_bytes=True)
+            units.append(eight_bit_unit(*inputs.value_range(channels, 0)))
+        return units[0]
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
         """Of some images, given by number, each with parameters of its own."""

@@ -13,13 +13,19 @@ from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.regions import describe_regions
 from classicseg.splitmerge.split_merge import split_and_merge
 
-_WIDTHS = (2, 4, 8, 16, 21, 32, 33)  # numbers of labels that lead to different machine code
+WIDTHS = (2, 4, 8, 16, 24, 32)
+"""Numbers of labels that lead to different machine code; each other one shares that of one of these."""
 
 
 def warmup() -> None:
     """Compile the kernels of CRFs and of split-and-merge for photos and volumes, or load them from the disk.
 
     The first call on a machine takes a minute or two; each later process starts fast without any call.
+
+    Notes
+    -----
+    The number of labels hardly decides what is compiled: kernels of grid CRFs serve any, and those of dense CRFs come
+    in six widths, for 2, 3 to 4, 5 to 8, 9 to 16 and, in turns, for all larger numbers.
 
     Examples
     --------
@@ -28,7 +34,7 @@ def warmup() -> None:
     """
     photo = np.zeros((4, 5, 3), np.uint8)
     volume = np.zeros((3, 4, 5), np.float32)
-    for n_labels in _WIDTHS:
+    for n_labels in WIDTHS:
         for image, axis in ((photo, -1), (volume, None)):
             shape = image.shape if axis is None else image.shape[:-1]
             crf = DenseCRF(

@@ -91,8 +91,9 @@ def label_image(labels: ArrayLike, *, colors: np.ndarray | None = None, ignore_l
     """
     table = None if colors is None else _colors(colors)
     limit = 2**31 - 1 if table is None else len(table)
-    array = inputs.as_labels(labels, None, limit, ignore_label)
-    ignored = np.zeros(array.shape, bool) if ignore_label is None else array == ignore_label
+    nothing = None if ignore_label is None else inputs.as_integer(ignore_label, "ignore_label")
+    array = inputs.as_labels(labels, None, limit, nothing)
+    ignored = np.zeros(array.shape, bool) if nothing is None else array == nothing
     shown = np.where(ignored, 0, array)
     if table is None:
         if shown.max() < shown.size:

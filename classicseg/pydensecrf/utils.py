@@ -113,14 +113,13 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
     if p.ndim == 0 or p.size == 0 or p.dtype.kind not in "biuf":
         raise InputTypeError(f"sm must be a non-empty array of real numbers, labels first, got {sm!r}")
     if scale is not None:
-        inputs.as_weight(scale, "scale")
-        if not 0 < scale <= 1:
+        trust = _number(scale, "scale")
+        if not 0 < trust <= 1:
             raise InputError(f"scale must be above 0 and at most 1, got {scale!r}")
-        p = scale * p + np.float64((1 - scale) * (1 / p.shape[0]))  # in float64, as pydensecrf computes it
+        p = trust * p + np.float64((1 - trust) * (1 / p.shape[0]))  # in float64, as pydensecrf computes it
     p = without_nan(p, 1 / p.shape[0], "sm")
     if clip is not None:
-        inputs.as_weight(clip, "clip")
-        p = np.clip(p, clip, 1.0)
+        p = np.clip(p, _number(clip, "clip"), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         costs = np.ascontiguousarray((-np.log(p)).reshape(p.shape[0], -1).astype(np.float32))
     wrong = np.isnan(costs)
@@ -131,6 +130,12 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
             f"({int(wrong.sum())} such values)"
         )
     return costs
+
+
+def _number(value: Any, name: str) -> Any:
+    """A number; one of NumPy keeps its dtype, which decides in which precision pydensecrf computes."""
+    number = inputs.as_weight(value, name)
+    return value if isinstance(value, (int, float, np.generic)) else number
 
 
 def without_nan(values: np.ndarray, uniform: float, name: str) -> np.ndarray:

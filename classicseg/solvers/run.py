@@ -17,6 +17,7 @@ from classicseg.types import Result, State, Step
 
 Callback = Callable[[State], bool | None]
 
+_MOST = 2**31 - 1  # iterations: kernels count them
 _SEED = 0  # of methods that draw random numbers and were given no `rng`: they, too, give the same result every time
 
 
@@ -95,7 +96,7 @@ class Run:
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
         self._method, self._cheapest, self._callback = method, cheapest, callback
         self.init = init
-        self.max_iter = inputs.as_count(max_iter, "max_iter", 0)
+        self.max_iter = inputs.as_count(max_iter, "max_iter", 0, _MOST)
         self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
         self.rng = inputs.as_generator(_SEED if rng is None else rng)
         self.n_threads = resolve_threads(n_threads)

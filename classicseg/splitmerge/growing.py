@@ -63,7 +63,7 @@ def seeded_region_growing(
            [1, 1, 1, 2, 2]], dtype=int32)
     """
     picture = as_picture(image, mask, channel_axis)
-    limit = np.inf if tolerance is None else inputs.as_positive(tolerance, "tolerance", 1)[0]
+    limit = np.inf if tolerance is None else inputs.as_positive_number(tolerance, "tolerance")
     labels = inputs.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds").reshape(picture.values.shape[:3])
     reach = as_connectivity(connectivity, picture)
     inside = picture.full_mask

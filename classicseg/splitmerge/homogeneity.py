@@ -255,25 +255,22 @@ class _Either(_Pair):
         return f"{self.first!r} | {self.second!r}"
 
 
-def as_homogeneity(value: Any) -> Homogeneity:
-    """A predicate as it is, a number as :class:`Range`, a function as :class:`Custom`."""
+def as_homogeneity(value: Any, name: str = "homogeneity") -> Homogeneity:
+    """A predicate as it is, a number as :class:`Range`, a function as :class:`Custom`; an error calls it `name`."""
     if isinstance(value, Homogeneity):
         return value
     if isinstance(value, type):
-        raise InputTypeError(f"homogeneity must be a predicate such as Range(24), got the class {value.__name__}")
+        raise InputTypeError(f"{name} must be a predicate such as Range(24), got the class {value.__name__}")
     if callable(value):
         return Custom(value)
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
-        return Range(float(value))
-    raise InputTypeError(f"homogeneity must be a predicate such as Range(24), a number or a function, got {value!r}")
+        return Range(inputs.as_weight(value, name, at_least=0.0))
+    raise InputTypeError(f"{name} must be a predicate such as Range(24), a number or a function, got {value!r}")
 
 
 def as_bins(bins: Any, at_least: int) -> int:
     """A number of bins of which each region can have a histogram."""
-    count = inputs.as_count(bins, "bins", at_least)
-    if count > _MOST_BINS:
-        raise InputError(f"bins must be at most {_MOST_BINS}, got {count}")
-    return count
+    return inputs.as_count(bins, "bins", at_least, _MOST_BINS)
 
 
 def check_not_negative(predicate: Homogeneity, field: str) -> None:

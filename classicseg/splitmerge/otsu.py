@@ -30,7 +30,7 @@ def otsu_cuts(values: np.ndarray, classes: int, weights: np.ndarray | None = Non
     flat = np.asarray(values).ravel()
     ends, centers, amounts = _histogram(flat, classes, weights)
     if len(ends) < classes:
-        raise InputError(f"{classes} classes need as many different values, got {len(ends)}")
+        raise InputError(f"classes must be at most the number of different values, {len(ends)}, got {classes}")
     return ends[_last_of_classes(centers, amounts, classes)]
 
 

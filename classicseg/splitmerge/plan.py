@@ -47,7 +47,7 @@ def make_plan(
 ) -> Plan:
     """Check the arguments of :func:`classicseg.split_and_merge`, and turn sizes and depths into levels of the tree."""
     predicate = as_homogeneity(homogeneity)
-    merging_by = predicate if merge_homogeneity is None else as_homogeneity(merge_homogeneity)
+    merging_by = predicate if merge_homogeneity is None else as_homogeneity(merge_homogeneity, "merge_homogeneity")
     smallest = inputs.as_count(min_size, "min_size", 1)
     depth = None if max_depth is None else inputs.as_count(max_depth, "max_depth", 0)
     least_area = inputs.as_count(min_area, "min_area", 1)

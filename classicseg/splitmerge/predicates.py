@@ -274,5 +274,4 @@ class OtsuSeparability(Homogeneity):
 
 def _check_positive(predicate: Homogeneity, field: str) -> None:
     """Make a `field` of a new predicate a positive number."""
-    (number,) = inputs.as_positive(getattr(predicate, field), field, 1)
-    object.__setattr__(predicate, field, number)
+    object.__setattr__(predicate, field, inputs.as_positive_number(getattr(predicate, field), field))

@@ -15,6 +15,7 @@ from classicseg.splitmerge.otsu import otsu_cuts
 _NOT_NUMBERS = ("neighbours",)
 MOST_CLASSES = 256
 """As many as Otsu's method has bins."""
+_MOST = 2**31 - 1  # labels are 32-bit numbers
 
 
 class Rule:
@@ -43,9 +44,8 @@ class Rule:
     """
 
     def __init__(self, label: int, **intervals: tuple[float | None, float | None]) -> None:
-        self.label = inputs.as_count(label, "label", 0)
-        if self.label >= 2**31:
-            raise InputError(f"label must be less than 2**31, got {self.label}")
+        self.label = inputs.as_count(label, "label", 0, _MOST)
+        self.intervals: dict[str, tuple[float | None, float | None]] = {}
         if not intervals:
             raise InputError("a rule needs at least one interval, such as mean=(0, 80)")
         for column, interval in intervals.items():
@@ -54,10 +54,11 @@ class Rule:
             low, high = (None if end is None else inputs.as_weight(end, column) for end in interval)
             if low is not None and high is not None and low > high:
                 raise InputError(f"{column}={interval!r} holds nothing: its low end is above its high end")
-        self.intervals = dict(intervals)
+            self.intervals[column] = (low, high)
 
     def __repr__(self) -> str:
-        return f"Rule({', '.join([str(self.label), *(f'{k}={v}' for k, v in self.intervals.items())])})"
+        ends = ((name, *map(_text, interval)) for name, interval in self.intervals.items())
+        return f"Rule({', '.join([str(self.label), *(f'{name}=({low}, {high})' for name, low, high in ends)])})"
 
     def fits(self, regions: Mapping[str, np.ndarray]) -> np.ndarray:
         """Which regions of a table it holds for, (n,) bool."""
@@ -68,12 +69,14 @@ class Rule:
         return answer
 
 
+def _text(end: float | None) -> str:
+    """As a person writes it: 80, not 80.0."""
+    return repr(int(end) if end is not None and end.is_integer() and abs(end) < 1e16 else end)
+
+
 def as_classes(classes: Any) -> int:
     """How many classes Otsu's method is to find."""
-    number = inputs.as_count(classes, "classes", 2)
-    if number > MOST_CLASSES:
-        raise InputError(f"classes must be at most {MOST_CLASSES}, got {number}")
-    return number
+    return inputs.as_count(classes, "classes", 2, MOST_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def label_by_rule(
     listed: list[Any] = [rules] if isinstance(rules, Rule) else list(rules) if isinstance(rules, Sequence) else [None]
     if not listed or not all(isinstance(rule, Rule) for rule in listed):
         raise InputTypeError(f"rules must be a Rule, a sequence of them or MultiOtsu, got {rules!r}")
-    labels = np.full(len(_column(regions, "area")), inputs.as_count(default, "default", 0), np.int32)
+    labels = np.full(len(_column(regions, "area")), inputs.as_count(default, "default", 0, _MOST), np.int32)
     for rule in reversed(listed):
         labels[rule.fits(regions)] = rule.label
     return labels

@@ -78,7 +78,7 @@ def statistical_region_merging(
     >>> int(cs.statistical_region_merging(image).max())
     2
     """
-    (q,) = inputs.as_positive(complexity, "complexity", 1)
+    q = inputs.as_positive_number(complexity, "complexity")
     least_area = inputs.as_count(min_area, "min_area", 1)
     picture = as_picture(image, mask, channel_axis)
 
@@ -90,7 +90,7 @@ def statistical_region_merging(
         low, high = inputs.value_range(picture.some_pixels, -1)
         spread = (high - low) or 1.0
     else:
-        (spread,) = inputs.as_positive(value_range, "value_range", 1)
+        spread = inputs.as_positive_number(value_range, "value_range")
     whole = values.dtype == np.uint8 or (np.ptp(picture.pixels) < srm.STEPS and _all_whole(picture.pixels))
     scale = 1.0 if whole else (srm.STEPS - 1) / spread
     width = spread / _PAPER_RANGE

@@ -79,7 +79,7 @@ def tune_by_gradient(
     if n == 0:
         raise InputError("truths have no scored pixel")
     lattices = [None if crf.learns_features or crf.backend == "exact" else crf.lattice(x[None]) for x in images]
-    (rate,) = inputs.as_positive(lr, "lr", 1)
+    rate = inputs.as_positive_number(lr, "lr")
     optimizer = torch.optim.Adam(learned, lr=rate)
     losses: list[float] = []
     best, best_loss = [p.detach().clone() for p in learned], math.inf

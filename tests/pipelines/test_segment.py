@@ -134,7 +134,7 @@ def test_a_walker_keeps_the_names_of_seeds():
         (lambda: cs.segment(photo(), channel_axis=9), ValueError, "channel_axis"),
         (lambda: cs.segment(photo(), "multi_otsu", classes=1), ValueError, "classes must be at least 2"),
         (lambda: cs.segment(photo(), "multi_otsu", classes=10**9), ValueError, "classes must be at most 256"),
-        (lambda: cs.segment(np.eye(5), "multi_otsu"), ValueError, "3 classes need as many different values, got 2"),
+        (lambda: cs.segment(np.eye(5), "multi_otsu"), ValueError, "classes must be at most .* values, 2, got 3"),
         (lambda: cs.segment(photo(), "slic", n_segments=0), ValueError, "n_segments must be at least 1"),
         (
             lambda: cs.segment(photo(), "slic", mask=np.ones((3, 4), bool)),
@@ -160,15 +160,32 @@ def test_bad_input_is_told(call, error, words):
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("quickshift", {"kernel_size": 1e-9}, "quickshift of scikit-image fails .* kernel_size=1e-09: ValueError"),
+        ("quickshift", {"kernel_size": 1e-9}, "kernel_size must be at least 1, got 1e-09"),
+        ("felzenszwalb", {"min_size": 2**70}, "min_size must be at most 2147483647"),
         ("watershed", {"sigma": 1e9}, "sigma must be at least 0 and below 16384"),
         ("local_threshold", {"block_size": 10**7 + 1}, "block_size must be odd and below 16384"),
-        ("slic", {"compactness": [1.0]}, "slic of scikit-image fails"),
     ],
 )
-def test_errors_of_others_become_ours(method, options, words):
+def test_options_that_are_handed_on_are_checked_first(method, options, words):
     with pytest.raises(InputError, match=words):
         cs.segment(np.arange(600, dtype=np.uint8).reshape(20, 30), method, **options)
+
+
+@pytest.mark.parametrize("number", [np.array(2.0), np.float32(2)])
+def test_options_that_are_handed_on_are_plain_numbers(number):
+    for method, option in (("slic", "sigma"), ("slic", "compactness"), ("felzenszwalb", "scale")):
+        np.testing.assert_array_equal(
+            cs.segment(photo(), method, **{option: number}), cs.segment(photo(), method, **{option: 2.0})
+        )
+
+
+def test_errors_of_others_become_ours(monkeypatch):
+    def fail(*args, **options):
+        raise KeyError("no reason")
+
+    monkeypatch.setattr("skimage.segmentation.slic", fail)
+    with pytest.raises(InputError, match=r"slic of scikit-image fails .* n_segments=7: KeyError: 'no reason'"):
+        cs.segment(photo(), "slic", n_segments=7)
 
 
 @pytest.mark.filterwarnings("error")

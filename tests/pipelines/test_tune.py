@@ -158,8 +158,32 @@ def test_parameters_stay_in_their_range():
 
 
 def test_images_are_sequences():
-    with pytest.raises(InputTypeError, match="images must be a sequence of arrays, got NoneType"):
+    with pytest.raises(InputTypeError, match="images must be a sequence of arrays, got None"):
         cs.tune(None, [], [])
+    with pytest.raises(InputTypeError, match="probabilities must be a sequence of arrays, got array"):
+        cs.tune([], np.array(2), [])
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "message"),
+    [
+        (np.full((4, 5), np.nan), InputError, r"images\[1\] must be finite in float32, got nan"),
+        (np.full((4, 5), 1e300), InputError, r"images\[1\] must be finite in float32, got 1e\+300"),
+        (np.full((4, 5), "a"), InputTypeError, r"images\[1\] must hold real numbers"),
+        (np.ma.masked_equal(np.eye(4, 5), 1), InputError, r"images\[1\] has masked entries"),
+        (np.eye(3), InputError, r"image of shape \(3, 3\) does not fit probabilities\[1\]"),
+    ],
+)
+def test_an_image_that_refine_cannot_use_is_named_before_any_work(image, kind, message):
+    fine, p, truth = np.eye(4, 5), np.full((2, 4, 5), 0.5), np.zeros((4, 5), int)
+    with pytest.raises(kind, match=message):
+        cs.tune([fine, image], [p, p], [truth, truth], budget=1)
+
+
+@pytest.mark.parametrize("image", [np.full((4, 5), 7), np.eye(4, 5) * 1e-300, np.eye(4, 5).astype("u8") * 2**63])
+def test_images_without_contrast_or_of_huge_numbers_are_tuned(image):
+    p, truth = np.full((2, 4, 5), 0.5), np.zeros((4, 5), int)
+    assert cs.tune([image], [p], [truth], budget=1).score == 1
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ TABLE = cs.describe_regions([[1, 2]], [[1, 2]])
         (lambda: cs.label_by_rule(TABLE, "otsu"), TypeError, "rules must be"),
         (lambda: cs.label_by_rule(TABLE, []), TypeError, "rules must be"),
         (lambda: cs.label_by_rule([1], cs.Rule(1, mean=(0, 1))), TypeError, "region table"),
-        (lambda: cs.label_by_rule(TABLE, cs.MultiOtsu(3)), ValueError, "3 classes need as many"),
+        (lambda: cs.label_by_rule(TABLE, cs.MultiOtsu(3)), ValueError, "classes must be at most .* values, 2, got 3"),
         (lambda: cs.MultiOtsu(1), ValueError, "classes must be at least 2"),
         (lambda: cs.Rule(1), ValueError, "at least one interval"),
         (lambda: cs.Rule(-1, mean=(0, 1)), ValueError, "label must be at least 0"),

@@ -76,8 +76,8 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
 def _temperatures(crf: GridCRF, hot: float | None, cold: float | None) -> tuple[float, float]:
     total = sum(float(w.sum(where=np.isfinite(w), dtype=np.float64)) for w in crf.weights.values())
     around = 2 * float(crf.cost.max() - crf.cost.min()) * total / crf.n_points  # an edge counts for both its pixels
-    first = (around / 4 or 1.0) if hot is None else inputs.as_positive(hot, "hot", 1)[0]
-    last = first / _COOLING if cold is None else inputs.as_positive(cold, "cold", 1)[0]
+    first = (around / 4 or 1.0) if hot is None else inputs.as_positive_number(hot, "hot")
+    last = first / _COOLING if cold is None else inputs.as_positive_number(cold, "cold")
     if last > first:
         raise InputError(f"cold must be at most hot, {first:g}, got {last:g}")
     return first, last

@@ -35,7 +35,7 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.n_labels = inputs.as_count(n_labels, "n_labels", 1)
         self.in_channels = inputs.as_count(in_channels, "in_channels", 1)
-        (self.width,) = inputs.as_positive(width, "width", 1)
+        self.width = inputs.as_positive_number(width, "width")
 
     def channels(self, published: int) -> int:
         """A published number of channels times the width."""

@@ -74,9 +74,9 @@ class Settings:
             inputs.as_count(getattr(self, name), name, minimum)
         if self.patience is not None:
             inputs.as_count(self.patience, "patience", 1)
-        inputs.as_positive(self.lr, "lr", 1)
+        inputs.as_positive_number(self.lr, "lr")
         if self.max_norm is not None:
-            inputs.as_positive(self.max_norm, "max_norm", 1)
+            inputs.as_positive_number(self.max_norm, "max_norm")
         for name in ("weight_decay", "aux_weight", "crf_factor"):
             inputs.as_weight(getattr(self, name), name, at_least=0)
         inputs.choice(self.optimizer, "optimizer", OPTIMIZERS)
