@@ -314,7 +314,7 @@ GRAY = np.zeros((6, 7), np.uint8)
         (lambda: cs.OtsuSeparability(1.5), ValueError, "at most 1"),
         (lambda: cs.Custom(3), TypeError, "function must be callable"),
         (lambda: cs.Range(3) & "x", TypeError, "homogeneity must be"),
-        (lambda: cs.split_and_merge(GRAY, -1), ValueError, "threshold must be at least 0"),
+        (lambda: cs.split_and_merge(GRAY, -1), ValueError, "homogeneity must be at least 0"),
         (lambda: cs.split_and_merge(GRAY, cs.Range), TypeError, "got the class Range"),
         (lambda: cs.split_and_merge(GRAY, "range"), TypeError, "homogeneity must be"),
         (lambda: cs.split_and_merge(np.zeros((0, 4)), 3), ValueError, "must not be empty"),

@@ -223,7 +223,7 @@ CRF = cs.GridCRF(np.zeros((3, 4, 5)), cs.Potts())
         ("annealing", {"rng": "dice"}, TypeError, "rng"),
         ("annealing", {"rng": -1}, ValueError, "rng"),
         ("annealing", {"hot": 0}, ValueError, "hot must be positive"),
-        ("annealing", {"cold": np.nan}, ValueError, "cold must be positive"),
+        ("annealing", {"cold": np.nan}, ValueError, "cold must be finite"),
         ("annealing", {"hot": 1, "cold": 2}, ValueError, "cold must be at most hot"),
     ],
 )
