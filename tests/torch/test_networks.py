@@ -518,7 +518,7 @@ def test_bad_images_are_named(name):
         ("unet", {"n_labels": 2.5}, TypeError, "n_labels must be a whole number"),
         ("unet", {"in_channels": 0}, ValueError, "in_channels must be at least 1"),
         ("unet", {"width": 0}, ValueError, "width must be positive and finite, got 0"),
-        ("unet", {"width": float("nan")}, ValueError, "width must be positive and finite"),
+        ("unet", {"width": float("nan")}, ValueError, "width must be finite"),
         ("unet", {"width": "thin"}, TypeError, "width must hold real numbers"),
         ("unet", {"padding": "reflect"}, ValueError, "padding must be one of 'same', 'valid'"),
         ("unet", {"dropout": 2}, ValueError, "dropout must be between 0 and 1, got 2"),
