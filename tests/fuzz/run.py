@@ -61,6 +61,7 @@ def work(pipe: Connection) -> None:
     _limit_memory()
     logging.getLogger("classicseg").addHandler(logging.NullHandler())
     silence = Silence()
+    pipe.send("ready")  # what was imported is not a part of the first case
     while cases := pipe.recv():
         for name, seed in cases:
             calls, outcome, fault = outcome_of(name, seed)
@@ -85,7 +86,7 @@ class Worker:
     Parameters
     ----------
     target : callable
-        What the process does with its end of the pipe.
+        What the process does with its end of the pipe; it begins by saying that it is ready.
     limit : float
         Seconds for a case.
     """
@@ -100,6 +101,7 @@ class Worker:
         self._process = context.Process(target=self._target, args=(other,), daemon=True)
         self._process.start()
         other.close()
+        self._pipe.recv()
 
     def play(self, cases: list[tuple[str, int]]) -> Iterator[tuple[str, int, tuple[int, str, str]]]:
         """Each case with what came of it."""

@@ -42,8 +42,8 @@ def matrix_of(lattice, kernel, n):
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_exact_backend_passes_gradcheck(normalization, output):
     torch.manual_seed(0)
-    logits = torch.randn(2, 3, 3, 4, dtype=torch.float64, requires_grad=True)
-    image = (40 * torch.randn(2, 2, 3, 4, dtype=torch.float64)).requires_grad_()
+    logits = torch.randn(2, 3, 2, 3, dtype=torch.float64, requires_grad=True)
+    image = (40 * torch.randn(2, 2, 2, 3, dtype=torch.float64)).requires_grad_()
     weights = torch.tensor([0.7, 1.2], dtype=torch.float64, requires_grad=True)
     costs = costs_of(3, "full").requires_grad_()
 

@@ -65,7 +65,7 @@ def test_larger_grids_equal_scipy_and_the_reference(n_axes, connectivity, larges
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((400, 250), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
+    ("shape", "connectivity"), [((97, 70), 4), ((97, 70), 8), ((260, 180), 8), ((24, 15, 17), 6), ((24, 15, 17), 26)]
 )
 def test_labels_do_not_depend_on_the_number_of_threads(monkeypatch, shape, connectivity):
     crf = random_grid(np.random.default_rng(3), shape, connectivity, largest=20, noise=40)

@@ -73,7 +73,7 @@ def test_trees_are_solved_exactly(compatibility, seed):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=24)
 @given(
     st.sampled_from(CONNECTIVITIES),
     st.sampled_from(COMPATIBILITIES),

@@ -36,8 +36,10 @@ def integers(shape, connectivity, compatibility, n_labels=5, seed=0, high=12):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COSTS)
-@pytest.mark.parametrize(("shape", "connectivity"), GRIDS)
+@pytest.mark.parametrize(  # each cost on every second grid
+    ("shape", "connectivity", "name"),
+    [(*grid, name) for i, grid in enumerate(GRIDS) for j, name in enumerate(COSTS) if (i // 2 + j) % 2 == 0],
+)
 def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):
     crf = integers(shape, connectivity, COSTS[name])
     n_chains = len(directions(len(shape), connectivity))
@@ -60,7 +62,7 @@ def test_equals_the_twin_iteration_by_iteration(shape, connectivity, name):
     [((3, 3), 4), ((3, 3), 8), ((2, 2, 2), 6), ((2, 2, 2), 18), ((2, 2, 2), 26), ((7,), 2), ((2, 4), 4)],
 )
 def test_never_above_the_minimum(shape, connectivity, name):
-    for seed in range(3):
+    for seed in range(2):
         n_labels = 5 if name in ("diagonal", "matrix") else 3
         if n_labels == 5 and np.prod(shape) > 8:
             shape = (2, 3)

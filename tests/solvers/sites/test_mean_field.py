@@ -26,7 +26,7 @@ def problem(kind, compatibility, seed):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(PROBLEMS, st.sampled_from([0.0, 0.6]))
 def test_free_energies_never_rise_and_are_those_of_the_twin(given_problem, damping):
     crf, rng = problem(*given_problem)

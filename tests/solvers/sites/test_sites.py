@@ -91,13 +91,13 @@ def test_pixels_keep_their_label_if_no_other_is_cheaper():
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(PROBLEMS, st.sampled_from([None, [0, 30, 10]]))
 def test_annealing_finds_the_minimum_of_tiny_grids(given_problem, label_costs):
     crf, _ = problem(*given_problem, largest=3, label_costs=label_costs)
     if crf.n_points > 8:
         crf = cs.GridCRF(crf.unary[..., :1], crf.compatibility, label_costs=label_costs)
-    result = cs.minimize(crf, "annealing", rng=1, max_iter=400, hot=50, cold=1)
+    result = cs.minimize(crf, "annealing", rng=1, max_iter=300, hot=50, cold=1)
     assert result.energy == crf.energy(result.labels) == minimum_of(crf)
 
 
@@ -123,7 +123,7 @@ def test_samples_follow_the_distribution(label_costs):
     unary[1, 0, 1] = np.inf
     crf = cs.GridCRF(unary, cs.Matrix([[0, 2, 1], [1, 0, 3], [2, 2, 1]]), connectivity=8, label_costs=label_costs)
     seen = np.zeros((3, 2, 2))
-    n = 5000
+    n = 2500
 
     def count(state):
         for label in range(3):
@@ -169,7 +169,7 @@ def test_results_do_not_depend_on_threads(method, seed, kind, label_costs):
     n_axes, connectivity = kind
     shape = {1: (300,), 2: (40, 31), 3: (9, 8, 7)}[n_axes]
     crf = random_grid(np.random.default_rng(2), shape, connectivity, 3, COMPATIBILITIES[2], label_costs=label_costs)
-    answers = [cs.minimize(crf, method, max_iter=20, n_threads=n, **seed) for n in (1, 2, 5)]
+    answers = [cs.minimize(crf, method, max_iter=8, n_threads=n, **seed) for n in (1, 2, 5)]
     for answer in answers[1:]:
         np.testing.assert_array_equal(answer.labels, answers[0].labels)
         assert [row.energy for row in answer.history] == [row.energy for row in answers[0].history]
