@@ -15,10 +15,24 @@ from classicseg.kernels.dense.normalization import normalize
 from classicseg.machine.memory import aligned_zeros
 from classicseg.machine.parallel import new_sync, run
 
+_AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
+
 
 def new_rows(bank: Bank, layout: RowLayout, n: int = 1) -> np.ndarray:
     """`n` row arrays, one after the other, zero."""
     return aligned_zeros(n * layout.size(bank), np.float32)
+
+
+def without_duplicates(bank: Bank) -> Bank:
+    """The bank with the vertex that it stands for in place of every duplicate: to slice from, not to splat into."""
+    vertex_of = np.arange(bank.n_rows, dtype=bank.index.dtype)
+    for (first, n), start in zip(bank.duplicate, bank.target_start, strict=True):
+        vertex_of[first : first + n] = bank.target[start : start + n]
+    index = np.empty_like(bank.index)
+    for start in range(0, index.size, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        np.take(vertex_of, bank.index[some], out=index[some], mode="clip")  # all are in range; only so without a copy
+    return bank._replace(index=index, own_duplicate=np.zeros_like(bank.own_duplicate))
 
 
 def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: bool, n_threads: int) -> np.ndarray:

@@ -148,7 +148,9 @@ class _Lattice:
     def of(cls, space: _Space, stripe_keys: list[np.ndarray]) -> _Lattice:
         start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
         row_of = np.empty(start[-1], np.uint32)
-        table, keys, target, own, own_duplicate = merge_stripes(np.concatenate(stripe_keys), start, row_of)
+        joined = np.concatenate(stripe_keys)
+        stripe_keys.clear()  # nobody needs them any more, and they are large
+        table, keys, target, own, own_duplicate = merge_stripes(joined, start, row_of)
         return cls(space, keys, table, target, own, own_duplicate, start, row_of)
 
     @property
@@ -194,7 +196,7 @@ class _Search:
         n_shells = len(self.lattice.space.blur.shells)
         for p, before in enumerate(_starts([part.size for part in links])):
             self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before)
-        return np.concatenate(links)
+        return np.concatenate(links) if len(links) > 1 else links[0]
 
 
 def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
@@ -254,7 +256,6 @@ def _packed(
     for weights, blur in zip(shell_weight, blurs, strict=True):
         weights[: len(blur.weights)] = blur.weights
     links_before = _starts([link.size for link in links])
-    borders = [search.border + np.uint32(before) for search, before in zip(searches, links_before, strict=True)]
     return Bank(
         index=rows,
         weight_in=corners[0].weight,
@@ -266,16 +267,24 @@ def _packed(
         own=np.array([row + lattice.own for row, lattice in both]),
         own_duplicate=np.array([row + lattice.own_duplicate for row, lattice in both]),
         target_start=_starts([lattice.target.size for lattice in lattices]),
-        target=np.concatenate([np.uint32(row) + lattice.target for row, lattice in both]),
+        target=_joined([lattice.target for lattice in lattices], first),
         neighbour_start=_starts([lattice.n_neighbours for lattice in lattices]),
         neighbour=neighbour,
         n_shells=n_shells,
         shell_weight=shell_weight,
         link_start=_starts([search.border.size for search in searches]),
-        link_border=np.concatenate(borders),
+        link_border=_joined([search.border for search in searches], links_before),
         link=np.concatenate(links),
         n_rows=-(-(first[-1] + lattices[-1].n_rows) // 16) * 16,  # whole cache lines, whatever the width of a chunk
     )
+
+
+def _joined(parts: Sequence[np.ndarray], offsets: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The uint32 parts one after the other, each with its offset added."""
+    joined = np.concatenate(parts)
+    for part, start, offset in zip(parts, _starts([part.size for part in parts]), offsets, strict=True):
+        joined[start : start + part.size] += np.uint32(offset)
+    return joined
 
 
 def _starts(sizes: Sequence[int]) -> np.ndarray:

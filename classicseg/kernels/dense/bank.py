@@ -96,6 +96,7 @@ class Pairwise(NamedTuple):
     """The pairwise term of a dense CRF: the messages are ``sum_k matrix_k' (scale_k * K_k Q)``."""
 
     bank: Bank
+    slicing: Bank  # the bank that is sliced from: the same, or one whose points have no corners at duplicates
     layout: RowLayout
     scale: np.ndarray  # (n_lattices, n_panels * len(lanes)) float32: factor of each lattice and label
     matrix: np.ndarray | None  # (n_lattices, n_labels, n_labels) float32: from label, to label; None for identities
@@ -103,7 +104,7 @@ class Pairwise(NamedTuple):
     def adjoint(self) -> Pairwise:
         """The transposed term."""
         matrix = None if self.matrix is None else np.ascontiguousarray(self.matrix.swapaxes(1, 2))
-        return self._replace(bank=self.bank.adjoint(), matrix=matrix)
+        return self._replace(bank=self.bank.adjoint(), slicing=self.slicing.adjoint(), matrix=matrix)
 
 
 @inline
