@@ -18,7 +18,6 @@ from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
 from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
-from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import resolve_threads
 
 Quality = Literal["fast", "high", "exact"]
@@ -167,12 +166,9 @@ class DenseCRF(Frozen):
         if kept is not None:
             return kept
         columns = self._columns()
-        check_memory(
-            self.n_points * (8.0 * sum(len(c) + 1 for c in columns) + 4.0 * self.n_labels),
-            f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
-        )
         norms = [kernel.normalization for kernel in self.kernels]
-        built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
+        accurate = self.quality == "high"
+        built = LatticeBank(columns, norms, accurate=accurate, n_threads=n_threads, n_channels=self.n_labels)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
             if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
                 _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
