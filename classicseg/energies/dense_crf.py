@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -183,15 +183,13 @@ class DenseCRF(Frozen):
         built = [ExactFilter(f.reshape(len(f), -1), n_threads=n_threads) for f in features]
         return vars(self).setdefault("_all_pairs", built)
 
-    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
-        """Normalised K_k applied to (C, n) values, for each kernel."""
-        if not self.kernels:
-            return []
-        if exact:
-            both = zip(self._exact_filters(n_threads), self.kernels, strict=True)
-            return [one.filter(flat, kernel.normalization, n_threads=n_threads) for one, kernel in both]
-        bank = self.lattice_bank(n_threads)
-        return [bank.filter(k, flat, n_threads) for k in range(len(self.kernels))]
+    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> Iterator[np.ndarray]:
+        """Normalised K_k applied to (C, n) values, kernel after kernel."""
+        for k, kernel in enumerate(self.kernels):
+            if exact:
+                yield self._exact_filters(n_threads)[k].filter(flat, kernel.normalization, n_threads=n_threads)
+            else:
+                yield self.lattice_bank(n_threads).filter(k, flat, n_threads)
 
     def costs(self) -> list[np.ndarray]:
         """The weighted compatibility ``w_k mu_k`` of each kernel, (L, L) float32 each."""

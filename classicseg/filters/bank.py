@@ -28,8 +28,8 @@ def new_rows(bank: Bank, layout: RowLayout, n: int = 1) -> np.ndarray:
     return aligned_zeros(size, np.float32)
 
 
-def without_duplicates(bank: Bank) -> Bank:
-    """The bank with the vertex that it stands for in place of every duplicate: to slice from, not to splat into."""
+def index_of_vertices(bank: Bank) -> np.ndarray:
+    """The index of a bank with the vertex that it stands for in place of every duplicate."""
     vertex_of = np.arange(bank.n_rows, dtype=bank.index.dtype)
     for (first, n), start in zip(bank.duplicate, bank.target_start, strict=True):
         vertex_of[first : first + n] = bank.target[start : start + n]
@@ -37,7 +37,7 @@ def without_duplicates(bank: Bank) -> Bank:
     for start in range(0, index.size, _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         np.take(vertex_of, bank.index[some], out=index[some], mode="clip")  # all are in range; only so without a copy
-    return bank._replace(index=index, own_duplicate=np.zeros_like(bank.own_duplicate))
+    return index
 
 
 def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: bool, n_threads: int) -> np.ndarray:

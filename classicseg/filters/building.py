@@ -28,7 +28,7 @@ from classicseg.machine.threads import map_tasks
 _POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
 _MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
 _MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
-_MANY_KEYS = 2**18  # work space for more is worth being given back before more is asked for
+_MANY_KEYS = 2**19  # work space for more is worth being given back before more is asked for
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
@@ -84,12 +84,14 @@ class Space:
 
     @classmethod
     def of(cls, features: Features, blur: Blur) -> Space:
+        """The lattice for these features."""
         scale = blur.feature_scale(features.d)
         radix = np.append(packing(spans(features.low, features.high, scale)[:-1]), 0)
         return cls(features, blur, scale.astype(np.float32), radix)
 
     @property
     def n_corners(self) -> int:
+        """Corners of a point."""
         return self.features.d + 1
 
     def steps(self) -> np.ndarray:

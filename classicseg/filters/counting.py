@@ -53,8 +53,9 @@ def count_vertices(features: Features, blur: Blur) -> Count:
     small, large = (_Sample.of(space, some) for some in (inner, windows))
     of_stripe = _grown(small.each, large.each, small.n, large.n, _WINDOWS * features.n / stripes) / _WINDOWS
     rows = stripes * min(of_stripe, _room(features, blur, stripes))
-    vertices = min(rows, _grown(small.all, large.all, small.n, large.n, features.n), _room(features, blur, 1))
-    duplicates = rows - vertices if stripes > 1 else 0.0
+    grown = _grown(small.all, large.all, small.n, large.n, features.n)
+    vertices = max(large.all, min(rows, grown, _room(features, blur, 1)))
+    duplicates = max(0.0, rows - vertices) if stripes > 1 else 0.0
     links = links_per_point(features.columns, blur) * features.n if blur.shells else 0.0
     return Count(space.n_corners, vertices, duplicates, len(blur.shells), links)
 

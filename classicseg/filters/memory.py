@@ -11,8 +11,7 @@ from classicseg.filters.building import index_type, stripes_of
 from classicseg.filters.counting import Count, count_vertices, most_vertices
 from classicseg.filters.features import Features
 from classicseg.kernels.dense.bank import RowLayout
-from classicseg.machine.limits import available_memory
-from classicseg.machine.memory import check_memory
+from classicseg.machine.memory import check_memory, is_far_below_free
 
 _KEY, _ROW, _FLOAT, _ENTRY = 8, 4, 4, 16  # bytes of a key, the number of a row, a float32, an entry of a hash table
 _PLACES = 3  # of a table for each vertex: from 2 to 4
@@ -26,9 +25,9 @@ def check_lattices(
     Where even lattices whose points share no vertex would take less than half of that, there is nothing to find out,
     and no sample is drawn: with 16 GiB free, for RGB and 2 labels, that is up to some 4 million pixels.
     """
-    free, n = available_memory(), feature_sets[0].n
+    n = feature_sets[0].n
     most = [most_vertices(*pair) for pair in zip(feature_sets, blurs, strict=True)]
-    if free is None or peak_bytes(n, most, n_channels, n_threads) < free / 2:
+    if is_far_below_free(peak_bytes(n, most, n_channels, n_threads)):
         return
     counts = [count_vertices(*pair) for pair in zip(feature_sets, blurs, strict=True)]
     per_point, n_features = sum(count.vertices for count in counts) / n, max(features.d for features in feature_sets)

@@ -60,6 +60,12 @@ def check_memory(nbytes: float, what: str, hint: str = "") -> None:
         raise BudgetError(f"{text}; {hint}" if hint else text)
 
 
+def is_far_below_free(nbytes: float) -> bool:
+    """Whether `nbytes` are less than half of what is free, so that nobody needs to know them better."""
+    available = available_memory()
+    return available is None or nbytes < available / 2
+
+
 def give_back() -> None:
     """Let the system have memory that was freed.
 

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.hashing import EMPTY, find, new_table, table_of
+from classicseg.kernels.dense.hashing import EMPTY, find, hashed, new_table, table_of
 from classicseg.kernels.dense.lattice import head_of
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import PIXELS, item, put
+
+
+@inline
+def _about_distinct(keys):
+    """About how many of the (total,) int64 `keys` are distinct, to a few per cent.
+
+    Every key sets a bit that it is hashed to; how many bits stay unset tells how many keys there were. Whang,
+    Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for database applications", ACM TODS 15(2),
+    1990, doi:10.1145/78922.78925.
+    """
+    log2_bits = 6
+    while 1 << log2_bits < 4 * keys.size:
+        log2_bits += 1
+    words = np.zeros(1 << (log2_bits - 6), np.uint64)
+    n_set = 0
+    for i in range(keys.size):
+        at = np.int64(hashed(item(keys, i), 64 - log2_bits))
+        word, bit = item(words, at >> 6), np.uint64(1) << np.uint64(at & 63)
+        if word & bit == 0:
+            n_set += 1
+            put(words, at >> 6, word | bit)
+    n_bits = np.float64(1 << log2_bits)
+    return -n_bits * np.log(1.0 - n_set / n_bits)
 
 
 @inline
@@ -22,18 +45,19 @@ def _merge_entries(stripe_keys, first, last, table, row_of, target, is_duplicate
     entries, shift, most = table.entries, 64 - table.log2_size, 1 << (table.log2_size - 1)
     i = first
     while i < last and n_vertices < most:
-        slot = find(entries, shift, stripe_keys[i])
-        row = entries[2 * slot + 1]
+        key = item(stripe_keys, i)
+        slot = find(entries, shift, key)
+        row = item(entries, 2 * slot + 1)
         if row == EMPTY:
-            entries[2 * slot] = stripe_keys[i]
-            entries[2 * slot + 1] = np.int64(n_vertices)
-            stripe_keys[n_vertices] = stripe_keys[i]
-            row_of[i] = n_vertices
+            put(entries, 2 * slot, key)
+            put(entries, 2 * slot + 1, np.int64(n_vertices))
+            put(stripe_keys, n_vertices, key)
+            put(row_of, i, np.uint32(n_vertices))
             n_vertices += 1
         else:
-            target[n_duplicates] = row
-            is_duplicate[i] = 1
-            row_of[i] = n_duplicates
+            put(target, n_duplicates, np.uint32(row))
+            put(is_duplicate, i, np.uint8(1))
+            put(row_of, i, np.uint32(n_duplicates))
             n_duplicates += 1
         i += 1
     return i, n_vertices, n_duplicates
@@ -60,9 +84,10 @@ def merge_stripes(stripe_keys, stripe_start, row_of):
     """
     n_stripes, total = stripe_start.size - 1, stripe_keys.size
     log2_size = 4
-    # There are at least as many vertices as the first stripe has. The table is half full at most: most neighbours that
-    # are looked for do not exist. Sized for all entries it would be several times too large where stripes share much.
-    while 1 << log2_size < 2 * stripe_start[1]:
+    # Half full at most: most neighbours that are looked for do not exist. Sized for all entries the table would be
+    # several times too large where stripes share much; where vertices turn out to be more than thought, it grows.
+    expected = 2.1 * _about_distinct(stripe_keys)
+    while 1 << log2_size < expected:
         log2_size += 1
     table = new_table(log2_size)
     target, is_duplicate = np.empty(total, np.uint32), np.zeros(total, np.uint8)

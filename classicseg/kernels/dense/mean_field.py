@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates
+from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, sliced_by
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
     add_block,
@@ -71,7 +71,9 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
     as_logits : bool, the latter, which needs an iteration or an empty `start`
     labels : (n,) int32, filled with the most probable labels, or empty
     """
-    bank, slicing, layout, scale = pairwise.bank, pairwise.slicing, pairwise.layout, pairwise.scale
+    bank, layout, scale = pairwise.bank, pairwise.layout, pairwise.scale
+    slicing = sliced_by(bank, pairwise.slice_index)
+    has_duplicates = bank.index.ctypes.data == slicing.index.ctypes.data
     n_labels = layout.n_channels
     n = values.size // n_labels
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
@@ -93,8 +95,8 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
             s = claim(sync, counter)
             if s >= n_stripes:
                 break
-            if it > 0:
-                fill_duplicates(slicing, s, 0, n_lattices, source, layout)
+            if it > 0 and has_duplicates:
+                fill_duplicates(bank, s, 0, n_lattices, source, layout)
             if it < n_iter:
                 clear_stripe(bank, s, 0, n_lattices, target, layout)
             for b in range(bank.stripe[s], bank.stripe[s + 1]):

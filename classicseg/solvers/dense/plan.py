@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from classicseg.energies.compatibility import split_reward
-from classicseg.filters.bank import new_rows, without_duplicates
+from classicseg.filters.bank import index_of_vertices, new_rows
 from classicseg.filters.memory import duplicates_cost_more
 from classicseg.kernels.dense.bank import Bank, Pairwise, RowLayout
 
@@ -42,7 +42,7 @@ class Plan:
         if any(full is not None for _, full, _ in rewards):
             identity = np.eye(n_labels, dtype=np.float32)
             matrix = np.stack([identity if full is None else full for _, full, _ in rewards])
-        self.pairwise = Pairwise(bank, bank, layout, scale, matrix)
+        self.pairwise = Pairwise(bank, bank.index, layout, scale, matrix)
         self.levels = [level for _, _, level in rewards]
 
     @property
@@ -63,6 +63,6 @@ class Plan:
         """
         bank, layout = self.pairwise.bank, self.pairwise.layout
         if duplicates_cost_more(int(bank.duplicate[:, 1].sum()), layout, bank.index.nbytes):
-            pairwise = self.pairwise._replace(slicing=without_duplicates(bank))
+            pairwise = self.pairwise._replace(slice_index=index_of_vertices(bank))
             return pairwise, self.new_rows(), self.new_rows()
         return self.pairwise, self.new_rows(2), np.empty(0, np.float32)
