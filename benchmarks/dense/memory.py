@@ -2,10 +2,10 @@
 
     python benchmarks/dense/memory.py [--cases noise-480x640-L2 ...]
 
-Peak bytes for each pixel beyond costs and image, in processes of their own, kernels loaded before; and what the estimate
-says that decides whether there is enough. The parameters are those of pydensecrf's README, with 10 updates. Both
-libraries have one thread. How many vertices a lattice has depends on the image: there is a photo, a flat image, a scan
-of a printed page, noise, where hardly two pixels are alike, and one of 100 bands, where none are.
+Peak bytes for each pixel beyond costs and image, in processes of their own, kernels loaded before; and what the
+estimate says that decides whether there is enough. The parameters are those of pydensecrf's README, with 10 updates.
+Both libraries have one thread. How many vertices a lattice has depends on the image: there is a photo, a flat image, a
+scan of a printed page, noise, where hardly two pixels are alike, and one of 100 bands, where none are.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from classicseg.machine.threads import map_tasks
 _POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
 _MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
 _MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
-_MANY_KEYS = 2**19  # work space for more is worth being given back before more is asked for
+_MANY_ROWS = 2**19  # work space for as many is worth being given back
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
@@ -53,21 +53,30 @@ def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
 
 def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     """Build one lattice for each set of features, blurred as its blur says."""
+    bank = _built(feature_sets, blurs, n_threads)
+    _give_back_if(bank.n_rows)
+    return bank
+
+
+def _built(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
     corners, stripe_keys = _embed(spaces, stripe, n, index_type(n), n_threads)
-    many = sum(keys.size for of_lattice in stripe_keys for keys in of_lattice) >= _MANY_KEYS
-    if many:
-        give_back()
+    _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
     lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
-    if many:
-        give_back()
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
+    _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
     searches = _searches(lattices, first_row, neighbour)
     rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
     return _packed(searches, links, corners, rows, neighbour, stripe)
+
+
+def _give_back_if(n_rows: int) -> None:
+    """Give back what was used as work space for so many rows, before more memory is asked for."""
+    if n_rows >= _MANY_ROWS:
+        give_back()
 
 
 # --- 1. points ----------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def _bytes_of_points(n: int, counts: Sequence[Count]) -> tuple[float, float]:
     corners = n * sum(count.corners for count in counts)
     rows = [count.vertices + count.duplicates for count in counts]
     narrow = np.dtype(index_type(n, max(rows) / stripes_of(n))).itemsize
-    wide = narrow if sum(rows) < 2**16 else _ROW
+    wide = narrow if sum(rows) < 2**16 / 1.5 else _ROW  # more than estimated are not a surprise
     return corners * (narrow + _FLOAT), corners * (narrow * (wide > narrow) + wide + _FLOAT)
 
 
