@@ -37,8 +37,9 @@ def _about_distinct(keys):
 def _merge_entries(stripe_keys, first, last, table, row_of, target, is_duplicate, n_vertices, n_duplicates):
     """Merge the entries `first` to `last` - 1, all of one stripe, until the table is half full.
 
-    The first `n_vertices` of the `stripe_keys` are those of the vertices met so far: of entries that are done. The
-    arguments are those of :func:`merge_stripes`, and what it keeps count of.
+    The first `n_vertices` of the `stripe_keys` are those of the vertices met so far, all of which are in the `table`:
+    entries that are done are not needed any more. `row_of` is filled, and so are `target` with the vertex that each of
+    the `n_duplicates` stands for, and `is_duplicate`, (total,) uint8, for each entry that has become one.
 
     Returns the first entry that is left, `n_vertices` and `n_duplicates`.
     """
