@@ -34,7 +34,7 @@ def check_lattices(
     check_memory(
         peak_bytes(n, counts, n_channels, n_threads),
         what,
-        f"samples show {per_point:.2g} lattice vertices for each point; larger sigmas, fewer features than "
+        f"samples show {per_point:.3g} lattice vertices for each point; larger sigmas, fewer features than "
         f"{n_features} (such as the first principal components of many bands), fewer labels or fewer pixels need less",
     )
 
