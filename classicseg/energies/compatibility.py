@@ -204,6 +204,7 @@ class Matrix:
 
 
 _MANY = 1000  # labels; the matrix of fewer is small
+_COPIES = 4  # of a matrix that exist at the same time while it is checked and used
 
 Compatibility = Potts | TruncatedLinear | TruncatedQuadratic | Diagonal | Matrix
 
@@ -266,7 +267,7 @@ def _checked(n_labels: int) -> int:
     """The number of labels, if there is memory for their matrix."""
     n = inputs.as_count(n_labels, "n_labels", 1)
     if n > _MANY:
-        check_memory(3 * 8 * n * n, f"the costs of all pairs of n_labels={n} labels")
+        check_memory(_COPIES * 8 * n * n, f"the costs of all pairs of n_labels={n} labels")
     return n
 
 

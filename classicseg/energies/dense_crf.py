@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,6 @@ from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
 from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
-from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import resolve_threads
 
 Quality = Literal["fast", "high", "exact"]
@@ -167,12 +166,9 @@ class DenseCRF(Frozen):
         if kept is not None:
             return kept
         columns = self._columns()
-        check_memory(
-            self.n_points * (8.0 * sum(len(c) + 1 for c in columns) + 4.0 * self.n_labels),
-            f"a dense CRF of {self.n_labels} labels at {self.n_points} pixels",
-        )
         norms = [kernel.normalization for kernel in self.kernels]
-        built = LatticeBank(columns, norms, accurate=self.quality == "high", n_threads=n_threads)
+        accurate = self.quality == "high"
+        built = LatticeBank(columns, norms, accurate=accurate, n_threads=n_threads, n_channels=self.n_labels)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
             if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
                 _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
@@ -187,15 +183,13 @@ class DenseCRF(Frozen):
         built = [ExactFilter(f.reshape(len(f), -1), n_threads=n_threads) for f in features]
         return vars(self).setdefault("_all_pairs", built)
 
-    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> list[np.ndarray]:
-        """Normalised K_k applied to (C, n) values, for each kernel."""
-        if not self.kernels:
-            return []
-        if exact:
-            both = zip(self._exact_filters(n_threads), self.kernels, strict=True)
-            return [one.filter(flat, kernel.normalization, n_threads=n_threads) for one, kernel in both]
-        bank = self.lattice_bank(n_threads)
-        return [bank.filter(k, flat, n_threads) for k in range(len(self.kernels))]
+    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> Iterator[np.ndarray]:
+        """Normalised K_k applied to (C, n) values, kernel after kernel."""
+        for k, kernel in enumerate(self.kernels):
+            if exact:
+                yield self._exact_filters(n_threads)[k].filter(flat, kernel.normalization, n_threads=n_threads)
+            else:
+                yield self.lattice_bank(n_threads).filter(k, flat, n_threads)
 
     def costs(self) -> list[np.ndarray]:
         """The weighted compatibility ``w_k mu_k`` of each kernel, (L, L) float32 each."""

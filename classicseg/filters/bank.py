@@ -9,16 +9,35 @@ import numpy as np
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.features import Column, Features
+from classicseg.filters.memory import check_lattices
 from classicseg.kernels.dense.bank import Bank, RowLayout
 from classicseg.kernels.dense.filtering import filter_values
 from classicseg.kernels.dense.normalization import normalize
-from classicseg.machine.memory import aligned_zeros
+from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
+
+_MANY = 2**26  # values; fewer are not worth a look at how much memory is free
+_AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
 
 
 def new_rows(bank: Bank, layout: RowLayout, n: int = 1) -> np.ndarray:
     """`n` row arrays, one after the other, zero."""
-    return aligned_zeros(n * layout.size(bank), np.float32)
+    size = n * layout.size(bank)
+    if size >= _MANY:
+        check_memory(4 * size, f"{layout.n_channels} values at each of {bank.n_rows} lattice vertices")
+    return aligned_zeros(size, np.float32)
+
+
+def index_of_vertices(bank: Bank) -> np.ndarray:
+    """The index of a bank with the vertex that it stands for in place of every duplicate."""
+    vertex_of = np.arange(bank.n_rows, dtype=bank.index.dtype)
+    for (first, n), start in zip(bank.duplicate, bank.target_start, strict=True):
+        vertex_of[first : first + n] = bank.target[start : start + n]
+    index = np.empty_like(bank.index)
+    for start in range(0, index.size, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        np.take(vertex_of, bank.index[some], out=index[some], mode="clip")  # all are in range; only so without a copy
+    return index
 
 
 def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: bool, n_threads: int) -> np.ndarray:
@@ -36,7 +55,10 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
 
 
 class LatticeBank:
-    """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field."""
+    """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field.
+
+    Before they are built it is checked that there is memory for them, and for filtering `n_channels` with all at once.
+    """
 
     def __init__(
         self,
@@ -46,11 +68,15 @@ class LatticeBank:
         accurate: bool,
         n_threads: int,
         keep_row_sums: bool = False,
+        n_channels: int = 1,
     ) -> None:
         blurs = [choose_blur(c, accurate) for c in columns]
         features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
+        check_lattices(
+            features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
+        )
         bank = build_bank(features, blurs, n_threads)
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank

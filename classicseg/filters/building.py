@@ -21,12 +21,14 @@ from classicseg.kernels.dense.bank import Bank
 from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.lattice import Corners, embed_stripe
 from classicseg.kernels.dense.linking import find_links, find_neighbours, merge_stripes, number_rows
+from classicseg.machine.memory import give_back
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 
 _POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
 _MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
 _MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
+_MANY_ROWS = 2**19  # work space for as many is worth being given back
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
@@ -38,32 +40,50 @@ def stripes_of(n: int) -> int:
     return max(1, min(_MAX_STRIPES, -(-(n // _POINTS_PER_STRIPE) // 2) * 2))
 
 
+def index_type(n: int, n_vertices: float = 0) -> type[np.unsignedinteger[Any]]:
+    """With what stripes number their vertices: `n_vertices` each, if that is known, of `n` points in all."""
+    return np.uint16 if n <= _MOST_POINTS_OF_16_BITS and n_vertices < 2**16 else np.uint32
+
+
 def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
     """How to blur a lattice of these features."""
     *larger, usual = stencil_blurs(len(columns)) if accurate else (AXES,)
-    return next((blur for blur in larger if _links_per_point(columns, blur) <= _MOST_LINKS), usual)
+    return next((blur for blur in larger if links_per_point(columns, blur) <= _MOST_LINKS), usual)
 
 
 def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     """Build one lattice for each set of features, blurred as its blur says."""
+    bank = _built(feature_sets, blurs, n_threads)
+    _give_back_if(bank.n_rows)
+    return bank
+
+
+def _built(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
-    spaces = [_Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
-    dtype = np.uint16 if n <= _MOST_POINTS_OF_16_BITS else np.uint32
-    corners, stripe_keys = _embed(spaces, stripe, n, dtype, n_threads)
+    spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
+    corners, stripe_keys = _embed(spaces, stripe, n, index_type(n), n_threads)
+    _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
     lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
+    _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
     searches = _searches(lattices, first_row, neighbour)
     rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
     return _packed(searches, links, corners, rows, neighbour, stripe)
 
 
+def _give_back_if(n_rows: int) -> None:
+    """Give back what was used as work space for so many rows, before more memory is asked for."""
+    if n_rows >= _MANY_ROWS:
+        give_back()
+
+
 # --- 1. points ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class _Space:
+class Space:
     """A lattice without points: how features are scaled, and what the keys of its vertices are."""
 
     features: Features
@@ -72,13 +92,15 @@ class _Space:
     radix: np.ndarray  # (d + 1,) int64, the last one 0
 
     @classmethod
-    def of(cls, features: Features, blur: Blur) -> _Space:
+    def of(cls, features: Features, blur: Blur) -> Space:
+        """The lattice for these features."""
         scale = blur.feature_scale(features.d)
         radix = np.append(packing(spans(features.low, features.high, scale)[:-1]), 0)
         return cls(features, blur, scale.astype(np.float32), radix)
 
     @property
     def n_corners(self) -> int:
+        """Corners of a point."""
         return self.features.d + 1
 
     def steps(self) -> np.ndarray:
@@ -96,6 +118,14 @@ class _Space:
         block, origin = self.features.block(first * PIXELS, min(last * PIXELS, n))
         return embed_stripe(block, origin, n, self.scale, self.radix, first, last, corners)
 
+    def keys_of(self, first: int, last: int, dtype: Any) -> tuple[np.ndarray, bool]:
+        """The keys of the vertices that the points of some blocks touch, numbered with a `dtype`; see the kernel."""
+        start, stop = first * PIXELS, min(last * PIXELS, self.features.n)
+        block, origin = self.features.block(start, stop)
+        index, weight = (np.empty((stop - start) * self.n_corners, kind) for kind in (dtype, np.float32))
+        corners = Corners(index, weight, 0, self.n_corners)
+        return embed_stripe(block, origin - start, stop - start, self.scale, self.radix, 0, last - first, corners)
+
 
 def _stripe_borders(n: int) -> np.ndarray:
     """First block of each stripe, and where the last one ends."""
@@ -103,7 +133,7 @@ def _stripe_borders(n: int) -> np.ndarray:
 
 
 def _embed(
-    spaces: Sequence[_Space], stripe: np.ndarray, n: int, dtype: type[np.unsignedinteger[Any]], n_threads: int
+    spaces: Sequence[Space], stripe: np.ndarray, n: int, dtype: type[np.unsignedinteger[Any]], n_threads: int
 ) -> tuple[list[Corners], list[list[np.ndarray]]]:
     """Locate all points in all lattices: their corners, and the keys of each stripe's vertices.
 
@@ -135,7 +165,7 @@ def _embed(
 class _Lattice:
     """The vertices of a lattice; its rows are counted from 0, vertices first, then duplicates."""
 
-    space: _Space
+    space: Space
     keys: np.ndarray  # (n_vertices,) int64
     table: Table  # from key to row
     target: np.ndarray  # (n_duplicates,) uint32
@@ -145,10 +175,12 @@ class _Lattice:
     row_of: np.ndarray  # (total,) uint32
 
     @classmethod
-    def of(cls, space: _Space, stripe_keys: list[np.ndarray]) -> _Lattice:
+    def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> _Lattice:
         start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
         row_of = np.empty(start[-1], np.uint32)
-        table, keys, target, own, own_duplicate = merge_stripes(np.concatenate(stripe_keys), start, row_of)
+        joined = np.concatenate(stripe_keys)
+        stripe_keys.clear()  # nobody needs them any more, and they are large
+        table, keys, target, own, own_duplicate = merge_stripes(joined, start, row_of)
         return cls(space, keys, table, target, own, own_duplicate, start, row_of)
 
     @property
@@ -194,7 +226,7 @@ class _Search:
         n_shells = len(self.lattice.space.blur.shells)
         for p, before in enumerate(_starts([part.size for part in links])):
             self.border[self.part[p] * n_shells : self.part[p + 1] * n_shells] += np.uint32(before)
-        return np.concatenate(links)
+        return np.concatenate(links) if len(links) > 1 else links[0]
 
 
 def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
@@ -254,7 +286,6 @@ def _packed(
     for weights, blur in zip(shell_weight, blurs, strict=True):
         weights[: len(blur.weights)] = blur.weights
     links_before = _starts([link.size for link in links])
-    borders = [search.border + np.uint32(before) for search, before in zip(searches, links_before, strict=True)]
     return Bank(
         index=rows,
         weight_in=corners[0].weight,
@@ -266,16 +297,24 @@ def _packed(
         own=np.array([row + lattice.own for row, lattice in both]),
         own_duplicate=np.array([row + lattice.own_duplicate for row, lattice in both]),
         target_start=_starts([lattice.target.size for lattice in lattices]),
-        target=np.concatenate([np.uint32(row) + lattice.target for row, lattice in both]),
+        target=_joined([lattice.target for lattice in lattices], first),
         neighbour_start=_starts([lattice.n_neighbours for lattice in lattices]),
         neighbour=neighbour,
         n_shells=n_shells,
         shell_weight=shell_weight,
         link_start=_starts([search.border.size for search in searches]),
-        link_border=np.concatenate(borders),
+        link_border=_joined([search.border for search in searches], links_before),
         link=np.concatenate(links),
         n_rows=-(-(first[-1] + lattices[-1].n_rows) // 16) * 16,  # whole cache lines, whatever the width of a chunk
     )
+
+
+def _joined(parts: Sequence[np.ndarray], offsets: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The uint32 parts one after the other, each with its offset added."""
+    joined = np.concatenate(parts)
+    for part, start, offset in zip(parts, _starts([part.size for part in parts]), offsets, strict=True):
+        joined[start : start + part.size] += np.uint32(offset)
+    return joined
 
 
 def _starts(sizes: Sequence[int]) -> np.ndarray:
@@ -286,17 +325,16 @@ def _starts(sizes: Sequence[int]) -> np.ndarray:
 # --- the choice of a blur -----------------------------------------------------------------------------------------
 
 
-def _links_per_point(columns: Sequence[Column], blur: Blur) -> float:
+def links_per_point(columns: Sequence[Column], blur: Blur) -> float:
     """How many neighbours within the stencil a vertex has times how many vertices a point has, from samples.
 
     The points are those of the stripe in the middle, the vertices some of theirs.
     """
     features = Features(columns, blur)
-    space, stripe, n_corners = _Space.of(features, blur), _stripe_borders(features.n), features.d + 1
+    space, stripe = Space.of(features, blur), _stripe_borders(features.n)
     first, last = (int(block) for block in stripe[(stripe.size - 1) // 2 :][:2])
     n = min(last * PIXELS, features.n)
-    index, weight = np.empty(n * n_corners, np.uint16), np.empty(n * n_corners, np.float32)
-    keys, fits = space.embed(first, last, n, Corners(index, weight, 0, n_corners))
+    keys, fits = space.keys_of(first, last, np.uint16)
     if not fits:
         return math.inf
     lattice = _Lattice.of(space, [keys])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -50,6 +51,14 @@ class Features:
             else:
                 np.subtract(values / sigma, shift, out=out, dtype=np.float64, casting="same_kind")
         return features, first * self._inner
+
+    def window(self, where: tuple[slice, ...]) -> Features:
+        """Those of the points in a window of the grid; the same numbers."""
+        part = copy.copy(self)
+        part.columns = [Column(column.values[where], column.sigma) for column in self.columns]
+        part.n = part.columns[0].values.size
+        part._inner = part.n // part.columns[0].values.shape[0]
+        return part
 
 
 def shift_of(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -62,7 +62,8 @@ class GaussianFilter(Filter):
     ) -> None:
         self.shape = inputs.as_shape(shape, "shape")
         if (n_points := math.prod(self.shape)) > _MANY:
-            check_memory(12 * n_points, f"a channel of the shape {self.shape}")  # it, what is read, what is written
+            # A channel, what is read and what is written; and up to three numbers for each place of a long kernel.
+            check_memory(12 * n_points + 48 * max(self.shape), f"a channel of the shape {self.shape}")
         sigmas = inputs.as_scale(sigma, "sigma", len(self.shape))
         spacings = inputs.as_scale(spacing, "spacing", len(self.shape))
         self._n_threads = resolve_threads(n_threads)

@@ -13,6 +13,7 @@ from classicseg.filters.base import Filter
 from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.features import Column, Features
+from classicseg.filters.memory import check_lattices
 from classicseg.machine.threads import resolve_threads
 
 
@@ -87,6 +88,7 @@ class PermutohedralLattice(Filter):
         blur = choose_blur(columns, accurate)
         features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])
+        check_lattices([features_], [blur], 1, self._n_threads, f"a lattice of {flat.shape[1]} points")
         self._bank = build_bank([features_], [blur], self._n_threads)
 
     @property

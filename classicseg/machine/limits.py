@@ -57,14 +57,17 @@ def available_memory() -> int | None:
 
 
 def available_addresses() -> int | None:
-    """Bytes that are left of a limit of this process itself (``ulimit -v``); None if it has none."""
+    """Bytes that are left of the limits of this process itself (``ulimit -v`` and ``-d``); None if it has none."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        most = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if most != resource.RLIM_INFINITY:
-            pages = int((_ROOT / "proc/self/statm").read_text(encoding="ascii").split()[0])
-            return max(0, most - pages * resource.getpagesize())
+        kinds = ((resource.RLIMIT_AS, 0), (resource.RLIMIT_DATA, 5))
+        limits = [(resource.getrlimit(kind)[0], used) for kind, used in kinds]
+        if any(most != resource.RLIM_INFINITY for most, _ in limits):
+            pages = (_ROOT / "proc/self/statm").read_text(encoding="ascii").split()  # of all addresses, ..., of data
+            size = resource.getpagesize()
+            left = [most - int(pages[used]) * size for most, used in limits if most != resource.RLIM_INFINITY]
+            return max(0, min(left))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
+import os
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,29 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype)
 
 
-def check_memory(nbytes: float, what: str) -> None:
-    """Raise BudgetError, which says `what` needs memory, if `nbytes` are more than are free."""
+def check_memory(nbytes: float, what: str, hint: str = "") -> None:
+    """Raise BudgetError, which says `what` needs memory and may give a `hint`, if `nbytes` are more than are free."""
     available = available_memory()
     if available is not None and nbytes > available:
-        raise BudgetError(f"{what} would need {_as_text(nbytes)}, but {_as_text(available)} are free on this machine")
+        text = f"{what} would need {_as_text(nbytes)}, but {_as_text(available)} are free on this machine"
+        raise BudgetError(f"{text}; {hint}" if hint else text)
+
+
+def is_far_below_free(nbytes: float) -> bool:
+    """Whether `nbytes` are less than half of what is free, so that nobody needs to know them better."""
+    available = available_memory()
+    return available is None or nbytes < available / 2
+
+
+def give_back() -> None:
+    """Let the system have memory that was freed.
+
+    The allocator of glibc keeps what may be asked for again, of work space some dozens of MB for each thread; others
+    have no such call.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def _as_text(nbytes: float) -> str:

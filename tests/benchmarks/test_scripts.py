@@ -16,6 +16,7 @@ BENCHMARKS = ROOT / "benchmarks"
 NEEDS = {
     "dense/speed.py": ["pydensecrf"],
     "dense/accuracy.py": ["pydensecrf"],
+    "dense/memory.py": ["pydensecrf"],
     "dense/quality.py": ["pydensecrf"],
     "grid/speed.py": ["maxflow", "gco"],
     "grid/memory.py": ["maxflow"],

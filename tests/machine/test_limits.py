@@ -90,6 +90,27 @@ def test_processors_are_those_of_the_affinity_and_the_quota(files, most, system,
             },
             16 * GIB,
         ),
+        (
+            {
+                **V1,
+                "sys/fs/cgroup/memory/a/memory.limit_in_bytes": str(4 * GIB),
+                "sys/fs/cgroup/memory/a/memory.usage_in_bytes": str(3 * GIB),
+                "sys/fs/cgroup/memory/a/memory.stat": f"inactive_file 7\ntotal_inactive_file {GIB}\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": str(64 * GIB),
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": str(63 * GIB),
+            },
+            GIB,
+        ),
+        (
+            {
+                **V2,
+                "sys/fs/cgroup/a/b/memory.max": str(2 * GIB),
+                "sys/fs/cgroup/a/b/memory.current": str(GIB // 2),
+                "sys/fs/cgroup/a/memory.max": str(9 * GIB),
+                "sys/fs/cgroup/a/memory.current": str(8 * GIB),
+            },
+            GIB,
+        ),
         ({**V2, "sys/fs/cgroup/memory.max": "7", "sys/fs/cgroup/memory.current": "9"}, 0),
     ],
 )
@@ -108,6 +129,17 @@ def test_memory_is_limited_by_that_of_the_process(monkeypatch):
     assert limits.available_memory() == 0
     with pytest.raises(BudgetError, match=r"a plan would need .* GiB, but .* are free"):
         memory.check_memory(GIB, "a plan")
+
+
+@pytest.mark.parametrize(("limited", "left"), [("AS", 10 * GIB), ("DATA", 7 * GIB), ("ASDATA", 7 * GIB), ("", None)])
+def test_what_a_process_has_already_counts_in_its_limits(limited, left, system, monkeypatch):
+    resource = pytest.importorskip("resource")
+    page = resource.getpagesize()
+    system({"proc/self/statm": f"{2 * GIB // page} 9 9 9 0 {5 * GIB // page} 0\n"})
+    most = {resource.RLIMIT_AS: 12 * GIB if "AS" in limited else resource.RLIM_INFINITY}
+    most[resource.RLIMIT_DATA] = 12 * GIB if "DATA" in limited else resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (most[what], resource.RLIM_INFINITY))
+    assert limits.available_addresses() == left
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ class Pairwise(NamedTuple):
     """The pairwise term of a dense CRF: the messages are ``sum_k matrix_k' (scale_k * K_k Q)``."""
 
     bank: Bank
+    slice_index: np.ndarray  # as `bank.index`, which it may be; or with vertices in place of duplicates, for slicing
     layout: RowLayout
     scale: np.ndarray  # (n_lattices, n_panels * len(lanes)) float32: factor of each lattice and label
     matrix: np.ndarray | None  # (n_lattices, n_labels, n_labels) float32: from label, to label; None for identities
@@ -104,6 +105,16 @@ class Pairwise(NamedTuple):
         """The transposed term."""
         matrix = None if self.matrix is None else np.ascontiguousarray(self.matrix.swapaxes(1, 2))
         return self._replace(bank=self.bank.adjoint(), matrix=matrix)
+
+
+@inline
+def sliced_by(bank, index):
+    """The `bank` with another (n_padded * K,) `index`."""
+    return Bank(
+        index, bank.weight_in, bank.weight_out, bank.corner_start, bank.stripe, bank.vertex, bank.duplicate, bank.own,
+        bank.own_duplicate, bank.target_start, bank.target, bank.neighbour_start, bank.neighbour, bank.n_shells,
+        bank.shell_weight, bank.link_start, bank.link_border, bank.link, bank.n_rows,
+    )  # fmt: skip
 
 
 @inline

@@ -22,10 +22,16 @@ class Table(NamedTuple):
 
 
 @inline
+def hashed(key, shift):
+    """Fibonacci hash of a `key`: the upper bits that a `shift` to the right leaves of 64."""
+    return np.uint64(key * _GOLDEN) >> np.uint64(shift)
+
+
+@inline
 def find(entries, shift, key):
     """Position of `key`, or of the empty entry where it belongs, in a table's `entries`; `shift` is 64 - log2_size."""
     mask = np.int64((entries.size >> 1) - 1)
-    at = np.int64(np.uint64(key * _GOLDEN) >> np.uint64(shift))
+    at = np.int64(hashed(key, shift))
     while item(entries, 2 * at + 1) != EMPTY and item(entries, 2 * at) != key:
         at = (at + 1) & mask
     return at

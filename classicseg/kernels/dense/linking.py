@@ -4,10 +4,64 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.hashing import EMPTY, find, new_table
+from classicseg.kernels.dense.hashing import EMPTY, find, hashed, new_table, table_of
 from classicseg.kernels.dense.lattice import head_of
-from classicseg.machine.jit import kernel
+from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import PIXELS, item, put
+
+
+@inline
+def _about_distinct(keys):
+    """About how many of the (total,) int64 `keys` are distinct, to a few per cent.
+
+    Every key sets a bit that it is hashed to; how many bits stay unset tells how many keys there were. Whang,
+    Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for database applications", ACM TODS 15(2),
+    1990, doi:10.1145/78922.78925.
+    """
+    log2_bits = 6
+    while 1 << log2_bits < 4 * keys.size:
+        log2_bits += 1
+    words = np.zeros(1 << (log2_bits - 6), np.uint64)
+    n_set = 0
+    for i in range(keys.size):
+        at = np.int64(hashed(item(keys, i), 64 - log2_bits))
+        word, bit = item(words, at >> 6), np.uint64(1) << np.uint64(at & 63)
+        if word & bit == 0:
+            n_set += 1
+            put(words, at >> 6, word | bit)
+    n_bits = np.float64(1 << log2_bits)
+    return -n_bits * np.log(1.0 - n_set / n_bits)
+
+
+@inline
+def _merge_entries(stripe_keys, first, last, table, row_of, target, is_duplicate, n_vertices, n_duplicates):
+    """Merge the entries `first` to `last` - 1, all of one stripe, until the table is half full.
+
+    The first `n_vertices` of the `stripe_keys` are those of the vertices met so far, all of which are in the `table`:
+    entries that are done are not needed any more. `row_of` is filled, and so are `target` with the vertex that each of
+    the `n_duplicates` stands for, and `is_duplicate`, (total,) uint8, for each entry that has become one.
+
+    Returns the first entry that is left, `n_vertices` and `n_duplicates`.
+    """
+    entries, shift, most = table.entries, 64 - table.log2_size, 1 << (table.log2_size - 1)
+    i = first
+    while i < last and n_vertices < most:
+        key = item(stripe_keys, i)
+        slot = find(entries, shift, key)
+        row = item(entries, 2 * slot + 1)
+        if row == EMPTY:
+            put(entries, 2 * slot, key)
+            put(entries, 2 * slot + 1, np.int64(n_vertices))
+            put(stripe_keys, n_vertices, key)
+            put(row_of, i, np.uint32(n_vertices))
+            n_vertices += 1
+        else:
+            put(target, n_duplicates, np.uint32(row))
+            put(is_duplicate, i, np.uint8(1))
+            put(row_of, i, np.uint32(n_duplicates))
+            n_duplicates += 1
+        i += 1
+    return i, n_vertices, n_duplicates
 
 
 @kernel
@@ -18,7 +72,7 @@ def merge_stripes(stripe_keys, stripe_start, row_of):
 
     Parameters
     ----------
-    stripe_keys : (total,) int64, the vertices of all stripes
+    stripe_keys : (total,) int64, the vertices of all stripes; overwritten
     stripe_start : (n_stripes + 1,) int64, those of stripe s are stripe_start[s] to stripe_start[s + 1] - 1
     row_of : (total,) uint32, filled with the row of each entry
 
@@ -31,32 +85,26 @@ def merge_stripes(stripe_keys, stripe_start, row_of):
     """
     n_stripes, total = stripe_start.size - 1, stripe_keys.size
     log2_size = 4
-    while 1 << log2_size < 2 * total:  # half full at most: most neighbours that are looked for do not exist
+    # Half full at most: most neighbours that are looked for do not exist. Sized for all entries the table would be
+    # several times too large where stripes share much; where vertices turn out to be more than thought, it grows.
+    expected = 2.1 * _about_distinct(stripe_keys)
+    while 1 << log2_size < expected:
         log2_size += 1
     table = new_table(log2_size)
-    entries = table.entries
-    keys, target = np.empty(total, np.int64), np.empty(total, np.uint32)
-    is_duplicate = np.zeros(total, np.uint8)
+    target, is_duplicate = np.empty(total, np.uint32), np.zeros(total, np.uint8)
     own, own_duplicates = np.empty(n_stripes + 1, np.int64), np.empty(n_stripes + 1, np.int64)
     n_vertices = n_duplicates = 0
     for s in range(n_stripes):
         own[s] = n_vertices
         own_duplicates[s] = n_duplicates
-        for i in range(stripe_start[s], stripe_start[s + 1]):
-            slot = find(entries, 64 - log2_size, stripe_keys[i])
-            row = entries[2 * slot + 1]
-            if row == EMPTY:
-                row = np.int64(n_vertices)
-                entries[2 * slot] = stripe_keys[i]
-                entries[2 * slot + 1] = row
-                keys[n_vertices] = stripe_keys[i]
-                row_of[i] = row
-                n_vertices += 1
-            else:
-                target[n_duplicates] = row
-                is_duplicate[i] = 1
-                row_of[i] = n_duplicates
-                n_duplicates += 1
+        i = stripe_start[s]
+        while i < stripe_start[s + 1]:
+            if n_vertices == 1 << (log2_size - 1):
+                log2_size += 1
+                table = table_of(stripe_keys, n_vertices, log2_size)
+            i, n_vertices, n_duplicates = _merge_entries(
+                stripe_keys, i, stripe_start[s + 1], table, row_of, target, is_duplicate, n_vertices, n_duplicates
+            )
     own[n_stripes] = n_vertices
     own_duplicates[n_stripes] = n_duplicates
     for s in range(n_stripes + 1):
@@ -64,7 +112,7 @@ def merge_stripes(stripe_keys, stripe_start, row_of):
     for i in range(total):
         if is_duplicate[i]:
             row_of[i] += n_vertices
-    return table, head_of(keys, n_vertices), head_of(target, n_duplicates), own, own_duplicates
+    return table, head_of(stripe_keys, n_vertices), head_of(target, n_duplicates), own, own_duplicates
 
 
 @kernel

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates
+from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, sliced_by
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
     add_block,
@@ -63,35 +63,39 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
     start : (n_labels * n,) float32, the first marginals; empty: ``softmax(sign * values)``
     pairwise : Pairwise
     n_iter : int
-    tape : row arrays, one after the other, row 0 of every panel zero. As many as iterations, if those are to be
-        recorded: filled with their rows, blurred but neither scaled nor mixed. Else 2
-    work : one more row array to record, else empty
+    tape : row arrays, one after the other, row 0 of every panel zero: 2 that take turns in being splatted into and
+        sliced from, if there is no `work`. Else as many as iterations, filled with their rows, blurred but neither
+        scaled nor mixed; or 1, of which all iterations make use
+    work : row array that is sliced from, or empty
     out : (n_labels * n,) float32, filled with marginals, or with their logarithms
     as_logits : bool, the latter, which needs an iteration or an empty `start`
     labels : (n,) int32, filled with the most probable labels, or empty
     """
     bank, layout, scale = pairwise.bank, pairwise.layout, pairwise.scale
+    slicing = sliced_by(bank, pairwise.slice_index)
+    has_duplicates = bank.index.ctypes.data == slicing.index.ctypes.data
     n_labels = layout.n_channels
     n = values.size // n_labels
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, planes = new_planes(layout), new_planes(layout)
     scratch = np.zeros(PIXELS, np.float32)
     values_at, start_at, block_at = pointer(values), pointer(start), pointer(block)
-    rows_size, recording = layout.n_panels * len(layout.lanes) * bank.n_rows, work.size > 0
+    rows_size, apart = layout.n_panels * len(layout.lanes) * bank.n_rows, work.size > 0
+    last_slot = max(1, tape.size // rows_size) - 1
     blur_scale = scale.copy()
-    if recording:
+    if apart:
         blur_scale[:] = np.float32(1.0)
     for it in range(n_iter + 1):
         # Marginals are splatted into `target`; the messages of the marginals before lie, blurred, in `source`.
-        slot, before = (it, it) if recording else (it % 2, 1 - it % 2)
+        slot, before = (min(it, last_slot), 0) if apart else (it % 2, 1 - it % 2)
         target = tape[slot * rows_size : (slot + 1) * rows_size]
-        source = work if recording else tape[before * rows_size : (before + 1) * rows_size]
+        source = work if apart else tape[before * rows_size : (before + 1) * rows_size]
         counter, other = _COUNTERS * (it % 2), _COUNTERS * (1 - it % 2)
         while True:
             s = claim(sync, counter)
             if s >= n_stripes:
                 break
-            if it > 0:
+            if it > 0 and has_duplicates:
                 fill_duplicates(bank, s, 0, n_lattices, source, layout)
             if it < n_iter:
                 clear_stripe(bank, s, 0, n_lattices, target, layout)
@@ -103,7 +107,7 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
                     read_block(start_at, n, at, n_labels, planes)
                 else:
                     if it > 0:
-                        slice_planes(bank, source, at, planes, block, layout)
+                        slice_planes(slicing, source, at, planes, block, layout)
                     else:
                         for i in range(n_labels * PIXELS):
                             planes[i] = 0.0
@@ -123,9 +127,9 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
         barrier(sync, n_threads)
         reset(sync, other, _COUNTERS)  # all have left the iteration before, and none is in the next one
         blur(sync, counter + 1, n_threads, bank, 0, n_lattices, target, source, blur_scale, False, layout)
-        if recording:
+        if apart:
             scale_vertices(sync, counter + 4, n_threads, bank, target, work, scale, layout)
-        mix_labels(sync, counter + 5, n_threads, bank, work if recording else target, pairwise.matrix, layout)
+        mix_labels(sync, counter + 5, n_threads, bank, work if apart else target, pairwise.matrix, layout)
 
 
 @kernel

@@ -54,11 +54,11 @@ def infer_fused(
     """Marginals and labels after `n_iter` updates in one call; `first` are the marginals to start from, (L, *shape)."""
     plan = _plan(energy, n_threads)
     marginals, labels = np.empty(energy.unary.shape, np.float32), np.empty(energy.shape, np.int32)
-    nothing = np.empty(0, np.float32)
-    start = nothing if first is None else np.ascontiguousarray(first, np.float32).reshape(-1)
+    start = np.empty(0, np.float32) if first is None else np.ascontiguousarray(first, np.float32).reshape(-1)
+    pairwise, tape, work = plan.for_updates()
     run(
-        infer, n_threads, new_sync(COUNTERS), _COSTS, _flat_unary(energy), start, plan.pairwise, n_iter,
-        plan.new_rows(2), nothing, marginals.reshape(-1), False, labels.reshape(-1),
+        infer, n_threads, new_sync(COUNTERS), _COSTS, _flat_unary(energy), start, pairwise, n_iter,
+        tape, work, marginals.reshape(-1), False, labels.reshape(-1),
     )  # fmt: skip
     return marginals, labels
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from classicseg.energies.compatibility import split_reward
-from classicseg.filters.bank import new_rows
+from classicseg.filters.bank import index_of_vertices, new_rows
+from classicseg.filters.memory import duplicates_cost_more
 from classicseg.kernels.dense.bank import Bank, Pairwise, RowLayout
 
 
@@ -41,7 +42,7 @@ class Plan:
         if any(full is not None for _, full, _ in rewards):
             identity = np.eye(n_labels, dtype=np.float32)
             matrix = np.stack([identity if full is None else full for _, full, _ in rewards])
-        self.pairwise = Pairwise(bank, layout, scale, matrix)
+        self.pairwise = Pairwise(bank, bank.index, layout, scale, matrix)
         self.levels = [level for _, _, level in rewards]
 
     @property
@@ -52,3 +53,16 @@ class Plan:
     def new_rows(self, n: int = 1) -> np.ndarray:
         """`n` row arrays, one after the other, zero."""
         return new_rows(self.pairwise.bank, self.pairwise.layout, n)
+
+    def for_updates(self) -> tuple[Pairwise, np.ndarray, np.ndarray]:
+        """The pairwise term, the tape and the work space of :func:`infer`, for updates that are not recorded.
+
+        Two row arrays take turns in being splatted into and sliced from, and both have duplicates. Where points share
+        so few vertices that those take much memory, one array is for splatting only and the other one for slicing,
+        which then needs no duplicates: their part of it is never touched, and the system gives no memory for it.
+        """
+        bank, layout = self.pairwise.bank, self.pairwise.layout
+        if duplicates_cost_more(int(bank.duplicate[:, 1].sum()), layout, bank.index.nbytes):
+            pairwise = self.pairwise._replace(slice_index=index_of_vertices(bank))
+            return pairwise, self.new_rows(), self.new_rows()
+        return self.pairwise, self.new_rows(2), np.empty(0, np.float32)
