@@ -149,8 +149,8 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """
     from PIL import Image
 
-    target = check_output(path, "images")
     picture = _as_picture(image, "image")
+    target = check_output(path, "images")
     with replacing(target) as temporary:
         Image.fromarray(picture).save(temporary, format=_picture_format(target))
 
@@ -181,7 +181,6 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
     """
     from PIL import Image
 
-    target = check_output(path, "animations")
     shown_frames = [_as_picture(frame, "frames") for frame in inputs.as_sequence(frames, "frames", "pictures")]
     shapes = {frame.shape for frame in shown_frames}
     if len(shapes) != 1:
@@ -189,6 +188,7 @@ def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], 
             f"frames must be at least one and of one shape, got {len(shown_frames)} of shapes {sorted(shapes)}"
         )
     shown = inputs.as_positive_number(seconds, "seconds")
+    target = check_output(path, "animations")
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in shown_frames]
     durations = [round(1000 * shown)] * (len(pictures) - 1) + [round(3000 * shown)]
     with replacing(target) as temporary:

@@ -115,5 +115,5 @@ def test_ctrl_c_is_quiet(monkeypatch, capsys, files):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("classicseg.io.read_image", interrupted)
-    assert main(["refine", str(files / "photo.png"), str(files / "p.npy"), "-o", "l.png"]) == 130
+    assert main(["refine", str(files / "photo.png"), str(files / "p.npy"), "-o", str(files / "l.png")]) == 130
     assert capsys.readouterr().err == "stopped\n"

@@ -184,19 +184,20 @@ def test_too_little_memory_is_an_error_and_spoils_nothing(warm):
 import resource, sys
 import numpy as np, classicseg as cs
 
+most = resource.getrlimit(resource.RLIMIT_AS)[1]
 small = cs.GridCRF(np.array([[[0, 1, 2], [3, 4, 5]], [[5, 4, 3], [2, 1, 0]]]), cs.Potts(1))
 large = cs.GridCRF(np.zeros((2, 300, 400), int), cs.Potts(1))
 if sys.argv[1] == "True":
     cs.minimize(small, "qpbo")
 for room in (2, 8, 24, 60):
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + room * 2**20, -1))
+    resource.setrlimit(resource.RLIMIT_AS, (used + room * 2**20, most))
     for crf in (large, small):
         try:
             cs.minimize(crf, "qpbo")
         except MemoryError as failure:
             print("refused")
-    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     assert cs.minimize(small, "qpbo").energy == 9
 """
     done = subprocess.run(
