@@ -63,10 +63,20 @@ class Homogeneity:
         parts : sequence of ndarray, (n, C)
         image : ndarray, (m, C), optional
             All pixels of the image, which the bins of histograms depend on. By default those of the parts.
+
+        Raises
+        ------
+        ValueError
+            If there is no part, parts have different channels, or a number is not finite.
         """
-        arrays = [np.asarray(part, np.float64) for part in parts]
-        edges = histogram_edges(np.concatenate(arrays) if image is None else np.asarray(image, np.float64), self.bins)
-        return self._holds(arrays, edges)
+        listed = inputs.as_sequence(parts, "parts", "arrays (n, C)")
+        arrays = [inputs.as_numbers(part, "parts", (2,), np.float64) for part in listed]
+        if len({array.shape[1] for array in arrays}) != 1:
+            raise InputError(
+                f"parts must be at least one array, all of the same channels, got shapes {[a.shape for a in arrays]}"
+            )
+        pixels = np.concatenate(arrays) if image is None else inputs.as_numbers(image, "image", (2,), np.float64)
+        return self._holds(arrays, histogram_edges(pixels, self.bins))
 
     def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         """`holds` with the edges of the bins of histograms."""
