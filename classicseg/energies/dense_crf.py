@@ -214,7 +214,7 @@ class DenseCRF(Frozen):
         Raises
         ------
         ValueError
-            If the shape does not fit or a value is not finite.
+            If the shape does not fit, a value is not finite, or values are so large that the result is not.
 
         Examples
         --------
@@ -227,8 +227,11 @@ class DenseCRF(Frozen):
         flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
         filtered = self._filtered(flat, self.quality == "exact", resolve_threads(n_threads))
-        for cost, kq in zip(self.costs(), filtered, strict=True):
-            message += cost @ kq
+        with np.errstate(over="ignore", invalid="ignore"):
+            for cost, kq in zip(self.costs(), filtered, strict=True):
+                message += cost @ kq
+        if not np.isfinite(message).all():
+            raise InputError("marginals are too large: their messages are infinite in float32")
         return message.reshape(self.unary.shape)
 
     @property

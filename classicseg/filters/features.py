@@ -72,7 +72,8 @@ def _bounds(column: Column) -> tuple[float, float]:
     values = column.values
     once = values[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in values.strides)]
     sigma = np.float32(column.sigma)
-    return float(once.min() / sigma), float(once.max() / sigma)
+    with np.errstate(over="ignore"):  # infinite is too far for a lattice, and refused as that
+        return float(once.min() / sigma), float(once.max() / sigma)
 
 
 def _centre_of_lattice(middle: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -82,7 +82,8 @@ def refine(draw: Draw) -> Call:
     def check(result: np.ndarray, image: Any, **_: Any) -> None:
         assert result.dtype == np.int32 and result.ndim in (1, 2, 3) and result.min() >= 0
 
-    return Call(cs.refine, refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7))), check)
+    arguments = refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7)))
+    return Call(cs.refine, arguments, check, words=("sigma",))
 
 
 def refinement_crf(draw: Draw) -> Call:
@@ -90,7 +91,7 @@ def refinement_crf(draw: Draw) -> Call:
         crf = cs.refinement_crf(**given)
         return crf.unary, repr(crf)
 
-    return Call(costs, refine_parts(draw), words=("preset",))
+    return Call(costs, refine_parts(draw), words=("preset", "sigma"))
 
 
 def cutout(draw: Draw) -> Call:

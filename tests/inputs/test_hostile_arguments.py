@@ -41,7 +41,11 @@ REFUSED = {
     "a column that is no word": (
         lambda: cs.label_by_rule({"area": np.ones(2)}, cs.MultiOtsu(2, ["area"])), InputError, "no column"),
     "proposals that are a number": (lambda: cs.minimize(GRID, "fusion", proposals=3), InputTypeError, "proposals"),
+    "proposals in an array without axes": (
+        lambda: cs.minimize(GRID, "fusion", proposals=np.array(3)), InputTypeError, "proposals"),
     # kernels, weights, costs
+    "marginals out of all proportion": (
+        lambda: cs.DenseCRF(P, cs.GaussianKernel(2, 1e20)).pairwise_message(P * 1e30), InputError, "marginals"),
     "kernels that are a number": (lambda: cs.DenseCRF(P, 3), InputTypeError, "kernels"),
     "weights in a list": (lambda: cs.GridCRF(P, cs.Potts(1), [1, 2]), InputTypeError, "weights"),
     "costs without axes": (lambda: cs.GridCRF(P, 3.0), InputTypeError, "compatibility"),

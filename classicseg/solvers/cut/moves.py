@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputError
 from classicseg.solvers.cut.integers import as_integers, as_rounded
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
@@ -130,9 +130,8 @@ def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Resu
     >>> fused.energy <= min(solution.energy for solution in solutions)
     True
     """
-    if not isinstance(proposals, Iterable):
-        raise InputTypeError(f"proposals must be labellings, one or more, got {proposals!r}")
-    checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals") for p in proposals]
+    given = inputs.as_sequence(proposals, "proposals", "labellings")
+    checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals") for p in given]
     if not checked:
         raise InputError("proposals must hold at least one labelling, got none")
     moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init)
