@@ -256,6 +256,8 @@ class _Score:
             inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name=f"truths[{i}]")
             for i, (truth, p) in enumerate(zip(truths, self.probabilities, strict=True))
         ]
+        if tolerance is not None:
+            tolerance = inputs.as_positive_number(tolerance, "tolerance")
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
         self._known: dict[tuple[int, frozenset[tuple[str, type, Any]]], Any] = {}
 
