@@ -17,6 +17,7 @@ from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 
 _TASK = 1 << 16
+_FLATTEST = 1e-12  # least variance of a component, as a share of its largest: float64 still tells it from 0
 """Pixels of one task. Borders are fixed, so that sums do not depend on the number of threads."""
 _NOISE = 4.0  # least variance of a colour, in 8-bit steps squared: flat skies in JPEG files have about as much
 
@@ -152,7 +153,8 @@ class ColorMixture:
         rows, columns = np.tril_indices(c)
         products[:, rows, columns] = products[:, columns, rows] = sums[:, 1 + c :] / divisor
         spread, axes = np.linalg.eigh(products - means[:, :, None] * means[:, None, :])
-        covariances = np.einsum("kij,kj,klj->kil", axes, np.maximum(spread, floor), axes)
+        least = np.maximum(floor, _FLATTEST * spread[:, -1:])
+        covariances = np.einsum("kij,kj,klj->kil", axes, np.maximum(spread, least), axes)
         return cls(count / count.sum(), means, covariances, floor)
 
 

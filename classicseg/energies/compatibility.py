@@ -220,7 +220,10 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
                 "compatibility must be Potts, TruncatedLinear, TruncatedQuadratic, Diagonal, Matrix or an (L, L) "
                 f"matrix, got {compatibility!r}"
             )
-        compatibility = Matrix(inputs.as_numbers(compatibility, "compatibility", axes=(2,), dtype=np.float64))
+        values = inputs.as_numbers(compatibility, "compatibility", axes=(2,), dtype=np.float64)
+        if values.shape[0] != values.shape[1]:
+            raise InputError(f"compatibility must be a square matrix, got shape {values.shape}")
+        compatibility = Matrix(values)
     cost = compatibility.matrix(n_labels)
     if symmetric and not np.allclose(cost, cost.T, rtol=1e-5, atol=1e-6):
         row, column = np.unravel_index(np.abs(cost - cost.T).argmax(), cost.shape)

@@ -102,6 +102,8 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
         with replacing(target) as temporary:
             picture.save(temporary, format="PNG", optimize=True)
     else:
+        if array.ndim < 2 and suffix_of(target) != ".npy":
+            raise InputError(f"labels must have 2 axes or more for {target.suffix}, got shape {array.shape}")
         _write_array(target, array)
 
 

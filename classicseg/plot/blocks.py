@@ -58,10 +58,14 @@ def quadtree(
         raise InputError(
             f"blocks must be integers (y, x, side) of shape (n, 3), got {corners.dtype} of shape {corners.shape}"
         )
-    picture = enlarged(displayable(image), factor)
+    shown = displayable(image)
+    outside = (corners[:, :2] < 0).any() or (corners[:, :2] >= shown.shape[:2]).any()
+    if outside or (corners[:, 2] < 1).any():
+        raise InputError(f"blocks must begin within the image of shape {shown.shape[:2]} and have a side of at least 1")
+    picture = enlarged(shown, factor)
     height, width = picture.shape[:2]
     line = np.zeros((height, width), bool)
-    for y, x, side in (corners.astype(np.int64) * factor).tolist():
+    for y, x, side in ([factor * number for number in block] for block in corners.tolist()):
         if side >= 3:
             line[y, x : x + side] = True
             line[y : y + side, x] = True

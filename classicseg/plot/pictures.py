@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import check_memory
 
 _PER_COLOR = 200  # bytes while a palette is made
@@ -207,6 +207,9 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
             f"pictures must be a multiple of columns={width} pictures of one shape (H, W, 3), got {len(given)} of "
             f"shapes {sorted(shapes)}"
         )
+    for picture in given:
+        if picture.dtype != np.uint8:
+            raise InputTypeError(f"pictures must be uint8, got {picture.dtype}")
     height, side, _ = given[0].shape
     check_memory(3 * len(given) * (height + space) * (side + space), f"pictures with a gap of {space}")
     framed = [np.pad(picture, ((0, space), (0, space), (0, 0)), constant_values=255) for picture in given]

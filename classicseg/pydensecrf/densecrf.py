@@ -191,7 +191,7 @@ class DenseCRF:
         ndarray, (L, N), float32
             Marginals.
         """
-        n_iter = max(0, int(inputs.as_weight(niter, "niter")))
+        n_iter = inputs.as_count(max(0, int(inputs.as_weight(niter, "niter"))), "niter", 0, _MOST)
         if self._n_labels == 1:
             return np.ones(self._flat, np.float32)
         marginals = minimize(self._crf(), "mean_field", max_iter=n_iter).marginals
@@ -363,7 +363,7 @@ def _compatibility(compat: Any, n_labels: int) -> Diagonal | Matrix:
     if values.shape == (n_labels,):
         return Diagonal(-values)
     if values.shape == (n_labels, n_labels):
-        return Matrix((values + values.T) / 2)
+        return Matrix(values / 2 + values.T / 2)
     raise InputError(
         f"compat must be a number, or of shape ({n_labels},) or ({n_labels}, {n_labels}), got shape {values.shape}"
     )

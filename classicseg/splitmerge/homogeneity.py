@@ -177,7 +177,7 @@ class Custom(Homogeneity):
     Raises
     ------
     TypeError
-        If `function` is not callable, or, when it is first used, if it cannot be compiled.
+        If `function` is not callable, `monotone` is not a boolean, or, when it is first used, if it cannot be compiled.
     ValueError
         If `bins` is negative, or, when it is used, if `function` raises an error for a region.
 
@@ -199,6 +199,7 @@ class Custom(Homogeneity):
         if not callable(self.function):
             raise InputTypeError(f"function must be callable with RegionStatistics, got {self.function!r}")
         object.__setattr__(self, "bins", as_bins(self.bins, 0))
+        object.__setattr__(self, "monotone", inputs.as_flag(self.monotone, "monotone"))
 
     def _holds(self, parts: list[np.ndarray], edges: np.ndarray) -> bool:
         return bool(self.function(RegionStatistics.of(np.concatenate(parts), edges if self.bins else None)))

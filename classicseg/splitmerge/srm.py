@@ -95,7 +95,8 @@ def statistical_region_merging(
     scale = 1.0 if whole else (srm.STEPS - 1) / spread
     width = spread / _PAPER_RANGE
     if not 0 < width * width < math.inf or not math.isfinite(scale):
-        raise InputError(f"value_range must be between 1e-150 and 1e150, got {spread:g}")
+        what = "the range of the values of image" if value_range is None else "value_range"
+        raise InputError(f"{what} must be between 1e-150 and 1e150, got {spread:g}")
 
     inside = picture.full_mask
     n = inside.size

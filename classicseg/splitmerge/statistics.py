@@ -43,7 +43,7 @@ class RegionStatistics(NamedTuple):
     @classmethod
     def of(cls, values: np.ndarray, edges: np.ndarray | None = None) -> RegionStatistics:
         """The statistics of pixels (n, C), with the histograms of bins between `edges`."""
-        v = np.asarray(values, np.float64)
+        v = np.ascontiguousarray(values, np.float64)  # sums depend on the order in memory
         return cls(
             float(len(v)),
             v[0] + (v - v[0]).mean(axis=0),

@@ -150,7 +150,7 @@ def a_dense_crf(draw: Draw) -> Call:
         check_result(result, energy)
         return repr(energy)[:8], result
 
-    return Call(solve, arguments)
+    return Call(solve, arguments, words=("features", "sigma"))
 
 
 def a_grid_crf(draw: Draw) -> Call:

@@ -60,6 +60,7 @@ def work(pipe: Connection) -> None:
     """Play the cases that come through the pipe, and answer each."""
     _limit_memory()
     logging.getLogger("classicseg").addHandler(logging.NullHandler())
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # it tells users what is odd about a file
     silence = Silence()
     pipe.send("ready")  # what was imported is not a part of the first case
     while cases := pipe.recv():

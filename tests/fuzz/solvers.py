@@ -50,7 +50,7 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
             options |= {
                 "temperature": lambda: draw.of((0.0, 0.1, 1.0, 50.0)),
                 "damping": lambda: draw.of((0.0, 0.5)),
-                "schedule": lambda: draw.of(("raster", "parallel")),
+                "schedule": lambda: draw.of(("raster", "colours")),
             }
         if method == "annealing":
             options |= {"hot": lambda: draw.of((1.0, 30.0)), "cold": lambda: draw.of((0.01, 0.5))}

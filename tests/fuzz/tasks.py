@@ -132,7 +132,8 @@ def preset(draw: Draw) -> Call:
         return repr(cs.PRESETS[name].replace(**changes).in_pixels(mean_side))
 
     arguments = {"name": draw.of(tuple(cs.PRESETS)), "mean_side": draw.positive()}
-    return Call(change, arguments | draw.some(sigma=draw.positive, max_iter=lambda: 3), fixed=("name", "mean_side"))
+    changes = draw.some(sigma=draw.positive, max_iter=lambda: 3)  # what is wrong with them, refine says
+    return Call(change, arguments | changes, fixed=("name", "mean_side", *changes))
 
 
 def threads(draw: Draw) -> Call:

@@ -15,7 +15,7 @@ GRID = cs.GridCRF(P, cs.Potts(1))
 DENSE = cs.DenseCRF(P, cs.GaussianKernel(2, 1))
 LABELS = IMAGE % 2
 STRUCT = np.zeros(3, [("a", "f4"), ("b", "i4")])
-STROKES = np.where(IMAGE < 2, IMAGE, -1).astype(int)
+STROKES = np.where(IMAGE < 2, IMAGE.astype(int), -1)
 
 REFUSED = {
     # flags
@@ -43,7 +43,10 @@ REFUSED = {
     "proposals that are a number": (lambda: cs.minimize(GRID, "fusion", proposals=3), InputTypeError, "proposals"),
     "proposals in an array without axes": (
         lambda: cs.minimize(GRID, "fusion", proposals=np.array(3)), InputTypeError, "proposals"),
+    "a temperature next to nothing": (
+        lambda: cs.minimize(GRID, "belief_propagation", temperature=5e-324), InputError, "temperature must be 0 or"),
     # kernels, weights, costs
+    "costs that are not square": (lambda: cs.GridCRF(P, np.ones((2, 3))), InputError, "compatibility must be a square"),
     "marginals out of all proportion": (
         lambda: cs.DenseCRF(P, cs.GaussianKernel(2, 1e20)).pairwise_message(P * 1e30), InputError, "marginals"),
     "kernels that are a number": (lambda: cs.DenseCRF(P, 3), InputTypeError, "kernels"),
@@ -74,6 +77,9 @@ REFUSED = {
     "parts without channels": (lambda: cs.StdDev(1).holds([np.arange(9)]), InputError, "parts must have 2 axes"),
     "parts of different channels": (
         lambda: cs.Range(1).holds([np.ones((2, 3)), np.ones((2, 1))]), InputError, "parts must be .* same channels"),
+    "a range too small to square": (
+        lambda: cs.statistical_region_merging(IMAGE * 1e-299), InputError, "values of image"),
+    "a flag of predicates": (lambda: cs.Custom(len, monotone=np.ones(0)), InputTypeError, "monotone"),
     "no parts": (lambda: cs.Range(1).holds([]), InputError, "parts must be at least one"),
     "too many bins": (lambda: cs.HistogramDistance(0.5, bins=2**20), InputError, "bins"),
     # pictures and files
@@ -82,6 +88,8 @@ REFUSED = {
     "colours of the wrong kind": (lambda: plot.label_image(LABELS, colors=np.eye(3)), InputError, "colors"),
     "pictures that are none": (lambda: plot.tile(3, 2), InputTypeError, "pictures"),
     "an odd number of pictures": (lambda: plot.tile([COLORS] * 3, 2), InputError, "pictures"),
+    "pictures of other numbers": (lambda: plot.tile([COLORS.astype(np.int8)], 1), InputTypeError, "pictures"),
+    "blocks beyond the image": (lambda: plot.quadtree(IMAGE, [[0, 2**31 - 2, 1]]), InputError, "blocks must begin"),
     "a gap without end": (lambda: plot.tile([COLORS] * 2, 2, gap=2**40), BudgetError, "gap"),
     "a zoom without end": (lambda: plot.regions(IMAGE, LABELS, zoom=2**30), BudgetError, "zoom"),
     "a colour of two numbers": (lambda: plot.regions(IMAGE, LABELS, border=(1, 2)), InputError, "border"),
@@ -89,7 +97,9 @@ REFUSED = {
     "marginals that are words": (lambda: io.write_marginals("m.npy", "words"), InputTypeError, "marginals"),
     "marginals without axes": (lambda: io.write_marginals("m.npy", 1.0), InputError, "marginals"),
     "a picture of fractions": (lambda: io.write_image("m.png", P[0]), InputTypeError, "image"),
+    "a line of labels": (lambda: io.write_labels("m.tif", [0, 1]), InputError, "labels must have 2 axes"),
     # the drop-in
+    "updates without end": (lambda: densecrf.DenseCRF(3, 2).inference(1e300), InputError, "niter"),
     "a shape of the drop-in": (lambda: utils.create_pairwise_gaussian((1, 1), (4.5, 5)), InputTypeError, "shape"),
     "variables of the drop-in": (lambda: densecrf.DenseCRF(2**40, 2), InputError, "nvar"),
     "labels of the drop-in": (lambda: utils.unary_from_labels(LABELS, 2**40, 0.7), BudgetError, "labels"),
@@ -113,3 +123,10 @@ def test_what_is_only_unusual_works():
     assert cs.StdDev(1e308).holds([np.arange(9.0)[:, None]])
     assert cs.PRESETS["default"].replace(sigma=np.float32(0.5)).in_pixels(10).sigma == 5
     np.testing.assert_array_equal(eigen.vectorXf([1e300]), [np.inf])
+    hot = np.where(IMAGE == 7, 1e12, IMAGE)[..., None] * [1.0, 1e-9, 0.0]  # a mixture of colours along a line
+    assert cs.cutout(hot, STROKES).mask.shape == IMAGE.shape
+    values = np.random.default_rng(0).random((300, 2))
+    for one, other in zip(
+        cs.RegionStatistics.of(values), cs.RegionStatistics.of(np.asfortranarray(values)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

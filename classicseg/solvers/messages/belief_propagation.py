@@ -8,6 +8,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.errors import InputError
 from classicseg.kernels.messages.belief import beliefs, decode, send_by_colour, send_in_raster_order
 from classicseg.kernels.sites.neighbours import Field
 from classicseg.machine.memory import check_memory
@@ -15,6 +16,7 @@ from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, gibbs, label_major, n_rows, sweep
 from classicseg.types import Result
 
+_COLDEST = 1e-100  # temperature other than 0: what is divided by it stays finite
 _SCHEDULES = {"raster": send_in_raster_order, "colours": send_by_colour}
 
 
@@ -38,7 +40,7 @@ def belief_propagation(
         or of what labels of a pixel differ by at most, if that is less.
         Raster order uses one thread.
     temperature : float
-        0 looks for the labelling of least energy (min-sum). Above, the marginals of ``exp(-energy / temperature)``
+        0 looks for the labelling of least energy (min-sum). From 1e-100 on, the marginals of ``exp(-energy / temperature)``
         are sought (sum-product).
     damping : float
         In [0, 1): weight of the old message in the new one. Helps where messages oscillate.
@@ -75,6 +77,8 @@ def belief_propagation(
     ([0, 0, 0, 2, 2], 9.0, 2)
     """
     temperature = inputs.as_weight(temperature, "temperature", at_least=0)
+    if 0 < temperature < _COLDEST:
+        raise InputError(f"temperature must be 0 or at least {_COLDEST:g}, got {temperature:g}")
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     send = _SCHEDULES[inputs.choice(schedule, "schedule", tuple(_SCHEDULES))]
     messages = _Messages(energy, run.n_threads)
