@@ -17,8 +17,8 @@ from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 
 _TASK = 1 << 16
-_FLATTEST = 1e-12  # least variance of a component, as a share of its largest: float64 still tells it from 0
 """Pixels of one task. Borders are fixed, so that sums do not depend on the number of threads."""
+_FLATTEST = 1e-12  # least variance of a component, as a share of its largest: float64 still tells it from 0
 _NOISE = 4.0  # least variance of a colour, in 8-bit steps squared: flat skies in JPEG files have about as much
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.grid import NEIGHBOURHOODS, directions, edge_ends, edge_length
+from classicseg.errors import InputError
 
 _USUAL = 40  # powers of two: differences of a size from 2^-40 to 2^40 have squares that float32 holds
 _LARGEST = float(np.finfo(np.float32).max)
@@ -71,8 +72,9 @@ def contrast_weights(
     """
     channels = inputs.as_image(image, None, channel_axis)
     n_axes = channels.ndim - 1
-    largest = NEIGHBOURHOODS[n_axes][-1] if n_axes in NEIGHBOURHOODS else None
-    offsets = directions(n_axes, largest if connectivity is None else connectivity)
+    if n_axes not in NEIGHBOURHOODS:
+        raise InputError(f"image must have 1, 2 or 3 spatial axes, got {n_axes}")
+    offsets = directions(n_axes, NEIGHBOURHOODS[n_axes][-1] if connectivity is None else connectivity)
     distances = inputs.as_scale(spacing, "spacing", n_axes)
     spread = float(channels.max()) - float(channels.min())
     if beta is None:

@@ -310,7 +310,7 @@ def _equal_weights(
     if spacing is None:
         flat = dict.fromkeys(offsets, weight)
     else:
-        distances = inputs.as_positive(spacing, "spacing", len(shape))
+        distances = inputs.as_scale(spacing, "spacing", len(shape))
         flat = {name: weight / edge_length(offset, distances) for name, offset in offsets.items()}
     return NEIGHBOURHOODS[len(shape)][0] if connectivity is None else connectivity, flat
 

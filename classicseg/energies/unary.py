@@ -107,9 +107,10 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     divisor = inputs.as_positive_number(temperature, "temperature")
     scores = inputs.as_logits(logits, label_axis)
     cost = scores.max(axis=0) - scores  # shape: (L, *spatial)
-    if divisor != 1:
-        cost /= np.float32(divisor)
-    cost += np.log(np.exp(-cost).sum(axis=0))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is infinite is refused below
+        if divisor != 1:
+            cost /= np.float32(divisor)
+        cost += np.log(np.exp(-cost).sum(axis=0))
     return inputs.as_unary(cost, name="logits / temperature")
 
 

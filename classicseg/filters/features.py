@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.filters.blur import Blur
+from classicseg.filters.keys import too_wide
 from classicseg.machine.simd import PIXELS
 
 _FAR = 1000.0  # standard deviations
@@ -33,8 +34,10 @@ class Features:
         self.columns, self.d = columns, len(columns)
         self.n = columns[0].values.size
         self._inner = self.n // columns[0].values.shape[0]  # points of one step along the first axis
-        bounds = [_bounds(column) for column in columns]
-        low, high = np.array(bounds, np.float64).T
+        bounds = np.array([_bounds(column) for column in columns])
+        if not np.isfinite(bounds).all():
+            raise too_wide()
+        low, high = bounds.T
         self._shift = shift_of(low, high, blur.feature_scale(self.d))
         self.low, self.high = low - self._shift, high - self._shift
 
@@ -72,7 +75,7 @@ def _bounds(column: Column) -> tuple[float, float]:
     values = column.values
     once = values[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in values.strides)]
     sigma = np.float32(column.sigma)
-    with np.errstate(over="ignore"):  # infinite is too far for a lattice, and refused as that
+    with np.errstate(over="ignore"):
         return float(once.min() / sigma), float(once.max() / sigma)
 
 

@@ -23,12 +23,17 @@ def spans(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:
         if j > 0:
             lower, upper = lower - j * max(low[j - 1], high[j - 1]), upper - j * min(low[j - 1], high[j - 1])
         if not max(abs(lower), abs(upper)) < _LARGEST_COORDINATE:
-            raise InputError(
-                "the features spread over more than a million standard deviations of the kernel; "
-                "use a larger sigma, or scale the features down"
-            )
+            raise too_wide()
         span[j] = upper - lower + 4 * (d + 2)
     return span
+
+
+def too_wide() -> InputError:
+    """What is said of features that a lattice cannot hold."""
+    return InputError(
+        "the features spread over more than a million standard deviations of the kernel; "
+        "use a larger sigma, or scale the features down"
+    )
 
 
 def packing(widths: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -211,7 +211,7 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
         if picture.dtype != np.uint8:
             raise InputTypeError(f"pictures must be uint8, got {picture.dtype}")
     height, side, _ = given[0].shape
-    check_memory(3 * len(given) * (height + space) * (side + space), f"pictures with a gap of {space}")
+    check_memory(3 * 3 * len(given) * (height + space) * (side + space), f"pictures with a gap of {space}")
     framed = [np.pad(picture, ((0, space), (0, space), (0, 0)), constant_values=255) for picture in given]
     rows = [np.hstack(framed[i : i + width]) for i in range(0, len(framed), width)]
     picture: np.ndarray = np.vstack(rows)[: -space or None, : -space or None]

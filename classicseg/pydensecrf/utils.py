@@ -119,7 +119,8 @@ def unary_from_softmax(sm: ArrayLike, scale: float | None = None, clip: float | 
         p = trust * p + np.float64((1 - trust) * (1 / p.shape[0]))  # in float64, as pydensecrf computes it
     p = without_nan(p, 1 / p.shape[0], "sm")
     if clip is not None:
-        p = np.clip(p, _number(clip, "clip"), 1.0)
+        with np.errstate(over="ignore"):
+            p = np.clip(p, _number(clip, "clip"), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         costs = np.ascontiguousarray((-np.log(p)).reshape(p.shape[0], -1).astype(np.float32))
     wrong = np.isnan(costs)

@@ -42,7 +42,7 @@ def dropin(draw: Draw) -> Call:
         crf.stepInference(q, first, second)
         return marginals, q, crf.klDivergence(q)
 
-    return Call(infer, arguments, words=("unary", "weight"))
+    return Call(infer, arguments, words=("unary", "weight", "features", "sigma"))
 
 
 def dropin_of_variables(draw: Draw) -> Call:

@@ -83,7 +83,7 @@ def refine(draw: Draw) -> Call:
         assert result.dtype == np.int32 and result.ndim in (1, 2, 3) and result.min() >= 0
 
     arguments = refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7)))
-    return Call(cs.refine, arguments, check, words=("sigma",))
+    return Call(cs.refine, arguments, check, words=("sigma", "bilateral_sigma"))
 
 
 def refinement_crf(draw: Draw) -> Call:
@@ -91,7 +91,7 @@ def refinement_crf(draw: Draw) -> Call:
         crf = cs.refinement_crf(**given)
         return crf.unary, repr(crf)
 
-    return Call(costs, refine_parts(draw), words=("preset", "sigma"))
+    return Call(costs, refine_parts(draw), words=("preset", "sigma", "bilateral_sigma"))
 
 
 def cutout(draw: Draw) -> Call:

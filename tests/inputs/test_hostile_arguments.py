@@ -56,6 +56,13 @@ REFUSED = {
     "values of other labels": (lambda: cs.Diagonal([1, 2, 3]).matrix(5), InputError, "3 values cannot serve 5"),
     "a matrix of objects": (lambda: cs.GridCRF(P, np.full((2, 2), None)), InputTypeError, "compatibility"),
     # sigmas and features
+    "a temperature below all": (
+        lambda: cs.unary_from_logits(P * [[[1]], [[9]]], temperature=1e-300), InputError, "temperature"),
+    "a spacing below all": (lambda: cs.GridCRF(P, cs.Potts(1), spacing=5e-324), InputError, "spacing"),
+    "an image of four axes": (
+        lambda: cs.contrast_weights(np.zeros((2, 2, 2, 2)), channel_axis=None), InputError, "image must have 1, 2 or"),
+    "a sigma that makes features infinite": (
+        lambda: cs.minimize(cs.DenseCRF(P, cs.BilateralKernel(COLORS * 1e30, 5, 1e-30))), InputError, "the features"),
     "a sigma of refine": (lambda: cs.refine(IMAGE, P, bilateral_sigma=-1), InputError, "bilateral_sigma"),
     "a weight of refine": (lambda: cs.refine(IMAGE, P, bilateral_weight=np.nan), InputError, "bilateral_weight"),
     "features too far apart": (

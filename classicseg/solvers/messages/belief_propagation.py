@@ -40,7 +40,7 @@ def belief_propagation(
         or of what labels of a pixel differ by at most, if that is less.
         Raster order uses one thread.
     temperature : float
-        0 looks for the labelling of least energy (min-sum). From 1e-100 on, the marginals of ``exp(-energy / temperature)``
+        0 looks for the labelling of least energy (min-sum). From 1e-100 on, marginals of ``exp(-energy / temperature)``
         are sought (sum-product).
     damping : float
         In [0, 1): weight of the old message in the new one. Helps where messages oscillate.
