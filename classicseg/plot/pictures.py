@@ -214,8 +214,8 @@ def tile(pictures: Sequence[np.ndarray], columns: int, gap: int = 8) -> np.ndarr
     check_memory(3 * 3 * len(given) * (height + space) * (side + space), f"pictures with a gap of {space}")
     framed = [np.pad(picture, ((0, space), (0, space), (0, 0)), constant_values=255) for picture in given]
     rows = [np.hstack(framed[i : i + width]) for i in range(0, len(framed), width)]
-    picture: np.ndarray = np.vstack(rows)[: -space or None, : -space or None]
-    return picture
+    tiled: np.ndarray = np.vstack(rows)[: -space or None, : -space or None]
+    return tiled
 
 
 def enlarged(picture: np.ndarray, zoom: int) -> np.ndarray:
