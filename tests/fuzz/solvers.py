@@ -66,15 +66,20 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
 def graph_cut_again(draw: Draw) -> Call:
     energy = cs.GridCRF(draw.numbers((2, *draw.shape((1, 2, 3)))), cs.Potts(draw.weight()))
 
+    def same_minimum(energy: Any, result: cs.Result) -> bool:
+        anew = cs.minimize(energy, "graph_cut")
+        # Several cuts may be minimal, and the sums of their terms differ by roundings.
+        return abs(result.energy - anew.energy) <= (result.gap or 0) + (anew.gap or 0)
+
     def solve_twice(energy: Any, unary: Any, n_threads: Any) -> cs.Result:
         cut = cs.GraphCut(energy, n_threads=n_threads)
         cut.solve()
         other = cut.copy()
         cut.set_unary(unary)
         result = cut.solve()
-        assert other.solve().energy == cs.minimize(energy, "graph_cut").energy, "a copy goes its own way"
+        assert same_minimum(energy, other.solve()), "a copy goes its own way"
         assert cut.energy.unary.shape == np.shape(unary)
-        assert result.energy == cs.minimize(cut.energy, "graph_cut").energy, "solved again, solved anew"
+        assert same_minimum(cut.energy, result), "solved again, solved anew"
         return result
 
     return Call(

@@ -124,7 +124,7 @@ def tune(draw: Draw) -> Call:
     truths = [draw.labels(shape, 2) for _ in images]
     arguments = {"images": images, "probabilities": probabilities, "truths": truths, "budget": draw.integer(1, 6)}
     options = draw.some(metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2)
-    return Call(cs.tune, arguments | options, words=("sigma",))
+    return Call(cs.tune, arguments | options, words=("sigma", "color_sigma"))
 
 
 def preset(draw: Draw) -> Call:
