@@ -29,6 +29,7 @@ ENOUGH = 2.0**-34
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _TINY = 2.0**-400  # costs below this are multiplied by its inverse
+_HUGE = 2.0**900  # no pixel's edges count as more, so that sums over pixels stay finite
 _RANGE = 1024.0  # between the capacities that count as infinite and the least flow that they suit
 _WORN = 64.0  # roundings of all numbers, after which a network is made anew
 _EPSILON = 2.0**-53  # half of what float64 distinguishes from 1: the largest relative error of a rounding
@@ -82,15 +83,15 @@ class RealCut:
         """
         shape = self._network.copies[0][3:]
         tops = [float(edges.max(initial=0)) for edges in capacities]
-        largest = max(*tops, float(np.abs(excess).max(initial=0, where=np.isfinite(excess))))
-        self._unit = _TINY if 0 < largest < _TINY else 1.0  # or there would be no room for steps below
-        if self._unit < 1:
-            capacities, tops = [edges / self._unit for edges in capacities], [top / self._unit for top in tops]
-        self._room = 2 * sum(tops)
-        self._most = np.inf
-        wanted = self._clipped(excess)
+        self._unit = 1.0
+        flow = self._flow_at_most(excess, tops)
+        if flow < _TINY:  # there would be no room for steps below
+            self._unit = _TINY
+            with np.errstate(over="ignore"):
+                capacities, tops = [edges / _TINY for edges in capacities], [top / _TINY for top in tops]
+            flow = self._flow_at_most(excess, tops)
         # What is far above all flow that there can be is never full: it may as well be infinite, which rounds nothing.
-        self._most = _MARGIN * (_largest_flow(wanted) or float(np.abs(wanted).max()) or 1.0)
+        self._most = _MARGIN * flow
         if max(tops) > self._most:
             capacities = [np.where(edges > self._most, np.inf, edges) for edges in capacities]
         for arc in self._network.arcs:
@@ -98,11 +99,17 @@ class RealCut:
                 plane = self._capacities[arc.copy, arc.word].reshape(shape)
                 plane[edge_ends(arc.offset)[0]] = capacities[arc.direction]
         finite = sum(float(edges.sum(where=edges < np.inf)) for edges in capacities)
-        self._of_edges = 4 * len(wanted) * finite
+        self._of_edges = 4 * len(self._wanted) * finite
         self._tops = np.repeat([np.inf if top > self._most else top for top in tops], 2)
         self._exact, self._rounding, self._pending = exact, 0.0, None
         self._wanted[:] = self._excess[:] = 0
         self._replace(self._clipped(excess))
+
+    def _flow_at_most(self, excess: np.ndarray, tops: list[float]) -> float:
+        """What can flow, or where nothing can, a size of the costs; notes what a pixel's edges carry."""
+        self._room, self._most = min(2 * sum(tops), _HUGE), np.inf
+        wanted = self._clipped(excess)
+        return _largest_flow(wanted) or float(np.abs(wanted).max()) or 1.0
 
     def change(self, excess: np.ndarray) -> bool:
         """Replace the excess that :meth:`write` began with; the flow stays. Returns whether the network serves it."""
