@@ -225,6 +225,8 @@ def as_compatibility(compatibility: Any, n_labels: int, *, symmetric: bool) -> C
             raise InputError(f"compatibility must be a square matrix, got shape {values.shape}")
         compatibility = Matrix(values)
     cost = compatibility.matrix(n_labels)
+    if (largest := np.abs(cost).max()) > inputs.DEAREST:
+        raise InputError(f"compatibility must cost at most {inputs.DEAREST:g} in size, got {largest:g}")
     if symmetric and not np.allclose(cost, cost.T, rtol=1e-5, atol=1e-6):
         row, column = np.unravel_index(np.abs(cost - cost.T).argmax(), cost.shape)
         raise InputError(

@@ -77,8 +77,8 @@ class GridCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a value is NaN, a weight is negative, a pixel has no label that it may take, or a weight
-        is infinite although equal labels do not cost 0, or different ones not more.
+        If shapes do not fit, a value is NaN or finite and above 1e100, a weight is negative, a pixel has no label that
+        it may take, or a weight is infinite although equal labels do not cost 0, or different ones not more.
     TypeError
         If something is not of a real dtype.
 
@@ -349,8 +349,9 @@ def _as_edges(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _label_costs(label_costs: ArrayLike, n_labels: int) -> np.ndarray:
     costs = inputs.as_numbers(label_costs, "label_costs", axes=(0, 1), dtype=np.float64)
-    if costs.min() < 0:
-        raise InputError(f"label_costs must be at least 0, got {costs.min():g}")
+    if costs.min() < 0 or costs.max() > inputs.DEAREST:
+        wrong = costs.min() if costs.min() < 0 else costs.max()
+        raise InputError(f"label_costs must be at least 0 and at most {inputs.DEAREST:g}, got {wrong:g}")
     if costs.size not in (1, n_labels):
         raise InputError(f"label_costs must be 1 or {n_labels} numbers, got {costs.size}")
     costs = np.broadcast_to(costs, n_labels).copy()

@@ -5,6 +5,7 @@ arrays that are already right are passed on without a copy.
 """
 
 from classicseg.inputs.arrays import (
+    DEAREST,
     as_costs,
     as_edge_weights,
     as_features,
@@ -36,6 +37,7 @@ from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
 from classicseg.inputs.value_range import value_range, without_far_values
 
 __all__ = [
+    "DEAREST",
     "LARGEST",
     "as_array",
     "as_axis",

@@ -14,6 +14,8 @@ from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, rea
 
 _FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
+DEAREST = 1e100
+"""Largest size of a finite cost or weight of a grid: sums of their products stay finite."""
 
 
 def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
@@ -24,18 +26,19 @@ def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
 
 
 def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
-    """Costs as (L, *spatial) in C order, L >= 2; +inf forbids a label, but not all labels of a pixel.
+    """Costs as (L, *spatial) in C order, L >= 2, of at most 1e100; +inf forbids a label, but not all of a pixel.
 
     Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
     """
     array = _own_precision(labels_first(read(costs, name, booleans=False), label_axis, name), name)
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite_sum = array.dtype == np.int32 or np.isfinite(array.sum())
-    if not finite_sum:
-        wrong = np.isnan(array) | (array == -np.inf)
+    if not (float(array.min()) >= -DEAREST and float(array.max()) <= DEAREST):
+        wrong = np.isnan(array) | (np.abs(array) > np.float64(DEAREST)) & (array != np.inf)
         if wrong.any():
             where = index_of(int(wrong.argmax()), array.shape)
-            raise InputError(f"{name} must be numbers or +inf, got {array[where]} at index {text(where)}")
+            raise InputError(
+                f"{name} must be numbers of at most {DEAREST:g} in size, or +inf, got {array[where]} at index "
+                f"{text(where)}"
+            )
         forbidden = np.isinf(array).all(axis=0)
         if forbidden.any():
             where = index_of(int(forbidden.argmax()), forbidden.shape)
@@ -53,6 +56,12 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
         if array.min() < 0:
             where = index_of(int(array.argmin()), array.shape)
             raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}")
+        if float(array.max()) > DEAREST:
+            wrong = (array > np.float64(DEAREST)) & (array < np.inf)
+            if wrong.any():
+                where = index_of(int(wrong.argmax()), array.shape)
+                most = f"at most {DEAREST:g}, or infinite"
+                raise InputError(f"{name} must be {most}, got {array[where]:g} at index {text(where)}")
     return array
 
 

@@ -71,6 +71,15 @@ def with_kernels(draw: Draw) -> cs.DenseCRF:
     return crf if crf.kernels else cs.DenseCRF(crf.unary, cs.GaussianKernel())
 
 
+def _far(draw: Draw, numbers: np.ndarray) -> np.ndarray:
+    """Sometimes far above or below all that is usual."""
+    return (
+        numbers * np.float64(10.0) ** draw.of((-300, -200, -100, -45, -20, 20, 45, 90))
+        if draw.chance(0.07)
+        else numbers
+    )
+
+
 def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
     """Arguments of a GridCRF, often of so few pixels that all labellings can be tried."""
     n_labels = draw.of((2, 2, 2, 3, 3, 5)) if n_labels is None else n_labels
@@ -82,11 +91,12 @@ def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
     if draw.chance(0.1):
         costs = costs.astype(np.float64)
         costs[1:][draw.rng.random((n_labels - 1, *shape)) < 0.2] = np.inf
+    costs = _far(draw, costs)
     connectivity = draw.of(NEIGHBOURHOODS[len(shape)])
     parts: dict[str, Any] = {"unary": costs, "compatibility": compatibility(draw, n_labels)}
     if draw.chance(0.5):
         parts["weights"] = {
-            name: np.abs(draw.numbers(edge_shape(shape, offset)))
+            name: _far(draw, np.abs(draw.numbers(edge_shape(shape, offset))))
             for name, offset in directions(len(shape), connectivity).items()
         }
     elif draw.chance(0.5):

@@ -51,6 +51,11 @@ REFUSED = {
         lambda: cs.DenseCRF(P, cs.GaussianKernel(2, 1e20)).pairwise_message(P * 1e30), InputError, "marginals"),
     "kernels that are a number": (lambda: cs.DenseCRF(P, 3), InputTypeError, "kernels"),
     "weights in a list": (lambda: cs.GridCRF(P, cs.Potts(1), [1, 2]), InputTypeError, "weights"),
+    "costs without measure": (lambda: cs.GridCRF([[[1e300]], [[0]]], cs.Potts(1)), InputError, "unary must .* 1e.100"),
+    "weights without measure": (lambda: cs.GridCRF(P, cs.Potts(1), 1e300), InputError, "weights must be at most 1e"),
+    "a matrix without measure": (lambda: cs.GridCRF(P, np.eye(2) * 1e300), InputError, "compatibility must cost"),
+    "label costs without measure": (
+        lambda: cs.GridCRF(P, cs.Potts(1), label_costs=1e300), InputError, "label_costs must be .* at most 1e.100"),
     "costs without axes": (lambda: cs.GridCRF(P, 3.0), InputTypeError, "compatibility"),
     "costs of too many labels": (lambda: cs.Potts(1).matrix(2**40), BudgetError, "n_labels"),
     "values of other labels": (lambda: cs.Diagonal([1, 2, 3]).matrix(5), InputError, "3 values cannot serve 5"),

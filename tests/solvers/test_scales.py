@@ -57,3 +57,36 @@ def test_no_bound_is_above_the_least_energy_and_minima_are_minima(crf, method):
     if method != "trws" and result.converged:
         assert result.gap <= 1e-9 * max(1, abs(result.energy))
     assert result.energy == pytest.approx(float(exact_energy(crf, result.labels)), rel=1e-9, abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["graph_cut", "qpbo", "trws"])
+@pytest.mark.parametrize(
+    ("of_unary", "of_edges"), [(1e-300, 1), (1e90, 1), (1, 1e-300), (1, 1e90), (1e-200, 1e90), (0, 1)]
+)
+def test_bounds_hold_where_pixels_cost_far_more_or_less_than_edges(method, of_unary, of_edges):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        weights = {"right": rng.random((3, 2)) * of_edges, "down": rng.random((2, 3)) * of_edges}
+        crf = cs.GridCRF(rng.normal(size=(2, 3, 3)) * of_unary, cs.Potts(0.3), weights)
+        result = cs.minimize(crf, method)
+        least = least_energy(crf)
+        assert result.lower_bound <= least <= exact_energy(crf, result.labels)
+        if method == "graph_cut":
+            assert exact_energy(crf, result.labels) == pytest.approx(float(least), rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("table", [np.zeros((2, 2)), np.eye(2) * -1e-45, np.eye(2) * 1e-60])
+@pytest.mark.parametrize("method", ["trws", "belief_propagation"])
+def test_heavy_edges_that_cost_next_to_nothing(method, table):
+    crf = cs.GridCRF([[[1.0, 0]], [[0, 1]]], table, 1e90 if table.any() else 1e60)
+    ((left, right),) = labels_of(crf, method)
+    assert (left == right) == (table.min() < 0)
+    assert (left, right) == (1, 0) or table.any()
+
+
+@pytest.mark.parametrize("method", ["graph_cut", "qpbo", "trws"])
+def test_the_least_of_the_integers_is_a_cost(method):
+    unary = np.zeros((2, 3, 3), np.int32)
+    unary[1, 1, 1] = np.iinfo(np.int32).min
+    result = cs.minimize(cs.GridCRF(unary, cs.Potts(0.1)), method)
+    assert result.lower_bound <= result.energy == pytest.approx(-(2.0**31) + 0.4)

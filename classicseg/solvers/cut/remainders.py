@@ -267,7 +267,7 @@ def _over_volume(crf: GridCRF, name: str) -> np.ndarray:
 def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
     """How far the energy of labels can be off by what float64 rounds; 0 for whole numbers of less than 50 bits."""
     depth, height, width = as_volume(crf.shape, 1)
-    terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0)).sum(dtype=np.float64))
+    terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0), dtype=np.float64).sum())
     flat, sizes = np.ascontiguousarray(labels, np.int32).reshape(-1), np.abs(crf.cost)
     for name, offset in crf.directions.items():
         terms += pairwise_energy(flat, crf.finite_weights[name], sizes, depth, height, width, *as_volume(offset, 0))

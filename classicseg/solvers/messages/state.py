@@ -146,7 +146,7 @@ class MessagePassing:
         self._error += 2.0**-52 * (crf.shape[-1] + crf.n_points / crf.shape[-1] + 2) * size
         self._largest = largest + 2 * n_chains * heaviest * self._scale
         for k, flat in enumerate(weights):
-            exact = flat * np.float64(unit * self._scale)
+            exact = flat * np.float64(unit * self._scale if heaviest > 0 else 0)
             rounded = exact.astype(np.float32)
             write_weights(self._m, rounded, k, self._lanes)
             off = np.abs(exact - rounded)
@@ -195,9 +195,10 @@ def _as_table(crf: GridCRF) -> tuple[int, int, float, np.ndarray]:
         limit = min(mu.truncation, (n_labels - 1.0) ** 2)
         reach = int(np.count_nonzero(np.arange(1, n_labels) ** 2 < limit))
         return QUADRATIC, reach + (limit == (n_labels - 1.0) ** 2), mu.weight, np.array([limit])
+    scale = _scale(float(np.abs(crf.cost).max()))
     if isinstance(mu, Diagonal) and np.min(mu.values) >= 0:
-        return DIAGONAL, 0, 1.0, np.ascontiguousarray(-np.diag(crf.cost))
-    return MATRIX, 0, 1.0, crf.cost.reshape(-1)
+        return DIAGONAL, 0, 1 / scale, np.ascontiguousarray(-np.diag(crf.cost) * scale)
+    return MATRIX, 0, 1 / scale, crf.cost.reshape(-1) * scale
 
 
 def _finite_range(unary: np.ndarray) -> tuple[float, float]:
