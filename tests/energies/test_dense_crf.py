@@ -156,8 +156,8 @@ def test_bad_kernels_raise_and_name_the_argument(make, word):
 
 
 def test_sizes_that_do_not_fit_raise_before_work_starts(monkeypatch):
+    cs.minimize(cs.DenseCRF(UNARY, cs.GaussianKernel()))  # kernels that are not loaded yet would ask for memory first
     crf = cs.DenseCRF(UNARY, cs.GaussianKernel())
-    cs.minimize(crf)  # kernels that are not loaded yet would ask for memory first
     monkeypatch.setattr("classicseg.machine.memory.available_memory", lambda: 100)
     with pytest.raises(cs.BudgetError, match=r"a dense CRF of 3 labels at \d+ pixels would need"):
         cs.minimize(crf)
