@@ -37,7 +37,7 @@ class Potts:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", inputs.as_weight(self.weight, "weight"))
+        _check_weight(self)
 
     def matrix(self, n_labels: int) -> np.ndarray:
         """Cost of each pair of labels, (L, L) float64."""
@@ -260,11 +260,16 @@ def split_reward(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, float
     return np.ones(n, np.float32), np.ascontiguousarray(-cost.T), 0.0
 
 
+def _check_weight(cost: Potts | TruncatedLinear | TruncatedQuadratic) -> None:
+    weight = inputs.as_weight(cost.weight, "weight", at_least=-inputs.DEAREST, below=inputs.DEAREST)
+    object.__setattr__(cost, "weight", weight)
+
+
 def _check_truncated(cost: TruncatedLinear | TruncatedQuadratic) -> None:
     truncation = cost.truncation
     if not (isinstance(truncation, (int, float, np.number)) and truncation > 0):
         raise InputError(f"truncation must be a positive number or infinite, got {truncation!r}")
-    object.__setattr__(cost, "weight", inputs.as_weight(cost.weight, "weight"))
+    _check_weight(cost)
     object.__setattr__(cost, "truncation", float(truncation))
 
 

@@ -293,7 +293,7 @@ def _gamma(crf: GridCRF) -> float:
 def _weight(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
         return _WEIGHT if previous is None else _gamma(previous.crf)
-    return inputs.as_weight(weight, "weight", at_least=0)
+    return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
 
 
 def _prepare(

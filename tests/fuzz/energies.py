@@ -13,6 +13,9 @@ from tests.fuzz.judge import Call
 from tests.fuzz.promises import check_result
 from tests.fuzz.values import Draw
 
+FAR = -300, -200, -100, -45, -20, 20, 45, 90
+"""Powers of ten: by these, costs of a grid are sometimes multiplied."""
+
 # --- parts of energies --------------------------------------------------------------------------------------------
 
 
@@ -39,6 +42,11 @@ def unary(draw: Draw, n_labels: int, shape: tuple[int, ...]) -> np.ndarray:
     return draw.numbers((n_labels, *shape))
 
 
+def _far(draw: Draw, numbers: np.ndarray, exponents: tuple[int, ...]) -> np.ndarray:
+    """Sometimes far above or below all that is usual."""
+    return numbers * np.float64(10.0) ** draw.of(exponents) if draw.chance(0.07) else numbers
+
+
 def kernel(draw: Draw, shape: tuple[int, ...], n_labels: int = 2) -> Any:
     options = draw.some(
         compatibility=lambda: compatibility(draw, n_labels, symmetric=True),
@@ -61,23 +69,13 @@ def dense_crf(draw: Draw) -> cs.DenseCRF:
     n_labels, shape = draw.of((2, 2, 3, 5, 21)), draw.shape((1, 2, 2, 3))
     kernels = [kernel(draw, shape, n_labels) for _ in range(draw.integer(0, 2))]
     quality = draw.of(("fast", "fast", "high", "exact"))
-    return cs.DenseCRF(
-        draw.numbers((n_labels, *shape)), kernels, compatibility(draw, n_labels, symmetric=True), quality=quality
-    )
+    costs = _far(draw, draw.numbers((n_labels, *shape)), (-45, -38, -20, 20))
+    return cs.DenseCRF(costs, kernels, compatibility(draw, n_labels, symmetric=True), quality=quality)
 
 
 def with_kernels(draw: Draw) -> cs.DenseCRF:
     crf = dense_crf(draw)
     return crf if crf.kernels else cs.DenseCRF(crf.unary, cs.GaussianKernel())
-
-
-def _far(draw: Draw, numbers: np.ndarray) -> np.ndarray:
-    """Sometimes far above or below all that is usual."""
-    return (
-        numbers * np.float64(10.0) ** draw.of((-300, -200, -100, -45, -20, 20, 45, 90))
-        if draw.chance(0.07)
-        else numbers
-    )
 
 
 def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
@@ -91,12 +89,12 @@ def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
     if draw.chance(0.1):
         costs = costs.astype(np.float64)
         costs[1:][draw.rng.random((n_labels - 1, *shape)) < 0.2] = np.inf
-    costs = _far(draw, costs)
+    costs = _far(draw, costs, FAR)
     connectivity = draw.of(NEIGHBOURHOODS[len(shape)])
     parts: dict[str, Any] = {"unary": costs, "compatibility": compatibility(draw, n_labels)}
     if draw.chance(0.5):
         parts["weights"] = {
-            name: _far(draw, np.abs(draw.numbers(edge_shape(shape, offset))))
+            name: _far(draw, np.abs(draw.numbers(edge_shape(shape, offset))), FAR)
             for name, offset in directions(len(shape), connectivity).items()
         }
     elif draw.chance(0.5):
