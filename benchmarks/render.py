@@ -112,6 +112,16 @@ def torch_layer(document: Document) -> str:
     return table(rows)
 
 
+@shows("threads")
+def threads(document: Document) -> str:
+    rows: dict[str, Row] = {}
+    for row in document["rows"]:
+        what, shape = row["case"].split(": ")
+        two, many = (row[f"{n}_of_1"]["median"] for n in (2, 256))
+        rows.setdefault(what, {"time / time with 1 thread": what})[shape] = f"{two:.2f}, {many:.2f}"
+    return table(rows.values())
+
+
 @shows("torch_losses")
 def torch_losses(document: Document) -> str:
     rows = []

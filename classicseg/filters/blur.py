@@ -20,8 +20,11 @@ from functools import cache
 
 import numpy as np
 
+from classicseg.errors import InputError
+
 MOST_FEATURES = 6
 """Of a lattice that is blurred with a stencil: stencils double in size with every feature."""
+_MOST = 3000  # of any lattice: from some 3800 on its gain is more than float32 holds
 _FITTED: dict[int, list[tuple[float, float, tuple[float, ...]]]] = {
     1: [(4.5, 1.4, (0.7, 0.24, 0.04))],
     2: [(6.01, 1.5, (0.65, 0.275, 0.179, 0.049, 0.021))],
@@ -65,10 +68,15 @@ class Blur:
 
     def gain(self, d: int) -> float:
         """Factor that makes the raw lattice sum that of Gaussians, for densely filled lattices."""
+        if d > _MOST:
+            raise InputError(
+                f"features of a lattice must be at most {_MOST}, got {d}; an exact filter takes any number"
+            )
+        variance = 1 / 6 + self.variance / 2
+        if not self.shells:  # the mass is 2^(d + 1)
+            return math.sqrt(d + 1) / 2 * (math.pi / 2 * variance) ** (d / 2)
         mass = 1 + sum(w * len(s) for w, s in zip(self.weights, self.shells, strict=True))
-        if not self.shells:
-            mass = 2.0 ** (d + 1)
-        return math.sqrt(d + 1) * (2 * math.pi * (1 / 6 + self.variance / 2)) ** (d / 2) / mass
+        return math.sqrt(d + 1) * (2 * math.pi * variance) ** (d / 2) / mass
 
 
 AXES = Blur(1.0, (), ())

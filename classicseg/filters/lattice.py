@@ -44,7 +44,8 @@ class PermutohedralLattice(Filter):
     Raises
     ------
     ValueError
-        If the features are empty, not finite, or spread over more than about a million standard deviations.
+        If the features are empty, more than 3000 or not finite, or spread over more than about a million standard
+        deviations.
     TypeError
         If they are not real numbers.
 

@@ -28,6 +28,7 @@ NEEDS = {
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": ["cv2"],
     "pipelines/startup.py": [],
+    "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],
     "torch/losses.py": ["torch", "monai", "kornia"],
     "torch/networks.py": ["torch", "torchvision", "monai"],

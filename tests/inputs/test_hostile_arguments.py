@@ -70,6 +70,7 @@ REFUSED = {
         lambda: cs.minimize(cs.DenseCRF(P, cs.BilateralKernel(COLORS * 1e30, 5, 1e-30))), InputError, "the features"),
     "a sigma of refine": (lambda: cs.refine(IMAGE, P, bilateral_sigma=-1), InputError, "bilateral_sigma"),
     "a weight of refine": (lambda: cs.refine(IMAGE, P, bilateral_weight=np.nan), InputError, "bilateral_weight"),
+    "features without number": (lambda: cs.PermutohedralLattice(np.zeros((3001, 2))), InputError, "at most 3000, got"),
     "features too far apart": (
         lambda: cs.ExactFilter(np.array([[-3e38, 3e38]], np.float32)), InputError, "features must be within"),
     "a huge grid": (lambda: cs.GaussianFilter((2**20, 2**20), 1).filter(P), (BudgetError, InputError), "shape"),
