@@ -57,6 +57,7 @@ def test_no_script_is_forgotten():
     assert scripts - parts == set(NEEDS) - {"gpu/run"} | elsewhere
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 @pytest.mark.parametrize("script", NEEDS)
 def test_a_script_runs_with_tiny_inputs(script, tmp_path):
@@ -73,6 +74,7 @@ def test_a_script_runs_with_tiny_inputs(script, tmp_path):
         assert not [row["error"] for row in document["rows"] if "error" in row]
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_nothing_is_written_by_a_trial():
     before = {file: file.stat().st_mtime_ns for file in (BENCHMARKS / "results").iterdir()}
@@ -80,6 +82,7 @@ def test_nothing_is_written_by_a_trial():
     assert {file: file.stat().st_mtime_ns for file in (BENCHMARKS / "results").iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_a_checkout_equals_itself():
     script = BENCHMARKS / "compare_checkouts.py"
