@@ -186,7 +186,8 @@ def test_examples_run(page, a_place_of_its_own):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_can_be_parsed(page):
+def test_commands_can_be_parsed(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where outputs can be written
     text = page.read_text(encoding="utf-8")
     for words in commands(text):
         check_command(words)

@@ -126,7 +126,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_it_is_refused_by_name(what):
+def test_it_is_refused_by_name(what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where files can be written
     call, kind, word = REFUSED[what]
     with pytest.raises(kind, match=word):
         call()
