@@ -50,6 +50,7 @@ def jobs(shape: tuple[int, int]) -> dict[str, Solve]:
         "mean_field, grid": grid("mean_field", 5, max_iter=10, tol=0),
         "icm": grid("icm", 5, max_iter=5),
         "split_and_merge": lambda n: cs.split_and_merge(gray, 24, n_threads=n),
+        "split_and_merge, StdDev": lambda n: cs.split_and_merge(gray, cs.StdDev(9), n_threads=n),
     }
 
 

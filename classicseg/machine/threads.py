@@ -15,7 +15,7 @@ from classicseg.machine.limits import available_addresses, processors
 _MOST = 1024  # more than any machine has use for: such a number is a mistake
 _THREAD = 16 * 2**20  # bytes: the stack of a thread, and what Python needs to begin it
 _POLL = 1e-4  # seconds between looks at threads that are about to end
-_WORK = 2**13  # values that keep a thread busy for longer than it takes to start it and to wait for it
+_WORK = 2**15  # values that keep a thread busy for longer than it takes to start it and to wait for it
 _VARIABLES = ("CLASSICSEG_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
 
 _n_threads: int | None = None  # what `set_num_threads` was given

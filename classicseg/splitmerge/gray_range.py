@@ -7,6 +7,7 @@ import numpy as np
 from classicseg.kernels.regions import range_image, range_tile
 from classicseg.machine.parallel import new_sync
 from classicseg.machine.parallel import run as run_threads
+from classicseg.machine.threads import resolve_threads
 from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.neighbours import step_scale
 from classicseg.splitmerge.plan import Plan
@@ -48,7 +49,8 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
         counts=np.empty(n, np.int32),
     )
     labels = np.empty(image.shape, np.int32)
-    threads, sync = min(n_threads, n_tiles), new_sync(range_image.N_COUNTERS)
+    threads = min(resolve_threads(n_threads, n // 4), n_tiles)  # a pixel takes little
+    sync = new_sync(range_image.N_COUNTERS)
     options = (limit, origin, step_scale(threshold), plan.stop_level, plan.merge is not None)
     run_threads(
         range_image.split_and_merge_range, threads, sync, image, *options, tiles, regions, labels, brief=n <= _SOON_DONE

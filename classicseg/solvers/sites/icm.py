@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.sites.sites import descend
+from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.run import Run
 from classicseg.solvers.sites.layout import as_field, costs_of_use, n_rows, sweep
 from classicseg.types import Result
@@ -48,7 +49,8 @@ def icm(energy: GridCRF, run: Run) -> Result:
     labels = run.labels()
     field = as_field(energy)
     flat, stale, changed = labels.reshape(-1), np.ones(labels.size, np.uint8), np.zeros(n_rows(field), np.int64)
-    counts, of_use, threads = costs_of_use(energy, flat, run.n_threads)
+    threads = resolve_threads(run.n_threads, energy.unary.size // 2)  # a value takes little, and a sweep is soon over
+    counts, of_use, threads = costs_of_use(energy, flat, threads)
     value = energy.energy(labels)
     while not run.ended:
         before, previous = labels.copy(), value
