@@ -141,7 +141,7 @@ def test_a_user_without_rights_and_home_computes_all_the_same(home, tmp_path):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     except PermissionError:
-        pytest.skip("nobody may not run this Python")
+        pytest.skip("the user nobody may not run this Python, which lies in a private folder")
     assert done.stdout.startswith("Result(method='icm'"), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert "NUMBA_CACHE_DIR" in done.stderr

@@ -1,41 +1,27 @@
 """The drop-in against pydensecrf2 on real images with scores of classifiers, where these data are at hand."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from benchmarks.shared.datasets import DATASETS, annotated
 from classicseg.pydensecrf import densecrf as ours
 from tests.pydensecrf.families import FAMILIES, run
 
 theirs = pytest.importorskip("pydensecrf.densecrf")
-pytestmark = pytest.mark.peer
-
-
-def datasets():
-    file = Path(__file__).parents[2] / "benchmarks" / "datasets.py"
-    if not file.exists():
-        pytest.skip("the benchmarks are not here")
-    spec = importlib.util.spec_from_file_location("datasets", file)
-    module = sys.modules["datasets"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 
 def photos():
-    found = datasets()
     for name in ("camvid", "msrc", "horses", "drive"):
-        yield from list(found.DATASETS[name]())[:2]
-    yield from found.annotated()
+        yield from list(DATASETS[name]())[:2]
+    yield from annotated()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_photos(family):
     examples = list(photos())
     if not examples:
-        pytest.skip("no data here")
+        pytest.skip("the images, which may not be shipped, are not here")
     for example in examples:
         q = run(ours, example.unary, example.image, FAMILIES[family])
         expected = run(theirs, example.unary, example.image, FAMILIES[family])

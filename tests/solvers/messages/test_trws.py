@@ -1,6 +1,4 @@
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
+from benchmarks.shared.grid_problems import MIDDLEBURY
 from classicseg.energies.grid import directions, edge_shape
 from classicseg.reference import trws as reference
 from classicseg.solvers.messages.state import MessagePassing
@@ -231,15 +230,10 @@ ANCHORS = {
 
 @pytest.mark.parametrize("name", ANCHORS)
 def test_problems_of_the_middlebury_benchmark(name):
-    benchmarks = Path(__file__).parents[2] / "benchmarks"
-    sys.path.insert(0, str(benchmarks))
     try:
-        problems = pytest.importorskip("mrf_problems")
-        crf = problems.MIDDLEBURY[name]()
+        crf = MIDDLEBURY[name]()
     except FileNotFoundError:
-        pytest.skip("no images")
-    finally:
-        sys.path.remove(str(benchmarks))
+        pytest.skip("the images of the Middlebury benchmark, which may not be shipped, are not here")
     energy, bounds = ANCHORS[name]
     result = cs.minimize(crf, "trws", max_iter=len(bounds), tol=0)
     first = cs.minimize(crf, "trws", max_iter=1)
