@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset; None leaves it as it is."""
+    """What a call of :func:`refine` may replace in its preset, and what is not for presets; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -25,6 +25,7 @@ class Changes(TypedDict, total=False):
     max_iter: int | None
     quality: Quality | None
     spacing: float | Sequence[float] | None
+    align_corners: bool | None
 
 
 @dataclass(frozen=True)
