@@ -48,6 +48,11 @@ def is_within(grid: Shape, spatial: Shape) -> bool:
     return len(grid) == len(spatial) > 0 and all(m <= n for m, n in zip(grid, spatial, strict=True))
 
 
+def pixels_by_point(spatial: Shape, grid: Shape) -> float:
+    """How many pixels of an image there are for each point of a grid along an axis, in the mean over the axes."""
+    return float(np.prod([n / m for n, m in zip(spatial, grid, strict=True)]) ** (1 / len(grid)))
+
+
 def _likeliest(fitting: list[Way], shape: Shape, grid: Shape, name: str) -> Way:
     """The one way that is meant, of those that fit."""
     channels = {axis: 1 if axis is None else shape[axis] for axis, _ in fitting}

@@ -16,7 +16,7 @@ from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
-from classicseg.pipelines.fit import fit_scores
+from classicseg.pipelines.fit import fit_scores, pixels_by_point
 from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
@@ -81,6 +81,8 @@ def refine(
         align_corners : bool
             How scores that are smaller lie on the image, see :class:`DenseCRF`. False, the default, as most networks
             have it.
+        dilution : float
+            How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
 
     Returns
     -------
@@ -106,9 +108,12 @@ def refine(
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
     either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
-    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: the labels are those of
-    logits that were enlarged before, but no array of that size is made. Any ratio from 1 on is taken, also one for each
-    axis. They are to cover the whole image: if it was padded or cropped for the network, pass the part that it saw.
+    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
+    of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
+    was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
+    network said once; the presets ``"default"`` and ``"conservative"`` therefore let them count less, by a power of the
+    ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_logits.py``). With
+    ``dilution=0`` labels are those of logits that were enlarged before.
 
     References
     ----------
@@ -188,7 +193,7 @@ def _checked(changes: Changes) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
         inputs.as_scale(given[name], name, None)
-    for name in given.keys() & {"weight", "bilateral_weight"}:
+    for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
     return given
 
@@ -225,8 +230,11 @@ def _crf(
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
+    diluted = costs
+    if chosen.dilution != 0 and spatial != costs.shape[1:]:
+        diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
     aligned = changes.get("align_corners", False)
-    return DenseCRF(costs, kernels, quality=chosen.quality, shape=spatial, align_corners=aligned)
+    return DenseCRF(diluted, kernels, quality=chosen.quality, shape=spatial, align_corners=aligned)
 
 
 def _unary(

@@ -38,14 +38,27 @@ def test_presets_refer_to_the_image():
     assert small.shape == (40, 50)
 
 
+def test_smaller_scores_count_less_by_a_power_of_the_ratio():
+    ratio = np.sqrt(40 / 10 * 50 / 13)
+    small = cs.refinement_crf(IMAGE, logits=LOGITS, preset="irnet", dilution=0.5)
+    plain = cs.refinement_crf(IMAGE, logits=LOGITS, preset="irnet")
+    np.testing.assert_allclose(small.unary, plain.unary * ratio**-0.5, rtol=1e-6)
+    for preset in ("default", "conservative"):
+        assert cs.PRESETS[preset].dilution > 0
+        assert cs.refinement_crf(IMAGE, logits=LOGITS, preset=preset).unary.max() < plain.unary.max()
+        np.testing.assert_array_equal(cs.refinement_crf(IMAGE, unary=-LARGE, preset=preset).unary, -LARGE.astype("f4"))
+    with pytest.raises(InputError, match="dilution must be finite"):
+        cs.refine(IMAGE, logits=LOGITS, dilution=np.inf)
+
+
 def test_corners_may_be_aligned():
     expected = cs.refine(IMAGE, logits=stretched(LOGITS, (40, 50), align_corners=True))
-    np.testing.assert_array_equal(cs.refine(IMAGE, logits=LOGITS, align_corners=True), expected)
+    np.testing.assert_array_equal(cs.refine(IMAGE, logits=LOGITS, align_corners=True, dilution=0), expected)
     assert not cs.refinement_crf(IMAGE, logits=LOGITS, align_corners=None).align_corners
 
 
 def test_energies_are_those_of_the_image_but_for_what_all_labellings_share():
-    small, large = cs.refinement_crf(IMAGE, logits=LOGITS), cs.refinement_crf(IMAGE, logits=LARGE)
+    small, large = (cs.refinement_crf(IMAGE, logits=z, dilution=0) for z in (LOGITS, LARGE))
     labels, other = cs.minimize(small).labels, np.zeros(IMAGE.shape[:2], int)
     assert small.energy(labels) - small.energy(other) == pytest.approx(large.energy(labels) - large.energy(other), 1e-4)
 
@@ -54,7 +67,7 @@ def test_volumes_with_a_ratio_for_each_axis():
     volume = np.random.default_rng(0).random((6, 20, 30))
     logits = -costs(2, (6, 5, 10))
     expected = cs.refine(volume, logits=stretched(logits, volume.shape))
-    np.testing.assert_array_equal(cs.refine(volume, logits=logits), expected)
+    np.testing.assert_array_equal(cs.refine(volume, logits=logits, dilution=0), expected)
     np.testing.assert_array_equal(cs.refine(np.stack([volume] * 2, axis=-1), logits=logits).shape, volume.shape)
 
 
