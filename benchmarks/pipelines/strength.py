@@ -30,6 +30,7 @@ from benchmarks.shared.datasets import VOID, Example, bundled
 from benchmarks.shared.harness import arguments
 from benchmarks.shared.records import save, this_run
 from classicseg import metrics
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.presets import PRESETS
 from classicseg.pipelines.strength import Evidence, Limits, Trial, blocks_of, choose, decide, evidence_of, trial_of
@@ -67,12 +68,13 @@ def mean_iou(confusion: np.ndarray) -> float:
 def look(example: Example, presets: tuple[str, ...]) -> Seen:
     spatial, n_labels = example.truth.shape, len(example.unary)
     seen = Appearance.of(example.image, spatial, None if example.image.ndim == len(spatial) else -1, 1.0)
-    block = blocks_of(spatial, seen.spacing)
-    evidence, small = evidence_of(example.unary, block, 1), seen.thinned(block)
+    scores = UnaryGrid(example.unary, spatial, False)
+    evidence = evidence_of(scores, blocks_of(spatial, seen.spacing), 1)
+    small = seen.thinned(evidence.means.shape[1:])
     kernels = {name: small.kernels(small.in_units(PRESETS[name], {})) for name in ("strong", "strongest")}
     labels = {"alone": example.unary.argmin(axis=0)}
     labels |= {name: cs.refine(example.image, unary=example.unary, preset=name) for name in presets}
-    chosen = choose(example.unary, seen, {}, 1)
+    chosen = choose(scores, seen, {}, 1)
     return Seen(
         {name: cs.confusion_matrix(x, example.truth, n_labels, ignore_label=VOID) for name, x in labels.items()},
         {name: boundary_f(labels[name], example.truth, n_labels) for name in {"alone", chosen}},
@@ -80,7 +82,7 @@ def look(example: Example, presets: tuple[str, ...]) -> Seen:
         {name: trial_of(evidence.means, k, 1) for name, k in kernels.items()},
         chosen,
         {
-            "choosing": shortest(lambda: choose(example.unary, seen, {}, 1)),
+            "choosing": shortest(lambda: choose(scores, seen, {}, 1)),
             "default": shortest(lambda: cs.refine(example.image, unary=example.unary, preset="default", n_threads=1)),
         },
     )

@@ -48,14 +48,12 @@ class Appearance:
         side = float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))
         return cls(inputs.without_far_values(channels, low, high), eight_bit_unit(low, high), tuple(steps), side)
 
-    def thinned(self, block: Sequence[int]) -> Appearance:
-        """The colours at the middles of blocks of pixels, which become the pixels."""
-        middles = [
-            np.minimum(np.arange(0, n, step) + step // 2, n - 1)
-            for n, step in zip(self.channels.shape[1:], block, strict=True)
-        ]
+    def thinned(self, counts: Sequence[int]) -> Appearance:
+        """The colours at the middles of that many blocks along each axis, which become the pixels."""
+        sizes = [n / count for n, count in zip(self.channels.shape[1:], counts, strict=True)]
+        middles = [((np.arange(count) + 0.5) * size).astype(int) for count, size in zip(counts, sizes, strict=True)]
         seen = self.channels[(slice(None), *np.ix_(*middles))]
-        return replace(self, channels=seen, spacing=tuple(s * b for s, b in zip(self.spacing, block, strict=True)))
+        return replace(self, channels=seen, spacing=tuple(s * b for s, b in zip(self.spacing, sizes, strict=True)))
 
     def in_units(self, preset: Preset, changes: dict[str, Any]) -> Preset:
         """A preset in pixels and in the units of the image, with `changes`, which are given in these."""

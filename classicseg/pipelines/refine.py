@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets, strength
 from classicseg.pipelines.appearance import Appearance
-from classicseg.pipelines.image import find_channel_axis
+from classicseg.pipelines.fit import fit_scores, pixels_by_point
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
@@ -42,11 +43,12 @@ def refine(
     ----------
     image : array_like, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
         Any real dtype and number of channels.
-    probabilities : array_like, (L, *spatial)
-        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
-    logits : array_like, (L, *spatial), optional
+    probabilities : array_like, (L, *spatial) or (L, *smaller)
+        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
+        the image, as most networks give them, see Notes.
+    logits : array_like, (L, *spatial) or (L, *smaller), optional
         Scores before the softmax.
-    unary : array_like, (L, *spatial), optional
+    unary : array_like, (L, *spatial) or (L, *smaller), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
@@ -76,6 +78,11 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        align_corners : bool
+            How scores that are smaller lie on the image, see :class:`DenseCRF`. False, the default, as most networks
+            have it.
+        dilution : float
+            How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
 
     Returns
     -------
@@ -101,6 +108,13 @@ def refine(
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
     either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
+    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
+    of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
+    was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
+    network said once; the presets ``"default"`` and ``"conservative"`` therefore let them count less, by a power of the
+    ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``). With
+    ``dilution=0`` labels are those of logits that were enlarged before.
+
     References
     ----------
     .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
@@ -118,7 +132,8 @@ def refine(
     replaced = _checked(preset, changes)
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     crf, chosen = _crf(image, costs, name, preset, replaced, channel_axis, n_threads)
-    return minimize(crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress).labels
+    steps = chosen.max_iter
+    return minimize(crf, "mean_field", max_iter=steps, n_threads=n_threads, progress=progress, marginals=False).labels
 
 
 def refinement_crf(
@@ -178,7 +193,7 @@ def _checked(preset: str | Preset, changes: Changes) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
         inputs.as_scale(given[name], name, None)
-    for name in given.keys() & {"weight", "bilateral_weight"}:
+    for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
     return given
 
@@ -197,19 +212,21 @@ def _crf(
     `name` is what the costs were made of, for errors. Also returns the preset with the changes, in the units of the
     image.
     """
-    spatial = costs.shape[1:]
-    axis = (
-        find_channel_axis(image, spatial, name)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
+    axis, spatial = fit_scores(image, costs, name, channel_axis)
+    aligned = changes.get("align_corners", False)
+    changes = {name: value for name, value in changes.items() if name != "align_corners"}
     named = None if preset == presets.AUTO else presets.find(preset)
     spacing = changes.get("spacing", 1.0 if named is None else named.spacing)
     seen = Appearance.of(image, spatial, axis, spacing)
     if named is None:
-        named = presets.find(strength.choose(costs, seen, changes, resolve_threads(n_threads)))
+        scores = UnaryGrid(costs, spatial, aligned)
+        named = presets.find(strength.choose(scores, seen, changes, resolve_threads(n_threads)))
     chosen = seen.in_units(named, changes)
-    return DenseCRF(costs, seen.kernels(chosen), quality=chosen.quality), chosen
+    diluted = costs
+    if chosen.dilution != 0 and spatial != costs.shape[1:]:
+        diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
+    crf = DenseCRF(diluted, seen.kernels(chosen), quality=chosen.quality, shape=spatial, align_corners=aligned)
+    return crf, chosen
 
 
 def _unary(
@@ -235,22 +252,25 @@ def _unary(
         assert unary is not None
         costs = inputs.as_unary(unary, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, names[0], costs.shape, label_axis)
+        _refuse_batches(image, names[0], costs, label_axis)
     return costs, names[0]
 
 
-def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
+def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
     """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
 
     Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
     """
-    n_labels, n_slices = shape[:2]
-    unsure = n_slices == n_labels and name != "probabilities"
+    if costs.ndim != 4:
+        return
+    n_labels, n_slices = costs.shape[:2]
     of_image = inputs.as_array(image, "image").shape
-    named_second = label_axis % len(shape) == 1 and of_image[-1:] == (3,) and len(of_image) == len(shape)
-    if len(shape) == 4 and (unsure or named_second):
+    named_second = label_axis % 4 == 1 and of_image[-1:] == (3,) and len(of_image) == 4
+    axis, spatial = fit_scores(image, costs, name, "infer")
+    as_many = n_slices == n_labels or (of_image[0] == n_labels and spatial != costs.shape[1:])
+    if named_second or (as_many and name != "probabilities"):
         raise InputError(
-            f"image of shape {of_image} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
+            f"image of shape {of_image} with {name} of {n_labels} labels at {costs.shape[1:]} pixels may be "
             f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
-            f"channel_axis={find_channel_axis(image, shape[1:], name)}"
+            f"channel_axis={axis}"
         )

@@ -18,6 +18,8 @@ import numpy as np
 
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.kernels import PairwiseKernel
+from classicseg.energies.softmax import softmax
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.kernels.dense.blocks import block_sums
 from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
@@ -98,22 +100,36 @@ def blocks_of(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[int, 
     return block(side)
 
 
-def evidence_of(unary: np.ndarray, block: tuple[int, ...], n_threads: int) -> Evidence:
-    """What costs of shape (L, *spatial) say when they are looked at through blocks."""
-    n_labels, *shape = unary.shape
-    counts = [-(-n // b) for n, b in zip(shape, block, strict=True)]
-    sums = np.empty((n_labels, *counts), np.float32)
-    labels, unsure = np.empty(shape, np.int32), np.empty(int(np.prod(counts[:-1])))
+def evidence_of(scores: UnaryGrid, block: tuple[int, ...], n_threads: int) -> Evidence:
+    """What costs say when they are looked at through blocks of pixels."""
+    grid = scores.values.shape[1:]
+    counts = tuple(-(-n // b) for n, b in zip(scores.shape, block, strict=True))
+    if scores.is_stretched and all(m <= n for m, n in zip(grid, counts, strict=True)):
+        return _evidence_of_few(UnaryGrid(scores.values, counts, scores.align_corners), block)
+    ratios = [n / m for n, m in zip(scores.shape, grid, strict=True)]
+    sides = tuple(max(1, round(b / ratio)) for b, ratio in zip(block, ratios, strict=True))
+    counts = tuple(-(-m // b) for m, b in zip(grid, sides, strict=True))
+    sums = np.empty((scores.n_labels, *counts), np.float32)
+    labels, unsure = np.empty(grid, np.int32), np.empty(math.prod(counts[:-1]))
+    values = writable_alias(scores.values.reshape(-1))
     run(
-        block_sums, resolve_threads(n_threads, unary.size), new_sync(1), writable_alias(unary.reshape(-1)),
-        _three_axes(shape), _three_axes(block), sums.reshape(n_labels, -1), labels.reshape(-1), unsure,
+        block_sums, resolve_threads(n_threads, values.size), new_sync(1), values,
+        _three_axes(grid), _three_axes(sides), sums.reshape(scores.n_labels, -1), labels.reshape(-1), unsure,
     )  # fmt: skip
-    sizes = [np.minimum(b, n - b * np.arange(count)) for n, b, count in zip(shape, block, counts, strict=True)]
+    sizes = [np.minimum(b, m - b * np.arange(count)) for m, b, count in zip(grid, sides, counts, strict=True)]
     means = sums / math.prod(np.ix_(*sizes)).astype(np.float32)
-    borders = _borders(labels, (1,) * len(shape))
-    coarse = _borders(means.argmax(0), block)
+    borders = _borders(labels, ratios)
+    coarse = _borders(means.argmax(0), [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
     width = float(unsure.sum()) / 2 / labels.size / borders if borders > 0 else 0.0
     return Evidence(means, width, borders / coarse if coarse > 0 else 1.0)
+
+
+def _evidence_of_few(scores: UnaryGrid, block: tuple[int, ...]) -> Evidence:
+    """The same where there are fewer scores than blocks: interpolated ones are without noise."""
+    means = softmax(-scores.full())
+    borders = _borders(means.argmax(0), block)
+    unsure = 1 - float(np.square(means).sum(axis=0, dtype=np.float64).mean())
+    return Evidence(means, unsure / 2 / borders if borders > 0 else 0.0, 1.0)
 
 
 def _three_axes(sides: Sequence[int]) -> np.ndarray:
@@ -121,10 +137,10 @@ def _three_axes(sides: Sequence[int]) -> np.ndarray:
     return np.array([math.prod(sides[:-2]), *(1, *sides)[-2:]])
 
 
-def _borders(labels: np.ndarray, block: tuple[int, ...]) -> float:
-    """How many borders a line across the picture of the blocks crosses per pixel, the mean over the axes."""
+def _borders(labels: np.ndarray, steps: Sequence[float]) -> float:
+    """How many borders a line across a picture crosses per pixel, the mean over the axes; `steps` are in pixels."""
     crossings = []
-    for axis, step in enumerate(block):
+    for axis, step in enumerate(steps):
         before, after = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
         crossings.append(np.count_nonzero(before != after) / max(1, before.size) / step)
     return float(np.mean(crossings))
@@ -147,12 +163,12 @@ class Trial:
     kept: float
 
 
-def choose(unary: np.ndarray, seen: Appearance, changes: dict[str, Any], n_threads: int) -> str:
-    """The name of the preset for costs of shape (L, *spatial) and an image, whatever of it will be changed."""
-    block = blocks_of(unary.shape[1:], seen.spacing)
-    evidence, small = evidence_of(unary, block, n_threads), seen.thinned(block)
+def choose(scores: UnaryGrid, seen: Appearance, changes: dict[str, Any], n_threads: int) -> str:
+    """The name of the preset for the costs of an image, whatever of it will be changed."""
+    evidence = evidence_of(scores, blocks_of(scores.shape, seen.spacing), n_threads)
 
     def trial(name: str) -> Trial:
+        small = seen.thinned(evidence.means.shape[1:])
         kernels = small.kernels(small.in_units(presets.find(name), changes))
         return trial_of(evidence.means, kernels, n_threads)
 
