@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -11,12 +10,18 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
+from classicseg.energies.dense_checks import (
+    check_quality,
+    check_size_of_costs,
+    warn_of_many_features,
+    warn_of_sparse_lattice,
+)
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
+from classicseg.energies.kernels import PairwiseKernel
+from classicseg.energies.points import energy_of_points, finite_costs, gathered, spread
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
-from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
 from classicseg.machine.threads import resolve_threads
 
@@ -25,10 +30,6 @@ QUALITIES = ("fast", "high", "exact")
 
 EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
-
-_LARGEST_EXACT = 50_000  # points: more make billions of pairs
-_EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
-_SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
 class DenseCRF(Frozen):
@@ -42,8 +43,8 @@ class DenseCRF(Frozen):
     Parameters
     ----------
     unary : array_like, (L, *spatial)
-        Cost of each label at each pixel, usually ``-log p``. L >= 2 labels, one or more spatial axes. Kept as given
-        if it is float32 and contiguous, else converted; never changed.
+        Cost of each label at each pixel, usually ``-log p``; ``np.inf`` forbids a label. L >= 2 labels, one or more
+        spatial axes. Kept as given if it is float32 and contiguous, else converted; never changed.
     kernels : PairwiseKernel or sequence of PairwiseKernel
         Any number of kernels, even none.
     compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
@@ -54,14 +55,23 @@ class DenseCRF(Frozen):
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
         neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
         Stencils serve kernels of up to 6 features; those of more are filtered as with "fast", and a warning says so.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others are no points of the kernels, cost nothing and are not looked at; they get the
+        label -1 and marginals of 0.
 
     Attributes
     ----------
     unary : ndarray, (L, *spatial), float32
-        Read-only, as all attributes are.
+        Read-only, as all attributes are; 0 outside of the mask.
     n_labels : int
+    n_points : int
+        Number of pixels that take part.
     shape : tuple of int
         Spatial shape.
+    mask : ndarray, spatial shape, bool, or None
+        None if all pixels take part.
+    has_forbidden : bool
+        Whether any cost is infinite.
     kernels : tuple of PairwiseKernel
     compatibilities : tuple
         Compatibility of each kernel.
@@ -70,7 +80,8 @@ class DenseCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a cost is not finite or above 1e30 in size, L < 2 or the quality is unknown.
+        If shapes do not fit, a cost is NaN, -inf, or finite and above 1e30 in size, all labels of a pixel are forbidden,
+        no pixel takes part, L < 2 or the quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -90,7 +101,10 @@ class DenseCRF(Frozen):
 
     unary: np.ndarray
     n_labels: int
+    n_points: int
     shape: tuple[int, ...]
+    mask: np.ndarray | None
+    has_forbidden: bool
     kernels: tuple[PairwiseKernel, ...]
     compatibilities: tuple[Compatibility, ...]
     quality: Quality
@@ -103,10 +117,15 @@ class DenseCRF(Frozen):
         *,
         label_axis: int = 0,
         quality: Quality = "fast",
+        mask: ArrayLike | None = None,
     ) -> None:
-        costs = inputs.as_unary(unary, label_axis).view()
+        given_inside, inside = inputs.without_outside(unary, mask, label_axis, name="unary")
+        costs, has_forbidden = inputs.as_unary_and_forbidden(given_inside, label_axis)
+        costs = costs.view()
         costs.setflags(write=False)
         self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
+        self._set(mask=inside, has_forbidden=has_forbidden)
+        self._set(n_points=costs[0].size if inside is None else int(np.count_nonzero(inside)))
         given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
         terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
         for kernel in terms:
@@ -116,46 +135,40 @@ class DenseCRF(Frozen):
         own = [None if kernel.compatibility is None else self._compatibility(kernel.compatibility) for kernel in terms]
         self._set(kernels=terms, compatibilities=tuple(usual if mu is None else mu for mu in own))
         self._set(quality=inputs.choice(quality, "quality", QUALITIES))
-        if quality == "exact" and self.n_points > _LARGEST_EXACT:
-            raise InputError(
-                f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
-                f"got {self.n_points}; use quality='fast'"
-            )
+        check_quality(quality, self.n_points)
         features = self._columns()  # raises if a kernel does not fit the shape
-        self._check_size_of_costs()
-        for kernel, columns in zip(terms, features, strict=True):
-            if quality == "high" and len(columns) > MOST_FEATURES:
-                warnings.warn(
-                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(columns)} and is "
-                    f"filtered as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
-                    stacklevel=2,
-                )
+        check_size_of_costs(terms, self.compatibilities, self.n_labels)
+        if quality == "high":
+            warn_of_many_features(terms, features)
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
 
-    def _check_size_of_costs(self) -> None:
-        """Raise if the weighted compatibilities are so large that sums of float32 could be infinite."""
-        for kernel, mu in zip(self.kernels, self.compatibilities, strict=True):
-            largest = abs(kernel.weight) * float(np.abs(mu.matrix(self.n_labels)).max())
-            if not largest <= inputs.LARGEST:
-                raise InputError(
-                    f"weight times compatibility must be at most {inputs.LARGEST:g} in size, got {largest:g} for "
-                    f"{kernel!r}"
-                )
-
     def _columns(self) -> list[list[Column]]:
-        """The features of each kernel."""
-        return [kernel.columns(self.shape) for kernel in self.kernels]
+        """The features of each kernel at the pixels that take part."""
+        if self.mask is None:
+            return [kernel.columns(self.shape) for kernel in self.kernels]
+        return [gathered(kernel.columns(self.mask.shape), self.mask) for kernel in self.kernels]
 
     def __repr__(self) -> str:
-        size = "x".join(map(str, self.shape))
-        return f"DenseCRF({self.n_labels} labels, {size} pixels, {len(self.kernels)} kernels, quality={self.quality!r})"
+        size = "x".join(map(str, self.shape)) + (" pixels" if self.mask is None else f" pixels, {self.n_points} inside")
+        return f"DenseCRF({self.n_labels} labels, {size}, {len(self.kernels)} kernels, quality={self.quality!r})"
 
     @property
-    def n_points(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.shape))
+    def inside(self) -> DenseCRF:
+        """The energy of the pixels that take part, in a row: the energy itself if all do. Solvers work on this one."""
+        if self.mask is None or self.mask.shape != self.shape:
+            return self
+        kept: DenseCRF | None = vars(self).get("_inside")
+        return vars(self).setdefault("_inside", energy_of_points(self, self.mask)) if kept is None else kept
+
+    @property
+    def finite_unary(self) -> np.ndarray:
+        """The unary, with large numbers in place of infinity that leave a forbidden label no probability."""
+        if not self.has_forbidden:
+            return self.unary
+        kept: np.ndarray | None = vars(self).get("_finite")
+        return vars(self).setdefault("_finite", finite_costs(self.unary)) if kept is None else kept
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.
@@ -170,8 +183,7 @@ class DenseCRF(Frozen):
         accurate = self.quality == "high"
         built = LatticeBank(columns, norms, accurate=accurate, n_threads=n_threads, n_channels=self.n_labels)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
-            if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
-                _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
+            warn_of_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
@@ -223,6 +235,9 @@ class DenseCRF(Frozen):
         >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
         [[[0.0, 0.0]], [[1.607, 1.607]]]
         """
+        if self.inside is not self:
+            q = inputs.values_inside(marginals, self.mask, "marginals")
+            return spread(self.inside.pairwise_message(q, n_threads=n_threads), self.mask)
         values = inputs.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
         flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
@@ -300,6 +315,9 @@ class DenseCRF(Frozen):
         >>> {name: round(part, 4) for name, part in crf.terms([[0, 1]]).items()}
         {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
         """
+        if self.inside is not self:
+            whole = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
+            return self.inside.terms(whole[self.mask], n_threads=n_threads)
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         unary = self.unary.reshape(self.n_labels, -1)
         parts = {"unary": float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))}
@@ -358,17 +376,10 @@ class DenseCRF(Frozen):
         >>> crf.free_energy(certain) < crf.free_energy(np.full((2, 3, 3), 0.5))
         True
         """
+        if self.inside is not self:
+            return self.inside.free_energy(inputs.values_inside(marginals, self.mask, "marginals"), n_threads=n_threads)
         q = inputs.as_marginals(marginals, self.unary.shape)
         message = self.pairwise_message(q, n_threads=n_threads)
         log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
-        return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))
-
-
-def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:
-    if vertices_per_point > _SPARSE * (n_features + 1):
-        warnings.warn(
-            f"{kernel!r} hardly connects pixels: they lie so far apart in its {n_features} features that the lattice "
-            f"has {vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components "
-            f"of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
-            stacklevel=3,
-        )
+        costs = np.where(q > 0, self.unary, 0) if self.has_forbidden else self.unary
+        return float(np.sum(q * (log_q + costs + message / 2), dtype=np.float64))

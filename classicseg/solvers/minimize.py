@@ -87,19 +87,22 @@ def minimize(
     _refuse_unused(solver, {"init": init, "max_iter": max_iter, "tol": tol, "rng": rng})
     function = solver.load()
     _check_options(solver.name, function, options)
-    unary = getattr(energy, "unary", None)  # an energy of the user's own may have none
+    mask = getattr(energy, "mask", None)  # an energy of the user's own may have none
+    solved = getattr(energy, "inside", energy)  # where pixels that take no part are no points at all
+    unary = getattr(solved, "unary", None)
     run = Run(
         solver.name,
         init=None if init is None else _checked_init(energy, init, solver.init),
-        cheapest=lambda: energy.unary.argmin(axis=0).astype(np.int32),
+        cheapest=lambda: solved.unary.argmin(axis=0).astype(np.int32),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,
         callback=callback,
         rng=rng,
         n_threads=resolve_threads(n_threads, None if unary is None else unary.size),
         progress=progress,
+        mask=mask,
     )
-    return function(energy, run, **options)
+    return function(solved, run, **options)
 
 
 def _refuse_unused(solver: Solver, given: dict[str, Any]) -> None:
@@ -118,6 +121,9 @@ def _check_options(name: str, function: Callable[..., Any], options: dict[str, A
 
 
 def _checked_init(energy: Any, init: ArrayLike, kind: str | None) -> np.ndarray:
-    if kind == "marginals":
-        return inputs.as_marginals(init, energy.unary.shape, name="init")
-    return inputs.as_labels(init, energy.shape, energy.n_labels, name="init")
+    mask, solved = getattr(energy, "mask", None), getattr(energy, "inside", energy)
+    if kind != "marginals":
+        return inputs.as_labels(init, energy.shape, energy.n_labels, name="init", mask=mask)
+    filled, _ = inputs.probabilities_inside(init, mask, name="init")
+    marginals = inputs.as_marginals(filled, energy.unary.shape, name="init")
+    return marginals if mask is None or solved.unary.shape == marginals.shape else marginals[:, mask]

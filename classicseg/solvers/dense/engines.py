@@ -69,7 +69,7 @@ def _plan(energy: DenseCRF, n_threads: int) -> Plan:
 
 
 def _flat_unary(energy: DenseCRF) -> np.ndarray:
-    return writable_alias(energy.unary.reshape(-1))
+    return writable_alias(energy.finite_unary.reshape(-1))
 
 
 class _FusedEngine:
@@ -134,12 +134,12 @@ class _DirectEngine:
 
     def update(self, damping: float) -> float:
         old = np.exp(self.logs)
-        moved = -(self._energy.unary + self._message).reshape(self.logs.shape)
+        moved = -(self._energy.finite_unary + self._message).reshape(self.logs.shape)
         self.start((1 - damping) * moved + damping * self.logs)
         return float(np.abs(np.exp(self.logs) - old).sum() / self._energy.n_points)
 
     def free_energy(self) -> float:
-        per_label = self.logs.reshape(self._message.shape) + self._energy.unary + self._message / 2
+        per_label = self.logs.reshape(self._message.shape) + self._energy.finite_unary + self._message / 2
         return float(np.sum(self.marginals() * per_label, dtype=np.float64))
 
     def marginals(self) -> np.ndarray:

@@ -137,5 +137,5 @@ def _result(energy: DenseCRF, run: Run, marginals: np.ndarray) -> Result:
 def _started(energy: DenseCRF, run: Run) -> Engine:
     """The engine of an energy, at the start of the run."""
     engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
+    engine.start(-energy.finite_unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
     return engine

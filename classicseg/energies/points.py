@@ -1,0 +1,47 @@
+"""The points of a dense CRF that lie inside of its mask, as an energy of their own."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from classicseg.energies.frozen import Frozen
+from classicseg.filters.features import Column
+from classicseg.machine.memory import check_memory
+
+E = TypeVar("E", bound=Frozen)
+
+_FORBIDDEN = np.float32(1e38)
+"""In place of an infinite cost: beyond all that costs and messages of at most 1e30 add up to, and finite in sums."""
+
+
+def energy_of_points(crf: E, mask: np.ndarray) -> E:
+    """The same energy over the pixels inside of `mask` alone, as an array of one axis.
+
+    It goes by the same `mask` where features are gathered, so that kernels are those of the whole image.
+    """
+    whole: np.ndarray = vars(crf)["unary"]
+    check_memory(4.0 * len(whole) * np.count_nonzero(mask), "the costs of the pixels inside of the mask")
+    unary = whole[:, mask]
+    unary.setflags(write=False)
+    points = object.__new__(type(crf))
+    points._set(**{**crf.__getstate__(), "unary": unary, "shape": unary.shape[1:]})
+    return points
+
+
+def gathered(columns: list[Column], mask: np.ndarray) -> list[Column]:
+    """The features of the pixels inside of `mask`."""
+    return [Column(column.values[mask], column.sigma) for column in columns]
+
+
+def finite_costs(unary: np.ndarray) -> np.ndarray:
+    """A unary with numbers in place of infinity that leave a label no probability."""
+    return np.minimum(unary, _FORBIDDEN)
+
+
+def spread(values: np.ndarray, mask: np.ndarray, outside: float = 0) -> np.ndarray:
+    """Values (..., n) of the pixels inside of `mask` as (..., *spatial), `outside` everywhere else."""
+    whole = np.full((*values.shape[:-1], *mask.shape), outside, values.dtype)
+    whole[..., mask] = values
+    return whole
