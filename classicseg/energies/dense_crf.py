@@ -80,8 +80,8 @@ class DenseCRF(Frozen):
     Raises
     ------
     ValueError
-        If shapes do not fit, a cost is NaN, -inf, or finite and above 1e30 in size, all labels of a pixel are forbidden,
-        no pixel takes part, L < 2 or the quality is unknown.
+        If shapes do not fit, a cost is NaN, -inf, or finite and above 1e30 in size, all labels of a pixel are
+        forbidden, no pixel takes part, L < 2 or the quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -235,7 +235,7 @@ class DenseCRF(Frozen):
         >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
         [[[0.0, 0.0]], [[1.607, 1.607]]]
         """
-        if self.inside is not self:
+        if self.mask is not None and self.inside is not self:
             q = inputs.values_inside(marginals, self.mask, "marginals")
             return spread(self.inside.pairwise_message(q, n_threads=n_threads), self.mask)
         values = inputs.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
@@ -315,7 +315,7 @@ class DenseCRF(Frozen):
         >>> {name: round(part, 4) for name, part in crf.terms([[0, 1]]).items()}
         {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
         """
-        if self.inside is not self:
+        if self.mask is not None and self.inside is not self:
             whole = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
             return self.inside.terms(whole[self.mask], n_threads=n_threads)
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
@@ -376,7 +376,7 @@ class DenseCRF(Frozen):
         >>> crf.free_energy(certain) < crf.free_energy(np.full((2, 3, 3), 0.5))
         True
         """
-        if self.inside is not self:
+        if self.mask is not None and self.inside is not self:
             return self.inside.free_energy(inputs.values_inside(marginals, self.mask, "marginals"), n_threads=n_threads)
         q = inputs.as_marginals(marginals, self.unary.shape)
         message = self.pairwise_message(q, n_threads=n_threads)

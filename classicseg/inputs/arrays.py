@@ -150,7 +150,7 @@ def as_image(
         )
     if keep_bytes and array.dtype == np.uint8:
         return finite(moved, np.uint8, name)
-    single = finite(moved, np.float32, name)
+    single = finite(moved, np.float32, name, "a mask leaves out pixels that hold nothing")
     return finite(moved, np.float64, name) if _loses_contrast(moved) else single
 
 

@@ -69,8 +69,8 @@ def image_inside(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any, *,
     if inside is None:
         return array
     channels = array[np.newaxis] if axis is None else np.moveaxis(array, axis, 0)
-    first = index_of(int(inside.argmax()), inside.shape)
-    color = channels[(slice(None), *first)].reshape(-1, *[1] * inside.ndim)
+    where: tuple[Any, ...] = (slice(None), *index_of(int(inside.argmax()), inside.shape))
+    color = channels[where].reshape(-1, *[1] * inside.ndim)
     filled = np.where(inside, channels, color)
     return filled[0] if axis is None else np.moveaxis(filled, 0, axis)
 

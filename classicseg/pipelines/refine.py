@@ -16,7 +16,7 @@ from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.image import box_around, eight_bit_unit, find_channel_axis
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
@@ -28,6 +28,7 @@ def refine(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = "default",
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     n_threads: int | None = None,
@@ -45,11 +46,14 @@ def refine(
     probabilities : array_like, (L, *spatial)
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
     logits : array_like, (L, *spatial), optional
-        Scores before the softmax.
+        Scores before the softmax; ``-np.inf`` forbids a label.
     unary : array_like, (L, *spatial), optional
-        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
+        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others send nothing to these, take no time, and are not looked at: their values may
+        be NaN or marks of no data.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -76,6 +80,8 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        fill : int
+            Label outside of `mask`, -1 if not given.
 
     Returns
     -------
@@ -99,7 +105,8 @@ def refine(
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
 
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
-    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype. With a
+    `mask` the range is that of the pixels inside, and the side is that of the smallest box around them.
 
     References
     ----------
@@ -116,10 +123,12 @@ def refine(
     True
     """
     chosen, replaced = presets.find(preset), _checked(changes)
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf = _crf(image, costs, name, chosen, replaced, channel_axis)
+    fill = inputs.as_int32(replaced.pop("fill", inputs.OUTSIDE), "fill")
+    costs, name, inside = _unary(image, probabilities, logits, unary, mask, label_axis, channel_axis)
+    crf = _crf(image, costs, name, inside, chosen, replaced, channel_axis)
     max_iter = replaced.get("max_iter", chosen.max_iter)
-    return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
+    labels = minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
+    return labels if inside is None else np.where(inside, labels, np.int32(fill))
 
 
 def refinement_crf(
@@ -129,6 +138,7 @@ def refinement_crf(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = "default",
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     **changes: Unpack[Changes],
@@ -137,8 +147,8 @@ def refinement_crf(
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, **changes
-        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`.
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **changes
+        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`, and `fill`.
 
     Returns
     -------
@@ -160,8 +170,12 @@ def refinement_crf(
     chosen, replaced = presets.find(preset), _checked(changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, chosen, replaced, channel_axis)
+    if "fill" in replaced:
+        raise InputTypeError(
+            "refinement_crf makes no labels, and minimize gives -1 outside of a mask; fill is of refine"
+        )
+    costs, name, inside = _unary(image, probabilities, logits, unary, mask, label_axis, channel_axis)
+    return _crf(image, costs, name, inside, chosen, replaced, channel_axis)
 
 
 @cache
@@ -186,6 +200,7 @@ def _crf(
     image: ArrayLike,
     costs: np.ndarray,
     name: str,
+    mask: np.ndarray | None,
     preset: Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
@@ -201,7 +216,7 @@ def _crf(
         else channel_axis
     )
     spacing = changes.get("spacing", preset.spacing)
-    side = _mean_side(spatial, spacing) if preset.relative else 1.0
+    side = _mean_side(spatial if mask is None else box_around(mask), spacing) if preset.relative else 1.0
     chosen = preset.in_pixels(side).replace(**changes)
     for weight in ("weight", "bilateral_weight"):
         inputs.as_weight(getattr(chosen, weight), weight)
@@ -210,8 +225,8 @@ def _crf(
     if chosen.weight != 0:
         kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
     if chosen.bilateral_weight != 0:
-        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
-        low, high = inputs.value_range(channels, 0)
+        channels = inputs.as_image(inputs.image_inside(image, mask, axis), spatial, axis, keep_bytes=True)
+        low, high = inputs.value_range(channels if mask is None else channels[:, mask], 0)
         colors = chosen.color_sigma
         if "color_sigma" not in changes:
             colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
@@ -219,7 +234,7 @@ def _crf(
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
-    return DenseCRF(costs, kernels, quality=chosen.quality)
+    return DenseCRF(costs, kernels, quality=chosen.quality, mask=mask)
 
 
 def _unary(
@@ -227,10 +242,11 @@ def _unary(
     probabilities: ArrayLike | None,
     logits: ArrayLike | None,
     unary: ArrayLike | None,
+    mask: ArrayLike | None,
     label_axis: int,
     channel_axis: int | Literal["infer"] | None,
-) -> tuple[np.ndarray, str]:
-    """The costs, and the name of the argument that they come from."""
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """The costs, the name of the argument that they come from, and the mask."""
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
@@ -238,15 +254,18 @@ def _unary(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
         )
     if probabilities is not None:
-        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
+        filled, inside = inputs.probabilities_inside(probabilities, mask, label_axis)
+        costs = unary_from_probabilities(filled, label_axis=label_axis)
     elif logits is not None:
-        costs = unary_from_logits(logits, label_axis=label_axis)
+        filled, inside = inputs.without_outside(logits, mask, label_axis, name="logits")
+        costs = unary_from_logits(filled, label_axis=label_axis)
     else:
         assert unary is not None
-        costs = inputs.as_unary(unary, label_axis)
+        filled, inside = inputs.without_outside(unary, mask, label_axis, name="unary")
+        costs = inputs.as_unary(filled, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, names[0], costs.shape, label_axis)
-    return costs, names[0]
+    return costs, names[0], inside
 
 
 def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:

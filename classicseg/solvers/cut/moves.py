@@ -318,5 +318,6 @@ def _without_forbidden(crf: GridCRF) -> GridCRF:
     """The energy with costs of 0 where they are infinite."""
     weights = {name: np.where(np.isinf(w), 0, w) for name, w in crf.weights.items()}
     unary = np.where(np.isinf(crf.unary), 0, crf.unary)
-    shared = {"connectivity": crf.connectivity, "label_costs": crf.label_costs, "mask": crf.mask}
-    return GridCRF(unary, crf.compatibility, weights, **shared)
+    return GridCRF(
+        unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs, mask=crf.mask
+    )
