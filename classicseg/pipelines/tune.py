@@ -16,7 +16,7 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
-from classicseg.pipelines.space import Space, random_search, space_of, space_of_refine, tpe_search
+from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
 
 METRICS = ("miou", "boundary")
@@ -174,6 +174,8 @@ def tune(
         raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
     if crf is not None and space is None:
         raise InputTypeError("space must be given with crf: what to try of each of its parameters")
+    if crf is not None and masks is not None:
+        check_taken(["mask"], crf, "masks are given as")
     call = partial(refine, n_threads=n_threads) if crf is None else crf
     seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
     inputs.as_generator(seed)
