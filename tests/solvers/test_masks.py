@@ -24,6 +24,8 @@ GRID_METHODS = [solver.name for solver, energy in CASES if energy is GRID]
 def call(name, energy, **arguments):
     if name == "fusion":
         arguments["proposals"] = [np.full(energy.shape, label) for label in range(energy.n_labels)]
+    if name == "annealing":
+        arguments["max_iter"] = 20
     return cs.minimize(energy, name, **arguments)
 
 
