@@ -206,7 +206,7 @@ class GridCRF(Frozen):
         >>> crf.terms([[0, 1], [0, 0]])
         {'unary': 0.0, 'right': 2.0, 'down': 2.0, 'label_costs': 2.0}
         """
-        checked = self.as_labels(labels)
+        checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
         parts = {"unary": float(np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64))}
         for name, offset in self.directions.items():
             first, second = edge_ends(offset)
@@ -216,10 +216,6 @@ class GridCRF(Frozen):
         if self.label_costs is not None:
             parts["label_costs"] = float(self.label_costs[np.unique(self.only_inside(checked))].sum())
         return parts
-
-    def as_labels(self, labels: ArrayLike, name: str = "labels") -> np.ndarray:
-        """Labels of this grid as int32, if they are 0 to L - 1 at all pixels that take part; 0 at the others."""
-        return inputs.as_labels(labels, self.shape, self.n_labels, name=name, mask=self.mask)
 
     def only_inside(self, labels: np.ndarray) -> np.ndarray:
         """The labels of the pixels that take part."""
@@ -271,7 +267,8 @@ class GridCRF(Frozen):
         >>> cs.GridCRF(np.zeros((3, 2, 2)), cs.TruncatedLinear(10, truncation=1)).energy([[0, 2], [0, 2]])
         20.0
         """
-        flat = writable_alias(self.as_labels(labels).reshape(-1))
+        checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
+        flat = writable_alias(checked.reshape(-1))
         total = float(unary_energy(flat, self.flat_unary))
         for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))

@@ -131,7 +131,7 @@ def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Resu
     True
     """
     given = inputs.as_sequence(proposals, "proposals", "labellings")
-    checked = [energy.as_labels(proposal, "proposals") for proposal in given]
+    checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals", mask=energy.mask) for p in given]
     if not checked:
         raise InputError("proposals must hold at least one labelling, got none")
     moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init)
