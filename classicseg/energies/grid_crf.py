@@ -15,6 +15,7 @@ from classicseg.energies.compatibility import Compatibility, as_compatibility
 from classicseg.energies.edge_weights import equal_weights, given_weights
 from classicseg.energies.frozen import Frozen
 from classicseg.energies.grid import Offset, directions, edge_ends, edge_shape
+from classicseg.energies.points import only_inside
 from classicseg.errors import InputError
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.memory import writable_alias
@@ -214,12 +215,8 @@ class GridCRF(Frozen):
             costly = cost != 0
             parts[name] = float((cost[costly] * self.weights[name][costly]).sum())
         if self.label_costs is not None:
-            parts["label_costs"] = float(self.label_costs[np.unique(self.only_inside(checked))].sum())
+            parts["label_costs"] = float(self.label_costs[np.unique(only_inside(checked, self.mask))].sum())
         return parts
-
-    def only_inside(self, labels: np.ndarray) -> np.ndarray:
-        """The labels of the pixels that take part."""
-        return labels if self.mask is None else labels.reshape(self.shape)[self.mask]
 
     def reason_against_cut(self) -> str | None:
         """Why one minimum cut cannot minimise this energy, or None if it can."""
@@ -274,7 +271,7 @@ class GridCRF(Frozen):
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
             total += pairwise_energy(flat, self.finite_weights[name], self.cost, *sizes)
         if self.label_costs is not None:
-            total += float(self.label_costs[np.unique(self.only_inside(flat))].sum())
+            total += float(self.label_costs[np.unique(only_inside(flat, self.mask))].sum())
         return np.inf if self.n_broken(flat.reshape(self.shape)) else total
 
     def has_ties(self, name: str) -> bool:

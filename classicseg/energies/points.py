@@ -40,6 +40,11 @@ def finite_costs(unary: np.ndarray) -> np.ndarray:
     return np.minimum(unary, _FORBIDDEN)
 
 
+def only_inside(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Values of the pixels that take part, of values of all pixels: those inside of `mask`, or all without one."""
+    return values if mask is None else values.reshape(mask.shape)[mask]
+
+
 def spread(values: np.ndarray, mask: np.ndarray, outside: float = 0) -> np.ndarray:
     """Values (..., n) of the pixels inside of `mask` as (..., *spatial), `outside` everywhere else."""
     whole = np.full((*values.shape[:-1], *mask.shape), outside, values.dtype)

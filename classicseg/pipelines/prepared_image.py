@@ -12,7 +12,7 @@ from classicseg import inputs
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.energies.points import spread
+from classicseg.energies.points import only_inside, spread
 from classicseg.errors import InputError
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
@@ -49,7 +49,7 @@ class PreparedImage:
 
     def gather(self, values: np.ndarray) -> np.ndarray:
         """Values of the pixels that take part, of those of all pixels."""
-        return values.reshape(-1) if self.mask is None else values.reshape(self.shape)[self.mask]
+        return only_inside(values, self.mask).reshape(-1)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Values (..., N) of the pixels that take part as (..., *spatial), 0 elsewhere."""

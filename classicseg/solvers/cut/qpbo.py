@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.points import only_inside
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
 from classicseg.solvers.cut.remainders import GAP, WHOLE, RealCut, all_whole, write_choice
@@ -64,7 +65,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     sides = network.sides.astype(np.int32).reshape(2, *energy.shape)
     first, second = sides[0], 1 - sides[1]  # the variable, and its copy turned over: equal where proven
     proven = first == second
-    where = energy.only_inside(proven)
+    where = only_inside(proven, energy.mask)
     labels = np.where(proven, first, start).astype(np.int32)
     marginals = np.stack([2 - first - second, first + second]).astype(np.float32) / 2
     value = energy.energy(labels)

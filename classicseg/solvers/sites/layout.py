@@ -8,6 +8,7 @@ import numpy as np
 
 from classicseg.energies.grid import edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
+from classicseg.energies.points import only_inside
 from classicseg.kernels.sites.neighbours import N_COLOURS, Field
 from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
@@ -58,7 +59,8 @@ def costs_of_use(crf: GridCRF, labels: np.ndarray, n_threads: int) -> tuple[np.n
     """
     if crf.label_costs is None:
         return np.empty(0, np.int64), np.empty(0), n_threads
-    return np.bincount(crf.only_inside(labels), minlength=crf.n_labels).astype(np.int64), crf.label_costs.copy(), 1
+    used = np.bincount(only_inside(labels, crf.mask), minlength=crf.n_labels)
+    return used.astype(np.int64), crf.label_costs.copy(), 1
 
 
 def pixel_major(marginals: np.ndarray) -> np.ndarray:
