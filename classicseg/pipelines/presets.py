@@ -27,6 +27,7 @@ class Changes(TypedDict, total=False):
     spacing: float | Sequence[float] | None
     align_corners: bool | None
     dilution: float | None
+    fill: int | None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.points import finite_costs
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
@@ -29,6 +30,7 @@ def refine(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     n_threads: int | None = None,
@@ -47,11 +49,14 @@ def refine(
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
         the image, as most networks give them, see Notes.
     logits : array_like, (L, *spatial) or (L, *smaller), optional
-        Scores before the softmax.
+        Scores before the softmax; ``-np.inf`` forbids a label.
     unary : array_like, (L, *spatial) or (L, *smaller), optional
-        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
+        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others send nothing to these, take no time, and are not looked at: their values may
+        be NaN or marks of no data.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -83,6 +88,8 @@ def refine(
             have it.
         dilution : float
             How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
+        fill : int
+            Label outside of `mask`, -1 if not given.
 
     Returns
     -------
@@ -106,7 +113,8 @@ def refine(
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
 
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
-    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype. With a
+    `mask` the range is that of the pixels inside, and the side is that of the smallest box around them.
 
     Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
     of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
@@ -130,10 +138,12 @@ def refine(
     True
     """
     replaced = _checked(preset, changes)
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf, chosen = _crf(image, costs, name, preset, replaced, channel_axis, n_threads)
+    fill = inputs.as_int32(replaced.pop("fill", inputs.OUTSIDE), "fill")
+    costs, name, inside = _unary(image, probabilities, logits, unary, mask, label_axis, channel_axis)
+    crf, chosen = _crf(image, costs, name, inside, preset, replaced, channel_axis, n_threads)
     steps = chosen.max_iter
-    return minimize(crf, "mean_field", max_iter=steps, n_threads=n_threads, progress=progress, marginals=False).labels
+    found = minimize(crf, "mean_field", max_iter=steps, n_threads=n_threads, progress=progress, marginals=False)
+    return found.labels if inside is None else np.where(inside, found.labels, np.int32(fill))
 
 
 def refinement_crf(
@@ -143,6 +153,7 @@ def refinement_crf(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     **changes: Unpack[Changes],
@@ -151,8 +162,8 @@ def refinement_crf(
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, **changes
-        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`.
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **changes
+        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`, and `fill`.
 
     Returns
     -------
@@ -174,8 +185,12 @@ def refinement_crf(
     replaced = _checked(preset, changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, preset, replaced, channel_axis)[0]
+    if "fill" in replaced:
+        raise InputTypeError(
+            "refinement_crf makes no labels, and minimize gives -1 outside of a mask; fill is of refine"
+        )
+    costs, name, inside = _unary(image, probabilities, logits, unary, mask, label_axis, channel_axis)
+    return _crf(image, costs, name, inside, preset, replaced, channel_axis)[0]
 
 
 @cache
@@ -202,6 +217,7 @@ def _crf(
     image: ArrayLike,
     costs: np.ndarray,
     name: str,
+    mask: np.ndarray | None,
     preset: str | Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
@@ -213,19 +229,22 @@ def _crf(
     image.
     """
     axis, spatial = fit_scores(image, costs, name, channel_axis)
+    if mask is not None:
+        inputs.as_mask(mask, spatial)
     aligned = changes.get("align_corners", False)
     changes = {name: value for name, value in changes.items() if name != "align_corners"}
     named = None if preset == presets.AUTO else presets.find(preset)
     spacing = changes.get("spacing", 1.0 if named is None else named.spacing)
-    seen = Appearance.of(image, spatial, axis, spacing)
+    seen = Appearance.of(image, spatial, axis, spacing, mask)
     if named is None:
-        scores = UnaryGrid(costs, spatial, aligned)
+        scores = UnaryGrid(finite_costs(costs), spatial, aligned)
         named = presets.find(strength.choose(scores, seen, changes, resolve_threads(n_threads)))
     chosen = seen.in_units(named, changes)
     diluted = costs
     if chosen.dilution != 0 and spatial != costs.shape[1:]:
         diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
-    crf = DenseCRF(diluted, seen.kernels(chosen), quality=chosen.quality, shape=spatial, align_corners=aligned)
+    quality = chosen.quality
+    crf = DenseCRF(diluted, seen.kernels(chosen), quality=quality, shape=spatial, align_corners=aligned, mask=mask)
     return crf, chosen
 
 
@@ -234,10 +253,11 @@ def _unary(
     probabilities: ArrayLike | None,
     logits: ArrayLike | None,
     unary: ArrayLike | None,
+    mask: ArrayLike | None,
     label_axis: int,
     channel_axis: int | Literal["infer"] | None,
-) -> tuple[np.ndarray, str]:
-    """The costs, and the name of the argument that they come from."""
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """The costs, the name of the argument that they come from, and the mask."""
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
@@ -245,15 +265,18 @@ def _unary(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
         )
     if probabilities is not None:
-        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
+        filled, inside = inputs.probabilities_inside(probabilities, mask, label_axis)
+        costs = unary_from_probabilities(filled, label_axis=label_axis)
     elif logits is not None:
-        costs = unary_from_logits(logits, label_axis=label_axis)
+        filled, inside = inputs.without_outside(logits, mask, label_axis, name="logits")
+        costs = unary_from_logits(filled, label_axis=label_axis)
     else:
         assert unary is not None
-        costs = inputs.as_unary(unary, label_axis)
+        filled, inside = inputs.without_outside(unary, mask, label_axis, name="unary")
+        costs = inputs.as_unary(filled, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, names[0], costs, label_axis)
-    return costs, names[0]
+    return costs, names[0], inside
 
 
 def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
