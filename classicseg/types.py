@@ -121,6 +121,9 @@ class Result:
         Name of the solver.
     seconds : float
         Wall-clock time of the solver, without that for loading or compiling kernels.
+    may_differ : float or None
+        After work that cannot matter was left out: an estimate, not a bound, of the share of pixels whose labels are
+        others for that. None where nothing was left out.
 
     Examples
     --------
@@ -142,6 +145,7 @@ class Result:
     message: str = ""
     method: str = ""
     seconds: float = 0.0
+    may_differ: float | None = None
 
     @property
     def gap(self) -> float | None:
