@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplicates
+from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplicates, slice_block
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
-    add_block,
     lead,
     new_planes,
     slice_planes,
@@ -26,10 +25,11 @@ from classicseg.kernels.dense.planes import (
     write_block,
     write_labels,
 )
+from classicseg.kernels.dense.unary import add_unary, clear_rows, new_line
 from classicseg.kernels.dense.vertices import mix_labels
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, barrier, claim, reset
-from classicseg.machine.simd import ACROSS, PIXELS, fill, load, maximum, pointer, store, subtract
+from classicseg.machine.simd import ACROSS, PIXELS, fill, load, maximum, store, subtract
 
 _COUNTERS = 5  # of one iteration
 
@@ -38,7 +38,9 @@ COUNTERS = 2 * _COUNTERS + 1
 
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
-_WORTHWHILE = 0.5  # share of blocks that have to be sure before any settles: to start from a base costs time, too
+_WORTHWHILE = 0.5
+"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base and to
+look at what settled costs time, too."""
 _NEAR = np.float32(0.5)  # leads above this share of what lets a block settle are not turned by changes either
 
 
@@ -124,9 +126,7 @@ def _count_doubtful(planes, at, n, n_labels, leads, slack):
 
 
 @kernel
-def infer_active(
-    sync, n_threads, values, rest, pairwise, n_iter, limits, rows, activity, out, labels
-):
+def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, activity, out, labels):
     """Run `n_iter` parallel mean-field updates of the blocks that are active.
 
     Without a block that settles, labels and marginals are those of :func:`infer`, to the bit.
@@ -135,7 +135,7 @@ def infer_active(
     ----------
     sync : (n,) int64, what the threads share, with ``COUNTERS`` task counters
     n_threads : int
-    values : (n_labels * n,) float32 costs, label after label
+    unary : Unary
     rest : (n,) float32 cost of one more label, which stands for those that were left out: it has a share of each
         point, but neither sends nor gets messages, and is never the answer; or empty
     pairwise : Pairwise
@@ -154,10 +154,10 @@ def infer_active(
     block, changes = new_planes(layout), new_planes(layout)
     planes = np.zeros(block.size + PIXELS, np.float32)  # the last plane is that of the rest, if the lanes leave none
     scratch = np.zeros(PIXELS, np.float32)
-    values_at, block_at = pointer(values), pointer(block)
+    line, held = new_line(unary.stretch, layout)
     size = layout.n_panels * len(layout.lanes) * bank.n_rows
     base = rows[2 * size : 3 * size]
-    certainty, minus = activity.certainty, np.float32(-1.0)
+    certainty = activity.certainty
     it, last, settling = 0, n_iter, False
     while True:
         enough = limits[min(it, 2)]
@@ -184,11 +184,10 @@ def infer_active(
                 b = np.int64(activity.block[first + i]) if it < last else first + i
                 at = b * PIXELS
                 if it > 0:
-                    slice_planes(bank, source, at, planes, block, layout)
+                    slice_block(bank, source, at, 0, len(layout.corners), block, layout)
                 else:
-                    for j in range(n_labels * PIXELS):
-                        planes[j] = 0.0
-                add_block(planes, minus, values_at, n, at, n_labels, block_at)
+                    clear_rows(block)
+                add_unary(unary, at, planes, block, line, held, layout)
                 leads = lead(planes, n_labels)
                 softmax(planes, _add_rest(rest, n, at, n_labels, planes))
                 if it < last:
@@ -219,7 +218,7 @@ def infer_active(
         for s in range(n_stripes):
             left += activity.n_active[s] if it < last else activity.n_changed[s]
             n_sure += activity.n_sure[s]
-        settling = settling or n_sure >= _WORTHWHILE * activity.block.size
+        settling = settling or (3 * it <= n_iter and n_sure >= _WORTHWHILE * activity.block.size)
         if it == last and left == 0:
             break
         reset(sync, other, _COUNTERS)  # all have left the iteration before, and none is in the next one

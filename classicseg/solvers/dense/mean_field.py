@@ -45,7 +45,8 @@ def mean_field(
         Record free energy and change of every iteration in ``history``. `tol`, `callback`, `progress` and `damping`
         do so as well; without any of them all iterations run in one fused call, about twice as fast.
     marginals : bool
-        Whether the result has marginals.
+        Whether the result has marginals. Without, nothing is made in the size of labels times pixels if all iterations
+        run in one call and the unary is smaller than the image.
     prune : bool
         Work only where it matters: leave out labels that can win nowhere, and leave pixels alone that cannot change any
         more. The result's ``may_differ`` estimates on what share of the pixels labels are others for that; where it
@@ -81,12 +82,7 @@ def mean_field(
     inputs.as_flag(track, "track")
     wanted, prune = inputs.as_flag(marginals, "marginals"), inputs.as_flag(prune, "prune")
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
-        pruned = None
-        if prune and run.init is None and can_be_pruned(energy, run.max_iter):
-            pruned = infer_pruned(energy, run.max_iter, run.n_threads, marginals=wanted)
-        if pruned is None or (pruned.may_differ or 0.0) > _MOST_DIFFER:
-            pruned = Pruned(*infer_fused(energy, run.init, run.max_iter, run.n_threads), None)
-        q, labels, may_differ = pruned
+        q, labels, may_differ = _in_one_call(energy, run, wanted, prune)
         return run.result(
             labels, marginals=q if wanted else None, energy=lambda: energy.energy(labels), n_iter=run.max_iter,
             may_differ=may_differ,
@@ -150,6 +146,15 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
     return _result(energy, run, engine.marginals(), True)
 
 
+def _in_one_call(energy: DenseCRF, run: Run, marginals: bool, prune: bool) -> Pruned:
+    """All updates in one call, pruned if that is wanted and changes next to nothing."""
+    if prune and run.init is None and can_be_pruned(energy, run.max_iter):
+        pruned = infer_pruned(energy, run.max_iter, run.n_threads, marginals=marginals)
+        if pruned.may_differ is None or pruned.may_differ <= _MOST_DIFFER:
+            return pruned
+    return Pruned(*infer_fused(energy, run.init, run.max_iter, run.n_threads, marginals), None)
+
+
 def _record(run: Run, engine: Engine, energy: float, change: float, limit: float | None) -> None:
     run.record(energy=energy, change=change, marginals=engine.marginals)
     if limit is not None and change <= limit:
@@ -164,5 +169,5 @@ def _result(energy: DenseCRF, run: Run, marginals: np.ndarray, wanted: bool) -> 
 def _started(energy: DenseCRF, run: Run) -> Engine:
     """The engine of an energy, at the start of the run."""
     engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
+    engine.start(-energy.grid.full() if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
     return engine
