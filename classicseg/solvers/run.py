@@ -173,8 +173,9 @@ class Run:
         lower_bound: float | None = None,
         marginals: np.ndarray | None = None,
         n_iter: int | None = None,
+        may_differ: float | None = None,
     ) -> Result:
-        """The result of the run; `n_iter` where iterations were not recorded one by one."""
+        """The result of the run; `n_iter` where iterations were not recorded one by one, `may_differ` after pruning."""
         if self._bar is not None:
             self._bar.close()
         n_iter = len(self.history) if n_iter is None else n_iter
@@ -185,6 +186,7 @@ class Run:
             lower_bound=lower_bound,
             history=tuple(self.history),
             n_iter=n_iter,
+            may_differ=may_differ,
             converged=self._converged,
             message=self._message or f"ran {n_iter} iterations",
             method=self._method,
