@@ -18,6 +18,7 @@ from classicseg.inputs.arrays import (
 )
 from classicseg.inputs.axes import as_axis, channel_axis_of
 from classicseg.inputs.marks import as_guess, as_strokes
+from classicseg.inputs.networks import scores_of
 from classicseg.inputs.numbers import (
     as_color,
     as_count,
@@ -70,6 +71,7 @@ __all__ = [
     "channel_axis_of",
     "choice",
     "read",
+    "scores_of",
     "value_range",
     "without_far_values",
 ]

@@ -139,6 +139,17 @@ PRESETS = {
         summary="for seeds of weak supervision that have to grow to the borders of objects",
         source="IRNet: Ahn et al., arXiv:1904.05044",
     ),
+    "cutler": Preset(
+        sigma=3.0,
+        weight=7.0,
+        bilateral_sigma=50.0,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        max_iter=10,
+        relative=False,
+        summary="for masks found without supervision, blocky ones of the patches of a transformer",
+        source="CutLER: Wang et al., arXiv:2301.11320, maskcut/crf.py",
+    ),
     "pydensecrf": Preset(
         sigma=3.0,
         weight=3.0,

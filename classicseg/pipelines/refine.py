@@ -45,11 +45,13 @@ def refine(
     probabilities : array_like, (L, *spatial)
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
     logits : array_like, (L, *spatial), optional
-        Scores before the softmax.
+        Scores before the softmax; or what a network returned, an object with ``.logits``. Tensors of PyTorch on the CPU
+        are read where they are, and a batch may hold one image, (1, L, *spatial).
     unary : array_like, (L, *spatial), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
     preset : str or Preset
-        Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+        Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"cutler"``,
+        ``"pydensecrf"``, or your own.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -237,13 +239,13 @@ def _unary(
         raise InputTypeError(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
         )
+    scores = inputs.scores_of(given[names[0]], names[0], image, label_axis, channel_axis)
     if probabilities is not None:
-        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
+        costs = unary_from_probabilities(scores, label_axis=label_axis)
     elif logits is not None:
-        costs = unary_from_logits(logits, label_axis=label_axis)
+        costs = unary_from_logits(scores, label_axis=label_axis)
     else:
-        assert unary is not None
-        costs = inputs.as_unary(unary, label_axis)
+        costs = inputs.as_unary(scores, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, names[0], costs.shape, label_axis)
     return costs, names[0]
