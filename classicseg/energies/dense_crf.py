@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -28,6 +29,7 @@ EXACT_POINTS = 4096
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
 _EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
+_OF_FEATURES = ("_lattices", "_all_pairs")  # what is kept and does not depend on the costs
 _SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
@@ -156,6 +158,38 @@ class DenseCRF(Frozen):
     def n_points(self) -> int:
         """Number of pixels."""
         return int(np.prod(self.shape))
+
+    def with_unary(self, unary: ArrayLike) -> DenseCRF:
+        """The same CRF with other costs. Lattices are shared once they are built, as they do not depend on costs.
+
+        Parameters
+        ----------
+        unary : array_like, in the shape of :attr:`unary`
+            Cost of each label at each pixel, labels first.
+
+        Returns
+        -------
+        DenseCRF
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit, or a cost is not finite or above 1e30 in size.
+
+        Examples
+        --------
+        >>> import numpy as np, classicseg as cs
+        >>> crf = cs.DenseCRF(np.zeros((2, 4, 5)), cs.GaussianKernel())
+        >>> before = cs.minimize(crf)
+        >>> after = cs.minimize(crf.with_unary(np.ones((2, 4, 5))))
+        """
+        costs = inputs.as_unary(unary).view()
+        if costs.shape != self.unary.shape:
+            raise InputError(f"unary must have shape {self.unary.shape}, as before, got {costs.shape}")
+        costs.setflags(write=False)
+        other = copy.copy(self)  # without what is kept
+        other._set(unary=costs, **{name: value for name, value in vars(self).items() if name in _OF_FEATURES})
+        return other
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.

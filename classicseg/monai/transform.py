@@ -12,7 +12,7 @@ from classicseg.energies.unary import unary_from_sigmoid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Preset
-from classicseg.pipelines.refine import parameters_of_refine, refinement_crf
+from classicseg.pipelines.refine import parameters_of_refine, refine, refinement_crf
 from classicseg.solvers.minimize import minimize
 
 __all__ = ["CRFd"]
@@ -48,7 +48,9 @@ class CRFd:
     n_threads : int, optional
         Threads.
     **changes
-        Replace single parameters of the preset, see :func:`refine`; ``spacing=`` for voxels that are no cubes.
+        Replace single parameters of the preset, see :func:`refine`; ``spacing=`` for voxels that are no cubes,
+        ``independent=True`` for channels of a sigmoid that may overlap, such as the regions of a tumour: labels are
+        then (L, *spatial) masks.
 
     Raises
     ------
@@ -85,6 +87,8 @@ class CRFd:
         self.kind = inputs.choice(kind, "kind", KINDS)
         self.output = inputs.choice(output, "output", OUTPUTS)
         self.preset = presets.find(preset)
+        if self.output == "marginals" and changes.get("independent"):
+            raise InputError("output='marginals' are those of labels that exclude each other, not of independent ones")
         self.allow_missing_keys = inputs.as_flag(allow_missing_keys, "allow_missing_keys")
         self.max_iter, self.n_threads = max_iter, n_threads
         known = [name for name in parameters_of_refine() if name not in (*_OWN, "preset")]
@@ -103,12 +107,16 @@ class CRFd:
 
     def _refined(self, image: Any, entry: Any) -> Any:
         scores = inputs.as_array(_on_cpu(entry), "the entry to refine")
+        options: dict[str, Any] = {"preset": self.preset, "channel_axis": 0, **self.changes}
+        if options.get("independent"):
+            options |= {self.kind: scores, "max_iter": self.max_iter, "n_threads": self.n_threads}
+            return _like(entry, refine(_on_cpu(image), **options))
         single = scores.ndim > 1 and scores.shape[0] == 1
         if single:
             given: dict[str, Any] = {"unary": unary_from_sigmoid(scores[0], from_logits=self.kind == "logits")}
         else:
             given = {self.kind: scores}
-        crf = refinement_crf(_on_cpu(image), **given, preset=self.preset, channel_axis=0, **self.changes)
+        crf = refinement_crf(_on_cpu(image), **given, **options)
         max_iter = self.preset.max_iter if self.max_iter is None else self.max_iter
         result = minimize(crf, "mean_field", max_iter=max_iter, n_threads=self.n_threads)
         if self.output == "labels":

@@ -25,6 +25,7 @@ class Changes(TypedDict, total=False):
     max_iter: int | None
     quality: Quality | None
     spacing: float | Sequence[float] | None
+    independent: bool | None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from classicseg.energies.unary import unary_from_logits, unary_from_probabilitie
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.masks import as_masks, refine_masks
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
@@ -78,11 +79,15 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        independent : bool
+            Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
+            of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
 
     Returns
     -------
     ndarray, spatial shape, int32
-        Labels. For marginals and energies call ``minimize(refinement_crf(...))``.
+        Labels; with `independent` N masks of 0 and 1, (N, *spatial) uint8. For marginals and energies call
+        ``minimize(refinement_crf(...))``.
 
     Raises
     ------
@@ -118,10 +123,14 @@ def refine(
     True
     """
     chosen, replaced = presets.find(preset), _checked(changes)
+    settings = {"max_iter": replaced.get("max_iter", chosen.max_iter), "n_threads": n_threads, "progress": progress}
+    if replaced.pop("independent", False):
+        scores, name = _scores(image, probabilities, logits, unary, label_axis, channel_axis)
+        masks = as_masks(scores, name, label_axis)
+        return refine_masks(masks, name, lambda c: _crf(image, c, name, chosen, replaced, channel_axis), **settings)
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     crf = _crf(image, costs, name, chosen, replaced, channel_axis)
-    max_iter = replaced.get("max_iter", chosen.max_iter)
-    return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
+    return minimize(crf, "mean_field", **settings).labels
 
 
 def refinement_crf(
@@ -162,6 +171,8 @@ def refinement_crf(
     chosen, replaced = presets.find(preset), _checked(changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
+    if replaced.pop("independent", False):
+        raise InputTypeError("refinement_crf makes one CRF, of one mask; pass unary=unary_from_sigmoid(mask)")
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     return _crf(image, costs, name, chosen, replaced, channel_axis)
 
@@ -179,6 +190,8 @@ def _checked(changes: Changes) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
         inputs.as_scale(given[name], name, None)
+    if "independent" in given:
+        inputs.as_flag(given["independent"], "independent")
     for name in given.keys() & {"weight", "bilateral_weight"}:
         inputs.as_weight(given[name], name)
     return given
@@ -233,22 +246,34 @@ def _unary(
     channel_axis: int | Literal["infer"] | None,
 ) -> tuple[np.ndarray, str]:
     """The costs, and the name of the argument that they come from."""
+    scores, name = _scores(image, probabilities, logits, unary, label_axis, channel_axis)
+    if name == "probabilities":
+        costs = unary_from_probabilities(scores, label_axis=label_axis)
+    elif name == "logits":
+        costs = unary_from_logits(scores, label_axis=label_axis)
+    else:
+        costs = inputs.as_unary(scores, label_axis)
+    if isinstance(channel_axis, str) and channel_axis == "infer":
+        _refuse_batches(image, name, costs.shape, label_axis)
+    return costs, name
+
+
+def _scores(
+    image: ArrayLike,
+    probabilities: ArrayLike | None,
+    logits: ArrayLike | None,
+    unary: ArrayLike | None,
+    label_axis: int,
+    channel_axis: int | Literal["infer"] | None,
+) -> tuple[np.ndarray, str]:
+    """What was given of one image, and its name."""
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
         raise InputTypeError(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
         )
-    scores = inputs.scores_of(given[names[0]], names[0], image, label_axis, channel_axis)
-    if probabilities is not None:
-        costs = unary_from_probabilities(scores, label_axis=label_axis)
-    elif logits is not None:
-        costs = unary_from_logits(scores, label_axis=label_axis)
-    else:
-        costs = inputs.as_unary(scores, label_axis)
-    if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, names[0], costs.shape, label_axis)
-    return costs, names[0]
+    return inputs.scores_of(given[names[0]], names[0], image, label_axis, channel_axis), names[0]
 
 
 def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
