@@ -160,16 +160,7 @@ class DenseCRF(Frozen):
         return int(np.prod(self.shape))
 
     def with_unary(self, unary: ArrayLike) -> DenseCRF:
-        """The same CRF with other costs. Lattices are shared once they are built, as they do not depend on costs.
-
-        Parameters
-        ----------
-        unary : array_like, in the shape of :attr:`unary`
-            Cost of each label at each pixel, labels first.
-
-        Returns
-        -------
-        DenseCRF
+        """The same CRF with other costs, in the shape of :attr:`unary`. It shares the lattices that are built already.
 
         Raises
         ------
@@ -180,8 +171,7 @@ class DenseCRF(Frozen):
         --------
         >>> import numpy as np, classicseg as cs
         >>> crf = cs.DenseCRF(np.zeros((2, 4, 5)), cs.GaussianKernel())
-        >>> before = cs.minimize(crf)
-        >>> after = cs.minimize(crf.with_unary(np.ones((2, 4, 5))))
+        >>> other = crf.with_unary(np.ones((2, 4, 5)))
         """
         costs = inputs.as_unary(unary).view()
         if costs.shape != self.unary.shape:
