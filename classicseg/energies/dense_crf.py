@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
 from classicseg.energies.frozen import Frozen
 from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
@@ -29,7 +29,7 @@ EXACT_POINTS = 4096
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
 _EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
-_OF_FEATURES = ("_lattices", "_all_pairs")  # what is kept and does not depend on the costs
+_VALUES = 2**25  # of labels at pixels: so many are filtered at once for an energy
 _SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
@@ -43,9 +43,10 @@ class DenseCRF(Frozen):
 
     Parameters
     ----------
-    unary : array_like, (L, *spatial)
+    unary : array_like, (L, *spatial) or (L, *smaller)
         Cost of each label at each pixel, usually ``-log p``. L >= 2 labels, one or more spatial axes. Kept as given
-        if it is float32 and contiguous, else converted; never changed.
+        if it is float32 and contiguous, else converted; never changed. With `shape` it may be smaller than the image:
+        it is interpolated linearly along each axis wherever it is needed, and no larger array is made of it.
     kernels : PairwiseKernel or sequence of PairwiseKernel
         Any number of kernels, even none.
     compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
@@ -56,23 +57,31 @@ class DenseCRF(Frozen):
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
         neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
         Stencils serve kernels of up to 6 features; those of more are filtered as with "fast", and a warning says so.
+    shape : tuple of int, optional
+        Spatial shape of the image, where `unary` is smaller: along each axis at least as long, in any ratio.
+    align_corners : bool
+        How a smaller unary lies on the image. False: both cover the same area, the middles of the first values lie
+        half a cell from its border, and beyond them nothing changes. True: the middles of the first and of the last
+        values are those of the first and last pixels. As in ``torch.nn.functional.interpolate``.
 
     Attributes
     ----------
-    unary : ndarray, (L, *spatial), float32
-        Read-only, as all attributes are.
+    unary : ndarray, (L, *spatial) or (L, *smaller), float32
+        Read-only, as all attributes are. :attr:`grid` gives the costs of pixels, whatever its size.
     n_labels : int
     shape : tuple of int
-        Spatial shape.
+        Spatial shape of the image.
     kernels : tuple of PairwiseKernel
     compatibilities : tuple
         Compatibility of each kernel.
     quality : str
+    align_corners : bool
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a cost is not finite or above 1e30 in size, L < 2 or the quality is unknown.
+        If shapes do not fit, `shape` is smaller than `unary`, a cost is not finite or above 1e30 in size, L < 2 or the
+        quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -96,6 +105,7 @@ class DenseCRF(Frozen):
     kernels: tuple[PairwiseKernel, ...]
     compatibilities: tuple[Compatibility, ...]
     quality: Quality
+    align_corners: bool
 
     def __init__(
         self,
@@ -105,10 +115,15 @@ class DenseCRF(Frozen):
         *,
         label_axis: int = 0,
         quality: Quality = "fast",
+        shape: Sequence[int] | None = None,
+        align_corners: bool = False,
     ) -> None:
         costs = inputs.as_unary(unary, label_axis).view()
         costs.setflags(write=False)
-        self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
+        spatial = costs.shape[1:] if shape is None else inputs.as_shape(shape, "shape")
+        aligned = inputs.as_flag(align_corners, "align_corners")
+        grid = UnaryGrid(costs, spatial, aligned)
+        self._set(unary=costs, n_labels=costs.shape[0], shape=spatial, align_corners=aligned, _grid=grid)
         given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
         terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
         for kernel in terms:
@@ -159,27 +174,11 @@ class DenseCRF(Frozen):
         """Number of pixels."""
         return int(np.prod(self.shape))
 
-    def with_unary(self, unary: ArrayLike) -> DenseCRF:
-        """The same CRF with other costs, in the shape of :attr:`unary`. It shares the lattices that are built already.
-
-        Raises
-        ------
-        ValueError
-            If the shape does not fit, or a cost is not finite or above 1e30 in size.
-
-        Examples
-        --------
-        >>> import numpy as np, classicseg as cs
-        >>> crf = cs.DenseCRF(np.zeros((2, 4, 5)), cs.GaussianKernel())
-        >>> other = crf.with_unary(np.ones((2, 4, 5)))
-        """
-        costs = inputs.as_unary(unary).view()
-        if costs.shape != self.unary.shape:
-            raise InputError(f"unary must have shape {self.unary.shape}, as before, got {costs.shape}")
-        costs.setflags(write=False)
-        other = copy.copy(self)  # without what is kept
-        other._set(unary=costs, **{name: value for name, value in vars(self).items() if name in _OF_FEATURES})
-        return other
+    @property
+    def grid(self) -> UnaryGrid:
+        """The costs of pixels, which are interpolated where `unary` is smaller than the image."""
+        kept: UnaryGrid | None = vars(self).get("_grid")
+        return kept or vars(self).setdefault("_grid", UnaryGrid(self.unary, self.shape, self.align_corners))
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.
@@ -256,7 +255,7 @@ class DenseCRF(Frozen):
                 message += cost @ kq
         if not np.isfinite(message).all():
             raise InputError("marginals are too large: their messages are infinite in float32")
-        return message.reshape(self.unary.shape)
+        return message.reshape(self.n_labels, *self.shape)
 
     @property
     def energy_is_exact(self) -> bool:
@@ -325,16 +324,17 @@ class DenseCRF(Frozen):
         {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
         """
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
-        unary = self.unary.reshape(self.n_labels, -1)
-        parts = {"unary": float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))}
-        if not self.kernels:
-            return parts
-        one_hot = np.zeros(unary.shape, np.float32)
-        np.put_along_axis(one_hot, flat[None], 1.0, 0)
-        threads = resolve_threads(n_threads)
-        filtered = self._filtered(one_hot, self.energy_is_exact, threads)
-        for k, (cost, kq) in enumerate(zip(self.costs(), filtered, strict=True)):
-            at_label = np.einsum("ln,ln->n", cost[flat].T, kq, dtype=np.float64)
+        parts = {"unary": self.grid.of_labels(flat)}
+        threads, costs = resolve_threads(n_threads), self.costs()
+        sums = [np.zeros(self.n_points) for _ in costs]
+        step = max(1, _VALUES // self.n_points)
+        for first in range(0, self.n_labels, step):
+            some = np.arange(first, min(first + step, self.n_labels))
+            is_some = np.equal(flat, some[:, np.newaxis]).astype(np.float32)
+            filtered = self._filtered(is_some, self.energy_is_exact, threads)
+            for sum_, cost, kq in zip(sums, costs, filtered, strict=True):
+                sum_ += np.einsum("ln,ln->n", cost[:, some][flat].T, kq, dtype=np.float64)
+        for k, (at_label, cost) in enumerate(zip(sums, costs, strict=True)):
             self_cost = np.diag(cost)[flat]
             if self_cost.any():  # K includes the pair of a pixel with itself; E does not
                 at_label -= self_cost * self._self_weight(k, threads)
@@ -382,10 +382,10 @@ class DenseCRF(Frozen):
         >>> crf.free_energy(certain) < crf.free_energy(np.full((2, 3, 3), 0.5))
         True
         """
-        q = inputs.as_marginals(marginals, self.unary.shape)
+        q = inputs.as_marginals(marginals, (self.n_labels, *self.shape))
         message = self.pairwise_message(q, n_threads=n_threads)
         log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
-        return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))
+        return float(np.sum(q * (log_q + self.grid.full() + message / 2), dtype=np.float64))
 
 
 def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:

@@ -36,13 +36,13 @@ def scores_of(value: Any, name: str, image: Any, label_axis: int, channel_axis: 
         return scores
     of_image = as_array(image, "image").shape
     fitting = _spatial_shapes(of_image, channel_axis)
-    is_batch = scores.ndim > 3 and scores.shape[2:] in fitting and scores.shape[1:] not in fitting
-    if is_batch and scores.shape[0] > 1:
+    is_batch = scores.ndim > 3 and _covers(scores.shape[2:], fitting) and not _covers(scores.shape[1:], fitting)
+    if is_batch and scores.shape[0] > 1 and (scores.shape[2:] in fitting or of_image[-1] <= _MOST_CHANNELS):
         raise InputError(
             f"{name} of shape {text(scores.shape)} hold {scores.shape[0]} images, but image has shape "
             f"{text(of_image)}; give one image at a time"
         )
-    if is_batch:
+    if is_batch and scores.shape[0] == 1:
         return scores[0]
     if scores.ndim > 2 and scores.shape[1:] not in fitting and scores.shape[:-1] in fitting:
         also = scores.shape[1:] == of_image[1:]
@@ -52,6 +52,11 @@ def scores_of(value: Any, name: str, image: Any, label_axis: int, channel_axis: 
             + (f", or channel_axis=0 if the image has {of_image[0]} channels in front" if also else "")
         )
     return scores
+
+
+def _covers(grid: tuple[int, ...], spatial: list[tuple[int, ...]]) -> bool:
+    """Whether a grid may lie on pixels of one of these shapes, or on fewer points that stand for them."""
+    return any(len(grid) == len(s) and all(m <= n for m, n in zip(grid, s, strict=True)) for s in spatial)
 
 
 def _held(value: Any) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
+from classicseg.energies.sharing import with_unary
 from classicseg.errors import InputError
 from classicseg.kernels.film import BLOCK, accumulate, match_blocks
 from classicseg.machine.parallel import new_sync, run
@@ -110,14 +111,14 @@ class Refiner:
         known = [name for name in parameters_of_refine() if name not in _NOT_OF_FILMS]
         presets.check_names(changes, known, "Refiner has no parameter")
         self._axes = {"label_axis": label_axis, "channel_axis": channel_axis}
-        self._given: dict[str, Any] = {"preset": chosen, **changes}
+        self._given: dict[str, Any] = {"preset": chosen, "dilution": chosen.dilution, **changes}
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames: a new film, or another scene, begins."""
         self._n_frames = 0
         self._past: _Past | None = None
-        self._settings = self._given
+        self._settings = dict(self._given)
         self._low, self._unit = 0.0, 1.0
 
     def __call__(
@@ -133,8 +134,8 @@ class Refiner:
         Parameters
         ----------
         image : array_like, (H, W) or (H, W, C)
-        probabilities, logits, unary : array_like, (L, H, W)
-            Exactly one of them, as in :func:`refine`.
+        probabilities, logits, unary : array_like, (L, H, W) or (L, h, w)
+            Exactly one of them, as in :func:`refine`; they may be smaller than the frame.
 
         Returns
         -------
@@ -150,19 +151,21 @@ class Refiner:
         crf = refinement_crf(image, probabilities, logits=logits, unary=unary, **self._axes, **self._settings)
         channels = self._channels(image, crf)
         self._check(crf, channels)
-        threads = resolve_threads(self._n_threads, crf.unary.size)
+        full = crf.grid.full()
+        threads = resolve_threads(self._n_threads, full.size)
         if self._past is None:
             self._low, high = inputs.value_range(channels, 0)
             self._unit = eight_bit_unit(self._low, high)
-            self._settings = _settings_of(crf)
-            gray, costs, count = self._gray(channels), crf.unary, np.ones(crf.shape, np.float32)
+            self._settings |= _settings_of(crf)
+            gray, costs, count = self._gray(channels), full, np.ones(crf.shape, np.float32)
         else:
             gray = self._gray(channels)
-            costs, count = self._averaged(crf.unary, channels, gray, threads)
-            if np.array_equal(channels, self._past.channels):
-                crf = self._past.crf
-            crf = crf.with_unary(costs)
-        labels = minimize(crf, "mean_field", max_iter=self._max_iter, n_threads=self._n_threads).labels
+            costs, count = self._averaged(full, channels, gray, threads)
+        if self._past is not None and np.array_equal(channels, self._past.channels):
+            crf = with_unary(self._past.crf, costs)
+        else:
+            crf = DenseCRF(costs, crf.kernels, quality=crf.quality)
+        labels = minimize(crf, "mean_field", max_iter=self._max_iter, n_threads=self._n_threads, marginals=False).labels
         self._past = _Past(channels, gray, costs, count, crf)
         self._n_frames += 1
         return labels
@@ -273,4 +276,5 @@ def _settings_of(crf: DenseCRF) -> dict[str, Any]:
         elif isinstance(kernel, BilateralKernel):
             preset = preset.replace(bilateral_sigma=kernel.sigma, bilateral_weight=kernel.weight)
             preset = preset.replace(color_sigma=kernel.color_sigma, spacing=kernel.spacing)
-    return {"preset": preset, "color_sigma": preset.color_sigma}
+    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "spacing", "quality")
+    return {"preset": preset, **{name: getattr(preset, name) for name in changes}}

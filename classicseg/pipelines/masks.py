@@ -9,6 +9,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.sharing import with_unary
 from classicseg.energies.unary import unary_from_sigmoid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.solvers.minimize import minimize
@@ -37,16 +38,20 @@ def as_masks(scores: np.ndarray, name: str, label_axis: int) -> np.ndarray:
 
 
 def refine_masks(
-    masks: np.ndarray, name: str, make_crf: Callable[[np.ndarray], DenseCRF], **settings: Any
+    masks: np.ndarray,
+    name: str,
+    make_crf: Callable[[np.ndarray], DenseCRF],
+    dilute: Callable[[np.ndarray, tuple[int, ...]], np.ndarray],
+    **settings: Any,
 ) -> np.ndarray:
     """Refine (N, *spatial) scores of masks one after the other, on one lattice.
 
-    `make_crf` makes the CRF of the costs of background and foreground; `settings` are those of :func:`minimize`. What
-    comes back is 0 and 1, (N, *spatial) uint8.
+    `make_crf` makes the CRF of the costs of background and foreground, which count as `dilute` says for an image of
+    some shape; `settings` are those of :func:`minimize`. What comes back is 0 and 1, (N, *spatial) uint8.
     """
     crf, refined = None, []
     for mask in masks:
         costs = unary_from_sigmoid(mask, from_logits=name == "logits")
-        crf = make_crf(costs) if crf is None else crf.with_unary(costs)
-        refined.append(minimize(crf, "mean_field", **settings).labels.astype(np.uint8))
+        crf = make_crf(costs) if crf is None else with_unary(crf, dilute(costs, crf.shape))
+        refined.append(minimize(crf, "mean_field", marginals=False, **settings).labels.astype(np.uint8))
     return np.stack(refined)

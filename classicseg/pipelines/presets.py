@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset; None leaves it as it is."""
+    """What a call of :func:`refine` may replace in its preset, and what is not for presets; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -25,6 +25,8 @@ class Changes(TypedDict, total=False):
     max_iter: int | None
     quality: Quality | None
     spacing: float | Sequence[float] | None
+    align_corners: bool | None
+    dilution: float | None
     independent: bool | None
 
 
@@ -44,6 +46,9 @@ class Preset:
         How kernels are filtered, see :class:`DenseCRF`.
     spacing : float or sequence of float
         Distance of neighbouring pixels along each axis, such as that of the voxels of a scanner.
+    dilution : float
+        How much less scores count if they are smaller than the image: costs are divided by ``f ** dilution``, with f
+        pixels for each score along an axis. At 0 they count as scores of all pixels do that were enlarged before.
     relative : bool
         Whether `sigma` and `bilateral_sigma` are shares of the mean side of the image instead of pixels.
     summary : str
@@ -69,6 +74,7 @@ class Preset:
     max_iter: int = 10
     quality: Quality = "fast"
     spacing: float | Sequence[float] = 1.0
+    dilution: float = 0.0
     relative: bool = False
     summary: str = ""
     source: str = ""
@@ -103,6 +109,7 @@ PRESETS = {
         color_sigma=13.0,
         bilateral_weight=2.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="sharpens borders and keeps thin structures, for a network that is mostly right",
         source="measured: benchmarks/pipelines/choose_defaults.py",
@@ -114,6 +121,7 @@ PRESETS = {
         color_sigma=8.0,
         bilateral_weight=1.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/pipelines/choose_defaults.py",

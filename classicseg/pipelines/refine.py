@@ -16,7 +16,8 @@ from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.fit import fit_scores, pixels_by_point
+from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.masks import as_masks, refine_masks
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
@@ -43,12 +44,13 @@ def refine(
     ----------
     image : array_like, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
         Any real dtype and number of channels.
-    probabilities : array_like, (L, *spatial)
-        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
-    logits : array_like, (L, *spatial), optional
+    probabilities : array_like, (L, *spatial) or (L, *smaller)
+        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
+        the image, as most networks give them, see Notes.
+    logits : array_like, (L, *spatial) or (L, *smaller), optional
         Scores before the softmax; or what a network returned, an object with ``.logits``. Tensors of PyTorch on the CPU
         are read where they are, and a batch may hold one image, (1, L, *spatial).
-    unary : array_like, (L, *spatial), optional
+    unary : array_like, (L, *spatial) or (L, *smaller), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"cutler"``,
@@ -79,6 +81,11 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        align_corners : bool
+            How scores that are smaller lie on the image, see :class:`DenseCRF`. False, the default, as most networks
+            have it.
+        dilution : float
+            How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
         independent : bool
             Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
             of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
@@ -108,6 +115,13 @@ def refine(
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
     either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
+    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
+    of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
+    was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
+    network said once; the presets ``"default"`` and ``"conservative"`` therefore let them count less, by a power of the
+    ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_logits.py``). With
+    ``dilution=0`` labels are those of logits that were enlarged before.
+
     References
     ----------
     .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
@@ -127,10 +141,14 @@ def refine(
     if replaced.pop("independent", False):
         scores, name = _scores(image, probabilities, logits, unary, label_axis, channel_axis)
         masks = as_masks(scores, name, label_axis)
-        return refine_masks(masks, name, lambda c: _crf(image, c, name, chosen, replaced, channel_axis), **settings)
+        dilution = replaced.get("dilution", chosen.dilution)
+        return refine_masks(
+            masks, name, lambda c: _crf(image, c, name, chosen, replaced, channel_axis),
+            lambda c, spatial: _diluted(c, spatial, dilution), **settings,
+        )  # fmt: skip
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
     crf = _crf(image, costs, name, chosen, replaced, channel_axis)
-    return minimize(crf, "mean_field", **settings).labels
+    return minimize(crf, "mean_field", marginals=False, **settings).labels
 
 
 def refinement_crf(
@@ -192,7 +210,7 @@ def _checked(changes: Changes) -> dict[str, Any]:
         inputs.as_scale(given[name], name, None)
     if "independent" in given:
         inputs.as_flag(given["independent"], "independent")
-    for name in given.keys() & {"weight", "bilateral_weight"}:
+    for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
     return given
 
@@ -209,15 +227,10 @@ def _crf(
 
     `name` is what the costs were made of, for errors.
     """
-    spatial = costs.shape[1:]
-    axis = (
-        find_channel_axis(image, spatial, name)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
+    axis, spatial = fit_scores(image, costs, name, channel_axis)
     spacing = changes.get("spacing", preset.spacing)
     side = _mean_side(spatial, spacing) if preset.relative else 1.0
-    chosen = preset.in_pixels(side).replace(**changes)
+    chosen = preset.in_pixels(side).replace(**{name: x for name, x in changes.items() if name != "align_corners"})
     for weight in ("weight", "bilateral_weight"):
         inputs.as_weight(getattr(chosen, weight), weight)
     inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
@@ -234,7 +247,16 @@ def _crf(
         ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
         seen = inputs.without_far_values(channels, low, high)
         kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
-    return DenseCRF(costs, kernels, quality=chosen.quality)
+    diluted = _diluted(costs, spatial, chosen.dilution)
+    aligned = changes.get("align_corners", False)
+    return DenseCRF(diluted, kernels, quality=chosen.quality, shape=spatial, align_corners=aligned)
+
+
+def _diluted(costs: np.ndarray, spatial: tuple[int, ...], dilution: float) -> np.ndarray:
+    """Costs as they count: less if they are those of fewer points than pixels."""
+    if dilution == 0 or spatial == costs.shape[1:]:
+        return costs
+    return costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -dilution)
 
 
 def _unary(
@@ -254,7 +276,7 @@ def _unary(
     else:
         costs = inputs.as_unary(scores, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, name, costs.shape, label_axis)
+        _refuse_batches(image, name, costs, label_axis)
     return costs, name
 
 
@@ -276,20 +298,23 @@ def _scores(
     return inputs.scores_of(given[names[0]], names[0], image, label_axis, channel_axis), names[0]
 
 
-def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
+def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
     """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
 
     Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
     """
-    n_labels, n_slices = shape[:2]
-    unsure = n_slices == n_labels and name != "probabilities"
+    if costs.ndim != 4:
+        return
+    n_labels, n_slices = costs.shape[:2]
     of_image = inputs.as_array(image, "image").shape
-    named_second = label_axis % len(shape) == 1 and of_image[-1:] == (3,) and len(of_image) == len(shape)
-    if len(shape) == 4 and (unsure or named_second):
+    named_second = label_axis % 4 == 1 and of_image[-1:] == (3,) and len(of_image) == 4
+    axis, spatial = fit_scores(image, costs, name, "infer")
+    as_many = n_slices == n_labels or (of_image[0] == n_labels and spatial != costs.shape[1:])
+    if named_second or (as_many and name != "probabilities"):
         raise InputError(
-            f"image of shape {of_image} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
+            f"image of shape {of_image} with {name} of {n_labels} labels at {costs.shape[1:]} pixels may be "
             f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
-            f"channel_axis={find_channel_axis(image, shape[1:], name)}"
+            f"channel_axis={axis}"
         )
 
 

@@ -150,6 +150,14 @@ def test_gray_frames_of_any_dtype_and_labels_last():
     assert refiner._past.averaged.mean() > 2.5
 
 
+def test_scores_may_be_smaller_than_the_frames():
+    frames = [(image, logits[:, ::4, ::4]) for image, logits, _ in film(3)]
+    refiner = cs.Refiner(max_iter=10)
+    labels = [refiner(image, logits=logits) for image, logits in frames]
+    np.testing.assert_array_equal(labels[0], cs.refine(frames[0][0], logits=frames[0][1]))
+    assert (labels[2] == cs.refine(frames[2][0], logits=frames[2][1])).mean() > 0.8
+
+
 def test_frames_of_another_size_are_refused():
     image, logits, _ = next(film(1))
     refiner = cs.Refiner()

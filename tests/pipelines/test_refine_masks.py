@@ -7,6 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.energies import dense_crf
+from classicseg.energies.sharing import with_unary
 from classicseg.errors import InputError, InputTypeError
 from classicseg.monai import CRFd
 from tests.oracles import costs, photo
@@ -34,6 +35,14 @@ def test_probabilities_and_other_axes_of_masks():
         cs.refine(IMAGE, last, independent=True)
 
 
+def test_masks_may_be_smaller_than_the_image():
+    small = LOGITS[:, ::2, ::2]
+    masks = cs.refine(IMAGE, logits=small, independent=True)
+    for mask, z in zip(masks, small, strict=True):
+        unary = cs.unary_from_sigmoid(z, from_logits=True)
+        np.testing.assert_array_equal(mask, cs.refine(IMAGE, unary=unary))
+
+
 def test_one_lattice_serves_all_masks():
     with mock.patch.object(dense_crf, "LatticeBank", wraps=dense_crf.LatticeBank) as bank:
         cs.refine(IMAGE, logits=LOGITS, independent=True, preset="pydensecrf", max_iter=2)
@@ -53,7 +62,7 @@ def test_parameters_count_and_one_mask_is_enough():
         ({"unary": np.zeros((2, 16, 18))}, InputTypeError, "takes logits or probabilities"),
         ({"logits": np.full((2, 16, 18), np.nan)}, InputError, "logits must be finite"),
         ({"probabilities": np.full((2, 16, 18), 3.0)}, InputError, "probabilities must be in .*pass logits="),
-        ({"logits": np.zeros((2, 16, 17))}, InputError, "does not fit logits"),
+        ({"logits": np.zeros((2, 17, 18))}, InputError, "does not fit logits"),
         ({"logits": np.zeros((0, 16, 18))}, InputError, "logits must not be empty"),
     ],
 )
@@ -72,12 +81,12 @@ def test_a_word_is_no_answer_and_one_crf_is_of_one_mask():
 def test_other_costs_share_what_was_built():
     crf = cs.refinement_crf(IMAGE, unary=cs.unary_from_sigmoid(LOGITS[0], from_logits=True))
     bank = crf.lattice_bank(1)
-    other = crf.with_unary(cs.unary_from_sigmoid(LOGITS[1], from_logits=True))
+    other = with_unary(crf, cs.unary_from_sigmoid(LOGITS[1], from_logits=True))
     assert other.lattice_bank(1) is bank
     np.testing.assert_array_equal(cs.minimize(other).labels, ALONE[1])
     np.testing.assert_array_equal(cs.minimize(crf).labels, ALONE[0])
     with pytest.raises(InputError, match=r"unary must have shape \(2, 16, 18\), as before"):
-        crf.with_unary(np.zeros((2, 18, 16)))
+        with_unary(crf, np.zeros((2, 18, 16)))
 
 
 def test_the_transform_for_monai_refines_regions_that_overlap():

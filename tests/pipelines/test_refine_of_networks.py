@@ -33,6 +33,16 @@ def test_logits_are_found_and_a_batch_of_one_is_one_image(output):
     assert crf.unary.shape == (3, 16, 18)
 
 
+def test_small_logits_of_one_image_come_in_a_batch():
+    """As those of SegFormer, at a quarter of the resolution."""
+    small = LOGITS[:, ::4, ::4]
+    expected = cs.refine(IMAGE, logits=small)
+    for output in (small[None], SimpleNamespace(logits=small[None])):
+        np.testing.assert_array_equal(cs.refine(IMAGE, logits=output), expected)
+    with pytest.raises(InputError, match="hold 2 images"):
+        cs.refine(IMAGE, logits=np.stack([small, small]))
+
+
 def test_probabilities_and_costs_of_one_image_may_have_a_batch_axis():
     p = np.exp(LOGITS) / np.exp(LOGITS).sum(0)
     np.testing.assert_array_equal(cs.refine(IMAGE, p[None]), cs.refine(IMAGE, p))

@@ -19,7 +19,9 @@ _MAX_BACKTRACKS = 12  # the last one goes a 500th of the way
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 
-def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool = False) -> Result:
+def mean_field(
+    energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool = False, marginals: bool = True
+) -> Result:
     """Mean field of a dense CRF, with parallel updates [1]_.
 
     Parameters
@@ -34,6 +36,9 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     track : bool
         Record free energy and change of every iteration in ``history``. `tol`, `callback`, `progress` and `damping`
         do so as well; without any of them all iterations run in one fused call, about twice as fast.
+    marginals : bool
+        Whether the result has marginals. Without, nothing is made in the size of labels times pixels if all iterations
+        run in one call and the unary is smaller than the image.
 
     Returns
     -------
@@ -61,14 +66,17 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     """
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     inputs.as_flag(track, "track")
+    wanted = inputs.as_flag(marginals, "marginals")
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
-        marginals, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads)
-        return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=run.max_iter)
+        q, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads, wanted)
+        return run.result(
+            labels, marginals=q if wanted else None, energy=lambda: energy.energy(labels), n_iter=run.max_iter
+        )
     engine = _started(energy, run)
     while not run.ended:
         change = engine.update(damping)
         _record(run, engine, engine.free_energy(), change, run.tol)
-    return _result(energy, run, engine.marginals())
+    return _result(energy, run, engine.marginals(), wanted)
 
 
 def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
@@ -120,7 +128,7 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
             break
         best, strength = min(best, value), 0.0 if strength < 0.1 else strength / 1.5
         _record(run, engine, best, change, limit)
-    return _result(energy, run, engine.marginals())
+    return _result(energy, run, engine.marginals(), True)
 
 
 def _record(run: Run, engine: Engine, energy: float, change: float, limit: float | None) -> None:
@@ -129,13 +137,13 @@ def _record(run: Run, engine: Engine, energy: float, change: float, limit: float
         run.stop(f"the marginals changed by {change:.3g} on average", converged=True)
 
 
-def _result(energy: DenseCRF, run: Run, marginals: np.ndarray) -> Result:
+def _result(energy: DenseCRF, run: Run, marginals: np.ndarray, wanted: bool) -> Result:
     labels = marginals.argmax(0).astype(np.int32)
-    return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
+    return run.result(labels, marginals=marginals if wanted else None, energy=lambda: energy.energy(labels))
 
 
 def _started(energy: DenseCRF, run: Run) -> Engine:
     """The engine of an energy, at the start of the run."""
     engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
+    engine.start(-energy.grid.full() if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
     return engine
