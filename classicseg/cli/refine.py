@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence
+from classicseg.cli import evidence, film
 from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import PRESETS
 
@@ -16,8 +16,9 @@ OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument("image", type=Path, nargs="?", help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
     evidence.add_arguments(parser)
+    film.add_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png with palette, .npy or .tif")
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
     parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
@@ -53,9 +54,15 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from classicseg import io, plot
+    from classicseg.errors import InputError
     from classicseg.pipelines.refine import refinement_crf
     from classicseg.solvers.minimize import minimize
 
+    if options.film is not None:
+        film.run(options)
+        return
+    if options.image is None or options.probabilities is None or options.folder is not None:
+        raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
     image = io.read_image(options.image)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
@@ -73,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
         bilateral_weight=options.bilateral_weight,
         quality=options.quality,
         align_corners=options.align_corners,
-        spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
+        spacing=evidence.spacing_of(options),
     )
     check_axes(options, OUTPUTS, len(crf.shape))
     result = minimize(

@@ -1,4 +1,4 @@
-"""Cases of the interfaces of SimpleCRF and numpymaxflow, and of the transform for MONAI."""
+"""Cases of the interfaces of SimpleCRF and numpymaxflow, of the transform for MONAI, and of films."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import classicseg as cs
 from classicseg import numpymaxflow
 from classicseg.monai import CRFd
 from classicseg.simplecrf import denseCRF, denseCRF3D, maxflow
@@ -69,6 +70,28 @@ def _transform(draw: Draw) -> Call:
     return Call(refined, arguments, words=words)
 
 
+def _film(draw: Draw) -> Call:
+    shape, n, channels = draw.shape((2,)), draw.integer(2, 3), draw.of((None, 3))
+    arguments: dict[str, Any] = {"image": draw.image(shape, channels), "logits": draw.numbers((n, *shape))}
+    arguments["channel_axis"] = None if channels is None else -1
+    arguments |= draw.some(
+        memory=lambda: draw.integer(1, 9), preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive,
+        max_iter=lambda: draw.integer(0, 4),
+    )  # fmt: skip
+
+    def refined(image: Any, logits: Any, **options: Any) -> tuple[Any, ...]:
+        refiner = cs.Refiner(**options)
+        first = refiner(image, logits=logits)
+        frames = refiner(image, logits=logits), refiner(image, logits=logits)
+        refiner.reset()
+        return first, *frames, refiner(image, logits=logits)
+
+    def check(result: tuple[Any, ...], **_: Any) -> None:
+        np.testing.assert_array_equal(result[0], result[-1])
+
+    return Call(refined, arguments, check, words=("color_sigma", "features", "bilateral_sigma"))
+
+
 DOOR_CASES: dict[str, Callable[[Draw], Call]] = {
     "numpymaxflow.maxflow": _numpymaxflow,
     "numpymaxflow.maxflow_interactive": _numpymaxflow,
@@ -76,4 +99,6 @@ DOOR_CASES: dict[str, Callable[[Draw], Call]] = {
     "simplecrf.denseCRF3D.densecrf3d": _densecrf3d,
     **{f"simplecrf.maxflow.{name}": _cut for name in maxflow.__all__},
     "monai.transform.CRFd": _transform,
+    "Refiner": _film,
+    "Refiner.reset": _film,
 }
