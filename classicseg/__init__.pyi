@@ -24,6 +24,7 @@ from .filters.lattice import PermutohedralLattice
 from .machine.threads import get_num_threads, set_num_threads
 from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
 from .pipelines.cutout import Cutout, cutout
+from .pipelines.film import Refiner
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import refine, refinement_crf
 from .pipelines.segment import segment, segmenters
@@ -75,6 +76,7 @@ __all__ = [
     "Preset",
     "Range",
     "Record",
+    "Refiner",
     "RegionStatistics",
     "Result",
     "Rule",
