@@ -100,6 +100,11 @@ class Preset:
         )
 
 
+AUTO = "auto"
+"""Stands for one of gentle, firm, strong and strongest, chosen for each image."""
+
+_STRENGTH = "measured: benchmarks/pipelines/strength.py"
+
 PRESETS = {
     "default": Preset(
         sigma=0.3,
@@ -124,6 +129,48 @@ PRESETS = {
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/pipelines/choose_defaults.py",
+    ),
+    "gentle": Preset(
+        sigma=0.3,
+        weight=-2.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=2.0,
+        dilution=0.33,
+        relative=True,
+        summary="for sharp networks and thin structures: borders are straightened, areas hardly change",
+        source=_STRENGTH,
+    ),
+    "firm": Preset(
+        sigma=0.15,
+        weight=-3.4,
+        bilateral_sigma=0.15,
+        color_sigma=13.0,
+        bilateral_weight=4.0,
+        dilution=0.33,
+        relative=True,
+        summary="twice the effect of default, and nearer: for networks that are unsure at borders",
+        source=_STRENGTH,
+    ),
+    "strong": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.2,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for coarse outputs of large objects: irnet, for any size of image",
+        source=_STRENGTH,
+    ),
+    "strongest": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for large objects in noise: pydensecrf, for any size of image",
+        source=_STRENGTH,
     ),
     "deeplab": Preset(
         sigma=1.0,

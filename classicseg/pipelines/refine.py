@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, Unpack
 
@@ -12,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines import presets
+from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines import presets, strength
+from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.fit import fit_scores, pixels_by_point
-from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
@@ -28,7 +28,7 @@ def refine(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     n_threads: int | None = None,
@@ -129,13 +129,11 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
+    replaced = _checked(preset, changes)
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf = _crf(image, costs, name, chosen, replaced, channel_axis)
-    max_iter = replaced.get("max_iter", chosen.max_iter)
-    return minimize(
-        crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress, marginals=False
-    ).labels
+    crf, chosen = _crf(image, costs, name, preset, replaced, channel_axis, n_threads)
+    steps = chosen.max_iter
+    return minimize(crf, "mean_field", max_iter=steps, n_threads=n_threads, progress=progress, marginals=False).labels
 
 
 def refinement_crf(
@@ -144,7 +142,7 @@ def refinement_crf(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     **changes: Unpack[Changes],
@@ -173,11 +171,11 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
+    replaced = _checked(preset, changes)
     if "max_iter" in replaced:
         raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, chosen, replaced, channel_axis)
+    return _crf(image, costs, name, preset, replaced, channel_axis)[0]
 
 
 @cache
@@ -187,8 +185,10 @@ def parameters_of_refine() -> tuple[str, ...]:
     return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
 
 
-def _checked(changes: Changes) -> dict[str, Any]:
-    """Those that are given; refuses unknown names."""
+def _checked(preset: str | Preset, changes: Changes) -> dict[str, Any]:
+    """The changes that are given; refuses unknown names, that of the preset included."""
+    if preset != presets.AUTO:
+        presets.find(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
@@ -202,39 +202,31 @@ def _crf(
     image: ArrayLike,
     costs: np.ndarray,
     name: str,
-    preset: Preset,
+    preset: str | Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
-) -> DenseCRF:
+    n_threads: int | None = None,
+) -> tuple[DenseCRF, Preset]:
     """The CRF of a preset in its own units, and of changes in pixels and in the units of the image.
 
-    `name` is what the costs were made of, for errors.
+    `name` is what the costs were made of, for errors. Also returns the preset with the changes, in the units of the
+    image.
     """
     axis, spatial = fit_scores(image, costs, name, channel_axis)
-    spacing = changes.get("spacing", preset.spacing)
-    side = _mean_side(spatial, spacing) if preset.relative else 1.0
-    chosen = preset.in_pixels(side).replace(**{name: x for name, x in changes.items() if name != "align_corners"})
-    for weight in ("weight", "bilateral_weight"):
-        inputs.as_weight(getattr(chosen, weight), weight)
-    inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
-    kernels: list[Any] = []
-    if chosen.weight != 0:
-        kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
-    if chosen.bilateral_weight != 0:
-        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
-        low, high = inputs.value_range(channels, 0)
-        colors = chosen.color_sigma
-        if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
-            inputs.as_scale(colors, "color_sigma, which follows the range of image,", None)
-        ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
-        seen = inputs.without_far_values(channels, low, high)
-        kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
+    aligned = changes.get("align_corners", False)
+    changes = {name: value for name, value in changes.items() if name != "align_corners"}
+    named = None if preset == presets.AUTO else presets.find(preset)
+    spacing = changes.get("spacing", 1.0 if named is None else named.spacing)
+    seen = Appearance.of(image, spatial, axis, spacing)
+    if named is None:
+        scores = UnaryGrid(costs, spatial, aligned)
+        named = presets.find(strength.choose(scores, seen, changes, resolve_threads(n_threads)))
+    chosen = seen.in_units(named, changes)
     diluted = costs
     if chosen.dilution != 0 and spatial != costs.shape[1:]:
         diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
-    aligned = changes.get("align_corners", False)
-    return DenseCRF(diluted, kernels, quality=chosen.quality, shape=spatial, align_corners=aligned)
+    crf = DenseCRF(diluted, seen.kernels(chosen), quality=chosen.quality, shape=spatial, align_corners=aligned)
+    return crf, chosen
 
 
 def _unary(
@@ -282,8 +274,3 @@ def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: 
             f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
             f"channel_axis={axis}"
         )
-
-
-def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:
-    steps = inputs.as_positive(spacing, "spacing", len(spatial))
-    return float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))
