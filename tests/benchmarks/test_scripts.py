@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 NEEDS = {
     "dense/speed.py": ["pydensecrf"],
+    "dense/pruning.py": ["pydensecrf"],
     "dense/accuracy.py": ["pydensecrf"],
     "dense/memory.py": ["pydensecrf"],
     "dense/quality.py": ["pydensecrf"],
