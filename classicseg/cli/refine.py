@@ -124,7 +124,8 @@ def run(options: argparse.Namespace) -> None:
     }
     size = " x ".join(map(str, crf.shape))
     text = (
-        f"{options.output}: {size} pixels, {crf.n_labels} labels, preset {result.strength}, {result.n_iter} updates in {seconds:.2f} s; "
+        f"{options.output}: {size} pixels, {crf.n_labels} labels, preset {result.strength}, {result.n_iter} updates "
+        f"in {seconds:.2f} s; "
         f"{100 * changed:.1f} % of the pixels changed, energy {energy_before:.5g} -> {result.energy:.5g}"
     )
     report(options, done, text)
