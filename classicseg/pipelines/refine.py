@@ -308,8 +308,7 @@ def parameters_of_refine() -> tuple[str, ...]:
 
 def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
     """The changes that are given; refuses unknown names, that of the preset included."""
-    if preset != presets.AUTO:
-        presets.find(preset)
+    presets.check(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
