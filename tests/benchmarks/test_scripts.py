@@ -27,6 +27,7 @@ NEEDS = {
     "split/quality.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": ["cv2"],
+    "pipelines/film.py": [],
     "pipelines/startup.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],
