@@ -26,7 +26,7 @@ from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.presets import PRESETS, Preset
-from .pipelines.refine import refine, refinement_crf
+from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
@@ -76,6 +76,7 @@ __all__ = [
     "Preset",
     "Range",
     "Record",
+    "Refinement",
     "Refiner",
     "RegionStatistics",
     "Result",
@@ -109,6 +110,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refinement",
     "refinement_crf",
     "register_solver",
     "sample",

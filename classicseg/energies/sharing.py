@@ -29,10 +29,13 @@ def with_unary(crf: DenseCRF, unary: np.ndarray) -> DenseCRF:
     >>> labels = cs.minimize(crf).labels
     >>> other = with_unary(crf, np.ones((2, 4, 5)))
     """
-    costs = inputs.as_unary(unary).view()
+    costs, has_forbidden = inputs.as_unary_and_forbidden(unary)
+    costs = costs.view()
     if costs.shape != crf.unary.shape:
         raise InputError(f"unary must have shape {crf.unary.shape}, as before, got {costs.shape}")
     costs.setflags(write=False)
     other = copy.copy(crf)  # without what is kept
-    vars(other).update(unary=costs, **{name: x for name, x in vars(crf).items() if name in _OF_FEATURES})
+    vars(other).update(
+        unary=costs, has_forbidden=has_forbidden, **{name: x for name, x in vars(crf).items() if name in _OF_FEATURES}
+    )
     return other

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.kernels import BilateralKernel, GaussianKernel
+from classicseg.energies.kernels import BilateralKernel
 from classicseg.energies.sharing import with_unary
 from classicseg.errors import InputError
 from classicseg.kernels.film import BLOCK, accumulate, match_blocks
@@ -18,15 +18,17 @@ from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.presets import Changes, Preset
-from classicseg.pipelines.refine import parameters_of_refine, refinement_crf
+from classicseg.pipelines.refine import parameters_of_refine
+from classicseg.pipelines.refinement import Refinery, read_evidence
 from classicseg.solvers.minimize import minimize
 
+_USUAL = 10  # updates of all presets that choose themselves
 _COARSE = 4  # pixels, along each axis, whose mean is a pixel of the picture in which large motion is looked for
 _COARSE_BLOCK, _COARSE_REACH = 8, 6  # 32 pixels of the frame move as one there, by up to 24
 _FINE_REACH = 2  # what rounding to coarse pixels leaves over
 _PENALTY = 0.1  # of 8-bit steps: flat blocks, which fit everywhere, stay where they are
 _ALIKE = 22.0  # 8-bit steps of the root mean square over channels: twice the noise and blur of usual films
-_NOT_OF_FILMS = ("independent", "probabilities", "logits", "unary", "progress")
+_NOT_OF_FILMS = ("mask", "fill", "exact", "marginals", "independent", "probabilities", "logits", "unary", "progress")
 
 
 class _Past(NamedTuple):
@@ -96,29 +98,29 @@ class Refiner:
         self,
         *,
         memory: int = 8,
-        preset: str | Preset = "default",
+        preset: str | Preset = presets.AUTO,
         label_axis: int = 0,
         channel_axis: Any = "infer",
         n_threads: int | None = None,
         **changes: Unpack[Changes],
     ) -> None:
         self._most = inputs.as_count(memory, "memory", 1) - 1
-        chosen = presets.find(preset)
+        usual = _USUAL if preset == presets.AUTO else presets.find(preset).max_iter
         max_iter = changes.pop("max_iter", None)
-        self._max_iter = (chosen.max_iter + 1) // 2 if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
+        self._max_iter = (usual + 1) // 2 if max_iter is None else inputs.as_count(max_iter, "max_iter", 0)
         self._n_threads = n_threads
         resolve_threads(n_threads)
         known = [name for name in parameters_of_refine() if name not in _NOT_OF_FILMS]
         presets.check_names(changes, known, "Refiner has no parameter")
         self._axes = {"label_axis": label_axis, "channel_axis": channel_axis}
-        self._given: dict[str, Any] = {"preset": chosen, "dilution": chosen.dilution, **changes}
+        self._given = preset, {name: value for name, value in changes.items() if value is not None}
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames: a new film, or another scene, begins."""
         self._n_frames = 0
         self._past: _Past | None = None
-        self._settings = dict(self._given)
+        self._preset, self._changes = self._given
         self._low, self._unit = 0.0, 1.0
 
     def __call__(
@@ -148,7 +150,11 @@ class Refiner:
         TypeError
             As :func:`refine` does.
         """
-        crf = refinement_crf(image, probabilities, logits=logits, unary=unary, **self._axes, **self._settings)
+        given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+        evidence = read_evidence(image, given, None, **self._axes)
+        channel_axis = self._axes["channel_axis"]
+        refinery = Refinery(image, evidence, self._preset, self._changes, channel_axis, self._n_threads)
+        crf, chosen, _ = refinery.prepared(evidence.costs)
         channels = self._channels(image, crf)
         self._check(crf, channels)
         full = crf.grid.full()
@@ -156,7 +162,9 @@ class Refiner:
         if self._past is None:
             self._low, high = inputs.value_range(channels, 0)
             self._unit = eight_bit_unit(self._low, high)
-            self._settings |= _settings_of(crf)
+            aligned = {name: value for name, value in self._changes.items() if name not in presets.OF_PRESETS}
+            self._preset = chosen
+            self._changes = {name: getattr(chosen, name) for name in presets.OF_PRESETS} | aligned
             gray, costs, count = self._gray(channels), full, np.ones(crf.shape, np.float32)
         else:
             gray = self._gray(channels)
@@ -265,16 +273,3 @@ def _shrunk(image: np.ndarray) -> np.ndarray:
     height, width = (n // _COARSE for n in image.shape)
     squares = image[: height * _COARSE, : width * _COARSE].reshape(height, _COARSE, width, _COARSE)
     return (squares.sum(axis=(1, 3), dtype=np.uint16) // _COARSE**2).astype(np.uint8)
-
-
-def _settings_of(crf: DenseCRF) -> dict[str, Any]:
-    """What refines later frames as the first one: no strength, and no unit of colours, follows each frame."""
-    preset = Preset(1.0, 0.0, 1.0, 1.0, 0.0, quality=crf.quality)  # without kernels
-    for kernel in crf.kernels:
-        if isinstance(kernel, GaussianKernel):
-            preset = preset.replace(sigma=kernel.sigma, weight=kernel.weight, spacing=kernel.spacing)
-        elif isinstance(kernel, BilateralKernel):
-            preset = preset.replace(bilateral_sigma=kernel.sigma, bilateral_weight=kernel.weight)
-            preset = preset.replace(color_sigma=kernel.color_sigma, spacing=kernel.spacing)
-    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "spacing", "quality")
-    return {"preset": preset, **{name: getattr(preset, name) for name in changes}}

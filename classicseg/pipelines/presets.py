@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset, and what is not for presets; None is as if not given."""
+    """What a call of :func:`refine` may replace in its preset, and what is of no preset; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -27,6 +27,9 @@ class Changes(TypedDict, total=False):
     spacing: float | Sequence[float] | None
     align_corners: bool | None
     dilution: float | None
+    fill: int | None
+    marginals: bool | None
+    exact: bool | None
     independent: bool | None
 
 
@@ -101,6 +104,14 @@ class Preset:
         )
 
 
+OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent", "marginals"}
+"""Changes of attributes of a preset."""
+
+AUTO = "auto"
+"""Stands for one of gentle, firm, strong and strongest, chosen for each image."""
+
+_STRENGTH = "measured: benchmarks/pipelines/strength.py"
+
 PRESETS = {
     "default": Preset(
         sigma=0.3,
@@ -125,6 +136,48 @@ PRESETS = {
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/pipelines/choose_defaults.py",
+    ),
+    "gentle": Preset(
+        sigma=0.3,
+        weight=-2.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=2.0,
+        dilution=0.33,
+        relative=True,
+        summary="for sharp networks and thin structures: borders are straightened, areas hardly change",
+        source=_STRENGTH,
+    ),
+    "firm": Preset(
+        sigma=0.15,
+        weight=-3.4,
+        bilateral_sigma=0.15,
+        color_sigma=13.0,
+        bilateral_weight=4.0,
+        dilution=0.33,
+        relative=True,
+        summary="twice the effect of default, and nearer: for networks that are unsure at borders",
+        source=_STRENGTH,
+    ),
+    "strong": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.2,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for coarse outputs of large objects: irnet, for any size of image",
+        source=_STRENGTH,
+    ),
+    "strongest": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for large objects in noise: pydensecrf, for any size of image",
+        source=_STRENGTH,
     ),
     "deeplab": Preset(
         sigma=1.0,

@@ -11,16 +11,24 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.solvers.dense.active import Pruned, can_be_pruned, infer_pruned
 from classicseg.solvers.dense.engines import Engine, engine_for, infer_fused
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 _MAX_BACKTRACKS = 12  # the last one goes a 500th of the way
+_MOST_DIFFER = 1e-3  # share of pixels whose labels a pruned run may change
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 
 def mean_field(
-    energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool = False, marginals: bool = True
+    energy: DenseCRF,
+    run: Run,
+    *,
+    damping: float = 0.0,
+    track: bool = False,
+    marginals: bool = True,
+    prune: bool = False,
 ) -> Result:
     """Mean field of a dense CRF, with parallel updates [1]_.
 
@@ -39,6 +47,12 @@ def mean_field(
     marginals : bool
         Whether the result has marginals. Without, nothing is made in the size of labels times pixels if all iterations
         run in one call and the unary is smaller than the image.
+    prune : bool
+        Work only where it matters: leave out labels that can win nowhere, and leave pixels alone that cannot change any
+        more. The result's ``may_differ`` estimates on what share of the pixels labels are others for that; where it
+        would be above 0.001, nothing is pruned. Marginals of labels that were left out are 0. Without effect if single
+        iterations are watched or damped, there is an `init`, less than 3 iterations run, the energy's quality is
+        "exact", or the normalisation of a kernel leaves messages unbounded ("none" and "before").
 
     Returns
     -------
@@ -66,12 +80,13 @@ def mean_field(
     """
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     inputs.as_flag(track, "track")
-    wanted = inputs.as_flag(marginals, "marginals")
+    wanted, prune = inputs.as_flag(marginals, "marginals"), inputs.as_flag(prune, "prune")
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
-        q, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads, wanted)
+        q, labels, may_differ = _in_one_call(energy, run, wanted, prune)
         return run.result(
-            labels, marginals=q if wanted else None, energy=lambda: energy.energy(labels), n_iter=run.max_iter
-        )
+            labels, marginals=q if wanted else None, energy=lambda: energy.energy(labels), n_iter=run.max_iter,
+            may_differ=may_differ,
+        )  # fmt: skip
     engine = _started(energy, run)
     while not run.ended:
         change = engine.update(damping)
@@ -129,6 +144,15 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
         best, strength = min(best, value), 0.0 if strength < 0.1 else strength / 1.5
         _record(run, engine, best, change, limit)
     return _result(energy, run, engine.marginals(), True)
+
+
+def _in_one_call(energy: DenseCRF, run: Run, marginals: bool, prune: bool) -> Pruned:
+    """All updates in one call, pruned if that is wanted and changes next to nothing."""
+    if prune and run.init is None and can_be_pruned(energy, run.max_iter):
+        pruned = infer_pruned(energy, run.max_iter, run.n_threads, marginals=marginals)
+        if pruned.may_differ is None or pruned.may_differ <= _MOST_DIFFER:
+            return pruned
+    return Pruned(*infer_fused(energy, run.init, run.max_iter, run.n_threads, marginals), None)
 
 
 def _record(run: Run, engine: Engine, energy: float, change: float, limit: float | None) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from classicseg import inputs
-from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.sharing import with_unary
 from classicseg.energies.unary import unary_from_sigmoid
 from classicseg.errors import InputError, InputTypeError
+from classicseg.pipelines.refinement import Prepared
 from classicseg.solvers.minimize import minimize
 
 
@@ -38,20 +37,17 @@ def as_masks(scores: np.ndarray, name: str, label_axis: int) -> np.ndarray:
 
 
 def refine_masks(
-    masks: np.ndarray,
-    name: str,
-    make_crf: Callable[[np.ndarray], DenseCRF],
-    dilute: Callable[[np.ndarray, tuple[int, ...]], np.ndarray],
-    **settings: Any,
+    masks: np.ndarray, name: str, prepare: Callable[[np.ndarray], Prepared], **settings: Any
 ) -> np.ndarray:
-    """Refine (N, *spatial) scores of masks one after the other, on one lattice.
+    """Refine (N, *spatial) scores of masks one after the other.
 
-    `make_crf` makes the CRF of the costs of background and foreground, which count as `dilute` says for an image of
-    some shape; `settings` are those of :func:`minimize`. What comes back is 0 and 1, (N, *spatial) uint8.
+    `prepare` makes the CRF of the costs of background and foreground; `settings` are those of :func:`minimize`. What
+    comes back is 0 and 1, (N, *spatial) uint8; pixels that take no part are 0.
     """
-    crf, refined = None, []
+    refined = []
     for mask in masks:
-        costs = unary_from_sigmoid(mask, from_logits=name == "logits")
-        crf = make_crf(costs) if crf is None else with_unary(crf, dilute(costs, crf.shape))
-        refined.append(minimize(crf, "mean_field", marginals=False, **settings).labels.astype(np.uint8))
+        prepared = prepare(unary_from_sigmoid(mask, from_logits=name == "logits"))
+        steps = prepared.preset.max_iter
+        found = minimize(prepared.crf, "mean_field", max_iter=steps, marginals=False, **settings)
+        refined.append((found.labels == 1).astype(np.uint8))
     return np.stack(refined)
