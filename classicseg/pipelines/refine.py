@@ -175,8 +175,8 @@ def refine(
     of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
     was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
     network said once; gentle, firm, ``"default"`` and ``"conservative"`` therefore let them count less, by a power of
-    the ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``). With
-    ``dilution=0`` labels are those of logits that were enlarged before.
+    the ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``).
+    With ``dilution=0`` labels are those of logits that were enlarged before.
 
     References
     ----------
