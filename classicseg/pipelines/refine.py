@@ -23,7 +23,7 @@ from classicseg.types import Result
 _INSTEAD = {
     "max_iter": "pass max_iter to minimize",
     "exact": "pass prune to minimize",
-    "independent": "of one mask; pass unary=unary_from_sigmoid(mask)",
+    "independent": "it makes one CRF, of one mask: pass unary=unary_from_sigmoid(mask)",
     "marginals": "pass marginals to minimize",
     "fill": "minimize gives -1 outside of a mask, and fill is of refine",
 }
