@@ -273,8 +273,8 @@ def small_quality(document: Document) -> str:
     rows = [
         {"data, size": row["case"], "alone": f"{row['alone']:.2f}"}
         | {method: gain(points) for method, points in row["gain"].items()}
-        | {"default: worst image": gain(row["worst_image"])}
-        | {"default: boundary F": "" if row["boundary_gain"] is None else gain(row["boundary_gain"])}
+        | {"auto: worst image": gain(row["worst_image"])}
+        | {"auto: boundary F": "" if row["boundary_gain"] is None else gain(row["boundary_gain"])}
         for row in document["rows"]
     ]
     means = {method: f"**{gain(points)}**" for method, points in about["mean_gain"].items()}

@@ -3,7 +3,7 @@
     python benchmarks/pipelines/small_quality.py [--only camvid ...]
 
 Logits are averaged over blocks of f pixels along each axis, as networks give them that answer at 1/f of the
-resolution. Gains of mean IoU, in points, over bilinear interpolation and argmax: of the presets that were measured,
+resolution. Gains of mean IoU, in points, over bilinear interpolation and argmax: of `refine` as it is, and of presets
 with and without `dilution`, which lets interpolated scores count less; of the colour guided filter with windows of 2 f
 and 4 f, and of joint bilateral upsampling with a sigma of f and 2 f, of the interpolated probabilities. Also the gain
 of the boundary F score. The exponent of the dilution is chosen anew with each data set left out, and scored on it.
@@ -20,22 +20,20 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
+from benchmarks.shared.coarse import FRACTIONS, enlarge, shrink
 from benchmarks.shared.datasets import DATASETS, VOID, Example, bundled, eight_bit
 from benchmarks.shared.harness import arguments
 from benchmarks.shared.records import Row, save, this_run
-from benchmarks.shared.upsampling import averaged, enlarged, guided_filter, joint_bilateral
+from benchmarks.shared.upsampling import guided_filter, joint_bilateral
 
-SIZES = {"camvid": (4, 8, 16), "msrc": (4, 8, 16), "horses": (4, 8, 16), "drive": (4,), "brats": (4,)} | {
-    "hippocampus": (4,)
-}
 EXPONENTS = (0.0, 0.2, 0.33, 0.5)
-ALONE, OURS = "alone", "default"
+ALONE, OURS = "alone", "auto"
 Method = Callable[[Example, np.ndarray, int], np.ndarray]
 
 
 def probabilities(example: Example, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Those of logits that were enlarged, and the image with its channels last and in 8-bit units."""
-    large = enlarged(logits, example.truth.shape)
+    large = enlarge(logits, example.truth.shape)
     p = np.exp(large - large.max(axis=0))
     image = eight_bit(example.image)
     return p / p.sum(axis=0), image[..., None] if image.shape == example.truth.shape else image
@@ -50,15 +48,16 @@ def filtered(how: Callable[[np.ndarray, np.ndarray, int], np.ndarray], times: in
 
 
 METHODS: dict[str, Method] = {
-    ALONE: lambda example, logits, _: enlarged(logits, example.truth.shape).argmax(axis=0),
+    ALONE: lambda example, logits, _: enlarge(logits, example.truth.shape).argmax(axis=0),
     "guided 2f": filtered(guided_filter, 2),
     "guided 4f": filtered(guided_filter, 4),
     "jbu 1f": filtered(joint_bilateral, 1),
     "jbu 2f": filtered(joint_bilateral, 2),
     OURS: refined(OURS),
+    "default": refined("default"),
     "conservative": refined("conservative"),
     "conservative, plain": refined("conservative", dilution=0.0),
-    **{f"exponent {x}": refined(OURS, dilution=x) for x in EXPONENTS},
+    **{f"exponent {x}": refined("default", dilution=x) for x in EXPONENTS},
 }
 
 
@@ -68,8 +67,9 @@ def cells(only: list[str], tiny: bool) -> Iterator[tuple[str, int, list[Example]
         return
     for name in only:
         examples = list(DATASETS[name]())
-        for f in SIZES[name] if examples else ():
-            yield name, f, examples
+        for f in FRACTIONS[name] if examples else ():
+            if f > 1:
+                yield name, f, examples
 
 
 def mean_iou(confusion: np.ndarray) -> float:
@@ -81,7 +81,7 @@ def boundary(labels: np.ndarray, example: Example) -> float:
 
 
 def measure(name: str, f: int, examples: list[Example]) -> Row:
-    logits = [averaged(-example.unary, f) for example in examples]
+    logits = [shrink(-example.unary, f) for example in examples]
     row: Row = {"case": f"{name} 1/{f}", "data set": name, "images": len(examples), "alone": 0.0, "gain": {}}
     ious: dict[str, list[float]] = {}
     edges: dict[str, float] = {}
@@ -118,7 +118,7 @@ def left_out(rows: list[Row]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--only", nargs="+", choices=SIZES, default=list(SIZES), help="data sets")
+    parser.add_argument("--only", nargs="+", choices=FRACTIONS, default=list(FRACTIONS), help="data sets")
     options = parser.parse_args()
     run, rows = this_run(threads=cs.get_num_threads()), []
     for cell in cells(options.only, options.tiny):

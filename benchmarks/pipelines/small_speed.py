@@ -23,10 +23,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
+from benchmarks.shared.coarse import enlarge
 from benchmarks.shared.datasets import camvid
 from benchmarks.shared.harness import arguments, in_own_process, peak_memory, ratio, take_turns
 from benchmarks.shared.records import Row, save, this_run
-from benchmarks.shared.upsampling import enlarged
 from classicseg.machine.memory import give_back
 
 LARGE, SMALL, TINY_LARGE, TINY_SMALL = (2160, 3840), (270, 480), (96, 160), (12, 20)
@@ -62,7 +62,7 @@ def _resized(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def solve(way: str, image: np.ndarray, logits: np.ndarray, **changes: float) -> np.ndarray:
-    given = logits if way == "small" else enlarged(logits, image.shape[:2])
+    given = logits if way == "small" else enlarge(logits, image.shape[:2])
     return cs.refine(image, logits=given, preset="default", **changes)
 
 

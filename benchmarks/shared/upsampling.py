@@ -13,21 +13,6 @@ EPSILON, COLORS = (
 )  # of the guided filter, for an image from 0 to 1; of joint bilateral upsampling, 8-bit units
 
 
-def averaged(scores: np.ndarray, f: int) -> np.ndarray:
-    """Scores (L, *spatial) in the mean over blocks of f pixels along each axis; what fills no block is left out."""
-    for axis in range(1, scores.ndim):
-        n = scores.shape[axis] // f
-        kept = np.moveaxis(scores, axis, 0)[: n * f]
-        scores = np.moveaxis(kept.reshape(n, f, *kept.shape[1:]).mean(axis=1), 0, axis)
-    return scores
-
-
-def enlarged(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Scores (L, *smaller) interpolated linearly to the shape of an image."""
-    factors = np.array(shape) / scores.shape[1:]
-    return np.stack([ndimage.zoom(s, factors, order=1, grid_mode=True, mode="nearest") for s in scores])
-
-
 def guided_filter(values: np.ndarray, image: np.ndarray, radius: int) -> np.ndarray:
     """Values (L, *spatial) as a linear function of the colours in each window, the functions in the mean [1]_.
 

@@ -31,8 +31,9 @@ def test_labels_are_those_of_logits_that_were_enlarged_before():
     np.testing.assert_array_equal(cs.refine(IMAGE, logits=last, label_axis=-1, preset="irnet"), expected)
 
 
-def test_presets_refer_to_the_image():
-    small, large = cs.refinement_crf(IMAGE, logits=LOGITS), cs.refinement_crf(IMAGE, logits=LARGE)
+@pytest.mark.parametrize("preset", ["auto", "default"])
+def test_presets_refer_to_the_image(preset):
+    small, large = (cs.refinement_crf(IMAGE, logits=z, preset=preset) for z in (LOGITS, LARGE))
     assert repr(small.kernels) == repr(large.kernels)
     assert small.unary.shape == (3, 10, 13)
     assert small.shape == (40, 50)
@@ -52,13 +53,14 @@ def test_smaller_scores_count_less_by_a_power_of_the_ratio():
 
 
 def test_corners_may_be_aligned():
-    expected = cs.refine(IMAGE, logits=stretched(LOGITS, (40, 50), align_corners=True))
-    np.testing.assert_array_equal(cs.refine(IMAGE, logits=LOGITS, align_corners=True, dilution=0), expected)
+    expected = cs.refine(IMAGE, logits=stretched(LOGITS, (40, 50), align_corners=True), preset="default")
+    plain = {"preset": "default", "dilution": 0}
+    np.testing.assert_array_equal(cs.refine(IMAGE, logits=LOGITS, align_corners=True, **plain), expected)
     assert not cs.refinement_crf(IMAGE, logits=LOGITS, align_corners=None).align_corners
 
 
 def test_energies_are_those_of_the_image_but_for_what_all_labellings_share():
-    small, large = (cs.refinement_crf(IMAGE, logits=z, dilution=0) for z in (LOGITS, LARGE))
+    small, large = (cs.refinement_crf(IMAGE, logits=z, preset="default", dilution=0) for z in (LOGITS, LARGE))
     labels, other = cs.minimize(small).labels, np.zeros(IMAGE.shape[:2], int)
     assert small.energy(labels) - small.energy(other) == pytest.approx(large.energy(labels) - large.energy(other), 1e-4)
 
@@ -66,8 +68,8 @@ def test_energies_are_those_of_the_image_but_for_what_all_labellings_share():
 def test_volumes_with_a_ratio_for_each_axis():
     volume = np.random.default_rng(0).random((6, 20, 30))
     logits = -costs(2, (6, 5, 10))
-    expected = cs.refine(volume, logits=stretched(logits, volume.shape))
-    np.testing.assert_array_equal(cs.refine(volume, logits=logits, dilution=0), expected)
+    expected = cs.refine(volume, logits=stretched(logits, volume.shape), preset="default")
+    np.testing.assert_array_equal(cs.refine(volume, logits=logits, preset="default", dilution=0), expected)
     np.testing.assert_array_equal(cs.refine(np.stack([volume] * 2, axis=-1), logits=logits).shape, volume.shape)
 
 

@@ -39,8 +39,8 @@ COUNTERS = 2 * _COUNTERS + 1
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
 _WORTHWHILE = 0.5
-"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base and to
-look at what settled costs time, too."""
+"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base and
+to look at what settled costs time, too."""
 _NEAR = np.float32(0.5)  # leads above this share of what lets a block settle are not turned by changes either
 
 
