@@ -195,8 +195,8 @@ def refine(
     given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
     if wanted.changes.get("independent", False):
         scores, name = scores_of_one(image, given, label_axis, channel_axis)
-        masks = as_masks(scores, name, label_axis)
-        inside = None if mask is None else inputs.as_mask(mask, inputs.read(mask, "mask").shape)
+        filled, inside = inputs.without_outside(scores, mask, label_axis, name=name)
+        masks = as_masks(np.asarray(filled), name, label_axis)
         refinery = Refinery(image, Evidence(masks, name, inside), preset, wanted.changes, channel_axis, n_threads)
         whole = not wanted.changes.get("exact", False)
         return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=progress, prune=whole)
