@@ -53,6 +53,7 @@ def peak_bytes(n: int, counts: Sequence[Count], n_channels: int, n_threads: int)
     merged = (
         points
         + duplicates
+        + _FLOAT * sum(rows)  # their masses
         + sum((_KEY + _PLACES * _ENTRY) * count.vertices + _ROW * row for count, row in zip(counts, rows, strict=True))
     )
     copied = sum(_ROW * (count.links + count.shells * count.vertices) for count in counts)

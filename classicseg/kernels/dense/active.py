@@ -6,6 +6,12 @@ into the *base* that every further update starts from, and nobody slices them un
 points: labels are those that the messages give, also where blocks settled. It compares the marginals of settled points
 with those that they settled with; the messages of these differences tell where a label might be another one had
 nothing settled.
+
+In all functions
+
+* `planes` are those of a block, see :mod:`classicseg.kernels.dense.planes`, `n_labels` how many are in use,
+* `n` is the number of all points, `at` the first point of the block,
+* `labels` is (n,) int32, `certainty` and `rest` are (n,) float32: see :class:`Activity` and :func:`infer_active`.
 """
 
 from __future__ import annotations
@@ -39,8 +45,8 @@ COUNTERS = 2 * _COUNTERS + 1
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
 _WORTHWHILE = 0.5
-"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base and to
-look at what settled costs time, too."""
+"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base, and
+to look once more at what settled, costs time, too."""
 _NEAR = np.float32(0.5)  # leads above this share of what lets a block settle are not turned by changes either
 
 
@@ -114,7 +120,10 @@ def _changes(planes, at, n_labels, labels, certainty, changes):
 
 @inline
 def _count_doubtful(planes, at, n, n_labels, leads, slack):
-    """How many points of a block have leads below what the messages in `planes`, those of changes, might turn."""
+    """How many points of a block have `leads` below what the messages in `planes`, those of changes, might turn.
+
+    `leads` is (n,) float32; `slack` is added to what might be turned.
+    """
     count = 0
     for p in range(min(PIXELS, n - at)):
         low, high = np.float32(0.0), np.float32(0.0)
