@@ -267,6 +267,44 @@ def grid_quality(document: Document) -> str:
     return table(rows) + "\nThe library of the study:\n\n" + table(study)
 
 
+@shows("pipelines_small_quality")
+def small_quality(document: Document) -> str:
+    about = document["about"]
+    rows = [
+        {"data, size": row["case"], "alone": f"{row['alone']:.2f}"}
+        | {method: gain(points) for method, points in row["gain"].items()}
+        | {"auto: worst image": gain(row["worst_image"])}
+        | {"auto: boundary F": "" if row["boundary_gain"] is None else gain(row["boundary_gain"])}
+        for row in document["rows"]
+    ]
+    means = {method: f"**{gain(points)}**" for method, points in about["mean_gain"].items()}
+    chosen = [
+        {"left out": name}
+        | {
+            "exponent of the others": found["exponent"],
+            "its gain": gain(found["gain"]),
+            "plain": gain(found["without"]),
+        }
+        for name, found in about["left_out"].items()
+    ]
+    return table([*rows, {"data, size": "**mean**", **means}]) + "\n" + table(chosen)
+
+
+@shows("pipelines_small_speed")
+def small_speed(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        peak = row["peak_MB"]
+        rows.append(
+            {"case": row["case"]}
+            | {f"{way}, s": seconds for way, seconds in row["seconds"].items()}
+            | {f"times faster, {n} threads": spread(r) for n, r in row["enlarged_of_small"].items()}
+            | {"peak, MB, small / enlarged": f"{peak['small']:.0f} / {peak['enlarged']:.0f}"}
+            | {"other labels": f"{100 * row['other_labels']:.4f} %"}
+        )
+    return table(rows)
+
+
 @shows("pipelines_cutout")
 def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])

@@ -72,18 +72,25 @@ def run(options: argparse.Namespace) -> None:
         color_sigma=options.color_sigma,
         bilateral_weight=options.bilateral_weight,
         quality=options.quality,
+        align_corners=options.align_corners,
         spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
     )
     check_axes(options, OUTPUTS, len(crf.shape))
-    result = minimize(crf, "mean_field", max_iter=options.max_iter, n_threads=options.threads)
+    result = minimize(
+        crf,
+        "mean_field",
+        max_iter=options.max_iter,
+        n_threads=options.threads,
+        marginals=options.marginals is not None,
+    )
     seconds = time.perf_counter() - start
     io.write_labels(options.output, result.labels)
     if options.overlay is not None:
         shown = np.moveaxis(image, 0, -1) if image.shape[1:] == crf.shape else image
         io.write_image(options.overlay, plot.overlay(shown, result.labels))
-    if options.marginals is not None and result.marginals is not None:
+    if result.marginals is not None:
         io.write_marginals(options.marginals, result.marginals)
-    before = crf.unary.argmin(0)
+    before = crf.grid.cheapest()
     energy_before = crf.energy(before)
     changed = float((before != result.labels).mean())
     done = {

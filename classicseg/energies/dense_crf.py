@@ -29,6 +29,7 @@ EXACT_POINTS = 4096
 
 _LARGEST_EXACT = 50_000  # points: more make billions of pairs
 _EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
+_VALUES = 2**25  # of labels at pixels: so many are filtered at once for an energy
 _SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
@@ -324,14 +325,16 @@ class DenseCRF(Frozen):
         """
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
         parts = {"unary": self.grid.of_labels(flat)}
-        if not self.kernels:
-            return parts
-        one_hot = np.zeros((self.n_labels, self.n_points), np.float32)
-        np.put_along_axis(one_hot, flat[None], 1.0, 0)
-        threads = resolve_threads(n_threads)
-        filtered = self._filtered(one_hot, self.energy_is_exact, threads)
-        for k, (cost, kq) in enumerate(zip(self.costs(), filtered, strict=True)):
-            at_label = np.einsum("ln,ln->n", cost[flat].T, kq, dtype=np.float64)
+        threads, costs = resolve_threads(n_threads), self.costs()
+        sums = [np.zeros(self.n_points) for _ in costs]
+        step = max(1, _VALUES // self.n_points)
+        for first in range(0, self.n_labels, step):
+            some = np.arange(first, min(first + step, self.n_labels))
+            is_some = np.equal(flat, some[:, np.newaxis]).astype(np.float32)
+            filtered = self._filtered(is_some, self.energy_is_exact, threads)
+            for sum_, cost, kq in zip(sums, costs, filtered, strict=True):
+                sum_ += np.einsum("ln,ln->n", cost[:, some][flat].T, kq, dtype=np.float64)
+        for k, (at_label, cost) in enumerate(zip(sums, costs, strict=True)):
             self_cost = np.diag(cost)[flat]
             if self_cost.any():  # K includes the pair of a pixel with itself; E does not
                 at_label -= self_cost * self._self_weight(k, threads)

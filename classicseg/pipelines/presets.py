@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset; None leaves it as it is."""
+    """What a call of :func:`refine` may replace in its preset, and what is not for presets; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -25,6 +25,8 @@ class Changes(TypedDict, total=False):
     max_iter: int | None
     quality: Quality | None
     spacing: float | Sequence[float] | None
+    align_corners: bool | None
+    dilution: float | None
     exact: bool | None
 
 
@@ -44,6 +46,9 @@ class Preset:
         How kernels are filtered, see :class:`DenseCRF`.
     spacing : float or sequence of float
         Distance of neighbouring pixels along each axis, such as that of the voxels of a scanner.
+    dilution : float
+        How much less scores count if they are smaller than the image: costs are divided by ``f ** dilution``, with f
+        pixels for each score along an axis. At 0 they count as scores of all pixels do that were enlarged before.
     relative : bool
         Whether `sigma` and `bilateral_sigma` are shares of the mean side of the image instead of pixels.
     summary : str
@@ -69,6 +74,7 @@ class Preset:
     max_iter: int = 10
     quality: Quality = "fast"
     spacing: float | Sequence[float] = 1.0
+    dilution: float = 0.0
     relative: bool = False
     summary: str = ""
     source: str = ""
@@ -95,6 +101,11 @@ class Preset:
         )
 
 
+AUTO = "auto"
+"""Stands for one of gentle, firm, strong and strongest, chosen for each image."""
+
+_STRENGTH = "measured: benchmarks/pipelines/strength.py"
+
 PRESETS = {
     "default": Preset(
         sigma=0.3,
@@ -103,6 +114,7 @@ PRESETS = {
         color_sigma=13.0,
         bilateral_weight=2.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="sharpens borders and keeps thin structures, for a network that is mostly right",
         source="measured: benchmarks/pipelines/choose_defaults.py",
@@ -114,9 +126,52 @@ PRESETS = {
         color_sigma=8.0,
         bilateral_weight=1.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/pipelines/choose_defaults.py",
+    ),
+    "gentle": Preset(
+        sigma=0.3,
+        weight=-2.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=2.0,
+        dilution=0.33,
+        relative=True,
+        summary="for sharp networks and thin structures: borders are straightened, areas hardly change",
+        source=_STRENGTH,
+    ),
+    "firm": Preset(
+        sigma=0.15,
+        weight=-3.4,
+        bilateral_sigma=0.15,
+        color_sigma=13.0,
+        bilateral_weight=4.0,
+        dilution=0.33,
+        relative=True,
+        summary="twice the effect of default, and nearer: for networks that are unsure at borders",
+        source=_STRENGTH,
+    ),
+    "strong": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.2,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for coarse outputs of large objects: irnet, for any size of image",
+        source=_STRENGTH,
+    ),
+    "strongest": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for large objects in noise: pydensecrf, for any size of image",
+        source=_STRENGTH,
     ),
     "deeplab": Preset(
         sigma=1.0,

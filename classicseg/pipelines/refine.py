@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, Unpack
 
@@ -12,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines import presets
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines import presets, strength
+from classicseg.pipelines.appearance import Appearance
+from classicseg.pipelines.fit import fit_scores, pixels_by_point
 from classicseg.pipelines.presets import Changes, Preset
 from classicseg.solvers.minimize import minimize
 
@@ -29,7 +30,7 @@ def refine(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     n_threads: int | None = None,
@@ -44,11 +45,12 @@ def refine(
     ----------
     image : array_like, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
         Any real dtype and number of channels.
-    probabilities : array_like, (L, *spatial)
-        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
-    logits : array_like, (L, *spatial), optional
+    probabilities : array_like, (L, *spatial) or (L, *smaller)
+        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
+        the image, as most networks give them, see Notes.
+    logits : array_like, (L, *spatial) or (L, *smaller), optional
         Scores before the softmax.
-    unary : array_like, (L, *spatial), optional
+    unary : array_like, (L, *spatial) or (L, *smaller), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
@@ -78,6 +80,11 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        align_corners : bool
+            How scores that are smaller lie on the image, see :class:`DenseCRF`. False, the default, as most networks
+            have it.
+        dilution : float
+            How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
         exact : bool
             Do all of the work. By default labels that can win nowhere are left out, and pixels that cannot change any
             more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
@@ -107,6 +114,13 @@ def refine(
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
     either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
 
+    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
+    of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
+    was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
+    network said once; the presets ``"default"`` and ``"conservative"`` therefore let them count less, by a power of the
+    ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``). With
+    ``dilution=0`` labels are those of logits that were enlarged before.
+
     References
     ----------
     .. [1] P. Krähenbühl, V. Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
@@ -121,12 +135,11 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
+    replaced = _checked(preset, changes)
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf = _crf(image, costs, name, chosen, replaced, channel_axis)
-    max_iter = replaced.get("max_iter", chosen.max_iter)
+    crf, chosen = _crf(image, costs, name, preset, replaced, channel_axis, n_threads)
     result = minimize(
-        crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress, marginals=False,
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress, marginals=False,
         prune=not replaced.get("exact", False),
     )  # fmt: skip
     return result.labels
@@ -138,7 +151,7 @@ def refinement_crf(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     label_axis: int = 0,
     channel_axis: int | Literal["infer"] | None = "infer",
     **changes: Unpack[Changes],
@@ -167,11 +180,11 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
-    for name in replaced.keys() & {"max_iter", "exact"}:
-        raise InputTypeError(f"refinement_crf makes no updates; pass {_INSTEAD[name]} to minimize")
+    replaced = _checked(preset, changes)
+    for given in replaced.keys() & _INSTEAD.keys():
+        raise InputTypeError(f"refinement_crf makes no updates; pass {_INSTEAD[given]} to minimize")
     costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, chosen, replaced, channel_axis)
+    return _crf(image, costs, name, preset, replaced, channel_axis)[0]
 
 
 @cache
@@ -181,13 +194,15 @@ def parameters_of_refine() -> tuple[str, ...]:
     return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
 
 
-def _checked(changes: Changes) -> dict[str, Any]:
-    """Those that are given; refuses unknown names."""
+def _checked(preset: str | Preset, changes: Changes) -> dict[str, Any]:
+    """The changes that are given; refuses unknown names, that of the preset included."""
+    if preset != presets.AUTO:
+        presets.find(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
         inputs.as_scale(given[name], name, None)
-    for name in given.keys() & {"weight", "bilateral_weight"}:
+    for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
     if "exact" in given:
         inputs.as_flag(given["exact"], "exact")
@@ -198,40 +213,31 @@ def _crf(
     image: ArrayLike,
     costs: np.ndarray,
     name: str,
-    preset: Preset,
+    preset: str | Preset,
     changes: dict[str, Any],
     channel_axis: int | Literal["infer"] | None,
-) -> DenseCRF:
+    n_threads: int | None = None,
+) -> tuple[DenseCRF, Preset]:
     """The CRF of a preset in its own units, and of changes in pixels and in the units of the image.
 
-    `name` is what the costs were made of, for errors.
+    `name` is what the costs were made of, for errors. Also returns the preset with the changes, in the units of the
+    image.
     """
-    spatial = costs.shape[1:]
-    axis = (
-        find_channel_axis(image, spatial, name)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    spacing = changes.get("spacing", preset.spacing)
-    side = _mean_side(spatial, spacing) if preset.relative else 1.0
-    chosen = preset.in_pixels(side).replace(**{name: value for name, value in changes.items() if name != "exact"})
-    for weight in ("weight", "bilateral_weight"):
-        inputs.as_weight(getattr(chosen, weight), weight)
-    inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
-    kernels: list[Any] = []
-    if chosen.weight != 0:
-        kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
-    if chosen.bilateral_weight != 0:
-        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
-        low, high = inputs.value_range(channels, 0)
-        colors = chosen.color_sigma
-        if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
-            inputs.as_scale(colors, "color_sigma, which follows the range of image,", None)
-        ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
-        seen = inputs.without_far_values(channels, low, high)
-        kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
-    return DenseCRF(costs, kernels, quality=chosen.quality)
+    axis, spatial = fit_scores(image, costs, name, channel_axis)
+    aligned = changes.get("align_corners", False)
+    changes = {name: value for name, value in changes.items() if name not in ("align_corners", "exact")}
+    named = None if preset == presets.AUTO else presets.find(preset)
+    spacing = changes.get("spacing", 1.0 if named is None else named.spacing)
+    seen = Appearance.of(image, spatial, axis, spacing)
+    if named is None:
+        scores = UnaryGrid(costs, spatial, aligned)
+        named = presets.find(strength.choose(scores, seen, changes, resolve_threads(n_threads)))
+    chosen = seen.in_units(named, changes)
+    diluted = costs
+    if chosen.dilution != 0 and spatial != costs.shape[1:]:
+        diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
+    crf = DenseCRF(diluted, seen.kernels(chosen), quality=chosen.quality, shape=spatial, align_corners=aligned)
+    return crf, chosen
 
 
 def _unary(
@@ -257,27 +263,25 @@ def _unary(
         assert unary is not None
         costs = inputs.as_unary(unary, label_axis)
     if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, names[0], costs.shape, label_axis)
+        _refuse_batches(image, names[0], costs, label_axis)
     return costs, names[0]
 
 
-def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
+def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
     """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
 
     Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
     """
-    n_labels, n_slices = shape[:2]
-    unsure = n_slices == n_labels and name != "probabilities"
+    if costs.ndim != 4:
+        return
+    n_labels, n_slices = costs.shape[:2]
     of_image = inputs.as_array(image, "image").shape
-    named_second = label_axis % len(shape) == 1 and of_image[-1:] == (3,) and len(of_image) == len(shape)
-    if len(shape) == 4 and (unsure or named_second):
+    named_second = label_axis % 4 == 1 and of_image[-1:] == (3,) and len(of_image) == 4
+    axis, spatial = fit_scores(image, costs, name, "infer")
+    as_many = n_slices == n_labels or (of_image[0] == n_labels and spatial != costs.shape[1:])
+    if named_second or (as_many and name != "probabilities"):
         raise InputError(
-            f"image of shape {of_image} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
+            f"image of shape {of_image} with {name} of {n_labels} labels at {costs.shape[1:]} pixels may be "
             f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
-            f"channel_axis={find_channel_axis(image, shape[1:], name)}"
+            f"channel_axis={axis}"
         )
-
-
-def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:
-    steps = inputs.as_positive(spacing, "spacing", len(spatial))
-    return float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))

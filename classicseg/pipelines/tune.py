@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.energies.unary import unary_from_probabilities
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
+from classicseg.pipelines.fit import is_within
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, random_search, space_of, space_of_refine, tpe_search
@@ -94,7 +97,7 @@ def tune(
     ----------
     images : sequence of array_like
         As for :func:`refine`. Ranges in pixels will suit images of about their size.
-    probabilities : sequence of array_like, (L, *spatial)
+    probabilities : sequence of array_like, (L, *spatial) or (L, *smaller)
         Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
         parameters found would be too weak.
     truths : sequence of array_like of int, spatial
@@ -201,6 +204,12 @@ def tune(
     )
 
 
+def _shape_of(truth: ArrayLike, p: np.ndarray) -> tuple[int, ...]:
+    """What the shape of a truth is to be: any, where it has as many axes and the probabilities are nowhere larger."""
+    given = inputs.read(truth, "truth").shape
+    return given if is_within(p.shape[1:], given) else p.shape[1:]
+
+
 def _best(history: list[Trial]) -> Trial:
     return max(history, key=lambda trial: trial.score)
 
@@ -253,7 +262,7 @@ class _Score:
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
         self.truths = [
-            inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name=f"truths[{i}]")
+            inputs.as_labels(truth, _shape_of(truth, p), self.n_labels, ignore_label, name=f"truths[{i}]")
             for i, (truth, p) in enumerate(zip(truths, self.probabilities, strict=True))
         ]
         if tolerance is not None:
@@ -276,7 +285,13 @@ class _Score:
 
     def unrefined(self) -> float:
         """Of the probabilities alone."""
-        return self._joined([self._compared(i, p.argmax(0)) for i, p in enumerate(self.probabilities)])
+        return self._joined([self._compared(i, self._cheapest(i)) for i in range(len(self.images))])
+
+    def _cheapest(self, i: int) -> np.ndarray:
+        p, shape = self.probabilities[i], self.truths[i].shape
+        if p.shape[1:] == shape:
+            return p.argmax(0)
+        return UnaryGrid(unary_from_probabilities(p), shape, align_corners=False).cheapest()
 
     def _part(self, i: int, parameters: Mapping[str, Any]) -> Any:
         """What an image adds to the score; folds share most of these."""
@@ -284,7 +299,7 @@ class _Score:
         if key not in self._known:
             p = self.probabilities[i]
             labels = self.crf(self.images[i], p, **parameters)
-            checked = inputs.as_labels(labels, p.shape[1:], self.n_labels, None, name="labels of crf")
+            checked = inputs.as_labels(labels, self.truths[i].shape, self.n_labels, None, name="labels of crf")
             self._known[key] = self._compared(i, checked)
         return self._known[key]
 

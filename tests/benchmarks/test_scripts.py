@@ -28,6 +28,8 @@ NEEDS = {
     "split/quality.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": ["cv2"],
+    "pipelines/small_quality.py": [],
+    "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],

@@ -151,6 +151,9 @@ def a_dense_crf(draw: Draw) -> Call:
         label_axis=lambda: 0,
         quality=lambda: draw.of(("fast", "high", "exact")),
     )
+    if draw.chance(0.3):
+        arguments |= {"unary": draw.numbers((n_labels, *draw.smaller(shape))), "shape": shape}
+        arguments |= draw.some(align_corners=lambda: draw.chance(0.5))
 
     def solve(**given: Any) -> tuple[str, cs.Result]:
         energy = cs.DenseCRF(**given)
@@ -159,6 +162,14 @@ def a_dense_crf(draw: Draw) -> Call:
         return repr(energy)[:8], result
 
     return Call(solve, arguments, words=("features", "sigma"))
+
+
+def _grid(draw: Draw) -> Call:
+    shape, n_labels = draw.shape((1, 2, 3)), draw.of((2, 3, 21))
+    small, aligned = draw.smaller(shape), draw.chance(0.5)
+    crf = cs.DenseCRF(draw.numbers((n_labels, *small)), [], shape=shape, align_corners=aligned)
+    pixel = draw.integer(0, crf.n_points - 1)
+    return Call(lambda: (crf.grid.full(), crf.grid.cheapest(), crf.grid.read(pixel, crf.n_points)), {})
 
 
 def a_grid_crf(draw: Draw) -> Call:
@@ -255,6 +266,7 @@ ENERGY_CASES = {
     "DenseCRF.energy": _of_energy(dense_crf, "energy", _labels_and_threads),
     "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
     "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
+    "DenseCRF.grid": _grid,
     "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
     "DenseCRF.n_points": _of_energy(dense_crf, "n_points", _nothing),
     "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),

@@ -26,7 +26,9 @@ def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
     assert result.labels.min() >= 0 and result.labels.max() < energy.n_labels, "labels that do not exist"
     assert result.n_iter == len(result.history) or not result.history, "rows of the history"
     if result.marginals is not None:
-        assert result.marginals.shape == energy.unary.shape and result.marginals.dtype == np.float32, "marginals"
+        assert result.marginals.shape == (energy.n_labels, *energy.shape) and result.marginals.dtype == np.float32, (
+            "marginals"
+        )
         assert np.abs(result.marginals.sum(axis=0) - 1).max() < 1e-3, "marginals do not sum to 1"
     true = energy.energy(result.labels)
     assert result.energy is not None and not np.isnan(result.energy), "the energy is not a number"

@@ -64,6 +64,7 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
     shape, channels = draw.shape((2, 2, 3)), draw.of((None, 3))
     parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
     n = draw.of((2, 3, 5))
+    shape = draw.smaller(shape) if draw.chance(0.3) else shape
     match draw.integer(0, 3):
         case 0:
             parts["logits"] = draw.numbers((n, *shape))
@@ -75,6 +76,7 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
         preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
+        align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
     )  # fmt: skip
 
 
