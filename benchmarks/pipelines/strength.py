@@ -69,7 +69,7 @@ def look(example: Example, presets: tuple[str, ...]) -> Seen:
     spatial, n_labels = example.truth.shape, len(example.unary)
     seen = Appearance.of(example.image, spatial, None if example.image.ndim == len(spatial) else -1, 1.0)
     scores = UnaryGrid(example.unary, spatial, False)
-    evidence = evidence_of(scores, blocks_of(spatial, seen.spacing), 1)
+    evidence = evidence_of(scores, None, blocks_of(spatial, seen.spacing), 1)
     small = seen.thinned(evidence.means.shape[1:])
     kernels = {name: small.kernels(small.in_units(PRESETS[name], {})) for name in ("strong", "strongest")}
     labels = {"alone": example.unary.argmin(axis=0)}
@@ -79,7 +79,7 @@ def look(example: Example, presets: tuple[str, ...]) -> Seen:
         {name: cs.confusion_matrix(x, example.truth, n_labels, ignore_label=VOID) for name, x in labels.items()},
         {name: boundary_f(labels[name], example.truth, n_labels) for name in {"alone", chosen}},
         evidence,
-        {name: trial_of(evidence.means, k, 1) for name, k in kernels.items()},
+        {name: trial_of(evidence, k, 1) for name, k in kernels.items()},
         chosen,
         {
             "choosing": shortest(lambda: choose(scores, seen, {}, 1)),

@@ -1,6 +1,6 @@
 """Scores as networks give them that answer at a fraction of the resolution.
 
-A *cell* is a data set at one fraction 1/f: logits are averaged over blocks of f x f pixels (what is left over at the far
+A *cell* is a data set at one fraction 1/f: logits are averaged over blocks of f x f pixels (what is left over at far
 borders is cut off) and enlarged bilinearly to the size of the image again.
 """
 

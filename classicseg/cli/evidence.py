@@ -104,6 +104,21 @@ def _labels_of_one_image(scores: np.ndarray, label_axis: int, expected: Shapes, 
     return scores, label_axis
 
 
+def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["infer"] | None) -> int | None:
+    """Where the channels of an image are, by what is known of its pixels, or else as they usually are."""
+    from classicseg.inputs import as_axis, channel_axis_of
+
+    shape = image.shape
+    if given != "infer":
+        return None if given is None else as_axis(given, len(shape), "channel_axis", "image")
+    (scores,) = (array for name, array in seen.items() if name != "label_axis")
+    spatial = _without(scores.shape, seen.get("label_axis", 0) % scores.ndim)
+    fitting = [
+        axis for axis in (None, -1, 0) if (shape if axis is None else _without(shape, axis % len(shape))) == spatial
+    ]
+    return fitting[0] if fitting else channel_axis_of(shape, "auto")
+
+
 def _spatial_shapes(image: np.ndarray, channel_axis: int | Literal["infer"] | None) -> Shapes:
     """Those that an image can have, the likeliest last: it may have no channels, and seldom has them in front."""
     from classicseg.inputs import channel_axis_of

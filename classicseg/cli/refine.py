@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence
+from classicseg.cli import evidence, inside
 from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import PRESETS
 
@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
     evidence.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png with palette, .npy or .tif")
+    inside.add_arguments(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
+    )
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
     parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
     parser.add_argument(
@@ -52,19 +55,23 @@ def run(options: argparse.Namespace) -> None:
     """Read, refine, write, report."""
     import numpy as np
 
-    from classicseg import io, plot
+    from classicseg import io
     from classicseg.pipelines.refine import refinement_crf
     from classicseg.solvers.minimize import minimize
 
-    image = io.read_image(options.image)
+    image, mask = inside.read(options)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
+        mask = None if mask is None else mask.T
     seen = evidence.read_evidence(options, image)
+    axis = evidence.channel_axis(image, seen, options.channel_axis)
+    mask = inside.of_values(options, image, mask, axis)
     start = time.perf_counter()
     crf = refinement_crf(
         image,
         **seen,
         preset=options.preset,
+        mask=mask,
         channel_axis=options.channel_axis,
         sigma=options.sigma,
         weight=options.weight,
@@ -76,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
         spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
     )
     check_axes(options, OUTPUTS, len(crf.shape))
+    inside.check_labels(crf.n_labels, mask)
     result = minimize(
         crf,
         "mean_field",
@@ -84,18 +92,21 @@ def run(options: argparse.Namespace) -> None:
         marginals=options.marginals is not None,
     )
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, result.labels)
+    io.write_labels(options.output, inside.written(result.labels, mask))
     if options.overlay is not None:
-        shown = np.moveaxis(image, 0, -1) if image.shape[1:] == crf.shape else image
-        io.write_image(options.overlay, plot.overlay(shown, result.labels))
+        shown = inside.shown(image, mask, axis)
+        shown = np.moveaxis(shown, 0, -1) if shown.shape[1:] == crf.shape else shown
+        io.write_image(options.overlay, inside.overlay(shown, result.labels, mask))
     if result.marginals is not None:
         io.write_marginals(options.marginals, result.marginals)
     before = crf.grid.cheapest()
     energy_before = crf.energy(before)
-    changed = float((before != result.labels).mean())
+    differs = before != result.labels
+    changed = float(differs.mean() if mask is None else differs[mask].mean())
     done = {
         "output": str(options.output),
         "shape": list(crf.shape),
+        "pixels_inside": crf.n_points,
         "n_labels": crf.n_labels,
         "preset": options.preset,
         "kernels": [repr(kernel) for kernel in crf.kernels],

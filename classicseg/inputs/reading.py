@@ -62,6 +62,32 @@ def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
     return converted
 
 
+def summable_or_infinite(array: np.ndarray, name: str, infinity: float) -> tuple[np.ndarray, bool]:
+    """The same of (L, *spatial) numbers that may be `infinity`, one of the two, but not at all labels of a pixel.
+
+    The second result says whether any is.
+    """
+    converted = _converted(array, np.float32, name)
+    if max(-float(converted.min()), float(converted.max())) <= LARGEST:
+        return converted, False
+    forbidden = array == infinity
+    allowed = np.where(forbidden, array.dtype.type(0), array)
+    summable(allowed, name, f"only {infinity:+} may be infinite, which forbids a label")
+    refuse_all_forbidden(converted, name)
+    return converted, True
+
+
+def refuse_all_forbidden(numbers: np.ndarray, name: str) -> None:
+    """Say at which pixel of (L, *spatial) numbers all are infinite, if there is one."""
+    forbidden = np.isinf(numbers).all(axis=0)
+    if forbidden.any():
+        where = index_of(int(forbidden.argmax()), forbidden.shape)
+        raise InputError(
+            f"{name} must leave a finite number at each pixel, got {numbers[(0, *where)]} for all labels at pixel "
+            f"{text(where)}: all of them are forbidden"
+        )
+
+
 def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:
     """`array` as aligned, native, C-contiguous `dtype`; every number finite."""
     converted = _converted(array, dtype, name)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel, PairwiseKernel
 from classicseg.pipelines import presets
-from classicseg.pipelines.image import eight_bit_unit
+from classicseg.pipelines.image import box_around, eight_bit_unit
 from classicseg.pipelines.presets import Preset
 
 
@@ -29,31 +29,41 @@ class Appearance:
     spacing : tuple of float
         Distance of neighbouring pixels along each axis.
     side : float
-        Mean side of the whole image, in the unit of `spacing`.
+        Mean side of the whole image, in the unit of `spacing`; with a mask, of the smallest box around it.
+    mask : ndarray, (*spatial), bool, or None
+        Pixels that take part; None if all do.
     """
 
     channels: np.ndarray
     unit: float
     spacing: tuple[float, ...]
     side: float
+    mask: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, image: ArrayLike, spatial: tuple[int, ...], channel_axis: int | None, spacing: float | Sequence[float]
+        cls,
+        image: ArrayLike,
+        spatial: tuple[int, ...],
+        channel_axis: int | None,
+        spacing: float | Sequence[float],
+        mask: np.ndarray | None = None,
     ) -> Appearance:
         """That of an image whose pixels have the shape `spatial`."""
         steps = inputs.as_positive(spacing, "spacing", len(spatial))
-        channels = inputs.as_image(image, spatial, channel_axis, keep_bytes=True)
-        low, high = inputs.value_range(channels, 0)
-        side = float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))
-        return cls(inputs.without_far_values(channels, low, high), eight_bit_unit(low, high), tuple(steps), side)
+        filled = inputs.image_inside(image, mask, channel_axis)
+        channels = inputs.as_image(filled, spatial, channel_axis, keep_bytes=True)
+        low, high = inputs.value_range(channels if mask is None else channels[:, mask], 0)
+        box = spatial if mask is None else box_around(mask)
+        side = float(np.prod([n * step for n, step in zip(box, steps, strict=True)]) ** (1 / len(box)))
+        return cls(inputs.without_far_values(channels, low, high), eight_bit_unit(low, high), tuple(steps), side, mask)
 
     def thinned(self, counts: Sequence[int]) -> Appearance:
         """The colours at the middles of that many blocks along each axis, which become the pixels."""
-        sizes = [n / count for n, count in zip(self.channels.shape[1:], counts, strict=True)]
-        middles = [((np.arange(count) + 0.5) * size).astype(int) for count, size in zip(counts, sizes, strict=True)]
-        seen = self.channels[(slice(None), *np.ix_(*middles))]
-        return replace(self, channels=seen, spacing=tuple(s * b for s, b in zip(self.spacing, sizes, strict=True)))
+        spatial = self.channels.shape[1:]
+        seen, inside = at_middles(self.channels, counts), None if self.mask is None else at_middles(self.mask, counts)
+        spacing = tuple(s * n / m for s, n, m in zip(self.spacing, spatial, counts, strict=True))
+        return replace(self, channels=seen, spacing=spacing, mask=inside)
 
     def in_units(self, preset: Preset, changes: dict[str, Any]) -> Preset:
         """A preset in pixels and in the units of the image, with `changes`, which are given in these."""
@@ -76,3 +86,10 @@ class Appearance:
             ranges = chosen.bilateral_sigma, chosen.color_sigma, chosen.bilateral_weight
             kernels.append(BilateralKernel(self.channels, *ranges, spacing=self.spacing, channel_axis=0))
         return kernels
+
+
+def at_middles(values: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    """Values (..., *spatial) at the middles of that many blocks along each spatial axis."""
+    spatial = values.shape[values.ndim - len(counts) :]
+    middles = [((np.arange(m) + 0.5) * (n / m)).astype(int) for n, m in zip(spatial, counts, strict=True)]
+    return values[(..., *np.ix_(*middles))]

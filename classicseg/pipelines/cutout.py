@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,14 +13,12 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.color_models import ColorModel, fit_color_model
 from classicseg.energies.compatibility import Potts
-from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
-from classicseg.solvers.cut.graph_cut import GraphCut
-from classicseg.solvers.minimize import minimize
+from classicseg.pipelines.image import find_channel_axis
+from classicseg.pipelines.prepared_image import PreparedImage, prepare, strength
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
@@ -39,7 +36,8 @@ class Cutout:
     labels : ndarray, spatial shape, int32
         0 is background, 1 the object; further objects have the labels of their strokes.
     probabilities : ndarray, (L, *spatial), float32
-        Of each label by the colour of the pixel alone, and 0 or 1 where strokes or the box leave no choice.
+        Of each label by the colour of the pixel alone, and 0 or 1 where strokes or the box leave no choice; 0 outside
+        of a mask.
     energy : float
         Energy of `labels` in `crf`.
     history : tuple of Step
@@ -80,13 +78,13 @@ class Cutout:
     crf: GridCRF
     models: tuple[ColorModel, ...]
     scribbles: np.ndarray
-    _prepared: _Prepared = field(repr=False)
+    _prepared: PreparedImage = field(repr=False)
 
     @property
     def mask(self) -> np.ndarray:
         """Where the objects are: bool, spatial shape."""
         objects: np.ndarray = self.labels > 0
-        return objects
+        return objects if self._prepared.mask is None else objects & self._prepared.mask
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.labels.shape))
@@ -96,46 +94,6 @@ class Cutout:
         )
 
 
-class _Prepared:
-    """What depends on the image alone and serves all calls for it, and the flow of the last cut.
-
-    Attributes
-    ----------
-    colors : ndarray, (C, N), float32
-        In the units of an 8-bit image, of mean 0.
-    weights : dict of str to ndarray
-    image : ndarray, (C, *spatial)
-        As it was given.
-    shape : tuple of int
-    """
-
-    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray) -> None:
-        self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
-        self._cut: GraphCut | None = None
-        self._lock = threading.Lock()  # results that share this may be gone on from by several threads
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_cut": None, "_lock": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock())
-
-    def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
-        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
-        if crf.n_labels > 2:
-            init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
-            return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
-        with self._lock:
-            cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
-            if cut is None or _gamma(cut.energy) != _gamma(crf):
-                cut = GraphCut(crf, n_threads=n_threads)
-            else:
-                cut.set_unary(crf.unary)
-            labels = cut.solve().labels
-            self._cut = cut
-            return labels
-
-
 def cutout(
     image: ArrayLike,
     scribbles: ArrayLike | None = None,
@@ -143,6 +101,8 @@ def cutout(
     probable: ArrayLike | None = None,
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
+    mask: ArrayLike | None = None,
+    fill: int = inputs.OUTSIDE,
     colors: Literal["mixture", "histogram"] = "mixture",
     n_components: int = 5,
     weight: float | None = None,
@@ -181,8 +141,13 @@ def cutout(
         Everything outside is background.
     previous : Cutout, optional
         Result for the same image, to go on from: its strokes stay, `scribbles` are added and win where they overlap.
-        Colour models and weights are its own (`colors`, `n_components`, `beta`, `connectivity` and `spacing` are not
-        used), and the cut starts from its flow: a stroke more costs less than all from scratch.
+        Colour models, weights and mask are its own (`colors`, `n_components`, `beta`, `connectivity`, `spacing` and
+        `mask` are not used), and the cut starts from its flow: a stroke more costs less than all from scratch.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others tell nothing about colours and cost nothing; strokes on them do not count, and
+        their values may be NaN.
+    fill : int
+        Label outside of the mask.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
     n_components : int
@@ -210,8 +175,8 @@ def cutout(
     ------
     ValueError
         If shapes do not fit, a label has no stroke and no box, the box leaves no background or is empty, values are
-        not finite, `previous` is a result for another image, `scribbles` look like codes of OpenCV or have become
-        unsigned, or an argument is out of its range.
+        not finite, no pixel takes part, `previous` is a result for another image, `scribbles` look like codes of
+        OpenCV or have become unsigned, or an argument is out of its range.
     TypeError
         If scribbles are not integers, or neither they nor probable labels nor a box nor a previous result is given.
 
@@ -239,6 +204,7 @@ def cutout(
     """
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
+    of_outside = inputs.as_int32(fill, "fill")
     n_parts = inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
@@ -248,30 +214,32 @@ def cutout(
     run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
         labelled = probable if scribbles is None else scribbles
-        prepared = _prepare(image, labelled, box, beta, connectivity, spacing, channel_axis)
+        prepared = prepare(image, mask, labelled, box, beta, connectivity, spacing, channel_axis)
     else:
         prepared = previous._prepared
     before = None
     if previous is not None:
         before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), previous.crf.n_labels
-    strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
-    allowed = np.stack([(strokes == marked.NONE) | (strokes == label) for label in range(n_labels)])
+    strokes, start, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
+    drawn, labels = prepared.gather(strokes), prepared.gather(start)
+    allowed = np.stack([(drawn == marked.NONE) | (drawn == label) for label in range(n_labels)])
     models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
     while not run.ended:
         unary, components = _costs(models, prepared.colors, allowed, run.n_threads)
-        crf = GridCRF(unary.reshape(n_labels, *prepared.shape), Potts(gamma), prepared.weights)
-        found = prepared.minimum(crf, np.maximum(labels, 0).reshape(prepared.shape), run.n_threads)
-        change = float((found.reshape(-1) != labels).mean())
-        labels, energy = found.reshape(-1), crf.energy(found)
+        crf = GridCRF(prepared.spread(unary), Potts(gamma), prepared.weights, mask=prepared.mask)
+        found = prepared.minimum(crf, prepared.spread(np.maximum(labels, 0)), run.n_threads)
+        change = float((prepared.gather(found) != labels).mean())
+        labels, energy = prepared.gather(found), crf.energy(found)
         run.record(energy=energy, change=change, labels=partial(np.asarray, found))
         if change == 0:
             run.stop("no pixel changed", converged=True)
         if not run.ended:
             models = _refitted(models, prepared.colors, labels, components, run.n_threads)
     result = run.result(found, energy=energy)
+    inside, p = prepared.mask, softmax(-crf.unary)
     return Cutout(
-        labels=result.labels,
-        probabilities=softmax(-crf.unary),
+        labels=result.labels if inside is None else np.where(inside, result.labels, np.int32(of_outside)),
+        probabilities=p if inside is None else p * inside,
         energy=energy,
         history=result.history,
         n_iter=result.n_iter,
@@ -285,44 +253,10 @@ def cutout(
     )
 
 
-def _gamma(crf: GridCRF) -> float:
-    assert isinstance(crf.compatibility, Potts)
-    return crf.compatibility.weight
-
-
 def _weight(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
-        return _WEIGHT if previous is None else _gamma(previous.crf)
+        return _WEIGHT if previous is None else strength(previous.crf)
     return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
-
-
-def _prepare(
-    image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
-) -> _Prepared:
-    image = inputs.as_array(image, "image")
-    axis = (
-        _channel_axis(image, scribbles, box)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    channels = inputs.as_image(image, None, axis)
-    shape = channels.shape[1:]
-    if len(shape) > 3:
-        raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
-    neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
-    weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    low, high = inputs.value_range(channels, 0)
-    unit = eight_bit_unit(low, high)
-    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
-    mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
-    kept = channels.copy() if np.may_share_memory(channels, image) else channels
-    return _Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
-
-
-def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
-    if scribbles is not None:
-        return find_channel_axis(image, inputs.as_array(scribbles, "scribbles").shape, "scribbles")
-    return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
 
 
 def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
@@ -339,7 +273,8 @@ def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Lite
         if isinstance(channel_axis, str) and channel_axis == "infer"
         else channel_axis
     )
-    if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
+    seen = inputs.image_inside(image, previous._prepared.mask, axis)
+    if not np.array_equal(inputs.as_image(seen, known.shape[1:], axis), known):
         raise InputError(
             "previous must be a result for this image, got one for an image of the same size with other values; "
             "to begin anew with its strokes pass scribbles=previous.scribbles"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset, and what is not for presets; None is as if not given."""
+    """What a call of :func:`refine` may replace in its preset, and what is of no preset; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -27,6 +27,7 @@ class Changes(TypedDict, total=False):
     spacing: float | Sequence[float] | None
     align_corners: bool | None
     dilution: float | None
+    fill: int | None
     exact: bool | None
 
 
@@ -100,6 +101,9 @@ class Preset:
             relative=False,
         )
 
+
+OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent"}
+"""Changes of attributes of a preset."""
 
 AUTO = "auto"
 """Stands for one of gentle, firm, strong and strongest, chosen for each image."""

@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.energies.unary_grid import UnaryGrid
-from classicseg.errors import InputError, InputTypeError
-from classicseg.machine.threads import resolve_threads
-from classicseg.pipelines import presets, strength
-from classicseg.pipelines.appearance import Appearance
-from classicseg.pipelines.fit import fit_scores, pixels_by_point
+from classicseg.errors import InputTypeError
+from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Changes, Preset
+from classicseg.pipelines.refinement import ChannelAxis, Refinery, read_evidence
 from classicseg.solvers.minimize import minimize
+from classicseg.types import Result
 
-_INSTEAD = {"max_iter": "max_iter", "exact": "prune"}  # what a parameter of `refine` is called in `minimize`
+_INSTEAD = {
+    "max_iter": "pass max_iter to minimize",
+    "exact": "pass prune to minimize",
+    "fill": "minimize gives -1 outside of a mask, and fill is of refine",
+}
+
+
+class _Wanted(NamedTuple):
+    """What a call says of its parameters."""
+
+    preset: str | Preset
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Refinement(Result):
+    """What :func:`refinement` found: a :class:`Result` that also knows its parameters.
+
+    Attributes
+    ----------
+    preset : Preset or None
+        Parameters of the CRF, with all changes, in pixels and in the units of the image.
+    strength : str
+        Name of the preset that was given or, by ``preset="auto"``, chosen; "own" if it has none.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample("nuclei")
+    >>> result = cs.refinement(s.image, s.probabilities)
+    >>> result.strength, result.preset.bilateral_weight
+    ('firm', 4.0)
+    """
+
+    preset: Preset | None = None
+    strength: str = ""
 
 
 def refine(
@@ -31,8 +64,9 @@ def refine(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
-    channel_axis: int | Literal["infer"] | None = "infer",
+    channel_axis: ChannelAxis = "infer",
     n_threads: int | None = None,
     progress: bool = False,
     **changes: Unpack[Changes],
@@ -49,11 +83,14 @@ def refine(
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
         the image, as most networks give them, see Notes.
     logits : array_like, (L, *spatial) or (L, *smaller), optional
-        Scores before the softmax.
+        Scores before the softmax; ``-np.inf`` forbids a label.
     unary : array_like, (L, *spatial) or (L, *smaller), optional
-        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
+        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
         Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others send nothing to these, take no time, and are not looked at: their values may
+        be NaN or marks of no data.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -85,6 +122,8 @@ def refine(
             have it.
         dilution : float
             How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
+        fill : int
+            Label outside of `mask`, -1 if not given.
         exact : bool
             Do all of the work. By default labels that can win nowhere are left out, and pixels that cannot change any
             more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
@@ -112,7 +151,8 @@ def refine(
     positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
 
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
-    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype. With a
+    `mask` the range is that of the pixels inside, and the side is that of the smallest box around them.
 
     Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
     of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
@@ -135,14 +175,55 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    replaced = _checked(preset, changes)
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf, chosen = _crf(image, costs, name, preset, replaced, channel_axis, n_threads)
-    result = minimize(
-        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress, marginals=False,
-        prune=not replaced.get("exact", False),
-    )  # fmt: skip
-    return result.labels
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    return _refined(
+        image, given, mask, _checked(preset, changes), (label_axis, channel_axis), n_threads, progress, marginals=False
+    ).labels
+
+
+def refinement(
+    image: ArrayLike,
+    probabilities: ArrayLike | None = None,
+    *,
+    logits: ArrayLike | None = None,
+    unary: ArrayLike | None = None,
+    preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
+    label_axis: int = 0,
+    channel_axis: ChannelAxis = "infer",
+    n_threads: int | None = None,
+    progress: bool = False,
+    **changes: Unpack[Changes],
+) -> Refinement:
+    """As :func:`refine`, with marginals, energy, and the strength that was chosen.
+
+    Parameters
+    ----------
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, n_threads, progress, **changes
+        As in :func:`refine`, but `independent`.
+
+    Returns
+    -------
+    Refinement
+        A :class:`Result` that also knows its parameters.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`refine` does.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample()
+    >>> result = cs.refinement(s.image, s.probabilities)
+    >>> result.strength, result.marginals.shape
+    ('strong', (5, 400, 600))
+    """
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    return _refined(
+        image, given, mask, _checked(preset, changes), (label_axis, channel_axis), n_threads, progress, marginals=True
+    )
 
 
 def refinement_crf(
@@ -152,16 +233,18 @@ def refinement_crf(
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
     preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
-    channel_axis: int | Literal["infer"] | None = "infer",
+    channel_axis: ChannelAxis = "infer",
     **changes: Unpack[Changes],
 ) -> DenseCRF:
-    """Return the dense CRF that :func:`refine` minimises, for marginals, energies and step-by-step work.
+    """Return the dense CRF that :func:`refine` minimises, for energies and step-by-step work.
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, **changes
-        As in :func:`refine`, but `max_iter` and `exact`, which belong to :func:`minimize` (the latter as `prune`).
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **changes
+        As in :func:`refine`, but `max_iter` and `exact`, which belong to :func:`minimize` (the latter as `prune`), and
+        `fill` and `independent`.
 
     Returns
     -------
@@ -180,11 +263,14 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    replaced = _checked(preset, changes)
-    for given in replaced.keys() & _INSTEAD.keys():
-        raise InputTypeError(f"refinement_crf makes no updates; pass {_INSTEAD[given]} to minimize")
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, preset, replaced, channel_axis)[0]
+    checked = _checked(preset, changes)
+    for name in changes:
+        if name in _INSTEAD and name in checked.changes:
+            raise InputTypeError(f"refinement_crf makes no updates; {_INSTEAD[name]}")
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    evidence = read_evidence(image, given, mask, label_axis, channel_axis)
+    refinery = Refinery.of(image, evidence, preset, checked.changes, channel_axis)
+    return refinery.prepared(evidence.costs).crf
 
 
 @cache
@@ -194,7 +280,7 @@ def parameters_of_refine() -> tuple[str, ...]:
     return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
 
 
-def _checked(preset: str | Preset, changes: Changes) -> dict[str, Any]:
+def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
     """The changes that are given; refuses unknown names, that of the preset included."""
     if preset != presets.AUTO:
         presets.find(preset)
@@ -204,84 +290,33 @@ def _checked(preset: str | Preset, changes: Changes) -> dict[str, Any]:
         inputs.as_scale(given[name], name, None)
     for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
-    if "exact" in given:
-        inputs.as_flag(given["exact"], "exact")
-    return given
+    for name in given.keys() & {"align_corners", "exact"}:
+        inputs.as_flag(given[name], name)
+    if "fill" in given:
+        given["fill"] = inputs.as_int32(given["fill"], "fill")
+    return _Wanted(preset, given)
 
 
-def _crf(
+def _refined(
     image: ArrayLike,
-    costs: np.ndarray,
-    name: str,
-    preset: str | Preset,
-    changes: dict[str, Any],
-    channel_axis: int | Literal["infer"] | None,
-    n_threads: int | None = None,
-) -> tuple[DenseCRF, Preset]:
-    """The CRF of a preset in its own units, and of changes in pixels and in the units of the image.
-
-    `name` is what the costs were made of, for errors. Also returns the preset with the changes, in the units of the
-    image.
-    """
-    axis, spatial = fit_scores(image, costs, name, channel_axis)
-    aligned = changes.get("align_corners", False)
-    changes = {name: value for name, value in changes.items() if name not in ("align_corners", "exact")}
-    named = None if preset == presets.AUTO else presets.find(preset)
-    spacing = changes.get("spacing", 1.0 if named is None else named.spacing)
-    seen = Appearance.of(image, spatial, axis, spacing)
-    if named is None:
-        scores = UnaryGrid(costs, spatial, aligned)
-        named = presets.find(strength.choose(scores, seen, changes, resolve_threads(n_threads)))
-    chosen = seen.in_units(named, changes)
-    diluted = costs
-    if chosen.dilution != 0 and spatial != costs.shape[1:]:
-        diluted = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
-    crf = DenseCRF(diluted, seen.kernels(chosen), quality=chosen.quality, shape=spatial, align_corners=aligned)
-    return crf, chosen
-
-
-def _unary(
-    image: ArrayLike,
-    probabilities: ArrayLike | None,
-    logits: ArrayLike | None,
-    unary: ArrayLike | None,
-    label_axis: int,
-    channel_axis: int | Literal["infer"] | None,
-) -> tuple[np.ndarray, str]:
-    """The costs, and the name of the argument that they come from."""
-    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) != 1:
-        raise InputTypeError(
-            f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
-        )
-    if probabilities is not None:
-        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
-    elif logits is not None:
-        costs = unary_from_logits(logits, label_axis=label_axis)
-    else:
-        assert unary is not None
-        costs = inputs.as_unary(unary, label_axis)
-    if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, names[0], costs, label_axis)
-    return costs, names[0]
-
-
-def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
-    """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
-
-    Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
-    """
-    if costs.ndim != 4:
-        return
-    n_labels, n_slices = costs.shape[:2]
-    of_image = inputs.as_array(image, "image").shape
-    named_second = label_axis % 4 == 1 and of_image[-1:] == (3,) and len(of_image) == 4
-    axis, spatial = fit_scores(image, costs, name, "infer")
-    as_many = n_slices == n_labels or (of_image[0] == n_labels and spatial != costs.shape[1:])
-    if named_second or (as_many and name != "probabilities"):
-        raise InputError(
-            f"image of shape {of_image} with {name} of {n_labels} labels at {costs.shape[1:]} pixels may be "
-            f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
-            f"channel_axis={axis}"
-        )
+    given: dict[str, ArrayLike | None],
+    mask: ArrayLike | None,
+    wanted: _Wanted,
+    axes: tuple[int, ChannelAxis],
+    n_threads: int | None,
+    progress: bool,
+    *,
+    marginals: bool,
+) -> Refinement:
+    """Refine one of the `given`; `axes` are those of the labels and of the channels."""
+    evidence = read_evidence(image, given, mask, *axes)
+    refinery = Refinery.of(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
+    crf, chosen, name = refinery.prepared(evidence.costs)
+    found = minimize(
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress, marginals=marginals,
+        prune=not wanted.changes.get("exact", False),
+    )  # fmt: skip
+    labels = found.labels
+    if crf.mask is not None and "fill" in wanted.changes:
+        labels = np.where(crf.mask, labels, np.int32(wanted.changes["fill"]))
+    return found.extended(Refinement, labels=labels, preset=chosen, strength=name)

@@ -25,7 +25,7 @@ from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
-from classicseg.pipelines.appearance import Appearance
+from classicseg.pipelines.appearance import Appearance, at_middles
 from classicseg.solvers.minimize import minimize
 
 _log = logging.getLogger("classicseg")
@@ -68,7 +68,9 @@ class Evidence:
     Attributes
     ----------
     means : ndarray, (L, *blocks), float32
-        Mean probabilities of blocks.
+        Mean probabilities of blocks, over the pixels that take part.
+    inside : ndarray, (*blocks), bool, or None
+        Blocks that take part; None if all do.
     width : float
         Pixels along a line across a border for which the network is unsure: the sum of p (1 - p) by the number of
         borders. 0 without borders.
@@ -77,6 +79,7 @@ class Evidence:
     """
 
     means: np.ndarray
+    inside: np.ndarray | None
     width: float
     noise: float
 
@@ -100,36 +103,39 @@ def blocks_of(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[int, 
     return block(side)
 
 
-def evidence_of(scores: UnaryGrid, block: tuple[int, ...], n_threads: int) -> Evidence:
-    """What costs say when they are looked at through blocks of pixels."""
+def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], n_threads: int) -> Evidence:
+    """What costs say when they are looked at through blocks of pixels; `mask` is that of the pixels."""
     grid = scores.values.shape[1:]
     counts = tuple(-(-n // b) for n, b in zip(scores.shape, block, strict=True))
     if scores.is_stretched and all(m <= n for m, n in zip(grid, counts, strict=True)):
-        return _evidence_of_few(UnaryGrid(scores.values, counts, scores.align_corners), block)
+        return _evidence_of_few(UnaryGrid(scores.values, counts, scores.align_corners), mask, block)
     ratios = [n / m for n, m in zip(scores.shape, grid, strict=True)]
     sides = tuple(max(1, round(b / ratio)) for b, ratio in zip(block, ratios, strict=True))
     counts = tuple(-(-m // b) for m, b in zip(grid, sides, strict=True))
-    sums = np.empty((scores.n_labels, *counts), np.float32)
+    inside = np.ones(grid, bool) if mask is None else at_middles(mask, grid)
+    sums, sizes = np.empty((scores.n_labels, *counts), np.float32), np.empty(counts, np.float32)
     labels, unsure = np.empty(grid, np.int32), np.empty(math.prod(counts[:-1]))
     values = writable_alias(scores.values.reshape(-1))
     run(
-        block_sums, resolve_threads(n_threads, values.size), new_sync(1), values,
-        _three_axes(grid), _three_axes(sides), sums.reshape(scores.n_labels, -1), labels.reshape(-1), unsure,
+        block_sums, resolve_threads(n_threads, values.size), new_sync(1), values, inside.reshape(-1),
+        _three_axes(grid), _three_axes(sides), sums.reshape(scores.n_labels, -1), sizes.reshape(-1),
+        labels.reshape(-1), unsure,
     )  # fmt: skip
-    sizes = [np.minimum(b, m - b * np.arange(count)) for m, b, count in zip(grid, sides, counts, strict=True)]
-    means = sums / math.prod(np.ix_(*sizes)).astype(np.float32)
+    means = sums / np.maximum(sizes, 1)
     borders = _borders(labels, ratios)
-    coarse = _borders(means.argmax(0), [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
-    width = float(unsure.sum()) / 2 / labels.size / borders if borders > 0 else 0.0
-    return Evidence(means, width, borders / coarse if coarse > 0 else 1.0)
+    blocks = np.where(sizes > 0, means.argmax(0), -1)
+    coarse = _borders(blocks, [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
+    width = float(unsure.sum() / sizes.sum(dtype=np.float64)) / 2 / borders if borders > 0 else 0.0
+    return Evidence(means, None if mask is None else sizes > 0, width, borders / coarse if coarse > 0 else 1.0)
 
 
-def _evidence_of_few(scores: UnaryGrid, block: tuple[int, ...]) -> Evidence:
+def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...]) -> Evidence:
     """The same where there are fewer scores than blocks: interpolated ones are without noise."""
     means = softmax(-scores.full())
-    borders = _borders(means.argmax(0), block)
-    unsure = 1 - float(np.square(means).sum(axis=0, dtype=np.float64).mean())
-    return Evidence(means, unsure / 2 / borders if borders > 0 else 0.0, 1.0)
+    inside = np.ones(scores.shape, bool) if mask is None else at_middles(mask, scores.shape)
+    borders = _borders(np.where(inside, means.argmax(0), -1), block)
+    unsure = 1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())
+    return Evidence(means, None if mask is None else inside, unsure / 2 / borders if borders > 0 else 0.0, 1.0)
 
 
 def _three_axes(sides: Sequence[int]) -> np.ndarray:
@@ -138,11 +144,16 @@ def _three_axes(sides: Sequence[int]) -> np.ndarray:
 
 
 def _borders(labels: np.ndarray, steps: Sequence[float]) -> float:
-    """How many borders a line across a picture crosses per pixel, the mean over the axes; `steps` are in pixels."""
+    """How many borders a line across a picture crosses per pixel, the mean over the axes; `steps` are in pixels.
+
+    Labels of -1 take no part.
+    """
     crossings = []
     for axis, step in enumerate(steps):
         before, after = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
-        crossings.append(np.count_nonzero(before != after) / max(1, before.size) / step)
+        pairs = (before >= 0) & (after >= 0)
+        crossed, all_of_them = int(np.count_nonzero((before != after) & pairs)), int(np.count_nonzero(pairs))
+        crossings.append(crossed / max(1, all_of_them) / step)
     return float(np.mean(crossings))
 
 
@@ -165,12 +176,12 @@ class Trial:
 
 def choose(scores: UnaryGrid, seen: Appearance, changes: dict[str, Any], n_threads: int) -> str:
     """The name of the preset for the costs of an image, whatever of it will be changed."""
-    evidence = evidence_of(scores, blocks_of(scores.shape, seen.spacing), n_threads)
+    evidence = evidence_of(scores, seen.mask, blocks_of(scores.shape, seen.spacing), n_threads)
 
     def trial(name: str) -> Trial:
         small = seen.thinned(evidence.means.shape[1:])
         kernels = small.kernels(small.in_units(presets.find(name), changes))
-        return trial_of(evidence.means, kernels, n_threads)
+        return trial_of(evidence, kernels, n_threads)
 
     name = decide(evidence, trial, Limits())
     _log.info("auto: %s, as the network is unsure for %.2g pixels across a border", name, evidence.width)
@@ -194,15 +205,17 @@ def decide(evidence: Evidence, trial: Callable[[str], Trial], limits: Limits) ->
     return "strongest" if harmless(strong, 1) and harmless(trial("strongest"), 1) else "strong"
 
 
-def trial_of(means: np.ndarray, kernels: list[PairwiseKernel], n_threads: int) -> Trial:
+def trial_of(evidence: Evidence, kernels: list[PairwiseKernel], n_threads: int) -> Trial:
     """Refine the probabilities of blocks and see what is left."""
-    means = means[means.reshape(len(means), -1).max(1) >= _ALIVE]
+    means = evidence.means[evidence.means.reshape(len(evidence.means), -1).max(1) >= _ALIVE]
     n_labels = len(means)
     if n_labels < 2:
         return Trial(1.0, 1.0)
-    crf = DenseCRF(-np.log(np.maximum(means, np.float32(1e-5))), kernels)
-    after = minimize(crf, "mean_field", max_iter=_UPDATES, n_threads=n_threads).labels.reshape(-1)
-    flat = means.reshape(n_labels, -1)
+    crf = DenseCRF(-np.log(np.maximum(means, np.float32(1e-5))), kernels, mask=evidence.inside)
+    after = minimize(crf, "mean_field", max_iter=_UPDATES, n_threads=n_threads).labels
+    inside = evidence.inside
+    flat = (means if inside is None else means[:, inside]).reshape(n_labels, -1)
+    after = after[slice(None) if inside is None else inside].reshape(-1)
     before, sure, expected = flat.argmax(0), flat.max(0) > _SURE, flat.sum(1)
 
     def count(where: np.ndarray) -> np.ndarray:

@@ -48,6 +48,7 @@ EXAMPLES = {
     "how-it-works.md": Count(1),
     "index.md": Count(1),
     "losses.md": Count(2),
+    "masks.md": Count(3, 1),
     "networks.md": Count(2),
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),

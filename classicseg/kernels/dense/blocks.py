@@ -11,7 +11,7 @@ from classicseg.machine.simd import ACROSS, PIXELS, fill, load, multiply, pointe
 
 
 @kernel
-def block_sums(sync, n_threads, costs, shape, block, sums, labels, unsure):
+def block_sums(sync, n_threads, costs, inside, shape, block, sums, sizes, labels, unsure):
     """Sum ``softmax(-costs)`` over blocks of pixels, in one pass.
 
     Parameters
@@ -19,18 +19,21 @@ def block_sums(sync, n_threads, costs, shape, block, sums, labels, unsure):
     sync : (n,) int64, what the threads share, with 1 task counter
     n_threads : int
     costs : (n_labels * n,) float32, label after label
+    inside : (n,) bool, which pixels take part
     shape : (3,) int64, of the picture; n is their product
     block : (3,) int64, sides of a block; those at the far borders of the picture may be smaller
     sums : (n_labels, n_blocks) float32, filled; blocks in C order
-    labels : (n,) int32, filled with the label of least cost of every pixel, the first of equals
+    sizes : (n_blocks,) float32, filled with numbers of pixels that take part
+    labels : (n,) int32, filled with the label of least cost of every pixel, the first of equals; -1 outside
     unsure : (n_blocks of the first axis * those of the second) float64, filled with sums of ``1 - sum_l p_l**2``
     """
-    n_labels, n_blocks = sums.shape
+    n_labels = sums.shape[0]
     depth, height, width = shape[0], shape[1], shape[2]
     n = depth * height * width
     down, across = (height + block[1] - 1) // block[1], (width + block[2] - 1) // block[2]
     planes, padded = np.zeros(n_labels * PIXELS, np.float32), np.zeros(n_labels * PIXELS, np.float32)
-    scratch, column = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.int64)
+    scratch, share = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
+    column, best = np.zeros(PIXELS, np.int64), np.zeros(PIXELS, np.int32)
     costs_at, padded_at = pointer(costs), pointer(padded)
     one = fill(np.float32(1.0), ACROSS)
     while True:
@@ -40,6 +43,8 @@ def block_sums(sync, n_threads, costs, shape, block, sums, labels, unsure):
         for label in range(n_labels):
             for i in range(task * across, (task + 1) * across):
                 sums[label, i] = 0.0
+        for i in range(task * across, (task + 1) * across):
+            sizes[i] = 0.0
         unsure[task] = 0.0
         z, y = task // down * block[0], task % down * block[1]
         for row in range(z, min(z + block[0], depth)):
@@ -57,9 +62,13 @@ def block_sums(sync, n_threads, costs, shape, block, sums, labels, unsure):
                         rest = subtract(rest, multiply(p, p))
                     store(scratch, 0, rest)
                     for i in range(count):
-                        unsure[task] += scratch[i]
+                        share[i] = inside[start + x + i]
+                        unsure[task] += share[i] * scratch[i]
                         column[i] = task * across + (x + i) // block[2]
+                        sizes[column[i]] += share[i]
                     for label in range(n_labels):
                         for i in range(count):
-                            sums[label, column[i]] += planes[label * PIXELS + i]
-                    write_labels(planes, n, start + x, n_labels, labels)
+                            sums[label, column[i]] += share[i] * planes[label * PIXELS + i]
+                    write_labels(planes, PIXELS, 0, n_labels, best)
+                    for i in range(count):
+                        labels[start + x + i] = best[i] if inside[start + x + i] else -1

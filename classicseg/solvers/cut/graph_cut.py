@@ -158,7 +158,7 @@ class GraphCut:
             If the shape is not that of the energy, or a value is NaN.
         """
         old = self._energy
-        costs = inputs.as_costs(unary, label_axis)
+        costs = inputs.as_costs(inputs.without_outside(unary, old.mask, label_axis, name="unary")[0], label_axis)
         if costs.shape != old.unary.shape:
             raise InputError(f"unary must have shape {old.unary.shape}, got {costs.shape}")
         cut, self._energy = self._cut, _with_unary(old, costs.copy())
@@ -178,7 +178,7 @@ class GraphCut:
         -------
         Result
         """
-        run = Run("graph_cut", callback=callback, n_threads=self._threads)
+        run = Run("graph_cut", callback=callback, n_threads=self._threads, mask=self._energy.mask)
         cut = _Cut(self._energy) if self._cut is None else self._cut
         self._cut = None  # an interrupt leaves a flow that is none
         result = cut.minimum(run)
@@ -241,4 +241,4 @@ def _size(value: float) -> float:
 
 
 def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:
-    return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity)
+    return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity, mask=energy.mask)

@@ -1,0 +1,118 @@
+"""What :func:`cutout` makes of an image once, for all rounds and all strokes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import inputs
+from classicseg.energies.compatibility import Potts
+from classicseg.energies.contrast import contrast_weights
+from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.points import only_inside, spread
+from classicseg.errors import InputError
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.solvers.cut.graph_cut import GraphCut
+from classicseg.solvers.minimize import minimize
+
+
+class PreparedImage:
+    """What depends on the image alone and serves all calls for it, and the flow of the last cut.
+
+    Attributes
+    ----------
+    colors : ndarray, (C, N), float32
+        Of the pixels that take part, in the units of an 8-bit image, of mean 0.
+    weights : dict of str to ndarray
+    image : ndarray, (C, *spatial)
+        As it was given; outside of the mask filled with the colour of the first pixel inside.
+    shape : tuple of int
+    mask : ndarray, spatial shape, bool, or None
+        None if all pixels take part.
+    """
+
+    def __init__(
+        self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray, mask: np.ndarray | None
+    ) -> None:
+        self.colors, self.weights, self.image, self.shape, self.mask = colors, weights, image, image.shape[1:], mask
+        self._cut: GraphCut | None = None
+        self._lock = threading.Lock()  # results that share this may be gone on from by several threads
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """Values of the pixels that take part, of those of all pixels."""
+        return only_inside(values, self.mask).reshape(-1)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., N) of the pixels that take part as (..., *spatial), 0 elsewhere."""
+        return values.reshape(*values.shape[:-1], *self.shape) if self.mask is None else spread(values, self.mask)
+
+    def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
+        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
+        if crf.n_labels > 2:
+            init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
+            return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
+        with self._lock:
+            cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
+            if cut is None or strength(cut.energy) != strength(crf):
+                cut = GraphCut(crf, n_threads=n_threads)
+            else:
+                cut.set_unary(crf.unary)
+            labels = cut.solve().labels
+            self._cut = cut
+            return labels
+
+
+def prepare(
+    image: ArrayLike,
+    mask: ArrayLike | None,
+    scribbles: Any,
+    box: Any,
+    beta: Any,
+    connectivity: int | None,
+    spacing: Any,
+    channel_axis: Any,
+) -> PreparedImage:
+    """What depends on the image alone; where its channels are may follow from the scribbles or the box."""
+    image = inputs.as_array(image, "image")
+    axis = (
+        _channel_axis(image, scribbles, box)
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
+    channels = inputs.as_image(inputs.image_inside(image, mask, axis), None, axis)
+    shape = channels.shape[1:]
+    if len(shape) > 3:
+        raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
+    neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
+    inside = None if mask is None else inputs.as_mask(mask, shape)
+    weights = contrast_weights(
+        channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0, mask=inside
+    )
+    seen = channels.reshape(len(channels), -1) if inside is None else channels[:, inside]
+    low, high = inputs.value_range(seen, 0)
+    unit = eight_bit_unit(low, high)
+    flat = inputs.without_far_values(seen, low, high)
+    mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
+    kept = channels.copy() if np.may_share_memory(channels, image) else channels
+    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside)
+
+
+def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
+    if scribbles is not None:
+        return find_channel_axis(image, inputs.as_array(scribbles, "scribbles").shape, "scribbles")
+    return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
+
+
+def strength(crf: GridCRF) -> float:
+    """Weight of the boundary in an energy."""
+    assert isinstance(crf.compatibility, Potts)
+    return crf.compatibility.weight
