@@ -8,6 +8,7 @@ import numpy as np
 
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import build_bank, choose_blur
+from classicseg.filters.counting import index_type_of
 from classicseg.filters.features import Column, Features
 from classicseg.filters.memory import check_lattices
 from classicseg.kernels.dense.bank import Bank, RowLayout
@@ -77,7 +78,7 @@ class LatticeBank:
         check_lattices(
             features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
         )
-        bank, ones = build_bank(features, blurs, n_threads)
+        bank, ones = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations

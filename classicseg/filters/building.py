@@ -27,7 +27,11 @@ from classicseg.machine.threads import map_tasks
 
 _POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
 _MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
-_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
+_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is rarely true that 16 bits can number the rows
+MOST_ROWS_OF_16_BITS = 2**16 / 1.5
+"""By an estimate: somewhat more are not a surprise."""
+MANY_POINTS = 2**21
+"""From so many on it is worth a sample to know whether 16 bits can number the rows after all."""
 _MANY_ROWS = 2**19  # work space for as many is worth being given back
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
@@ -40,9 +44,13 @@ def stripes_of(n: int) -> int:
     return max(1, min(_MAX_STRIPES, -(-(n // _POINTS_PER_STRIPE) // 2) * 2))
 
 
-def index_type(n: int, n_vertices: float = 0) -> type[np.unsignedinteger[Any]]:
-    """With what stripes number their vertices: `n_vertices` each, if that is known, of `n` points in all."""
-    return np.uint16 if n <= _MOST_POINTS_OF_16_BITS and n_vertices < 2**16 else np.uint32
+def index_type(n: int, of_stripe: float = 0, n_rows: float = math.inf) -> type[np.unsignedinteger[Any]]:
+    """With what stripes number their vertices: `of_stripe` each, of `n` points, and `n_rows` in all, if that is known.
+
+    If 16 bits turn out to be too few, work is done again, so that has to be unlikely.
+    """
+    fits = n_rows < MOST_ROWS_OF_16_BITS if n >= MANY_POINTS else n <= _MOST_POINTS_OF_16_BITS and of_stripe < 2**16
+    return np.uint16 if fits else np.uint32
 
 
 def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
@@ -51,21 +59,29 @@ def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
     return next((blur for blur in larger if links_per_point(columns, blur) <= _MOST_LINKS), usual)
 
 
-def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> tuple[Bank, np.ndarray]:
+def build_bank(
+    feature_sets: Sequence[Features],
+    blurs: Sequence[Blur],
+    n_threads: int,
+    dtype: type[np.unsignedinteger[Any]],
+) -> tuple[Bank, np.ndarray]:
     """Build one lattice for each set of features, blurred as its blur says.
 
-    Returned with them is what splatting ones gives, (n_rows,) float32.
+    `dtype` is tried first to number vertices, see :func:`index_type`. Returned with the bank is what splatting ones
+    gives, (n_rows,) float32.
     """
-    bank, ones = _built(feature_sets, blurs, n_threads)
+    bank, ones = _built(feature_sets, blurs, n_threads, dtype)
     _give_back_if(bank.n_rows)
     return bank, ones
 
 
-def _built(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> tuple[Bank, np.ndarray]:
+def _built(
+    feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int, dtype: type[np.unsignedinteger[Any]]
+) -> tuple[Bank, np.ndarray]:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
-    corners, stripe_keys, masses = _embed(spaces, stripe, n, index_type(n), n_threads)
+    corners, stripe_keys, masses = _embed(spaces, stripe, n, dtype, n_threads)
     _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
     lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
