@@ -92,7 +92,7 @@ def _built(
     bank = _packed(searches, links, corners, rows, neighbour, stripe)
     ones = aligned_zeros(bank.n_rows, np.float32)
     for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
-        for start, mass in zip(lattice.start, of_stripes, strict=False):
+        for start, mass in zip(lattice.start[:-1], of_stripes, strict=True):
             ones[row:][lattice.row_of[start : start + mass.size]] = mass
     return bank, ones
 

@@ -39,7 +39,7 @@ def find(entries, shift, key):
 
 @inline
 def ask_for(entries, shift, key):
-    """Let the processor fetch the place in `entries` where :func:`find` will begin to look for `key` soon."""
+    """Let the processor fetch the place where :func:`find` will begin to look, with these `entries`, `shift`, `key`."""
     prefetch(entries, 2 * np.int64(hashed(key, shift)))
 
 

@@ -46,6 +46,13 @@ class Corners(NamedTuple):
     count: int  # corners of a point in all lattices
 
 
+class Met(NamedTuple):
+    """The vertices that a stripe has met so far, in arrays with room for more."""
+
+    keys: np.ndarray  # (m,) int64
+    mass: np.ndarray  # (m,) float32: the weights of their points, summed up
+
+
 @inline
 def head_of(values, n):
     """The first `n` of the (m,) `values` in an array of their own."""
@@ -162,7 +169,7 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
 
 
 @inline
-def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, vertices, mass, n_vertices):
+def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, met, n_vertices):
     """Locate points block by block until the table might get more than half full.
 
     Parameters
@@ -171,8 +178,7 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     width : int, number of points in `features`
     origin, n, scale, radix, first, last, corners : as in :func:`embed_stripe`
     table : Table, from the keys of the vertices met so far to their numbers; new ones are added
-    vertices : (m,) int64, their keys; new ones are added
-    mass : (m,) float32, the weights of their points so far, summed up
+    met : Met, these vertices; new ones are added
     n_vertices : int, how many there are
 
     Returns
@@ -180,7 +186,7 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     block, n_vertices : int, the first block that is left, and how many vertices there are now
     """
     d, entries, shift = scale.size, table.entries, 64 - table.log2_size
-    index, weight = corners.index, corners.weight
+    index, weight, vertices, mass = corners.index, corners.weight, met.keys, met.mass
     work, weights = np.empty(3 * (d + 1) * PIXELS, np.float32), np.empty((d + 1) * PIXELS, np.float32)
     steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
     radix_sum = np.int64(0)
@@ -240,7 +246,7 @@ def embed_stripe(features, origin, n, scale, radix, first, last, corners):
     while True:
         # The table grows out here: in a loop that may exchange it, looking up takes three times as long.
         block, n_vertices = _embed_blocks(
-            flat, width, origin, n, scale, radix, block, last, corners, table, vertices, mass, n_vertices
+            flat, width, origin, n, scale, radix, block, last, corners, table, Met(vertices, mass), n_vertices
         )
         if block >= last:
             return head_of(vertices, n_vertices), head_of(mass, n_vertices), True
