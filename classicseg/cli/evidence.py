@@ -16,7 +16,7 @@ _CONFIDENCE = 0.7  # as `unary_from_labels` has it
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file and what it holds."""
     parser.add_argument(
-        "probabilities", type=Path,
+        "probabilities", type=Path, nargs="?",
         help="labels first, (L, H, W) or (L, D, H, W), or smaller than the image, as networks give them: .npy, .npz, "
         ".pt, .safetensors, .tif, .nii.gz",
     )  # fmt: skip
@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--align-corners", action="store_true",
         help="of scores smaller than the image: the first and the last lie at the middles of the outermost pixels",
     )  # fmt: skip
+
+
+def spacing_of(options: argparse.Namespace) -> float | list[float] | None:
+    """One number, one for each axis, or nothing."""
+    return options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing
 
 
 def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, Any]:

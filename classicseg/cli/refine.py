@@ -6,9 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence, inside
-from classicseg.cli.output import add_json_option, check_axes, report
-from classicseg.pipelines.presets import PRESETS
+from classicseg.cli import evidence, film, inside
+from classicseg.cli.output import add_json_option, report
+from classicseg.pipelines.presets import AUTO, PRESETS
 
 SUMMARY = "probabilities and photo in, crisp labels out"
 OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
@@ -16,9 +16,10 @@ OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument("image", type=Path, nargs="?", help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
     evidence.add_arguments(parser)
     inside.add_arguments(parser)
+    film.add_arguments(parser)
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
     )
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
     )  # fmt: skip
     parser.add_argument(
-        "--preset", default="default", choices=PRESETS, help="parameters of the CRF (default: %(default)s)"
+        "--preset", default=AUTO, choices=(AUTO, *PRESETS), help="parameters of the CRF (default: %(default)s)"
     )
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
     parser.add_argument("--weight", type=float, help="weight of the smoothness kernel")
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bilateral-weight", type=float, help="weight of the appearance kernel")
     parser.add_argument("--max-iter", type=int, help="mean-field updates")
     parser.add_argument("--quality", choices=("fast", "high", "exact"), default="fast", help="default: %(default)s")
+    parser.add_argument("--exact", action="store_true", help="also do the work that can hardly change a label")
     parser.add_argument("--threads", type=int, help="default: all processors")
     add_json_option(parser)
 
@@ -56,9 +58,14 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from classicseg import io
-    from classicseg.pipelines.refine import refinement_crf
-    from classicseg.solvers.minimize import minimize
+    from classicseg.errors import InputError
+    from classicseg.pipelines.refine import refinement
 
+    if options.film is not None:
+        film.run(options)
+        return
+    if options.image is None or options.probabilities is None or options.folder is not None:
+        raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
     image, mask = inside.read(options)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
@@ -67,30 +74,27 @@ def run(options: argparse.Namespace) -> None:
     axis = evidence.channel_axis(image, seen, options.channel_axis)
     mask = inside.of_values(options, image, mask, axis)
     start = time.perf_counter()
-    crf = refinement_crf(
+    result = refinement(
         image,
         **seen,
         preset=options.preset,
         mask=mask,
         channel_axis=options.channel_axis,
+        n_threads=options.threads,
         sigma=options.sigma,
         weight=options.weight,
         bilateral_sigma=options.bilateral_sigma,
         color_sigma=options.color_sigma,
         bilateral_weight=options.bilateral_weight,
+        max_iter=options.max_iter,
         quality=options.quality,
         align_corners=options.align_corners,
-        spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
-    )
-    check_axes(options, OUTPUTS, len(crf.shape))
-    inside.check_labels(crf.n_labels, mask)
-    result = minimize(
-        crf,
-        "mean_field",
-        max_iter=options.max_iter,
-        n_threads=options.threads,
+        exact=options.exact,
         marginals=options.marginals is not None,
+        spacing=evidence.spacing_of(options),
     )
+    crf = result.crf
+    assert crf is not None
     seconds = time.perf_counter() - start
     io.write_labels(options.output, inside.written(result.labels, mask))
     if options.overlay is not None:
@@ -108,18 +112,20 @@ def run(options: argparse.Namespace) -> None:
         "shape": list(crf.shape),
         "pixels_inside": crf.n_points,
         "n_labels": crf.n_labels,
-        "preset": options.preset,
+        "preset": result.strength,
         "kernels": [repr(kernel) for kernel in crf.kernels],
         "n_iter": result.n_iter,
         "seconds": round(seconds, 4),
         "energy_before": energy_before,
         "energy": result.energy,
+        "may_differ": result.may_differ,
         "energy_is_exact": crf.energy_is_exact,
         "changed_pixels": changed,
     }
     size = " x ".join(map(str, crf.shape))
     text = (
-        f"{options.output}: {size} pixels, {crf.n_labels} labels, {result.n_iter} updates in {seconds:.2f} s; "
+        f"{options.output}: {size} pixels, {crf.n_labels} labels, preset {result.strength}, {result.n_iter} updates "
+        f"in {seconds:.2f} s; "
         f"{100 * changed:.1f} % of the pixels changed, energy {energy_before:.5g} -> {result.energy:.5g}"
     )
     report(options, done, text)

@@ -27,6 +27,7 @@ from classicseg.inputs.masks import (
     values_inside,
     without_outside,
 )
+from classicseg.inputs.networks import scores_of
 from classicseg.inputs.numbers import (
     as_color,
     as_count,
@@ -86,6 +87,7 @@ __all__ = [
     "image_inside",
     "probabilities_inside",
     "read",
+    "scores_of",
     "value_range",
     "values_inside",
     "without_far_values",

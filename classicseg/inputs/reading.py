@@ -27,9 +27,9 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """`value` as an array of whatever it holds; an array is not copied."""
+    """`value` as an array of whatever it holds; an array, or a tensor of PyTorch on the CPU, is not copied."""
     try:
-        return np.asarray(value)
+        return np.asarray(_without_gradient(value))
     except ValueError as failure:
         raise InputError(f"{name} cannot be read as an array: {failure}") from failure
     except MemoryError:
@@ -39,6 +39,14 @@ def as_array(value: Any, name: str) -> np.ndarray:
         raise InputTypeError(
             f"{name}, of type {type(value).__name__}, cannot be read as an array: {reason}"
         ) from failure
+
+
+def _without_gradient(value: Any) -> Any:
+    """A tensor as NumPy can read it: out of its graph, and bfloat16, which NumPy has not, as float32."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach()
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def as_sequence(value: Any, name: str, of: str) -> Sequence[Any]:

@@ -28,7 +28,9 @@ class Changes(TypedDict, total=False):
     align_corners: bool | None
     dilution: float | None
     fill: int | None
+    marginals: bool | None
     exact: bool | None
+    independent: bool | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Preset:
         )
 
 
-OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent"}
+OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent", "marginals"}
 """Changes of attributes of a preset."""
 
 AUTO = "auto"
@@ -198,6 +200,17 @@ PRESETS = {
         relative=False,
         summary="for seeds of weak supervision that have to grow to the borders of objects",
         source="IRNet: Ahn et al., arXiv:1904.05044",
+    ),
+    "cutler": Preset(
+        sigma=3.0,
+        weight=7.0,
+        bilateral_sigma=50.0,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        max_iter=10,
+        relative=False,
+        summary="for masks found without supervision, blocky ones of the patches of a transformer",
+        source="CutLER: Wang et al., arXiv:2301.11320, maskcut/crf.py",
     ),
     "pydensecrf": Preset(
         sigma=3.0,

@@ -14,14 +14,17 @@ from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import presets
+from classicseg.pipelines.overlapping import as_masks, refine_masks
 from classicseg.pipelines.presets import Changes, Preset
-from classicseg.pipelines.refinement import ChannelAxis, Refinery, read_evidence
+from classicseg.pipelines.refinement import ChannelAxis, Evidence, Refinery, read_evidence, scores_of_one
 from classicseg.solvers.minimize import minimize
 from classicseg.types import Result
 
 _INSTEAD = {
     "max_iter": "pass max_iter to minimize",
     "exact": "pass prune to minimize",
+    "independent": "of one mask; pass unary=unary_from_sigmoid(mask)",
+    "marginals": "pass marginals to minimize",
     "fill": "minimize gives -1 outside of a mask, and fill is of refine",
 }
 
@@ -43,6 +46,8 @@ class Refinement(Result):
         Parameters of the CRF, with all changes, in pixels and in the units of the image.
     strength : str
         Name of the preset that was given or, by ``preset="auto"``, chosen; "own" if it has none.
+    crf : DenseCRF or None
+        The energy that was minimised.
 
     Examples
     --------
@@ -55,6 +60,7 @@ class Refinement(Result):
 
     preset: Preset | None = None
     strength: str = ""
+    crf: DenseCRF | None = None
 
 
 def refine(
@@ -83,11 +89,13 @@ def refine(
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
         the image, as most networks give them, see Notes.
     logits : array_like, (L, *spatial) or (L, *smaller), optional
-        Scores before the softmax; ``-np.inf`` forbids a label.
+        Scores before the softmax, ``-np.inf`` forbids a label; or what a network returned, an object with ``.logits``.
+        Tensors of PyTorch on the CPU are read where they are, and a batch may hold one image, (1, L, *spatial).
     unary : array_like, (L, *spatial) or (L, *smaller), optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
-        Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+        Parameters. ``"auto"`` chooses one of ``"gentle"``, ``"firm"``, ``"strong"`` and ``"strongest"`` for this image,
+        see Notes. Others are named after where they come from, see ``PRESETS``; or give your own.
     mask : array_like of bool, spatial shape, optional
         Pixels that take part. The others send nothing to these, take no time, and are not looked at: their values may
         be NaN or marks of no data.
@@ -129,10 +137,14 @@ def refine(
             more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
             changes none in 10,000. See ``prune`` of the method ``"mean_field"``.
 
+        independent : bool
+            Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
+            of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
+
     Returns
     -------
     ndarray, spatial shape, int32
-        Labels. For marginals and energies call ``minimize(refinement_crf(...))``.
+        Labels; with `independent` N masks of 0 and 1, (N, *spatial) uint8. :func:`refinement` gives marginals as well.
 
     Raises
     ------
@@ -144,11 +156,16 @@ def refine(
 
     Notes
     -----
-    The default preset was chosen by measurement on images of roads, horses, retinal vessels and mixed objects
-    (``benchmarks/pipelines/choose_defaults.py``). Its smoothness kernel has a *negative* weight and the range of the
-    appearance kernel, which is 0.3 of the mean side of the image: pixels of the same colour count only by what tells
-    them from pixels of any colour. So a thin vessel is not outvoted by the wide background around it, which is what
-    positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
+    The right strength differs by tens of points of mean IoU from data set to data set. ``"auto"`` looks at two things:
+    how many pixels wide the band along borders is in which the network is unsure, and what a strong refinement of a
+    small picture of the image would erase. Sharp networks and thin structures are refined gently; where labels would
+    vanish, firmly. :func:`refinement` says what was chosen, and so does the log. The limits were found by leaving out
+    whole data sets (``benchmarks/pipelines/strength.py``).
+
+    Gentle and firm have a smoothness kernel of *negative* weight and of the range of the appearance kernel, a share of
+    the mean side of the image: pixels of the same colour count only by what tells them from pixels of any colour. So a
+    thin vessel is not outvoted by the wide background around it, which is what positive weights do. Strong and
+    strongest have positive weights: all small things go.
 
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
     either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype. With a
@@ -157,9 +174,9 @@ def refine(
     Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
     of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
     was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
-    network said once; the presets ``"default"`` and ``"conservative"`` therefore let them count less, by a power of the
-    ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``). With
-    ``dilution=0`` labels are those of logits that were enlarged before.
+    network said once; gentle, firm, ``"default"`` and ``"conservative"`` therefore let them count less, by a power of
+    the ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``).
+    With ``dilution=0`` labels are those of logits that were enlarged before.
 
     References
     ----------
@@ -175,10 +192,18 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    return _refined(
-        image, given, mask, _checked(preset, changes), (label_axis, channel_axis), n_threads, progress, marginals=False
-    ).labels
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    if wanted.changes.get("independent", False):
+        scores, name = scores_of_one(image, given, label_axis, channel_axis)
+        masks = as_masks(scores, name, label_axis)
+        inside = None if mask is None else inputs.as_mask(mask, inputs.read(mask, "mask").shape)
+        refinery = Refinery(image, Evidence(masks, name, inside), preset, wanted.changes, channel_axis, n_threads)
+        whole = not wanted.changes.get("exact", False)
+        return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=progress, prune=whole)
+    if "marginals" in wanted.changes:
+        raise InputTypeError("refine returns labels; call refinement, whose result has marginals")
+    wanted.changes["marginals"] = False
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress).labels
 
 
 def refinement(
@@ -200,7 +225,8 @@ def refinement(
     Parameters
     ----------
     image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, n_threads, progress, **changes
-        As in :func:`refine`, but `independent`.
+        As in :func:`refine`, but `independent`. With ``marginals=False`` there are none, and no array of labels times
+        pixels is made.
 
     Returns
     -------
@@ -220,10 +246,10 @@ def refinement(
     >>> result.strength, result.marginals.shape
     ('strong', (5, 400, 600))
     """
-    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    return _refined(
-        image, given, mask, _checked(preset, changes), (label_axis, channel_axis), n_threads, progress, marginals=True
-    )
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    if wanted.changes.get("independent", False):
+        raise InputTypeError(f"refinement makes one CRF, {_INSTEAD['independent']}")
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress)
 
 
 def refinement_crf(
@@ -269,7 +295,7 @@ def refinement_crf(
             raise InputTypeError(f"refinement_crf makes no updates; {_INSTEAD[name]}")
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     evidence = read_evidence(image, given, mask, label_axis, channel_axis)
-    refinery = Refinery.of(image, evidence, preset, checked.changes, channel_axis)
+    refinery = Refinery(image, evidence, preset, checked.changes, channel_axis)
     return refinery.prepared(evidence.costs).crf
 
 
@@ -290,7 +316,7 @@ def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
         inputs.as_scale(given[name], name, None)
     for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
-    for name in given.keys() & {"align_corners", "exact"}:
+    for name in given.keys() & {"align_corners", "exact", "independent", "marginals"}:
         inputs.as_flag(given[name], name)
     if "fill" in given:
         given["fill"] = inputs.as_int32(given["fill"], "fill")
@@ -305,18 +331,16 @@ def _refined(
     axes: tuple[int, ChannelAxis],
     n_threads: int | None,
     progress: bool,
-    *,
-    marginals: bool,
 ) -> Refinement:
     """Refine one of the `given`; `axes` are those of the labels and of the channels."""
     evidence = read_evidence(image, given, mask, *axes)
-    refinery = Refinery.of(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
+    refinery = Refinery(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
     crf, chosen, name = refinery.prepared(evidence.costs)
     found = minimize(
-        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress, marginals=marginals,
-        prune=not wanted.changes.get("exact", False),
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress,
+        marginals=wanted.changes.get("marginals", True), prune=not wanted.changes.get("exact", False),
     )  # fmt: skip
     labels = found.labels
     if crf.mask is not None and "fill" in wanted.changes:
         labels = np.where(crf.mask, labels, np.int32(wanted.changes["fill"]))
-    return found.extended(Refinement, labels=labels, preset=chosen, strength=name)
+    return found.extended(Refinement, labels=labels, preset=chosen, strength=name, crf=crf)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.points import finite_costs
+from classicseg.energies.sharing import with_unary
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
@@ -18,7 +18,7 @@ from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets, strength
 from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.fit import fit_scores, pixels_by_point
-from classicseg.pipelines.presets import Preset
+from classicseg.pipelines.presets import PRESETS, Preset
 
 ChannelAxis = int | Literal["infer"] | None
 
@@ -42,13 +42,7 @@ def read_evidence(
     channel_axis: ChannelAxis,
 ) -> Evidence:
     """The costs that exactly one of probabilities, logits and unary comes to."""
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) != 1:
-        raise InputTypeError(
-            f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
-        )
-    name, values = names[0], given[names[0]]
-    assert values is not None
+    values, name = scores_of_one(image, given, label_axis, channel_axis)
     if name == "probabilities":
         filled, inside = inputs.probabilities_inside(values, mask, label_axis)
         costs = unary_from_probabilities(filled, label_axis=label_axis)
@@ -58,6 +52,18 @@ def read_evidence(
     if isinstance(channel_axis, str) and channel_axis == "infer":
         _refuse_batches(image, name, costs, label_axis)
     return Evidence(costs, name, inside)
+
+
+def scores_of_one(
+    image: ArrayLike, given: dict[str, ArrayLike | None], label_axis: int, channel_axis: ChannelAxis
+) -> tuple[np.ndarray, str]:
+    """The one that is given of probabilities, logits and unary, of one image, and its name."""
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) != 1:
+        raise InputTypeError(
+            f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
+        )
+    return inputs.scores_of(given[names[0]], names[0], image, label_axis, channel_axis), names[0]
 
 
 def _refuse_batches(image: ArrayLike, name: str, costs: np.ndarray, label_axis: int) -> None:
@@ -97,68 +103,63 @@ class Prepared(NamedTuple):
     strength: str
 
 
-@dataclass(frozen=True)
 class Refinery:
-    """Makes the CRFs of one image.
+    """Makes the CRFs of one image; those of one strength share their lattices.
 
-    Attributes
+    Parameters
     ----------
-    seen : Appearance
+    image : array_like
+        Its axes are those that fit the evidence.
+    evidence : Evidence
     preset : str or Preset
     changes : dict
-        Of single parameters of the preset.
-    aligned : bool
-        How costs lie on the image that are smaller, see `align_corners` of :class:`DenseCRF`.
-    n_threads : int or None
+        As :func:`refine` takes them.
+    channel_axis : int, None or "infer"
+    n_threads : int, optional
     """
 
-    seen: Appearance
-    preset: str | Preset
-    changes: dict[str, Any]
-    aligned: bool
-    n_threads: int | None
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         image: ArrayLike,
         evidence: Evidence,
         preset: str | Preset,
         changes: dict[str, Any],
         channel_axis: ChannelAxis,
         n_threads: int | None = None,
-    ) -> Refinery:
-        """That of an image, whose axes are those that fit the evidence."""
-        axis, spatial = fit_scores(image, evidence.costs, evidence.name, channel_axis)
-        mask = None if evidence.mask is None else inputs.as_mask(evidence.mask, spatial)
-        of_preset = {name: value for name, value in changes.items() if name in presets.OF_PRESETS}
+    ) -> None:
+        axis, self._spatial = fit_scores(image, evidence.costs, evidence.name, channel_axis)
+        mask = None if evidence.mask is None else inputs.as_mask(evidence.mask, self._spatial)
         spacing = changes.get("spacing", 1.0 if preset == presets.AUTO else presets.find(preset).spacing)
-        seen = Appearance.of(image, spatial, axis, spacing, mask)
-        return cls(seen, preset, of_preset, changes.get("align_corners", False), n_threads)
+        self.seen = Appearance.of(image, self._spatial, axis, spacing, mask)
+        self._preset, self._aligned, self._n_threads = preset, changes.get("align_corners", False), n_threads
+        self._changes = {name: value for name, value in changes.items() if name in presets.OF_PRESETS}
+        self._made: dict[str, Prepared] = {}
 
     def prepared(self, costs: np.ndarray) -> Prepared:
         """The CRF of costs (L, *spatial) or (L, *smaller)."""
         named, name = self._find(costs)
-        chosen = self.seen.in_units(named, self.changes)
-        spatial = self.seen.channels.shape[1:]
-        if chosen.dilution != 0 and spatial != costs.shape[1:]:
-            costs = costs * np.float32(pixels_by_point(spatial, costs.shape[1:]) ** -chosen.dilution)
+        before = self._made.get(name)
+        chosen = self.seen.in_units(named, self._changes) if before is None else before.preset
+        if chosen.dilution != 0 and self._spatial != costs.shape[1:]:
+            costs = costs * np.float32(pixels_by_point(self._spatial, costs.shape[1:]) ** -chosen.dilution)
+        if before is not None and before.crf.unary.shape == costs.shape:
+            return before._replace(crf=with_unary(before.crf, costs))
         crf = DenseCRF(
             costs,
             self.seen.kernels(chosen),
             quality=chosen.quality,
-            shape=spatial,
-            align_corners=self.aligned,
+            shape=self._spatial,
+            align_corners=self._aligned,
             mask=self.seen.mask,
         )
-        return Prepared(crf, chosen, name)
+        return self._made.setdefault(name, Prepared(crf, chosen, name))
 
     def _find(self, costs: np.ndarray) -> tuple[Preset, str]:
         """The preset, chosen if that is wanted, and its name."""
-        if isinstance(self.preset, Preset):
-            return self.preset, next((name for name, known in presets.PRESETS.items() if known == self.preset), "own")
-        name = self.preset
+        if isinstance(self._preset, Preset):
+            return self._preset, next((name for name, known in PRESETS.items() if known == self._preset), "own")
+        name = self._preset
         if name == presets.AUTO:
-            scores = UnaryGrid(finite_costs(costs), self.seen.channels.shape[1:], self.aligned)
-            name = strength.choose(scores, self.seen, self.changes, resolve_threads(self.n_threads))
+            scores = UnaryGrid(finite_costs(costs), self._spatial, self._aligned)
+            name = strength.choose(scores, self.seen, self._changes, resolve_threads(self._n_threads))
         return presets.find(name), name

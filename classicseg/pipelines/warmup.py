@@ -38,8 +38,8 @@ def warmup() -> None:
         for image, axis in ((photo, -1), (volume, None)):
             shape = image.shape if axis is None else image.shape[:-1]
             kernels = [GaussianKernel(), BilateralKernel(image, channel_axis=axis)]
-            for points in (shape, (2,) * len(shape)):
-                crf = DenseCRF(np.zeros((n_labels, *points), np.float32), kernels, shape=shape)
+            for size in (shape, (2,) * len(shape)):
+                crf = DenseCRF(np.zeros((n_labels, *size), np.float32), kernels, shape=shape)
                 for prune in (False, True):
                     minimize(crf, max_iter=3, prune=prune)
     noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel

@@ -158,6 +158,9 @@ def a_dense_crf(draw: Draw) -> Call:
     if draw.chance(0.2):
         arguments["unary"] = arguments["unary"].astype(np.float64)
         arguments["unary"][1:][draw.rng.random((n_labels - 1, *shape)) < 0.3] = np.inf
+    if draw.chance(0.3):
+        arguments |= {"unary": draw.numbers((n_labels, *draw.smaller(shape))), "shape": shape}
+        arguments |= draw.some(align_corners=lambda: draw.chance(0.5))
 
     def solve(**given: Any) -> tuple[str, cs.Result]:
         energy = cs.DenseCRF(**given)
@@ -166,6 +169,14 @@ def a_dense_crf(draw: Draw) -> Call:
         return repr(energy)[:8], result
 
     return Call(solve, arguments, words=("features", "sigma"))
+
+
+def _grid(draw: Draw) -> Call:
+    shape, n_labels = draw.shape((1, 2, 3)), draw.of((2, 3, 21))
+    small, aligned = draw.smaller(shape), draw.chance(0.5)
+    crf = cs.DenseCRF(draw.numbers((n_labels, *small)), [], shape=shape, align_corners=aligned)
+    pixel = draw.integer(0, crf.n_points - 1)
+    return Call(lambda: (crf.grid.full(), crf.grid.cheapest(), crf.grid.read(pixel, crf.n_points)), {})
 
 
 def a_grid_crf(draw: Draw) -> Call:
@@ -269,6 +280,7 @@ ENERGY_CASES = {
     "DenseCRF.energy": _of_energy(dense_crf, "energy", _labels_and_threads),
     "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
     "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
+    "DenseCRF.grid": _grid,
     "DenseCRF.finite_unary": _of_energy(dense_crf, "finite_unary", _nothing),
     "DenseCRF.inside": _inside,
     "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),

@@ -33,7 +33,8 @@ def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
     assert labels.min() >= 0 and labels.max() < energy.n_labels, "labels that do not exist"
     assert result.n_iter == len(result.history) or not result.history, "rows of the history"
     if result.marginals is not None:
-        assert result.marginals.shape == energy.unary.shape and result.marginals.dtype == np.float32, "marginals"
+        shape = (energy.n_labels, *energy.shape)
+        assert result.marginals.shape == shape and result.marginals.dtype == np.float32, "marginals"
         assert np.abs(result.marginals.sum(axis=0) - inside).max() < 1e-3, "marginals do not sum to 1, or to 0 outside"
     true = energy.energy(result.labels)
     assert result.energy is not None and not np.isnan(result.energy), "the energy is not a number"

@@ -71,17 +71,19 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
     shape, channels = draw.shape((2, 2, 3)), draw.of((None, 3))
     parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
     n = draw.of((2, 3, 5))
+    grid = draw.smaller(shape) if draw.chance(0.3) else shape
     match draw.integer(0, 3):
         case 0:
-            parts["logits"] = draw.numbers((n, *shape))
+            parts["logits"] = draw.numbers((n, *grid))
         case 1:
-            parts["unary"] = draw.numbers((n, *shape))
+            parts["unary"] = draw.numbers((n, *grid))
         case _:
-            parts["probabilities"] = draw.probabilities(n, shape)
+            parts["probabilities"] = draw.probabilities(n, grid)
     return parts | draw.some(
         preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
+        align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
         mask=lambda: draw.mask(shape),
     )  # fmt: skip
 
