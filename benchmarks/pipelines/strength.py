@@ -133,14 +133,15 @@ class Points:
 def all_limits() -> list[Limits]:
     """The most careful first."""
     return [
-        Limits(sharp, coarse, (area, most_area), (kept, most_kept))
-        for sharp, coarse, area, most_area, kept, most_kept in itertools.product(
-            (1.6, 1.3, 1.0, 0.7, 0.0),
-            (2.5, 2.2, 2.0, 1.8, 0.0),
-            (9.0, 0.9, 0.85, 0.8, 0.75),
-            (9.0, 1.0, 0.98, 0.95, 0.9),
+        Limits(sharp, coarse, crowded, (area, most_area), (kept, most_kept))
+        for sharp, coarse, crowded, area, most_area, kept, most_kept in itertools.product(
+            (1.6, 1.3, 1.0, 0.0),
+            (2.5, 2.0, 1.5, 0.0),
+            (3.0, 4.0, 6.0, 99.0),
+            (9.0, 0.92, 0.88, 0.84, 0.8),
+            (9.0, 1.0, 0.98, 0.9),
             (0.9, 0.85, 0.8),
-            (0.95, 0.9, 0.85),
+            (0.95, 0.9),
         )
     ]
 

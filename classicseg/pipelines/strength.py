@@ -1,9 +1,10 @@
 """How strongly and at which range to refine, told from the image and the probabilities alone.
 
-Two things decide. How wide is the band along borders in which the network is unsure: a sharp network knows its borders
-better than the colours do, a coarse one leaves them to the image. And what would a strong refinement erase: it is tried
-on a small picture, one pixel for each block of the image, and is too strong if it takes a label, or what the network is
-sure of, away. The thresholds were chosen by leaving whole data sets out (``benchmarks/pipelines/strength.py``).
+Three things decide. How wide is the band along borders in which the network is unsure: a sharp network knows its
+borders better than the colours do, a coarse one leaves them to the image. How many borders are there: strong
+refinements reach over a share of the image, and objects are to be larger. And what would a strong refinement erase: it
+is tried on a small picture, one pixel for each block of the image, and is too strong if it takes a label, or what the
+network is sure of, away. The limits were chosen by leaving whole data sets out (``benchmarks/pipelines/strength.py``).
 """
 
 from __future__ import annotations
@@ -47,18 +48,22 @@ class Limits:
     ----------
     sharp, coarse : float
         Widths in pixels below which to refine gently, and from which a strong refinement is tried.
+    crowded : float
+        Borders that a line across the image may cross, at most, for a strong refinement to be tried: its ranges are a
+        share of the image, and objects are to be larger.
     area : tuple of float
         What of each label must be left, at least, by strong and by strongest.
     kept : tuple of float
         What of the blocks of which a network is sure must keep their label, at least.
     noisy : float
-        Noise above which the areas are not looked at for strong: they are mostly noise.
+        Noise above which borders and areas are not looked at for strong: they are mostly noise.
     """
 
     sharp: float = 1.6
     coarse: float = 2.0
+    crowded: float = 4.0
     area: tuple[float, float] = (0.88, 1.0)
-    kept: tuple[float, float] = (0.85, 0.95)
+    kept: tuple[float, float] = (0.85, 0.9)
     noisy: float = 1.7
 
 
@@ -75,6 +80,8 @@ class Evidence:
     width : float
         Pixels along a line across a border for which the network is unsure: the sum of p (1 - p) by the number of
         borders. 0 without borders.
+    crossings : float
+        Borders between blocks that a line across the image crosses, the mean over the axes.
     noise : float
         Borders between pixels by what those between blocks would make.
     """
@@ -82,6 +89,7 @@ class Evidence:
     means: np.ndarray
     inside: np.ndarray | None
     width: float
+    crossings: float
     noise: float
 
 
@@ -104,12 +112,18 @@ def blocks_of(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[int, 
     return block(side)
 
 
+def _side(scores: UnaryGrid) -> float:
+    """Mean side of the image in pixels."""
+    return float(scores.n_points ** (1 / len(scores.shape)))
+
+
 def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], n_threads: int) -> Evidence:
     """What costs say when they are looked at through blocks of pixels; `mask` is that of the pixels."""
     grid = scores.values.shape[1:]
     counts = tuple(-(-n // b) for n, b in zip(scores.shape, block, strict=True))
     if scores.is_stretched and all(m <= n for m, n in zip(grid, counts, strict=True)):
-        return _evidence_of_few(UnaryGrid(scores.values, counts, scores.align_corners), mask, block)
+        few = UnaryGrid(scores.values, counts, scores.align_corners)
+        return _evidence_of_few(few, mask, block, _side(scores))
     ratios = [n / m for n, m in zip(scores.shape, grid, strict=True)]
     sides = tuple(max(1, round(b / ratio)) for b, ratio in zip(block, ratios, strict=True))
     counts = tuple(-(-m // b) for m, b in zip(grid, sides, strict=True))
@@ -127,16 +141,18 @@ def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ..
     blocks = np.where(sizes > 0, means.argmax(0), -1)
     coarse = _borders(blocks, [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
     width = float(unsure.sum() / sizes.sum(dtype=np.float64)) / 2 / borders if borders > 0 else 0.0
-    return Evidence(means, None if mask is None else sizes > 0, width, borders / coarse if coarse > 0 else 1.0)
+    inside_blocks = None if mask is None else sizes > 0
+    return Evidence(means, inside_blocks, width, coarse * _side(scores), borders / coarse if coarse > 0 else 1.0)
 
 
-def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...]) -> Evidence:
+def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], side: float) -> Evidence:
     """The same where there are fewer scores than blocks: interpolated ones are without noise."""
     means = softmax(-scores.full())
     inside = np.ones(scores.shape, bool) if mask is None else at_middles(mask, scores.shape)
     borders = _borders(np.where(inside, means.argmax(0), -1), block)
     unsure = 1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())
-    return Evidence(means, None if mask is None else inside, unsure / 2 / borders if borders > 0 else 0.0, 1.0)
+    width = unsure / 2 / borders if borders > 0 else 0.0
+    return Evidence(means, None if mask is None else inside, width, borders * side, 1.0)
 
 
 def _three_axes(sides: Sequence[int]) -> np.ndarray:
@@ -204,14 +220,15 @@ def decide(evidence: Evidence, trial: Callable[[str], Trial], limits: Limits) ->
     """The name of the preset; `trial` of a name is called only where it counts."""
     if evidence.width < limits.sharp:
         return "gentle"
-    if evidence.width < limits.coarse:
+    in_noise = evidence.noise > limits.noisy
+    if evidence.width < limits.coarse or (evidence.crossings > limits.crowded and not in_noise):
         return "firm"
 
     def harmless(left: Trial, at: int, noise: bool = False) -> bool:
         return left.kept >= limits.kept[at] and (noise or left.area >= limits.area[at])
 
     strong = trial("strong")
-    if not harmless(strong, 0, noise=evidence.noise > limits.noisy):
+    if not harmless(strong, 0, noise=in_noise):
         return "firm"
     # what strong takes away strongest takes, too: where that is too much already there is no need to try
     return "strongest" if harmless(strong, 1) and harmless(trial("strongest"), 1) else "strong"

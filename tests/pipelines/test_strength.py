@@ -71,6 +71,11 @@ def test_width_is_that_of_the_unsure_band(width):
     assert evidence(unary_of(ramp(width))).width == pytest.approx(2 * width / 6, rel=0.15, abs=0.1)
 
 
+def test_crossings_are_those_of_a_line_across_the_image():
+    """One border on each row, none on the columns."""
+    assert evidence(unary_of(ramp(4))).crossings == pytest.approx(0.5, rel=0.1)
+
+
 def test_noise_is_one_without_noise():
     clean, rng = ramp(6), np.random.default_rng(0)
     noisy = np.clip(clean + rng.normal(0, 0.35, clean.shape), 0.01, 0.99)
@@ -87,6 +92,7 @@ def test_small_scores_say_what_they_say_when_enlarged(ratio):
     enlarged = evidence(scores.full(), None, (4, 4))
     assert at_once.means.shape == enlarged.means.shape
     np.testing.assert_allclose(at_once.means, enlarged.means, atol=0.06 * 8 / min(ratio, 8))
+    assert at_once.crossings == pytest.approx(enlarged.crossings, rel=0.25)
     assert at_once.width == pytest.approx(enlarged.width, rel=0.25)
     assert at_once.noise == pytest.approx(1, abs=0.35)
 
@@ -103,13 +109,14 @@ def test_blocks_are_as_long_as_wide_in_millimetres():
 def test_decisions():
     limits, fine, erased = Limits(), Trial(1.0, 1.0), Trial(0.0, 0.0)
 
-    def decided(width, trials, noise=1.0):
+    def decided(width, trials, noise=1.0, crossings=2.0):
         asked = []
-        name = decide(Evidence(None, None, width, noise), lambda n: asked.append(n) or trials[n], limits)
+        name = decide(Evidence(None, None, width, crossings, noise), lambda n: asked.append(n) or trials[n], limits)
         return name, asked
 
     assert decided(0.0, {}) == ("gentle", [])
     assert decided(1.8, {}) == ("firm", [])
+    assert decided(4.0, {}, crossings=8.0) == ("firm", [])
     assert decided(4.0, {"strong": erased}) == ("firm", ["strong"])
     assert decided(4.0, {"strong": fine, "strongest": fine}) == ("strongest", ["strong", "strongest"])
     assert decided(4.0, {"strong": fine, "strongest": erased}) == ("strong", ["strong", "strongest"])
@@ -125,13 +132,15 @@ def test_a_trial_sees_what_is_erased():
     p[20] = 0.97
     means = np.stack([1 - p, p]).astype(np.float32)
     flat = [cs.BilateralKernel(np.zeros((40, 40), np.uint8), 20, 5, 10)]
-    lost = trial_of(Evidence(means, None, 4.0, 1.0), flat, 1)
+    lost = trial_of(Evidence(means, None, 4.0, 2.0, 1.0), flat, 1)
     assert lost == Trial(0.0, 0.0)
     image = np.where(p > 0.5, 200, 0).astype(np.uint8)
-    kept = trial_of(Evidence(means, None, 4.0, 1.0), [cs.BilateralKernel(image, 20, 5, 10)], 1)
+    kept = trial_of(Evidence(means, None, 4.0, 2.0, 1.0), [cs.BilateralKernel(image, 20, 5, 10)], 1)
     assert kept.kept == 1
     assert kept.area > 0.9
-    assert trial_of(Evidence(means[:, :10], None, 4.0, 1.0), flat, 1) == Trial(1.0, 1.0)  # one label, or none, is alive
+    assert trial_of(Evidence(means[:, :10], None, 4.0, 2.0, 1.0), flat, 1) == Trial(
+        1.0, 1.0
+    )  # one label, or none, is alive
 
 
 def test_auto_is_one_of_the_presets(caplog):
