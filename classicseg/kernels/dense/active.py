@@ -45,9 +45,8 @@ COUNTERS = 2 * _COUNTERS + 1
 
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
-_WORTHWHILE = 0.5
-"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base, and
-to look once more at what settled, costs time, too."""
+_WORTHWHILE = 0.5  # share of blocks that have to be sure, in the first third of all updates, for any to settle
+_BASE = 1.5  # bytes of corners that have to be saved for each byte of rows, which start from a base in every update
 _CERTAIN = np.float32(7.0)
 """Log-odds against all other labels together above which nobody minds what they are. Many labels that are far behind,
 one by one, may have a large share together, and marginals that are not near 1 go on changing."""
@@ -169,7 +168,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     line, held = new_line(unary.stretch, layout)
     size = layout.n_panels * len(layout.lanes) * bank.n_rows
     base = rows[2 * size : 3 * size]
-    certainty = activity.certainty
+    certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * (4 + bank.index.itemsize)
     it, last, settling = 0, n_iter, False
     while True:
         enough = limits[min(it, 2)]
@@ -237,7 +236,8 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
         for s in range(n_stripes):
             left += activity.n_active[s] if it < last else activity.n_changed[s]
             n_sure += activity.n_sure[s]
-        settling = settling or (3 * it <= n_iter and n_sure >= _WORTHWHILE * activity.block.size)
+        if 3 * it <= n_iter and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
+            settling = True
         if it == last and left == 0:
             break
         reset(sync, other, _COUNTERS)  # all have left the iteration before, and none is in the next one

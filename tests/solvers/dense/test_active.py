@@ -35,8 +35,8 @@ def with_dead(unary, n_dead, level=7.0, seed=3):
 def crf(unary, weights=(2.0, 4.0), compatibility=None, normalization="symmetric", **options):
     shape = unary.shape[1:]
     kernels = [
-        cs.GaussianKernel(2, weights[0], normalization=normalization),
-        cs.BilateralKernel(photo(*shape), 8, 20, weights[1], normalization=normalization),
+        cs.GaussianKernel(6, weights[0], normalization=normalization),
+        cs.BilateralKernel(photo(*shape), 16, 40, weights[1], normalization=normalization),
     ]
     return cs.DenseCRF(unary, kernels, compatibility, **options)
 
@@ -127,7 +127,7 @@ def test_equals_brute_force():
     shape = (16, 18)
     unary = with_dead(sharp(2, shape, 12.0), 1)
     energy = crf(unary)
-    features = position_features(shape, 2), bilateral_features(photo(*shape).astype(np.float32), 8, 20)
+    features = position_features(shape, 6), bilateral_features(photo(*shape).astype(np.float32), 16, 40)
     matrices = [normalized(gaussian_matrix(f), "symmetric") for f in features]
     terms = [(lambda v, m=m: v @ m.T, cost) for m, cost in zip(matrices, energy.costs(), strict=True)]
     exact = reference.mean_field(unary.reshape(3, -1), terms, 10).reshape(unary.shape)
@@ -157,7 +157,7 @@ def test_smaller_costs_are_pruned_as_their_stretched_ones():
 
 
 def test_where_too_much_may_differ_nothing_is_pruned(monkeypatch):
-    energy = crf(sharp(3))
+    energy = crf(sharp(3, factor=12.0))
     monkeypatch.setattr(solver, "_MOST_DIFFER", -1.0)
     result = cs.minimize(energy, max_iter=10, prune=True)
     assert result.may_differ is None
