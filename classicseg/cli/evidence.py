@@ -109,19 +109,27 @@ def _labels_of_one_image(scores: np.ndarray, label_axis: int, expected: Shapes, 
     return scores, label_axis
 
 
+def labels_first(seen: dict[str, Any]) -> tuple[str, np.ndarray]:
+    """Which argument the file became, and its scores, (L, *grid)."""
+    import numpy as np
+
+    ((name, scores),) = ((name, array) for name, array in seen.items() if name != "label_axis")
+    axis = seen.get("label_axis", 0)
+    return name, np.moveaxis(scores, axis, 0) if -scores.ndim <= axis < scores.ndim else scores
+
+
 def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["infer"] | None) -> int | None:
     """Where the channels of an image are, by what is known of its pixels, or else as they usually are."""
-    from classicseg.inputs import as_axis, channel_axis_of
+    from classicseg.errors import InputError
+    from classicseg.inputs import channel_axis_of
+    from classicseg.pipelines.fit import fit_scores
 
-    shape = image.shape
-    if given != "infer":
-        return None if given is None else as_axis(given, len(shape), "channel_axis", "image")
-    (scores,) = (array for name, array in seen.items() if name != "label_axis")
-    spatial = _without(scores.shape, seen.get("label_axis", 0) % scores.ndim)
-    fitting = [
-        axis for axis in (None, -1, 0) if (shape if axis is None else _without(shape, axis % len(shape))) == spatial
-    ]
-    return fitting[0] if fitting else channel_axis_of(shape, "auto")
+    name, scores = labels_first(seen)
+    try:
+        axis: int | None = fit_scores(image, scores, name, given)[0]
+    except InputError:  # which comes again, where more is known, and says more
+        return channel_axis_of(image.shape, "auto" if given == "infer" else given)
+    return axis
 
 
 def _spatial_shapes(image: np.ndarray, channel_axis: int | Literal["infer"] | None) -> Shapes:

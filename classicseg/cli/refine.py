@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from classicseg.cli import evidence, film, inside
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import AUTO, NAMES
 
 SUMMARY = "probabilities and photo in, crisp labels out"
@@ -70,7 +70,9 @@ def run(options: argparse.Namespace) -> None:
         mask = None if mask is None else mask.T
     seen = evidence.read_evidence(options, image)
     axis = evidence.channel_axis(image, seen, options.channel_axis)
+    check_axes(options, OUTPUTS, image.ndim - (axis is not None))
     mask = inside.of_values(options, image, mask, axis)
+    inside.check_labels(len(evidence.labels_first(seen)[1]), mask)
     start = time.perf_counter()
     result = refinement(
         image,

@@ -78,11 +78,10 @@ def image_inside(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any, *,
     inside = as_mask(mask, array.shape if axis is None else (*array.shape[:axis], *array.shape[axis + 1 :]))
     if inside is None:
         return array
-    channels = array[np.newaxis] if axis is None else np.moveaxis(array, axis, 0)
-    where: tuple[Any, ...] = (slice(None), *index_of(int(inside.argmax()), inside.shape))
-    color = channels[where].reshape(-1, *[1] * inside.ndim)
-    filled = np.where(inside, channels, color)
-    return filled[0] if axis is None else np.moveaxis(filled, 0, axis)
+    filled = array.copy()
+    pixels = filled if axis is None else np.moveaxis(filled, axis, -1)
+    pixels[~inside] = pixels[index_of(int(inside.argmax()), inside.shape)]
+    return filled
 
 
 def values_inside(values: ArrayLike, mask: np.ndarray, name: str) -> np.ndarray:
