@@ -329,6 +329,29 @@ def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
 
 
+@shows("pipelines_film")
+def films(document: Document) -> str:
+    judged = [row for row in document["rows"] if "mean_iou_percent" in row]
+    rows = []
+    for film in dict.fromkeys(row["film"] for row in judged):
+        of = {row["method"]: row for row in judged if row["film"] == film}
+        rows.append(
+            {
+                "film": film,
+                "flicker of the network, %": of["network alone"]["flicker_percent"],
+                "of refine": of["refine"]["flicker_percent"],
+                "of Refiner": f"**{of['Refiner']['flicker_percent']}**",
+                "on the spot, of refine": of["refine"]["flicker_on_the_spot_percent"],
+                "of Refiner, on the spot": of["Refiner"]["flicker_on_the_spot_percent"],
+                "mean IoU over that of refine": gain(
+                    of["Refiner"]["mean_iou_percent"] - of["refine"]["mean_iou_percent"]
+                ),
+            }
+        )
+    timed = [row for row in document["rows"] if "frames_per_second" in row]
+    return table(rows) + "\n" + table(timed)
+
+
 @shows("split_quality")
 def split_quality(document: Document) -> str:
     left_out = {"parameters_used", "per_image"}

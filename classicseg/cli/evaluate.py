@@ -121,7 +121,6 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
-    from classicseg.pipelines.presets import find
     from classicseg.pipelines.refine import refine
 
     train = train_module()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from classicseg.cli import evidence, film, inside
 from classicseg.cli.output import add_json_option, report
-from classicseg.pipelines.presets import AUTO, PRESETS
+from classicseg.pipelines.presets import AUTO, NAMES
 
 SUMMARY = "probabilities and photo in, crisp labels out"
 OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spacing", type=float, nargs="+", metavar="S",
         help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
     )  # fmt: skip
-    parser.add_argument(
-        "--preset", default=AUTO, choices=(AUTO, *PRESETS), help="parameters of the CRF (default: %(default)s)"
-    )
+    parser.add_argument("--preset", default=AUTO, choices=NAMES, help="parameters of the CRF (default: %(default)s)")
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
     parser.add_argument("--weight", type=float, help="weight of the smoothness kernel")
     parser.add_argument("--bilateral-sigma", type=float, help="range of the appearance kernel, pixels")

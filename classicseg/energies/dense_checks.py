@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.energies.compatibility import Compatibility
 from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
 
@@ -19,29 +19,40 @@ _EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
 _SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
-def check_quality(quality: str, n_points: int) -> None:
-    """Raise if there are too many points for all their pairs."""
+def as_kernels(kernels: Any) -> tuple[PairwiseKernel, ...]:
+    """One kernel, or a sequence of them."""
+    given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
+    terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
+    for kernel in terms:
+        if not isinstance(kernel, PairwiseKernel):
+            raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
+    return terms
+
+
+def check(
+    quality: str,
+    n_points: int,
+    kernels: Sequence[PairwiseKernel],
+    columns: Sequence[Sequence[Column]],
+    compatibilities: Sequence[np.ndarray],
+) -> None:
+    """Raise if there are too many points for all their pairs, or costs are so large that sums could be infinite.
+
+    A kernel of more features than stencils serve is filtered along axes: a warning says so.
+    """
     if quality == "exact" and n_points > _LARGEST_EXACT:
         raise InputError(
             f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
             f"got {n_points}; use quality='fast'"
         )
-
-
-def check_size_of_costs(kernels: Iterable[PairwiseKernel], compatibilities: Iterable[Compatibility], n: int) -> None:
-    """Raise if the weighted compatibilities of `n` labels are so large that sums of float32 could be infinite."""
     for kernel, mu in zip(kernels, compatibilities, strict=True):
-        largest = abs(kernel.weight) * float(np.abs(mu.matrix(n)).max())
+        largest = abs(kernel.weight) * float(np.abs(mu).max())
         if not largest <= inputs.LARGEST:
             raise InputError(
                 f"weight times compatibility must be at most {inputs.LARGEST:g} in size, got {largest:g} for {kernel!r}"
             )
-
-
-def warn_of_many_features(kernels: Iterable[PairwiseKernel], columns: Iterable[Sequence[Column]]) -> None:
-    """Say of kernels that have more features than stencils serve that they are filtered along axes."""
     for kernel, own in zip(kernels, columns, strict=True):
-        if len(own) > MOST_FEATURES:
+        if quality == "high" and len(own) > MOST_FEATURES:
             warnings.warn(
                 f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(own)} and is "
                 f"filtered as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,18 +11,13 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
-from classicseg.energies.dense_checks import (
-    check_quality,
-    check_size_of_costs,
-    warn_of_many_features,
-    warn_of_sparse_lattice,
-)
+from classicseg.energies.dense_checks import as_kernels, check, warn_of_sparse_lattice
 from classicseg.energies.dense_terms import pairwise_terms
 from classicseg.energies.frozen import Frozen
 from classicseg.energies.kernels import PairwiseKernel
-from classicseg.energies.points import energy_of_points, finite_costs, gathered, spread
-from classicseg.energies.unary_grid import UnaryGrid
-from classicseg.errors import InputError, InputTypeError
+from classicseg.energies.points import energy_of_points, gathered, spread
+from classicseg.energies.unary_grid import UnaryGrid, finite_costs, is_forbidden
+from classicseg.errors import InputError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
 from classicseg.filters.features import Column
@@ -139,36 +135,26 @@ class DenseCRF(Frozen):
         costs = costs.view()
         costs.setflags(write=False)
         spatial = costs.shape[1:] if shape is None else inputs.as_shape(shape, "shape")
-        aligned = inputs.as_flag(align_corners, "align_corners")
-        if inside is not None:
-            inside = inputs.as_mask(inside, spatial)
-        self._set(unary=costs, n_labels=costs.shape[0], shape=spatial, align_corners=aligned)
-        self._set(mask=inside, has_forbidden=has_forbidden)
-        self._set(n_points=int(np.prod(spatial)) if inside is None else int(np.count_nonzero(inside)))
-        self._set(_grid=UnaryGrid(self.finite_unary, spatial, aligned))
-        given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
-        terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
-        for kernel in terms:
-            if not isinstance(kernel, PairwiseKernel):
-                raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
+        self._set(unary=costs, n_labels=costs.shape[0], shape=spatial, has_forbidden=has_forbidden)
+        self._set(align_corners=inputs.as_flag(align_corners, "align_corners"))
+        self._set(mask=None if inside is None else inputs.as_mask(inside, spatial))
+        self._set(n_points=math.prod(spatial) if self.mask is None else int(np.count_nonzero(self.mask)))
+        _ = self.grid  # raises if the unary does not fit the shape
+        terms = as_kernels(kernels)
         usual = self._compatibility(Potts(1.0) if compatibility is None else compatibility)
         own = [None if kernel.compatibility is None else self._compatibility(kernel.compatibility) for kernel in terms]
         self._set(kernels=terms, compatibilities=tuple(usual if mu is None else mu for mu in own))
         self._set(quality=inputs.choice(quality, "quality", QUALITIES))
-        check_quality(quality, self.n_points)
-        features = self._columns()  # raises if a kernel does not fit the shape
-        check_size_of_costs(terms, self.compatibilities, self.n_labels)
-        if quality == "high":
-            warn_of_many_features(terms, features)
+        columns = self._columns()  # raises if a kernel does not fit the shape
+        check(quality, self.n_points, terms, columns, [mu.matrix(self.n_labels) for mu in self.compatibilities])
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
 
     def _columns(self) -> list[list[Column]]:
         """The features of each kernel at the pixels that take part."""
-        if self.mask is None:
-            return [kernel.columns(self.shape) for kernel in self.kernels]
-        return [gathered(kernel.columns(self.mask.shape), self.mask) for kernel in self.kernels]
+        grid = self.shape if self.mask is None else self.mask.shape
+        return [gathered(kernel.columns(grid), self.mask) for kernel in self.kernels]
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.shape)) + (" pixels" if self.mask is None else f" pixels, {self.n_points} inside")
@@ -180,24 +166,19 @@ class DenseCRF(Frozen):
         if self.mask is None or self.mask.shape != self.shape:
             return self
         kept: DenseCRF | None = vars(self).get("_inside")
-        if kept is None:
-            costs = self.grid.full() if self.grid.is_stretched else self.unary
-            kept = vars(self).setdefault("_inside", energy_of_points(self, costs, self.mask))
-        return kept
-
-    @property
-    def finite_unary(self) -> np.ndarray:
-        """The unary, with large numbers in place of infinity that leave a forbidden label no probability."""
-        if not self.has_forbidden:
-            return self.unary
-        kept: np.ndarray | None = vars(self).get("_finite")
-        return vars(self).setdefault("_finite", finite_costs(self.unary)) if kept is None else kept
+        return kept or vars(self).setdefault("_inside", energy_of_points(self, self.grid, self.mask))
 
     @property
     def grid(self) -> UnaryGrid:
-        """The costs of pixels, which are interpolated where `unary` is smaller than the image."""
+        """The costs of pixels, which are interpolated where `unary` is smaller than the image.
+
+        In place of infinity they have large numbers that leave a label no probability, and yet can be interpolated.
+        """
         kept: UnaryGrid | None = vars(self).get("_grid")
-        return kept or vars(self).setdefault("_grid", UnaryGrid(self.finite_unary, self.shape, self.align_corners))
+        if kept is None:
+            costs = finite_costs(self.unary) if self.has_forbidden else self.unary
+            kept = vars(self).setdefault("_grid", UnaryGrid(costs, self.shape, self.align_corners))
+        return kept
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.
@@ -400,6 +381,7 @@ class DenseCRF(Frozen):
             return self.inside.free_energy(inputs.values_inside(marginals, self.mask, "marginals"), n_threads=n_threads)
         q = inputs.as_marginals(marginals, (self.n_labels, *self.shape))
         message = self.pairwise_message(q, n_threads=n_threads)
-        log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
-        costs = np.where(q > 0, self.grid.full(), 0) if self.has_forbidden else self.grid.full()
+        log_q, costs = np.log(np.maximum(q, np.finfo(np.float32).tiny)), self.grid.full()
+        if self.has_forbidden:
+            costs = np.where(is_forbidden(costs), np.where(q > 0, np.float32(np.inf), np.float32(0)), costs)
         return float(np.sum(q * (log_q + costs + message / 2), dtype=np.float64))

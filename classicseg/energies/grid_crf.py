@@ -140,6 +140,7 @@ class GridCRF(Frozen):
         costs = inputs.as_costs(given_inside, label_axis).view()
         costs.setflags(write=False)
         n_labels, shape = costs.shape[0], costs.shape[1:]
+        inside = None if inside is None else inputs.as_mask(inside, shape)
         self._set(unary=costs, n_labels=n_labels, shape=shape, mask=inside)
         self._set(n_points=math.prod(shape) if inside is None else int(np.count_nonzero(inside)))
         self._set(compatibility=as_compatibility(compatibility, n_labels, symmetric=False))

@@ -7,36 +7,39 @@ from typing import TypeVar
 import numpy as np
 
 from classicseg.energies.frozen import Frozen
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.filters.features import Column
 from classicseg.machine.memory import check_memory
 
 E = TypeVar("E", bound=Frozen)
 
-_FORBIDDEN = np.float32(1e38)
-"""In place of an infinite cost: beyond all that costs and messages of at most 1e30 add up to, and finite in sums."""
+_AT_ONCE = 2**16  # pixels
 
 
-def energy_of_points(crf: E, costs: np.ndarray, mask: np.ndarray) -> E:
-    """The same energy over the pixels inside of `mask` alone, as an array of one axis; `costs` are those of all pixels.
+def energy_of_points(crf: E, grid: UnaryGrid, mask: np.ndarray) -> E:
+    """The same energy, of the costs `grid`, over the pixels inside of `mask` alone, as an array of one axis.
 
     It goes by the same `mask` where features are gathered, so that kernels are those of the whole image.
     """
-    check_memory(4.0 * len(costs) * np.count_nonzero(mask), "the costs of the pixels inside of the mask")
-    unary = costs[:, mask]
+    flat = mask.reshape(-1)
+    n = int(np.count_nonzero(flat))
+    check_memory(4.0 * grid.n_labels * n, "the costs of the pixels inside of the mask")
+    unary, filled = np.empty((grid.n_labels, n), np.float32), 0
+    for begin in range(0, flat.size, _AT_ONCE):
+        some = flat[begin : begin + _AT_ONCE]
+        end = filled + int(np.count_nonzero(some))
+        if end > filled:
+            unary[:, filled:end] = grid.read(begin, begin + some.size)[:, some]
+        filled = end
     unary.setflags(write=False)
     points = object.__new__(type(crf))
-    points._set(**{**crf.__getstate__(), "unary": unary, "shape": unary.shape[1:]})
+    points._set(**{**crf.__getstate__(), "unary": unary, "shape": (n,)})
     return points
 
 
-def gathered(columns: list[Column], mask: np.ndarray) -> list[Column]:
-    """The features of the pixels inside of `mask`."""
-    return [Column(column.values[mask], column.sigma) for column in columns]
-
-
-def finite_costs(unary: np.ndarray) -> np.ndarray:
-    """A unary with numbers in place of infinity that leave a label no probability."""
-    return np.minimum(unary, _FORBIDDEN)
+def gathered(columns: list[Column], mask: np.ndarray | None) -> list[Column]:
+    """The features of the pixels inside of `mask`, or of all without one."""
+    return columns if mask is None else [Column(column.values[mask], column.sigma) for column in columns]
 
 
 def only_inside(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:

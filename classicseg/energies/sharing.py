@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def with_unary(crf: DenseCRF, unary: np.ndarray) -> DenseCRF:
     Raises
     ------
     ValueError
-        If the shape does not fit, or a cost is not finite or above 1e30 in size.
+        If the shape does not fit, or a cost is NaN, -inf, or finite and above 1e30 in size.
 
     Examples
     --------
@@ -29,13 +30,19 @@ def with_unary(crf: DenseCRF, unary: np.ndarray) -> DenseCRF:
     >>> labels = cs.minimize(crf).labels
     >>> other = with_unary(crf, np.ones((2, 4, 5)))
     """
-    costs, has_forbidden = inputs.as_unary_and_forbidden(unary)
+    cleaned, _ = inputs.without_outside(unary, crf.mask, 0, name="unary")
+    costs, has_forbidden = inputs.as_unary_and_forbidden(cleaned)
     costs = costs.view()
     if costs.shape != crf.unary.shape:
         raise InputError(f"unary must have shape {crf.unary.shape}, as before, got {costs.shape}")
     costs.setflags(write=False)
     other = copy.copy(crf)  # without what is kept
-    vars(other).update(
-        unary=costs, has_forbidden=has_forbidden, **{name: x for name, x in vars(crf).items() if name in _OF_FEATURES}
-    )
+    vars(other).update(unary=costs, has_forbidden=has_forbidden, **_of_features(crf))
+    points = vars(crf).get("_inside")
+    if points is not None:
+        vars(other.inside).update(_of_features(points))
     return other
+
+
+def _of_features(crf: DenseCRF) -> dict[str, Any]:
+    return {name: value for name, value in vars(crf).items() if name in _OF_FEATURES}

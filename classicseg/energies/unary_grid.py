@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from classicseg.errors import InputError
+from classicseg.inputs import LARGEST
 from classicseg.kernels.dense.bank import RowLayout
 from classicseg.kernels.dense.unary import Stretch, Unary, read_unary, values_to_rows
 from classicseg.machine.memory import writable_alias
@@ -15,6 +16,9 @@ from classicseg.machine.threads import resolve_threads
 
 _COSTS = np.float32(-1.0)  # sign of costs among logits
 _AT_ONCE = 2**16  # pixels
+_FORBIDDEN = np.float32(1e38)
+"""In place of an infinite cost: beyond all that costs and messages of at most 1e30 add up to, and finite in sums. The
+least share of it that float32 interpolates is still above any other cost."""
 
 
 class UnaryGrid:
@@ -110,15 +114,13 @@ class UnaryGrid:
         return labels.reshape(self.shape)
 
     def of_labels(self, labels: np.ndarray) -> float:
-        """The sum of the costs of (n_points,) labels."""
+        """The sum of the costs of (n_points,) labels; infinite if one of them is forbidden."""
         if not self.is_stretched:
-            costs = self.values.reshape(self.n_labels, -1)
-            return float(np.take_along_axis(costs, labels[None], 0).sum(dtype=np.float64))
+            return _sum_of(np.take_along_axis(self.values.reshape(self.n_labels, -1), labels[None], 0))
         total = 0.0
         for begin in range(0, self.n_points, _AT_ONCE):
             some = labels[None, begin : begin + _AT_ONCE]
-            costs = self.read(begin, begin + some.size)
-            total += float(np.take_along_axis(costs, some, 0).sum(dtype=np.float64))
+            total += _sum_of(np.take_along_axis(self.read(begin, begin + some.size), some, 0))
         return total
 
     def _places(self, n: int, small: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,3 +132,18 @@ class UnaryGrid:
             at = ((pixels + 0.5) * (small / n) - 0.5).clip(0, small - 1)
         below = np.minimum(at.astype(np.int64), max(small - 2, 0))
         return below, (at - below).astype(np.float32)
+
+
+def finite_costs(costs: np.ndarray) -> np.ndarray:
+    """Costs with numbers in place of infinity that leave a label no probability, and can be interpolated."""
+    return costs if costs.max() < np.inf else np.minimum(costs, _FORBIDDEN)
+
+
+def is_forbidden(costs: np.ndarray) -> np.ndarray:
+    """Which costs stand for infinite ones, or are shares of such."""
+    forbidden: np.ndarray = costs > np.float32(LARGEST)
+    return forbidden
+
+
+def _sum_of(costs: np.ndarray) -> float:
+    return np.inf if is_forbidden(costs.max()) else float(costs.sum(dtype=np.float64))

@@ -38,7 +38,8 @@ def without_outside(
 ) -> tuple[ArrayLike, np.ndarray | None]:
     """Values of each label, 0 outside of a mask, and the mask as :func:`as_mask` reads it.
 
-    Values on a smaller grid than the mask are left as they are: those around a pixel inside may lie outside.
+    Values on a smaller grid than the mask are left as they are: those around a pixel inside may lie outside. Whether
+    the mask has the shape of the image is for those to tell who know that.
     """
     if mask is None:
         return values, None
@@ -48,7 +49,8 @@ def without_outside(
     axis = as_axis(label_axis, array.ndim, "label_axis", name)
     grid, spatial = (*array.shape[:axis], *array.shape[axis + 1 :]), read(mask, "mask").shape
     if len(grid) == len(spatial) and grid != spatial and all(m <= n for m, n in zip(grid, spatial, strict=True)):
-        return array, as_mask(mask, spatial)
+        checked = as_mask(mask, spatial)
+        return array, np.ones(spatial, bool) if checked is None else checked
     inside = as_mask(mask, grid)
     if inside is None:
         return array, None

@@ -110,24 +110,25 @@ def accumulate(sync, n_threads, unary, image, before, kept, count, motion, sharp
             left = column * BLOCK
             n = min(BLOCK, width - left)
             for y in range(row * BLOCK, min((row + 1) * BLOCK, height)):
-                source_y = min(max(y + dy, 0), height - 1)
+                source_y, shift = y + dy, left + dx
+                first, stop = max(0, -shift), min(n, width - shift)  # what was in the picture
+                if source_y < 0 or source_y >= height:
+                    first, stop = 0, 0
                 for i in range(n):
                     share[i] = zero
+                    new_count[y, left + i] = one
                 for c in range(n_channels):
-                    for i in range(n):
-                        source_x = min(max(left + i + dx, 0), width - 1)
-                        apart = np.float32(image[c, y, left + i]) - np.float32(before[c, source_y, source_x])
+                    for i in range(first, stop):
+                        apart = np.float32(image[c, y, left + i]) - np.float32(before[c, source_y, shift + i])
                         share[i] += apart * apart
-                for i in range(n):
-                    x = left + i + dx
+                for i in range(first, stop):
                     alike = max(zero, one - sharpness * share[i])
-                    inside = 0 <= y + dy < height and 0 <= x < width
-                    earlier = min(count[source_y, min(max(x, 0), width - 1)], most) * alike * alike
-                    earlier = earlier if inside else zero
+                    earlier = min(count[source_y, shift + i], most) * alike * alike
                     new_count[y, left + i] = one + earlier
                     share[i] = earlier / (one + earlier)
                 for label in range(n_labels):
                     for i in range(n):
-                        source_x = min(max(left + i + dx, 0), width - 1)
+                        out[label, y, left + i] = unary[label, y, left + i]
+                    for i in range(first, stop):
                         own = unary[label, y, left + i]
-                        out[label, y, left + i] = own + share[i] * (kept[label, source_y, source_x] - own)
+                        out[label, y, left + i] = own + share[i] * (kept[label, source_y, shift + i] - own)

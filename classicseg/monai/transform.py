@@ -12,14 +12,13 @@ from classicseg.energies.unary import unary_from_sigmoid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Preset
-from classicseg.pipelines.refine import parameters_of_refine, refine, refinement_crf
-from classicseg.solvers.minimize import minimize
+from classicseg.pipelines.refine import parameters_of_refine, refine, refinement
 
 __all__ = ["CRFd"]
 
 KINDS = ("logits", "probabilities")
 OUTPUTS = ("labels", "marginals")
-_OWN = ("probabilities", "logits", "unary", "label_axis", "channel_axis", "n_threads", "progress", "max_iter")
+_NOT_HERE = ("probabilities", "logits", "unary", "mask", "marginals", "label_axis", "channel_axis", "progress")
 
 
 class CRFd:
@@ -43,8 +42,6 @@ class CRFd:
         As in :func:`refine`.
     allow_missing_keys : bool
         Leave out entries that are not there, instead of an error.
-    max_iter : int, optional
-        Mean-field updates; those of the preset if None.
     n_threads : int, optional
         Threads.
     **changes
@@ -75,9 +72,8 @@ class CRFd:
         *,
         kind: str = "logits",
         output: str = "labels",
-        preset: str | Preset = "default",
+        preset: str | Preset = presets.AUTO,
         allow_missing_keys: bool = False,
-        max_iter: int | None = None,
         n_threads: int | None = None,
         **changes: Any,
     ) -> None:
@@ -86,14 +82,14 @@ class CRFd:
         self.image_key = image_key
         self.kind = inputs.choice(kind, "kind", KINDS)
         self.output = inputs.choice(output, "output", OUTPUTS)
-        self.preset = presets.find(preset)
+        if preset != presets.AUTO:
+            presets.find(preset)
         if self.output == "marginals" and changes.get("independent"):
             raise InputError("output='marginals' are those of labels that exclude each other, not of independent ones")
         self.allow_missing_keys = inputs.as_flag(allow_missing_keys, "allow_missing_keys")
-        self.max_iter, self.n_threads = max_iter, n_threads
-        known = [name for name in parameters_of_refine() if name not in (*_OWN, "preset")]
+        known = [name for name in parameters_of_refine() if name not in _NOT_HERE]
         presets.check_names(changes, known, "CRFd has no parameter")
-        self.changes = changes
+        self.options = {"preset": preset, "n_threads": n_threads, "channel_axis": 0, **changes}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of the dictionary with refined entries; `data` stays as it is."""
@@ -107,19 +103,15 @@ class CRFd:
 
     def _refined(self, image: Any, entry: Any) -> Any:
         scores = inputs.as_array(_on_cpu(entry), "the entry to refine")
-        options: dict[str, Any] = {"preset": self.preset, "channel_axis": 0, **self.changes}
-        if options.get("independent"):
-            options |= {self.kind: scores, "max_iter": self.max_iter, "n_threads": self.n_threads}
-            return _like(entry, refine(_on_cpu(image), **options))
+        given: dict[str, Any] = {self.kind: scores}
+        if self.options.get("independent"):
+            return _like(entry, refine(_on_cpu(image), **given, **self.options))
         single = scores.ndim > 1 and scores.shape[0] == 1
         if single:
-            given: dict[str, Any] = {"unary": unary_from_sigmoid(scores[0], from_logits=self.kind == "logits")}
-        else:
-            given = {self.kind: scores}
-        crf = refinement_crf(_on_cpu(image), **given, **options)
-        max_iter = self.preset.max_iter if self.max_iter is None else self.max_iter
-        result = minimize(crf, "mean_field", max_iter=max_iter, n_threads=self.n_threads)
-        if self.output == "labels":
+            given = {"unary": unary_from_sigmoid(scores[0], from_logits=self.kind == "logits")}
+        wanted = self.output == "marginals"
+        result = refinement(_on_cpu(image), **given, **self.options, marginals=wanted)
+        if not wanted:
             return _like(entry, result.labels[np.newaxis])
         assert result.marginals is not None
         return _like(entry, result.marginals[1:] if single else result.marginals)

@@ -54,8 +54,8 @@ class Appearance:
         filled = inputs.image_inside(image, mask, channel_axis)
         channels = inputs.as_image(filled, spatial, channel_axis, keep_bytes=True)
         low, high = inputs.value_range(channels if mask is None else channels[:, mask], 0)
-        box = spatial if mask is None else box_around(mask)
-        side = float(np.prod([n * step for n, step in zip(box, steps, strict=True)]) ** (1 / len(box)))
+        sides = spatial if mask is None else [part.stop - part.start for part in box_around(mask)]
+        side = float(np.prod([n * step for n, step in zip(sides, steps, strict=True)]) ** (1 / len(sides)))
         return cls(inputs.without_far_values(channels, low, high), eight_bit_unit(low, high), tuple(steps), side, mask)
 
     def thinned(self, counts: Sequence[int]) -> Appearance:

@@ -28,6 +28,7 @@ _COARSE_BLOCK, _COARSE_REACH = 8, 6  # 32 pixels of the frame move as one there,
 _FINE_REACH = 2  # what rounding to coarse pixels leaves over
 _PENALTY = 0.1  # of 8-bit steps: flat blocks, which fit everywhere, stay where they are
 _ALIKE = 22.0  # 8-bit steps of the root mean square over channels: twice the noise and blur of usual films
+_SURE = np.float32(20.0)  # what later frames hear of a label that was forbidden: it had a probability of about 0
 _NOT_OF_FILMS = ("mask", "fill", "exact", "marginals", "independent", "probabilities", "logits", "unary", "progress")
 
 
@@ -157,7 +158,10 @@ class Refiner:
         crf, chosen, _ = refinery.prepared(evidence.costs)
         channels = self._channels(image, crf)
         self._check(crf, channels)
-        full = crf.grid.full()
+        full, forbidden = crf.grid.full(), None
+        if float(full.max()) > inputs.LARGEST:  # infinite costs have no average
+            forbidden = full > inputs.LARGEST
+            full = np.where(forbidden, _SURE, full)
         threads = resolve_threads(self._n_threads, full.size)
         if self._past is None:
             self._low, high = inputs.value_range(channels, 0)
@@ -169,11 +173,14 @@ class Refiner:
         else:
             gray = self._gray(channels)
             costs, count = self._averaged(full, channels, gray, threads)
+        unary_now = costs if forbidden is None else np.where(forbidden, np.float32(np.inf), costs)
         if self._past is not None and np.array_equal(channels, self._past.channels):
-            crf = with_unary(self._past.crf, costs)
+            crf = with_unary(self._past.crf, unary_now)
         else:
-            crf = DenseCRF(costs, crf.kernels, quality=crf.quality)
-        labels = minimize(crf, "mean_field", max_iter=self._max_iter, n_threads=self._n_threads, marginals=False).labels
+            crf = DenseCRF(unary_now, crf.kernels, quality=crf.quality)
+        labels = minimize(
+            crf, "mean_field", max_iter=self._max_iter, n_threads=self._n_threads, marginals=False, prune=True
+        ).labels
         self._past = _Past(channels, gray, costs, count, crf)
         self._n_frames += 1
         return labels

@@ -34,11 +34,11 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
     )
 
 
-def box_around(mask: np.ndarray) -> tuple[int, ...]:
-    """Shape of the smallest box that holds all pixels of a mask."""
+def box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds all pixels of a mask."""
     axes = range(mask.ndim)
     ends = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    return tuple(int(where[-1] - where[0]) + 1 for where in ends)
+    return tuple(slice(int(where[0]), int(where[-1]) + 1) for where in ends)
 
 
 def filled_from_nearest(image: np.ndarray, mask: np.ndarray, channel_axis: int | None) -> np.ndarray:

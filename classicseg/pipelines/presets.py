@@ -225,6 +225,9 @@ PRESETS = {
     ),
 }
 
+NAMES = (AUTO, *PRESETS)
+"""What users may call a preset."""
+
 
 def find(preset: str | Preset) -> Preset:
     """Return the preset of that name; one that is a preset already is returned as it is.
@@ -237,8 +240,14 @@ def find(preset: str | Preset) -> Preset:
     if isinstance(preset, Preset):
         return preset
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise InputError(f"preset must be a Preset or one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        raise InputError(f"preset must be a Preset or one of {', '.join(map(repr, NAMES))}, got {preset!r}")
     return PRESETS[preset]
+
+
+def check(preset: str | Preset) -> None:
+    """Refuse what :func:`find` does not find, but for the name of the choice among presets."""
+    if not isinstance(preset, str) or preset != AUTO:
+        find(preset)
 
 
 def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> None:

@@ -23,7 +23,7 @@ from classicseg.types import Result
 _INSTEAD = {
     "max_iter": "pass max_iter to minimize",
     "exact": "pass prune to minimize",
-    "independent": "of one mask; pass unary=unary_from_sigmoid(mask)",
+    "independent": "it makes one CRF, of one mask: pass unary=unary_from_sigmoid(mask)",
     "marginals": "pass marginals to minimize",
     "fill": "minimize gives -1 outside of a mask, and fill is of refine",
 }
@@ -195,8 +195,8 @@ def refine(
     given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
     if wanted.changes.get("independent", False):
         scores, name = scores_of_one(image, given, label_axis, channel_axis)
-        masks = as_masks(scores, name, label_axis)
-        inside = None if mask is None else inputs.as_mask(mask, inputs.read(mask, "mask").shape)
+        filled, inside = inputs.without_outside(scores, mask, label_axis, name=name)
+        masks = as_masks(np.asarray(filled), name, label_axis)
         refinery = Refinery(image, Evidence(masks, name, inside), preset, wanted.changes, channel_axis, n_threads)
         whole = not wanted.changes.get("exact", False)
         return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=progress, prune=whole)
@@ -308,8 +308,7 @@ def parameters_of_refine() -> tuple[str, ...]:
 
 def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
     """The changes that are given; refuses unknown names, that of the preset included."""
-    if preset != presets.AUTO:
-        presets.find(preset)
+    presets.check(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise

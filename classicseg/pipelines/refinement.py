@@ -9,10 +9,9 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.points import finite_costs
 from classicseg.energies.sharing import with_unary
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.energies.unary_grid import UnaryGrid
+from classicseg.energies.unary_grid import UnaryGrid, finite_costs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets, strength

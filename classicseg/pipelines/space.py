@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines.presets import PRESETS, check_names
+from classicseg.pipelines.presets import NAMES, check_names
 from classicseg.pipelines.refine import parameters_of_refine
 
 Range: TypeAlias = "tuple[float, float]"
@@ -72,7 +72,7 @@ def space_of_refine(unit: float) -> Space:
         rounded: dict[str, Any] = {name: _rounded(value) for name, value in values.items()}
         return {**rounded, "max_iter": _ITERATIONS[int(point["longer"] >= 0.5)]}
 
-    return Space([{"preset": name} for name in PRESETS], _RANGES, ("against", "longer"), arguments)
+    return Space([{"preset": name} for name in NAMES], _RANGES, ("against", "longer"), arguments)
 
 
 def space_of(choices: Mapping[str, Any], crf: Callable[..., Any] | None) -> Space:

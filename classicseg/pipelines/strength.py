@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
 from classicseg.pipelines.appearance import Appearance, at_middles
+from classicseg.pipelines.image import box_around
 from classicseg.solvers.minimize import minimize
 
 _log = logging.getLogger("classicseg")
@@ -176,6 +177,8 @@ class Trial:
 
 def choose(scores: UnaryGrid, seen: Appearance, changes: dict[str, Any], n_threads: int) -> str:
     """The name of the preset for the costs of an image, whatever of it will be changed."""
+    if seen.mask is not None and not scores.is_stretched:
+        scores, seen = _cropped(scores, seen, box_around(seen.mask))
     evidence = evidence_of(scores, seen.mask, blocks_of(scores.shape, seen.spacing), n_threads)
 
     def trial(name: str) -> Trial:
@@ -186,6 +189,15 @@ def choose(scores: UnaryGrid, seen: Appearance, changes: dict[str, Any], n_threa
     name = decide(evidence, trial, Limits())
     _log.info("auto: %s, as the network is unsure for %.2g pixels across a border", name, evidence.width)
     return name
+
+
+def _cropped(scores: UnaryGrid, seen: Appearance, box: tuple[slice, ...]) -> tuple[UnaryGrid, Appearance]:
+    """A part of the image: how much of it lies outside of a mask is to tell nothing."""
+    assert seen.mask is not None
+    values = np.ascontiguousarray(scores.values[(slice(None), *box)])
+    mask = np.ascontiguousarray(seen.mask[box])
+    part = replace(seen, channels=seen.channels[(slice(None), *box)], mask=mask)
+    return UnaryGrid(values, mask.shape, scores.align_corners), part
 
 
 def decide(evidence: Evidence, trial: Callable[[str], Trial], limits: Limits) -> str:

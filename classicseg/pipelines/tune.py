@@ -275,9 +275,14 @@ class _Score:
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
+        shapes = [_shape_of(truth, p) for truth, p in zip(truths, self.probabilities, strict=True)]
+        self.masks = [
+            None if mask is None else inputs.as_mask(mask, shape, name=f"masks[{i}]")
+            for i, (mask, shape) in enumerate(zip(self.masks, shapes, strict=True))
+        ]
         self.truths = [
-            inputs.as_labels(truth, _shape_of(truth, p), self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
-            for i, (truth, p, mask) in enumerate(zip(truths, self.probabilities, self.masks, strict=True))
+            inputs.as_labels(truth, shape, self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
+            for i, (truth, shape, mask) in enumerate(zip(truths, shapes, self.masks, strict=True))
         ]
         if tolerance is not None:
             tolerance = inputs.as_positive_number(tolerance, "tolerance")

@@ -28,6 +28,7 @@ NEEDS = {
     "split/quality.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": ["cv2"],
+    "pipelines/film.py": [],
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],

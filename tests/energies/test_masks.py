@@ -166,6 +166,7 @@ def test_copies_keep_the_mask(make):
     ("options", "words"),
     [
         ({"mask": MASK.T}, r"mask must have (the spatial )?shape"),
+        ({"mask": np.ones((20, 30), bool)}, r"mask must have (the spatial )?shape"),
         ({"mask": MASK & False}, "mask is False everywhere"),
         ({"mask": LABELS + 1}, "mask must hold booleans"),
         ({"unary": np.where(MASK, np.inf, UNARY)}, "forbidden"),

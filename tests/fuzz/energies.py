@@ -281,7 +281,6 @@ ENERGY_CASES = {
     "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
     "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
     "DenseCRF.grid": _grid,
-    "DenseCRF.finite_unary": _of_energy(dense_crf, "finite_unary", _nothing),
     "DenseCRF.inside": _inside,
     "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
     "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),

@@ -29,8 +29,8 @@ def test_labels_are_those_of_refine_with_a_channel_in_front():
 def test_marginals_keep_the_shape_and_several_keys_are_refined():
     data = item() | {"aux": -costs(3, (16, 18), seed=1)}
     refined = CRFd(["pred", "aux"], output="marginals", preset="pydensecrf", max_iter=3)(data)
-    crf = cs.refinement_crf(data["image"], logits=data["aux"], preset="pydensecrf", channel_axis=0)
-    np.testing.assert_array_equal(refined["aux"], cs.minimize(crf, max_iter=3).marginals)
+    alone = cs.refinement(data["image"], logits=data["aux"], preset="pydensecrf", channel_axis=0, max_iter=3)
+    np.testing.assert_array_equal(refined["aux"], alone.marginals)
     assert refined["pred"].shape == (3, 16, 18)
 
 
@@ -48,8 +48,7 @@ def test_one_foreground_channel_is_that_of_a_sigmoid(kind):
     z = data["pred"][1:] - data["pred"][:1]
     data["pred"] = z if kind == "logits" else 1 / (1 + np.exp(-z))
     unary = cs.unary_from_sigmoid(data["pred"][0], from_logits=kind == "logits")
-    crf = cs.refinement_crf(data["image"], unary=unary, channel_axis=0)
-    result = cs.minimize(crf)
+    result = cs.refinement(data["image"], unary=unary, channel_axis=0)
     np.testing.assert_array_equal(CRFd("pred", kind=kind)(data)["pred"][0], result.labels)
     marginals = CRFd("pred", kind=kind, output="marginals")(data)["pred"]
     np.testing.assert_array_equal(marginals, result.marginals[1:].astype(marginals.dtype))

@@ -102,9 +102,10 @@ def test_films_are_twice_as_steady_and_no_worse(step):
 
 def test_the_first_frame_and_all_without_memory_are_those_of_refine():
     frames = list(film(3))
-    for refiner, n in ((cs.Refiner(max_iter=10), 1), (cs.Refiner(memory=1, max_iter=10), 3)):
+    alone = cs.Refiner(memory=1, max_iter=10, preset="default")
+    for refiner, n, preset in ((cs.Refiner(max_iter=10), 1, "auto"), (alone, 3, "default")):
         for image, logits, _ in frames[:n]:
-            changed = refiner(image, logits=logits) != cs.refine(image, logits=logits)
+            changed = refiner(image, logits=logits) != cs.refine(image, logits=logits, preset=preset)
             assert changed.mean() < 1e-3  # later frames have the colour unit of the first
     refiner = cs.Refiner(preset="pydensecrf", sigma=2.0, max_iter=3)
     expected = cs.refine(frames[0][0], logits=frames[0][1], preset="pydensecrf", sigma=2.0, max_iter=3)
@@ -156,6 +157,17 @@ def test_scores_may_be_smaller_than_the_frames():
     labels = [refiner(image, logits=logits) for image, logits in frames]
     np.testing.assert_array_equal(labels[0], cs.refine(frames[0][0], logits=frames[0][1]))
     assert (labels[2] == cs.refine(frames[2][0], logits=frames[2][1])).mean() > 0.8
+
+
+def test_forbidden_labels_stay_forbidden_in_their_frame_alone():
+    refiner = cs.Refiner()
+    for k, (image, logits, _) in enumerate(film(3)):
+        scores = logits.copy()
+        if k < 2:
+            scores[0, :, :40] = -np.inf
+        labels = refiner(image, logits=scores)
+        assert (labels[:, :40] == 0).any() == (k == 2)
+        assert np.isfinite(refiner._past.costs).all()
 
 
 def test_frames_of_another_size_are_refused():

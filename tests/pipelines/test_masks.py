@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import classicseg as cs
+from classicseg.energies.sharing import with_unary
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.pipelines.segmenters import SEGMENTERS
 from tests.oracles import costs, photo, softmax
 from tests.strategies.masks import box, with_noise
@@ -85,6 +87,87 @@ def test_bad_masks_are_named(call, error, words):
         call()
 
 
+# --- scores of fewer points than pixels, and several masks --------------------------------------------------------
+
+SMALL = np.log(softmax(-costs(3, (10, 13), 1))).astype(np.float32)
+
+
+def test_scores_smaller_than_the_image_are_refined_inside():
+    full = UnaryGrid(SMALL, SHAPE, align_corners=False).full()
+    plain = {"mask": MASK, "preset": "default", "dilution": 0.0, "exact": True}
+    labels = cs.refine(IMAGE, logits=SMALL, **plain)
+    assert (labels[MASK] == cs.refine(IMAGE, logits=full, **plain)[MASK]).mean() > 0.999
+    np.testing.assert_array_equal(labels == -1, ~MASK)
+    for preset in ("auto", "default"):
+        noisy = with_noise(IMAGE.astype(np.float32), MASK, 1, last=True)
+        expected = cs.refine(IMAGE.astype(np.float32), logits=SMALL, mask=MASK, preset=preset)
+        np.testing.assert_array_equal(cs.refine(noisy, logits=SMALL, mask=MASK, preset=preset), expected)
+    with pytest.raises(cs.InputError, match=r"mask must have shape \(40, 50\), got \(30, 50\)"):
+        cs.refine(IMAGE, logits=SMALL, mask=np.ones((30, 50), bool))
+    with pytest.raises(cs.InputError, match="mask must have shape"):
+        cs.refine(IMAGE, logits=SMALL, mask=np.ones((5, 6), bool))
+    with pytest.raises(cs.InputError, match="logits must be finite"):
+        cs.refine(IMAGE, logits=np.full_like(SMALL, np.nan), mask=MASK)
+
+
+def test_energies_of_scores_smaller_than_the_image_count_the_inside():
+    crf = cs.refinement_crf(IMAGE, logits=SMALL, mask=MASK, preset="default")
+    whole = cs.DenseCRF(crf.grid.full(), crf.kernels, mask=MASK)
+    labels = P.argmax(0)
+    assert crf.energy(labels) == pytest.approx(whole.energy(labels), rel=1e-5)
+    result = cs.minimize(crf, prune=False)
+    np.testing.assert_allclose(result.marginals, cs.minimize(whole, prune=False).marginals, atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_forbidden_labels_of_scores_smaller_than_the_image(mask):
+    forbidden = SMALL.copy()
+    forbidden[2, :, :6] = -np.inf
+    crf = cs.refinement_crf(IMAGE, logits=forbidden, mask=mask, preset="default")
+    result = cs.minimize(crf)
+    assert (result.labels[:, :20] != 2).all()
+    assert (result.labels[:, 30:] == 2).any()
+    assert (result.marginals[2, :, :20] == 0).all()
+    assert np.isfinite(result.energy)
+    assert np.isfinite(crf.free_energy(result.marginals))
+    assert crf.energy(np.full(SHAPE, 2)) == np.inf
+    for preset in ("auto", "gentle"):
+        assert (cs.refine(IMAGE, logits=forbidden, mask=mask, preset=preset)[:, :20] != 2).all()
+
+
+def test_masks_that_overlap_are_refined_inside_and_share_their_lattices():
+    scores = np.stack([SMALL[0], SMALL[1]]).repeat(4, axis=1).repeat(4, axis=2)[:, :40, :50]
+    full = {"mask": MASK, "preset": "default", "independent": True}
+    both = cs.refine(IMAGE, logits=scores, **full)
+    assert (both[:, ~MASK] == 0).all()
+    np.testing.assert_array_equal(cs.refine(IMAGE, logits=with_noise(scores, MASK, 1), **full), both)
+    for score, found in zip(scores, both, strict=True):
+        unary = cs.unary_from_sigmoid(score, from_logits=True)
+        alone = cs.refine(IMAGE, unary=unary, mask=MASK, preset="default")
+        np.testing.assert_array_equal(found[MASK], alone[MASK])
+
+
+def test_energies_that_share_lattices_have_the_same_mask():
+    crf = cs.refinement_crf(IMAGE, P, mask=MASK, preset="default")
+    cs.minimize(crf)
+    costs_ = -np.log(P[::-1])
+    other = with_unary(crf, with_noise(costs_, MASK, 2))
+    assert vars(other.inside)["_lattices"] is vars(crf.inside)["_lattices"]
+    fresh = cs.DenseCRF(costs_, crf.kernels, mask=MASK)
+    np.testing.assert_array_equal(cs.minimize(other).marginals, cs.minimize(fresh).marginals)
+
+
+@pytest.mark.parametrize("preset", ["auto", "pydensecrf"])
+def test_a_refinement_tells_the_outside(preset):
+    result = cs.refinement(IMAGE, P, mask=MASK, preset=preset, fill=255)
+    np.testing.assert_array_equal(result.labels == 255, ~MASK)
+    assert (result.marginals[:, ~MASK] == 0).all()
+    labels = cs.refine(IMAGE, P, mask=MASK, preset=result.preset, exact=True)
+    assert (labels[MASK] != result.labels[MASK]).mean() <= 1e-3
+    part = IMAGE[3:36, :44], P[:, 3:36, :44]
+    assert result.strength == cs.refinement(*part, mask=MASK[3:36, :44], preset=preset).strength
+
+
 # --- tune ---------------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +202,8 @@ def test_some_images_have_masks_and_any_crf_gets_them():
         cs.tune([IMAGE] * 2, [P] * 2, [truth] * 2, masks=[None])
     with pytest.raises(cs.InputError, match="mask must have shape"):
         cs.tune([IMAGE], [P], [truth], masks=[MASK.T])
+    with pytest.raises(cs.InputError, match=r"masks\[0\] must have shape"):
+        cs.tune([IMAGE], [P], [truth], masks=[np.ones((60, 60))])
     with pytest.raises(cs.InputTypeError, match="masks are given as 'mask', but the CRF cannot be called with it"):
         cs.tune([IMAGE], [P], [truth], masks=[MASK], crf=lambda image, p, a=1: truth, space={"a": [1]})
 

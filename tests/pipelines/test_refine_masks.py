@@ -74,7 +74,7 @@ def test_what_cannot_be_refined_is_named(given, error, message):
 def test_a_word_is_no_answer_and_one_crf_is_of_one_mask():
     with pytest.raises(InputTypeError, match="independent must be True or False"):
         cs.refine(IMAGE, logits=LOGITS, independent="yes")
-    with pytest.raises(InputTypeError, match="refinement_crf makes one CRF"):
+    with pytest.raises(InputTypeError, match="makes one CRF, of one mask"):
         cs.refinement_crf(IMAGE, logits=LOGITS, independent=True)
 
 

@@ -13,10 +13,11 @@ IMAGE = photo(*SHAPE)
 P = softmax(-costs(3, SHAPE))
 KINDS = {"probabilities": P.astype(np.float32), "logits": np.log(P).astype(np.float32), "unary": -np.log(P)}
 SEEDS = st.integers(0, 2**16)
+PRESETS = st.sampled_from(["auto", *sorted(cs.PRESETS)])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(masks(SHAPE), SEEDS, st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(cs.PRESETS)), st.booleans())
+@given(masks(SHAPE), SEEDS, st.sampled_from(sorted(KINDS)), PRESETS, st.booleans())
 def test_what_stands_outside_changes_no_bit(mask, seed, kind, preset, whole_numbers):
     image = IMAGE if whole_numbers else IMAGE.astype(np.float32)
     labels = cs.refine(image, **{kind: KINDS[kind]}, mask=mask, preset=preset)
@@ -31,7 +32,7 @@ def test_what_stands_outside_changes_no_bit(mask, seed, kind, preset, whole_numb
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    masks(SHAPE), SEEDS, st.tuples(st.integers(0, 20), st.integers(0, 20)), st.sampled_from(sorted(cs.PRESETS)),
+    masks(SHAPE), SEEDS, st.tuples(st.integers(0, 20), st.integers(0, 20)), PRESETS,
     st.sampled_from(["fast", "high", "exact"]),
 )  # fmt: skip
 def test_padding_with_noise_changes_no_bit(mask, seed, by, preset, quality):

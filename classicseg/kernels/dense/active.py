@@ -1,11 +1,18 @@
 """Mean field that works only where something can still change.
 
 After an update the lead of a pixel, the log-odds of its label against the second best, is often far beyond what
-messages are going to turn. Blocks of 16 points whose leads all are, *settle*: their marginals are splatted once more,
+messages are going to turn. Blocks of 16 points all of which are so far ahead, and against all other labels together as
+well, *settle*: their marginals are splatted once more,
 into the *base* that every further update starts from, and nobody slices them until the end. The last pass slices all
 points: labels are those that the messages give, also where blocks settled. It compares the marginals of settled points
 with those that they settled with; the messages of these differences tell where a label might be another one had
 nothing settled.
+
+In all functions
+
+* `planes` are those of a block, see :mod:`classicseg.kernels.dense.planes`, `n_labels` how many are in use,
+* `n` is the number of all points, `at` the first point of the block,
+* `labels` is (n,) int32, `certainty` and `rest` are (n,) float32: see :class:`Activity` and :func:`infer_active`.
 """
 
 from __future__ import annotations
@@ -39,8 +46,11 @@ COUNTERS = 2 * _COUNTERS + 1
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
 _WORTHWHILE = 0.5
-"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base and
-to look at what settled costs time, too."""
+"""Share of blocks that have to be sure, in the first third of all updates, for any to settle: to start from a base, and
+to look once more at what settled, costs time, too."""
+_CERTAIN = np.float32(7.0)
+"""Log-odds against all other labels together above which nobody minds what they are. Many labels that are far behind,
+one by one, may have a large share together, and marginals that are not near 1 go on changing."""
 _NEAR = np.float32(0.5)  # leads above this share of what lets a block settle are not turned by changes either
 
 
@@ -79,13 +89,12 @@ def _add_rest(rest, n, at, n_labels, planes):
 
 
 @inline
-def _settle(planes, at, n_labels, labels, certainty):
-    """Note label and marginal of the 16 points of a block that settles; `planes` hold their marginals."""
+def _largest(planes, n_labels):
+    """The largest marginal of each of the 16 points of a block; `planes` hold their marginals."""
     best = load(planes, 0, ACROSS)
     for label in range(1, n_labels):
         best = maximum(best, load(planes, label * PIXELS, ACROSS))
-    store(certainty, at, best)
-    write_labels(planes, labels.size, at, n_labels, labels)
+    return best
 
 
 @inline
@@ -114,7 +123,10 @@ def _changes(planes, at, n_labels, labels, certainty, changes):
 
 @inline
 def _count_doubtful(planes, at, n, n_labels, leads, slack):
-    """How many points of a block have leads below what the messages in `planes`, those of changes, might turn."""
+    """How many points of a block have `leads` below what the messages in `planes`, those of changes, might turn.
+
+    `leads` is (n,) float32; `slack` is added to what might be turned.
+    """
     count = 0
     for p in range(min(PIXELS, n - at)):
         low, high = np.float32(0.0), np.float32(0.0)
@@ -161,6 +173,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     it, last, settling = 0, n_iter, False
     while True:
         enough = limits[min(it, 2)]
+        certain = np.float32(1.0) / (np.float32(1.0) + np.exp(-min(enough, _CERTAIN)))
         target = rows[it % 2 * size : (it % 2 + 1) * size]
         source = rows[(1 - it % 2) * size : (2 - it % 2) * size]
         counter, other = _COUNTERS * (it % 2), _COUNTERS * (1 - it % 2)
@@ -191,10 +204,16 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                 leads = lead(planes, n_labels)
                 softmax(planes, _add_rest(rest, n, at, n_labels, planes))
                 if it < last:
-                    is_sure = it < last - 1 and _lowest(leads, scratch) > enough
-                    activity.n_sure[s] += is_sure
+                    is_sure = False
+                    if it < last - 1 and _lowest(leads, scratch) > enough:
+                        best = _largest(planes, n_labels)
+                        is_sure = _lowest(best, scratch) > certain
+                        activity.n_sure[s] += is_sure
+                        store(scratch, 0, best)
                     if settling and is_sure:
-                        _settle(planes, at, n_labels, labels, certainty)
+                        for p in range(PIXELS):
+                            certainty[at + p] = scratch[p]
+                        write_labels(planes, n, at, n_labels, labels)
                         splat_planes(bank, base, at, planes, block, layout)
                     else:
                         activity.block[first + kept] = b

@@ -17,7 +17,7 @@ from classicseg.solvers.dense.prospects import prospects
 
 _SURE = 0.2  # shares of what all messages together could turn: leads of pixels that will probably settle soon,
 _FIRST = 0.6  # leads with which they do so at once, and
-_SETTLED = 0.4  # leads with which they do so later, when more is known of their neighbours
+_SETTLED = 0.5  # leads with which they do so later, when more is known of their neighbours
 _FEWEST = 3  # updates of which some can be saved
 _BOUNDED = ("symmetric", "after")  # normalisations with row sums of about 1, so that weights bound messages
 
