@@ -109,6 +109,12 @@ def _labels_of_one_image(scores: np.ndarray, label_axis: int, expected: Shapes, 
     return scores, label_axis
 
 
+def n_axes(seen: dict[str, Any]) -> int:
+    """How many axes the labels will have."""
+    (scores,) = (array for name, array in seen.items() if name != "label_axis")
+    return int(scores.ndim) - 1
+
+
 def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["infer"] | None) -> int | None:
     """Where the channels of an image are, by what is known of its pixels, or else as they usually are."""
     from classicseg.inputs import as_axis, channel_axis_of
@@ -118,10 +124,10 @@ def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["
         return None if given is None else as_axis(given, len(shape), "channel_axis", "image")
     (scores,) = (array for name, array in seen.items() if name != "label_axis")
     spatial = _without(scores.shape, seen.get("label_axis", 0) % scores.ndim)
-    fitting = [
-        axis for axis in (None, -1, 0) if (shape if axis is None else _without(shape, axis % len(shape))) == spatial
-    ]
-    return fitting[0] if fitting else channel_axis_of(shape, "auto")
+    ways = {axis: shape if axis is None else _without(shape, axis % len(shape)) for axis in (None, -1, 0)}
+    exact = [axis for axis, rest in ways.items() if rest == spatial]
+    smaller = [axis for axis, rest in ways.items() if _is_smaller(spatial, [rest])]
+    return (exact or smaller or [channel_axis_of(shape, "auto")])[0]
 
 
 def _spatial_shapes(image: np.ndarray, channel_axis: int | Literal["infer"] | None) -> Shapes:

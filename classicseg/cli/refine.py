@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from classicseg.cli import evidence, film, inside
-from classicseg.cli.output import add_json_option, report
+from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import AUTO, NAMES
 
 SUMMARY = "probabilities and photo in, crisp labels out"
@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
         mask = None if mask is None else mask.T
     seen = evidence.read_evidence(options, image)
+    check_axes(options, OUTPUTS, evidence.n_axes(seen))
     axis = evidence.channel_axis(image, seen, options.channel_axis)
     mask = inside.of_values(options, image, mask, axis)
     start = time.perf_counter()
