@@ -129,7 +129,8 @@ def test_a_trial_sees_what_is_erased():
     assert lost == Trial(0.0, 0.0)
     image = np.where(p > 0.5, 200, 0).astype(np.uint8)
     kept = trial_of(Evidence(means, None, 4.0, 1.0), [cs.BilateralKernel(image, 20, 5, 10)], 1)
-    assert kept.kept == 1 and kept.area > 0.9
+    assert kept.kept == 1
+    assert kept.area > 0.9
     assert trial_of(Evidence(means[:, :10], None, 4.0, 1.0), flat, 1) == Trial(1.0, 1.0)  # one label, or none, is alive
 
 
@@ -141,7 +142,8 @@ def test_auto_is_one_of_the_presets(caplog):
     np.testing.assert_array_equal(found.labels, cs.refine(s.image, s.probabilities, preset=found.strength))
     assert found.crf.kernels[-1].weight == cs.PRESETS[found.strength].bilateral_weight == found.preset.bilateral_weight
     again = cs.refinement(s.image, s.probabilities, preset=cs.PRESETS["firm"], max_iter=1)
-    assert again.strength == "firm" and again.preset.max_iter == 1
+    assert again.strength == "firm"
+    assert again.preset.max_iter == 1
     assert cs.refinement(s.image, s.probabilities, preset=cs.PRESETS["firm"].replace(weight=0.0)).strength == "own"
 
 
