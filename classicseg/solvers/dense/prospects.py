@@ -106,7 +106,7 @@ def _least_of_cells(values: np.ndarray) -> np.ndarray:
 
     Where the same label is the cheapest at all corners of a cell it is so inside as well, and differences are least at
     a corner. In other cells a label may come close to the cheapest one although it does so at no corner: as far as each
-    of those that are cheapest at a corner allows.
+    of those that are cheapest at a corner allows, and so does any mixture of them, of which the mean is taken.
     """
     shape = values.shape[1:]
     index = np.arange(np.prod(shape)).reshape(shape)
@@ -124,5 +124,8 @@ def _least_of_cells(values: np.ndarray) -> np.ndarray:
             rival = flat[cheapest[corner][:, np.newaxis], some]
             with np.errstate(invalid="ignore"):  # a rival that is as infinite tells nothing
                 gap = np.fmax(gap, (costs - rival).min(axis=-1))
+        mixed = np.mean([flat[cheapest[corner][:, np.newaxis], some] for corner in some.T], axis=0)
+        with np.errstate(invalid="ignore"):
+            gap = np.fmax(gap, (costs - mixed).min(axis=-1))
         least = np.minimum(least, gap.min(axis=1))
     return least
