@@ -118,11 +118,6 @@ def labels_first(seen: dict[str, Any]) -> tuple[str, np.ndarray]:
     return name, np.moveaxis(scores, axis, 0) if -scores.ndim <= axis < scores.ndim else scores
 
 
-def n_axes(seen: dict[str, Any]) -> int:
-    """How many axes the labels will have."""
-    return int(labels_first(seen)[1].ndim) - 1
-
-
 def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["infer"] | None) -> int | None:
     """Where the channels of an image are, by what is known of its pixels, or else as they usually are."""
     from classicseg.errors import InputError

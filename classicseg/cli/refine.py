@@ -69,7 +69,6 @@ def run(options: argparse.Namespace) -> None:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
         mask = None if mask is None else mask.T
     seen = evidence.read_evidence(options, image)
-    check_axes(options, OUTPUTS, evidence.n_axes(seen))
     axis = evidence.channel_axis(image, seen, options.channel_axis)
     check_axes(options, OUTPUTS, image.ndim - (axis is not None))
     mask = inside.of_values(options, image, mask, axis)

@@ -29,6 +29,7 @@ class Changes(TypedDict, total=False):
     dilution: float | None
     fill: int | None
     marginals: bool | None
+    progress: bool | None
     exact: bool | None
     independent: bool | None
 
@@ -104,7 +105,14 @@ class Preset:
         )
 
 
-OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent", "marginals"}
+OF_PRESETS = frozenset(Changes.__annotations__) - {
+    "align_corners",
+    "exact",
+    "fill",
+    "independent",
+    "marginals",
+    "progress",
+}
 """Changes of attributes of a preset."""
 
 AUTO = "auto"

@@ -25,6 +25,7 @@ _INSTEAD = {
     "exact": "pass prune to minimize",
     "independent": "it makes one CRF, of one mask: pass unary=unary_from_sigmoid(mask)",
     "marginals": "pass marginals to minimize",
+    "progress": "pass progress to minimize",
     "fill": "minimize gives -1 outside of a mask, and fill is of refine",
 }
 
@@ -42,6 +43,8 @@ class Refinement(Result):
 
     Attributes
     ----------
+    labels, marginals, energy, lower_bound, history, n_iter, converged, message, method, seconds, may_differ
+        As in :class:`Result`.
     preset : Preset or None
         Parameters of the CRF, with all changes, in pixels and in the units of the image.
     strength : str
@@ -74,7 +77,6 @@ def refine(
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
     n_threads: int | None = None,
-    progress: bool = False,
     **changes: Unpack[Changes],
 ) -> np.ndarray:
     """Segment an image: probabilities of a network in, crisp labels that follow the image out.
@@ -106,10 +108,8 @@ def refine(
         image fit that of the probabilities.
     n_threads : int, optional
         Threads; the labels do not depend on it.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
     **changes
-        Replace single parameters of the preset:
+        Replace single parameters of the preset, and say how to work:
 
         sigma, weight : float
             Range and weight of the smoothness kernel. Ranges are in pixels times `spacing`, one number or one for each
@@ -137,6 +137,8 @@ def refine(
             more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
             changes none in 10,000. See ``prune`` of the method ``"mean_field"``.
 
+        progress : bool
+            Show a progress bar, if standard error is a terminal and tqdm is installed.
         independent : bool
             Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
             of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
@@ -199,11 +201,12 @@ def refine(
         masks = as_masks(np.asarray(filled), name, label_axis)
         refinery = Refinery(image, Evidence(masks, name, inside), preset, wanted.changes, channel_axis, n_threads)
         whole = not wanted.changes.get("exact", False)
-        return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=progress, prune=whole)
+        shown = wanted.changes.get("progress", False)
+        return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=shown, prune=whole)
     if "marginals" in wanted.changes:
         raise InputTypeError("refine returns labels; call refinement, whose result has marginals")
     wanted.changes["marginals"] = False
-    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress).labels
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads).labels
 
 
 def refinement(
@@ -217,14 +220,13 @@ def refinement(
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
     n_threads: int | None = None,
-    progress: bool = False,
     **changes: Unpack[Changes],
 ) -> Refinement:
     """As :func:`refine`, with marginals, energy, and the strength that was chosen.
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, n_threads, progress, **changes
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, n_threads, **changes
         As in :func:`refine`, but `independent`. With ``marginals=False`` there are none, and no array of labels times
         pixels is made.
 
@@ -249,7 +251,7 @@ def refinement(
     given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
     if wanted.changes.get("independent", False):
         raise InputTypeError(f"refinement makes one CRF, {_INSTEAD['independent']}")
-    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress)
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads)
 
 
 def refinement_crf(
@@ -315,7 +317,7 @@ def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
         inputs.as_scale(given[name], name, None)
     for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
-    for name in given.keys() & {"align_corners", "exact", "independent", "marginals"}:
+    for name in given.keys() & {"align_corners", "exact", "independent", "marginals", "progress"}:
         inputs.as_flag(given[name], name)
     if "fill" in given:
         given["fill"] = inputs.as_int32(given["fill"], "fill")
@@ -329,14 +331,13 @@ def _refined(
     wanted: _Wanted,
     axes: tuple[int, ChannelAxis],
     n_threads: int | None,
-    progress: bool,
 ) -> Refinement:
     """Refine one of the `given`; `axes` are those of the labels and of the channels."""
     evidence = read_evidence(image, given, mask, *axes)
     refinery = Refinery(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
     crf, chosen, name = refinery.prepared(evidence.costs)
     found = minimize(
-        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress,
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=wanted.changes.get("progress", False),
         marginals=wanted.changes.get("marginals", True), prune=not wanted.changes.get("exact", False),
     )  # fmt: skip
     labels = found.labels

@@ -121,9 +121,8 @@ def _check_options(name: str, function: Callable[..., Any], options: dict[str, A
 
 
 def _cheapest(energy: Any) -> np.ndarray:
-    from classicseg.energies.dense_crf import DenseCRF  # here, as whoever has a grid CRF need not wait for it
-
-    return energy.grid.cheapest() if isinstance(energy, DenseCRF) else energy.unary.argmin(axis=0).astype(np.int32)
+    grid = getattr(energy, "grid", None)  # of costs that may be fewer than pixels
+    return energy.unary.argmin(axis=0).astype(np.int32) if grid is None else grid.cheapest()
 
 
 def _size(energy: Any) -> int | None:

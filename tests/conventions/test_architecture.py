@@ -17,7 +17,6 @@ PACKAGE = Path("classicseg")
 # What is still too large. An entry goes when its function has become small enough, and none is added.
 MANY_PARAMETERS = {
     "pipelines/cutout.py: cutout": 18,
-    "pipelines/refine.py: refine": 11,
     "pipelines/tune.py: tune": 15,
     "splitmerge/split_merge.py: split_and_merge": 11,
     "torch/backends/triton/_kernels.py: update_points": 22,

@@ -4,6 +4,13 @@ The grid is interpolated linearly along each axis. Its costs lie as rows, one ro
 that a point sums the rows around it as it sums those of lattice vertices. A *line* is a run of points along the last
 axis. The grid lines around it are blended into one as soon as a line begins; a point then takes the two entries of the
 blend around it. With a grid a few times smaller than the points, the blends take little beside the points.
+
+In all functions
+
+* `stretch` is a :class:`Stretch`, or None where costs are stored for every point,
+* `n` is the number of all points, `at` the first of a block of 16, and `n_labels` how many labels there are,
+* `block` holds the rows of the points, (n_panels * 16 * len(lanes),) float32, panel after panel,
+* `line` and `held` are those of :func:`new_line`, and `layout` is a :class:`RowLayout`.
 """
 
 from __future__ import annotations
