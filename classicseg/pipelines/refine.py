@@ -336,9 +336,10 @@ def _refined(
     evidence = read_evidence(image, given, mask, *axes)
     refinery = Refinery(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
     crf, chosen, name = refinery.prepared(evidence.costs)
+    asked = {"progress": False, "marginals": True, "exact": False} | wanted.changes
     found = minimize(
-        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=wanted.changes.get("progress", False),
-        marginals=wanted.changes.get("marginals", True), prune=not wanted.changes.get("exact", False),
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=asked["progress"],
+        marginals=asked["marginals"], prune=not asked["exact"],
     )  # fmt: skip
     labels = found.labels
     if crf.mask is not None and "fill" in wanted.changes:

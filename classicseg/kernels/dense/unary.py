@@ -8,6 +8,7 @@ blend around it. With a grid a few times smaller than the points, the blends tak
 In all functions
 
 * `stretch` is a :class:`Stretch`, or None where costs are stored for every point,
+* `unary` is a :class:`Unary`, and `sign` its sign,
 * `n` is the number of all points, `at` the first of a block of 16, and `n_labels` how many labels there are,
 * `block` holds the rows of the points, (n_panels * 16 * len(lanes),) float32, panel after panel,
 * `line` and `held` are those of :func:`new_line`, and `layout` is a :class:`RowLayout`.
