@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.energies.grid import Offset
+from classicseg.energies.grid import Offset, edge_ends
 from classicseg.energies.grid_crf import as_volume
 from classicseg.errors import BudgetError
 from classicseg.kernels.cut.doubled import fill_twice, sink_side
@@ -20,6 +20,9 @@ from classicseg.solvers.cut.waves import WaveCut
 
 _STRIP_PIXELS = 60_000  # what a thread saves in a smaller strip, the second search takes again
 _MOST_STRIPS = 4  # with more, their borders hold too much flow back
+
+
+_ALL = (slice(None),) * 3
 
 
 class Arc(NamedTuple):
@@ -53,7 +56,7 @@ class Network:
     """
 
     def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
-        self.shape = shape
+        self.shape, self._named = shape, directions
         self.layout, self.offsets, self.steps = _geometry(shape, directions, 2)
         self._directions = (0,) * len(self.steps)
         self.g = _records((self.layout.depth + 2) * self.layout.sheet)
@@ -93,17 +96,36 @@ class Network:
         where, terms = (self.g, self.layout, self.offsets, self.steps), (unary, weights, grid.cost)
         fill(*where, *terms, zero, one, grid.ceiling, grid.shift, self._directions)
 
-    def change_unary(self, old: IntegerGrid, new: IntegerGrid) -> None:
-        """Replace the unary costs of labels 0 and 1; the flow that was pushed stays."""
-        before, now = old.unary.reshape(-1), new.unary.reshape(-1)
-        change_excess(self.g, self.layout, before, now, new.ceiling, self._directions)
+    def change_unary(self, old: np.ndarray, new: np.ndarray) -> None:
+        """Replace what label 1 costs more than label 0, (n,) int32; the flow that was pushed stays."""
+        change_excess(self.g, self.layout, old, new, self._directions)
+
+    @property
+    def excess(self) -> np.ndarray:
+        """The excess of each pixel, (depth, height, width), as it lies in the records."""
+        inner: np.ndarray = self._layers()[1:-1, 1:-1, 1:-1, len(self.steps)]
+        return inner
+
+    def like(self, shape: tuple[int, ...]) -> Network:
+        """A network of the same directions, without capacities, for a grid of (depth, height, width)."""
+        return Network(shape[3 - len(self.shape) :], self._named)
+
+    def piece(self, box: tuple[slice, ...]) -> Network:
+        """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
+        piece = self.like(tuple(side.stop - side.start for side in box))
+        _copy_records(self, box, piece, _ALL)
+        return piece
+
+    def take_back(self, box: tuple[slice, ...], piece: Network) -> None:
+        """Replace what is in the box by that piece; edges that lead out of it stay what they are."""
+        _copy_records(piece, _ALL, self, box)
 
     def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
         return int(read_cut(self.sides[0], zero, one, labels))
 
     def _layers(self) -> np.ndarray:
-        """The records, (depth + 2, height + 2, width + 2, words)."""
+        """The records with the border around them, (depth + 2, height + 2, width + 2, words)."""
         _, _, _, depth, height, width = self.layout
         return self.g.reshape(depth + 2, height + 2, width + 2, len(self.steps) + EXTRA)
 
@@ -136,6 +158,15 @@ class Network:
             before, behind, across = self._border(int(start))
             before[..., across] = forward
             behind[..., [k + 1 for k in across]] = backward
+
+
+def _copy_records(source: Network, source_box: tuple[slice, ...], target: Network, box: tuple[slice, ...]) -> None:
+    """Copy the records of a box to another of the same size, but for capacities that lead out of it."""
+    ours, theirs = (n._layers()[1:-1, 1:-1, 1:-1][b] for n, b in ((source, source_box), (target, box)))
+    for arc in source.arcs:
+        begin = edge_ends(arc.offset)[0]
+        theirs[begin][..., arc.word] = ours[begin][..., arc.word]
+    theirs[..., len(source.steps)] = ours[..., len(source.steps)]
 
 
 class DoubledNetwork:
