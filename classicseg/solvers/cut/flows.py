@@ -12,6 +12,7 @@ import numpy as np
 
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF, as_volume
+from classicseg.machine.memory import Workspace
 from classicseg.solvers.cut.integers import IntegerGrid, differences
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import RealCut, excess_of, write_choice
@@ -45,6 +46,7 @@ class WholeFlow:
 
     def __init__(self, network: Network, energy: GridCRF, grid: IntegerGrid) -> None:
         self._network, self._ceiling, self.most = network, grid.ceiling, float(grid.ceiling)
+        self._space = Workspace()
         network.fill(grid, _ZERO, _ONE)
         wanted = differences(energy.flat_unary.reshape(2, -1), grid.ceiling)
         assert wanted is not None
@@ -89,9 +91,10 @@ class WholeFlow:
 
     def piece(self, box: Box) -> Piece:
         """What is left in a box, without the edges that lead out of it."""
-        piece = self._network.piece(box)
+        self._space.reuse()
+        piece = self._network.piece(box, self._space.zeros)
 
-        def cut(n_threads: int, enough: float) -> float:
+        def cut(n_threads: int, enough: Callable[[], float]) -> float:
             piece.solve(n_threads)
             return 0.0
 
@@ -111,6 +114,7 @@ class RealFlow:
 
     def __init__(self, network: Network, energy: GridCRF) -> None:
         self._network, self._cut = network, RealCut(network)
+        self._space = Workspace()
         self._is_tied = any(map(energy.has_ties, energy.directions))
         write_choice(self._cut, energy, _ZERO, _ONE)
         # What edges add to the excess of their pixels. Those of equal costs both ways add nothing.
@@ -166,11 +170,15 @@ class RealFlow:
 
     def piece(self, box: Box) -> Piece:
         """What is left in a box, without the edges that lead out of it."""
-        piece = self._cut.piece(box)
+        self._space.reuse()
+        piece = self._cut.piece(box, self._space.zeros)
 
-        def cut(n_threads: int, enough: float) -> float:
-            piece.solve(n_threads, lambda: enough)
-            piece.settle()
+        def cut(n_threads: int, enough: Callable[[], float]) -> float:
+            def enough_when_settled() -> float:
+                piece.settle()
+                return enough()
+
+            piece.solve(n_threads, enough_when_settled)
             return piece.loss
 
         return Piece(piece.excess, piece.sides, cut, lambda: self._cut.take_back(box, piece))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,8 @@ _STRIP_PIXELS = 60_000  # what a thread saves in a smaller strip, the second sea
 _MOST_STRIPS = 4  # with more, their borders hold too much flow back
 
 
+Zeros = Callable[[int, Any], np.ndarray]
+
 _ALL = (slice(None),) * 3
 
 
@@ -37,6 +39,13 @@ class Arc(NamedTuple):
 
 class Network:
     """Records of :mod:`classicseg.kernels.cut.paths` for a grid of one to three axes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    directions : mapping of str to offset
+    zeros : callable
+        Where its memory comes from.
 
     Attributes
     ----------
@@ -55,12 +64,12 @@ class Network:
         After :meth:`solve`, 1 for pixels on the side of the sink, 0 on that of the source.
     """
 
-    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
+    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset], zeros: Zeros = aligned_zeros) -> None:
         self.shape, self._named = shape, directions
         self.layout, self.offsets, self.steps = _geometry(shape, directions, 2)
         self._directions = (0,) * len(self.steps)
-        self.g = _records((self.layout.depth + 2) * self.layout.sheet)
-        self.sides = np.empty((1, int(np.prod(shape))), np.uint8)
+        self.g = _records((self.layout.depth + 2) * self.layout.sheet, zeros)
+        self.sides = zeros(int(np.prod(shape)), np.uint8)[np.newaxis]
         self.copies = (self.layout,)
         self.arcs = [
             Arc(0, 2 * j + back, j, _turned(offset, back), 0)
@@ -106,13 +115,13 @@ class Network:
         inner: np.ndarray = self._layers()[1:-1, 1:-1, 1:-1, len(self.steps)]
         return inner
 
-    def like(self, shape: tuple[int, ...]) -> Network:
+    def like(self, shape: tuple[int, ...], zeros: Zeros) -> Network:
         """A network of the same directions, without capacities, for a grid of (depth, height, width)."""
-        return Network(shape[3 - len(self.shape) :], self._named)
+        return Network(shape[3 - len(self.shape) :], self._named, zeros)
 
-    def piece(self, box: tuple[slice, ...]) -> Network:
+    def piece(self, box: tuple[slice, ...], zeros: Zeros) -> Network:
         """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
-        piece = self.like(tuple(side.stop - side.start for side in box))
+        piece = self.like(tuple(side.stop - side.start for side in box), zeros)
         _copy_records(self, box, piece, _ALL)
         return piece
 
@@ -242,12 +251,13 @@ def _geometry(
     return layout, offsets, np.stack([distances, -distances], axis=1).reshape(-1)
 
 
-def _records(words: int) -> np.ndarray:
+def _records(words: int, zeros: Zeros = aligned_zeros) -> np.ndarray:
     """Memory for records of that many words in all."""
     if words >= 2**31:
         raise BudgetError(
             f"the flow network would need {words} words, more than the 2**31 - 1 that its 32-bit links can address; "
             "cut the image into tiles"
         )
-    check_memory(6.0 * words, "the flow network")
-    return aligned_zeros(words, np.int32)
+    if zeros is aligned_zeros:
+        check_memory(6.0 * words, "the flow network")
+    return zeros(words, np.int32)

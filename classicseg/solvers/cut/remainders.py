@@ -16,9 +16,9 @@ from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
 from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_down, take_flow
 from classicseg.kernels.sites.energy import PART, pairwise_energy
-from classicseg.machine.memory import check_memory
+from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.solvers.cut.integers import is_whole
-from classicseg.solvers.cut.network import DoubledNetwork, Network
+from classicseg.solvers.cut.network import DoubledNetwork, Network, Zeros
 
 GAP = 1e-9
 """Relative to the larger of 1 and the energy: with more between it and its bound, a minimum does not count as found."""
@@ -47,6 +47,8 @@ class RealCut:
     ----------
     network : Network or DoubledNetwork
         Serves the rounds.
+    zeros : callable
+        Where its memory comes from.
 
     Attributes
     ----------
@@ -54,13 +56,14 @@ class RealCut:
         How far the last cut can be from the best one, but for :attr:`error`.
     """
 
-    def __init__(self, network: Network | DoubledNetwork) -> None:
+    def __init__(self, network: Network | DoubledNetwork, zeros: Zeros = aligned_zeros) -> None:
         self._network = network
         n_copies, n = network.sides.shape
         n_words = 1 + max(arc.word for arc in network.arcs)
-        check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
-        self._capacities = np.zeros((n_copies, n_words, n))
-        self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
+        if zeros is aligned_zeros:
+            check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
+        self._capacities = zeros(n_copies * n_words * n, np.float64).reshape(n_copies, n_words, n)
+        self._excess, self._wanted = (zeros(n_copies * n, np.float64).reshape(n_copies, n) for _ in range(2))
         self._exact, self._size, self._of_edges, self._room, self._most = False, 0.0, 0.0, 0.0, np.inf
         self._tops, self._unit, self._rounding = np.zeros(n_words), 1.0, 0.0
         self._wanted_flow = [0.0, 0.0]  # what sources offer, and what sinks ask for
@@ -163,14 +166,15 @@ class RealCut:
         """More than the edges of a pixel can carry; a power of two."""
         return float(2.0 ** np.ceil(np.log2(float(np.minimum(2 * self._tops, self._most).sum()) or 1.0)))
 
-    def piece(self, box: tuple[slice, ...]) -> RealCut:
+    def piece(self, box: tuple[slice, ...], zeros: Zeros) -> RealCut:
         """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
         self.settle()
-        piece = RealCut(self._network.like(tuple(side.stop - side.start for side in box)))
+        piece = RealCut(self._network.like(tuple(side.stop - side.start for side in box), zeros), zeros)
         self._copy_to(piece, box, _ALL)
         piece._tops, piece._unit, piece._exact = self._tops, self._unit, self._exact
-        finite = piece._capacities[np.isfinite(piece._capacities)]
-        piece._size = float(finite.sum() + np.abs(piece._excess).sum())
+        total = float(piece._capacities.sum())
+        finite = total if np.isfinite(total) else float(piece._capacities.sum(where=piece._capacities < np.inf))
+        piece._size = finite + float(np.abs(piece._excess).sum())
         return piece
 
     def take_back(self, box: tuple[slice, ...], piece: RealCut) -> None:

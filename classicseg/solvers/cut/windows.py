@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 Box = tuple[slice, ...]
 
-_MARGIN = {1: 2, 2: 2, 3: 2}
+_MARGIN = {1: 64, 2: 16, 3: 4}
 """Pixels around a change that the first window has, by the number of axes."""
 
-_SHARE = 9.25  # of the pixels: cutting a larger window takes as long as cutting all
+_SHARE = 0.25  # of the pixels: cutting a larger window takes as long as cutting all
 
 
 class Piece(NamedTuple):
@@ -34,8 +35,11 @@ class Piece(NamedTuple):
     """Of each pixel, (depth, height, width); may be written to."""
     sides: np.ndarray
     """After a cut, 1 for pixels on the side of the sink, 0 on that of the source: (1, n)."""
-    cut: Callable[[int, float], float]
-    """Push a maximum flow with so many threads, to a loss that is enough; returns the loss."""
+    cut: Callable[[int, Callable[[], float]], float]
+    """Push a maximum flow with so many threads, in rounds until the loss is what the callable gives as enough.
+
+    It may look at `excess`. Returns the loss.
+    """
     give_back: Callable[[], None]
     """Let the network be what the piece has become."""
 
@@ -80,7 +84,7 @@ def cut_near(flow: Flow, sides: np.ndarray, change: Box, enough: float, n_thread
     Found or None
         None if the window would have to be so large that all may as well be cut. The flow is kept then, too.
     """
-    shape = sides.shape
+    shape, most = sides.shape, flow.most
     margin = _MARGIN[max(1, sum(length > 1 for length in shape))]
     box = tuple(_widened(side, margin, margin, length) for side, length in zip(change, shape, strict=True))
     while math.prod(side.stop - side.start for side in box) <= _SHARE * sides.size:
@@ -88,21 +92,31 @@ def cut_near(flow: Flow, sides: np.ndarray, change: Box, enough: float, n_thread
         border = _border(box, shape)
         before = sides[box]
         kept = piece.excess[border]
-        held = np.where(before[border] == 1, -flow.most, flow.most).astype(kept.dtype)
-        piece.excess[border] = held
-        loss = piece.cut(n_threads, enough)
-        leak = piece.excess[border] - held
-        piece.excess[border] = kept + leak
+        piece.excess[border] = np.where(before[border] == 1, -most, most)
+        loss = piece.cut(n_threads, partial(_enough, piece.excess, border, most, enough))
+        leak = _leak(piece.excess[border], most)
+        piece.excess[border] = kept + np.where(before[border] == 1, leak, -leak)
         piece.give_back()
-        leaked = float(np.abs(leak).sum(dtype=np.float64))
+        leaked = float(leak.sum(dtype=np.float64))
         if leaked <= enough:
             after = piece.sides.reshape(before.shape)
             after[border] = before[border]
             return Found(box, after, loss + leaked)
-        where = np.zeros(before.shape, bool)
-        where[border] = np.abs(leak) * max(leak.size, 1) > enough
-        box = _grown(box, where, shape)
+        leaks = np.zeros(before.shape, bool)
+        leaks[border] = leak * leak.size > enough
+        box = _grown(box, leaks, shape)
     return None
+
+
+def _leak(held: np.ndarray, most: float) -> np.ndarray:
+    """What flowed to or from pixels that were held on their sides by so much excess or deficit."""
+    flowed: np.ndarray = most - np.abs(held)
+    return flowed
+
+
+def _enough(excess: np.ndarray, border: np.ndarray, most: float, enough: float) -> float:
+    """What loss is enough for a window: any if it must grow anyway."""
+    return enough if _leak(excess[border], most).sum() <= enough else np.inf
 
 
 def _widened(side: slice, before: int, behind: int, length: int) -> slice:
