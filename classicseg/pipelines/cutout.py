@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,14 +14,12 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.color_models import ColorModel, fit_color_model
 from classicseg.energies.compatibility import Potts
-from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
-from classicseg.solvers.cut.graph_cut import GraphCut
-from classicseg.solvers.minimize import minimize
+from classicseg.pipelines.prepared import Prepared, Region, check_same_image, prepare
+from classicseg.solvers.cut.windows import bounds
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
@@ -30,9 +28,9 @@ _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Cutout:
-    """What :func:`cutout` found.
+    """What :func:`cutout` found, and what goes on from it: :meth:`update` and :meth:`refit`.
 
     Attributes
     ----------
@@ -52,8 +50,6 @@ class Cutout:
         Why it stopped.
     seconds : float
         Wall-clock time.
-    crf : GridCRF
-        The energy of the last round, for other solvers and for more of the same.
     models : tuple of ColorMixture or ColorHistogram
         Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image.
     scribbles : ndarray, spatial shape, int32
@@ -67,6 +63,10 @@ class Cutout:
     >>> cut = cs.cutout(image, box=(2, 2, 14, 14))
     >>> int(cut.mask.sum()), cut
     (20, Cutout(labels=16x16, energy=..., n_iter=2, converged=True, seconds=...))
+    >>> cut.update([[0, 0]], np.s_[5:6, 6:8])  # these two are background, says the user: this changed
+    (slice(5, 6, None), slice(6, 8, None))
+    >>> int(cut.mask.sum())
+    18
     """
 
     labels: np.ndarray
@@ -77,16 +77,27 @@ class Cutout:
     converged: bool
     message: str
     seconds: float
-    crf: GridCRF
     models: tuple[ColorModel, ...]
     scribbles: np.ndarray
-    _prepared: _Prepared = field(repr=False)
+    _crf: GridCRF | None
+    _weight: float
+    _n_threads: int
+    _prepared: Prepared
+    _owner: object
 
     @property
     def mask(self) -> np.ndarray:
         """Where the objects are: bool, spatial shape."""
         objects: np.ndarray = self.labels > 0
         return objects
+
+    @property
+    def crf(self) -> GridCRF:
+        """The energy of the last cut, for other solvers and for more of the same."""
+        if self._crf is None:
+            unary = self._costs(tuple(slice(0, length) for length in self.labels.shape))
+            self._crf = GridCRF(unary, Potts(self._weight), self._prepared.weights)
+        return self._crf
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.labels.shape))
@@ -95,45 +106,88 @@ class Cutout:
             f"seconds={self.seconds:.3f})"
         )
 
+    def update(
+        self, strokes: ArrayLike, region: slice | Region | None = None, *, erase: ArrayLike | None = None
+    ) -> Region | None:
+        """Draw more, or less, and cut again: with the same colours, and in the time of the strokes.
 
-class _Prepared:
-    """What depends on the image alone and serves all calls for it, and the flow of the last cut.
+        Labels, probabilities, energy, scribbles and crf of this result become those of the new cut; what is in
+        `labels`, `probabilities` and `scribbles` is changed in place. With two labels, it takes the time of what
+        changes, not of the image, if a region is given: otherwise all of `strokes` has to be looked at.
 
-    Attributes
-    ----------
-    colors : ndarray, (C, N), float32
-        In the units of an 8-bit image, of mean 0.
-    weights : dict of str to ndarray
-    image : ndarray, (C, *spatial)
-        As it was given.
-    shape : tuple of int
-    """
+        Parameters
+        ----------
+        strokes : array_like of int, spatial shape or the shape of the region
+            0 where background is drawn, 1 on the object, and so on; -1 elsewhere. They win over earlier strokes.
+        region : slice or tuple of slice, optional
+            Where the strokes are, as ``np.s_[10:18, 20:60]``.
+        erase : array_like of bool, of the same shape, optional
+            Where earlier strokes are taken away; colours alone say there what is likely, unless `strokes` say more.
 
-    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray) -> None:
-        self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
-        self._cut: GraphCut | None = None
-        self._lock = threading.Lock()  # results that share this may be gone on from by several threads
+        Returns
+        -------
+        tuple of slice or None
+            Bounding box of the pixels whose label changed; None if there is none.
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_cut": None, "_lock": None}
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, the region is no part of the image, or a label is none of the result.
+        TypeError
+            If strokes are not integers, `erase` is not of booleans, or the region is not made of slices.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock())
+        Notes
+        -----
+        The labels are a minimum of the energy, as those of a cut of everything are (see :meth:`GraphCut.set_unary`).
+        Colours stay what they were, so strokes in new colours tell nothing about other pixels; see :meth:`refit`.
+        """
+        shape = self.labels.shape
+        whole = tuple(slice(0, length) for length in shape)
+        box = whole if region is None else inputs.as_region(region, shape)
+        old = self.scribbles[box]
+        new = marked.drawn_over(old, strokes, erase, len(self.models))
+        there = bounds(new != old, box)
+        if there is None:
+            return None
+        inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(there, box, strict=True))
+        self.scribbles[there] = new[inner]
+        costs, self._crf = self._costs(there), None
+        self.probabilities[(slice(None), *there)] = softmax(-costs)
+        found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
+        if found is None:  # the flow is that of another result, or there are more labels than two
+            crf = self.crf
+            labels = self._prepared.minimum(crf, self._weight, self.labels, self._n_threads, self._owner)
+            found = crf.energy(labels), bounds(labels != self.labels, whole)
+            self.labels[...] = labels
+        self.energy = found[0]
+        return found[1]
 
-    def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
-        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
-        if crf.n_labels > 2:
-            init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
-            return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
-        with self._lock:
-            cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
-            if cut is None or _gamma(cut.energy) != _gamma(crf):
-                cut = GraphCut(crf, n_threads=n_threads)
-            else:
-                cut.set_unary(crf.unary)
-            labels = cut.solve().labels
-            self._cut = cut
-            return labels
+    def refit(self, *, max_iter: int | None = None, n_threads: int | None = None) -> Cutout:
+        """Learn the colours anew from the labels, and cut again, in rounds as :func:`cutout` does.
+
+        Parameters
+        ----------
+        max_iter, n_threads
+            As for :func:`cutout`.
+
+        Returns
+        -------
+        Cutout
+            A new result; this one stays as it is.
+        """
+        rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
+        run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
+        labels = np.where(self.scribbles == marked.NONE, self.labels, self.scribbles).reshape(-1)
+        components = [model.costs(colors, run.n_threads)[1] for model in self.models]
+        models = _refitted(self.models, colors, labels, components, run.n_threads)
+        return _rounds(run, self._prepared, self._weight, self.scribbles.reshape(-1).copy(), labels, models)
+
+    def _costs(self, box: Region) -> np.ndarray:
+        """What labels cost in a box, (L, *shape of the box): infinite where strokes leave no choice."""
+        size = tuple(side.stop - side.start for side in box)
+        colors = self._prepared.colors.reshape(-1, *self.labels.shape)[(slice(None), *box)].reshape(-1, math.prod(size))
+        unary, _ = _costs(self.models, np.ascontiguousarray(colors), self.scribbles[box].reshape(-1), self._n_threads)
+        return unary.reshape(-1, *size)
 
 
 def cutout(
@@ -242,25 +296,35 @@ def cutout(
     n_parts = inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
-        _check_previous(previous, image, channel_axis)
-    gamma = _weight(weight, previous)
+        if not isinstance(previous, Cutout):
+            raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
+        check_same_image(previous._prepared, image, channel_axis)
+    gamma = _gamma(weight, previous)
     rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
     run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
         labelled = probable if scribbles is None else scribbles
-        prepared = _prepare(image, labelled, box, beta, connectivity, spacing, channel_axis)
+        prepared = prepare(image, labelled, box, beta, connectivity, spacing, channel_axis)
     else:
         prepared = previous._prepared
     before = None
     if previous is not None:
-        before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), previous.crf.n_labels
+        before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), len(previous.models)
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
-    allowed = np.stack([(strokes == marked.NONE) | (strokes == label) for label in range(n_labels)])
     models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
+    return _rounds(run, prepared, gamma, strokes, labels, models)
+
+
+def _rounds(
+    run: Run, prepared: Prepared, gamma: float, strokes: np.ndarray, labels: np.ndarray, models: tuple[ColorModel, ...]
+) -> Cutout:
+    """Cut and learn in turn, from these models, until nothing changes."""
+    owner = object()
     while not run.ended:
-        unary, components = _costs(models, prepared.colors, allowed, run.n_threads)
-        crf = GridCRF(unary.reshape(n_labels, *prepared.shape), Potts(gamma), prepared.weights)
-        found = prepared.minimum(crf, np.maximum(labels, 0).reshape(prepared.shape), run.n_threads)
+        unary, components = _costs(models, prepared.colors, strokes, run.n_threads)
+        crf = GridCRF(unary.reshape(len(models), *prepared.shape), Potts(gamma), prepared.weights)
+        start = np.maximum(labels, 0).reshape(prepared.shape)
+        found = prepared.minimum(crf, gamma, start, run.n_threads, owner)
         change = float((found.reshape(-1) != labels).mean())
         labels, energy = found.reshape(-1), crf.energy(found)
         run.record(energy=energy, change=change, labels=partial(np.asarray, found))
@@ -278,72 +342,20 @@ def cutout(
         converged=result.converged,
         message=result.message,
         seconds=result.seconds,
-        crf=crf,
         models=models,
         scribbles=strokes.reshape(prepared.shape),
+        _crf=crf,
+        _weight=gamma,
+        _n_threads=run.n_threads,
         _prepared=prepared,
+        _owner=owner,
     )
 
 
-def _gamma(crf: GridCRF) -> float:
-    assert isinstance(crf.compatibility, Potts)
-    return crf.compatibility.weight
-
-
-def _weight(weight: float | None, previous: Cutout | None) -> float:
+def _gamma(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
-        return _WEIGHT if previous is None else _gamma(previous.crf)
+        return _WEIGHT if previous is None else previous._weight
     return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
-
-
-def _prepare(
-    image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
-) -> _Prepared:
-    image = inputs.as_array(image, "image")
-    axis = (
-        _channel_axis(image, scribbles, box)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    channels = inputs.as_image(image, None, axis)
-    shape = channels.shape[1:]
-    if len(shape) > 3:
-        raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
-    neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
-    weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    low, high = inputs.value_range(channels, 0)
-    unit = eight_bit_unit(low, high)
-    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
-    mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
-    kept = channels.copy() if np.may_share_memory(channels, image) else channels
-    return _Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
-
-
-def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
-    if scribbles is not None:
-        return find_channel_axis(image, inputs.as_array(scribbles, "scribbles").shape, "scribbles")
-    return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
-
-
-def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
-    if not isinstance(previous, Cutout):
-        raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
-    known, image = previous._prepared.image, inputs.as_array(image, "image")
-    if image.size != known.size:
-        raise InputError(
-            f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
-            f"{image.shape}"
-        )
-    axis = (
-        find_channel_axis(image, known.shape[1:], "previous")
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
-        raise InputError(
-            "previous must be a result for this image, got one for an image of the same size with other values; "
-            "to begin anew with its strokes pass scribbles=previous.scribbles"
-        )
 
 
 def _first_models(
@@ -377,10 +389,11 @@ def _refitted(
 
 
 def _costs(
-    models: tuple[ColorModel, ...], colors: np.ndarray, allowed: np.ndarray, n_threads: int
+    models: tuple[ColorModel, ...], colors: np.ndarray, strokes: np.ndarray, n_threads: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Costs (L, N) float32, infinite for labels that a pixel may not take, and the components behind them."""
     both = [model.costs(colors, n_threads) for model in models]
     unary = np.stack([cost for cost, _ in both])
-    unary[~allowed] = np.inf
+    for label in range(len(models)):
+        unary[label, (strokes != marked.NONE) & (strokes != label)] = np.inf
     return unary, [component for _, component in both]

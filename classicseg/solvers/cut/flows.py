@@ -152,8 +152,6 @@ class RealFlow:
 
     def change_within(self, box: Box, unary: np.ndarray) -> bool:
         """Take other unary costs in a box, (2, depth, height, width); returns whether that was possible."""
-        if self._is_tied:
-            return False
         excess = np.subtract(unary[1], unary[0], dtype=np.float64)
         if self._of_edges is not None:
             excess += self._of_edges[box]

@@ -185,12 +185,12 @@ class GraphCut:
             return
         with np.errstate(over="ignore", invalid="ignore"):
             fitting = costs.astype(old.unary.dtype)
-        if np.array_equal(fitting, costs):
+        if np.array_equal(fitting, costs) and not any(map(old.has_ties, old.directions)):
             self._set_within(box, fitting)
-        else:  # these costs need more digits than the others have
-            wider = old.unary.astype(np.promote_types(old.unary.dtype, costs.dtype))
-            wider[(slice(None), *box)] = costs
-            self._set_all(wider)
+        else:  # costs need more digits than the others have, or say what infinite weights stand for
+            changed = old.unary.astype(np.promote_types(old.unary.dtype, costs.dtype))
+            changed[(slice(None), *box)] = costs
+            self._set_all(changed)
 
     def _set_all(self, costs: np.ndarray) -> None:
         cut, self._cut = self._cut, None  # until it has all of the change: who is interrupted finds no half of it

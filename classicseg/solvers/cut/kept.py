@@ -12,7 +12,7 @@ from classicseg.solvers.cut.flows import RealFlow, WholeFlow
 from classicseg.solvers.cut.integers import as_integers, is_whole
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import ENOUGH, GAP, rounding_of_energy
-from classicseg.solvers.cut.windows import Box, Found, cut_near
+from classicseg.solvers.cut.windows import Box, Found, bounds, cut_near
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
@@ -110,7 +110,7 @@ class KeptCut:
         self._loss = self._flow.solve(n_threads, lambda: ENOUGH * _size(energy.energy(self._labels())))
         labels = self._labels()
         found = energy.energy(labels)
-        self.changed = whole if before is None else _hull(self.changed, _bounds(before != self._sides, whole))
+        self.changed = whole if before is None else _hull(self.changed, bounds(before != self._sides, whole))
         self._terms, self._n_forbidden, self._is_cut = [found, 0.0], int(np.isinf(found)), True
         self._rounding = 0.0 if self._flow.exact or self._n_forbidden else rounding_of_energy(energy, labels)
         if not self._n_forbidden:  # else windows could not tell the energy
@@ -136,7 +136,7 @@ class KeptCut:
         other = there != found.sides
         if not other.any():
             return
-        box = _bounds(other, found.box)
+        box = bounds(other, found.box)
         self.changed = box if self.changed is None else _hull(box, self.changed)
         around = tuple(
             slice(max(0, side.start - 1), min(length, side.stop + 1))
@@ -173,17 +173,6 @@ class KeptCut:
 
 def _size(value: float) -> float:
     return abs(value) if np.isfinite(value) else 0.0
-
-
-def _bounds(where: np.ndarray, box: Box) -> Box | None:
-    """The bounding box of where an array over a box is not 0; None if that is nowhere."""
-    if not where.any():
-        return None
-    sides = []
-    for axis, side in enumerate(box):
-        found = np.flatnonzero(where.any(axis=tuple(other for other in range(len(box)) if other != axis)))
-        sides.append(slice(side.start + int(found[0]), side.start + int(found[-1]) + 1))
-    return tuple(sides)
 
 
 def _hull(a: Box | None, b: Box | None) -> Box | None:

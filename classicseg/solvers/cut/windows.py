@@ -84,7 +84,7 @@ def cut_near(flow: Flow, sides: np.ndarray, change: Box, enough: float, n_thread
     Found or None
         None if the window would have to be so large that all may as well be cut. The flow is kept then, too.
     """
-    shape, most = sides.shape, flow.most
+    shape = sides.shape
     margin = _MARGIN[max(1, sum(length > 1 for length in shape))]
     box = tuple(_widened(side, margin, margin, length) for side, length in zip(change, shape, strict=True))
     while math.prod(side.stop - side.start for side in box) <= _SHARE * sides.size:
@@ -92,11 +92,13 @@ def cut_near(flow: Flow, sides: np.ndarray, change: Box, enough: float, n_thread
         border = _border(box, shape)
         before = sides[box]
         kept = piece.excess[border]
-        piece.excess[border] = np.where(before[border] == 1, -most, most)
-        loss = piece.cut(n_threads, partial(_enough, piece.excess, border, most, enough))
-        leak = _leak(piece.excess[border], most)
-        piece.excess[border] = kept + np.where(before[border] == 1, leak, -leak)
+        held = np.where(before[border] == 1, -flow.most, flow.most).astype(kept.dtype)
+        piece.excess[border] = held
+        loss = piece.cut(n_threads, partial(_enough, piece.excess, border, held, enough))
+        leak = piece.excess[border] - held
+        piece.excess[border] = kept + leak
         piece.give_back()
+        leak = np.abs(leak)
         leaked = float(leak.sum(dtype=np.float64))
         if leaked <= enough:
             after = piece.sides.reshape(before.shape)
@@ -108,15 +110,20 @@ def cut_near(flow: Flow, sides: np.ndarray, change: Box, enough: float, n_thread
     return None
 
 
-def _leak(held: np.ndarray, most: float) -> np.ndarray:
-    """What flowed to or from pixels that were held on their sides by so much excess or deficit."""
-    flowed: np.ndarray = most - np.abs(held)
-    return flowed
+def bounds(where: np.ndarray, box: Box) -> Box | None:
+    """The bounding box of where an array over a box is not 0; None if that is nowhere."""
+    if not where.any():
+        return None
+    sides = []
+    for axis, side in enumerate(box):
+        found = np.flatnonzero(where.any(axis=tuple(other for other in range(len(box)) if other != axis)))
+        sides.append(slice(side.start + int(found[0]), side.start + int(found[-1]) + 1))
+    return tuple(sides)
 
 
-def _enough(excess: np.ndarray, border: np.ndarray, most: float, enough: float) -> float:
+def _enough(excess: np.ndarray, border: np.ndarray, held: np.ndarray, enough: float) -> float:
     """What loss is enough for a window: any if it must grow anyway."""
-    return enough if _leak(excess[border], most).sum() <= enough else np.inf
+    return enough if np.abs(excess[border] - held).sum() <= enough else np.inf
 
 
 def _widened(side: slice, before: int, behind: int, length: int) -> slice:

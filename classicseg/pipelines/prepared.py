@@ -1,0 +1,129 @@
+"""What `cutout` works out once for an image, and the flow of its last cut."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classicseg import inputs
+from classicseg.energies.contrast import contrast_weights
+from classicseg.energies.grid_crf import GridCRF
+from classicseg.errors import InputError
+from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.solvers.cut.graph_cut import GraphCut
+from classicseg.solvers.minimize import minimize
+
+Region = tuple[slice, ...]
+
+
+class Prepared:
+    """What depends on the image alone and serves all calls for it, and the flow of the last cut.
+
+    Attributes
+    ----------
+    colors : ndarray, (C, N), float32
+        In the units of an 8-bit image, of mean 0.
+    weights : dict of str to ndarray
+    image : ndarray, (C, *spatial)
+        As it was given.
+    shape : tuple of int
+    """
+
+    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray) -> None:
+        self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
+        self._cut: GraphCut | None = None
+        self._weight, self._owner = 0.0, None  # of the last cut
+        self._lock = threading.Lock()  # results that share this may be gone on from by several threads
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    def minimum(self, crf: GridCRF, weight: float, start: np.ndarray, n_threads: int, owner: Any) -> np.ndarray:
+        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label.
+
+        `owner` may go on from its flow with :meth:`minimum_within`, until another takes over.
+        """
+        if crf.n_labels > 2:
+            init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
+            return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
+        with self._lock:
+            cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
+            if cut is None or self._weight != weight:
+                cut = GraphCut(crf, n_threads=n_threads)
+            else:
+                cut.set_unary(crf.unary)
+            labels = cut.solve().labels
+            self._cut, self._weight, self._owner = cut, weight, owner
+            return labels
+
+    def minimum_within(
+        self, region: Region, unary: np.ndarray, labels: np.ndarray, owner: Any
+    ) -> tuple[float, Region | None] | None:
+        """Cut again with other costs in a region, and write the labels that change.
+
+        Returns the energy and where labels changed; None if the last cut was not the owner's.
+        """
+        with self._lock:
+            if self._cut is None or self._owner is not owner:
+                return None
+            cut, self._cut = self._cut, None
+            cut.set_unary(unary, region)
+            energy = cut.solve(out=labels).energy
+            self._cut = cut
+            return energy, cut.changed
+
+
+def prepare(
+    image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
+) -> Prepared:
+    """Colours and weights of an image; channels to be inferred are where they fit scribbles or box."""
+    image = inputs.as_array(image, "image")
+    axis = (
+        _channel_axis(image, scribbles, box)
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
+    channels = inputs.as_image(image, None, axis)
+    shape = channels.shape[1:]
+    if len(shape) > 3:
+        raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
+    neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
+    weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
+    low, high = inputs.value_range(channels, 0)
+    unit = eight_bit_unit(low, high)
+    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
+    mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
+    kept = channels.copy() if np.may_share_memory(channels, image) else channels
+    return Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
+
+
+def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
+    if scribbles is not None:
+        return find_channel_axis(image, inputs.as_array(scribbles, "scribbles").shape, "scribbles")
+    return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
+
+
+def check_same_image(prepared: Prepared, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
+    """Refuse another image than the one that this was prepared from."""
+    known, image = prepared.image, inputs.as_array(image, "image")
+    if image.size != known.size:
+        raise InputError(
+            f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
+            f"{image.shape}"
+        )
+    axis = (
+        find_channel_axis(image, known.shape[1:], "previous")
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
+    if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
+        raise InputError(
+            "previous must be a result for this image, got one for an image of the same size with other values; "
+            "to begin anew with its strokes pass scribbles=previous.scribbles"
+        )
