@@ -22,6 +22,7 @@ NEEDS = {
     "grid/memory.py": ["maxflow"],
     "grid/quality.py": [],
     "grid/startup.py": [],
+    "grid/strokes.py": [],
     "grid/trws.py": [],
     "split/speed.py": [],
     "split/quality.py": [],
