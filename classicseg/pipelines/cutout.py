@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -18,10 +17,13 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
+from classicseg.pipelines.evidence import Evidence, costs_of_distance, hull, pieces_without_strokes
 from classicseg.pipelines.prepared import Prepared, Region, check_same_image, prepare
 from classicseg.solvers.cut.windows import bounds
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
+
+Fit = Callable[..., ColorModel]
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
@@ -50,8 +52,6 @@ class Cutout:
         Why it stopped.
     seconds : float
         Wall-clock time.
-    models : tuple of ColorMixture or ColorHistogram
-        Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image.
     scribbles : ndarray, spatial shape, int32
         All strokes so far, -1 where there are none; outside of a box they are 0.
 
@@ -77,13 +77,19 @@ class Cutout:
     converged: bool
     message: str
     seconds: float
-    models: tuple[ColorModel, ...]
     scribbles: np.ndarray
+    _fit: Fit
+    _evidence: Evidence
     _crf: GridCRF | None
     _weight: float
     _n_threads: int
     _prepared: Prepared
     _owner: object
+
+    @property
+    def models(self) -> tuple[ColorModel, ...]:
+        """Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image."""
+        return self._evidence.models
 
     @property
     def mask(self) -> np.ndarray:
@@ -149,8 +155,9 @@ class Cutout:
         there = bounds(new != old, box)
         if there is None:
             return None
-        inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(there, box, strict=True))
-        self.scribbles[there] = new[inner]
+        old[...] = new
+        freed = self._evidence.released(new, box)
+        there = there if freed is None else hull(there, freed)
         costs, self._crf = self._costs(there), None
         self.probabilities[(slice(None), *there)] = softmax(-costs)
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
@@ -177,17 +184,18 @@ class Cutout:
         """
         rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
         run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
-        labels = np.where(self.scribbles == marked.NONE, self.labels, self.scribbles).reshape(-1)
-        components = [model.costs(colors, run.n_threads)[1] for model in self.models]
-        models = _refitted(self.models, colors, labels, components, run.n_threads)
-        return _rounds(run, self._prepared, self._weight, self.scribbles.reshape(-1).copy(), labels, models)
+        labels = self.labels.reshape(-1)
+        models = tuple(
+            self._fit(colors=colors, where=labels == label, n_threads=run.n_threads)
+            if np.any(labels == label)
+            else model
+            for label, model in enumerate(self.models)
+        )
+        return _rounds(run, self._prepared, self._weight, self.scribbles.copy(), labels, models, self._fit)
 
     def _costs(self, box: Region) -> np.ndarray:
-        """What labels cost in a box, (L, *shape of the box): infinite where strokes leave no choice."""
-        size = tuple(side.stop - side.start for side in box)
-        colors = self._prepared.colors.reshape(-1, *self.labels.shape)[(slice(None), *box)].reshape(-1, math.prod(size))
-        unary, _ = _costs(self.models, np.ascontiguousarray(colors), self.scribbles[box].reshape(-1), self._n_threads)
-        return unary.reshape(-1, *size)
+        """What labels cost in a box, (L, *shape of the box)."""
+        return self._evidence.costs(self._prepared.colors, self.scribbles, box, self._n_threads)[0]
 
 
 def cutout(
@@ -198,7 +206,7 @@ def cutout(
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     colors: Literal["mixture", "histogram"] = "mixture",
-    n_components: int = 5,
+    n_components: int = 3,
     weight: float | None = None,
     beta: float | None = None,
     connectivity: int | None = None,
@@ -311,39 +319,58 @@ def cutout(
     if previous is not None:
         before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), len(previous.models)
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
-    models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
-    return _rounds(run, prepared, gamma, strokes, labels, models)
+    fit = partial(fit_color_model, colors, n_components=n_parts) if previous is None else previous._fit
+    known = () if previous is None else previous.models
+    models = _first_models(fit, known, prepared.colors, labels, n_labels, run.n_threads)
+    return _rounds(run, prepared, gamma, strokes.reshape(prepared.shape), labels, models, fit)
 
 
 def _rounds(
-    run: Run, prepared: Prepared, gamma: float, strokes: np.ndarray, labels: np.ndarray, models: tuple[ColorModel, ...]
+    run: Run,
+    prepared: Prepared,
+    gamma: float,
+    strokes: np.ndarray,
+    labels: np.ndarray,
+    models: tuple[ColorModel, ...],
+    fit: Fit,
 ) -> Cutout:
     """Cut and learn in turn, from these models, until nothing changes."""
-    owner = object()
+    owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
+    nearness = costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads)
+    evidence = Evidence(models, nearness)
+
+    def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
+        unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
+        crf = GridCRF(unary, Potts(gamma), prepared.weights)
+        start = np.maximum(start, 0).reshape(strokes.shape)
+        return crf, prepared.minimum(crf, gamma, start, run.n_threads, owner), components
+
     while not run.ended:
-        unary, components = _costs(models, prepared.colors, strokes, run.n_threads)
-        crf = GridCRF(unary.reshape(len(models), *prepared.shape), Potts(gamma), prepared.weights)
-        start = np.maximum(labels, 0).reshape(prepared.shape)
-        found = prepared.minimum(crf, gamma, start, run.n_threads, owner)
+        crf, found, components = cut(labels)
         change = float((found.reshape(-1) != labels).mean())
-        labels, energy = found.reshape(-1), crf.energy(found)
-        run.record(energy=energy, change=change, labels=partial(np.asarray, found))
+        labels = found.reshape(-1)
+        run.record(energy=crf.energy(found), change=change, labels=partial(np.asarray, found))
         if change == 0:
             run.stop("no pixel changed", converged=True)
         if not run.ended:
-            models = _refitted(models, prepared.colors, labels, components, run.n_threads)
-    result = run.result(found, energy=energy)
+            evidence = evidence.refitted(colors, labels, components, run.n_threads)
+    pieces = pieces_without_strokes(found, strokes)
+    if pieces is not None:
+        evidence = replace(evidence, pieces=pieces[0], barred=pieces[1])
+        crf, found, _ = cut(np.where(pieces[0] > 0, 0, found))
+    result = run.result(found, energy=crf.energy(found))
     return Cutout(
         labels=result.labels,
         probabilities=softmax(-crf.unary),
-        energy=energy,
+        energy=crf.energy(found),
         history=result.history,
         n_iter=result.n_iter,
         converged=result.converged,
         message=result.message,
         seconds=result.seconds,
-        models=models,
-        scribbles=strokes.reshape(prepared.shape),
+        scribbles=strokes,
+        _fit=fit,
+        _evidence=evidence,
         _crf=crf,
         _weight=gamma,
         _n_threads=run.n_threads,
@@ -359,41 +386,12 @@ def _gamma(weight: float | None, previous: Cutout | None) -> float:
 
 
 def _first_models(
-    kind: str,
-    colors: np.ndarray,
-    start: np.ndarray,
-    n_labels: int,
-    n_components: int,
-    previous: Cutout | None,
-    n_threads: int,
+    fit: Fit, known: tuple[ColorModel, ...], colors: np.ndarray, start: np.ndarray, n_labels: int, n_threads: int
 ) -> tuple[ColorModel, ...]:
-    known = () if previous is None else previous.models
+    """A model of each label: those that are known, estimated again from where the labels are now, and new ones."""
     return tuple(
-        model.refit(colors, start == label, model.costs(colors, n_threads)[1], n_threads)
-        if (model := known[label] if label < len(known) else None) is not None
-        else fit_color_model(kind, colors, start == label, n_components, n_threads)
+        known[label].refit(colors, start == label, known[label].costs(colors, n_threads)[1], n_threads)
+        if label < len(known)
+        else fit(colors=colors, where=start == label, n_threads=n_threads)
         for label in range(n_labels)
     )
-
-
-def _refitted(
-    models: tuple[ColorModel, ...],
-    colors: np.ndarray,
-    labels: np.ndarray,
-    components: list[np.ndarray],
-    n_threads: int,
-) -> tuple[ColorModel, ...]:
-    """Each model estimated again from the pixels of its label, in the components that cost them least."""
-    old = zip(models, components, strict=True)
-    return tuple(m.refit(colors, labels == label, part, n_threads) for label, (m, part) in enumerate(old))
-
-
-def _costs(
-    models: tuple[ColorModel, ...], colors: np.ndarray, strokes: np.ndarray, n_threads: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Costs (L, N) float32, infinite for labels that a pixel may not take, and the components behind them."""
-    both = [model.costs(colors, n_threads) for model in models]
-    unary = np.stack([cost for cost, _ in both])
-    for label in range(len(models)):
-        unary[label, (strokes != marked.NONE) & (strokes != label)] = np.inf
-    return unary, [component for _, component in both]

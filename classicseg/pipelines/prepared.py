@@ -30,10 +30,14 @@ class Prepared:
     image : ndarray, (C, *spatial)
         As it was given.
     shape : tuple of int
+    spacing : tuple of float
     """
 
-    def __init__(self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray) -> None:
+    def __init__(
+        self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray, spacing: tuple[float, ...]
+    ) -> None:
         self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
+        self.spacing = spacing
         self._cut: GraphCut | None = None
         self._weight, self._owner = 0.0, None  # of the last cut
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
@@ -100,7 +104,9 @@ def prepare(
     flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
     kept = channels.copy() if np.may_share_memory(channels, image) else channels
-    return Prepared(((flat - mean) / unit).astype(np.float32), weights, kept)
+    return Prepared(
+        ((flat - mean) / unit).astype(np.float32), weights, kept, inputs.as_scale(spacing, "spacing", len(shape))
+    )
 
 
 def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
