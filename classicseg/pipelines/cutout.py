@@ -17,17 +17,27 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.evidence import Evidence, costs_of_distance, hull, pieces_without_strokes
+from classicseg.pipelines.evidence import Evidence, costs_of_distance, first_models, hull, pieces_without_strokes
 from classicseg.pipelines.prepared import Prepared, Region, check_same_image, prepare
 from classicseg.solvers.cut.windows import bounds
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
-Fit = Callable[..., ColorModel]
-
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a cutout goes on."""
+
+    fit: Callable[..., ColorModel]
+    """Estimates the colours of some pixels."""
+    weight: float
+    """Of the boundary."""
+    by_strokes: bool = True
+    """Whether the distance from strokes counts, and pieces without a stroke do not."""
 
 
 @dataclass(eq=False, repr=False)
@@ -39,7 +49,7 @@ class Cutout:
     labels : ndarray, spatial shape, int32
         0 is background, 1 the object; further objects have the labels of their strokes.
     probabilities : ndarray, (L, *spatial), float32
-        Of each label by the colour of the pixel alone, and 0 or 1 where strokes or the box leave no choice.
+        Of each label by its costs at the pixel alone: 0 or 1 where strokes or the box leave no choice.
     energy : float
         Energy of `labels` in `crf`.
     history : tuple of Step
@@ -78,10 +88,9 @@ class Cutout:
     message: str
     seconds: float
     scribbles: np.ndarray
-    _fit: Fit
+    _how: _How
     _evidence: Evidence
     _crf: GridCRF | None
-    _weight: float
     _n_threads: int
     _prepared: Prepared
     _owner: object
@@ -102,7 +111,7 @@ class Cutout:
         """The energy of the last cut, for other solvers and for more of the same."""
         if self._crf is None:
             unary = self._costs(tuple(slice(0, length) for length in self.labels.shape))
-            self._crf = GridCRF(unary, Potts(self._weight), self._prepared.weights)
+            self._crf = GridCRF(unary, Potts(self._how.weight), self._prepared.weights)
         return self._crf
 
     def __repr__(self) -> str:
@@ -163,7 +172,7 @@ class Cutout:
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
         if found is None:  # the flow is that of another result, or there are more labels than two
             crf = self.crf
-            labels = self._prepared.minimum(crf, self._weight, self.labels, self._n_threads, self._owner)
+            labels = self._prepared.minimum(crf, self._how.weight, self.labels, self._n_threads, self._owner)
             found = crf.energy(labels), bounds(labels != self.labels, whole)
             self.labels[...] = labels
         self.energy = found[0]
@@ -186,12 +195,12 @@ class Cutout:
         run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
         labels = self.labels.reshape(-1)
         models = tuple(
-            self._fit(colors=colors, where=labels == label, n_threads=run.n_threads)
+            self._how.fit(colors=colors, where=labels == label, n_threads=run.n_threads)
             if np.any(labels == label)
             else model
             for label, model in enumerate(self.models)
         )
-        return _rounds(run, self._prepared, self._weight, self.scribbles.copy(), labels, models, self._fit)
+        return _rounds(run, self._prepared, self._how, self.scribbles.copy(), labels, models)
 
     def _costs(self, box: Region) -> np.ndarray:
         """What labels cost in a box, (L, *shape of the box)."""
@@ -222,10 +231,12 @@ def cutout(
     Each round estimates which colours object and background have, and finds the labelling of least energy for them by
     a graph cut (by expansion moves where there are several objects)
 
-    .. math:: E(x) = \sum_i -\log p_{x_i}(I_i) + \gamma \sum_{(i,j)} w_{ij} [x_i \ne x_j]
+    .. math:: E(x) = \sum_i -\log p_{x_i}(I_i) - \log q_{x_i}(i) + \gamma \sum_{(i,j)} w_{ij} [x_i \ne x_j]
 
     with weights that are small where the image has an edge. Strokes are never overruled. This is GrabCut [1]_, and
-    with ``colors="histogram", max_iter=1`` the interactive graph cut of [2]_.
+    with ``colors="histogram", max_iter=1`` much like the interactive graph cut of [2]_. Where each label is drawn, q
+    says whose strokes are near, by the ways to them through likely colours [3]_, and of objects only what is connected
+    to a stroke of theirs is found. Probable labels switch both off.
 
     Parameters
     ----------
@@ -279,7 +290,8 @@ def cutout(
 
     Notes
     -----
-    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round.
+    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round. Pieces without a stroke
+    are left out after the last round: the energy is that of the labels without them, in which they are forbidden.
 
     References
     ----------
@@ -287,6 +299,8 @@ def cutout(
        SIGGRAPH 2004. doi:10.1145/1015706.1015720
     .. [2] Y. Boykov, M.-P. Jolly, "Interactive graph cuts for optimal boundary and region segmentation of objects in
        N-D images", ICCV 2001. doi:10.1109/ICCV.2001.937505
+    .. [3] B. Price, B. Morse, S. Cohen, "Geodesic graph cut for interactive image segmentation", CVPR 2010.
+       doi:10.1109/CVPR.2010.5540079
 
     Examples
     --------
@@ -319,31 +333,27 @@ def cutout(
     if previous is not None:
         before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), len(previous.models)
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
-    fit = partial(fit_color_model, colors, n_components=n_parts) if previous is None else previous._fit
+    how = previous._how if previous is not None else _How(partial(fit_color_model, colors, n_components=n_parts), gamma)
+    how = replace(how, weight=gamma, by_strokes=how.by_strokes and probable is None)
     known = () if previous is None else previous.models
-    models = _first_models(fit, known, prepared.colors, labels, n_labels, run.n_threads)
-    return _rounds(run, prepared, gamma, strokes.reshape(prepared.shape), labels, models, fit)
+    models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
+    return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
 
 
 def _rounds(
-    run: Run,
-    prepared: Prepared,
-    gamma: float,
-    strokes: np.ndarray,
-    labels: np.ndarray,
-    models: tuple[ColorModel, ...],
-    fit: Fit,
+    run: Run, prepared: Prepared, how: _How, strokes: np.ndarray, labels: np.ndarray, models: tuple[ColorModel, ...]
 ) -> Cutout:
     """Cut and learn in turn, from these models, until nothing changes."""
     owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
-    nearness = costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads)
-    evidence = Evidence(models, nearness)
+    evidence = Evidence(models)
+    if how.by_strokes:
+        evidence = Evidence(models, costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads))
 
     def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
         unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
-        crf = GridCRF(unary, Potts(gamma), prepared.weights)
+        crf = GridCRF(unary, Potts(how.weight), prepared.weights)
         start = np.maximum(start, 0).reshape(strokes.shape)
-        return crf, prepared.minimum(crf, gamma, start, run.n_threads, owner), components
+        return crf, prepared.minimum(crf, how.weight, start, run.n_threads, owner), components
 
     while not run.ended:
         crf, found, components = cut(labels)
@@ -354,7 +364,7 @@ def _rounds(
             run.stop("no pixel changed", converged=True)
         if not run.ended:
             evidence = evidence.refitted(colors, labels, components, run.n_threads)
-    pieces = pieces_without_strokes(found, strokes)
+    pieces = pieces_without_strokes(found, strokes) if how.by_strokes else None
     if pieces is not None:
         evidence = replace(evidence, pieces=pieces[0], barred=pieces[1])
         crf, found, _ = cut(np.where(pieces[0] > 0, 0, found))
@@ -369,10 +379,9 @@ def _rounds(
         message=result.message,
         seconds=result.seconds,
         scribbles=strokes,
-        _fit=fit,
+        _how=how,
         _evidence=evidence,
         _crf=crf,
-        _weight=gamma,
         _n_threads=run.n_threads,
         _prepared=prepared,
         _owner=owner,
@@ -381,17 +390,5 @@ def _rounds(
 
 def _gamma(weight: float | None, previous: Cutout | None) -> float:
     if weight is None:
-        return _WEIGHT if previous is None else previous._weight
+        return _WEIGHT if previous is None else previous._how.weight
     return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
-
-
-def _first_models(
-    fit: Fit, known: tuple[ColorModel, ...], colors: np.ndarray, start: np.ndarray, n_labels: int, n_threads: int
-) -> tuple[ColorModel, ...]:
-    """A model of each label: those that are known, estimated again from where the labels are now, and new ones."""
-    return tuple(
-        known[label].refit(colors, start == label, known[label].costs(colors, n_threads)[1], n_threads)
-        if label < len(known)
-        else fit(colors=colors, where=start == label, n_threads=n_threads)
-        for label in range(n_labels)
-    )

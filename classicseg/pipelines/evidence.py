@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +82,23 @@ class Evidence:
                 piece[piece == number] = 0
                 found = there if found is None else hull(found, there)
         return found
+
+
+def first_models(
+    fit: Callable[..., ColorModel],
+    known: tuple[ColorModel, ...],
+    colors: np.ndarray,
+    labels: np.ndarray,
+    n_labels: int,
+    n_threads: int,
+) -> tuple[ColorModel, ...]:
+    """A model of each label: those that are known, estimated again from where the labels are now, and new ones."""
+    return tuple(
+        known[label].refit(colors, labels == label, known[label].costs(colors, n_threads)[1], n_threads)
+        if label < len(known)
+        else fit(colors=colors, where=labels == label, n_threads=n_threads)
+        for label in range(n_labels)
+    )
 
 
 def hull(a: Box, b: Box) -> Box:

@@ -114,6 +114,15 @@ def test_pieces_of_an_object_without_a_stroke_are_left_out_until_they_get_one():
     check(cut)
 
 
+def test_pieces_that_probable_labels_know_need_no_stroke():
+    image = np.repeat(np.where(DISK, 200, 60)[..., None], 3, axis=2)
+    image[5:12, 4:12] = 200
+    probable = (image[..., 0] == 200).astype(int)
+    cut = cs.cutout(image, SCRIBBLES, probable=probable)
+    for result in (cut, cut.refit(), cs.cutout(image, SCRIBBLES, previous=cut)):
+        np.testing.assert_array_equal(result.mask, probable)
+
+
 def test_several_objects_are_cut_anew():
     image, _, scribbles = scene()
     image[5:15, 48:58] = (30, 40, 200)
