@@ -17,9 +17,9 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.evidence import Evidence, costs_of_distance, first_models, hull, pieces_without_strokes
+from classicseg.pipelines.evidence import Evidence, costs_of_distance, first_models, pieces_without_strokes
 from classicseg.pipelines.prepared import Prepared, Region, check_same_image, prepare
-from classicseg.solvers.cut.windows import bounds
+from classicseg.solvers.cut.windows import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
@@ -165,8 +165,7 @@ class Cutout:
         if there is None:
             return None
         old[...] = new
-        freed = self._evidence.released(new, box)
-        there = there if freed is None else hull(there, freed)
+        there = hull(there, self._evidence.released(new, box)) or there
         costs, self._crf = self._costs(there), None
         self.probabilities[(slice(None), *there)] = softmax(-costs)
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)

@@ -10,8 +10,7 @@ import numpy as np
 from classicseg.energies.color_models import ColorModel
 from classicseg.energies.softmax import softmax
 from classicseg.pipelines.strokes import NONE
-
-Box = tuple[slice, ...]
+from classicseg.solvers.cut.windows import Box, hull
 
 _NEAREST = 0.1  # what a step costs where colours say the label for sure; where they say another for sure, 1 more
 _LEAST = 1e-4  # probability by nearness alone
@@ -74,13 +73,14 @@ class Evidence:
         """Let pieces have their labels again that strokes, drawn in a box, put them on; returns where that was."""
         if self.pieces is None:
             return None
-        numbers, found = self.pieces[box], None
+        numbers = self.pieces[box]
+        found: Box | None = None
         for number in np.unique(numbers[drawn > 0]).tolist():
             if number > 0 and np.any(drawn[numbers == number] == self.barred[number - 1][0]):
                 there = self.barred[number - 1][1]
                 piece = self.pieces[there]
                 piece[piece == number] = 0
-                found = there if found is None else hull(found, there)
+                found = hull(found, there)
         return found
 
 
@@ -99,11 +99,6 @@ def first_models(
         else fit(colors=colors, where=labels == label, n_threads=n_threads)
         for label in range(n_labels)
     )
-
-
-def hull(a: Box, b: Box) -> Box:
-    """The bounding box of two."""
-    return tuple(slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True))
 
 
 def costs_of_distance(

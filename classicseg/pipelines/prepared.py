@@ -79,6 +79,7 @@ class Prepared:
             cut, self._cut = self._cut, None
             cut.set_unary(unary, region)
             energy = cut.solve(out=labels).energy
+            assert energy is not None
             self._cut = cut
             return energy, cut.changed
 

@@ -12,7 +12,7 @@ from classicseg.solvers.cut.flows import RealFlow, WholeFlow
 from classicseg.solvers.cut.integers import as_integers, is_whole
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import ENOUGH, GAP, rounding_of_energy
-from classicseg.solvers.cut.windows import Box, Found, bounds, cut_near
+from classicseg.solvers.cut.windows import Box, Found, bounds, cut_near, hull
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
@@ -110,7 +110,7 @@ class KeptCut:
         self._loss = self._flow.solve(n_threads, lambda: ENOUGH * _size(energy.energy(self._labels())))
         labels = self._labels()
         found = energy.energy(labels)
-        self.changed = whole if before is None else _hull(self.changed, bounds(before != self._sides, whole))
+        self.changed = whole if before is None else hull(self.changed, bounds(before != self._sides, whole))
         self._terms, self._n_forbidden, self._is_cut = [found, 0.0], int(np.isinf(found)), True
         self._rounding = 0.0 if self._flow.exact or self._n_forbidden else rounding_of_energy(energy, labels)
         if not self._n_forbidden:  # else windows could not tell the energy
@@ -133,11 +133,10 @@ class KeptCut:
     def _take(self, found: Found) -> None:
         """Let pixels be on the sides that were found."""
         there = self._sides[found.box]
-        other = there != found.sides
-        if not other.any():
+        box = bounds(there != found.sides, found.box)
+        if box is None:
             return
-        box = bounds(other, found.box)
-        self.changed = box if self.changed is None else _hull(box, self.changed)
+        self.changed = hull(box, self.changed)
         around = tuple(
             slice(max(0, side.start - 1), min(length, side.stop + 1))
             for side, length in zip(box, self._sides.shape, strict=True)
@@ -151,7 +150,8 @@ class KeptCut:
         energy = self._energy
         box = box[3 - len(energy.shape) :]
         side = self._sides.reshape(energy.shape)[box]
-        costs = [np.where(side == 1, energy.unary[(1, *box)], energy.unary[(0, *box)]).reshape(-1)]
+        zero, one = energy.unary[(slice(None), *box)]
+        costs = [np.where(side == 1, one, zero).reshape(-1)]
         for name, offset in energy.directions.items():
             begin, end = edge_ends(offset)
             edges = tuple(slice(s.start, s.stop - abs(step)) for s, step in zip(box, offset, strict=True))
@@ -173,10 +173,3 @@ class KeptCut:
 
 def _size(value: float) -> float:
     return abs(value) if np.isfinite(value) else 0.0
-
-
-def _hull(a: Box | None, b: Box | None) -> Box | None:
-    """The bounding box of both."""
-    if a is None or b is None:
-        return a or b
-    return tuple(slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True))

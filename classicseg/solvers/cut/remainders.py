@@ -169,6 +169,7 @@ class RealCut:
     def piece(self, box: tuple[slice, ...], zeros: Zeros) -> RealCut:
         """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
         self.settle()
+        assert isinstance(self._network, Network)
         piece = RealCut(self._network.like(tuple(side.stop - side.start for side in box), zeros), zeros)
         self._copy_to(piece, box, _ALL)
         piece._tops, piece._unit, piece._exact = self._tops, self._unit, self._exact

@@ -121,6 +121,13 @@ def bounds(where: np.ndarray, box: Box) -> Box | None:
     return tuple(sides)
 
 
+def hull(a: Box | None, b: Box | None) -> Box | None:
+    """The bounding box of two boxes, either of which may be missing."""
+    if a is None or b is None:
+        return a or b
+    return tuple(slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True))
+
+
 def _enough(excess: np.ndarray, border: np.ndarray, held: np.ndarray, enough: float) -> float:
     """What loss is enough for a window: any if it must grow anyway."""
     return enough if np.abs(excess[border] - held).sum() <= enough else np.inf
