@@ -214,7 +214,7 @@ def cutout(
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     colors: Literal["mixture", "histogram"] = "mixture",
-    n_components: int = 3,
+    n_components: int = 2,
     weight: float | None = None,
     beta: float | None = None,
     connectivity: int | None = None,

@@ -27,7 +27,7 @@ NEEDS = {
     "split/speed.py": [],
     "split/quality.py": [],
     "pipelines/choose_defaults.py": [],
-    "pipelines/cutout.py": ["cv2"],
+    "pipelines/cutout.py": [],
     "pipelines/startup.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],

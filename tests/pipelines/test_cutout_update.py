@@ -90,7 +90,7 @@ def test_copies_are_drawn_on_alone():
 def test_refit_learns_the_colours_of_new_strokes():
     image = IMAGE.copy()
     image[34:44, 40:55] = (40, 60, 200)  # blue: no stroke has said of what
-    cut = cs.cutout(image, SCRIBBLES, max_iter=1)
+    cut = cs.cutout(image, SCRIBBLES, n_components=3, max_iter=1)
     cut.update(np.ones((3, 4), int), np.s_[38:41, 46:50])
     labels = cut.labels.copy()
     again = cut.refit()
