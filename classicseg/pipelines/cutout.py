@@ -24,6 +24,7 @@ from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
+_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
@@ -36,7 +37,7 @@ class _How:
     """Estimates the colours of some pixels."""
     weight: float
     """Of the boundary."""
-    by_strokes: bool = True
+    by_strokes: bool
     """Whether the distance from strokes counts, and pieces without a stroke do not."""
 
 
@@ -214,7 +215,7 @@ def cutout(
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     colors: Literal["mixture", "histogram"] = "mixture",
-    n_components: int = 2,
+    n_components: int | None = None,
     weight: float | None = None,
     beta: float | None = None,
     connectivity: int | None = None,
@@ -257,8 +258,9 @@ def cutout(
         used), and the cut starts from its flow: a stroke more costs less than all from scratch.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
-    n_components : int
-        Gaussians of each label, at most 255.
+    n_components : int, optional
+        Gaussians of each label, at most 255. By default 3 where all labels are drawn, which shows few of their
+        colours, else 5.
     weight : float, optional
         Weight gamma of the boundary; by default 50, or that of `previous`.
     beta, connectivity, spacing
@@ -314,7 +316,7 @@ def cutout(
     """
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
-    n_parts = inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
+    n_parts = None if n_components is None else inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
         if not isinstance(previous, Cutout):
@@ -332,8 +334,12 @@ def cutout(
     if previous is not None:
         before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), len(previous.models)
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
-    how = previous._how if previous is not None else _How(partial(fit_color_model, colors, n_components=n_parts), gamma)
-    how = replace(how, weight=gamma, by_strokes=how.by_strokes and probable is None)
+    by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
+    if previous is None:
+        few_or_many = _COMPONENTS[by_strokes] if n_parts is None else n_parts
+        how = _How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes)
+    else:
+        how = replace(previous._how, weight=gamma, by_strokes=previous._how.by_strokes and by_strokes)
     known = () if previous is None else previous.models
     models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
     return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
