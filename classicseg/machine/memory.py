@@ -67,7 +67,7 @@ class Workspace:
         self._memory, self._used = np.zeros(0, np.uint8), 0
 
     def zeros(self, n: int, dtype: Any) -> np.ndarray:
-        """As :func:`aligned_zeros`."""
+        """`n` zeros of `dtype`, as :func:`aligned_zeros` gives them."""
         start, size = self._used, n * np.dtype(dtype).itemsize
         self._used += -(-size // CACHE_LINE) * CACHE_LINE
         if self._used > self._memory.size:
@@ -79,7 +79,7 @@ class Workspace:
     def reuse(self) -> None:
         """Let all memory that was handed out be handed out again."""
         if self._used > self._memory.size:
-            self._memory = aligned_zeros(self._used + self._used // 2, np.uint8)
+            self._memory = aligned_zeros(8 * self._used, np.uint8)  # pages that are never used take no memory
         self._used = 0
 
 
