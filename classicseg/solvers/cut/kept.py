@@ -17,7 +17,7 @@ from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 _FINER = 64.0  # a window is cut to so much finer steps than all: many of them may follow each other
-_EPSILON = 2.0**-53
+_EPSILON = 2.0**-53  # half of what float64 distinguishes from 1
 
 
 class KeptCut:
