@@ -14,7 +14,7 @@ from classicseg.solvers.cut.windows import Box, hull
 
 _NEAREST = 0.1  # what a step costs where colours say the label for sure; where they say another for sure, 1 more
 _LEAST = 1e-4  # probability by nearness alone
-_WORKED_ON = 200_000  # pixels: distances vary slowly, and are measured in larger images at every second one, and so on
+_WORKED_ON = 50_000  # pixels: distances vary slowly, and are measured in larger images at every second one, and so on
 
 
 @dataclass(frozen=True, eq=False)
