@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side would each start
 
 collect_ignore_glob = ["classicseg/pydensecrf/stand_in/*"]  # to import it is to redirect imports
 if importlib.util.find_spec("torch") is None:  # its modules cannot be imported, so their examples cannot be run
-    collect_ignore_glob += ["classicseg/torch/*", "tests/torch/interpreted.py"]
+    collect_ignore_glob += ["classicseg/monai/block.py", "classicseg/torch/*", "tests/torch/interpreted.py"]
 if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["classicseg/torch/backends/triton/*"]
 

@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -267,9 +268,88 @@ def grid_quality(document: Document) -> str:
     return table(rows) + "\nThe library of the study:\n\n" + table(study)
 
 
+@shows("pipelines_small_quality")
+def small_quality(document: Document) -> str:
+    cells = document["rows"]
+    plain = [method for method in cells[0]["gain"] if "exponent" not in method]
+    rows = [
+        {"data, size": row["case"], "alone": f"{row['alone']:.2f}"}
+        | {method: gain(row["gain"][method]) for method in plain}
+        | {"auto: worst image": gain(row["worst_image"])}
+        | {"auto: boundary F": "" if row["boundary_gain"] is None else gain(row["boundary_gain"])}
+        for row in cells
+    ]
+    rows.append({"data, size": "**mean**"} | {m: f"**{gain(mean(row['gain'][m] for row in cells))}**" for m in plain})
+    tried = [method.split(", exponent ") for method in cells[0]["gain"] if "exponent" in method]
+    presets = {preset: [x for of, x in tried if of == preset] for preset, _ in tried}
+    exponents = [
+        {"preset": preset}
+        | {f"exponent {x}": _mean_and_worst(cells, f"{preset}, exponent {x}") for x in choices}
+        | {"left out: exponent of the others, its gain": _left_out(cells, preset, choices)}
+        for preset, choices in presets.items()
+    ]
+    return table(rows) + "\nIn the mean over the cells, and in the worst of them:\n\n" + table(exponents)
+
+
+def _mean_and_worst(cells: list[Row], method: str) -> str:
+    gains = [row["gain"][method] for row in cells]
+    return f"{gain(mean(gains))}, {gain(min(gains))}"
+
+
+def _left_out(cells: list[Row], preset: str, choices: list[str]) -> str:
+    """For each data set the exponent that is best in the mean over the others, and its gain on this one."""
+    of_set = {
+        name: {x: mean(r["gain"][f"{preset}, exponent {x}"] for r in cells if r["data set"] == name) for x in choices}
+        for name in dict.fromkeys(row["data set"] for row in cells)
+    }
+    told = []
+    for name, own in of_set.items():
+        best = max(choices, key=lambda x, name=name: sum(g[x] for other, g in of_set.items() if other != name))
+        told.append(f"{name} {best}, {gain(own[best])}")
+    return "; ".join(told)
+
+
+@shows("pipelines_small_speed")
+def small_speed(document: Document) -> str:
+    rows = []
+    for row in document["rows"]:
+        peak = row["peak_MB"]
+        rows.append(
+            {"case": row["case"]}
+            | {f"{way}, s": seconds for way, seconds in row["seconds"].items()}
+            | {f"times faster, {n} threads": spread(r) for n, r in row["enlarged_of_small"].items()}
+            | {"peak, MB, small / enlarged": f"{peak['small']:.0f} / {peak['enlarged']:.0f}"}
+            | {"other labels": f"{100 * row['other_labels']:.4f} %"}
+        )
+    return table(rows)
+
+
 @shows("pipelines_cutout")
 def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
+
+
+@shows("pipelines_film")
+def films(document: Document) -> str:
+    judged = [row for row in document["rows"] if "mean_iou_percent" in row]
+    rows = []
+    for film in dict.fromkeys(row["film"] for row in judged):
+        of = {row["method"]: row for row in judged if row["film"] == film}
+        rows.append(
+            {
+                "film": film,
+                "flicker of the network, %": of["network alone"]["flicker_percent"],
+                "of refine": of["refine"]["flicker_percent"],
+                "of Refiner": f"**{of['Refiner']['flicker_percent']}**",
+                "on the spot, of refine": of["refine"]["flicker_on_the_spot_percent"],
+                "of Refiner, on the spot": of["Refiner"]["flicker_on_the_spot_percent"],
+                "mean IoU over that of refine": gain(
+                    of["Refiner"]["mean_iou_percent"] - of["refine"]["mean_iou_percent"]
+                ),
+            }
+        )
+    timed = [row for row in document["rows"] if "frames_per_second" in row]
+    return table(rows) + "\n" + table(timed)
 
 
 @shows("split_quality")

@@ -24,8 +24,9 @@ from .filters.lattice import PermutohedralLattice
 from .machine.threads import get_num_threads, set_num_threads
 from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
 from .pipelines.cutout import Cutout, cutout
+from .pipelines.film import Refiner
 from .pipelines.presets import PRESETS, Preset
-from .pipelines.refine import refine, refinement_crf
+from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
@@ -75,6 +76,8 @@ __all__ = [
     "Preset",
     "Range",
     "Record",
+    "Refinement",
+    "Refiner",
     "RegionStatistics",
     "Result",
     "Rule",
@@ -107,6 +110,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refinement",
     "refinement_crf",
     "register_solver",
     "sample",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
+
+R = TypeVar("R", bound="Result")
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,9 @@ class Result:
         Name of the solver.
     seconds : float
         Wall-clock time of the solver, without that for loading or compiling kernels.
+    may_differ : float or None
+        After work that cannot matter was left out: an estimate, not a bound, of the share of pixels whose labels are
+        others for that. None where nothing was left out.
 
     Examples
     --------
@@ -142,6 +148,7 @@ class Result:
     message: str = ""
     method: str = ""
     seconds: float = 0.0
+    may_differ: float | None = None
 
     @property
     def gap(self) -> float | None:
@@ -150,6 +157,11 @@ class Result:
         if energy is None or self.lower_bound is None:
             return None
         return 0.0 if energy == self.lower_bound else energy - self.lower_bound  # both may be infinite
+
+    def extended(self, cls: type[R], **more: Any) -> R:
+        """The same result as one of a class with more fields; `more` are those, and fields that change."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "energy"}
+        return cls(**{"energy": self.__dict__["_energy"], **fields, **more})
 
     def __repr__(self) -> str:
         energy = self.__dict__["_energy"]
@@ -163,7 +175,7 @@ class Result:
             f"converged={self.converged}",
             f"seconds={self.seconds:.3f}",
         ]
-        return f"Result({', '.join(parts)})"
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def __getstate__(self) -> dict[str, Any]:
         _ = self.energy  # a function cannot be pickled; its value can

@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1] / "classicseg"
 PICTURE = Path(__file__).parent / "pictures" / "map.svg"
 
 ROOMS = {  # name: (column, row, what it holds)
+    "simplecrf": (0, 0, "SimpleCRF's interface"),
+    "monai": (1, 0, "for pipelines of MONAI"),
     "cli": (2, 0, "the command classicseg"),
+    "numpymaxflow": (3, 0, "numpymaxflow's interface"),
     "pydensecrf": (0, 1, "pydensecrf's interface"),
     "torch": (1, 1, "layer, losses, networks"),
     "pipelines": (2, 1, "refine, cutout, tune"),

@@ -60,3 +60,12 @@ def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two label images cut the pixels into the same sets."""
     pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1).shape[1]
     return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def stretched(values: np.ndarray, shape: tuple[int, ...], align_corners: bool = False) -> np.ndarray:
+    """(L, *small) values interpolated linearly at the pixels of a larger shape, axis by axis, float64."""
+    for axis, n in enumerate(shape, start=1):
+        m = values.shape[axis]
+        at = np.arange(n) * (m - 1) / max(n - 1, 1) if align_corners else (np.arange(n) + 0.5) * m / n - 0.5
+        values = np.apply_along_axis(lambda line, at=at, m=m: np.interp(at, np.arange(m), line), axis, values)
+    return values

@@ -42,3 +42,17 @@ def network(n_labels: int, height: int, width: int) -> np.ndarray:
         logit[:] = 2 * smooth / smooth.std() + 0.5 * rng.standard_normal((height, width))
     logits -= logits.max(axis=0)
     return np.minimum(np.log(np.exp(logits).sum(axis=0)) - logits, -np.log(np.float32(1e-5)))
+
+
+def network_of_many(n_labels: int, n_alive: int, height: int, width: int) -> np.ndarray:
+    """Costs as of a network that knows many labels, of which an image shows few, in regions as large as objects.
+
+    It is sure of its labels about as often as one for street scenes: of 3 in 4 pixels to more than 0.9.
+    """
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((n_labels, height, width), np.float32) - 12
+    for logit in logits[:: -(-n_labels // n_alive)]:
+        smooth = gaussian_filter(rng.standard_normal((height, width)).astype(np.float32), height / 12)
+        logit += 12 + 4 * smooth / smooth.std()
+    logits -= logits.max(axis=0)
+    return np.minimum(np.log(np.exp(logits).sum(axis=0)) - logits, -np.log(np.float32(1e-5)))

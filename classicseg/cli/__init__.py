@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say
-            check_outputs(options, getattr(_COMMANDS[options.command], "OUTPUTS", {}))
+            writes_a_folder = getattr(options, "film", None) is not None
+            check_outputs(options, {} if writes_a_folder else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
             options.run(options)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classicseg.cli import inside
 from classicseg.cli.output import add_json_option, check_axes, report
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _OPAQUE = 128  # alpha from which on a pixel counts as drawn
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png with palette, .npy or .tif")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
+    )
     parser.add_argument("--scribbles", type=Path, help="strokes: .png, .tif, .npy, .nii.gz of the size of the image")
     parser.add_argument("--object", type=int, default=1, metavar="N", help="value of object strokes (default: 1)")
     parser.add_argument(
@@ -36,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", type=int, nargs="+", metavar="X", help="x0 y0 x1 y1 (in volumes x0 y0 z0 x1 y1 z1) around the object"
     )
+    inside.add_arguments(parser)
     parser.add_argument("--overlay", type=Path, help="also write a picture of the mask on the photo")
     parser.add_argument("--probabilities", type=Path, help="also write the (L, H, W) probabilities: .npy or .tif")
     parser.add_argument("--colors", choices=("mixture", "histogram"), default="mixture", help="default: %(default)s")
@@ -47,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, cut, write, report."""
-    from classicseg import io, plot
+    from classicseg import io
     from classicseg.pipelines.cutout import cutout
 
-    image = io.read_image(options.image)
+    image, mask = inside.read(options)
     scribbles = None
     if options.scribbles is not None:
         scribbles = read_scribbles(options.scribbles, options.object, options.background, image)
@@ -60,18 +64,21 @@ def run(options: argparse.Namespace) -> None:
         n_axes = len(box) // 2
         box = [*box[:n_axes][::-1], *box[n_axes:][::-1]]
     check_axes(options, OUTPUTS, n_axes)
+    axis = None if image.ndim == n_axes else image.ndim - 1
+    mask = inside.of_values(options, image, mask, axis)
     cut = cutout(
         image,
         scribbles,
         box=box,
+        mask=mask,
         colors=options.colors,
         weight=options.weight,
         max_iter=options.max_iter,
         n_threads=options.threads,
     )
-    io.write_labels(options.output, cut.labels)
+    io.write_labels(options.output, inside.written(cut.labels, mask))
     if options.overlay is not None:
-        io.write_image(options.overlay, plot.overlay(image, cut.labels))
+        io.write_image(options.overlay, inside.overlay(inside.shown(image, mask, axis), cut.labels, mask))
     if options.probabilities is not None:
         io.write_marginals(options.probabilities, cut.probabilities)
     done = {

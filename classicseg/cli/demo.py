@@ -6,41 +6,39 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.pipelines.presets import PRESETS
+from classicseg.pipelines.presets import AUTO, NAMES, PRESETS
 
 SUMMARY = "refine the output of a network for a bundled image and write a picture"
 OUTPUTS = {"output": "images"}
-_PRESETS = {"nuclei": "default", "coffee": "pydensecrf"}
+SAMPLES = ("nuclei", "coffee")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("-o", "--output", type=Path, default=Path("classicseg-demo.png"), help="default: %(default)s")
     parser.add_argument(
-        "--sample", default="nuclei", choices=_PRESETS,
+        "--sample", default="nuclei", choices=SAMPLES,
         help="nuclei: of a convolutional network; coffee: 5 labels, of a simple classifier (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--preset", choices=PRESETS, help="default: what suits the sample")
+    parser.add_argument("--preset", default=AUTO, choices=NAMES, help="parameters of the CRF (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> None:
     """Refine the sample, print figures, write the picture."""
     from classicseg import data, io, metrics, plot
     from classicseg.machine.threads import get_num_threads
-    from classicseg.pipelines.refine import refinement_crf
-    from classicseg.solvers.minimize import minimize
+    from classicseg.pipelines.refine import refinement
 
     sample = data.sample(options.sample)
-    preset = _PRESETS[options.sample] if options.preset is None else options.preset
-    crf = refinement_crf(sample.image, sample.probabilities, preset=preset)
     start = time.perf_counter()
-    result = minimize(crf, "mean_field", max_iter=0)
+    refinement(sample.image, sample.probabilities, preset=options.preset)
     compiling = time.perf_counter() - start
     start = time.perf_counter()
-    crf = refinement_crf(sample.image, sample.probabilities, preset=preset)
-    result = minimize(crf, "mean_field")
+    result = refinement(sample.image, sample.probabilities, preset=options.preset)
     seconds = time.perf_counter() - start
 
+    crf, preset = result.crf, result.strength
+    assert crf is not None
     before = crf.unary.argmin(0)
     print(sample.origin)
     print(f"{crf}")
@@ -56,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     for name, old, new in zip(sample.label_names, rows[0].iou, rows[1].iou, strict=True):
         print(f"{'  IoU of ' + name + ', %':28}{100 * old:12.2f}{100 * new:12.2f}")
     print(f"time: {seconds:.3f} s for {result.n_iter} updates on {get_num_threads()} threads"
-          f" (and {compiling:.1f} s to load or compile the kernels)")  # fmt: skip
+          f" ({max(0.0, compiling - seconds):.1f} s more the first time, to load or compile the kernels)")  # fmt: skip
 
     views = [
         plot.overlay(sample.image, before),

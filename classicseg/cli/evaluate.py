@@ -121,12 +121,12 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
-    from classicseg.pipelines.presets import find
+    from classicseg.pipelines.presets import check
     from classicseg.pipelines.refine import refine
 
     train = train_module()
     if options.crf is not None:
-        find(options.crf)  # an unknown name ends it here, not after the network has run
+        check(options.crf)  # an unknown name ends it here, not after the network has run
     model = train.Model.load(options.model)
     data = train.FolderData(options.data, options.split)
     if data.classes != model.classes:

@@ -16,8 +16,9 @@ _CONFIDENCE = 0.7  # as `unary_from_labels` has it
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the file and what it holds."""
     parser.add_argument(
-        "probabilities", type=Path,
-        help="labels first, (L, H, W) or (L, D, H, W): .npy, .npz, .pt, .safetensors, .tif, .nii.gz",
+        "probabilities", type=Path, nargs="?",
+        help="labels first, (L, H, W) or (L, D, H, W), or smaller than the image, as networks give them: .npy, .npz, "
+        ".pt, .safetensors, .tif, .nii.gz",
     )  # fmt: skip
     parser.add_argument("--logits", action="store_true", help="the file holds logits, not probabilities")
     kinds = parser.add_mutually_exclusive_group()
@@ -37,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--key", help="name of the array in a file that holds several")
     parser.add_argument("--label-axis", type=int, default=0, metavar="N", help="where the labels are (default: 0)")
+    parser.add_argument(
+        "--align-corners", action="store_true",
+        help="of scores smaller than the image: the first and the last lie at the middles of the outermost pixels",
+    )  # fmt: skip
+
+
+def spacing_of(options: argparse.Namespace) -> float | list[float] | None:
+    """One number, one for each axis, or nothing."""
+    return options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing
 
 
 def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, Any]:
@@ -68,7 +78,9 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, A
 def _of_one_image(array: np.ndarray, expected: Shapes) -> np.ndarray:
     """`array`; without axes of length 1, such as that of a batch, if it fits the image only so."""
     squeezed = array.squeeze()
-    return squeezed if array.shape not in expected and squeezed.shape in expected else array
+    if array.shape in expected or squeezed.shape in expected:
+        return array if array.shape in expected else squeezed
+    return array if _is_smaller(array.shape, expected) or not _is_smaller(squeezed.shape, expected) else squeezed
 
 
 def _labels_of_one_image(scores: np.ndarray, label_axis: int, expected: Shapes, path: Path) -> tuple[np.ndarray, int]:
@@ -91,7 +103,25 @@ def _labels_of_one_image(scores: np.ndarray, label_axis: int, expected: Shapes, 
             f"{path} of shape {scores.shape} fits an image of {' x '.join(map(str, expected[-1]))} pixels only if its "
             f"labels are on another axis; give --label-axis {longer[fitting[-1]] - n}"
         )
+    smaller = scores.shape[label_axis] > 1 and _is_smaller(_without(scores.shape, label_axis % n), expected)
+    if not smaller and given < squeezed.ndim and _is_smaller(_without(squeezed.shape, given), expected):
+        return squeezed, given
     return scores, label_axis
+
+
+def channel_axis(image: np.ndarray, seen: dict[str, Any], given: int | Literal["infer"] | None) -> int | None:
+    """Where the channels of an image are, by what is known of its pixels, or else as they usually are."""
+    from classicseg.inputs import as_axis, channel_axis_of
+
+    shape = image.shape
+    if given != "infer":
+        return None if given is None else as_axis(given, len(shape), "channel_axis", "image")
+    (scores,) = (array for name, array in seen.items() if name != "label_axis")
+    spatial = _without(scores.shape, seen.get("label_axis", 0) % scores.ndim)
+    fitting = [
+        axis for axis in (None, -1, 0) if (shape if axis is None else _without(shape, axis % len(shape))) == spatial
+    ]
+    return fitting[0] if fitting else channel_axis_of(shape, "auto")
 
 
 def _spatial_shapes(image: np.ndarray, channel_axis: int | Literal["infer"] | None) -> Shapes:
@@ -105,6 +135,11 @@ def _spatial_shapes(image: np.ndarray, channel_axis: int | Literal["infer"] | No
     if channel_axis_of(shape, "auto") is not None:
         return [shape, shape[:-1]]
     return [shape[:-1], shape[1:], shape]
+
+
+def _is_smaller(shape: tuple[int, ...], expected: Shapes) -> bool:
+    """Whether an image can have so many pixels, or more, along each axis."""
+    return any(len(shape) == len(of) and all(m <= n for m, n in zip(shape, of, strict=True)) for of in expected)
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

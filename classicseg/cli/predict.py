@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from classicseg.pipelines.presets import PRESETS
+from classicseg.pipelines.presets import NAMES
 
 SUMMARY = "a trained network and photos in, labels out"
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="from classicseg train")
     parser.add_argument("images", type=Path, nargs="+", help="photos")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the label pictures")
-    parser.add_argument("--crf", choices=PRESETS, help="refine with a dense CRF of this preset")
+    parser.add_argument("--crf", choices=NAMES, help="refine with a dense CRF of this preset")
     parser.add_argument("--overlay", action="store_true", help="also write pictures of the labels on the photos")
     parser.add_argument("--logits", action="store_true", help="also write the logits, .npy")
     parser.add_argument("--device", default="cpu", help="default: %(default)s")

@@ -6,9 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence
-from classicseg.cli.output import add_json_option, check_axes, report
-from classicseg.pipelines.presets import PRESETS
+from classicseg.cli import evidence, film, inside
+from classicseg.cli.output import add_json_option, report
+from classicseg.pipelines.presets import AUTO, NAMES
 
 SUMMARY = "probabilities and photo in, crisp labels out"
 OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
@@ -16,9 +16,13 @@ OUTPUTS = {"output": "labels", "overlay": "images", "marginals": "marginals"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument("image", type=Path, nargs="?", help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
     evidence.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png with palette, .npy or .tif")
+    inside.add_arguments(parser)
+    film.add_arguments(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
+    )
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
     parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
     parser.add_argument(
@@ -34,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spacing", type=float, nargs="+", metavar="S",
         help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
     )  # fmt: skip
-    parser.add_argument(
-        "--preset", default="default", choices=PRESETS, help="parameters of the CRF (default: %(default)s)"
-    )
+    parser.add_argument("--preset", default=AUTO, choices=NAMES, help="parameters of the CRF (default: %(default)s)")
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
     parser.add_argument("--weight", type=float, help="weight of the smoothness kernel")
     parser.add_argument("--bilateral-sigma", type=float, help="range of the appearance kernel, pixels")
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bilateral-weight", type=float, help="weight of the appearance kernel")
     parser.add_argument("--max-iter", type=int, help="mean-field updates")
     parser.add_argument("--quality", choices=("fast", "high", "exact"), default="fast", help="default: %(default)s")
+    parser.add_argument("--exact", action="store_true", help="also do the work that can hardly change a label")
     parser.add_argument("--threads", type=int, help="default: all processors")
     add_json_option(parser)
 
@@ -52,56 +55,75 @@ def run(options: argparse.Namespace) -> None:
     """Read, refine, write, report."""
     import numpy as np
 
-    from classicseg import io, plot
-    from classicseg.pipelines.refine import refinement_crf
-    from classicseg.solvers.minimize import minimize
+    from classicseg import io
+    from classicseg.errors import InputError
+    from classicseg.pipelines.refine import refinement
 
-    image = io.read_image(options.image)
+    if options.film is not None:
+        film.run(options)
+        return
+    if options.image is None or options.probabilities is None or options.folder is not None:
+        raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
+    image, mask = inside.read(options)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
+        mask = None if mask is None else mask.T
     seen = evidence.read_evidence(options, image)
+    axis = evidence.channel_axis(image, seen, options.channel_axis)
+    mask = inside.of_values(options, image, mask, axis)
     start = time.perf_counter()
-    crf = refinement_crf(
+    result = refinement(
         image,
         **seen,
         preset=options.preset,
+        mask=mask,
         channel_axis=options.channel_axis,
+        n_threads=options.threads,
         sigma=options.sigma,
         weight=options.weight,
         bilateral_sigma=options.bilateral_sigma,
         color_sigma=options.color_sigma,
         bilateral_weight=options.bilateral_weight,
+        max_iter=options.max_iter,
         quality=options.quality,
-        spacing=options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing,
+        align_corners=options.align_corners,
+        exact=options.exact,
+        marginals=options.marginals is not None,
+        spacing=evidence.spacing_of(options),
     )
-    check_axes(options, OUTPUTS, len(crf.shape))
-    result = minimize(crf, "mean_field", max_iter=options.max_iter, n_threads=options.threads)
+    crf = result.crf
+    assert crf is not None
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, result.labels)
+    io.write_labels(options.output, inside.written(result.labels, mask))
     if options.overlay is not None:
-        shown = np.moveaxis(image, 0, -1) if image.shape[1:] == crf.shape else image
-        io.write_image(options.overlay, plot.overlay(shown, result.labels))
-    if options.marginals is not None and result.marginals is not None:
+        shown = inside.shown(image, mask, axis)
+        shown = np.moveaxis(shown, 0, -1) if shown.shape[1:] == crf.shape else shown
+        io.write_image(options.overlay, inside.overlay(shown, result.labels, mask))
+    if result.marginals is not None:
         io.write_marginals(options.marginals, result.marginals)
-    before = crf.unary.argmin(0)
+    before = crf.grid.cheapest()
     energy_before = crf.energy(before)
-    changed = float((before != result.labels).mean())
+    differs = before != result.labels
+    changed = float(differs.mean() if mask is None else differs[mask].mean())
     done = {
         "output": str(options.output),
         "shape": list(crf.shape),
+        "pixels_inside": crf.n_points,
         "n_labels": crf.n_labels,
-        "preset": options.preset,
+        "preset": result.strength,
         "kernels": [repr(kernel) for kernel in crf.kernels],
         "n_iter": result.n_iter,
         "seconds": round(seconds, 4),
         "energy_before": energy_before,
         "energy": result.energy,
+        "may_differ": result.may_differ,
         "energy_is_exact": crf.energy_is_exact,
         "changed_pixels": changed,
     }
     size = " x ".join(map(str, crf.shape))
     text = (
-        f"{options.output}: {size} pixels, {crf.n_labels} labels, {result.n_iter} updates in {seconds:.2f} s; "
+        f"{options.output}: {size} pixels, {crf.n_labels} labels, preset {result.strength}, {result.n_iter} updates "
+        f"in {seconds:.2f} s; "
         f"{100 * changed:.1f} % of the pixels changed, energy {energy_before:.5g} -> {result.energy:.5g}"
     )
     report(options, done, text)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from classicseg.cli import inside
 from classicseg.cli.output import add_json_option, check_axes, report
 
 SUMMARY = "photo in, regions out, by split-and-merge"
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what may be at most the threshold: the range of a region, its standard deviation, or the difference of"
         " the means of its parts (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .png, .npy or .tif")
+    inside.add_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy or .tif")
     parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
@@ -63,11 +65,13 @@ def run(options: argparse.Namespace) -> None:
 
     kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
     predicate = kinds[options.predicate](options.threshold)
-    image = io.read_image(options.image)
+    image, mask = inside.read(options)
+    axis = channel_axis_of(image.shape, "auto")
+    check_axes(options, OUTPUTS, image.ndim - (axis is not None))
+    mask = inside.of_values(options, image, mask, axis)
+    image = inside.shown(image, mask, axis)
     if options.gray and image.ndim == 3 and image.shape[-1] in (3, 4):
         image = image[..., :3].mean(axis=-1).round().astype(image.dtype)
-    spatial = image.shape[:-1] if channel_axis_of(image.shape, "auto") is not None else image.shape
-    check_axes(options, OUTPUTS, len(spatial))
     if options.gif is not None and image.size > 3 * _RECORDED:
         raise InputError(f"--gif draws every step of images of up to {_RECORDED} pixels, got shape {image.shape}")
     blocks: dict[str, Any] = {"min_size": options.min_size, "max_depth": options.max_depth}
@@ -78,20 +82,21 @@ def run(options: argparse.Namespace) -> None:
         "min_area": options.min_area,
     }
     start = time.perf_counter()
-    labels = split_and_merge(image, predicate, **rules, n_threads=options.threads)
+    labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=options.threads)
     seconds = time.perf_counter() - start
     io.write_labels(options.output, labels)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
-        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in (image, labels)]
-        io.write_image(options.overlay, plot.overlay(*large, alpha=0.35))
+        given = (image, labels) if mask is None else (image, labels, mask)
+        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in given]
+        io.write_image(options.overlay, inside.overlay(*large, alpha=0.35))
     if options.regions is not None:
         io.write_image(options.regions, plot.regions(image, labels))
     if options.quadtree is not None:
-        leaves = quadtree(image, predicate, **blocks)
+        leaves = quadtree(image, predicate, mask=mask, **blocks)
         io.write_image(options.quadtree, plot.quadtree(image, leaves, zoom=zoom))
     if options.gif is not None:
-        record = record_split_and_merge(image, predicate, **rules).record
+        record = record_split_and_merge(image, predicate, mask=mask, **rules).record
         io.write_animation(options.gif, plot.split_and_merge_frames(image, record))
     if options.table is not None:
         _write_table(options.table, describe_regions(labels, image))

@@ -23,6 +23,7 @@ def contrast_weights(
     connectivity: int | None = None,
     spacing: float | Sequence[float] = 1.0,
     channel_axis: int | None = -1,
+    mask: ArrayLike | None = None,
 ) -> dict[str, np.ndarray]:
     r"""Weights of a grid CRF that let labels change where the image does.
 
@@ -42,6 +43,9 @@ def contrast_weights(
         Distance of neighbouring pixels along each axis.
     channel_axis : int or None
         Where the channels are; None for an image without a channel axis.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. Edges with an end elsewhere have no part in the mean and a weight of 0; values elsewhere
+        do not matter.
 
     Returns
     -------
@@ -51,8 +55,8 @@ def contrast_weights(
     Raises
     ------
     ValueError
-        If the image is empty or not finite, `beta` is negative, a spacing is not positive, or the connectivity does
-        not exist.
+        If the image is empty or not finite, `beta` is negative, a spacing is not positive, the connectivity does not
+        exist, or the mask does not fit.
     TypeError
         If the image does not hold real numbers.
 
@@ -70,7 +74,8 @@ def contrast_weights(
     >>> weights["right"].round(3).tolist(), weights["down"].shape
     ([[1.0, 0.368]], (0, 3))
     """
-    channels = inputs.as_image(image, None, channel_axis)
+    channels = inputs.as_image(inputs.image_inside(image, mask, channel_axis), None, channel_axis)
+    inside = None if mask is None else inputs.as_mask(mask, channels.shape[1:])
     n_axes = channels.ndim - 1
     if n_axes not in NEIGHBOURHOODS:
         raise InputError(f"image must have 1, 2 or 3 spatial axes, got {n_axes}")
@@ -78,10 +83,10 @@ def contrast_weights(
     distances = inputs.as_scale(spacing, "spacing", n_axes)
     spread = float(channels.max()) - float(channels.min())
     if beta is None:
-        low, high = inputs.value_range(channels, 0)
+        low, high = inputs.value_range(channels if inside is None else channels[:, inside], 0)
         unit = _unit(high - low or spread)
         squares = {name: _squared_differences(channels, offset, unit) for name, offset in offsets.items()}
-        rate = _automatic_rate(channels, low, high, offsets, squares)
+        rate = _automatic_rate(channels, low, high, offsets, squares, inside)
     else:
         rate = inputs.as_weight(beta, "beta", at_least=0)
         unit = _unit(spread)
@@ -94,6 +99,9 @@ def contrast_weights(
             weights *= np.float32(-min(rate, _LARGEST))
         np.exp(weights, out=weights)
         weights /= np.float32(edge_length(offset, distances))
+        if inside is not None:
+            first, second = edge_ends(offset)
+            weights *= inside[first] & inside[second]
     return squares
 
 
@@ -127,14 +135,22 @@ def _automatic_rate(
     high: float,
     offsets: dict[str, tuple[int, ...]],
     squares: dict[str, np.ndarray],
+    inside: np.ndarray | None,
 ) -> float:
     """One over twice the mean square, of edges without an end that is out of proportion, if these tell anything."""
     low, high = low - (high - low), high + (high - low)
-    chosen = list(squares.values())
+    chosen = list(squares.values()) if inside is None else _within(squares, offsets, inside)
     if channels.min() < low or channels.max() > high:
         usual = np.asarray(((channels >= low) & (channels <= high)).all(axis=0))
-        ends = {name: edge_ends(offset) for name, offset in offsets.items()}
-        inside = [squares[name][usual[first] & usual[second]] for name, (first, second) in ends.items()]
-        chosen = inside if any(part.any() for part in inside) else chosen
+        ordinary = _within(squares, offsets, usual if inside is None else usual & inside)
+        chosen = ordinary if any(part.any() for part in ordinary) else chosen
     total = sum(float(part.sum(dtype=np.float64)) for part in chosen)
     return sum(part.size for part in chosen) / (2 * total) if total > 0 else 0.0
+
+
+def _within(
+    squares: dict[str, np.ndarray], offsets: dict[str, tuple[int, ...]], inside: np.ndarray
+) -> list[np.ndarray]:
+    """The squares of those edges of each direction that have both ends inside."""
+    ends = {name: edge_ends(offset) for name, offset in offsets.items()}
+    return [squares[name][inside[first] & inside[second]] for name, (first, second) in ends.items()]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
+from classicseg.energies.dense_checks import as_kernels, check, warn_of_sparse_lattice
+from classicseg.energies.dense_terms import pairwise_terms
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.kernels import BilateralKernel, PairwiseKernel
-from classicseg.errors import InputError, InputTypeError
+from classicseg.energies.kernels import PairwiseKernel
+from classicseg.energies.points import energy_of_points, gathered, spread
+from classicseg.energies.unary_grid import UnaryGrid, finite_costs, is_forbidden
+from classicseg.errors import InputError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
-from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.features import Column
 from classicseg.machine.threads import resolve_threads
 
@@ -25,10 +28,6 @@ QUALITIES = ("fast", "high", "exact")
 
 EXACT_POINTS = 4096
 """Up to this many points `DenseCRF.energy` sums over all pairs whatever the quality."""
-
-_LARGEST_EXACT = 50_000  # points: more make billions of pairs
-_EXACT_INSTEAD = f"quality='exact' (up to {_LARGEST_EXACT:,} pixels)"
-_SPARSE = 0.5  # vertices by corners of pixels: then a vertex is shared by fewer than two of them
 
 
 class DenseCRF(Frozen):
@@ -41,9 +40,11 @@ class DenseCRF(Frozen):
 
     Parameters
     ----------
-    unary : array_like, (L, *spatial)
-        Cost of each label at each pixel, usually ``-log p``. L >= 2 labels, one or more spatial axes. Kept as given
-        if it is float32 and contiguous, else converted; never changed.
+    unary : array_like, (L, *spatial) or (L, *smaller)
+        Cost of each label at each pixel, usually ``-log p``; ``np.inf`` forbids a label. L >= 2 labels, one or more
+        spatial axes. Kept as given if it is float32 and contiguous, else converted; never changed. With `shape` it may
+        be smaller than the image: it is interpolated linearly along each axis wherever it is needed, and no larger
+        array is made of it, unless there is a mask.
     kernels : PairwiseKernel or sequence of PairwiseKernel
         Any number of kernels, even none.
     compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
@@ -54,23 +55,41 @@ class DenseCRF(Frozen):
         How kernels are filtered: by permutohedral lattice, blurred along its axes or with a stencil of all near
         neighbours (more accurate, two to five times the time), or over all pairs (quadratic, for small images).
         Stencils serve kernels of up to 6 features; those of more are filtered as with "fast", and a warning says so.
+    shape : tuple of int, optional
+        Spatial shape of the image, where `unary` is smaller: along each axis at least as long, in any ratio.
+    align_corners : bool
+        How a smaller unary lies on the image. False: both cover the same area, the middles of the first values lie
+        half a cell from its border, and beyond them nothing changes. True: the middles of the first and of the last
+        values are those of the first and last pixels. As in ``torch.nn.functional.interpolate``.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others are no points of the kernels, cost nothing and are not looked at; they get the
+        label -1 and marginals of 0.
 
     Attributes
     ----------
-    unary : ndarray, (L, *spatial), float32
-        Read-only, as all attributes are.
+    unary : ndarray, (L, *spatial) or (L, *smaller), float32
+        Read-only, as all attributes are; 0 outside of the mask. :attr:`grid` gives the costs of pixels, whatever its
+        size.
     n_labels : int
+    n_points : int
+        Number of pixels that take part.
     shape : tuple of int
-        Spatial shape.
+        Spatial shape of the image.
+    mask : ndarray, spatial shape, bool, or None
+        None if all pixels take part.
+    has_forbidden : bool
+        Whether any cost is infinite.
     kernels : tuple of PairwiseKernel
     compatibilities : tuple
         Compatibility of each kernel.
     quality : str
+    align_corners : bool
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a cost is not finite or above 1e30 in size, L < 2 or the quality is unknown.
+        If shapes do not fit, `shape` is smaller than `unary`, a cost is NaN, -inf, or finite and above 1e30 in size,
+        all labels of a pixel are forbidden, no pixel takes part, L < 2 or the quality is unknown.
     TypeError
         If something is not of a real dtype or not a kernel.
 
@@ -90,10 +109,14 @@ class DenseCRF(Frozen):
 
     unary: np.ndarray
     n_labels: int
+    n_points: int
     shape: tuple[int, ...]
+    mask: np.ndarray | None
+    has_forbidden: bool
     kernels: tuple[PairwiseKernel, ...]
     compatibilities: tuple[Compatibility, ...]
     quality: Quality
+    align_corners: bool
 
     def __init__(
         self,
@@ -103,59 +126,59 @@ class DenseCRF(Frozen):
         *,
         label_axis: int = 0,
         quality: Quality = "fast",
+        shape: Sequence[int] | None = None,
+        align_corners: bool = False,
+        mask: ArrayLike | None = None,
     ) -> None:
-        costs = inputs.as_unary(unary, label_axis).view()
+        given_inside, inside = inputs.without_outside(unary, mask, label_axis, name="unary")
+        costs, has_forbidden = inputs.as_unary_and_forbidden(given_inside, label_axis)
+        costs = costs.view()
         costs.setflags(write=False)
-        self._set(unary=costs, n_labels=costs.shape[0], shape=costs.shape[1:])
-        given = [kernels] if isinstance(kernels, PairwiseKernel) else kernels
-        terms = tuple(inputs.as_sequence(given, "kernels", "pairwise kernels"))
-        for kernel in terms:
-            if not isinstance(kernel, PairwiseKernel):
-                raise InputTypeError(f"kernels must be pairwise kernels of classicseg, got {kernel!r}")
+        spatial = costs.shape[1:] if shape is None else inputs.as_shape(shape, "shape")
+        self._set(unary=costs, n_labels=costs.shape[0], shape=spatial, has_forbidden=has_forbidden)
+        self._set(align_corners=inputs.as_flag(align_corners, "align_corners"))
+        self._set(mask=None if inside is None else inputs.as_mask(inside, spatial))
+        self._set(n_points=math.prod(spatial) if self.mask is None else int(np.count_nonzero(self.mask)))
+        _ = self.grid  # raises if the unary does not fit the shape
+        terms = as_kernels(kernels)
         usual = self._compatibility(Potts(1.0) if compatibility is None else compatibility)
         own = [None if kernel.compatibility is None else self._compatibility(kernel.compatibility) for kernel in terms]
         self._set(kernels=terms, compatibilities=tuple(usual if mu is None else mu for mu in own))
         self._set(quality=inputs.choice(quality, "quality", QUALITIES))
-        if quality == "exact" and self.n_points > _LARGEST_EXACT:
-            raise InputError(
-                f"quality='exact' takes time quadratic in the pixels and serves up to {_LARGEST_EXACT}, "
-                f"got {self.n_points}; use quality='fast'"
-            )
-        features = self._columns()  # raises if a kernel does not fit the shape
-        self._check_size_of_costs()
-        for kernel, columns in zip(terms, features, strict=True):
-            if quality == "high" and len(columns) > MOST_FEATURES:
-                warnings.warn(
-                    f"quality='high' serves up to {MOST_FEATURES} features; {kernel!r} has {len(columns)} and is "
-                    f"filtered as with quality='fast'. Fewer features or {_EXACT_INSTEAD} are more accurate",
-                    stacklevel=2,
-                )
+        columns = self._columns()  # raises if a kernel does not fit the shape
+        check(quality, self.n_points, terms, columns, [mu.matrix(self.n_labels) for mu in self.compatibilities])
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
 
-    def _check_size_of_costs(self) -> None:
-        """Raise if the weighted compatibilities are so large that sums of float32 could be infinite."""
-        for kernel, mu in zip(self.kernels, self.compatibilities, strict=True):
-            largest = abs(kernel.weight) * float(np.abs(mu.matrix(self.n_labels)).max())
-            if not largest <= inputs.LARGEST:
-                raise InputError(
-                    f"weight times compatibility must be at most {inputs.LARGEST:g} in size, got {largest:g} for "
-                    f"{kernel!r}"
-                )
-
     def _columns(self) -> list[list[Column]]:
-        """The features of each kernel."""
-        return [kernel.columns(self.shape) for kernel in self.kernels]
+        """The features of each kernel at the pixels that take part."""
+        grid = self.shape if self.mask is None else self.mask.shape
+        return [gathered(kernel.columns(grid), self.mask) for kernel in self.kernels]
 
     def __repr__(self) -> str:
-        size = "x".join(map(str, self.shape))
-        return f"DenseCRF({self.n_labels} labels, {size} pixels, {len(self.kernels)} kernels, quality={self.quality!r})"
+        size = "x".join(map(str, self.shape)) + (" pixels" if self.mask is None else f" pixels, {self.n_points} inside")
+        return f"DenseCRF({self.n_labels} labels, {size}, {len(self.kernels)} kernels, quality={self.quality!r})"
 
     @property
-    def n_points(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.shape))
+    def inside(self) -> DenseCRF:
+        """The energy of the pixels that take part, in a row: the energy itself if all do. Solvers work on this one."""
+        if self.mask is None or self.mask.shape != self.shape:
+            return self
+        kept: DenseCRF | None = vars(self).get("_inside")
+        return kept or vars(self).setdefault("_inside", energy_of_points(self, self.grid, self.mask))
+
+    @property
+    def grid(self) -> UnaryGrid:
+        """The costs of pixels, which are interpolated where `unary` is smaller than the image.
+
+        In place of infinity they have large numbers that leave a label no probability, and yet can be interpolated.
+        """
+        kept: UnaryGrid | None = vars(self).get("_grid")
+        if kept is None:
+            costs = finite_costs(self.unary) if self.has_forbidden else self.unary
+            kept = vars(self).setdefault("_grid", UnaryGrid(costs, self.shape, self.align_corners))
+        return kept
 
     def lattice_bank(self, n_threads: int) -> LatticeBank:
         """The normalised lattices of all kernels; built by the first call, with `n_threads` threads, and kept.
@@ -170,8 +193,7 @@ class DenseCRF(Frozen):
         accurate = self.quality == "high"
         built = LatticeBank(columns, norms, accurate=accurate, n_threads=n_threads, n_channels=self.n_labels)
         for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
-            if isinstance(kernel, BilateralKernel) and len(own) > MOST_FEATURES:
-                _hint_at_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
+            warn_of_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
@@ -183,13 +205,12 @@ class DenseCRF(Frozen):
         built = [ExactFilter(f.reshape(len(f), -1), n_threads=n_threads) for f in features]
         return vars(self).setdefault("_all_pairs", built)
 
-    def _filtered(self, flat: np.ndarray, exact: bool, n_threads: int) -> Iterator[np.ndarray]:
-        """Normalised K_k applied to (C, n) values, kernel after kernel."""
-        for k, kernel in enumerate(self.kernels):
-            if exact:
-                yield self._exact_filters(n_threads)[k].filter(flat, kernel.normalization, n_threads=n_threads)
-            else:
-                yield self.lattice_bank(n_threads).filter(k, flat, n_threads)
+    def _filter(self, k: int, flat: np.ndarray, exact: bool, n_threads: int) -> np.ndarray:
+        """Normalised K_k applied to (C, n) values."""
+        if exact:
+            norm = self.kernels[k].normalization
+            return self._exact_filters(n_threads)[k].filter(flat, norm, n_threads=n_threads)
+        return self.lattice_bank(n_threads).filter(k, flat, n_threads)
 
     def costs(self) -> list[np.ndarray]:
         """The weighted compatibility ``w_k mu_k`` of each kernel, (L, L) float32 each."""
@@ -223,16 +244,19 @@ class DenseCRF(Frozen):
         >>> crf.pairwise_message([[[1.0, 1.0]], [[0.0, 0.0]]]).round(3).tolist()
         [[[0.0, 0.0]], [[1.607, 1.607]]]
         """
+        if self.mask is not None and self.inside is not self:
+            q = inputs.values_inside(marginals, self.mask, "marginals")
+            return spread(self.inside.pairwise_message(q, n_threads=n_threads), self.mask)
         values = inputs.as_values(marginals, self.shape, "marginals", n_channels=self.n_labels)
         flat = values.reshape(self.n_labels, -1)
         message = np.zeros_like(flat)
-        filtered = self._filtered(flat, self.quality == "exact", resolve_threads(n_threads))
+        exact, threads = self.quality == "exact", resolve_threads(n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
-            for cost, kq in zip(self.costs(), filtered, strict=True):
-                message += cost @ kq
+            for k, cost in enumerate(self.costs()):
+                message += cost @ self._filter(k, flat, exact, threads)
         if not np.isfinite(message).all():
             raise InputError("marginals are too large: their messages are infinite in float32")
-        return message.reshape(self.unary.shape)
+        return message.reshape(self.n_labels, *self.shape)
 
     @property
     def energy_is_exact(self) -> bool:
@@ -300,22 +324,17 @@ class DenseCRF(Frozen):
         >>> {name: round(part, 4) for name, part in crf.terms([[0, 1]]).items()}
         {'unary': 0.25, 'kernel 0': 0.6065, 'kernel 1': 0.8825}
         """
+        if self.mask is not None and self.inside is not self:
+            whole = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
+            return self.inside.terms(whole[self.mask], n_threads=n_threads)
         flat = inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1)
-        unary = self.unary.reshape(self.n_labels, -1)
-        parts = {"unary": float(np.take_along_axis(unary, flat[None], 0).sum(dtype=np.float64))}
-        if not self.kernels:
-            return parts
-        one_hot = np.zeros(unary.shape, np.float32)
-        np.put_along_axis(one_hot, flat[None], 1.0, 0)
         threads = resolve_threads(n_threads)
-        filtered = self._filtered(one_hot, self.energy_is_exact, threads)
-        for k, (cost, kq) in enumerate(zip(self.costs(), filtered, strict=True)):
-            at_label = np.einsum("ln,ln->n", cost[flat].T, kq, dtype=np.float64)
-            self_cost = np.diag(cost)[flat]
-            if self_cost.any():  # K includes the pair of a pixel with itself; E does not
-                at_label -= self_cost * self._self_weight(k, threads)
-            parts[f"kernel {k}"] = float(at_label.sum()) / 2
-        return parts
+
+        def filtered(k: int, values: np.ndarray) -> np.ndarray:
+            return self._filter(k, values, self.energy_is_exact, threads)
+
+        pairs = pairwise_terms(flat, self.costs(), filtered, lambda k: self._self_weight(k, threads))
+        return {"unary": self.grid.of_labels(flat)} | {f"kernel {k}": term for k, term in enumerate(pairs)}
 
     def _self_weight(self, k: int, n_threads: int) -> np.ndarray:
         """Normalised k_k(f_i, f_i) of each pixel."""
@@ -358,17 +377,11 @@ class DenseCRF(Frozen):
         >>> crf.free_energy(certain) < crf.free_energy(np.full((2, 3, 3), 0.5))
         True
         """
-        q = inputs.as_marginals(marginals, self.unary.shape)
+        if self.mask is not None and self.inside is not self:
+            return self.inside.free_energy(inputs.values_inside(marginals, self.mask, "marginals"), n_threads=n_threads)
+        q = inputs.as_marginals(marginals, (self.n_labels, *self.shape))
         message = self.pairwise_message(q, n_threads=n_threads)
-        log_q = np.log(np.maximum(q, np.finfo(np.float32).tiny))
-        return float(np.sum(q * (log_q + self.unary + message / 2), dtype=np.float64))
-
-
-def _hint_at_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:
-    if vertices_per_point > _SPARSE * (n_features + 1):
-        warnings.warn(
-            f"{kernel!r} hardly connects pixels: they lie so far apart in its {n_features} features that the lattice "
-            f"has {vertices_per_point:.1f} vertices for each. Fewer features (such as the first principal components "
-            f"of the bands), larger sigmas or {_EXACT_INSTEAD} do more",
-            stacklevel=3,
-        )
+        log_q, costs = np.log(np.maximum(q, np.finfo(np.float32).tiny)), self.grid.full()
+        if self.has_forbidden:
+            costs = np.where(is_forbidden(costs), np.where(q > 0, np.float32(np.inf), np.float32(0)), costs)
+        return float(np.sum(q * (log_q + costs + message / 2), dtype=np.float64))

@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, as_compatibility
+from classicseg.energies.edge_weights import equal_weights, given_weights
 from classicseg.energies.frozen import Frozen
-from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_ends, edge_length, edge_shape
-from classicseg.errors import InputError, InputTypeError
+from classicseg.energies.grid import Offset, directions, edge_ends, edge_shape
+from classicseg.energies.points import only_inside
+from classicseg.errors import InputError
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.memory import writable_alias
 
@@ -52,13 +54,21 @@ class GridCRF(Frozen):
         Cost of using a label at all, however often; at least 0.
     label_axis : int
         Where the labels are in `unary`.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others and their edges cost nothing, use no label, and are not looked at; they get
+        the label -1 and marginals of 0.
 
     Attributes
     ----------
     unary : ndarray, (L, *spatial), int32, float32 or float64
-    n_labels, n_points : int
+        0 outside of the mask.
+    n_labels : int
+    n_points : int
+        Number of pixels that take part.
     shape : tuple of int
         Spatial shape.
+    mask : ndarray, spatial shape, bool, or None
+        None if all pixels take part.
     connectivity : int
     compatibility : Potts, TruncatedLinear, TruncatedQuadratic, Diagonal or Matrix
     directions : mapping of str to tuple of int
@@ -78,7 +88,8 @@ class GridCRF(Frozen):
     ------
     ValueError
         If shapes do not fit, a value is NaN or finite and above 1e100, a weight is negative, a pixel has no label that
-        it may take, or a weight is infinite although equal labels do not cost 0, or different ones not more.
+        it may take, no pixel takes part, or a weight is infinite although equal labels do not cost 0, or different ones
+        not more.
     TypeError
         If something is not of a real dtype.
 
@@ -101,6 +112,7 @@ class GridCRF(Frozen):
     unary: np.ndarray
     n_labels: int
     shape: tuple[int, ...]
+    mask: np.ndarray | None
     connectivity: int
     directions: dict[str, Offset]
     compatibility: Compatibility
@@ -122,18 +134,22 @@ class GridCRF(Frozen):
         spacing: float | Sequence[float] | None = None,
         label_costs: ArrayLike | None = None,
         label_axis: int = 0,
+        mask: ArrayLike | None = None,
     ) -> None:
-        costs = inputs.as_costs(unary, label_axis).view()
+        given_inside, inside = inputs.without_outside(unary, mask, label_axis, name="unary")
+        costs = inputs.as_costs(given_inside, label_axis).view()
         costs.setflags(write=False)
         n_labels, shape = costs.shape[0], costs.shape[1:]
-        self._set(unary=costs, n_labels=n_labels, n_points=math.prod(shape), shape=shape)
+        inside = None if inside is None else inputs.as_mask(inside, shape)
+        self._set(unary=costs, n_labels=n_labels, shape=shape, mask=inside)
+        self._set(n_points=math.prod(shape) if inside is None else int(np.count_nonzero(inside)))
         self._set(compatibility=as_compatibility(compatibility, n_labels, symmetric=False))
         if isinstance(weights, Mapping):
             if spacing is not None:
                 raise InputError("spacing goes with a single number as weights; a mapping says what each edge weighs")
-            size, flat = _given_weights(weights, shape, connectivity)
+            size, flat = given_weights(weights, shape, connectivity, inside)
         else:
-            size, flat = _equal_weights(weights, shape, connectivity, spacing)
+            size, flat = equal_weights(weights, shape, connectivity, spacing, inside)
         self._set(connectivity=size, directions=directions(len(shape), size))
         self._set(label_costs=None if label_costs is None else _label_costs(label_costs, n_labels))
         self._derive(flat)
@@ -162,7 +178,8 @@ class GridCRF(Frozen):
         size = "x".join(map(str, self.shape))
         name = type(self.compatibility).__name__
         costs = "" if self.label_costs is None else ", label costs"
-        return f"GridCRF({self.n_labels} labels, {size} pixels, {self.connectivity} neighbours, {name}{costs})"
+        pixels = f"{size} pixels" if self.mask is None else f"{size} pixels, {self.n_points} inside"
+        return f"GridCRF({self.n_labels} labels, {pixels}, {self.connectivity} neighbours, {name}{costs})"
 
     def terms(self, labels: ArrayLike) -> dict[str, float]:
         """The parts that the energy of a labelling is the sum of.
@@ -191,7 +208,7 @@ class GridCRF(Frozen):
         >>> crf.terms([[0, 1], [0, 0]])
         {'unary': 0.0, 'right': 2.0, 'down': 2.0, 'label_costs': 2.0}
         """
-        checked = inputs.as_labels(labels, self.shape, self.n_labels)
+        checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
         parts = {"unary": float(np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64))}
         for name, offset in self.directions.items():
             first, second = edge_ends(offset)
@@ -199,7 +216,7 @@ class GridCRF(Frozen):
             costly = cost != 0
             parts[name] = float((cost[costly] * self.weights[name][costly]).sum())
         if self.label_costs is not None:
-            parts["label_costs"] = float(self.label_costs[np.unique(checked)].sum())
+            parts["label_costs"] = float(self.label_costs[np.unique(only_inside(checked, self.mask))].sum())
         return parts
 
     def reason_against_cut(self) -> str | None:
@@ -248,13 +265,14 @@ class GridCRF(Frozen):
         >>> cs.GridCRF(np.zeros((3, 2, 2)), cs.TruncatedLinear(10, truncation=1)).energy([[0, 2], [0, 2]])
         20.0
         """
-        flat = writable_alias(inputs.as_labels(labels, self.shape, self.n_labels).reshape(-1))
+        checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
+        flat = writable_alias(checked.reshape(-1))
         total = float(unary_energy(flat, self.flat_unary))
         for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
             total += pairwise_energy(flat, self.finite_weights[name], self.cost, *sizes)
         if self.label_costs is not None:
-            total += float(self.label_costs[np.unique(flat)].sum())
+            total += float(self.label_costs[np.unique(only_inside(flat, self.mask))].sum())
         return np.inf if self.n_broken(flat.reshape(self.shape)) else total
 
     def has_ties(self, name: str) -> bool:
@@ -276,43 +294,6 @@ class GridCRF(Frozen):
 def as_volume(triple: tuple[int, ...], fill: int) -> tuple[int, ...]:
     """A shape (filled with 1) or an offset (filled with 0) of one to three axes as one of three axes."""
     return (fill,) * (3 - len(triple)) + triple
-
-
-def _given_weights(
-    weights: Mapping[str, ArrayLike], shape: tuple[int, ...], connectivity: int | None
-) -> tuple[int, dict[str, np.ndarray]]:
-    known = directions(len(shape), NEIGHBOURHOODS[len(shape)][-1]) if len(shape) in NEIGHBOURHOODS else directions(0)
-    for name in weights:
-        if name not in known:
-            raise InputError(f"weights must name directions of {', '.join(known)}, got {name!r}")
-    if connectivity is None:
-        sizes = [size for size in NEIGHBOURHOODS[len(shape)] if set(directions(len(shape), size)) <= set(weights)]
-        connectivity = sizes[-1] if sizes else NEIGHBOURHOODS[len(shape)][0]
-    flat = {}
-    for name, offset in directions(len(shape), connectivity).items():
-        if name not in weights:
-            raise InputError(f"weights has no direction {name!r}, which connectivity={connectivity} needs")
-        array = inputs.as_edge_weights(weights[name], edge_shape(shape, offset), f"weights[{name!r}]")
-        flat[name] = array.reshape(-1)
-    return connectivity, flat
-
-
-def _equal_weights(
-    weights: Any, shape: tuple[int, ...], connectivity: int | None, spacing: Any
-) -> tuple[int, dict[str, np.ndarray]]:
-    given = inputs.read(1 if weights is None else weights, "weights")
-    if given.ndim > 0:
-        raise InputTypeError(
-            f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
-        )
-    offsets = directions(len(shape), connectivity)
-    weight = inputs.as_edge_weights(given, (), "weights").reshape(1)
-    if spacing is None:
-        flat = dict.fromkeys(offsets, weight)
-    else:
-        distances = inputs.as_scale(spacing, "spacing", len(shape))
-        flat = {name: weight / edge_length(offset, distances) for name, offset in offsets.items()}
-    return NEIGHBOURHOODS[len(shape)][0] if connectivity is None else connectivity, flat
 
 
 def _finite_weights(crf: GridCRF) -> dict[str, np.ndarray]:

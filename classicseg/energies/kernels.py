@@ -114,11 +114,14 @@ class BilateralKernel(PairwiseKernel):
         As in :class:`GaussianKernel`.
     channel_axis : int or None
         Where the channels are; None for an image without a channel axis.
+    mask : array_like of bool, spatial shape, optional
+        Where the image holds anything, for a :class:`DenseCRF` with this mask: NaN and marks of no data elsewhere do
+        not matter.
 
     Raises
     ------
     ValueError
-        If a sigma or spacing is not positive, or the image is empty or not finite.
+        If a sigma or spacing is not positive, the image is empty or not finite, or the mask does not fit.
     TypeError
         If the image does not hold real numbers.
 
@@ -150,9 +153,10 @@ class BilateralKernel(PairwiseKernel):
         channel_axis: int | None = -1,
         compatibility: Any = None,
         normalization: Normalization = "symmetric",
+        mask: ArrayLike | None = None,
     ) -> None:
         super().__init__(weight, compatibility, normalization)
-        channels = inputs.as_image(image, None, channel_axis, keep_bytes=True)
+        channels = inputs.as_image(inputs.image_inside(image, mask, channel_axis), None, channel_axis, keep_bytes=True)
         n_axes = channels.ndim - 1
         self._set(
             image=channels,

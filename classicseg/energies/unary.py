@@ -75,7 +75,7 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     Parameters
     ----------
     logits : array_like, (L, *spatial)
-        Scores before the softmax, any real dtype.
+        Scores before the softmax, any real dtype; ``-np.inf`` forbids a label, which then costs ``np.inf``.
     label_axis : int
         Where the labels are.
     temperature : float
@@ -89,7 +89,8 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     Raises
     ------
     ValueError
-        If a value is not finite, there are fewer than 2 labels, or the temperature is not positive.
+        If a value is NaN or +inf, all labels of a pixel are forbidden, there are fewer than 2 labels, or the
+        temperature is not positive.
     TypeError
         If the values are not real numbers.
 
@@ -107,11 +108,17 @@ def unary_from_logits(logits: ArrayLike, *, label_axis: int = 0, temperature: fl
     divisor = inputs.as_positive_number(temperature, "temperature")
     scores = inputs.as_logits(logits, label_axis)
     cost = scores.max(axis=0) - scores  # shape: (L, *spatial)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is infinite is refused below
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what becomes infinite is refused below
         if divisor != 1:
             cost /= np.float32(divisor)
         cost += np.log(np.exp(-cost).sum(axis=0))
-    return inputs.as_unary(cost, name="logits / temperature")
+    checked, has_forbidden = inputs.as_unary_and_forbidden(cost, name="logits / temperature")
+    if has_forbidden and (np.isinf(cost) & np.isfinite(scores)).any():
+        raise InputError(
+            f"logits / temperature must be at most {inputs.LARGEST:g} in size, got logits of up to "
+            f"{np.abs(scores[np.isfinite(scores)]).max():g} and a temperature of {temperature!r}"
+        )
+    return checked
 
 
 def unary_from_sigmoid(p: ArrayLike, *, from_logits: bool = False, clip: float = 1e-5) -> np.ndarray:

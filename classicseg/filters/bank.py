@@ -8,6 +8,7 @@ import numpy as np
 
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import build_bank, choose_blur
+from classicseg.filters.counting import index_type_of
 from classicseg.filters.features import Column, Features
 from classicseg.filters.memory import check_lattices
 from classicseg.kernels.dense.bank import Bank, RowLayout
@@ -77,16 +78,16 @@ class LatticeBank:
         check_lattices(
             features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
         )
-        bank = build_bank(features, blurs, n_threads)
+        bank, ones = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations
         self.row_sums = np.empty((len(columns), self.n_points if keep_row_sums else 0), np.float32)
         before, after = np.array([POWERS[norm] for norm in normalizations], np.float32).T
-        rows = [new_rows(bank, RowLayout.of(1)) for _ in range(2)]
+        other = new_rows(bank, RowLayout.of(1))
         run(
-            normalize, n_threads, new_sync(3), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), *rows, self.row_sums.reshape(-1),
+            normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
+            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1),
         )  # fmt: skip
 
     def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -21,13 +21,17 @@ from classicseg.kernels.dense.bank import Bank
 from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.lattice import Corners, embed_stripe
 from classicseg.kernels.dense.linking import find_links, find_neighbours, merge_stripes, number_rows
-from classicseg.machine.memory import give_back
+from classicseg.machine.memory import aligned_zeros, give_back
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 
 _POINTS_PER_STRIPE = 12_000  # fewer are not worth a task of their own
 _MAX_STRIPES = 16  # their vertices are merged again, which takes longer the more stripes have the same ones
-_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is hardly ever true that 16 bits can number the rows
+_MOST_POINTS_OF_16_BITS = 2**18  # of more points it is rarely true that 16 bits can number the rows
+MOST_ROWS_OF_16_BITS = 2**16 / 1.5
+"""By an estimate: somewhat more are not a surprise."""
+MANY_POINTS = 2**21
+"""From so many on it is worth a sample to know whether 16 bits can number the rows after all."""
 _MANY_ROWS = 2**19  # work space for as many is worth being given back
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
@@ -40,9 +44,13 @@ def stripes_of(n: int) -> int:
     return max(1, min(_MAX_STRIPES, -(-(n // _POINTS_PER_STRIPE) // 2) * 2))
 
 
-def index_type(n: int, n_vertices: float = 0) -> type[np.unsignedinteger[Any]]:
-    """With what stripes number their vertices: `n_vertices` each, if that is known, of `n` points in all."""
-    return np.uint16 if n <= _MOST_POINTS_OF_16_BITS and n_vertices < 2**16 else np.uint32
+def index_type(n: int, of_stripe: float = 0, n_rows: float = math.inf) -> type[np.unsignedinteger[Any]]:
+    """With what stripes number their vertices: `of_stripe` each, of `n` points, and `n_rows` in all, if that is known.
+
+    If 16 bits turn out to be too few, work is done again, so that has to be unlikely.
+    """
+    fits = n_rows < MOST_ROWS_OF_16_BITS if n >= MANY_POINTS else n <= _MOST_POINTS_OF_16_BITS and of_stripe < 2**16
+    return np.uint16 if fits else np.uint32
 
 
 def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
@@ -51,18 +59,29 @@ def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
     return next((blur for blur in larger if links_per_point(columns, blur) <= _MOST_LINKS), usual)
 
 
-def build_bank(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
-    """Build one lattice for each set of features, blurred as its blur says."""
-    bank = _built(feature_sets, blurs, n_threads)
+def build_bank(
+    feature_sets: Sequence[Features],
+    blurs: Sequence[Blur],
+    n_threads: int,
+    dtype: type[np.unsignedinteger[Any]],
+) -> tuple[Bank, np.ndarray]:
+    """Build one lattice for each set of features, blurred as its blur says.
+
+    `dtype` is tried first to number vertices, see :func:`index_type`. Returned with the bank is what splatting ones
+    gives, (n_rows,) float32.
+    """
+    bank, ones = _built(feature_sets, blurs, n_threads, dtype)
     _give_back_if(bank.n_rows)
-    return bank
+    return bank, ones
 
 
-def _built(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int) -> Bank:
+def _built(
+    feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int, dtype: type[np.unsignedinteger[Any]]
+) -> tuple[Bank, np.ndarray]:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
-    corners, stripe_keys = _embed(spaces, stripe, n, index_type(n), n_threads)
+    corners, stripe_keys, masses = _embed(spaces, stripe, n, dtype, n_threads)
     _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
     lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
@@ -70,7 +89,12 @@ def _built(feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: i
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
     searches = _searches(lattices, first_row, neighbour)
     rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
-    return _packed(searches, links, corners, rows, neighbour, stripe)
+    bank = _packed(searches, links, corners, rows, neighbour, stripe)
+    ones = aligned_zeros(bank.n_rows, np.float32)
+    for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
+        for start, mass in zip(lattice.start[:-1], of_stripes, strict=True):
+            ones[row:][lattice.row_of[start : start + mass.size]] = mass
+    return bank, ones
 
 
 def _give_back_if(n_rows: int) -> None:
@@ -113,7 +137,7 @@ class Space:
         """Where in `steps` each shell ends, (n_shells,) int64."""
         return np.cumsum([len(shell) for shell in self.blur.shells]).astype(np.int64)
 
-    def embed(self, first: int, last: int, n: int, corners: Corners) -> tuple[np.ndarray, bool]:
+    def embed(self, first: int, last: int, n: int, corners: Corners) -> tuple[np.ndarray, np.ndarray, bool]:
         """Locate the points of some blocks; see the kernel."""
         block, origin = self.features.block(first * PIXELS, min(last * PIXELS, n))
         return embed_stripe(block, origin, n, self.scale, self.radix, first, last, corners)
@@ -124,7 +148,9 @@ class Space:
         block, origin = self.features.block(start, stop)
         index, weight = (np.empty((stop - start) * self.n_corners, kind) for kind in (dtype, np.float32))
         corners = Corners(index, weight, 0, self.n_corners)
-        return embed_stripe(block, origin - start, stop - start, self.scale, self.radix, 0, last - first, corners)
+        size = stop - start
+        keys, _, fits = embed_stripe(block, origin - start, size, self.scale, self.radix, 0, last - first, corners)
+        return keys, fits
 
 
 def _stripe_borders(n: int) -> np.ndarray:
@@ -134,8 +160,8 @@ def _stripe_borders(n: int) -> np.ndarray:
 
 def _embed(
     spaces: Sequence[Space], stripe: np.ndarray, n: int, dtype: type[np.unsignedinteger[Any]], n_threads: int
-) -> tuple[list[Corners], list[list[np.ndarray]]]:
-    """Locate all points in all lattices: their corners, and the keys of each stripe's vertices.
+) -> tuple[list[Corners], list[list[np.ndarray]], list[list[np.ndarray]]]:
+    """Locate all points in all lattices: their corners, the keys of each stripe's vertices, and the masses of these.
 
     The corners of all lattices share their arrays, in which stripes number vertices with integers of type `dtype`, or
     with 32 bits where those are too few.
@@ -147,15 +173,16 @@ def _embed(
     firsts = _starts([space.n_corners for space in spaces])
     corners = [Corners(index, weight, int(first), count) for first in firsts]
 
-    def embed(task: int) -> tuple[np.ndarray, bool]:
+    def embed(task: int) -> tuple[np.ndarray, np.ndarray, bool]:
         k, s = divmod(task, n_stripes)
         return spaces[k].embed(int(stripe[s]), int(stripe[s + 1]), n, corners[k])
 
     embedded = map_tasks(embed, len(spaces) * n_stripes, n_threads)
-    if not all(fits for _, fits in embedded):
+    if not all(fits for _, _, fits in embedded):
         return _embed(spaces, stripe, n, np.uint32, n_threads)
-    keys = [keys for keys, _ in embedded]
-    return corners, [keys[k * n_stripes : (k + 1) * n_stripes] for k in range(len(spaces))]
+    found = [embedded[k * n_stripes : (k + 1) * n_stripes] for k in range(len(spaces))]
+    keys, masses = ([[stripe[i] for stripe in of_lattice] for of_lattice in found] for i in (0, 1))
+    return corners, keys, masses
 
 
 # --- 2. vertices --------------------------------------------------------------------------------------------------

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from classicseg.filters.blur import Blur
-from classicseg.filters.building import Space, index_type, links_per_point, stripes_of
+from classicseg.filters.building import MANY_POINTS, Space, index_type, links_per_point, stripes_of
 from classicseg.filters.features import Features
 from classicseg.machine.simd import PIXELS, padded_pixels
 
@@ -29,6 +29,15 @@ class Count(NamedTuple):
     duplicates: float = 0.0
     shells: int = 0  # of a stencil
     links: float = 0.0  # neighbours within a stencil, of all vertices together
+
+
+def index_type_of(feature_sets: Sequence[Features], blurs: Sequence[Blur]) -> type[np.unsignedinteger[Any]]:
+    """With what to number the vertices of these lattices: of many points a sample tells whether 16 bits will do."""
+    n, n_rows = feature_sets[0].n, math.inf
+    if n >= MANY_POINTS:
+        counts = [count_vertices(*pair) for pair in zip(feature_sets, blurs, strict=True)]
+        n_rows = sum(count.vertices + count.duplicates for count in counts)
+    return index_type(n, n_rows=n_rows)
 
 
 def most_vertices(features: Features, blur: Blur) -> Count:

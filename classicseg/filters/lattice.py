@@ -12,6 +12,7 @@ from classicseg.filters.bank import filter_with
 from classicseg.filters.base import Filter
 from classicseg.filters.blur import MOST_FEATURES
 from classicseg.filters.building import build_bank, choose_blur
+from classicseg.filters.counting import index_type_of
 from classicseg.filters.features import Column, Features
 from classicseg.filters.memory import check_lattices
 from classicseg.machine.threads import resolve_threads
@@ -90,7 +91,7 @@ class PermutohedralLattice(Filter):
         features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])
         check_lattices([features_], [blur], 1, self._n_threads, f"a lattice of {flat.shape[1]} points")
-        self._bank = build_bank([features_], [blur], self._n_threads)
+        self._bank, _ = build_bank([features_], [blur], self._n_threads, index_type_of([features_], [blur]))
 
     @property
     def n_vertices(self) -> int:

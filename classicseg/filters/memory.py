@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from classicseg.filters.blur import Blur
-from classicseg.filters.building import index_type, stripes_of
+from classicseg.filters.building import MOST_ROWS_OF_16_BITS, index_type, stripes_of
 from classicseg.filters.counting import Count, count_vertices, most_vertices
 from classicseg.filters.features import Features
 from classicseg.kernels.dense.bank import RowLayout
@@ -53,6 +53,7 @@ def peak_bytes(n: int, counts: Sequence[Count], n_channels: int, n_threads: int)
     merged = (
         points
         + duplicates
+        + _FLOAT * sum(rows)  # their masses
         + sum((_KEY + _PLACES * _ENTRY) * count.vertices + _ROW * row for count, row in zip(counts, rows, strict=True))
     )
     copied = sum(_ROW * (count.links + count.shells * count.vertices) for count in counts)
@@ -78,8 +79,8 @@ def _bytes_of_points(n: int, counts: Sequence[Count]) -> tuple[float, float]:
     """Bytes of the corners of all points: first with the numbers of vertices in stripes, then with those of rows."""
     corners = n * sum(count.corners for count in counts)
     rows = [count.vertices + count.duplicates for count in counts]
-    narrow = np.dtype(index_type(n, max(rows) / stripes_of(n))).itemsize
-    wide = narrow if sum(rows) < 2**16 / 1.5 else _ROW  # more than estimated are not a surprise
+    narrow = np.dtype(index_type(n, max(rows) / stripes_of(n), sum(rows))).itemsize
+    wide = narrow if sum(rows) < MOST_ROWS_OF_16_BITS else _ROW
     return corners * (narrow + _FLOAT), corners * (narrow * (wide > narrow) + wide + _FLOAT)
 
 

@@ -14,15 +14,26 @@ from classicseg.inputs.arrays import (
     as_logits,
     as_numbers,
     as_unary,
+    as_unary_and_forbidden,
     as_values,
 )
 from classicseg.inputs.axes import as_axis, as_region, channel_axis_of
 from classicseg.inputs.marks import as_guess, as_strokes
+from classicseg.inputs.masks import (
+    OUTSIDE,
+    as_mask,
+    image_inside,
+    probabilities_inside,
+    values_inside,
+    without_outside,
+)
+from classicseg.inputs.networks import scores_of
 from classicseg.inputs.numbers import (
     as_color,
     as_count,
     as_flag,
     as_generator,
+    as_int32,
     as_integer,
     as_positive,
     as_positive_number,
@@ -39,6 +50,7 @@ from classicseg.inputs.value_range import value_range, without_far_values
 __all__ = [
     "DEAREST",
     "LARGEST",
+    "OUTSIDE",
     "as_array",
     "as_axis",
     "as_color",
@@ -51,10 +63,12 @@ __all__ = [
     "as_generator",
     "as_guess",
     "as_image",
+    "as_int32",
     "as_integer",
     "as_labels",
     "as_logits",
     "as_marginals",
+    "as_mask",
     "as_numbers",
     "as_positive",
     "as_positive_number",
@@ -66,11 +80,17 @@ __all__ = [
     "as_shape",
     "as_strokes",
     "as_unary",
+    "as_unary_and_forbidden",
     "as_values",
     "as_weight",
     "channel_axis_of",
     "choice",
+    "image_inside",
+    "probabilities_inside",
     "read",
+    "scores_of",
     "value_range",
+    "values_inside",
     "without_far_values",
+    "without_outside",
 ]

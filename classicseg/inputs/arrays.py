@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, DTypeLike
 from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs.axes import channel_hint, labels_first, signed_axis
 from classicseg.inputs.numbers import as_int32
-from classicseg.inputs.reading import finite, index_of, not_empty, of_shape, read, summable, text
+from classicseg.inputs.reading import (
+    finite,
+    index_of,
+    not_empty,
+    of_shape,
+    read,
+    refuse_all_forbidden,
+    summable,
+    summable_or_infinite,
+    text,
+)
 
 _FAR_OFF = 1024.0  # ranges from 0: float32 still has 16,000 steps for a range there
 _INT32 = np.iinfo(np.int32)
@@ -19,10 +29,17 @@ DEAREST = 1e100
 
 
 def as_unary(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
-    """Costs as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
+    """Costs as (L, *spatial) float32 in C order, L >= 2, of at most 1e30 in size; +inf forbids a label.
+
+    Some label of each pixel must be allowed.
+    """
+    return as_unary_and_forbidden(unary, label_axis, name=name)[0]
+
+
+def as_unary_and_forbidden(unary: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> tuple[np.ndarray, bool]:
+    """The same, and whether any label is forbidden."""
     array = labels_first(read(unary, name, booleans=False), label_axis, name)
-    hint = "-log(0) is infinite: clip the probabilities first, as unary_from_probabilities does"
-    return summable(array, name, hint)
+    return summable_or_infinite(array, name, np.inf)
 
 
 def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> np.ndarray:
@@ -39,10 +56,7 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
                 f"{name} must be numbers of at most {DEAREST:g} in size, or +inf, got {array[where]} at index "
                 f"{text(where)}"
             )
-        forbidden = np.isinf(array).all(axis=0)
-        if forbidden.any():
-            where = index_of(int(forbidden.argmax()), forbidden.shape)
-            raise InputError(f"{name} must leave a finite cost at each pixel, got +inf for all labels at {text(where)}")
+        refuse_all_forbidden(array, name)
     return array
 
 
@@ -66,8 +80,12 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
 
 
 def as_logits(logits: ArrayLike, label_axis: int = 0, *, name: str = "logits") -> np.ndarray:
-    """Scores as finite (L, *spatial) float32 in C order, with L >= 2, of at most 1e30 in size."""
-    return summable(labels_first(read(logits, name, booleans=False), label_axis, name), name)
+    """Scores as (L, *spatial) float32 in C order, L >= 2, of at most 1e30 in size; -inf forbids a label.
+
+    Some label of each pixel must be allowed.
+    """
+    array = labels_first(read(logits, name, booleans=False), label_axis, name)
+    return summable_or_infinite(array, name, -np.inf)[0]
 
 
 def as_values(
@@ -132,7 +150,7 @@ def as_image(
         )
     if keep_bytes and array.dtype == np.uint8:
         return finite(moved, np.uint8, name)
-    single = finite(moved, np.float32, name)
+    single = finite(moved, np.float32, name, "a mask leaves out pixels that hold nothing")
     return finite(moved, np.float64, name) if _loses_contrast(moved) else single
 
 
@@ -143,8 +161,12 @@ def as_labels(
     ignore_label: int | None = None,
     *,
     name: str = "labels",
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Labels 0 to L - 1 as int32 in C order, of the given shape (any if None); `ignore_label` passes unchanged."""
+    """Labels 0 to L - 1 as int32 in C order, of the given shape (any if None); `ignore_label` passes unchanged.
+
+    Outside of a mask, which goes with a shape, any label is legal and becomes 0.
+    """
     ignored = None if ignore_label is None else as_int32(ignore_label, "ignore_label")
     array = read(labels, name)
     if array.dtype.kind == "f":
@@ -154,6 +176,8 @@ def as_labels(
     elif array.ndim == 0:
         raise InputError(f"{name} must have at least 1 axis, got a single number")
     not_empty(array, name)
+    if mask is not None:
+        array = np.where(mask, array, array.dtype.type(0))
     n_labels = min(n_labels, _INT32.max + 1)
     if array.min() < 0 or array.max() >= n_labels:
         wrong = (array < 0) | (array >= n_labels)

@@ -27,9 +27,9 @@ def read(value: Any, name: str, *, booleans: bool = True) -> np.ndarray:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """`value` as an array of whatever it holds; an array is not copied."""
+    """`value` as an array of whatever it holds; an array, or a tensor of PyTorch on the CPU, is not copied."""
     try:
-        return np.asarray(value)
+        return np.asarray(_without_gradient(value))
     except ValueError as failure:
         raise InputError(f"{name} cannot be read as an array: {failure}") from failure
     except MemoryError:
@@ -39,6 +39,14 @@ def as_array(value: Any, name: str) -> np.ndarray:
         raise InputTypeError(
             f"{name}, of type {type(value).__name__}, cannot be read as an array: {reason}"
         ) from failure
+
+
+def _without_gradient(value: Any) -> Any:
+    """A tensor as NumPy can read it: out of its graph, and bfloat16, which NumPy has not, as float32."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach()
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def as_sequence(value: Any, name: str, of: str) -> Sequence[Any]:
@@ -60,6 +68,32 @@ def summable(array: np.ndarray, name: str, hint: str = "") -> np.ndarray:
             f"{high:g}"
         )
     return converted
+
+
+def summable_or_infinite(array: np.ndarray, name: str, infinity: float) -> tuple[np.ndarray, bool]:
+    """The same of (L, *spatial) numbers that may be `infinity`, one of the two, but not at all labels of a pixel.
+
+    The second result says whether any is.
+    """
+    converted = _converted(array, np.float32, name)
+    if max(-float(converted.min()), float(converted.max())) <= LARGEST:
+        return converted, False
+    forbidden = array == infinity
+    allowed = np.where(forbidden, array.dtype.type(0), array)
+    summable(allowed, name, f"only {infinity:+} may be infinite, which forbids a label")
+    refuse_all_forbidden(converted, name)
+    return converted, True
+
+
+def refuse_all_forbidden(numbers: np.ndarray, name: str) -> None:
+    """Say at which pixel of (L, *spatial) numbers all are infinite, if there is one."""
+    forbidden = np.isinf(numbers).all(axis=0)
+    if forbidden.any():
+        where = index_of(int(forbidden.argmax()), forbidden.shape)
+        raise InputError(
+            f"{name} must leave a finite number at each pixel, got {numbers[(0, *where)]} for all labels at pixel "
+            f"{text(where)}: all of them are forbidden"
+        )
 
 
 def finite(array: np.ndarray, dtype: DTypeLike, name: str, hint: str = "") -> np.ndarray:

@@ -4,7 +4,7 @@ Everything is written to a temporary file beside its target, which is then renam
 """
 
 from classicseg.io.files import replacing
-from classicseg.io.reading import VOID, read_classes, read_image, read_labels, read_probabilities
+from classicseg.io.reading import VOID, read_classes, read_image, read_labels, read_masked_image, read_probabilities
 from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "read_classes",
     "read_image",
     "read_labels",
+    "read_masked_image",
     "read_probabilities",
     "replacing",
     "write_animation",

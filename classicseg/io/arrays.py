@@ -15,6 +15,7 @@ from classicseg.io.safetensors import SafetensorsFile
 
 NIFTI = (".nii", ".nii.gz")
 PYTORCH = (".pt", ".pth")
+_ALPHA = (1, 2)  # of the tag ExtraSamples: associated and unassociated; 0 says nothing, as of a near infrared band
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong is an error here, or no matter
 
@@ -46,6 +47,28 @@ def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
         with loaded:
             name = _name(source, loaded.keys(), key)
             return _guarded(source, lambda: np.asarray(loaded[name]))
+
+
+def without_alpha(source: Path, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The image in a TIFF file without the channel that the file says is alpha, and where that is not 0."""
+    import tifffile
+
+    def alpha_channel() -> tuple[int, int] | None:
+        with tifffile.TiffFile(source) as file:
+            series = file.series[0]
+            kinds = [int(kind) for kind in series.keyframe.extrasamples]
+            at = next((i for i, kind in enumerate(kinds) if kind in _ALPHA), None)
+            if at is None or "S" not in series.axes or series.shape != image.shape:
+                return None
+            return series.axes.index("S"), series.keyframe.samplesperpixel - len(kinds) + at
+
+    found = _guarded(source, alpha_channel)
+    if found is None:
+        return image, None
+    axis, channel = found
+    rest = np.delete(image, channel, axis)
+    mask: np.ndarray = image.take(channel, axis) > 0
+    return (rest.squeeze(axis) if rest.shape[axis] == 1 else rest), mask
 
 
 def _nifti(source: Path) -> np.ndarray:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from classicseg.errors import InputError
-from classicseg.io.arrays import NIFTI, PYTORCH, read_array
+from classicseg.io.arrays import NIFTI, PYTORCH, read_array, without_alpha
 from classicseg.io.files import TIFF, as_path, suffix_of
 
 VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
+_IMAGES = (".npy", *TIFF, *NIFTI)  # the others are read by Pillow
 _AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
 _LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
 _VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
@@ -51,15 +52,60 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     (4, 6)
     """
     source = _existing(path)
-    if suffix_of(source) in (".npy", *TIFF, *NIFTI):
-        return read_array(source)
+    return read_array(source) if suffix_of(source) in _IMAGES else _picture(source)[0]
+
+
+def read_masked_image(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read an image or a volume, and which of its pixels are not wholly transparent.
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`read_image`.
+
+    Returns
+    -------
+    image : ndarray
+        As of :func:`read_image`, but that an alpha channel of a ``.tif`` is dropped as well, if the file says that it
+        is one. A fourth channel of which nobody says so is no alpha channel.
+    mask : ndarray, spatial shape, bool, or None
+        False where alpha is 0; None if the file has no transparency.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_image` does.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from PIL import Image
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "sticker.png"
+    ...     Image.fromarray(np.array([[[9, 9, 9, 255], [0, 0, 0, 0]]], np.uint8)).save(path)
+    ...     image, mask = io.read_masked_image(path)
+    >>> image.shape, mask.tolist()
+    ((1, 2, 3), [[True, False]])
+    """
+    source = _existing(path)
+    if suffix_of(source) in TIFF:
+        return without_alpha(source, read_array(source))
+    return (read_array(source), None) if suffix_of(source) in _IMAGES else _picture(source)
+
+
+def _picture(source: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """What Pillow reads, and where it is not wholly transparent."""
     from PIL import Image
 
     try:
         with Image.open(source) as picture:
+            mask = None
+            if picture.has_transparency_data:
+                mask = np.asarray(picture.convert("RGBA"))[..., 3] > 0
             if picture.mode in ("L", "I", "I;16", "F", "RGB"):
-                return np.asarray(picture)
-            return np.asarray(picture.convert("L" if picture.mode in ("1", "LA") else "RGB"))
+                return np.asarray(picture), mask
+            return np.asarray(picture.convert("L" if picture.mode in ("1", "LA") else "RGB")), mask
     except Exception as failure:  # decoders raise what they like, such as DecompressionBombError
         raise InputError(f"{source} cannot be read as an image: {failure}") from failure
 

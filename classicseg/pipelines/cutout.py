@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.color_models import ColorModel, fit_color_model
+from classicseg.energies.color_models import fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.evidence import Evidence, costs_of_distance, first_models, pieces_without_strokes
-from classicseg.pipelines.prepared import Prepared, Region, check_same_image, prepare
+from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
+from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
 from classicseg.solvers.cut.windows import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
@@ -27,18 +27,6 @@ _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutou
 _COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
-
-
-@dataclass(frozen=True)
-class _How:
-    """How a cutout goes on."""
-
-    fit: Callable[..., ColorModel]
-    """Estimates the colours of some pixels."""
-    weight: float
-    """Of the boundary."""
-    by_strokes: bool
-    """Whether the distance from strokes counts, and pieces without a stroke do not."""
 
 
 @dataclass(eq=False, repr=False)
@@ -50,7 +38,8 @@ class Cutout:
     labels : ndarray, spatial shape, int32
         0 is background, 1 the object; further objects have the labels of their strokes.
     probabilities : ndarray, (L, *spatial), float32
-        Of each label by its costs at the pixel alone: 0 or 1 where strokes or the box leave no choice.
+        Of each label by its costs at the pixel alone: 0 or 1 where strokes or the box leave no choice; 0 outside of a
+        mask.
     energy : float
         Energy of `labels` in `crf`.
     history : tuple of Step
@@ -89,15 +78,15 @@ class Cutout:
     message: str
     seconds: float
     scribbles: np.ndarray
-    _how: _How
+    _how: How
     _evidence: Evidence
     _crf: GridCRF | None
     _n_threads: int
-    _prepared: Prepared
+    _prepared: PreparedImage
     _owner: object
 
     @property
-    def models(self) -> tuple[ColorModel, ...]:
+    def models(self) -> Models:
         """Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image."""
         return self._evidence.models
 
@@ -105,14 +94,14 @@ class Cutout:
     def mask(self) -> np.ndarray:
         """Where the objects are: bool, spatial shape."""
         objects: np.ndarray = self.labels > 0
-        return objects
+        return objects if self._prepared.mask is None else objects & self._prepared.mask
 
     @property
     def crf(self) -> GridCRF:
         """The energy of the last cut, for other solvers and for more of the same."""
         if self._crf is None:
             unary = self._costs(tuple(slice(0, length) for length in self.labels.shape))
-            self._crf = GridCRF(unary, Potts(self._how.weight), self._prepared.weights)
+            self._crf = GridCRF(unary, Potts(self._how.weight), self._prepared.weights, mask=self._prepared.mask)
         return self._crf
 
     def __repr__(self) -> str:
@@ -162,19 +151,24 @@ class Cutout:
         box = whole if region is None else inputs.as_region(region, shape)
         old = self.scribbles[box]
         new = marked.drawn_over(old, strokes, erase, len(self.models))
+        mask = self._prepared.mask
+        if mask is not None:
+            new = np.where(mask[box], new, old)
         there = bounds(new != old, box)
         if there is None:
             return None
         old[...] = new
         there = hull(there, self._evidence.released(new, box)) or there
         costs, self._crf = self._costs(there), None
-        self.probabilities[(slice(None), *there)] = softmax(-costs)
+        self.probabilities[(slice(None), *there)] = softmax(-costs) if mask is None else softmax(-costs) * mask[there]
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
         if found is None:  # the flow is that of another result, or there are more labels than two
             crf = self.crf
             labels = self._prepared.minimum(crf, self._how.weight, self.labels, self._n_threads, self._owner)
-            found = crf.energy(labels), bounds(labels != self.labels, whole)
+            found = crf.energy(labels), bounds((labels != self.labels) & (True if mask is None else mask), whole)
             self.labels[...] = labels
+        if mask is not None:
+            self.labels[~mask] = self._how.fill
         self.energy = found[0]
         return found[1]
 
@@ -193,7 +187,8 @@ class Cutout:
         """
         rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
         run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
-        labels = self.labels.reshape(-1)
+        inside = True if self._prepared.mask is None else self._prepared.mask
+        labels = np.where(inside, self.labels, marked.NONE).reshape(-1)
         models = tuple(
             self._how.fit(colors=colors, where=labels == label, n_threads=run.n_threads)
             if np.any(labels == label)
@@ -214,6 +209,8 @@ def cutout(
     probable: ArrayLike | None = None,
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
+    mask: ArrayLike | None = None,
+    fill: int = inputs.OUTSIDE,
     colors: Literal["mixture", "histogram"] = "mixture",
     n_components: int | None = None,
     weight: float | None = None,
@@ -254,8 +251,13 @@ def cutout(
         Everything outside is background.
     previous : Cutout, optional
         Result for the same image, to go on from: its strokes stay, `scribbles` are added and win where they overlap.
-        Colour models and weights are its own (`colors`, `n_components`, `beta`, `connectivity` and `spacing` are not
-        used), and the cut starts from its flow: a stroke more costs less than all from scratch.
+        Colour models, weights and mask are its own (`colors`, `n_components`, `beta`, `connectivity`, `spacing` and
+        `mask` are not used), and the cut starts from its flow: a stroke more costs less than all from scratch.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others tell nothing about colours and cost nothing; strokes on them do not count, and
+        their values may be NaN.
+    fill : int
+        Label outside of the mask.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
     n_components : int, optional
@@ -284,8 +286,8 @@ def cutout(
     ------
     ValueError
         If shapes do not fit, a label has no stroke and no box, the box leaves no background or is empty, values are
-        not finite, `previous` is a result for another image, `scribbles` look like codes of OpenCV or have become
-        unsigned, or an argument is out of its range.
+        not finite, no pixel takes part, `previous` is a result for another image, `scribbles` look like codes of
+        OpenCV or have become unsigned, or an argument is out of its range.
     TypeError
         If scribbles are not integers, or neither they nor probable labels nor a box nor a previous result is given.
 
@@ -316,37 +318,41 @@ def cutout(
     """
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
+    of_outside = inputs.as_int32(fill, "fill")
     n_parts = None if n_components is None else inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
         if not isinstance(previous, Cutout):
             raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
         check_same_image(previous._prepared, image, channel_axis)
-    gamma = _gamma(weight, previous)
+    if weight is not None:
+        gamma = inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
+    else:
+        gamma = _WEIGHT if previous is None else previous._how.weight
     rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
     run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
         labelled = probable if scribbles is None else scribbles
-        prepared = prepare(image, labelled, box, beta, connectivity, spacing, channel_axis)
+        prepared = prepare(image, mask, labelled, box, beta, connectivity, spacing, channel_axis)
     else:
         prepared = previous._prepared
-    before = None
-    if previous is not None:
-        before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), len(previous.models)
-    strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before)
+    old = previous
+    before = None if old is None else (old.scribbles.reshape(-1), old.labels.reshape(-1), len(old.models))
+    strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
     by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
     if previous is None:
         few_or_many = _COMPONENTS[by_strokes] if n_parts is None else n_parts
-        how = _How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes)
+        how = How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes, of_outside)
     else:
-        how = replace(previous._how, weight=gamma, by_strokes=previous._how.by_strokes and by_strokes)
+        by_strokes = previous._how.by_strokes and by_strokes
+        how = replace(previous._how, weight=gamma, by_strokes=by_strokes, fill=of_outside)
     known = () if previous is None else previous.models
     models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
     return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
 
 
 def _rounds(
-    run: Run, prepared: Prepared, how: _How, strokes: np.ndarray, labels: np.ndarray, models: tuple[ColorModel, ...]
+    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, models: Models
 ) -> Cutout:
     """Cut and learn in turn, from these models, until nothing changes."""
     owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
@@ -356,13 +362,13 @@ def _rounds(
 
     def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
         unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
-        crf = GridCRF(unary, Potts(how.weight), prepared.weights)
+        crf = GridCRF(unary, Potts(how.weight), prepared.weights, mask=prepared.mask)
         start = np.maximum(start, 0).reshape(strokes.shape)
         return crf, prepared.minimum(crf, how.weight, start, run.n_threads, owner), components
 
     while not run.ended:
         crf, found, components = cut(labels)
-        change = float((found.reshape(-1) != labels).mean())
+        change = float((found.reshape(-1) != labels).sum() / crf.n_points)
         labels = found.reshape(-1)
         run.record(energy=crf.energy(found), change=change, labels=partial(np.asarray, found))
         if change == 0:
@@ -374,9 +380,10 @@ def _rounds(
         evidence = replace(evidence, pieces=pieces[0], barred=pieces[1])
         crf, found, _ = cut(np.where(pieces[0] > 0, 0, found))
     result = run.result(found, energy=crf.energy(found))
+    inside, p = prepared.mask, softmax(-crf.unary)
     return Cutout(
-        labels=result.labels,
-        probabilities=softmax(-crf.unary),
+        labels=result.labels if inside is None else np.where(inside, result.labels, np.int32(how.fill)),
+        probabilities=p if inside is None else p * inside,
         energy=crf.energy(found),
         history=result.history,
         n_iter=result.n_iter,
@@ -391,9 +398,3 @@ def _rounds(
         _prepared=prepared,
         _owner=owner,
     )
-
-
-def _gamma(weight: float | None, previous: Cutout | None) -> float:
-    if weight is None:
-        return _WEIGHT if previous is None else previous._how.weight
-    return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)

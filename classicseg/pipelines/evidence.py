@@ -9,12 +9,29 @@ import numpy as np
 
 from classicseg.energies.color_models import ColorModel
 from classicseg.energies.softmax import softmax
+from classicseg.inputs import OUTSIDE
 from classicseg.pipelines.strokes import NONE
 from classicseg.solvers.cut.windows import Box, hull
+
+Models = tuple[ColorModel, ...]
 
 _NEAREST = 0.1  # what a step costs where colours say the label for sure; where they say another for sure, 1 more
 _LEAST = 1e-4  # probability by nearness alone
 _WORKED_ON = 50_000  # pixels: distances vary slowly, and are measured in larger images at every second one, and so on
+
+
+@dataclass(frozen=True)
+class How:
+    """How a cutout goes on."""
+
+    fit: Callable[..., ColorModel]
+    """Estimates the colours of some pixels."""
+    weight: float
+    """Of the boundary."""
+    by_strokes: bool
+    fill: int = OUTSIDE
+    """Label outside of a mask."""
+    """Whether the distance from strokes counts, and pieces without a stroke do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +50,7 @@ class Evidence:
         For each piece that label, and the bounding box.
     """
 
-    models: tuple[ColorModel, ...]
+    models: Models
     nearness: np.ndarray | None = None
     pieces: np.ndarray | None = None
     barred: tuple[tuple[int, Box], ...] = ()
@@ -102,7 +119,7 @@ def first_models(
 
 
 def costs_of_distance(
-    models: tuple[ColorModel, ...], colors: np.ndarray, strokes: np.ndarray, spacing: tuple[float, ...], n_threads: int
+    models: Models, colors: np.ndarray, strokes: np.ndarray, spacing: tuple[float, ...], n_threads: int
 ) -> np.ndarray | None:
     """What labels cost at each pixel by the distance of their strokes, (L, *spatial) float32; None if one has none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
@@ -31,6 +32,23 @@ def find_channel_axis(image: ArrayLike, spatial: tuple[int, ...], other: str) ->
         f"image of shape {shape} does not fit {other} of {' x '.join(map(str, spatial))} pixels; "
         f"expected {spatial} or {(*spatial, 'C')}{hint}"
     )
+
+
+def box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds all pixels of a mask."""
+    axes = range(mask.ndim)
+    ends = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
+    return tuple(slice(int(where[0]), int(where[-1]) + 1) for where in ends)
+
+
+def filled_from_nearest(image: np.ndarray, mask: np.ndarray, channel_axis: int | None) -> np.ndarray:
+    """An image with the values of the nearest pixel inside of a mask at all pixels outside."""
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = tuple(distance_transform_edt(~mask, return_distances=False, return_indices=True))
+    if channel_axis is None:
+        return image[nearest]
+    return np.moveaxis(np.moveaxis(image, channel_axis, -1)[nearest], -1, channel_axis)
 
 
 def eight_bit_unit(low: float, high: float) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What a call of :func:`refine` may replace in its preset; None leaves it as it is."""
+    """What a call of :func:`refine` may replace in its preset, and what is of no preset; None is as if not given."""
 
     sigma: float | Sequence[float] | None
     weight: float | None
@@ -25,6 +25,12 @@ class Changes(TypedDict, total=False):
     max_iter: int | None
     quality: Quality | None
     spacing: float | Sequence[float] | None
+    align_corners: bool | None
+    dilution: float | None
+    fill: int | None
+    marginals: bool | None
+    exact: bool | None
+    independent: bool | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class Preset:
         How kernels are filtered, see :class:`DenseCRF`.
     spacing : float or sequence of float
         Distance of neighbouring pixels along each axis, such as that of the voxels of a scanner.
+    dilution : float
+        How much less scores count if they are smaller than the image: costs are divided by ``f ** dilution``, with f
+        pixels for each score along an axis. At 0 they count as scores of all pixels do that were enlarged before.
     relative : bool
         Whether `sigma` and `bilateral_sigma` are shares of the mean side of the image instead of pixels.
     summary : str
@@ -68,6 +77,7 @@ class Preset:
     max_iter: int = 10
     quality: Quality = "fast"
     spacing: float | Sequence[float] = 1.0
+    dilution: float = 0.0
     relative: bool = False
     summary: str = ""
     source: str = ""
@@ -94,6 +104,14 @@ class Preset:
         )
 
 
+OF_PRESETS = frozenset(Changes.__annotations__) - {"align_corners", "exact", "fill", "independent", "marginals"}
+"""Changes of attributes of a preset."""
+
+AUTO = "auto"
+"""Stands for one of gentle, firm, strong and strongest, chosen for each image."""
+
+_STRENGTH = "measured: benchmarks/pipelines/strength.py"
+
 PRESETS = {
     "default": Preset(
         sigma=0.3,
@@ -102,6 +120,7 @@ PRESETS = {
         color_sigma=13.0,
         bilateral_weight=2.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="sharpens borders and keeps thin structures, for a network that is mostly right",
         source="measured: benchmarks/pipelines/choose_defaults.py",
@@ -113,9 +132,52 @@ PRESETS = {
         color_sigma=8.0,
         bilateral_weight=1.0,
         max_iter=10,
+        dilution=0.33,
         relative=True,
         summary="half the effect of default, and safer still for what is thin",
         source="measured: benchmarks/pipelines/choose_defaults.py",
+    ),
+    "gentle": Preset(
+        sigma=0.3,
+        weight=-2.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=2.0,
+        dilution=0.33,
+        relative=True,
+        summary="for sharp networks and thin structures: borders are straightened, areas hardly change",
+        source=_STRENGTH,
+    ),
+    "firm": Preset(
+        sigma=0.15,
+        weight=-3.4,
+        bilateral_sigma=0.15,
+        color_sigma=13.0,
+        bilateral_weight=4.0,
+        dilution=0.1,
+        relative=True,
+        summary="twice the effect of default, and nearer: for networks that are unsure at borders",
+        source=_STRENGTH,
+    ),
+    "strong": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.2,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for coarse outputs of large objects: irnet, for any size of image",
+        source=_STRENGTH,
+    ),
+    "strongest": Preset(
+        sigma=0.012,
+        weight=3.0,
+        bilateral_sigma=0.3,
+        color_sigma=13.0,
+        bilateral_weight=10.0,
+        relative=True,
+        summary="for large objects in noise: pydensecrf, for any size of image",
+        source=_STRENGTH,
     ),
     "deeplab": Preset(
         sigma=1.0,
@@ -139,6 +201,17 @@ PRESETS = {
         summary="for seeds of weak supervision that have to grow to the borders of objects",
         source="IRNet: Ahn et al., arXiv:1904.05044",
     ),
+    "cutler": Preset(
+        sigma=3.0,
+        weight=7.0,
+        bilateral_sigma=50.0,
+        color_sigma=5.0,
+        bilateral_weight=10.0,
+        max_iter=10,
+        relative=False,
+        summary="for masks found without supervision, blocky ones of the patches of a transformer",
+        source="CutLER: Wang et al., arXiv:2301.11320, maskcut/crf.py",
+    ),
     "pydensecrf": Preset(
         sigma=3.0,
         weight=3.0,
@@ -152,6 +225,9 @@ PRESETS = {
     ),
 }
 
+NAMES = (AUTO, *PRESETS)
+"""What users may call a preset."""
+
 
 def find(preset: str | Preset) -> Preset:
     """Return the preset of that name; one that is a preset already is returned as it is.
@@ -164,8 +240,14 @@ def find(preset: str | Preset) -> Preset:
     if isinstance(preset, Preset):
         return preset
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise InputError(f"preset must be a Preset or one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        raise InputError(f"preset must be a Preset or one of {', '.join(map(repr, NAMES))}, got {preset!r}")
     return PRESETS[preset]
+
+
+def check(preset: str | Preset) -> None:
+    """Refuse what :func:`find` does not find, but for the name of the choice among presets."""
+    if not isinstance(preset, str) or preset != AUTO:
+        find(preset)
 
 
 def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> None:

@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.energies.kernels import BilateralKernel, GaussianKernel
-from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputTypeError
 from classicseg.pipelines import presets
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.overlapping import as_masks, refine_masks
 from classicseg.pipelines.presets import Changes, Preset
+from classicseg.pipelines.refinement import ChannelAxis, Evidence, Refinery, read_evidence, scores_of_one
 from classicseg.solvers.minimize import minimize
+from classicseg.types import Result
+
+_INSTEAD = {
+    "max_iter": "pass max_iter to minimize",
+    "exact": "pass prune to minimize",
+    "independent": "it makes one CRF, of one mask: pass unary=unary_from_sigmoid(mask)",
+    "marginals": "pass marginals to minimize",
+    "fill": "minimize gives -1 outside of a mask, and fill is of refine",
+}
+
+
+class _Wanted(NamedTuple):
+    """What a call says of its parameters."""
+
+    preset: str | Preset
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Refinement(Result):
+    """What :func:`refinement` found: a :class:`Result` that also knows its parameters.
+
+    Attributes
+    ----------
+    preset : Preset or None
+        Parameters of the CRF, with all changes, in pixels and in the units of the image.
+    strength : str
+        Name of the preset that was given or, by ``preset="auto"``, chosen; "own" if it has none.
+    crf : DenseCRF or None
+        The energy that was minimised.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample("nuclei")
+    >>> result = cs.refinement(s.image, s.probabilities)
+    >>> result.strength, result.preset.bilateral_weight
+    ('firm', 4.0)
+    """
+
+    preset: Preset | None = None
+    strength: str = ""
+    crf: DenseCRF | None = None
 
 
 def refine(
@@ -27,9 +69,10 @@ def refine(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
-    channel_axis: int | Literal["infer"] | None = "infer",
+    channel_axis: ChannelAxis = "infer",
     n_threads: int | None = None,
     progress: bool = False,
     **changes: Unpack[Changes],
@@ -42,14 +85,20 @@ def refine(
     ----------
     image : array_like, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
         Any real dtype and number of channels.
-    probabilities : array_like, (L, *spatial)
-        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`.
-    logits : array_like, (L, *spatial), optional
-        Scores before the softmax.
-    unary : array_like, (L, *spatial), optional
-        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel.
+    probabilities : array_like, (L, *spatial) or (L, *smaller)
+        Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
+        the image, as most networks give them, see Notes.
+    logits : array_like, (L, *spatial) or (L, *smaller), optional
+        Scores before the softmax, ``-np.inf`` forbids a label; or what a network returned, an object with ``.logits``.
+        Tensors of PyTorch on the CPU are read where they are, and a batch may hold one image, (1, L, *spatial).
+    unary : array_like, (L, *spatial) or (L, *smaller), optional
+        Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
-        Parameters: ``"default"``, ``"conservative"``, ``"deeplab"``, ``"irnet"``, ``"pydensecrf"``, or your own.
+        Parameters. ``"auto"`` chooses one of ``"gentle"``, ``"firm"``, ``"strong"`` and ``"strongest"`` for this image,
+        see Notes. Others are named after where they come from, see ``PRESETS``; or give your own.
+    mask : array_like of bool, spatial shape, optional
+        Pixels that take part. The others send nothing to these, take no time, and are not looked at: their values may
+        be NaN or marks of no data.
     label_axis : int
         Where the labels are.
     channel_axis : int, None or "infer"
@@ -76,11 +125,26 @@ def refine(
             How kernels are filtered, see :class:`DenseCRF`.
         spacing : float or sequence of float
             Distance of neighbouring pixels along each axis, 1 in all presets.
+        align_corners : bool
+            How scores that are smaller lie on the image, see :class:`DenseCRF`. False, the default, as most networks
+            have it.
+        dilution : float
+            How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
+        fill : int
+            Label outside of `mask`, -1 if not given.
+        exact : bool
+            Do all of the work. By default labels that can win nowhere are left out, and pixels that cannot change any
+            more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
+            changes none in 10,000. See ``prune`` of the method ``"mean_field"``.
+
+        independent : bool
+            Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
+            of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
 
     Returns
     -------
     ndarray, spatial shape, int32
-        Labels. For marginals and energies call ``minimize(refinement_crf(...))``.
+        Labels; with `independent` N masks of 0 and 1, (N, *spatial) uint8. :func:`refinement` gives marginals as well.
 
     Raises
     ------
@@ -92,14 +156,27 @@ def refine(
 
     Notes
     -----
-    The default preset was chosen by measurement on images of roads, horses, retinal vessels and mixed objects
-    (``benchmarks/pipelines/choose_defaults.py``). Its smoothness kernel has a *negative* weight and the range of the
-    appearance kernel, which is 0.3 of the mean side of the image: pixels of the same colour count only by what tells
-    them from pixels of any colour. So a thin vessel is not outvoted by the wide background around it, which is what
-    positive weights do. For very noisy outputs, where all small things are to go, take ``"pydensecrf"``.
+    The right strength differs by tens of points of mean IoU from data set to data set. ``"auto"`` looks at two things:
+    how many pixels wide the band along borders is in which the network is unsure, and what a strong refinement of a
+    small picture of the image would erase. Sharp networks and thin structures are refined gently; where labels would
+    vanish, firmly. :func:`refinement` says what was chosen, and so does the log. The limits were found by leaving out
+    whole data sets (``benchmarks/pipelines/strength.py``).
+
+    Gentle and firm have a smoothness kernel of *negative* weight and of the range of the appearance kernel, a share of
+    the mean side of the image: pixels of the same colour count only by what tells them from pixels of any colour. So a
+    thin vessel is not outvoted by the wide background around it, which is what positive weights do. Strong and
+    strongest have positive weights: all small things go.
 
     An 8-bit unit is a 255th of the range of the image, from its smallest to its largest value but for one in 1000 at
-    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype.
+    either end and for marks of no data such as -9999. Equal values have equal units, whatever their dtype. With a
+    `mask` the range is that of the pixels inside, and the side is that of the smallest box around them.
+
+    Scores smaller than the image are interpolated linearly, as logits, while the CRF runs: no array is made of the size
+    of enlarged ones. Any ratio from 1 on is taken, also one for each axis. Scores are to cover the whole image: if it
+    was padded or cropped for the network, pass the part that it saw. Interpolated scores repeat at many pixels what the
+    network said once; gentle, firm, ``"default"`` and ``"conservative"`` therefore let them count less, by a power of
+    the ratio (`dilution`) that was chosen by leaving out whole data sets (``benchmarks/pipelines/small_quality.py``).
+    With ``dilution=0`` labels are those of logits that were enlarged before.
 
     References
     ----------
@@ -115,11 +192,64 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    crf = _crf(image, costs, name, chosen, replaced, channel_axis)
-    max_iter = replaced.get("max_iter", chosen.max_iter)
-    return minimize(crf, "mean_field", max_iter=max_iter, n_threads=n_threads, progress=progress).labels
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    if wanted.changes.get("independent", False):
+        scores, name = scores_of_one(image, given, label_axis, channel_axis)
+        filled, inside = inputs.without_outside(scores, mask, label_axis, name=name)
+        masks = as_masks(np.asarray(filled), name, label_axis)
+        refinery = Refinery(image, Evidence(masks, name, inside), preset, wanted.changes, channel_axis, n_threads)
+        whole = not wanted.changes.get("exact", False)
+        return refine_masks(masks, name, refinery.prepared, n_threads=n_threads, progress=progress, prune=whole)
+    if "marginals" in wanted.changes:
+        raise InputTypeError("refine returns labels; call refinement, whose result has marginals")
+    wanted.changes["marginals"] = False
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress).labels
+
+
+def refinement(
+    image: ArrayLike,
+    probabilities: ArrayLike | None = None,
+    *,
+    logits: ArrayLike | None = None,
+    unary: ArrayLike | None = None,
+    preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
+    label_axis: int = 0,
+    channel_axis: ChannelAxis = "infer",
+    n_threads: int | None = None,
+    progress: bool = False,
+    **changes: Unpack[Changes],
+) -> Refinement:
+    """As :func:`refine`, with marginals, energy, and the strength that was chosen.
+
+    Parameters
+    ----------
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, n_threads, progress, **changes
+        As in :func:`refine`, but `independent`. With ``marginals=False`` there are none, and no array of labels times
+        pixels is made.
+
+    Returns
+    -------
+    Refinement
+        A :class:`Result` that also knows its parameters.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`refine` does.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample()
+    >>> result = cs.refinement(s.image, s.probabilities)
+    >>> result.strength, result.marginals.shape
+    ('strong', (5, 400, 600))
+    """
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    if wanted.changes.get("independent", False):
+        raise InputTypeError(f"refinement makes one CRF, {_INSTEAD['independent']}")
+    return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads, progress)
 
 
 def refinement_crf(
@@ -128,17 +258,19 @@ def refinement_crf(
     *,
     logits: ArrayLike | None = None,
     unary: ArrayLike | None = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
+    mask: ArrayLike | None = None,
     label_axis: int = 0,
-    channel_axis: int | Literal["infer"] | None = "infer",
+    channel_axis: ChannelAxis = "infer",
     **changes: Unpack[Changes],
 ) -> DenseCRF:
-    """Return the dense CRF that :func:`refine` minimises, for marginals, energies and step-by-step work.
+    """Return the dense CRF that :func:`refine` minimises, for energies and step-by-step work.
 
     Parameters
     ----------
-    image, probabilities, logits, unary, preset, label_axis, channel_axis, **changes
-        As in :func:`refine`, but `max_iter`, which belongs to :func:`minimize`.
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **changes
+        As in :func:`refine`, but `max_iter` and `exact`, which belong to :func:`minimize` (the latter as `prune`), and
+        `fill` and `independent`.
 
     Returns
     -------
@@ -157,11 +289,14 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    chosen, replaced = presets.find(preset), _checked(changes)
-    if "max_iter" in replaced:
-        raise InputTypeError("refinement_crf makes no updates; pass max_iter to minimize")
-    costs, name = _unary(image, probabilities, logits, unary, label_axis, channel_axis)
-    return _crf(image, costs, name, chosen, replaced, channel_axis)
+    checked = _checked(preset, changes)
+    for name in changes:
+        if name in _INSTEAD and name in checked.changes:
+            raise InputTypeError(f"refinement_crf makes no updates; {_INSTEAD[name]}")
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    evidence = read_evidence(image, given, mask, label_axis, channel_axis)
+    refinery = Refinery(image, evidence, preset, checked.changes, channel_axis)
+    return refinery.prepared(evidence.costs).crf
 
 
 @cache
@@ -171,101 +306,40 @@ def parameters_of_refine() -> tuple[str, ...]:
     return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
 
 
-def _checked(changes: Changes) -> dict[str, Any]:
-    """Those that are given; refuses unknown names."""
+def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
+    """The changes that are given; refuses unknown names, that of the preset included."""
+    presets.check(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     for name in given.keys() & {"sigma", "bilateral_sigma", "color_sigma", "spacing"}:  # kernels call them otherwise
         inputs.as_scale(given[name], name, None)
-    for name in given.keys() & {"weight", "bilateral_weight"}:
+    for name in given.keys() & {"weight", "bilateral_weight", "dilution"}:
         inputs.as_weight(given[name], name)
-    return given
+    for name in given.keys() & {"align_corners", "exact", "independent", "marginals"}:
+        inputs.as_flag(given[name], name)
+    if "fill" in given:
+        given["fill"] = inputs.as_int32(given["fill"], "fill")
+    return _Wanted(preset, given)
 
 
-def _crf(
+def _refined(
     image: ArrayLike,
-    costs: np.ndarray,
-    name: str,
-    preset: Preset,
-    changes: dict[str, Any],
-    channel_axis: int | Literal["infer"] | None,
-) -> DenseCRF:
-    """The CRF of a preset in its own units, and of changes in pixels and in the units of the image.
-
-    `name` is what the costs were made of, for errors.
-    """
-    spatial = costs.shape[1:]
-    axis = (
-        find_channel_axis(image, spatial, name)
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    spacing = changes.get("spacing", preset.spacing)
-    side = _mean_side(spatial, spacing) if preset.relative else 1.0
-    chosen = preset.in_pixels(side).replace(**changes)
-    for weight in ("weight", "bilateral_weight"):
-        inputs.as_weight(getattr(chosen, weight), weight)
-    inputs.as_scale(chosen.bilateral_sigma, "bilateral_sigma", len(spatial))  # the kernel calls it sigma
-    kernels: list[Any] = []
-    if chosen.weight != 0:
-        kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=spacing))
-    if chosen.bilateral_weight != 0:
-        channels = inputs.as_image(image, spatial, axis, keep_bytes=True)
-        low, high = inputs.value_range(channels, 0)
-        colors = chosen.color_sigma
-        if "color_sigma" not in changes:
-            colors = presets.scaled(colors, eight_bit_unit(low, high), "color_sigma")
-            inputs.as_scale(colors, "color_sigma, which follows the range of image,", None)
-        ranges = chosen.bilateral_sigma, colors, chosen.bilateral_weight
-        seen = inputs.without_far_values(channels, low, high)
-        kernels.append(BilateralKernel(seen, *ranges, spacing=spacing, channel_axis=0))
-    return DenseCRF(costs, kernels, quality=chosen.quality)
-
-
-def _unary(
-    image: ArrayLike,
-    probabilities: ArrayLike | None,
-    logits: ArrayLike | None,
-    unary: ArrayLike | None,
-    label_axis: int,
-    channel_axis: int | Literal["infer"] | None,
-) -> tuple[np.ndarray, str]:
-    """The costs, and the name of the argument that they come from."""
-    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) != 1:
-        raise InputTypeError(
-            f"exactly one of probabilities, logits and unary must be given, got {' and '.join(names) or 'none'}"
-        )
-    if probabilities is not None:
-        costs = unary_from_probabilities(probabilities, label_axis=label_axis)
-    elif logits is not None:
-        costs = unary_from_logits(logits, label_axis=label_axis)
-    else:
-        assert unary is not None
-        costs = inputs.as_unary(unary, label_axis)
-    if isinstance(channel_axis, str) and channel_axis == "infer":
-        _refuse_batches(image, names[0], costs.shape, label_axis)
-    return costs, names[0]
-
-
-def _refuse_batches(image: ArrayLike, name: str, shape: tuple[int, ...], label_axis: int) -> None:
-    """A batch of images fits like a volume where there are as many labels, or where the labels are said to come second.
-
-    Probabilities tell which axis is that of the labels, by their sums; logits and costs do not.
-    """
-    n_labels, n_slices = shape[:2]
-    unsure = n_slices == n_labels and name != "probabilities"
-    of_image = inputs.as_array(image, "image").shape
-    named_second = label_axis % len(shape) == 1 and of_image[-1:] == (3,) and len(of_image) == len(shape)
-    if len(shape) == 4 and (unsure or named_second):
-        raise InputError(
-            f"image of shape {of_image} with {name} of {n_labels} labels at {shape[1:]} pixels may be "
-            f"{n_slices} images or a volume of {n_slices} slices; give one image at a time, or for a volume pass "
-            f"channel_axis={find_channel_axis(image, shape[1:], name)}"
-        )
-
-
-def _mean_side(spatial: tuple[int, ...], spacing: float | Sequence[float]) -> float:
-    steps = inputs.as_positive(spacing, "spacing", len(spatial))
-    return float(np.prod([n * step for n, step in zip(spatial, steps, strict=True)]) ** (1 / len(spatial)))
+    given: dict[str, ArrayLike | None],
+    mask: ArrayLike | None,
+    wanted: _Wanted,
+    axes: tuple[int, ChannelAxis],
+    n_threads: int | None,
+    progress: bool,
+) -> Refinement:
+    """Refine one of the `given`; `axes` are those of the labels and of the channels."""
+    evidence = read_evidence(image, given, mask, *axes)
+    refinery = Refinery(image, evidence, wanted.preset, wanted.changes, axes[1], n_threads)
+    crf, chosen, name = refinery.prepared(evidence.costs)
+    found = minimize(
+        crf, "mean_field", max_iter=chosen.max_iter, n_threads=n_threads, progress=progress,
+        marginals=wanted.changes.get("marginals", True), prune=not wanted.changes.get("exact", False),
+    )  # fmt: skip
+    labels = found.labels
+    if crf.mask is not None and "fill" in wanted.changes:
+        labels = np.where(crf.mask, labels, np.int32(wanted.changes["fill"]))
+    return found.extended(Refinement, labels=labels, preset=chosen, strength=name, crf=crf)

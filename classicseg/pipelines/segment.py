@@ -1,18 +1,7 @@
-"""All ways to segment an image without a model, by name: swap one for another with a word.
-
-Those of scikit-image are called as its users call them. What differs between them (their scales of values, which label
-comes first, 64-bit labels) is evened out here: in goes any real image, out come int32 labels from 1. Values reach
-scikit-image as float64 from 0 to 1, the ordinary range of the image, so that equal values of another dtype give the
-same answer, and a hot pixel changes it only around itself.
-"""
+"""All ways to segment an image without a model, by name: swap one for another with a word."""
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,51 +10,17 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.pipelines.foreign import called
-from classicseg.splitmerge.growing import seeded_region_growing
-from classicseg.splitmerge.otsu import otsu_cuts
-from classicseg.splitmerge.rules import as_classes
-from classicseg.splitmerge.split_merge import split_and_merge
-from classicseg.splitmerge.srm import statistical_region_merging
-
-_WIDEST = 2**14
-"""Pixels that a filter may look at along an axis, or it takes minutes."""
-
-
-@dataclass(frozen=True)
-class Segmenter:
-    """A method and what is known of it.
-
-    Attributes
-    ----------
-    name, summary, paper : str
-    function : callable
-        ``function(image, channel_axis=axis, **options)``; gives labels.
-    connected : bool
-        Whether all pixels of a label are connected through sides of pixels.
-    passed_on : tuple of str
-        Options that `function` hands to scikit-image as they are; their defaults are those there.
-    planar : bool
-        Whether it knows images of two axes only.
-    """
-
-    name: str
-    function: Callable[..., np.ndarray]
-    summary: str
-    paper: str
-    connected: bool = True
-    passed_on: tuple[str, ...] = ()
-    planar: bool = False
-
-    def options(self) -> dict[str, bool]:
-        """Names of the options, and whether each is needed."""
-        taken = inspect.signature(self.function).parameters.values()
-        own = {p.name: p.default is p.empty for p in taken if p.kind is not p.VAR_KEYWORD}
-        del own["image"], own["channel_axis"]
-        return own | dict.fromkeys(self.passed_on, False)
+from classicseg.pipelines.image import filled_from_nearest
+from classicseg.pipelines.segmenters import SEGMENTERS
 
 
 def segment(
-    image: ArrayLike, method: str = "split_and_merge", *, channel_axis: int | str | None = "auto", **options: Any
+    image: ArrayLike,
+    method: str = "split_and_merge",
+    *,
+    mask: ArrayLike | None = None,
+    channel_axis: int | str | None = "auto",
+    **options: Any,
 ) -> np.ndarray:
     """Segment an image with the method of this name.
 
@@ -76,6 +31,9 @@ def segment(
     method : str
         :func:`segmenters` lists them: split_and_merge, statistical_region_merging, seeded_region_growing, otsu,
         multi_otsu, local_threshold, watershed, slic, slic_merge, felzenszwalb, quickshift, random_walker.
+    mask : array_like of bool, spatial shape, optional
+        Pixels to segment; values elsewhere do not matter, and may be NaN. Methods that know no masks (local_threshold,
+        slic_merge, felzenszwalb, quickshift) see the value of the nearest pixel inside there.
     channel_axis : int, None or "auto"
         As for :func:`split_and_merge`. Methods for gray images take the mean of the channels.
     **options
@@ -84,7 +42,8 @@ def segment(
     Returns
     -------
     ndarray, spatial shape, int32
-        Labels from 1: regions, or classes from dark to bright where thresholds make them. 0: no label.
+        Labels from 1: regions, or classes from dark to bright where thresholds make them. 0: no label, as
+        outside of the mask.
 
     Raises
     ------
@@ -104,28 +63,29 @@ def segment(
     if not isinstance(method, str) or method not in SEGMENTERS:
         raise InputError(f"method must be one of {', '.join(map(repr, SEGMENTERS))}, got {method!r}")
     segmenter = SEGMENTERS[method]
-    options = _checked(segmenter, options)
+    options = segmenter.checked(options)
     if isinstance(image, np.ma.MaskedArray):
-        own = "; pass image.filled(0) and mask=~image.mask" if "mask" in segmenter.options() else ""
-        raise InputTypeError(f"image is a masked array, but {method} looks at the values only{own}")
+        raise InputTypeError(
+            f"image is a masked array, but {method} looks at the values only; pass image.filled(0) and mask=~image.mask"
+        )
     array = inputs.read(image, "image")
     if array.size == 0:
         raise InputError(f"image must not be empty, got shape {array.shape}")
     axis = inputs.channel_axis_of(array.shape, channel_axis)
-    n_axes = array.ndim - (axis is not None)
-    if n_axes not in ((2,) if segmenter.planar else (2, 3)):
+    spatial = tuple(np.delete(array.shape, [] if axis is None else axis).tolist())
+    if len(spatial) not in ((2,) if segmenter.planar else (2, 3)):
         wanted = "2" if segmenter.planar else "2 or 3"
         raise InputError(f"image must have {wanted} spatial axes for {method}, got shape {array.shape}")
-    if options.get("mask") is not None:
-        options["mask"] = _mask(options["mask"], tuple(np.delete(array.shape, [] if axis is None else axis).tolist()))
+    inside = None if mask is None else inputs.as_mask(mask, spatial)
+    if not segmenter.is_foreign:
+        return segmenter.function(array, channel_axis=axis, mask=inside, **options)
+    if inside is not None:
+        array = filled_from_nearest(array, inside, axis)
     with np.errstate(over="ignore", invalid="ignore"):
-        if options.get("mask") is None and not np.isfinite(array.sum(dtype=np.float64)):
+        if not np.isfinite(array.sum(dtype=np.float64)):
             inputs.as_numbers(array, "image", dtype=np.float64)
-    if segmenter.function.__module__ == __name__:
-        labels = called(method, segmenter.function, array, axis, options)
-    else:
-        labels = segmenter.function(array, channel_axis=axis, **options)
-    return np.ascontiguousarray(labels, np.int32)
+    labels = called(method, segmenter.function, array, axis, {"mask": inside, **options})
+    return np.ascontiguousarray(labels if inside is None else np.where(inside, labels, 0), np.int32)
 
 
 def segmenters() -> tuple[str, ...]:
@@ -138,257 +98,3 @@ def segmenters() -> tuple[str, ...]:
     True
     """
     return tuple(SEGMENTERS)
-
-
-def _checked(segmenter: Segmenter, given: dict[str, Any]) -> dict[str, Any]:
-    """The options given, plain numbers where they are handed on; unknown ones and missing ones are refused."""
-    options = segmenter.options()
-    for option in given:
-        if option not in options:
-            raise InputTypeError(f"{segmenter.name} has no option {option!r}; its options are {', '.join(options)}")
-    for option, needed in options.items():
-        if needed and option not in given:
-            raise InputTypeError(f"{segmenter.name} needs the option {option!r}")
-    if segmenter.function.__module__ != __name__:  # those of this library check their own
-        return given
-    return {option: _CHECKS[option](value, option) if option in _CHECKS else value for option, value in given.items()}
-
-
-def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Where pixels count, as booleans of the spatial shape of an image."""
-    array = inputs.read(mask, "mask")
-    if array.dtype.kind == "f" or array.shape != shape:
-        raise InputError(f"mask must hold booleans of shape {shape}, got {array.dtype} of shape {array.shape}")
-    if not array.any():
-        raise InputError("mask is False everywhere: there is nothing to segment")
-    return array != 0
-
-
-_CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("n_segments", "min_size"), partial(inputs.as_count, minimum=1, maximum=2**31 - 1)),
-    **dict.fromkeys(("compactness", "scale", "max_dist"), inputs.as_positive_number),
-    "kernel_size": partial(inputs.as_weight, at_least=1.0),
-    **dict.fromkeys(("threshold", "beta"), partial(inputs.as_weight, at_least=0.0)),
-    "sigma": partial(inputs.as_weight, at_least=0.0, below=float(_WIDEST)),
-    "ratio": inputs.as_probability,
-}
-"""What options that are handed on have to be."""
-
-
-# --- methods of scikit-image; those of this library are called as they are ----------------------------------------
-
-
-def _otsu(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    gray = _gray(image, channel_axis)
-    return np.ones(gray.shape) if gray.min() == gray.max() else 1 + (gray > otsu_cuts(gray, 2))
-
-
-def _multi_otsu(image: np.ndarray, channel_axis: int | None, classes: int = 3) -> np.ndarray:
-    gray = _gray(image, channel_axis)
-    return 1 + np.digitize(gray, otsu_cuts(gray, as_classes(classes)), right=True)
-
-
-def _local_threshold(
-    image: np.ndarray, channel_axis: int | None, block_size: int = 35, offset: float = 0.0
-) -> np.ndarray:
-    from skimage.filters import threshold_local
-
-    if inputs.as_count(block_size, "block_size", 1) % 2 == 0 or block_size > _WIDEST:
-        raise InputError(f"block_size must be odd and below {_WIDEST}, got {block_size}")
-    gray = _gray(image, channel_axis).astype(np.float64)  # in units of the image, as the offset is
-    return 1 + (gray > threshold_local(gray, block_size, offset=inputs.as_weight(offset, "offset")))
-
-
-def _watershed(
-    image: np.ndarray, channel_axis: int | None, sigma: float = 1.0, markers: Any = 250, **options: Any
-) -> np.ndarray:
-    from skimage.filters import gaussian, sobel
-    from skimage.segmentation import watershed
-
-    gray = _gray(_in_unit_range(image, channel_axis, options.get("mask")), channel_axis)
-    if inputs.as_array(markers, "markers").ndim == 0:
-        markers = inputs.as_count(markers, "markers", 1, 2**31 - 1)
-    else:
-        markers = inputs.as_labels(markers, gray.shape, 2**31 - 1, name="markers")
-    gradient = sobel(gaussian(gray, sigma))
-    labels: np.ndarray = watershed(gradient, markers=markers, **options)
-    return labels
-
-
-def _slic(
-    image: np.ndarray, channel_axis: int | None, n_segments: int = 250, compactness: float = 10.0, **options: Any
-) -> np.ndarray:
-    from skimage.segmentation import slic
-
-    # For colours in CIELAB; gray images are used as they are, in 0 to 1: a hundredth of it.
-    colors = channel_axis is not None and image.shape[channel_axis] == 3
-    labels: np.ndarray = slic(
-        _in_unit_range(image, channel_axis, options.get("mask")),
-        n_segments=n_segments,
-        compactness=compactness if colors else compactness / 100,
-        channel_axis=channel_axis,
-        start_label=1,
-        **options,
-    )
-    return labels
-
-
-def _slic_merge(
-    image: np.ndarray, channel_axis: int | None, threshold: float = 30.0, n_segments: int = 400, **options: Any
-) -> np.ndarray:
-    from skimage.graph import cut_threshold, rag_mean_color
-
-    superpixels = _slic(image, channel_axis, n_segments, **options)
-    if superpixels.min() == superpixels.max():
-        return np.ones_like(superpixels)  # there is no border to make a graph of
-    colors = 255 * _three_channels(_in_unit_range(image, channel_axis), channel_axis)
-    labels: np.ndarray = cut_threshold(superpixels, rag_mean_color(colors, superpixels), threshold)
-    return 1 + labels - labels.min()
-
-
-def _felzenszwalb(image: np.ndarray, channel_axis: int | None, scale: float = 100.0, **options: Any) -> np.ndarray:
-    from skimage.segmentation import felzenszwalb
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Got image with third dimension")  # more than three channels are meant
-        labels: np.ndarray = felzenszwalb(
-            _in_unit_range(image, channel_axis), scale=scale, channel_axis=channel_axis, **options
-        )
-    return 1 + labels
-
-
-def _quickshift(image: np.ndarray, channel_axis: int | None, **options: Any) -> np.ndarray:
-    from skimage.segmentation import quickshift
-
-    channels = _three_channels(_in_unit_range(image, channel_axis), channel_axis)
-    labels: np.ndarray = quickshift(channels, rng=0, **options)
-    return 1 + labels
-
-
-def _random_walker(image: np.ndarray, channel_axis: int | None, seeds: Any, **options: Any) -> np.ndarray:
-    from skimage.segmentation import random_walker
-
-    shape = image.shape if channel_axis is None else tuple(np.delete(image.shape, channel_axis))
-    given = inputs.as_labels(seeds, shape, 2**31 - 1, name="seeds")
-    names = np.unique(given[given > 0])
-    if names.size == 0:
-        raise InputError("seeds must hold a label above 0, got none")
-    numbers = np.where(given > 0, 1 + np.searchsorted(names, given), 0)
-    if names.size > 1 and (numbers == 0).any():
-        values = _in_unit_range(image, channel_axis)
-        if values.min() == values.max():  # it divides by the standard deviation: without beta, by any but 0
-            values, options = np.arange(values.size, dtype=np.float64).reshape(values.shape), {"beta": 0}
-        # Which probability is the largest is all that counts, not by how much rounding takes it beyond 0 to 1.
-        numbers = random_walker(values, numbers, mode="cg_j", prob_tol=np.inf, channel_axis=channel_axis, **options)
-    elif names.size == 1:
-        numbers = np.ones(shape, int)
-    return np.concatenate([[0], names])[np.maximum(numbers, 0)]
-
-
-def _gray(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    gray: np.ndarray = image if channel_axis is None else image.mean(axis=channel_axis, dtype=np.float64)
-    return gray
-
-
-def _in_unit_range(image: np.ndarray, channel_axis: int | None, mask: Any = None) -> np.ndarray:
-    """The image in float64, with the ordinary range of its values (within a mask) as 0 to 1, cut where they end."""
-    channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
-    inside = channels.reshape(-1, channels.shape[-1]) if mask is None else channels[np.asarray(mask, bool)]
-    low, high = inputs.value_range(inside, -1)
-    scaled: np.ndarray = (np.nan_to_num(image.astype(np.float64)).clip(low, high) - low) / ((high - low) or 1.0)
-    return scaled
-
-
-def _three_channels(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    """The image with three channels, last: its own three, or three times their mean."""
-    channels = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
-    return channels if channels.shape[-1] == 3 else np.repeat(channels.mean(axis=-1, keepdims=True), 3, axis=-1)
-
-
-SEGMENTERS: dict[str, Segmenter] = {
-    segmenter.name: segmenter
-    for segmenter in (
-        Segmenter(
-            "split_and_merge",
-            split_and_merge,
-            "Quadtree, then merging under a predicate.",
-            "Horowitz and Pavlidis 1976",
-        ),
-        Segmenter(
-            "statistical_region_merging",
-            statistical_region_merging,
-            "Merging as far as chance explains differences.",
-            "Nock and Nielsen 2004",
-        ),
-        Segmenter(
-            "seeded_region_growing",
-            seeded_region_growing,
-            "Regions grow from seeds.",
-            "Adams and Bischof 1994",
-            connected=False,
-        ),
-        Segmenter("otsu", _otsu, "Two classes by one threshold.", "Otsu 1979", connected=False),
-        Segmenter(
-            "multi_otsu",
-            _multi_otsu,
-            "Several classes by thresholds.",
-            "Liao et al. 2001",
-            connected=False,
-        ),
-        Segmenter(
-            "local_threshold",
-            _local_threshold,
-            "Brighter than the surroundings or not.",
-            "Bradley and Roth 2007",
-            connected=False,
-        ),
-        Segmenter(
-            "watershed",
-            _watershed,
-            "Basins of the gradient.",
-            "Beucher and Lantuéjoul 1979",
-            passed_on=("compactness", "mask"),
-        ),
-        Segmenter(
-            "slic",
-            _slic,
-            "Superpixels: k-means in colour and place.",
-            "Achanta et al. 2012",
-            passed_on=("sigma", "mask"),
-        ),
-        Segmenter(
-            "slic_merge",
-            _slic_merge,
-            "Superpixels of similar colour merged.",
-            "Achanta et al. 2012",
-            connected=False,
-            passed_on=("compactness",),
-        ),
-        Segmenter(
-            "felzenszwalb",
-            _felzenszwalb,
-            "Graph-based merging.",
-            "Felzenszwalb and Huttenlocher 2004",
-            connected=False,
-            passed_on=("sigma", "min_size"),
-            planar=True,
-        ),
-        Segmenter(
-            "quickshift",
-            _quickshift,
-            "Modes in colour and place.",
-            "Vedaldi and Soatto 2008",
-            connected=False,
-            passed_on=("ratio", "kernel_size", "max_dist"),
-            planar=True,
-        ),
-        Segmenter(
-            "random_walker",
-            _random_walker,
-            "Which seed a walker meets first.",
-            "Grady 2006",
-            connected=False,
-            passed_on=("beta",),
-        ),
-    )
-}

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.pipelines.presets import PRESETS, check_names
+from classicseg.pipelines.presets import NAMES, check_names
 from classicseg.pipelines.refine import parameters_of_refine
 
 Range: TypeAlias = "tuple[float, float]"
@@ -72,14 +72,17 @@ def space_of_refine(unit: float) -> Space:
         rounded: dict[str, Any] = {name: _rounded(value) for name, value in values.items()}
         return {**rounded, "max_iter": _ITERATIONS[int(point["longer"] >= 0.5)]}
 
-    return Space([{"preset": name} for name in PRESETS], _RANGES, ("against", "longer"), arguments)
+    return Space([{"preset": name} for name in NAMES], _RANGES, ("against", "longer"), arguments)
 
 
 def space_of(choices: Mapping[str, Any], crf: Callable[..., Any] | None) -> Space:
     """The space that a user describes for a CRF, or for :func:`refine`: pairs are ranges, lists hold values."""
     if not isinstance(choices, Mapping) or not choices or not all(isinstance(name, str) for name in choices):
         raise InputTypeError(f"space must be a mapping of names to ranges or lists, got {choices!r}")
-    _check_taken(choices, crf)
+    if crf is None:
+        check_names(choices, parameters_of_refine(), "space must name parameters of refine, got")
+    else:
+        check_taken(choices, crf, "space names")
     ranges: dict[str, Range] = {}
     lists: dict[str, list[Any]] = {}
     for name, values in choices.items():
@@ -99,11 +102,8 @@ def space_of(choices: Mapping[str, Any], crf: Callable[..., Any] | None) -> Spac
     return Space([{}], ranges, tuple(lists), arguments)
 
 
-def _check_taken(names: Iterable[str], crf: Callable[..., Any] | None) -> None:
-    """Refuse what the CRF, or :func:`refine`, has no parameter for."""
-    if crf is None:
-        check_names(names, parameters_of_refine(), "space must name parameters of refine, got")
-        return
+def check_taken(names: Iterable[str], crf: Callable[..., Any], why: str) -> None:
+    """Refuse what a CRF has no parameter for; `why` says who names it."""
     try:
         signature = inspect.signature(crf)
     except ValueError:  # of a function written in C
@@ -112,7 +112,7 @@ def _check_taken(names: Iterable[str], crf: Callable[..., Any] | None) -> None:
         try:
             signature.bind(None, None, **{name: None})
         except TypeError as failure:
-            raise InputTypeError(f"space names {name!r}, but the CRF cannot be called with it: {failure}") from failure
+            raise InputTypeError(f"{why} {name!r}, but the CRF cannot be called with it: {failure}") from failure
 
 
 def _is_hashable(value: Any) -> bool:

@@ -60,10 +60,12 @@ def read(
     probable: ArrayLike | None,
     box: Any,
     before: tuple[np.ndarray, np.ndarray, int] | None,
+    mask: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """All strokes and the labels to start from, flat and NONE where nothing is known, and the number of labels.
 
-    `before` holds those of an earlier result. New strokes win over old ones, and strokes over everything else.
+    `before` holds those of an earlier result. New strokes win over old ones, and strokes over everything else. Outside
+    of the mask nothing is known, whatever is drawn there.
     """
     nothing = np.full(int(np.prod(shape)), NONE, np.int32)
     old, labels, n_before = (nothing, nothing, 0) if before is None else before
@@ -80,6 +82,8 @@ def read(
         strokes = np.where(outside & (strokes == NONE), 0, strokes)
         guess = np.where(guess == NONE, 1, guess)  # the object is looked for inside
     start = np.where(strokes == NONE, guess, strokes)
+    if mask is not None:
+        strokes, start = (np.where(mask.reshape(-1), labels, NONE) for labels in (strokes, start))
     return strokes, start, number_of_labels(strokes, start, n_before, box is not None)
 
 

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.energies.unary import unary_from_probabilities
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
 from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
+from classicseg.pipelines.fit import is_within
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
-from classicseg.pipelines.space import Space, random_search, space_of, space_of_refine, tpe_search
+from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
 
 METRICS = ("miou", "boundary")
@@ -73,6 +76,7 @@ def tune(
     probabilities: Sequence[ArrayLike],
     truths: Sequence[ArrayLike],
     *,
+    masks: Sequence[ArrayLike | None] | None = None,
     crf: Callable[..., np.ndarray] | None = None,
     space: Mapping[str, Any] | None = None,
     metric: Literal["miou", "boundary"] = "miou",
@@ -94,13 +98,16 @@ def tune(
     ----------
     images : sequence of array_like
         As for :func:`refine`. Ranges in pixels will suit images of about their size.
-    probabilities : sequence of array_like, (L, *spatial)
+    probabilities : sequence of array_like, (L, *spatial) or (L, *smaller)
         Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
         parameters found would be too weak.
     truths : sequence of array_like of int, spatial
+    masks : sequence of array_like of bool, spatial, optional
+        Pixels of each image that take part, and are scored; None for an image of which all do.
     crf : callable, optional
         What is tuned instead of :func:`refine`: ``crf(image, probabilities, **parameters)`` that returns labels. It
-        needs a `space`, and defaults of all its parameters.
+        needs a `space`, and defaults of all its parameters. With `masks` it gets ``mask=`` as well, None
+        where all pixels take part.
     space : mapping, optional
         What is tried of each parameter: a tuple ``(low, high)`` of positive numbers between which real ones are
         searched, on a logarithmic scale, or a list of values.
@@ -170,10 +177,12 @@ def tune(
         raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
     if crf is not None and space is None:
         raise InputTypeError("space must be given with crf: what to try of each of its parameters")
+    if crf is not None and masks is not None:
+        check_taken(["mask"], crf, "masks are given as")
     call = partial(refine, n_threads=n_threads) if crf is None else crf
     seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
     inputs.as_generator(seed)
-    score = _Score(images, probabilities, truths, metric, ignore_label, tolerance, call)
+    score = _Score(images, probabilities, truths, masks, metric, ignore_label, tolerance, call)
     searched = space_of_refine(score.unit()) if space is None else space_of(space, crf)
     n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
@@ -199,6 +208,12 @@ def tune(
         history=tuple(history),
         held_out_score=score.of_each(chosen) if chosen else None,
     )
+
+
+def _shape_of(truth: ArrayLike, p: np.ndarray) -> tuple[int, ...]:
+    """What the shape of a truth is to be: any, where it has as many axes and the probabilities are nowhere larger."""
+    given = inputs.read(truth, "truth").shape
+    return given if is_within(p.shape[1:], given) else p.shape[1:]
 
 
 def _best(history: list[Trial]) -> Trial:
@@ -232,6 +247,7 @@ class _Score:
         images: Sequence[ArrayLike],
         probabilities: Sequence[ArrayLike],
         truths: Sequence[ArrayLike],
+        masks: Sequence[ArrayLike | None] | None,
         metric: str,
         ignore_label: int | None,
         tolerance: float | None,
@@ -245,16 +261,28 @@ class _Score:
                 "images, probabilities and truths must be as many, at least 1, got "
                 f"{len(images)}, {len(probabilities)} and {len(truths)}"
             )
+        self.has_masks = masks is not None
+        given = [None] * len(images) if masks is None else inputs.as_sequence(masks, "masks", "arrays or None")
+        if len(given) != len(images):
+            raise InputError(f"masks must be as many as images, {len(images)}, got {len(given)}")
         self.images = [inputs.read(image, f"images[{i}]") for i, image in enumerate(images)]
-        self.probabilities = [
-            inputs.as_numbers(p, f"probabilities[{i}]", range(2, 5)) for i, p in enumerate(probabilities)
-        ]
+        self.probabilities: list[np.ndarray] = []
+        self.masks: list[np.ndarray | None] = []
+        for i, (p, mask) in enumerate(zip(probabilities, given, strict=True)):
+            filled, inside = inputs.probabilities_inside(p, mask, name=f"probabilities[{i}]")
+            self.probabilities.append(inputs.as_numbers(filled, f"probabilities[{i}]", range(2, 5)))
+            self.masks.append(inside)
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
+        shapes = [_shape_of(truth, p) for truth, p in zip(truths, self.probabilities, strict=True)]
+        self.masks = [
+            None if mask is None else inputs.as_mask(mask, shape, name=f"masks[{i}]")
+            for i, (mask, shape) in enumerate(zip(self.masks, shapes, strict=True))
+        ]
         self.truths = [
-            inputs.as_labels(truth, p.shape[1:], self.n_labels, ignore_label, name=f"truths[{i}]")
-            for i, (truth, p) in enumerate(zip(truths, self.probabilities, strict=True))
+            inputs.as_labels(truth, shape, self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
+            for i, (truth, shape, mask) in enumerate(zip(truths, shapes, self.masks, strict=True))
         ]
         if tolerance is not None:
             tolerance = inputs.as_positive_number(tolerance, "tolerance")
@@ -266,8 +294,10 @@ class _Score:
         units = []
         for i, (image, truth) in enumerate(zip(self.images, self.truths, strict=True)):
             axis = find_channel_axis(image, truth.shape, f"probabilities[{i}]")
-            channels = inputs.as_image(image, truth.shape, axis, name=f"images[{i}]", keep_bytes=True)
-            units.append(eight_bit_unit(*inputs.value_range(channels, 0)))
+            mask = self.masks[i]
+            seen = inputs.image_inside(image, mask, axis, name=f"images[{i}]")
+            channels = inputs.as_image(seen, truth.shape, axis, name=f"images[{i}]", keep_bytes=True)
+            units.append(eight_bit_unit(*inputs.value_range(channels if mask is None else channels[:, mask], 0)))
         return units[0]
 
     def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
@@ -276,23 +306,33 @@ class _Score:
 
     def unrefined(self) -> float:
         """Of the probabilities alone."""
-        return self._joined([self._compared(i, p.argmax(0)) for i, p in enumerate(self.probabilities)])
+        return self._joined([self._compared(i, self._cheapest(i)) for i in range(len(self.images))])
+
+    def _cheapest(self, i: int) -> np.ndarray:
+        p, shape = self.probabilities[i], self.truths[i].shape
+        if p.shape[1:] == shape:
+            return p.argmax(0)
+        return UnaryGrid(unary_from_probabilities(p), shape, align_corners=False).cheapest()
 
     def _part(self, i: int, parameters: Mapping[str, Any]) -> Any:
         """What an image adds to the score; folds share most of these."""
         key = i, frozenset((name, type(value), value) for name, value in parameters.items())  # 1 is not True
         if key not in self._known:
-            p = self.probabilities[i]
-            labels = self.crf(self.images[i], p, **parameters)
-            checked = inputs.as_labels(labels, p.shape[1:], self.n_labels, None, name="labels of crf")
+            p, mask = self.probabilities[i], self.masks[i]
+            labels = self.crf(self.images[i], p, **({"mask": mask} if self.has_masks else {}), **parameters)
+            shape = self.truths[i].shape
+            checked = inputs.as_labels(labels, shape, self.n_labels, None, name="labels of crf", mask=mask)
             self._known[key] = self._compared(i, checked)
         return self._known[key]
 
     def _compared(self, i: int, labels: np.ndarray) -> Any:
-        truth = self.truths[i]
+        truth, mask, ignored = self.truths[i], self.masks[i], self.ignore
+        if mask is not None:
+            ignored = inputs.OUTSIDE if ignored is None else ignored
+            truth = np.where(mask, truth, np.int32(ignored))
         if self.metric == "miou":
-            return confusion_matrix(labels, truth, self.n_labels, ignore_label=self.ignore)
-        return boundary_f_score(labels, truth, self.n_labels, tolerance=self.tolerance, ignore_label=self.ignore)
+            return confusion_matrix(labels, truth, self.n_labels, ignore_label=ignored)
+        return boundary_f_score(labels, truth, self.n_labels, tolerance=self.tolerance, ignore_label=ignored)
 
     def _joined(self, parts: list[Any]) -> float:
         return scores_of(np.sum(parts, axis=0)).mean_iou if self.metric == "miou" else float(np.mean(parts))

@@ -37,11 +37,11 @@ def warmup() -> None:
     for n_labels in WIDTHS:
         for image, axis in ((photo, -1), (volume, None)):
             shape = image.shape if axis is None else image.shape[:-1]
-            crf = DenseCRF(
-                np.zeros((n_labels, *shape), np.float32),
-                [GaussianKernel(), BilateralKernel(image, channel_axis=axis)],
-            )
-            minimize(crf, max_iter=1)
+            kernels = [GaussianKernel(), BilateralKernel(image, channel_axis=axis)]
+            for size in (shape, (2,) * len(shape)):
+                crf = DenseCRF(np.zeros((n_labels, *size), np.float32), kernels, shape=shape)
+                for prune in (False, True):
+                    minimize(crf, max_iter=3, prune=prune)
     noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
     for n_labels, shape, connectivity in ((2, (64, 64), 4), (2, (64, 64), 8), (2, (16, 16, 16), 6), (3, (64, 64), 4)):
         unary = noise[:n_labels].reshape(n_labels, *shape)

@@ -210,7 +210,7 @@ class DenseCRF:
             raise InputTypeError(f"Q is updated in place and must be a writable array of floats, got {_described(Q)}")
         energy = self._crf()
         if self._n_labels > 1 and energy.kernels and Q.shape == self._flat and np.isfinite(Q).all():
-            first = Q.reshape(energy.unary.shape)
+            first = Q.reshape(energy.n_labels, *energy.shape)
             Q[...] = infer_fused(energy, first, 1, resolve_threads(None, Q.size))[0].reshape(self._flat)
             return
         logits = -self._message(Q)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -87,19 +88,21 @@ def minimize(
     _refuse_unused(solver, {"init": init, "max_iter": max_iter, "tol": tol, "rng": rng})
     function = solver.load()
     _check_options(solver.name, function, options)
-    unary = getattr(energy, "unary", None)  # an energy of the user's own may have none
+    mask = getattr(energy, "mask", None)  # an energy of the user's own may have none
+    solved = getattr(energy, "inside", energy)  # where pixels that take no part are no points at all
     run = Run(
         solver.name,
         init=None if init is None else _checked_init(energy, init, solver.init),
-        cheapest=lambda: energy.unary.argmin(axis=0).astype(np.int32),
+        cheapest=lambda: _cheapest(solved),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,
         callback=callback,
         rng=rng,
-        n_threads=resolve_threads(n_threads, None if unary is None else unary.size),
+        n_threads=resolve_threads(n_threads, _size(energy)),
         progress=progress,
+        mask=mask,
     )
-    return function(energy, run, **options)
+    return function(solved, run, **options)
 
 
 def _refuse_unused(solver: Solver, given: dict[str, Any]) -> None:
@@ -117,7 +120,22 @@ def _check_options(name: str, function: Callable[..., Any], options: dict[str, A
             raise InputTypeError(f"{name} has no option {option!r}; {has}")
 
 
+def _cheapest(energy: Any) -> np.ndarray:
+    from classicseg.energies.dense_crf import DenseCRF  # here, as whoever has a grid CRF need not wait for it
+
+    return energy.grid.cheapest() if isinstance(energy, DenseCRF) else energy.unary.argmin(axis=0).astype(np.int32)
+
+
+def _size(energy: Any) -> int | None:
+    """Labels times pixels, as far as that can be told: an energy of the user's own may have no unary."""
+    unary = getattr(energy, "unary", None)
+    return None if unary is None else len(unary) * math.prod(getattr(energy, "shape", unary.shape[1:]))
+
+
 def _checked_init(energy: Any, init: ArrayLike, kind: str | None) -> np.ndarray:
-    if kind == "marginals":
-        return inputs.as_marginals(init, energy.unary.shape, name="init")
-    return inputs.as_labels(init, energy.shape, energy.n_labels, name="init")
+    mask, solved = getattr(energy, "mask", None), getattr(energy, "inside", energy)
+    if kind != "marginals":
+        return inputs.as_labels(init, energy.shape, energy.n_labels, name="init", mask=mask)
+    filled, _ = inputs.probabilities_inside(init, mask, name="init")
+    marginals = inputs.as_marginals(filled, (energy.n_labels, *energy.shape), name="init")
+    return marginals if mask is None or solved.shape == energy.shape else marginals[:, mask]

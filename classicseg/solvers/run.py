@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from classicseg import inputs
+from classicseg.energies.points import spread
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.jit import seconds_preparing
 from classicseg.machine.threads import resolve_threads
@@ -44,6 +45,9 @@ class Run:
         After so many records the run has ended.
     tol, callback, rng, n_threads, progress
         As users give them to :func:`classicseg.minimize`.
+    mask : ndarray, bool, or None
+        Which pixels take part: labels and marginals of these alone, or of all, become those of the whole image, with
+        -1 and 0 elsewhere.
 
     Attributes
     ----------
@@ -91,11 +95,12 @@ class Run:
         rng: Any = None,
         n_threads: int | None = None,
         progress: bool = False,
+        mask: np.ndarray | None = None,
     ) -> None:
         if callback is not None and not callable(callback):
             raise InputTypeError(f"callback must be a function of a State, got {callback!r}")
         self._method, self._cheapest, self._callback = method, cheapest, callback
-        self.init = init
+        self.init, self._mask = init, mask
         self.max_iter = inputs.as_count(max_iter, "max_iter", 0, _MOST)
         self.tol = None if tol is None else inputs.as_weight(tol, "tol", at_least=0)
         self.rng = inputs.as_generator(_SEED if rng is None else rng)
@@ -154,7 +159,9 @@ class Run:
         if self._bar is not None:
             self._bar.update()
         if self._callback is not None:
-            state = State(iteration, _read_only(marginals), energy, change, lower_bound, _read_only(labels))
+            q = None if marginals is None else _read_only(self._whole_marginals(marginals()))
+            x = None if labels is None else _read_only(self._whole_labels(labels()))
+            state = State(iteration, q, energy, change, lower_bound, x)
             if self._callback(state):
                 self.stop("the callback asked to stop", converged=False)
 
@@ -166,29 +173,40 @@ class Run:
         lower_bound: float | None = None,
         marginals: np.ndarray | None = None,
         n_iter: int | None = None,
+        may_differ: float | None = None,
     ) -> Result:
-        """The result of the run; `n_iter` where iterations were not recorded one by one."""
+        """The result of the run; `n_iter` where iterations were not recorded one by one, `may_differ` after pruning."""
         if self._bar is not None:
             self._bar.close()
         n_iter = len(self.history) if n_iter is None else n_iter
         return Result(
-            labels=labels,
-            marginals=marginals,
+            labels=self._whole_labels(labels),
+            marginals=None if marginals is None else self._whole_marginals(marginals),
             energy=energy,
             lower_bound=lower_bound,
             history=tuple(self.history),
             n_iter=n_iter,
+            may_differ=may_differ,
             converged=self._converged,
             message=self._message or f"ran {n_iter} iterations",
             method=self._method,
             seconds=_worked() - self._start,
         )
 
+    def _whole_labels(self, labels: np.ndarray) -> np.ndarray:
+        if self._mask is None:
+            return labels
+        inside = labels[self._mask] if labels.shape == self._mask.shape else labels
+        return spread(inside, self._mask, inputs.OUTSIDE)
 
-def _read_only(make: Callable[[], np.ndarray] | None) -> np.ndarray | None:
-    if make is None:
-        return None
-    view = make().view()
+    def _whole_marginals(self, marginals: np.ndarray) -> np.ndarray:
+        if self._mask is None:
+            return marginals
+        return spread(marginals[:, self._mask] if marginals.shape[1:] == self._mask.shape else marginals, self._mask)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
     view.setflags(write=False)
     return view
 

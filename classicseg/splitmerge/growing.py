@@ -64,10 +64,10 @@ def seeded_region_growing(
     """
     picture = as_picture(image, mask, channel_axis)
     limit = np.inf if tolerance is None else inputs.as_positive_number(tolerance, "tolerance")
-    labels = inputs.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds").reshape(picture.values.shape[:3])
-    reach = as_connectivity(connectivity, picture)
     inside = picture.full_mask
-    labels = np.where(inside, labels, 0).astype(np.int32)
+    labels = inputs.as_labels(seeds, picture.shape, 2**31 - 1, name="seeds", mask=inside.reshape(picture.shape))
+    labels = labels.reshape(inside.shape)
+    reach = as_connectivity(connectivity, picture)
     if not labels.any():
         raise InputError("seeds must hold a label above 0 within the mask, got none")
 

@@ -82,12 +82,12 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         raise InputError(f"image must have 2 or 3 spatial axes, got {shape} with channel_axis={channel_axis}")
     if math.prod(shape) >= 2**31:
         raise InputError(f"image must have less than 2^31 pixels, got {shape}; segment it in parts")
-    inside = None if mask is None else _as_mask(mask, shape)
-    if inside is not None and not inside.any():
-        raise InputError("mask is False everywhere: there is nothing to segment")
+    inside = None if mask is None else inputs.as_mask(mask, shape)
+    if inside is not None and array.dtype != np.uint8:
+        array = np.where(inside[..., np.newaxis], array, array.dtype.type(0))
     values = _as_working_type(array)
     if values.dtype.kind == "f":
-        values = _finite(values, inside)
+        values = _finite(values)
     planes = (1, *shape) if len(shape) == 2 else shape
     return Picture(
         writable_alias(np.require(values, None, ["C", "A"])).reshape(*planes, array.shape[-1]),
@@ -102,15 +102,6 @@ def as_connectivity(connectivity: Any, picture: Picture) -> int:
     if reach > len(picture.shape):
         raise InputError(f"connectivity must be at most {len(picture.shape)} for this image, got {reach}")
     return reach
-
-
-def _as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    array = inputs.read(mask, "mask")
-    if array.dtype.kind not in "biu":
-        raise InputTypeError(f"mask must hold booleans, got dtype {array.dtype}")
-    if array.shape != shape:
-        raise InputError(f"mask must have the spatial shape of the image, {shape}, got {array.shape}")
-    return np.ascontiguousarray(array != 0)
 
 
 def _as_working_type(array: np.ndarray) -> np.ndarray:
@@ -129,23 +120,20 @@ _LARGEST = 1e100
 """Of larger values the sum of squares may overflow."""
 
 
-def _finite(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    """`values`, with zeros for what is not finite outside the mask; within it, that is an error."""
+def _finite(values: np.ndarray) -> np.ndarray:
+    """`values`, if all are finite, and none is so large that sums of squares would overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
             return _moderate(values)
     wrong = ~np.isfinite(values).all(axis=-1)
-    if not wrong.any():  # the sum only overflowed
-        return _moderate(values)
-    refused = wrong if inside is None else wrong & inside
-    if refused.any():
-        where = tuple(int(i) for i in np.unravel_index(int(refused.argmax()), refused.shape))
-        every = "; there is no finite value at all" if refused.all() else ""
+    if wrong.any():  # or the sum only overflowed
+        where = tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+        every = "; there is no finite value at all" if wrong.all() else ""
         raise InputError(
-            f"image must be finite, got {values[where].tolist()} at pixel {where} ({int(refused.sum())} such pixels"
+            f"image must be finite, got {values[where].tolist()} at pixel {where} ({int(wrong.sum())} such pixels"
             f"{every}); leave them out with mask=np.isfinite(image)"
         )
-    return _moderate(np.where(wrong[..., np.newaxis], values.dtype.type(0), values))
+    return _moderate(values)
 
 
 def _moderate(values: np.ndarray) -> np.ndarray:

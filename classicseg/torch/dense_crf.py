@@ -163,8 +163,9 @@ class DenseCRF(nn.Module):
 
         Parameters
         ----------
-        logits : Tensor, (B, L, *spatial), floating point
-            Of a network, before the softmax.
+        logits : Tensor, (B, L, *spatial) or (B, L, *smaller), floating point
+            Of a network, before the softmax. If they are smaller than the image they are enlarged to its size, linearly
+            along each axis and with ``align_corners=False``.
         image : Tensor, (B, C, *spatial), optional
             Any real dtype, in the units of the colour sigmas. Not needed with a lattice, nor without bilateral kernels.
         lattice : Lattice, optional
@@ -188,6 +189,8 @@ class DenseCRF(nn.Module):
         """
         tensors.as_logits(logits, self.n_labels)
         tensors.on_device(self.compatibility, logits, "the layer")
+        if isinstance(image, Tensor) and tensors.is_within(logits, image):
+            logits = tensors.enlarge(logits, image)
         checked = None if image is None else tensors.as_image(image, logits)
         if lattice is not None and torch.is_grad_enabled() and self.learns_features:
             raise InputError("sigmas are learned, so the lattice changes with every step; pass the image instead")

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+
+_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
 
 
 def as_floats(tensor: Any, name: str) -> Tensor:
@@ -55,6 +58,20 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
         raise InputError(f"{name} must have shape {wanted}, got {tuple(image.shape)}{hint}")
     on_device(image, like, name)
     return image if image.dtype in (torch.float32, torch.float64) else image.float()
+
+
+def is_within(logits: Tensor, image: Tensor) -> bool:
+    """Whether logits have as many axes as an image, and nowhere more points than it has pixels."""
+    return logits.dim() == image.dim() and all(m <= n for m, n in zip(logits.shape[2:], image.shape[2:], strict=True))
+
+
+def enlarge(logits: Tensor, image: Tensor) -> Tensor:
+    """Logits interpolated to the spatial shape of an image."""
+    if logits.dim() != image.dim():
+        raise InputError(f"logits of shape {tuple(logits.shape)} do not fit an image of shape {tuple(image.shape)}")
+    if logits.shape[2:] == image.shape[2:]:
+        return logits
+    return F.interpolate(logits, size=image.shape[2:], mode=_MODES[logits.dim()], align_corners=False)
 
 
 def check_costs(compatibility: Tensor, n_labels: int, n_kernels: int) -> None:

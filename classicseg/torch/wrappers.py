@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputTypeError
 from classicseg.torch.dense_crf import DenseCRF
-
-_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
+from classicseg.torch.tensors import enlarge
 
 
 class HybridCRF(nn.Module):
@@ -155,12 +153,3 @@ def find_logits(output: Any, where: str | int | Callable[[Any], Tensor] | None) 
             "output= takes a key, an attribute, a position or a function"
         )
     return found
-
-
-def enlarge(logits: Tensor, image: Tensor) -> Tensor:
-    """Logits interpolated to the spatial shape of an image."""
-    if logits.dim() != image.dim():
-        raise InputError(f"logits of shape {tuple(logits.shape)} do not fit an image of shape {tuple(image.shape)}")
-    if logits.shape[2:] == image.shape[2:]:
-        return logits
-    return F.interpolate(logits, size=image.shape[2:], mode=_MODES[logits.dim()], align_corners=False)

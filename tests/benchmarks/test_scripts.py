@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 NEEDS = {
     "dense/speed.py": ["pydensecrf"],
+    "dense/pruning.py": ["pydensecrf"],
     "dense/accuracy.py": ["pydensecrf"],
     "dense/memory.py": ["pydensecrf"],
     "dense/quality.py": ["pydensecrf"],
@@ -28,6 +29,9 @@ NEEDS = {
     "split/quality.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": [],
+    "pipelines/film.py": [],
+    "pipelines/small_quality.py": [],
+    "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],

@@ -105,7 +105,7 @@ def test_without_arguments_help_is_printed_and_misspelt_commands_are_guessed(cap
 @pytest.mark.parametrize("outputs", [["-o", "no/l.png"], ["-o", "l.png", "--overlay", "o.xyz"], ["-o", "l.jpg"]])
 def test_outputs_are_checked_before_anything_is_computed(outputs, files, capsys, monkeypatch):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("classicseg.io.read_image", lambda path: pytest.fail("that is too late"))
+    monkeypatch.setattr("classicseg.io.read_masked_image", lambda path: pytest.fail("that is too late"))
     assert main(["refine", "photo.png", "p.npy", *outputs]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -114,6 +114,6 @@ def test_ctrl_c_is_quiet(monkeypatch, capsys, files):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("classicseg.io.read_image", interrupted)
+    monkeypatch.setattr("classicseg.io.read_masked_image", interrupted)
     assert main(["refine", str(files / "photo.png"), str(files / "p.npy"), "-o", str(files / "l.png")]) == 130
     assert capsys.readouterr().err == "stopped\n"

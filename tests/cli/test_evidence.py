@@ -172,3 +172,15 @@ def test_bands_are_written_for_each_label(refined):
     with tifffile.TiffFile("q.tif") as file:
         assert [page.samplesperpixel for page in file.pages] == [3]
     np.testing.assert_array_equal(io.read_probabilities("q.tif").argmax(0), labels)
+
+
+@pytest.mark.parametrize("lead", [(), (1,)])
+def test_scores_smaller_than_the_image_are_taken(refined, lead):
+    small = -costs(3, (10, 13))
+    expected = of_library(logits=small)
+    np.testing.assert_array_equal(refined(small.reshape(*lead, *small.shape), "--logits"), expected)
+    expected = of_library(logits=small, align_corners=True)
+    np.testing.assert_array_equal(refined(small, "--logits", "--align-corners"), expected)
+    expected = of_library(unary=cs.unary_from_sigmoid(small[0], from_logits=True))
+    np.testing.assert_array_equal(refined(small[0].reshape(*lead, 10, 13), "--sigmoid", "--logits"), expected)
+    assert "labels last" in refined(np.moveaxis(small, 0, -1), "--logits")

@@ -19,7 +19,15 @@ WRITTEN_BY_SPHINX = {"reference.md"}
 PAGES = [
     page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
 ]
-SLOW_PAGES = {"README.md", "add-a-predicate.md", "split-and-merge.md", "torch-training.md", "torch.md", "training.md"}
+SLOW_PAGES = {
+    "README.md",
+    "add-a-predicate.md",
+    "recipes.md",
+    "split-and-merge.md",
+    "torch-training.md",
+    "torch.md",
+    "training.md",
+}
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the package is installed without its pages")
@@ -48,7 +56,9 @@ EXAMPLES = {
     "how-it-works.md": Count(1),
     "index.md": Count(1),
     "losses.md": Count(2),
+    "masks.md": Count(3, 1),
     "networks.md": Count(2),
+    "recipes.md": Count(9, 1),
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
@@ -83,7 +93,16 @@ def fits_and_tunes(names):
     assert names["tuned"].score >= names["tuned"].unrefined_score
 
 
+def gives_whole_objects(names):
+    cup = names["truth"] == 1
+    for found in (names["masks"][0], names["mask"]):
+        assert (found == 1)[cup].mean() > 0.95
+        assert (found == 1)[names["truth"] == 0].mean() < 0.05
+    assert (names["segmentation"] == (names["scan"] > 600)).mean() > 0.99
+
+
 CLAIMS = {
+    "recipes.md": gives_whole_objects,
     "torch.md": learns_from_the_image,
     "networks.md": lowers_the_loss,
     "losses.md": has_its_arithmetic_right,

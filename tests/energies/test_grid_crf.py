@@ -168,7 +168,7 @@ U = np.zeros((2, 3, 4))
         (lambda: cs.GridCRF(np.zeros((2, 1, 1, 1, 1)), cs.Potts()), ValueError, "1, 2 or 3 spatial axes"),
         (lambda: cs.GridCRF(U + np.nan, cs.Potts()), ValueError, "unary must be numbers"),
         (lambda: cs.GridCRF(U - np.inf, cs.Potts()), ValueError, "unary must be numbers"),
-        (lambda: cs.GridCRF(U + np.inf, cs.Potts()), ValueError, "unary must leave a finite cost"),
+        (lambda: cs.GridCRF(U + np.inf, cs.Potts()), ValueError, "unary must leave a finite number"),
         (lambda: cs.GridCRF(U.astype(complex), cs.Potts()), TypeError, "unary"),
         (lambda: cs.GridCRF(U, "potts"), TypeError, "compatibility"),
         (lambda: cs.GridCRF(U, np.zeros((3, 3))), ValueError, "3 labels"),

@@ -70,7 +70,8 @@ def dense_crf(draw: Draw) -> cs.DenseCRF:
     kernels = [kernel(draw, shape, n_labels) for _ in range(draw.integer(0, 2))]
     quality = draw.of(("fast", "fast", "high", "exact"))
     costs = _far(draw, draw.numbers((n_labels, *shape)), (-45, -38, -20, 20))
-    return cs.DenseCRF(costs, kernels, compatibility(draw, n_labels, symmetric=True), quality=quality)
+    mask = draw.mask(shape) if draw.chance(0.2) else None
+    return cs.DenseCRF(costs, kernels, compatibility(draw, n_labels, symmetric=True), quality=quality, mask=mask)
 
 
 def with_kernels(draw: Draw) -> cs.DenseCRF:
@@ -102,6 +103,8 @@ def grid_parts(draw: Draw, n_labels: int | None = None) -> dict[str, Any]:
     parts["connectivity"] = connectivity
     if draw.chance(0.15):
         parts["label_costs"] = np.abs(draw.numbers((n_labels,)))
+    if draw.chance(0.2):
+        parts["mask"] = draw.mask(shape)
     return parts
 
 
@@ -150,7 +153,14 @@ def a_dense_crf(draw: Draw) -> Call:
         compatibility=lambda: compatibility(draw, n_labels, symmetric=True),
         label_axis=lambda: 0,
         quality=lambda: draw.of(("fast", "high", "exact")),
+        mask=lambda: draw.mask(shape),
     )
+    if draw.chance(0.2):
+        arguments["unary"] = arguments["unary"].astype(np.float64)
+        arguments["unary"][1:][draw.rng.random((n_labels - 1, *shape)) < 0.3] = np.inf
+    if draw.chance(0.3):
+        arguments |= {"unary": draw.numbers((n_labels, *draw.smaller(shape))), "shape": shape}
+        arguments |= draw.some(align_corners=lambda: draw.chance(0.5))
 
     def solve(**given: Any) -> tuple[str, cs.Result]:
         energy = cs.DenseCRF(**given)
@@ -159,6 +169,14 @@ def a_dense_crf(draw: Draw) -> Call:
         return repr(energy)[:8], result
 
     return Call(solve, arguments, words=("features", "sigma"))
+
+
+def _grid(draw: Draw) -> Call:
+    shape, n_labels = draw.shape((1, 2, 3)), draw.of((2, 3, 21))
+    small, aligned = draw.smaller(shape), draw.chance(0.5)
+    crf = cs.DenseCRF(draw.numbers((n_labels, *small)), [], shape=shape, align_corners=aligned)
+    pixel = draw.integer(0, crf.n_points - 1)
+    return Call(lambda: (crf.grid.full(), crf.grid.cheapest(), crf.grid.read(pixel, crf.n_points)), {})
 
 
 def a_grid_crf(draw: Draw) -> Call:
@@ -216,6 +234,7 @@ def _kernel(cls: Any) -> Callable[[Draw], Call]:
             case "BilateralKernel":
                 image = draw.image(shape, 3)
                 arguments |= {"image": image, "sigma": draw.positive(), "color_sigma": draw.positive()} | sizes
+                arguments |= draw.some(mask=lambda: draw.mask(shape))
             case _:
                 arguments["features"] = draw.numbers((draw.integer(1, 4), *shape))
 
@@ -239,8 +258,9 @@ def _contrast(draw: Draw) -> Call:
         "image": draw.image(shape, channels), "channel_axis": None if channels is None else -1
     }  # fmt: skip
     arguments |= draw.some(
-        beta=draw.positive, connectivity=lambda: draw.of(NEIGHBOURHOODS[len(shape)]), spacing=draw.positive
-    )
+        beta=draw.positive, connectivity=lambda: draw.of(NEIGHBOURHOODS[len(shape)]), spacing=draw.positive,
+        mask=lambda: draw.mask(shape),
+    )  # fmt: skip
 
     def check(result: dict[str, np.ndarray], **_: Any) -> None:
         for weights in result.values():
@@ -249,14 +269,20 @@ def _contrast(draw: Draw) -> Call:
     return Call(cs.contrast_weights, arguments, check)
 
 
+def _inside(draw: Draw) -> Call:
+    crf = dense_crf(draw)
+    return Call(lambda: (crf.inside.unary, crf.inside.n_points), {})
+
+
 ENERGY_CASES = {
     "DenseCRF": a_dense_crf,
     "DenseCRF.costs": _of_energy(dense_crf, "costs", _nothing),
     "DenseCRF.energy": _of_energy(dense_crf, "energy", _labels_and_threads),
     "DenseCRF.energy_is_exact": _of_energy(dense_crf, "energy_is_exact", _nothing),
     "DenseCRF.free_energy": _of_energy(dense_crf, "free_energy", _marginals),
+    "DenseCRF.grid": _grid,
+    "DenseCRF.inside": _inside,
     "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
-    "DenseCRF.n_points": _of_energy(dense_crf, "n_points", _nothing),
     "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),
     "DenseCRF.terms": _of_energy(dense_crf, "terms", _labels_and_threads),
     "GridCRF": a_grid_crf,

@@ -197,7 +197,6 @@ def segment(method: str) -> Callable[[Draw], Call]:
             "watershed": {
                 "markers": lambda: draw.integer(1, 20),
                 "sigma": draw.positive,
-                "mask": lambda: draw.mask(shape),
             },
             "slic": {"n_segments": lambda: draw.integer(1, 20), "compactness": draw.positive, "sigma": lambda: 1.0},
             "slic_merge": {"threshold": draw.positive, "n_segments": lambda: draw.integer(1, 20)},
@@ -205,7 +204,7 @@ def segment(method: str) -> Callable[[Draw], Call]:
             "quickshift": {"kernel_size": lambda: draw.of((1, 3)), "max_dist": lambda: 6.0, "ratio": lambda: 0.5},
             "random_walker": {"beta": draw.positive},
         }
-        parts |= {"method": method} | draw.some(**options.get(method, {}))
+        parts |= {"method": method} | draw.some(mask=lambda: draw.mask(shape), **options.get(method, {}))
         if method in ("random_walker", "seeded_region_growing"):
             parts["seeds"] = draw.rng.integers(0, 3, shape) * (draw.rng.random(shape) < 0.5)
             parts["seeds"].flat[0] = 1

@@ -16,18 +16,26 @@ def least_energy(energy: cs.GridCRF) -> float | None:
     """Of all labellings; None if there are too many."""
     if energy.n_labels**energy.n_points > TINY:
         return None
-    labellings = itertools.product(range(energy.n_labels), repeat=energy.n_points)
-    return min(energy.energy(np.array(labels, np.int32).reshape(energy.shape)) for labels in labellings)
+    where = np.ones(energy.shape, bool) if energy.mask is None else energy.mask
+    grid, least = np.zeros(energy.shape, np.int32), np.inf
+    for labels in itertools.product(range(energy.n_labels), repeat=energy.n_points):
+        grid[where] = labels
+        least = min(least, energy.energy(grid))
+    return least
 
 
 def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
     assert result.labels.shape == energy.shape, "shape of labels"
     assert result.labels.dtype == np.int32 and result.labels.flags.c_contiguous, "dtype and order of labels"
-    assert result.labels.min() >= 0 and result.labels.max() < energy.n_labels, "labels that do not exist"
+    inside = np.ones(energy.shape, bool) if energy.mask is None else energy.mask
+    assert (result.labels[~inside] == -1).all(), "labels outside"
+    labels = result.labels[inside]
+    assert labels.min() >= 0 and labels.max() < energy.n_labels, "labels that do not exist"
     assert result.n_iter == len(result.history) or not result.history, "rows of the history"
     if result.marginals is not None:
-        assert result.marginals.shape == energy.unary.shape and result.marginals.dtype == np.float32, "marginals"
-        assert np.abs(result.marginals.sum(axis=0) - 1).max() < 1e-3, "marginals do not sum to 1"
+        shape = (energy.n_labels, *energy.shape)
+        assert result.marginals.shape == shape and result.marginals.dtype == np.float32, "marginals"
+        assert np.abs(result.marginals.sum(axis=0) - inside).max() < 1e-3, "marginals do not sum to 1, or to 0 outside"
     true = energy.energy(result.labels)
     assert result.energy is not None and not np.isnan(result.energy), "the energy is not a number"
     scale = _scale(energy)

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import classicseg as cs
+from tests.fuzz.doors import DOOR_CASES
 from tests.fuzz.dropin import DROPIN_CASES
 from tests.fuzz.energies import ENERGY_CASES
 from tests.fuzz.filters import FILTER_CASES
@@ -19,13 +20,16 @@ from tests.fuzz.values import Draw
 Make = Callable[[Draw], Call]
 
 CASES: dict[str, Make] = (
-    SOLVER_CASES | RUN_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES | DROPIN_CASES
+    SOLVER_CASES | RUN_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES | DROPIN_CASES | DOOR_CASES
 )
 OFTEN = 8.0
 WEIGHTS: dict[str, float] = {name: OFTEN if name in SOLVER_CASES or name in FILTER_CASES else 1.0 for name in CASES}
 """Most go to solvers and filters."""
 
-MODULES = ("io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen")
+MODULES = (
+    "io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen", "numpymaxflow",
+    "simplecrf.denseCRF", "simplecrf.denseCRF3D", "simplecrf.maxflow", "monai.transform",
+)  # fmt: skip
 ELSEWHERE = {
     "pydensecrf.densecrf.Number": "Python's own",
     "pydensecrf.install": "changes what all later imports find; tests/pydensecrf/test_old_paths.py",

@@ -23,6 +23,11 @@ def check_unary(result: np.ndarray, **_: Any) -> None:
     assert result.dtype == np.float32 and result.flags.c_contiguous and np.isfinite(result).all()
 
 
+def check_allowed(result: np.ndarray, **_: Any) -> None:
+    assert result.dtype == np.float32 and result.flags.c_contiguous and np.isfinite(result.min(axis=0)).all()
+    assert result.min() > -np.inf
+
+
 def unary_from_labels(draw: Draw) -> Call:
     n = draw.integer(2, 5)
     arguments = {"labels": draw.labels(draw.shape((1, 2, 3)), n), "n_labels": n}
@@ -40,10 +45,12 @@ def unary_from_scribbles(draw: Draw) -> Call:
 
 
 def unary_from_logits(draw: Draw) -> Call:
-    arguments = {"logits": draw.numbers((draw.integer(2, 5), *draw.shape((1, 2, 3))))}
-    return Call(
-        cs.unary_from_logits, arguments | draw.some(label_axis=lambda: 0, temperature=draw.positive), check_unary
-    )
+    logits = draw.numbers((draw.integer(2, 5), *draw.shape((1, 2, 3))))
+    if draw.chance(0.2):
+        logits = logits.astype(np.float64)
+        logits[1:][draw.rng.random(logits[1:].shape) < 0.3] = -np.inf
+    options = draw.some(label_axis=lambda: 0, temperature=draw.positive)
+    return Call(cs.unary_from_logits, {"logits": logits} | options, check_allowed)
 
 
 def unary_from_probabilities(draw: Draw) -> Call:
@@ -64,25 +71,30 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
     shape, channels = draw.shape((2, 2, 3)), draw.of((None, 3))
     parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
     n = draw.of((2, 3, 5))
+    grid = draw.smaller(shape) if draw.chance(0.3) else shape
     match draw.integer(0, 3):
         case 0:
-            parts["logits"] = draw.numbers((n, *shape))
+            parts["logits"] = draw.numbers((n, *grid))
         case 1:
-            parts["unary"] = draw.numbers((n, *shape))
+            parts["unary"] = draw.numbers((n, *grid))
         case _:
-            parts["probabilities"] = draw.probabilities(n, shape)
+            parts["probabilities"] = draw.probabilities(n, grid)
     return parts | draw.some(
         preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
+        align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
+        mask=lambda: draw.mask(shape),
     )  # fmt: skip
 
 
 def refine(draw: Draw) -> Call:
-    def check(result: np.ndarray, image: Any, **_: Any) -> None:
-        assert result.dtype == np.int32 and result.ndim in (1, 2, 3) and result.min() >= 0
+    def check(result: np.ndarray, image: Any, mask: Any = None, fill: Any = None, **_: Any) -> None:
+        assert result.dtype == np.int32 and result.ndim in (1, 2, 3)
+        inside = np.ones(result.shape, bool) if mask is None else np.asarray(mask) != 0
+        assert result[inside].min() >= 0 and (result[~inside] == (-1 if fill is None else fill)).all()
 
-    arguments = refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7)))
+    arguments = refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7)), fill=lambda: draw.of((-1, 255)))
     return Call(cs.refine, arguments, check, words=("sigma", "bilateral_sigma"))
 
 
@@ -107,6 +119,8 @@ def cutout(draw: Draw) -> Call:
     parts |= draw.some(
         colors=lambda: draw.of(("mixture", "histogram")), n_components=lambda: draw.integer(1, 5), weight=draw.weight,
         beta=draw.positive, max_iter=lambda: draw.integer(1, 3), n_threads=lambda: draw.of((1, 2, 7)),
+        mask=lambda: np.maximum(draw.mask(shape), parts.get("scribbles", np.eye(1) - 1) >= 0),
+        fill=lambda: draw.of((-1, 255)),
     )  # fmt: skip
 
     def cut(**given: Any) -> tuple[Any, ...]:
@@ -317,6 +331,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "io.read_classes": _classes,
     "io.read_image": _reading(io.read_image, FILES, (2,)),
     "io.read_labels": _reading(io.read_labels, FILES, (2,)),
+    "io.read_masked_image": _reading(io.read_masked_image, FILES, (2,)),
     "io.read_probabilities": _reading(io.read_probabilities, (".npy", ".npz", ".tif"), (3,)),
     "io.replacing": _replacing,
     "io.write_animation": _writing(

@@ -129,6 +129,10 @@ class Draw:
         most = most if n < 3 else max(2, most // 2)
         return tuple(1 if self.chance(0.1) else self.integer(1, most) for _ in range(n))
 
+    def smaller(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape of as many axes, nowhere longer."""
+        return tuple(self.integer(1, n) for n in shape)
+
     def numbers(self, shape: tuple[int, ...]) -> np.ndarray:
         """Whole or not, of one size or of many, with ties."""
         match self.integer(0, 5):

@@ -44,7 +44,9 @@ def test_right_arrays_are_not_copied_and_others_not_changed():
     ("value", "error", "words"),
     [
         (np.array([[1, np.nan], [0, 0]]), InputError, ["thing", "finite", "nan", "(0, 1)"]),
-        (np.array([[1, np.inf], [0, 0]]), InputError, ["thing", "finite", "inf"]),
+        (np.array([[1, -np.inf], [0, 0]]), InputError, ["thing", "finite", "-inf", "only +inf may be infinite"]),
+        (np.array([[1, np.inf], [0, np.inf]]), InputError, ["thing", "finite", "pixel (1,)", "forbidden"]),
+        (np.array([[1, np.inf], [1e300, 0]]), InputError, ["thing", "float32", "(1, 0)"]),
         (np.array([[1e300, 0], [0, 0]]), InputError, ["thing", "float32"]),
         (np.zeros((2, 0)), InputError, ["thing", "empty", "(2, 0)"]),
         (np.zeros(3), InputError, ["thing", "spatial axis", "(3,)"]),

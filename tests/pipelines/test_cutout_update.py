@@ -78,6 +78,22 @@ def test_results_of_one_image_take_turns():
     np.testing.assert_array_equal(first.labels, labels)
 
 
+def test_what_is_drawn_outside_of_a_mask_does_not_count():
+    mask = np.ones(DISK.shape, bool)
+    mask[:, 40:] = False
+    cut = cs.cutout(np.where(mask[..., None], IMAGE, 7), SCRIBBLES, mask=mask, fill=9, max_iter=2)
+    assert cut.update(np.ones((4, 4), int), np.s_[30:34, 50:54]) is None
+    assert cut.update(np.ones((4, 12), int), np.s_[40:44, 35:47])[1].stop == 40
+    assert (cut.labels[~mask] == 9).all()
+    assert (cut.labels[40:44, 35:40] == 1).all()
+    assert (cut.probabilities[:, ~mask] == 0).all()
+    least = cs.minimize(cut.crf, "graph_cut")
+    assert cut.energy == pytest.approx(least.energy, rel=1e-9)
+    np.testing.assert_array_equal(cut.labels[mask], least.labels[mask])
+    again = cut.refit(max_iter=2)
+    assert (again.labels[~mask] == 9).all()
+
+
 def test_copies_are_drawn_on_alone():
     cut = cs.cutout(IMAGE, SCRIBBLES, max_iter=1)
     labels = cut.labels.copy()

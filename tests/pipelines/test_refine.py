@@ -223,6 +223,8 @@ def test_an_image_with_its_channels_last_is_not_taken_for_one_with_many_in_front
     """Costs with their labels last leave a shape that then fits, and every pixel would look at wrong ones."""
     image, unary = np.zeros((9, 8, 3)), np.zeros((9, 8, 3))
     with pytest.raises(InputError, match=r"9 channels in front; pass channel_axis=0 if .* of 9 x 8 pixels"):
+        cs.refine(image, unary=unary[:5])
+    with pytest.raises(InputError, match=r"pass label_axis=-1, or channel_axis=0 if the image has 9 channels in front"):
         cs.refine(image, unary=unary)
     assert cs.refinement_crf(image, unary=unary, channel_axis=0).shape == (8, 3)
     assert cs.refinement_crf(image, unary=unary, label_axis=-1).shape == (9, 8)

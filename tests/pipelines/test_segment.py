@@ -139,7 +139,7 @@ def test_a_walker_keeps_the_names_of_seeds():
         (
             lambda: cs.segment(photo(), "slic", mask=np.ones((3, 4), bool)),
             ValueError,
-            "mask must hold booleans of shape",
+            r"mask must have shape \(60, 80\), got \(3, 4\)",
         ),
         (lambda: cs.segment(photo(), "felzenszwalb", scale=-1), ValueError, "scale must be positive"),
         (lambda: cs.segment(photo(), "felzenszwalb", min_size=2.5), TypeError, "min_size must be a whole number"),

@@ -81,7 +81,7 @@ def test_nothing_is_modified():
         ({"images": []}, "as many"),
         ({"truths": [np.zeros((3, 3), int)]}, "truths"),
         ({"truths": [np.full((28, 36), 9)]}, "truths"),
-        ({"probabilities": [np.ones((3, 5, 5))]}, "truths"),
+        ({"probabilities": [np.full((3, 40, 40), 1 / 3)]}, "truths"),
     ],
 )
 def test_wrong_input_is_named(change, word):

@@ -429,3 +429,18 @@ def test_a_sigma_that_learning_has_spoilt_is_named(backend):
         crf.kernels[0].log_sigma.fill_(torch.nan)
     with pytest.raises(ValueError, match=r"learned sigma .* must be finite"):
         crf(Z, I)
+
+
+@pytest.mark.parametrize(
+    ("small", "shape", "mode"), [((3, 5), (9, 11), "bilinear"), ((2, 3, 4), (5, 6, 7), "trilinear")]
+)
+def test_logits_smaller_than_the_image_are_enlarged(small, shape, mode):
+    logits = torch.randn(2, 3, *small, requires_grad=True)
+    image = 255 * torch.rand(2, 3, *shape)
+    crf, ignore = layer(3), torch.rand(2, *shape) < 0.2
+    large = torch.nn.functional.interpolate(logits, size=shape, mode=mode, align_corners=False)
+    assert torch.equal(crf(logits, image, ignore=ignore), crf(large, image, ignore=ignore))
+    crf(logits, image).sum().backward()
+    assert logits.grad.shape == logits.shape
+    with pytest.raises(ValueError, match="image must have shape"):
+        crf(large, image[..., 1:])

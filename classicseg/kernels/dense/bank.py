@@ -159,6 +159,25 @@ def clear_stripe(bank, s, begin, end, rows, layout):
 
 
 @inline
+def copy_stripe(bank, s, begin, end, source, rows, layout):
+    """Copy the vertices and duplicates of stripe `s` from the row array `source` to `rows`.
+
+    Parameters
+    ----------
+    bank, s, begin, end, rows, layout : as in :func:`fill_duplicates`
+    source : as `rows`
+    """
+    lanes = layout.lanes
+    for panel in range(layout.n_panels):
+        base = panel * bank.n_rows * len(lanes)
+        for k in range(begin, end):
+            for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
+                store_row(rows, base, bank.n_rows, row, load_row(source, base, bank.n_rows, row, lanes))
+            for row in range(bank.own[k, s], bank.own[k, s + 1]):
+                store_row(rows, base, bank.n_rows, row, load_row(source, base, bank.n_rows, row, lanes))
+
+
+@inline
 def slice_block(bank, source, at, first, n_corners, block, layout):
     """Interpolate 16 points from their corners.
 

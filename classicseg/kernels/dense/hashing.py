@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.machine.jit import inline
-from classicseg.machine.simd import item
+from classicseg.machine.simd import item, prefetch
 
 _GOLDEN = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
 EMPTY = np.int64(-1)
@@ -35,6 +35,12 @@ def find(entries, shift, key):
     while item(entries, 2 * at + 1) != EMPTY and item(entries, 2 * at) != key:
         at = (at + 1) & mask
     return at
+
+
+@inline
+def ask_for(entries, shift, key):
+    """Let the processor fetch the place where :func:`find` will begin to look, with these `entries`, `shift`, `key`."""
+    prefetch(entries, 2 * np.int64(hashed(key, shift)))
 
 
 @inline

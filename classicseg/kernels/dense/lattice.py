@@ -46,6 +46,13 @@ class Corners(NamedTuple):
     count: int  # corners of a point in all lattices
 
 
+class Met(NamedTuple):
+    """The vertices that a stripe has met so far, in arrays with room for more."""
+
+    keys: np.ndarray  # (m,) int64
+    mass: np.ndarray  # (m,) float32: the weights of their points, summed up
+
+
 @inline
 def head_of(values, n):
     """The first `n` of the (m,) `values` in an array of their own."""
@@ -56,11 +63,11 @@ def head_of(values, n):
 
 
 @inline
-def _longer(keys, n):
-    """The (m,) int64 `keys` at the beginning of an array of `n`."""
-    longer = np.empty(n, np.int64)
-    for i in range(keys.size):
-        longer[i] = keys[i]
+def _longer(values, n):
+    """The (m,) `values` at the beginning of an array of `n`."""
+    longer = np.empty(n, values.dtype)
+    for i in range(values.size):
+        longer[i] = values[i]
     return longer
 
 
@@ -162,7 +169,7 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
 
 
 @inline
-def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, vertices, n_vertices):
+def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, met, n_vertices):
     """Locate points block by block until the table might get more than half full.
 
     Parameters
@@ -171,7 +178,7 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     width : int, number of points in `features`
     origin, n, scale, radix, first, last, corners : as in :func:`embed_stripe`
     table : Table, from the keys of the vertices met so far to their numbers; new ones are added
-    vertices : (m,) int64, their keys; new ones are added
+    met : Met, these vertices; new ones are added
     n_vertices : int, how many there are
 
     Returns
@@ -179,7 +186,7 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     block, n_vertices : int, the first block that is left, and how many vertices there are now
     """
     d, entries, shift = scale.size, table.entries, 64 - table.log2_size
-    index, weight = corners.index, corners.weight
+    index, weight, vertices, mass = corners.index, corners.weight, met.keys, met.mass
     work, weights = np.empty(3 * (d + 1) * PIXELS, np.float32), np.empty((d + 1) * PIXELS, np.float32)
     steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
     radix_sum = np.int64(0)
@@ -194,7 +201,7 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
         for p in range(min(PIXELS, n - at)):
             to = (at + p) * corners.count + corners.first
             for r in range(d + 1):
-                key = item(keys, r * PIXELS + p)
+                key, own = item(keys, r * PIXELS + p), item(weights, r * PIXELS + p)
                 slot = find(entries, shift, key)
                 number = item(entries, 2 * slot + 1)
                 if number == EMPTY:
@@ -202,9 +209,11 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
                     put(entries, 2 * slot, key)
                     put(entries, 2 * slot + 1, number)
                     put(vertices, number, key)
+                    put(mass, number, np.float32(0.0))
                     n_vertices += 1
                 put(index, to + r, number)
-                put(weight, to + r, item(weights, r * PIXELS + p))
+                put(weight, to + r, own)
+                put(mass, number, item(mass, number) + own)
         block += 1
     return block, n_vertices
 
@@ -226,22 +235,23 @@ def embed_stripe(features, origin, n, scale, radix, first, last, corners):
     Returns
     -------
     keys : (n_vertices,) int64, the keys of the vertices, in the order in which they were met
+    mass : (n_vertices,) float32, the sum of the weights of each: what splatting ones gives
     fits : bool, whether `corners.index` can hold the numbers of so many; if not, there are no keys
     """
     d, flat, width = scale.size, features.reshape(-1), features.shape[1]
     log2_size = 13
     table = new_table(log2_size)
-    vertices = np.empty(1 << (log2_size - 1), np.int64)
+    vertices, mass = np.empty(1 << (log2_size - 1), np.int64), np.empty(1 << (log2_size - 1), np.float32)
     n_vertices, block = 0, first
     while True:
         # The table grows out here: in a loop that may exchange it, looking up takes three times as long.
         block, n_vertices = _embed_blocks(
-            flat, width, origin, n, scale, radix, block, last, corners, table, vertices, n_vertices
+            flat, width, origin, n, scale, radix, block, last, corners, table, Met(vertices, mass), n_vertices
         )
         if block >= last:
-            return head_of(vertices, n_vertices), True
+            return head_of(vertices, n_vertices), head_of(mass, n_vertices), True
         if n_vertices + (d + 1) * PIXELS > 1 << (8 * corners.index.itemsize):
-            return head_of(vertices, 0), False
+            return head_of(vertices, 0), head_of(mass, 0), False
         log2_size += 2
         table = table_of(vertices, n_vertices, log2_size)
-        vertices = _longer(vertices, 4 * vertices.size)
+        vertices, mass = _longer(vertices, 4 * vertices.size), _longer(mass, 4 * mass.size)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.hashing import EMPTY, find, hashed, new_table, table_of
+from classicseg.kernels.dense.hashing import EMPTY, ask_for, find, hashed, new_table, table_of
 from classicseg.kernels.dense.lattice import head_of
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import PIXELS, item, put
+
+_AHEAD = 12
+"""How many look-ups ahead the entries of a table are asked for: those of large ones come from main memory."""
 
 
 @inline
@@ -46,6 +49,7 @@ def _merge_entries(stripe_keys, first, last, table, row_of, target, is_duplicate
     entries, shift, most = table.entries, 64 - table.log2_size, 1 << (table.log2_size - 1)
     i = first
     while i < last and n_vertices < most:
+        ask_for(entries, shift, item(stripe_keys, min(i + _AHEAD, last - 1)))
         key = item(stripe_keys, i)
         slot = find(entries, shift, key)
         row = item(entries, 2 * slot + 1)
@@ -154,6 +158,7 @@ def find_neighbours(keys, table, steps, first_row, first, last, neighbours):
     for axis in range(steps.size):
         start = axis * n_vertices * 2
         for v in range(first, last):
+            ask_for(entries, shift, item(keys, min(v + _AHEAD, last - 1)) + steps[axis])
             slot = find(entries, shift, item(keys, v) + steps[axis])
             row = item(entries, 2 * slot + 1)
             if row != EMPTY:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, sliced_by
+from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, slice_block, sliced_by
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
-    add_block,
     log_softmax,
     new_planes,
     read_block,
@@ -26,6 +25,7 @@ from classicseg.kernels.dense.planes import (
     write_block,
     write_labels,
 )
+from classicseg.kernels.dense.unary import add_unary, clear_rows, new_line
 from classicseg.kernels.dense.vertices import mix_labels, scale_vertices
 from classicseg.machine.jit import kernel
 from classicseg.machine.parallel import aborted, barrier, claim, reset
@@ -51,35 +51,34 @@ COUNTERS = 2 * _COUNTERS
 
 
 @kernel
-def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, out, as_logits, labels):
+def infer(sync, n_threads, unary, start, pairwise, n_iter, tape, work, out, as_logits, labels):
     """Run `n_iter` parallel mean-field updates.
 
     Parameters
     ----------
     sync : (n,) int64, what the threads share, with ``COUNTERS`` task counters
     n_threads : int
-    sign : float32, -1 if `values` are costs, 1 if they are logits
-    values : (n_labels * n,) float32 unary, label after label
-    start : (n_labels * n,) float32, the first marginals; empty: ``softmax(sign * values)``
+    unary : Unary
+    start : (n_labels * n,) float32, the first marginals; empty: those of the unary alone
     pairwise : Pairwise
     n_iter : int
     tape : row arrays, one after the other, row 0 of every panel zero: 2 that take turns in being splatted into and
         sliced from, if there is no `work`. Else as many as iterations, filled with their rows, blurred but neither
         scaled nor mixed; or 1, of which all iterations make use
     work : row array that is sliced from, or empty
-    out : (n_labels * n,) float32, filled with marginals, or with their logarithms
+    out : (n_labels * n,) float32, filled with marginals, or with their logarithms; or empty
     as_logits : bool, the latter, which needs an iteration or an empty `start`
     labels : (n,) int32, filled with the most probable labels, or empty
     """
     bank, layout, scale = pairwise.bank, pairwise.layout, pairwise.scale
     slicing = sliced_by(bank, pairwise.slice_index)
     has_duplicates = bank.index.ctypes.data == slicing.index.ctypes.data
-    n_labels = layout.n_channels
-    n = values.size // n_labels
+    n_labels, n = layout.n_channels, unary.n
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, planes = new_planes(layout), new_planes(layout)
+    line, held = new_line(unary.stretch, layout)
     scratch = np.zeros(PIXELS, np.float32)
-    values_at, start_at, block_at = pointer(values), pointer(start), pointer(block)
+    start_at = pointer(start)
     rows_size, apart = layout.n_panels * len(layout.lanes) * bank.n_rows, work.size > 0
     last_slot = max(1, tape.size // rows_size) - 1
     blur_scale = scale.copy()
@@ -107,11 +106,10 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
                     read_block(start_at, n, at, n_labels, planes)
                 else:
                     if it > 0:
-                        slice_planes(slicing, source, at, planes, block, layout)
+                        slice_block(slicing, source, at, 0, len(layout.corners), block, layout)
                     else:
-                        for i in range(n_labels * PIXELS):
-                            planes[i] = 0.0
-                    add_block(planes, sign, values_at, n, at, n_labels, block_at)
+                        clear_rows(block)
+                    add_unary(unary, at, planes, block, line, held, layout)
                     if it == n_iter and as_logits:
                         log_softmax(planes, n_labels, block, scratch)
                     else:
@@ -119,7 +117,8 @@ def infer(sync, n_threads, sign, values, start, pairwise, n_iter, tape, work, ou
                 if it < n_iter:
                     splat_planes(bank, target, at, planes, block, layout)
                 else:
-                    write_block(planes, n, at, n_labels, out)
+                    if out.size > 0:
+                        write_block(planes, n, at, n_labels, out)
                     if labels.size > 0:
                         write_labels(planes, n, at, n_labels, labels)
         if it == n_iter:

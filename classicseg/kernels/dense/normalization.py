@@ -62,38 +62,25 @@ def _scale(weight, first, last, sum_, power):
 
 @kernel
 def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
-    """Splat ones, blur, slice; then scale the weights of every point by the sum found there.
+    """Blur and slice splatted ones; then scale the weights of every point by the sum found there.
 
     Parameters
     ----------
-    sync : (n,) int64, what the threads share, with 3 task counters
+    sync : (n,) int64, what the threads share, with 2 task counters
     n_threads : int
     bank : Bank, whose weights are changed in place
     n : int, number of points
     gain : (n_lattices,) float32, factor of each lattice
     before, after : (n_lattices,) float32, power of the row sum that multiplies the weights of splatting and of
         slicing; where both kinds of weights are one array, the powers are equal
-    rows, other : (bank.n_rows,) float32, row 0 zero; work space
+    rows : (bank.n_rows,) float32, what splatting ones gives, row 0 zero; overwritten
+    other : (bank.n_rows,) float32, row 0 zero; work space
     sums : (n_lattices * n,) float32, filled with the row sums; or empty
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
     n_stripes, n_lattices, n_corners = bank.stripe.size - 1, bank.vertex.shape[0], bank.corner_start[-1]
     while True:
-        s = claim(sync, 0)
-        if s >= n_stripes or aborted(sync):
-            break
-        for k in range(n_lattices):
-            for row in range(bank.own[k, s], bank.own[k, s + 1]):
-                put(rows, row, np.float32(0.0))
-            for row in range(bank.own_duplicate[k, s], bank.own_duplicate[k, s + 1]):
-                put(rows, row, np.float32(0.0))
-        last = min(bank.stripe[s + 1] * PIXELS, n)
-        for corner in range(bank.stripe[s] * PIXELS * n_corners, last * n_corners):
-            row = np.intp(item(bank.index, corner))
-            put(rows, row, item(rows, row) + item(bank.weight_in, corner))
-    barrier(sync, n_threads)
-    while True:
-        k = claim(sync, 1)
+        k = claim(sync, 0)
         if k >= n_lattices or aborted(sync):
             break
         for i in range(bank.duplicate[k, 1]):
@@ -107,7 +94,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
             put(rows, bank.duplicate[k, 0] + i, item(rows, np.intp(item(bank.target, bank.target_start[k] + i))))
     barrier(sync, n_threads)
     while True:
-        s = claim(sync, 2)
+        s = claim(sync, 1)
         if s >= n_stripes or aborted(sync):
             break
         for i in range(bank.stripe[s] * PIXELS, min(bank.stripe[s + 1] * PIXELS, n)):

@@ -29,6 +29,7 @@ from classicseg.machine.simd import (
     less,
     load,
     maximum,
+    minimum,
     multiply,
     prefetch,
     store,
@@ -117,6 +118,17 @@ def write_labels(planes, n, at, n_labels, labels):
         store(planes, 0, which)
         for p in range(n - at):
             labels[at + p] = np.int32(planes[p])
+
+
+@inline
+def lead(planes, n_labels):
+    """By how much the largest of the first `n_labels` values of every point is ahead of the second largest."""
+    best, second = fill(_LOWEST, ACROSS), fill(_LOWEST, ACROSS)
+    for label in range(n_labels):
+        value = load(planes, label * PIXELS, ACROSS)
+        second = maximum(second, minimum(best, value))
+        best = maximum(best, value)
+    return subtract(best, second)
 
 
 @inline

@@ -103,7 +103,7 @@ def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use)
     temperature : float
         Labels are drawn in proportion to ``exp(-cost / temperature)``.
     uniform : float64, (n,)
-        A random number in [0, 1) for each pixel.
+        A random number in [0, 1) for each pixel; below 0 for those that keep their label.
     """
     costs = np.empty(field.unary.shape[1])
     for colour in range(N_COLOURS):
@@ -113,6 +113,8 @@ def sample(sync, n_threads, field, labels, temperature, uniform, counts, of_use)
                 break
             begin, end = pixels_of(field, colour, row)
             for i in range(begin, end, 2):
+                if uniform[i] < 0:
+                    continue
                 label_costs_at(field, i, labels, costs)
                 _add_costs_of_use(costs, labels[i], counts, of_use)
                 least = costs[0]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import writable_alias
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.kept import KeptCut
 from classicseg.solvers.run import Callback, Run
@@ -154,7 +155,8 @@ class GraphCut:
 
     def _take(self, energy: GridCRF, unary: np.ndarray) -> None:
         """Let the energy be one of other costs, which nobody else holds."""
-        self._energy, self._unary, self._is_ours = _with_unary(energy, unary), unary, True
+        self._energy, self._is_ours = _with_unary(energy, unary), True
+        self._unary = writable_alias(self._energy.unary)
 
     def set_unary(self, unary: ArrayLike, region: Region | None = None, *, label_axis: int = 0) -> None:
         """Change the unary costs for the next :meth:`solve`: all of them, or those of a region.
@@ -174,8 +176,12 @@ class GraphCut:
         TypeError
             If the region is not made of slices.
         """
-        costs, old = inputs.as_costs(unary, label_axis), self._energy
+        old = self._energy
         box = None if region is None else inputs.as_region(region, old.shape)
+        inside = old.mask if old.mask is None or box is None else old.mask[box]
+        if inside is not None and not inside.any():
+            return
+        costs = inputs.as_costs(inputs.without_outside(unary, inside, label_axis, name="unary")[0], label_axis)
         shape = old.shape if box is None else tuple(side.stop - side.start for side in box)
         if costs.shape != (2, *shape):
             where = "" if box is None else " in this region"
@@ -237,12 +243,14 @@ class GraphCut:
         """
         if out is not None:
             _check_out(out, self._energy.shape)
-        run = Run("graph_cut", callback=callback, n_threads=self._threads)
+        run = Run("graph_cut", callback=callback, n_threads=self._threads, mask=self._energy.mask)
         cut = KeptCut(self._energy) if self._cut is None else self._cut
         knows = self._cut is not None and out is not None and out is self._known
         self._cut = self._known = None  # an interrupt leaves a flow that is none
         result = cut.minimum(run, out, knows=knows)
         cut.settle()
+        if out is not None and self._energy.mask is not None:
+            out[~self._energy.mask] = inputs.OUTSIDE
         self._cut, self._known = cut, out
         self.changed = None if cut.changed is None else cut.changed[3 - len(self._energy.shape) :]
         return result
@@ -258,4 +266,4 @@ def _check_out(out: Any, shape: tuple[int, ...]) -> None:
 
 
 def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:
-    return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity)
+    return GridCRF(unary, energy.compatibility, energy.weights, connectivity=energy.connectivity, mask=energy.mask)

@@ -131,7 +131,7 @@ def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Resu
     True
     """
     given = inputs.as_sequence(proposals, "proposals", "labellings")
-    checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals") for p in given]
+    checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals", mask=energy.mask) for p in given]
     if not checked:
         raise InputError("proposals must hold at least one labelling, got none")
     moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init)
@@ -318,4 +318,6 @@ def _without_forbidden(crf: GridCRF) -> GridCRF:
     """The energy with costs of 0 where they are infinite."""
     weights = {name: np.where(np.isinf(w), 0, w) for name, w in crf.weights.items()}
     unary = np.where(np.isinf(crf.unary), 0, crf.unary)
-    return GridCRF(unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs)
+    return GridCRF(
+        unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs, mask=crf.mask
+    )

@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.points import only_inside
 from classicseg.solvers.cut.integers import as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
 from classicseg.solvers.cut.remainders import GAP, WHOLE, RealCut, all_whole, write_choice
@@ -64,6 +65,7 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     sides = network.sides.astype(np.int32).reshape(2, *energy.shape)
     first, second = sides[0], 1 - sides[1]  # the variable, and its copy turned over: equal where proven
     proven = first == second
+    where = only_inside(proven, energy.mask)
     labels = np.where(proven, first, start).astype(np.int32)
     marginals = np.stack([2 - first - second, first + second]).astype(np.float32) / 2
     value = energy.energy(labels)
@@ -72,9 +74,9 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
         dual -= loss + (0.0 if size < WHOLE and all_whole(energy) else _ROUNDING * size)
     bound = min(dual, value)
     run.record(energy=value, lower_bound=bound, labels=lambda: labels, marginals=lambda: marginals)
-    proved = bool(proven.all()) and (value == bound or value - bound <= GAP * max(1.0, abs(value)))
-    unlabelled = int(proven.size - proven.sum())
-    run.stop(f"{unlabelled} of {proven.size} pixels unlabelled", converged=proved)
+    proved = bool(where.all()) and (value == bound or value - bound <= GAP * max(1.0, abs(value)))
+    unlabelled = int(where.size - where.sum())
+    run.stop(f"{unlabelled} of {where.size} pixels unlabelled", converged=proved)
     return run.result(labels, energy=value, lower_bound=bound, marginals=marginals)
 
 

@@ -348,6 +348,6 @@ def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
     if terms < WHOLE and all_whole(crf):
         return 0.0
     longest = (
-        min(PART, crf.n_points) + crf.n_points / PART + len(crf.directions) * (width + height * depth + 9)
+        min(PART, labels.size) + labels.size / PART + len(crf.directions) * (width + height * depth + 9)
     )  # sum, part by part
     return _EPSILON * longest * terms

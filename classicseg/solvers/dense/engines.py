@@ -14,8 +14,6 @@ from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.dense.plan import Plan
 
-_COSTS = np.float32(-1.0)  # sign of the unary among logits
-
 
 class Engine(Protocol):
     """Marginals of one energy, and how they are updated.
@@ -49,18 +47,22 @@ def engine_for(energy: DenseCRF, n_threads: int) -> Engine:
 
 
 def infer_fused(
-    energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int
+    energy: DenseCRF, first: np.ndarray | None, n_iter: int, n_threads: int, marginals: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Marginals and labels after `n_iter` updates in one call; `first` are the marginals to start from, (L, *shape)."""
+    """Marginals, empty unless wanted, and labels after `n_iter` updates in one call.
+
+    `first` are the marginals to start from, (L, *shape).
+    """
     plan = _plan(energy, n_threads)
-    marginals, labels = np.empty(energy.unary.shape, np.float32), np.empty(energy.shape, np.int32)
+    shape = (energy.n_labels, *energy.shape)
+    q, labels = np.empty(shape if marginals else 0, np.float32), np.empty(energy.shape, np.int32)
     start = np.empty(0, np.float32) if first is None else np.ascontiguousarray(first, np.float32).reshape(-1)
     pairwise, tape, work = plan.for_updates()
     run(
-        infer, n_threads, new_sync(COUNTERS), _COSTS, _flat_unary(energy), start, pairwise, n_iter,
-        tape, work, marginals.reshape(-1), False, labels.reshape(-1),
+        infer, n_threads, new_sync(COUNTERS), energy.grid.for_kernels, start, pairwise, n_iter, tape, work,
+        q.reshape(-1), False, labels.reshape(-1),
     )  # fmt: skip
-    return marginals, labels
+    return q, labels
 
 
 def _plan(energy: DenseCRF, n_threads: int) -> Plan:
@@ -68,16 +70,13 @@ def _plan(energy: DenseCRF, n_threads: int) -> Plan:
     return Plan(lattices.bank, lattices.gains, energy.costs())
 
 
-def _flat_unary(energy: DenseCRF) -> np.ndarray:
-    return writable_alias(energy.unary.reshape(-1))
-
-
 class _FusedEngine:
     """Lattice messages, one fused pass over the pixels for each update."""
 
     def __init__(self, energy: DenseCRF, n_threads: int) -> None:
-        self._plan, self._n_threads, self._shape = _plan(energy, n_threads), n_threads, energy.unary.shape
-        self._unary = _flat_unary(energy)
+        self._plan, self._n_threads = _plan(energy, n_threads), n_threads
+        self._shape = (energy.n_labels, *energy.shape)
+        self._unary = writable_alias(energy.grid.full().reshape(-1))
         self._source, self._target = self._plan.new_rows(), self._plan.new_rows()
         self._constant = self._energy_of_levels(energy.lattice_bank(n_threads))
         self.logs = np.empty((energy.n_labels, energy.n_points), np.float32)
@@ -125,7 +124,7 @@ class _DirectEngine:
     """Messages from the energy itself, updates in NumPy: exact filtering, and energies without kernels."""
 
     def __init__(self, energy: DenseCRF, n_threads: int) -> None:
-        self._energy, self._n_threads = energy, n_threads
+        self._energy, self._n_threads, self._unary = energy, n_threads, energy.grid.full()
         self.logs = np.empty((energy.n_labels, energy.n_points), np.float32)
 
     def start(self, logits: np.ndarray) -> None:
@@ -134,13 +133,13 @@ class _DirectEngine:
 
     def update(self, damping: float) -> float:
         old = np.exp(self.logs)
-        moved = -(self._energy.unary + self._message).reshape(self.logs.shape)
+        moved = -(self._unary + self._message).reshape(self.logs.shape)
         self.start((1 - damping) * moved + damping * self.logs)
         return float(np.abs(np.exp(self.logs) - old).sum() / self._energy.n_points)
 
     def free_energy(self) -> float:
-        per_label = self.logs.reshape(self._message.shape) + self._energy.unary + self._message / 2
+        per_label = self.logs.reshape(self._unary.shape) + self._unary + self._message / 2
         return float(np.sum(self.marginals() * per_label, dtype=np.float64))
 
     def marginals(self) -> np.ndarray:
-        return np.exp(self.logs).reshape(self._energy.unary.shape)
+        return np.exp(self.logs).reshape(self._unary.shape)

@@ -11,15 +11,25 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.solvers.dense.active import Pruned, can_be_pruned, infer_pruned
 from classicseg.solvers.dense.engines import Engine, engine_for, infer_fused
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 _MAX_BACKTRACKS = 12  # the last one goes a 500th of the way
+_MOST_DIFFER = 1e-3  # share of pixels whose labels a pruned run may change
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 
-def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool = False) -> Result:
+def mean_field(
+    energy: DenseCRF,
+    run: Run,
+    *,
+    damping: float = 0.0,
+    track: bool = False,
+    marginals: bool = True,
+    prune: bool = False,
+) -> Result:
     """Mean field of a dense CRF, with parallel updates [1]_.
 
     Parameters
@@ -34,6 +44,15 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     track : bool
         Record free energy and change of every iteration in ``history``. `tol`, `callback`, `progress` and `damping`
         do so as well; without any of them all iterations run in one fused call, about twice as fast.
+    marginals : bool
+        Whether the result has marginals. Without, nothing is made in the size of labels times pixels if all iterations
+        run in one call and the unary is smaller than the image.
+    prune : bool
+        Work only where it matters: leave out labels that can win nowhere, and leave pixels alone that cannot change any
+        more. The result's ``may_differ`` estimates on what share of the pixels labels are others for that; where it
+        would be above 0.001, nothing is pruned. Marginals of labels that were left out are 0. Without effect if single
+        iterations are watched or damped, there is an `init`, less than 3 iterations run, the energy's quality is
+        "exact", or the normalisation of a kernel leaves messages unbounded ("none" and "before").
 
     Returns
     -------
@@ -61,14 +80,18 @@ def mean_field(energy: DenseCRF, run: Run, *, damping: float = 0.0, track: bool 
     """
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     inputs.as_flag(track, "track")
+    wanted, prune = inputs.as_flag(marginals, "marginals"), inputs.as_flag(prune, "prune")
     if energy.quality != "exact" and energy.kernels and not (track or damping > 0 or run.is_watched):
-        marginals, labels = infer_fused(energy, run.init, run.max_iter, run.n_threads)
-        return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels), n_iter=run.max_iter)
+        q, labels, may_differ = _in_one_call(energy, run, wanted, prune)
+        return run.result(
+            labels, marginals=q if wanted else None, energy=lambda: energy.energy(labels), n_iter=run.max_iter,
+            may_differ=may_differ,
+        )  # fmt: skip
     engine = _started(energy, run)
     while not run.ended:
         change = engine.update(damping)
         _record(run, engine, engine.free_energy(), change, run.tol)
-    return _result(energy, run, engine.marginals())
+    return _result(energy, run, engine.marginals(), wanted)
 
 
 def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
@@ -120,7 +143,16 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
             break
         best, strength = min(best, value), 0.0 if strength < 0.1 else strength / 1.5
         _record(run, engine, best, change, limit)
-    return _result(energy, run, engine.marginals())
+    return _result(energy, run, engine.marginals(), True)
+
+
+def _in_one_call(energy: DenseCRF, run: Run, marginals: bool, prune: bool) -> Pruned:
+    """All updates in one call, pruned if that is wanted and changes next to nothing."""
+    if prune and run.init is None and can_be_pruned(energy, run.max_iter):
+        pruned = infer_pruned(energy, run.max_iter, run.n_threads, marginals=marginals)
+        if pruned.may_differ is None or pruned.may_differ <= _MOST_DIFFER:
+            return pruned
+    return Pruned(*infer_fused(energy, run.init, run.max_iter, run.n_threads, marginals), None)
 
 
 def _record(run: Run, engine: Engine, energy: float, change: float, limit: float | None) -> None:
@@ -129,13 +161,13 @@ def _record(run: Run, engine: Engine, energy: float, change: float, limit: float
         run.stop(f"the marginals changed by {change:.3g} on average", converged=True)
 
 
-def _result(energy: DenseCRF, run: Run, marginals: np.ndarray) -> Result:
+def _result(energy: DenseCRF, run: Run, marginals: np.ndarray, wanted: bool) -> Result:
     labels = marginals.argmax(0).astype(np.int32)
-    return run.result(labels, marginals=marginals, energy=lambda: energy.energy(labels))
+    return run.result(labels, marginals=marginals if wanted else None, energy=lambda: energy.energy(labels))
 
 
 def _started(energy: DenseCRF, run: Run) -> Engine:
     """The engine of an energy, at the start of the run."""
     engine = engine_for(energy, run.n_threads)
-    engine.start(-energy.unary if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
+    engine.start(-energy.grid.full() if run.init is None else np.log(np.maximum(run.init, np.float32(1e-30))))
     return engine

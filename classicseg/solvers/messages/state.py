@@ -143,7 +143,7 @@ class MessagePassing:
             low, high = _finite_range(unary)
             self._scale = _scale(high - low)
         self._constant, size, self._error, largest = write_unary(self._m, unary, self._scale, ceiling, self._lanes)
-        self._error += 2.0**-52 * (crf.shape[-1] + crf.n_points / crf.shape[-1] + 2) * size
+        self._error += 2.0**-52 * (crf.shape[-1] + crf.unary[0].size / crf.shape[-1] + 2) * size
         self._largest = largest + 2 * n_chains * heaviest * self._scale
         for k, flat in enumerate(weights):
             exact = flat * np.float64(unit * self._scale if heaviest > 0 else 0)

@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.points import spread
 from classicseg.errors import InputError
 from classicseg.kernels.sites.sites import sample
 from classicseg.solvers.run import Run
@@ -65,7 +66,10 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
     best, least = labels.copy(), energy.energy(labels)
     while not run.ended:
         temperature = first * (last / first) ** (len(run.history) / max(1, run.max_iter - 1))
-        sweep(sample, field, threads, flat, temperature, run.rng.random(flat.size), counts, of_use)
+        uniform = run.rng.random(energy.n_points)
+        if energy.mask is not None:
+            uniform = spread(uniform, energy.mask, -1).reshape(-1)
+        sweep(sample, field, threads, flat, temperature, uniform, counts, of_use)
         value = energy.energy(labels)
         if value < least:
             best, least = labels.copy(), value

@@ -8,7 +8,7 @@ from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.sites.sites import descend
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.run import Run
-from classicseg.solvers.sites.layout import as_field, costs_of_use, n_rows, sweep
+from classicseg.solvers.sites.layout import as_field, costs_of_use, n_rows, sweep, taking_part
 from classicseg.types import Result
 
 
@@ -48,7 +48,8 @@ def icm(energy: GridCRF, run: Run) -> Result:
     """
     labels = run.labels()
     field = as_field(energy)
-    flat, stale, changed = labels.reshape(-1), np.ones(labels.size, np.uint8), np.zeros(n_rows(field), np.int64)
+    flat, inside, changed = labels.reshape(-1), taking_part(energy), np.zeros(n_rows(field), np.int64)
+    stale = inside.copy()
     threads = resolve_threads(run.n_threads, energy.unary.size // 2)  # a value takes little, and a sweep is soon over
     counts, of_use, threads = costs_of_use(energy, flat, threads)
     value = energy.energy(labels)
@@ -56,7 +57,7 @@ def icm(energy: GridCRF, run: Run) -> Result:
         before, previous = labels.copy(), value
         changed[:] = 0
         if counts.size:
-            stale[:] = 1
+            stale[:] = inside
         sweep(descend, field, threads, flat, stale, counts, of_use, changed)
         n_changed, value = int(changed.sum()), energy.energy(labels)
         if value > previous:  # by rounding: for each pixel alone its cost fell

@@ -54,13 +54,17 @@ def mean_field(energy: GridCRF, run: Run, *, damping: float = 0.0) -> Result:
     limit = 1e-4 if run.tol is None else run.tol
     field = as_field(energy)
     q = gibbs(field.unary) if run.init is None else pixel_major(run.init)
+    of_outside = 0.0
+    if energy.mask is not None:  # pixels that take no part have no costs, and keep these marginals
+        q[~energy.mask.reshape(-1)] = 1 / energy.n_labels
+        of_outside = -float(np.log(energy.n_labels)) * (len(q) - energy.n_points)
     changes, energies = np.zeros(n_rows(field)), np.zeros(n_rows(field))
     while not run.ended:
         changes[:] = 0
         sweep(update, field, run.n_threads, q, damping, changes)
         sweep(free_energy, field, run.n_threads, q, energies)
         change = float(changes.sum()) / energy.n_points
-        run.record(energy=float(energies.sum()), change=change, marginals=lambda: label_major(q, energy))
+        run.record(energy=float(energies.sum()) - of_outside, change=change, marginals=lambda: label_major(q, energy))
         if change <= limit:
             run.stop(f"the marginals changed by {change:.3g} on average", converged=True)
     labels = q.argmax(axis=1).astype(np.int32).reshape(energy.shape)

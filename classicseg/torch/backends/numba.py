@@ -15,6 +15,7 @@ from classicseg.filters.features import Column
 from classicseg.kernels.dense import adjoint as backward
 from classicseg.kernels.dense import mean_field as forward
 from classicseg.kernels.dense.bank import Bank, RowLayout
+from classicseg.kernels.dense.unary import Unary
 from classicseg.kernels.dense.vertices import REWARD_PARTS
 from classicseg.machine.memory import aligned_zeros
 from classicseg.machine.parallel import new_sync, run
@@ -156,9 +157,10 @@ def mean_field(
         size = n_iter * plan.rows_size
         rows, work = (tape[used : used + size].numpy(), plan.new_rows()) if record else (plan.new_rows(2), nothing)
         used += size
+        unary = Unary(_LOGITS, int(np.prod(z.shape[1:])), _array(z).reshape(-1), None)
         run(
-            forward.infer, n_threads, new_sync(forward.COUNTERS), _LOGITS, _array(z).reshape(-1),
-            nothing, plan.pairwise, n_iter, rows, work, result.numpy().reshape(-1), not marginals, no_labels,
+            forward.infer, n_threads, new_sync(forward.COUNTERS), unary, nothing, plan.pairwise, n_iter, rows, work,
+            result.numpy().reshape(-1), not marginals, no_labels,
         )  # fmt: skip
     return out, tape
 

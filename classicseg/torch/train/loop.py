@@ -24,12 +24,13 @@ from classicseg.io import VOID
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers.run import progress_bar
 from classicseg.torch import losses
+from classicseg.torch.tensors import enlarge
 from classicseg.torch.train import schedule as schedules
 from classicseg.torch.train.data import Data
 from classicseg.torch.train.model import Model, load, predict, save, with_channels
 from classicseg.torch.train.preparation import batchable, check, new_optimizer
 from classicseg.torch.train.settings import Epoch, Report, Settings, plain
-from classicseg.torch.wrappers import enlarge, find_logits
+from classicseg.torch.wrappers import find_logits
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
+from classicseg.torch.tensors import enlarge
 from classicseg.torch.train.resize import resize_image
-from classicseg.torch.wrappers import enlarge, find_logits
+from classicseg.torch.wrappers import find_logits
 
 _MEAN, _STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # of ImageNet, in 8-bit units
 _FORMAT = 1  # of model files; a reader refuses any other

@@ -171,6 +171,24 @@ def test_energies_that_were_handed_out_stay_what_they_are():
     assert cut.solve().energy == 0
 
 
+def test_regions_may_lie_outside_of_a_mask():
+    rng = np.random.default_rng(6)
+    mask, unary = rng.random((30, 40)) < 0.7, rng.normal(size=(2, 30, 40))
+    mask[:5, :5] = False
+    cut, out = cs.GraphCut(cs.GridCRF(unary, cs.Potts(0.5), mask=mask)), np.zeros((30, 40), np.int32)
+    cut.solve(out=out)
+    for region in (np.s_[:4, :4], np.s_[3:9, 3:9], np.s_[20:25, 30:40]):
+        values = rng.normal(size=unary[(slice(None), *region)].shape)
+        values[:, ~mask[region]] = np.nan
+        cut.set_unary(values, region)
+        unary[(slice(None), *region)] = np.nan_to_num(values)
+        least = cs.minimize(cs.GridCRF(unary, cs.Potts(0.5), mask=mask), "graph_cut")
+        result = cut.solve(out=out)
+        np.testing.assert_array_equal(out, least.labels)
+        np.testing.assert_array_equal(result.labels, least.labels)
+        assert result.energy == pytest.approx(least.energy, rel=1e-12)
+
+
 @pytest.mark.parametrize("real", [False, True])
 def test_a_window_that_is_interrupted_is_no_answer(monkeypatch, real):
     rng = np.random.default_rng(2)
@@ -211,7 +229,7 @@ def test_regions_must_be_part_of_the_grid_and_fit_the_costs(region, word):
     cut = cs.GraphCut(cs.GridCRF(np.zeros((2, 4, 5)), cs.Potts(1)))
     with pytest.raises((ValueError, TypeError), match=word):
         cut.set_unary(np.zeros((2, 2, 2)), region)
-    with pytest.raises(ValueError, match="finite cost at each pixel"):
+    with pytest.raises(ValueError, match="finite number at each pixel"):
         cut.set_unary(np.full((2, 2, 2), np.inf), np.s_[:2, :2])
 
 

@@ -1,4 +1,4 @@
-"""What `cutout` works out once for an image, and the flow of its last cut."""
+"""What :func:`cutout` makes of an image once, for all rounds and all strokes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.energies.points import spread
 from classicseg.errors import InputError
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
@@ -19,25 +20,32 @@ from classicseg.solvers.minimize import minimize
 Region = tuple[slice, ...]
 
 
-class Prepared:
+class PreparedImage:
     """What depends on the image alone and serves all calls for it, and the flow of the last cut.
 
     Attributes
     ----------
     colors : ndarray, (C, N), float32
-        In the units of an 8-bit image, of mean 0.
+        In the units of an 8-bit image, of mean 0; 0 where pixels do not take part.
     weights : dict of str to ndarray
     image : ndarray, (C, *spatial)
-        As it was given.
+        As it was given; outside of the mask filled with the colour of the first pixel inside.
     shape : tuple of int
+    mask : ndarray, spatial shape, bool, or None
+        None if all pixels take part.
     spacing : tuple of float
     """
 
     def __init__(
-        self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray, spacing: tuple[float, ...]
+        self,
+        colors: np.ndarray,
+        weights: dict[str, np.ndarray],
+        image: np.ndarray,
+        mask: np.ndarray | None,
+        spacing: tuple[float, ...],
     ) -> None:
-        self.colors, self.weights, self.image, self.shape = colors, weights, image, image.shape[1:]
-        self.spacing = spacing
+        self.weights, self.image, self.shape, self.mask, self.spacing = weights, image, image.shape[1:], mask, spacing
+        self.colors = colors if mask is None else np.ascontiguousarray(spread(colors, mask).reshape(len(colors), -1))
         self._cut: GraphCut | None = None
         self._weight, self._owner = 0.0, None  # of the last cut
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
@@ -85,29 +93,39 @@ class Prepared:
 
 
 def prepare(
-    image: ArrayLike, scribbles: Any, box: Any, beta: Any, connectivity: int | None, spacing: Any, channel_axis: Any
-) -> Prepared:
-    """Colours and weights of an image; channels to be inferred are where they fit scribbles or box."""
+    image: ArrayLike,
+    mask: ArrayLike | None,
+    scribbles: Any,
+    box: Any,
+    beta: Any,
+    connectivity: int | None,
+    spacing: Any,
+    channel_axis: Any,
+) -> PreparedImage:
+    """What depends on the image alone; where its channels are may follow from the scribbles or the box."""
     image = inputs.as_array(image, "image")
     axis = (
         _channel_axis(image, scribbles, box)
         if isinstance(channel_axis, str) and channel_axis == "infer"
         else channel_axis
     )
-    channels = inputs.as_image(image, None, axis)
+    channels = inputs.as_image(inputs.image_inside(image, mask, axis), None, axis)
     shape = channels.shape[1:]
     if len(shape) > 3:
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
-    weights = contrast_weights(channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0)
-    low, high = inputs.value_range(channels, 0)
+    inside = None if mask is None else inputs.as_mask(mask, shape)
+    weights = contrast_weights(
+        channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0, mask=inside
+    )
+    seen = channels.reshape(len(channels), -1) if inside is None else channels[:, inside]
+    low, high = inputs.value_range(seen, 0)
     unit = eight_bit_unit(low, high)
-    flat = inputs.without_far_values(channels, low, high).reshape(len(channels), -1)
+    flat = inputs.without_far_values(seen, low, high)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
     kept = channels.copy() if np.may_share_memory(channels, image) else channels
-    return Prepared(
-        ((flat - mean) / unit).astype(np.float32), weights, kept, inputs.as_scale(spacing, "spacing", len(shape))
-    )
+    distances = inputs.as_scale(spacing, "spacing", len(shape))
+    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside, distances)
 
 
 def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
@@ -116,7 +134,7 @@ def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
     return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
 
 
-def check_same_image(prepared: Prepared, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
+def check_same_image(prepared: PreparedImage, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
     """Refuse another image than the one that this was prepared from."""
     known, image = prepared.image, inputs.as_array(image, "image")
     if image.size != known.size:
@@ -129,7 +147,9 @@ def check_same_image(prepared: Prepared, image: ArrayLike, channel_axis: int | L
         if isinstance(channel_axis, str) and channel_axis == "infer"
         else channel_axis
     )
-    if not np.array_equal(inputs.as_image(image, known.shape[1:], axis), known):
+    if not np.array_equal(
+        inputs.as_image(inputs.image_inside(image, prepared.mask, axis), known.shape[1:], axis), known
+    ):
         raise InputError(
             "previous must be a result for this image, got one for an image of the same size with other values; "
             "to begin anew with its strokes pass scribbles=previous.scribbles"

@@ -1,0 +1,97 @@
+"""What `classicseg refine --film` does: one frame after the other, each with the scores of its name."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classicseg.cli import evidence
+from classicseg.cli.output import report
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_OF_ONE_IMAGE = ("image", "probabilities", "overlay", "marginals", "reverse_axes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the frames and the folder of their scores."""
+    parser.add_argument(
+        "--film", type=Path, nargs="+", metavar="IMAGE",
+        help="frames of a film, in their order, instead of one image; -o is then a folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probabilities", type=Path, dest="folder", metavar="FOLDER",
+        help="with --film: where the scores of the frames are, in files of the same names but for the suffix",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, refine and write frame by frame, then report."""
+    import numpy as np
+
+    from classicseg import io
+    from classicseg.errors import InputError
+    from classicseg.pipelines.film import Refiner
+
+    given = [name for name in _OF_ONE_IMAGE if getattr(options, name) not in (None, False)]
+    if given or options.folder is None:
+        wrong = f"not with {given[0]}" if given else "with --probabilities FOLDER"
+        raise InputError(
+            f"--film goes {wrong}: give classicseg refine --film IMAGE ... --probabilities FOLDER -o FOLDER"
+        )
+    scores = [_scores_of(frame, options.folder) for frame in options.film]
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"{options.output} is no folder; --film writes a picture of labels for each frame")
+    options.output.mkdir(parents=True, exist_ok=True)
+    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "quality", "max_iter")
+    refiner = Refiner(
+        preset=options.preset, channel_axis=options.channel_axis, n_threads=options.threads,
+        spacing=evidence.spacing_of(options), align_corners=options.align_corners,
+        **{name: getattr(options, name) for name in changes},
+    )  # fmt: skip
+    seconds = 0.0
+    for frame, path in zip(options.film, scores, strict=True):
+        image = io.read_image(frame)
+        seen = _labels_first(
+            evidence.read_evidence(argparse.Namespace(**vars(options) | {"probabilities": path}), image)
+        )
+        start = time.perf_counter()
+        try:
+            labels = refiner(image, **seen)
+        except ValueError as failure:
+            raise InputError(f"{frame}: {failure}") from failure
+        seconds += time.perf_counter() - start
+        io.write_labels(options.output / f"{frame.stem}.png", labels)
+    n, size = len(scores), " x ".join(map(str, np.shape(labels)))
+    done = {
+        "output": str(options.output),
+        "frames": n,
+        "shape": list(labels.shape),
+        "preset": options.preset,
+        "seconds": round(seconds, 4),
+    }
+    report(
+        options, done, f"{options.output}: {n} frames of {size} pixels in {seconds:.2f} s, {n / seconds:.1f} a second"
+    )
+
+
+def _scores_of(frame: Path, folder: Path) -> Path:
+    """The one file in a folder that is called as the frame is, but for its suffix."""
+    from classicseg.errors import InputError
+
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.startswith(f"{frame.stem}.")]
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise InputError(f"{folder} must hold one file called {frame.stem} for {frame}, got {names}")
+    return found[0]
+
+
+def _labels_first(seen: dict[str, Any]) -> dict[str, np.ndarray]:
+    """What a file says, without an axis of labels, which is in front then."""
+    import numpy as np
+
+    axis = seen.pop("label_axis", 0)
+    return {name: np.moveaxis(array, axis, 0) for name, array in seen.items()}

@@ -1,0 +1,100 @@
+"""Which pixels of an image take part in a command, and what its outputs show of the others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what leaves pixels out."""
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="picture or array of the size of the image: pixels of 0 take no part. Nor do those that are NaN in the"
+        " image, or wholly transparent by its alpha channel",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nodata", type=float, metavar="VALUE", help="pixels that have this value in all channels take no part"
+    )
+
+
+def read(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
+    """The image, and which of its pixels its file and the mask say take part; None if none of them says anything."""
+    from classicseg import inputs, io
+
+    image, inside = io.read_masked_image(options.image)
+    if options.mask is None:
+        return image, inside
+    given = io.read_labels(options.mask)
+    if inside is None:
+        return image, given
+    mask = inputs.as_mask(given, inside.shape)
+    return image, inside if mask is None else inside & mask
+
+
+def of_values(
+    options: argparse.Namespace, image: np.ndarray, inside: np.ndarray | None, channel_axis: int | None
+) -> np.ndarray | None:
+    """The same, less pixels that are NaN or of no data; None if all take part."""
+    import numpy as np
+
+    from classicseg import inputs
+    from classicseg.errors import InputError
+
+    spatial = image.shape if channel_axis is None else tuple(np.delete(image.shape, channel_axis))
+    known = None if inside is None else inputs.as_mask(inside, spatial)
+    parts = [] if known is None else [known]
+    channels = image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+    if image.dtype.kind == "f":
+        parts.append(~np.isnan(channels).any(axis=0))
+    if options.nodata is not None:
+        parts.append((channels != options.nodata).any(axis=0))
+    mask = np.logical_and.reduce(parts) if parts else np.ones(spatial, bool)
+    if not mask.any():
+        raise InputError(f"{options.image} has no pixel that takes part: all are masked, transparent, or of no data")
+    return None if mask.all() else mask
+
+
+def check_labels(n_labels: int, mask: np.ndarray | None) -> None:
+    """Raise an error now if the label of pixels outside would be that of others later."""
+    from classicseg import io
+    from classicseg.errors import InputError
+
+    if mask is not None and n_labels > io.VOID:
+        raise InputError(f"pixels outside are written as {io.VOID}, which is one of the {n_labels} labels here")
+
+
+def written(labels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Labels as files hold them: 255 for pixels that take no part."""
+    import numpy as np
+
+    from classicseg import io
+
+    return labels if mask is None else np.where(mask, labels, io.VOID)
+
+
+def shown(image: np.ndarray, mask: np.ndarray | None, channel_axis: int | None) -> np.ndarray:
+    """The image as pictures are made of it: values outside do not decide how its range is stretched."""
+    import numpy as np
+
+    from classicseg import inputs
+
+    if mask is None or image.dtype == np.uint8:
+        return image
+    return np.asarray(inputs.image_inside(image, mask, channel_axis))
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, mask: np.ndarray | None = None, *, alpha: float = 0.5) -> np.ndarray:
+    """Labels laid over their image, (H, W) or (H, W, C), which stays as it is outside."""
+    from classicseg import plot
+    from classicseg.pipelines.image import filled_from_nearest
+
+    if mask is None:
+        return plot.overlay(image, labels, alpha=alpha)
+    picture = plot.overlay(image, filled_from_nearest(labels, mask, None), alpha=alpha)
+    picture[~mask] = plot.displayable(image)[~mask]
+    return picture
