@@ -17,7 +17,7 @@ from classicseg.inputs.arrays import (
     as_unary_and_forbidden,
     as_values,
 )
-from classicseg.inputs.axes import as_axis, channel_axis_of
+from classicseg.inputs.axes import as_axis, as_region, channel_axis_of
 from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.masks import (
     OUTSIDE,
@@ -74,6 +74,7 @@ __all__ = [
     "as_positive_number",
     "as_probabilities",
     "as_probability",
+    "as_region",
     "as_scale",
     "as_sequence",
     "as_shape",

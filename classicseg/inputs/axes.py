@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs.numbers import as_integer
 from classicseg.inputs.reading import not_empty, text
 
@@ -39,6 +39,25 @@ def signed_axis(axis: Any, ndim: int, axis_name: str, name: str) -> int:
     if not -ndim <= number < ndim:
         raise InputError(f"{axis_name} must be {-ndim} to {ndim - 1} for {name} with {ndim} axes, got {number}")
     return number
+
+
+def as_region(region: Any, shape: tuple[int, ...], *, name: str = "region") -> tuple[slice, ...]:
+    """Slices of a part of a grid, one for each axis, with starts and stops within it; not empty, and of step 1."""
+    sides = region if isinstance(region, tuple) else (region,)
+    if not all(isinstance(side, slice) for side in sides):
+        raise InputTypeError(f"{name} must be slices such as np.s_[10:18, 20:60], got {region!r}")
+    if len(sides) != len(shape):
+        raise InputError(f"{name} must have {len(shape)} slices, one for each axis of {text(shape)}, got {len(sides)}")
+    found = []
+    for side, length in zip(sides, shape, strict=True):
+        step = 1 if side.step is None else as_integer(side.step, name)
+        ends = [None if end is None else as_integer(end, name) for end in (side.start, side.stop)]
+        start, stop, _ = slice(*ends).indices(length)
+        outside = any(end is not None and not -length <= end <= length for end in ends)
+        if outside or step != 1 or stop <= start:
+            raise InputError(f"{name} must be a part of {text(shape)} in steps of 1 that is not empty, got {region!r}")
+        found.append(slice(start, stop))
+    return tuple(found)
 
 
 def labels_first(array: np.ndarray, label_axis: int, name: str) -> np.ndarray:

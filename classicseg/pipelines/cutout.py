@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -11,33 +11,35 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.color_models import ColorModel, fit_color_model
+from classicseg.energies.color_models import fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
-from classicseg.errors import InputError, InputTypeError
+from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
-from classicseg.pipelines.image import find_channel_axis
-from classicseg.pipelines.prepared_image import PreparedImage, prepare, strength
+from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
+from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
+from classicseg.solvers.cut.windows import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
+_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Cutout:
-    """What :func:`cutout` found.
+    """What :func:`cutout` found, and what goes on from it: :meth:`update` and :meth:`refit`.
 
     Attributes
     ----------
     labels : ndarray, spatial shape, int32
         0 is background, 1 the object; further objects have the labels of their strokes.
     probabilities : ndarray, (L, *spatial), float32
-        Of each label by the colour of the pixel alone, and 0 or 1 where strokes or the box leave no choice; 0 outside
-        of a mask.
+        Of each label by its costs at the pixel alone: 0 or 1 where strokes or the box leave no choice; 0 outside of a
+        mask.
     energy : float
         Energy of `labels` in `crf`.
     history : tuple of Step
@@ -50,10 +52,6 @@ class Cutout:
         Why it stopped.
     seconds : float
         Wall-clock time.
-    crf : GridCRF
-        The energy of the last round, for other solvers and for more of the same.
-    models : tuple of ColorMixture or ColorHistogram
-        Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image.
     scribbles : ndarray, spatial shape, int32
         All strokes so far, -1 where there are none; outside of a box they are 0.
 
@@ -65,6 +63,10 @@ class Cutout:
     >>> cut = cs.cutout(image, box=(2, 2, 14, 14))
     >>> int(cut.mask.sum()), cut
     (20, Cutout(labels=16x16, energy=..., n_iter=2, converged=True, seconds=...))
+    >>> cut.update([[0, 0]], np.s_[5:6, 6:8])  # these two are background, says the user: this changed
+    (slice(5, 6, None), slice(6, 8, None))
+    >>> int(cut.mask.sum())
+    18
     """
 
     labels: np.ndarray
@@ -75,10 +77,18 @@ class Cutout:
     converged: bool
     message: str
     seconds: float
-    crf: GridCRF
-    models: tuple[ColorModel, ...]
     scribbles: np.ndarray
-    _prepared: PreparedImage = field(repr=False)
+    _how: How
+    _evidence: Evidence
+    _crf: GridCRF | None
+    _n_threads: int
+    _prepared: PreparedImage
+    _owner: object
+
+    @property
+    def models(self) -> Models:
+        """Colours of each label, in the units of an 8-bit image, relative to the mean colour of the image."""
+        return self._evidence.models
 
     @property
     def mask(self) -> np.ndarray:
@@ -86,12 +96,110 @@ class Cutout:
         objects: np.ndarray = self.labels > 0
         return objects if self._prepared.mask is None else objects & self._prepared.mask
 
+    @property
+    def crf(self) -> GridCRF:
+        """The energy of the last cut, for other solvers and for more of the same."""
+        if self._crf is None:
+            unary = self._costs(tuple(slice(0, length) for length in self.labels.shape))
+            self._crf = GridCRF(unary, Potts(self._how.weight), self._prepared.weights, mask=self._prepared.mask)
+        return self._crf
+
     def __repr__(self) -> str:
         size = "x".join(map(str, self.labels.shape))
         return (
             f"Cutout(labels={size}, energy={self.energy:.7g}, n_iter={self.n_iter}, converged={self.converged}, "
             f"seconds={self.seconds:.3f})"
         )
+
+    def update(
+        self, strokes: ArrayLike, region: slice | Region | None = None, *, erase: ArrayLike | None = None
+    ) -> Region | None:
+        """Draw more, or less, and cut again: with the same colours, and in the time of the strokes.
+
+        Labels, probabilities, energy, scribbles and crf of this result become those of the new cut; what is in
+        `labels`, `probabilities` and `scribbles` is changed in place. With two labels, it takes the time of what
+        changes, not of the image, if a region is given: otherwise all of `strokes` has to be looked at.
+
+        Parameters
+        ----------
+        strokes : array_like of int, spatial shape or the shape of the region
+            0 where background is drawn, 1 on the object, and so on; -1 elsewhere. They win over earlier strokes.
+        region : slice or tuple of slice, optional
+            Where the strokes are, as ``np.s_[10:18, 20:60]``.
+        erase : array_like of bool, of the same shape, optional
+            Where earlier strokes are taken away; colours alone say there what is likely, unless `strokes` say more.
+
+        Returns
+        -------
+        tuple of slice or None
+            Bounding box of the pixels whose label changed; None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, the region is no part of the image, or a label is none of the result.
+        TypeError
+            If strokes are not integers, `erase` is not of booleans, or the region is not made of slices.
+
+        Notes
+        -----
+        The labels are a minimum of the energy, as those of a cut of everything are (see :meth:`GraphCut.set_unary`).
+        Colours stay what they were, so strokes in new colours tell nothing about other pixels; see :meth:`refit`.
+        """
+        shape = self.labels.shape
+        whole = tuple(slice(0, length) for length in shape)
+        box = whole if region is None else inputs.as_region(region, shape)
+        old = self.scribbles[box]
+        new = marked.drawn_over(old, strokes, erase, len(self.models))
+        mask = self._prepared.mask
+        if mask is not None:
+            new = np.where(mask[box], new, old)
+        there = bounds(new != old, box)
+        if there is None:
+            return None
+        old[...] = new
+        there = hull(there, self._evidence.released(new, box)) or there
+        costs, self._crf = self._costs(there), None
+        self.probabilities[(slice(None), *there)] = softmax(-costs) if mask is None else softmax(-costs) * mask[there]
+        found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
+        if found is None:  # the flow is that of another result, or there are more labels than two
+            crf = self.crf
+            labels = self._prepared.minimum(crf, self._how.weight, self.labels, self._n_threads, self._owner)
+            found = crf.energy(labels), bounds((labels != self.labels) & (True if mask is None else mask), whole)
+            self.labels[...] = labels
+        if mask is not None:
+            self.labels[~mask] = self._how.fill
+        self.energy = found[0]
+        return found[1]
+
+    def refit(self, *, max_iter: int | None = None, n_threads: int | None = None) -> Cutout:
+        """Learn the colours anew from the labels, and cut again, in rounds as :func:`cutout` does.
+
+        Parameters
+        ----------
+        max_iter, n_threads
+            As for :func:`cutout`.
+
+        Returns
+        -------
+        Cutout
+            A new result; this one stays as it is.
+        """
+        rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
+        run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
+        inside = True if self._prepared.mask is None else self._prepared.mask
+        labels = np.where(inside, self.labels, marked.NONE).reshape(-1)
+        models = tuple(
+            self._how.fit(colors=colors, where=labels == label, n_threads=run.n_threads)
+            if np.any(labels == label)
+            else model
+            for label, model in enumerate(self.models)
+        )
+        return _rounds(run, self._prepared, self._how, self.scribbles.copy(), labels, models)
+
+    def _costs(self, box: Region) -> np.ndarray:
+        """What labels cost in a box, (L, *shape of the box)."""
+        return self._evidence.costs(self._prepared.colors, self.scribbles, box, self._n_threads)[0]
 
 
 def cutout(
@@ -104,7 +212,7 @@ def cutout(
     mask: ArrayLike | None = None,
     fill: int = inputs.OUTSIDE,
     colors: Literal["mixture", "histogram"] = "mixture",
-    n_components: int = 5,
+    n_components: int | None = None,
     weight: float | None = None,
     beta: float | None = None,
     connectivity: int | None = None,
@@ -120,10 +228,12 @@ def cutout(
     Each round estimates which colours object and background have, and finds the labelling of least energy for them by
     a graph cut (by expansion moves where there are several objects)
 
-    .. math:: E(x) = \sum_i -\log p_{x_i}(I_i) + \gamma \sum_{(i,j)} w_{ij} [x_i \ne x_j]
+    .. math:: E(x) = \sum_i -\log p_{x_i}(I_i) - \log q_{x_i}(i) + \gamma \sum_{(i,j)} w_{ij} [x_i \ne x_j]
 
     with weights that are small where the image has an edge. Strokes are never overruled. This is GrabCut [1]_, and
-    with ``colors="histogram", max_iter=1`` the interactive graph cut of [2]_.
+    with ``colors="histogram", max_iter=1`` much like the interactive graph cut of [2]_. Where each label is drawn, q
+    says whose strokes are near, by the ways to them through likely colours [3]_, and of objects only what is connected
+    to a stroke of theirs is found. Probable labels switch both off.
 
     Parameters
     ----------
@@ -150,8 +260,9 @@ def cutout(
         Label outside of the mask.
     colors : {"mixture", "histogram"}
         Mixtures of Gaussians, or histograms of up to 3 channels.
-    n_components : int
-        Gaussians of each label, at most 255.
+    n_components : int, optional
+        Gaussians of each label, at most 255. By default 3 where all labels are drawn, which shows few of their
+        colours, else 5.
     weight : float, optional
         Weight gamma of the boundary; by default 50, or that of `previous`.
     beta, connectivity, spacing
@@ -182,7 +293,8 @@ def cutout(
 
     Notes
     -----
-    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round.
+    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round. Pieces without a stroke
+    are left out after the last round: the energy is that of the labels without them, in which they are forbidden.
 
     References
     ----------
@@ -190,6 +302,8 @@ def cutout(
        SIGGRAPH 2004. doi:10.1145/1015706.1015720
     .. [2] Y. Boykov, M.-P. Jolly, "Interactive graph cuts for optimal boundary and region segmentation of objects in
        N-D images", ICCV 2001. doi:10.1109/ICCV.2001.937505
+    .. [3] B. Price, B. Morse, S. Cohen, "Geodesic graph cut for interactive image segmentation", CVPR 2010.
+       doi:10.1109/CVPR.2010.5540079
 
     Examples
     --------
@@ -205,11 +319,16 @@ def cutout(
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
     of_outside = inputs.as_int32(fill, "fill")
-    n_parts = inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
+    n_parts = None if n_components is None else inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
     inputs.choice(colors, "colors", ("mixture", "histogram"))
     if previous is not None:
-        _check_previous(previous, image, channel_axis)
-    gamma = _weight(weight, previous)
+        if not isinstance(previous, Cutout):
+            raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
+        check_same_image(previous._prepared, image, channel_axis)
+    if weight is not None:
+        gamma = inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
+    else:
+        gamma = _WEIGHT if previous is None else previous._how.weight
     rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
     run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
     if previous is None:
@@ -217,105 +336,65 @@ def cutout(
         prepared = prepare(image, mask, labelled, box, beta, connectivity, spacing, channel_axis)
     else:
         prepared = previous._prepared
-    before = None
-    if previous is not None:
-        before = previous.scribbles.reshape(-1), previous.labels.reshape(-1), previous.crf.n_labels
-    strokes, start, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
-    drawn, labels = prepared.gather(strokes), prepared.gather(start)
-    allowed = np.stack([(drawn == marked.NONE) | (drawn == label) for label in range(n_labels)])
-    models = _first_models(colors, prepared.colors, labels, n_labels, n_parts, previous, run.n_threads)
+    old = previous
+    before = None if old is None else (old.scribbles.reshape(-1), old.labels.reshape(-1), len(old.models))
+    strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
+    by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
+    if previous is None:
+        few_or_many = _COMPONENTS[by_strokes] if n_parts is None else n_parts
+        how = How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes, of_outside)
+    else:
+        by_strokes = previous._how.by_strokes and by_strokes
+        how = replace(previous._how, weight=gamma, by_strokes=by_strokes, fill=of_outside)
+    known = () if previous is None else previous.models
+    models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
+    return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+
+
+def _rounds(
+    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, models: Models
+) -> Cutout:
+    """Cut and learn in turn, from these models, until nothing changes."""
+    owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
+    evidence = Evidence(models)
+    if how.by_strokes:
+        evidence = Evidence(models, costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads))
+
+    def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
+        unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
+        crf = GridCRF(unary, Potts(how.weight), prepared.weights, mask=prepared.mask)
+        start = np.maximum(start, 0).reshape(strokes.shape)
+        return crf, prepared.minimum(crf, how.weight, start, run.n_threads, owner), components
+
     while not run.ended:
-        unary, components = _costs(models, prepared.colors, allowed, run.n_threads)
-        crf = GridCRF(prepared.spread(unary), Potts(gamma), prepared.weights, mask=prepared.mask)
-        found = prepared.minimum(crf, prepared.spread(np.maximum(labels, 0)), run.n_threads)
-        change = float((prepared.gather(found) != labels).mean())
-        labels, energy = prepared.gather(found), crf.energy(found)
-        run.record(energy=energy, change=change, labels=partial(np.asarray, found))
+        crf, found, components = cut(labels)
+        change = float((found.reshape(-1) != labels).sum() / crf.n_points)
+        labels = found.reshape(-1)
+        run.record(energy=crf.energy(found), change=change, labels=partial(np.asarray, found))
         if change == 0:
             run.stop("no pixel changed", converged=True)
         if not run.ended:
-            models = _refitted(models, prepared.colors, labels, components, run.n_threads)
-    result = run.result(found, energy=energy)
+            evidence = evidence.refitted(colors, labels, components, run.n_threads)
+    pieces = pieces_without_strokes(found, strokes) if how.by_strokes else None
+    if pieces is not None:
+        evidence = replace(evidence, pieces=pieces[0], barred=pieces[1])
+        crf, found, _ = cut(np.where(pieces[0] > 0, 0, found))
+    result = run.result(found, energy=crf.energy(found))
     inside, p = prepared.mask, softmax(-crf.unary)
     return Cutout(
-        labels=result.labels if inside is None else np.where(inside, result.labels, np.int32(of_outside)),
+        labels=result.labels if inside is None else np.where(inside, result.labels, np.int32(how.fill)),
         probabilities=p if inside is None else p * inside,
-        energy=energy,
+        energy=crf.energy(found),
         history=result.history,
         n_iter=result.n_iter,
         converged=result.converged,
         message=result.message,
         seconds=result.seconds,
-        crf=crf,
-        models=models,
-        scribbles=strokes.reshape(prepared.shape),
+        scribbles=strokes,
+        _how=how,
+        _evidence=evidence,
+        _crf=crf,
+        _n_threads=run.n_threads,
         _prepared=prepared,
+        _owner=owner,
     )
-
-
-def _weight(weight: float | None, previous: Cutout | None) -> float:
-    if weight is None:
-        return _WEIGHT if previous is None else strength(previous.crf)
-    return inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
-
-
-def _check_previous(previous: Cutout, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
-    if not isinstance(previous, Cutout):
-        raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
-    known, image = previous._prepared.image, inputs.as_array(image, "image")
-    if image.size != known.size:
-        raise InputError(
-            f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
-            f"{image.shape}"
-        )
-    axis = (
-        find_channel_axis(image, known.shape[1:], "previous")
-        if isinstance(channel_axis, str) and channel_axis == "infer"
-        else channel_axis
-    )
-    seen = inputs.image_inside(image, previous._prepared.mask, axis)
-    if not np.array_equal(inputs.as_image(seen, known.shape[1:], axis), known):
-        raise InputError(
-            "previous must be a result for this image, got one for an image of the same size with other values; "
-            "to begin anew with its strokes pass scribbles=previous.scribbles"
-        )
-
-
-def _first_models(
-    kind: str,
-    colors: np.ndarray,
-    start: np.ndarray,
-    n_labels: int,
-    n_components: int,
-    previous: Cutout | None,
-    n_threads: int,
-) -> tuple[ColorModel, ...]:
-    known = () if previous is None else previous.models
-    return tuple(
-        model.refit(colors, start == label, model.costs(colors, n_threads)[1], n_threads)
-        if (model := known[label] if label < len(known) else None) is not None
-        else fit_color_model(kind, colors, start == label, n_components, n_threads)
-        for label in range(n_labels)
-    )
-
-
-def _refitted(
-    models: tuple[ColorModel, ...],
-    colors: np.ndarray,
-    labels: np.ndarray,
-    components: list[np.ndarray],
-    n_threads: int,
-) -> tuple[ColorModel, ...]:
-    """Each model estimated again from the pixels of its label, in the components that cost them least."""
-    old = zip(models, components, strict=True)
-    return tuple(m.refit(colors, labels == label, part, n_threads) for label, (m, part) in enumerate(old))
-
-
-def _costs(
-    models: tuple[ColorModel, ...], colors: np.ndarray, allowed: np.ndarray, n_threads: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Costs (L, N) float32, infinite for labels that a pixel may not take, and the components behind them."""
-    both = [model.costs(colors, n_threads) for model in models]
-    unary = np.stack([cost for cost, _ in both])
-    unary[~allowed] = np.inf
-    return unary, [component for _, component in both]

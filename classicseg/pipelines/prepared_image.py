@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.compatibility import Potts
 from classicseg.energies.contrast import contrast_weights
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.energies.points import only_inside, spread
+from classicseg.energies.points import spread
 from classicseg.errors import InputError
 from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.solvers.cut.graph_cut import GraphCut
 from classicseg.solvers.minimize import minimize
+
+Region = tuple[slice, ...]
 
 
 class PreparedImage:
@@ -25,20 +26,28 @@ class PreparedImage:
     Attributes
     ----------
     colors : ndarray, (C, N), float32
-        Of the pixels that take part, in the units of an 8-bit image, of mean 0.
+        In the units of an 8-bit image, of mean 0; 0 where pixels do not take part.
     weights : dict of str to ndarray
     image : ndarray, (C, *spatial)
         As it was given; outside of the mask filled with the colour of the first pixel inside.
     shape : tuple of int
     mask : ndarray, spatial shape, bool, or None
         None if all pixels take part.
+    spacing : tuple of float
     """
 
     def __init__(
-        self, colors: np.ndarray, weights: dict[str, np.ndarray], image: np.ndarray, mask: np.ndarray | None
+        self,
+        colors: np.ndarray,
+        weights: dict[str, np.ndarray],
+        image: np.ndarray,
+        mask: np.ndarray | None,
+        spacing: tuple[float, ...],
     ) -> None:
-        self.colors, self.weights, self.image, self.shape, self.mask = colors, weights, image, image.shape[1:], mask
+        self.weights, self.image, self.shape, self.mask, self.spacing = weights, image, image.shape[1:], mask, spacing
+        self.colors = colors if mask is None else np.ascontiguousarray(spread(colors, mask).reshape(len(colors), -1))
         self._cut: GraphCut | None = None
+        self._weight, self._owner = 0.0, None  # of the last cut
         self._lock = threading.Lock()  # results that share this may be gone on from by several threads
 
     def __getstate__(self) -> dict[str, Any]:
@@ -47,28 +56,40 @@ class PreparedImage:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
 
-    def gather(self, values: np.ndarray) -> np.ndarray:
-        """Values of the pixels that take part, of those of all pixels."""
-        return only_inside(values, self.mask).reshape(-1)
+    def minimum(self, crf: GridCRF, weight: float, start: np.ndarray, n_threads: int, owner: Any) -> np.ndarray:
+        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label.
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Values (..., N) of the pixels that take part as (..., *spatial), 0 elsewhere."""
-        return values.reshape(*values.shape[:-1], *self.shape) if self.mask is None else spread(values, self.mask)
-
-    def minimum(self, crf: GridCRF, start: np.ndarray, n_threads: int) -> np.ndarray:
-        """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label."""
+        `owner` may go on from its flow with :meth:`minimum_within`, until another takes over.
+        """
         if crf.n_labels > 2:
             init = np.where(np.isinf(np.take_along_axis(crf.unary, start[None], 0)[0]), crf.unary.argmin(axis=0), start)
             return minimize(crf, "expansion", init=init, n_threads=n_threads).labels
         with self._lock:
             cut, self._cut = self._cut, None  # a flow that was interrupted is not gone on from
-            if cut is None or strength(cut.energy) != strength(crf):
+            if cut is None or self._weight != weight:
                 cut = GraphCut(crf, n_threads=n_threads)
             else:
                 cut.set_unary(crf.unary)
             labels = cut.solve().labels
-            self._cut = cut
+            self._cut, self._weight, self._owner = cut, weight, owner
             return labels
+
+    def minimum_within(
+        self, region: Region, unary: np.ndarray, labels: np.ndarray, owner: Any
+    ) -> tuple[float, Region | None] | None:
+        """Cut again with other costs in a region, and write the labels that change.
+
+        Returns the energy and where labels changed; None if the last cut was not the owner's.
+        """
+        with self._lock:
+            if self._cut is None or self._owner is not owner:
+                return None
+            cut, self._cut = self._cut, None
+            cut.set_unary(unary, region)
+            energy = cut.solve(out=labels).energy
+            assert energy is not None
+            self._cut = cut
+            return energy, cut.changed
 
 
 def prepare(
@@ -103,7 +124,8 @@ def prepare(
     flat = inputs.without_far_values(seen, low, high)
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
     kept = channels.copy() if np.may_share_memory(channels, image) else channels
-    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside)
+    distances = inputs.as_scale(spacing, "spacing", len(shape))
+    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside, distances)
 
 
 def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
@@ -112,7 +134,23 @@ def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:
     return None if image.ndim == len(inputs.as_sequence(box, "box", "whole numbers")) // 2 else -1
 
 
-def strength(crf: GridCRF) -> float:
-    """Weight of the boundary in an energy."""
-    assert isinstance(crf.compatibility, Potts)
-    return crf.compatibility.weight
+def check_same_image(prepared: PreparedImage, image: ArrayLike, channel_axis: int | Literal["infer"] | None) -> None:
+    """Refuse another image than the one that this was prepared from."""
+    known, image = prepared.image, inputs.as_array(image, "image")
+    if image.size != known.size:
+        raise InputError(
+            f"previous must be a result for this image, got one of {known.shape[1:]} pixels for an image of shape "
+            f"{image.shape}"
+        )
+    axis = (
+        find_channel_axis(image, known.shape[1:], "previous")
+        if isinstance(channel_axis, str) and channel_axis == "infer"
+        else channel_axis
+    )
+    if not np.array_equal(
+        inputs.as_image(inputs.image_inside(image, prepared.mask, axis), known.shape[1:], axis), known
+    ):
+        raise InputError(
+            "previous must be a result for this image, got one for an image of the same size with other values; "
+            "to begin anew with its strokes pass scribbles=previous.scribbles"
+        )

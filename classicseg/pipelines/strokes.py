@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io import VOID
 
 NONE = -1
@@ -85,3 +85,16 @@ def read(
     if mask is not None:
         strokes, start = (np.where(mask.reshape(-1), labels, NONE) for labels in (strokes, start))
     return strokes, start, number_of_labels(strokes, start, n_before, box is not None)
+
+
+def drawn_over(old: np.ndarray, strokes: ArrayLike, erase: ArrayLike | None, n_labels: int) -> np.ndarray:
+    """Earlier strokes with new ones on them, and those that are erased taken away."""
+    new = inputs.as_strokes(strokes, old.shape, n_labels, NONE, name="strokes")
+    if erase is not None:
+        gone = inputs.read(erase, "erase")
+        if gone.dtype != np.bool_:
+            raise InputTypeError(f"erase must be booleans, true where strokes are taken away, got dtype {gone.dtype}")
+        if gone.shape != old.shape:
+            raise InputError(f"erase must have shape {old.shape}, got {gone.shape}")
+        old = np.where(gone, NONE, old)
+    return np.where(new == NONE, old, new)

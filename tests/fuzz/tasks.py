@@ -131,6 +131,27 @@ def cutout(draw: Draw) -> Call:
     return Call(cut, parts)
 
 
+def drawing(draw: Draw) -> Call:
+    shape = (6, 7)
+    scribbles = np.full(shape, -1)
+    scribbles[0, 0], scribbles[-1, -1] = 0, 1
+    image, box = draw.image(shape, None), (slice(1, 4), slice(2, 5))
+
+    def draw_on(strokes: Any, region: Any, **more: Any) -> tuple[Any, ...]:
+        cut = cs.cutout(image, scribbles, channel_axis=None, max_iter=1)
+        assert len(cut.models) == 2
+        changed = cut.update(strokes, region, **more)
+        least = cs.minimize(cut.crf, "graph_cut").energy
+        assert abs(cut.energy - least) <= 1e-9 * max(1.0, abs(least)), "drawn on, cut anew"
+        again = cut.refit(max_iter=1)
+        return changed, cut.labels, cut.probabilities, cut.scribbles, cut.energy, again.labels
+
+    whole = draw.chance(0.3)
+    size = shape if whole else (3, 3)
+    arguments = {"strokes": draw.rng.integers(-1, 2, size), "region": None if whole else box}
+    return Call(draw_on, arguments | draw.some(erase=lambda: draw.rng.random(size) < 0.5), fixed=("region",))
+
+
 def tune(draw: Draw) -> Call:
     shape = (5, 6)
     images = [draw.image(shape, 3) for _ in range(2)]
@@ -298,6 +319,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "refinement_crf": refinement_crf,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
     **dict.fromkeys(("cutout", "Cutout", "Cutout.mask"), cutout),
+    **dict.fromkeys(("Cutout.update", "Cutout.refit", "Cutout.crf", "Cutout.models"), drawing),
     **dict.fromkeys(("tune", "Tuned"), tune),
     **dict.fromkeys(("get_num_threads", "set_num_threads"), threads),
     **dict.fromkeys(("Result", "Result.gap", "State", "Step"), plain),

@@ -146,25 +146,22 @@ def _add_row(g, layout, row, j, offsets, steps, weights, cost, shift, zero, one,
 
 
 @kernel
-def change_excess(g, layout, old, new, ceiling, directions):
+def change_excess(g, layout, old, new, directions):
     """Replace the unary costs of a network; the flow that was pushed stays.
 
     Parameters
     ----------
-    g, layout, ceiling, directions
+    g, layout, directions
         As in :func:`fill`.
-    old, new : int32 or int64, (2 n,)
-        Costs of label 0 at all pixels, then of label 1.
+    old, new : int32, (n,)
+        What label 1 costs more than label 0, cut off at the ceiling.
     """
-    net, words, n = pointer(g), len(directions) + EXTRA, layout.depth * layout.height * layout.width
-    pixel = 0
+    net, words, pixel = pointer(g), len(directions) + EXTRA, 0
     for z in range(layout.depth):
         for y in range(layout.height):
             node = layout.first + z * layout.sheet + y * layout.row + len(directions)
             for _ in range(layout.width):
-                now = min(max(np.int64(new[n + pixel]) - np.int64(new[pixel]), -ceiling), ceiling)
-                before = min(max(np.int64(old[n + pixel]) - np.int64(old[pixel]), -ceiling), ceiling)
-                net[node] += np.int32(now - before)
+                net[node] += np.int32(new[pixel] - old[pixel])
                 node += words
                 pixel += 1
 

@@ -11,14 +11,13 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
+from classicseg.machine.memory import writable_alias
 from classicseg.machine.threads import resolve_threads
-from classicseg.solvers.cut.integers import as_integers, with_unary
-from classicseg.solvers.cut.network import Network
-from classicseg.solvers.cut.remainders import ENOUGH, GAP, RealCut, excess_of, rounding_of_energy, write_choice
+from classicseg.solvers.cut.kept import KeptCut
 from classicseg.solvers.run import Callback, Run
 from classicseg.types import Result
 
-_ZERO, _ONE = np.zeros(1, np.int32), np.ones(1, np.int32)
+Region = slice | tuple[slice, ...]
 
 
 def graph_cut(energy: GridCRF, run: Run) -> Result:
@@ -59,7 +58,7 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy, result.gap
     ([[0, 0, 0, 1]], 7.0, 0.0)
     """
-    return _Cut(energy).minimum(run)
+    return KeptCut(energy).minimum(run)
 
 
 class GraphCut:
@@ -71,6 +70,12 @@ class GraphCut:
         As for the method ``"graph_cut"``.
     n_threads : int, optional
         Threads; results do not depend on it.
+
+    Attributes
+    ----------
+    changed : tuple of slice or None
+        After :meth:`solve`, the bounding box of the pixels whose label is another than after the solve before; None if
+        no label is. The first solve changes all.
 
     Raises
     ------
@@ -95,6 +100,9 @@ class GraphCut:
     >>> cut.set_unary(unary)
     >>> cut.solve().labels.tolist()
     [[0, 1, 1, 1]]
+    >>> cut.set_unary([[[9]], [[0]]], region=np.s_[:, :1])  # only the first column
+    >>> cut.solve().labels.tolist(), cut.changed
+    ([[1, 1, 1, 1]], (slice(0, 1, None), slice(0, 1, None)))
     """
 
     def __init__(self, energy: GridCRF, *, n_threads: int | None = None) -> None:
@@ -103,19 +111,24 @@ class GraphCut:
         if reason := energy.reason_against_cut():
             raise InputError(f"graph_cut cannot minimise this energy: {reason}")
         self._threads = resolve_threads(n_threads)
-        self._build(energy)
+        self._take(energy, energy.unary.copy())  # what the caller does to theirs must not matter
+        self._cut: KeptCut | None = KeptCut(self._energy)
+        self._known: np.ndarray | None = None  # holds the last labels
+        self.changed: tuple[slice, ...] | None = None
 
     @property
     def energy(self) -> GridCRF:
         """The energy that the next :meth:`solve` minimises."""
+        self._is_ours = False
         return self._energy
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_energy": self._energy, "_threads": self._threads, "_cut": None}  # the flow is soon found again
+        # The flow is soon found again.
+        return {**vars(self), "_unary": None, "_is_ours": False, "_cut": None, "_known": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphCut:
         twin = object.__new__(type(self))
-        vars(twin).update(_energy=self._energy, _threads=self._threads, _cut=copy.deepcopy(self._cut))
+        vars(twin).update(vars(self), _energy=self.energy, _is_ours=False, _cut=copy.deepcopy(self._cut), _known=None)
         return twin
 
     def copy(self) -> GraphCut:
@@ -140,104 +153,116 @@ class GraphCut:
 
     __copy__ = copy
 
-    def _build(self, energy: GridCRF) -> None:
-        self._energy = _with_unary(energy, energy.unary.copy())  # what the caller does to theirs must not matter
-        self._cut: _Cut | None = _Cut(self._energy)
+    def _take(self, energy: GridCRF, unary: np.ndarray) -> None:
+        """Let the energy be one of other costs, which nobody else holds."""
+        self._energy, self._is_ours = _with_unary(energy, unary), True
+        self._unary = writable_alias(self._energy.unary)
 
-    def set_unary(self, unary: ArrayLike, *, label_axis: int = 0) -> None:
-        """Change the unary costs for the next :meth:`solve`.
+    def set_unary(self, unary: ArrayLike, region: Region | None = None, *, label_axis: int = 0) -> None:
+        """Change the unary costs for the next :meth:`solve`: all of them, or those of a region.
 
         Parameters
         ----------
-        unary : array_like, (2, *spatial)
+        unary : array_like, (2, *spatial), or with a region (2, *shape of the region)
+        region : slice or tuple of slice, optional
+            One for each spatial axis, as ``np.s_[10:18, 20:60]``. It takes the time of the region, not of the image,
+            and so does the next :meth:`solve`, unless a large part of the image changes.
         label_axis : int
 
         Raises
         ------
         ValueError
-            If the shape is not that of the energy, or a value is NaN.
+            If the shape is not that of the energy or region, a value is NaN, or the region is no part of the grid.
+        TypeError
+            If the region is not made of slices.
         """
         old = self._energy
-        costs = inputs.as_costs(inputs.without_outside(unary, old.mask, label_axis, name="unary")[0], label_axis)
-        if costs.shape != old.unary.shape:
-            raise InputError(f"unary must have shape {old.unary.shape}, got {costs.shape}")
-        cut, self._energy = self._cut, _with_unary(old, costs.copy())
-        self._cut = None  # until it has all of the change: who is interrupted finds no half of it
+        box = None if region is None else inputs.as_region(region, old.shape)
+        inside = old.mask if old.mask is None or box is None else old.mask[box]
+        if inside is not None and not inside.any():
+            return
+        costs = inputs.as_costs(inputs.without_outside(unary, inside, label_axis, name="unary")[0], label_axis)
+        shape = old.shape if box is None else tuple(side.stop - side.start for side in box)
+        if costs.shape != (2, *shape):
+            where = "" if box is None else " in this region"
+            raise InputError(f"unary must have shape {(2, *shape)}{where}, got {costs.shape}")
+        if box is None:
+            self._set_all(costs.copy())
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            fitting = costs.astype(old.unary.dtype)
+        if np.array_equal(fitting, costs) and not any(map(old.has_ties, old.directions)):
+            self._set_within(box, fitting)
+        else:  # costs need more digits than the others have, or say what infinite weights stand for
+            changed = old.unary.astype(np.promote_types(old.unary.dtype, costs.dtype))
+            changed[(slice(None), *box)] = costs
+            self._set_all(changed)
+
+    def _set_all(self, costs: np.ndarray) -> None:
+        cut, self._cut = self._cut, None  # until it has all of the change: who is interrupted finds no half of it
+        self._take(self._energy, costs)
         if cut is not None and cut.change(self._energy):
             self._cut = cut
 
-    def solve(self, *, callback: Callback | None = None) -> Result:
+    def _set_within(self, box: tuple[slice, ...], costs: np.ndarray) -> None:
+        cut, self._cut = self._cut, None
+        if not self._is_ours:
+            self._take(self._energy, self._energy.unary.copy())
+            if cut is not None:
+                cut.use(self._energy)
+        at = (slice(None), *box)
+        before = self._unary[at].copy()
+        self._unary[at] = costs
+        if cut is not None and cut.change_within(box, before, costs):
+            self._cut = cut
+
+    def solve(self, *, out: np.ndarray | None = None, callback: Callback | None = None) -> Result:
         """Find the minimum.
 
         Parameters
         ----------
+        out : ndarray, spatial shape, int32, optional
+            Where to write the labels, which are those of the result then. If it was `out` the last time too, it must
+            still hold those labels: only those that changed are written. To fill an array of all labels anew may take
+            longer than the rest.
         callback : callable, optional
             Called once, with the result.
 
         Returns
         -------
         Result
+            The labels are those of :func:`classicseg.minimize`, but for ties after a change of a region: where several
+            labellings are best, it is one of them.
+
+        Raises
+        ------
+        ValueError
+            If `out` has another shape, or cannot be written to.
+        TypeError
+            If it is not an array of int32.
         """
+        if out is not None:
+            _check_out(out, self._energy.shape)
         run = Run("graph_cut", callback=callback, n_threads=self._threads, mask=self._energy.mask)
-        cut = _Cut(self._energy) if self._cut is None else self._cut
-        self._cut = None  # an interrupt leaves a flow that is none
-        result = cut.minimum(run)
-        self._cut = cut
+        cut = KeptCut(self._energy) if self._cut is None else self._cut
+        knows = self._cut is not None and out is not None and out is self._known
+        self._cut = self._known = None  # an interrupt leaves a flow that is none
+        result = cut.minimum(run, out, knows=knows)
+        cut.settle()
+        if out is not None and self._energy.mask is not None:
+            out[~self._energy.mask] = inputs.OUTSIDE
+        self._cut, self._known = cut, out
+        self.changed = None if cut.changed is None else cut.changed[3 - len(self._energy.shape) :]
         return result
 
 
-class _Cut:
-    """The network of an energy: in whole numbers if that is exact, else of what is left of real capacities."""
-
-    def __init__(self, energy: GridCRF) -> None:
-        self._energy = energy
-        self._grid = as_integers(energy)
-        self._network = Network(energy.shape, energy.directions)
-        self._real: RealCut | None = None
-        if self._grid is not None:
-            self._network.fill(self._grid, _ZERO, _ONE)
-        else:
-            self._real = RealCut(self._network)
-            write_choice(self._real, energy, _ZERO, _ONE)
-
-    def change(self, energy: GridCRF) -> bool:
-        """Take an energy of other unary costs, and keep the flow; returns whether that was possible."""
-        if self._real is not None:
-            # Numbers that stand for infinite weights may have changed.
-            if any(map(energy.has_ties, energy.directions)) or not self._real.change(excess_of(energy, _ZERO, _ONE)):
-                return False
-        else:
-            assert self._grid is not None
-            grid = with_unary(self._grid, energy.flat_unary.reshape(2, -1))
-            if grid is None:
-                return False
-            self._network.change_unary(self._grid, grid)
-            self._grid = grid
-        self._energy = energy
-        return True
-
-    def minimum(self, run: Run) -> Result:
-        """Find the minimum, and record it."""
-        energy, real = self._energy, self._real
-        if real is None:
-            self._network.solve(run.n_threads)
-        else:
-            real.solve(run.n_threads, lambda: ENOUGH * _size(energy.energy(self._labels())))
-        labels = self._labels()
-        value = energy.energy(labels)
-        exact = real is None or np.isinf(value)  # where nothing is finite, rounds go on until nothing is left
-        loss = 0.0 if exact or real is None else real.loss + real.error + rounding_of_energy(energy, labels)
-        how = "in exact whole numbers" if loss == 0 else f"within {loss:.3g}"
-        run.record(energy=value, lower_bound=value - loss, labels=lambda: labels)
-        run.stop(f"minimum found {how}", converged=loss <= GAP * max(1.0, abs(value)))
-        return run.result(labels, energy=value, lower_bound=value - loss)
-
-    def _labels(self) -> np.ndarray:
-        return self._network.sides[0].astype(np.int32).reshape(self._energy.shape)
-
-
-def _size(value: float) -> float:
-    return abs(value) if np.isfinite(value) else 0.0
+def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype != np.int32:
+        kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputTypeError(f"out must be an array of int32, got {kind}")
+    if out.shape != shape or not out.flags.writeable:
+        read_only = "" if out.flags.writeable else ", read-only"
+        raise InputError(f"out must be an array of shape {shape} to write to, got shape {out.shape}{read_only}")
 
 
 def _with_unary(energy: GridCRF, unary: np.ndarray) -> GridCRF:

@@ -11,7 +11,7 @@ of the pixel can outweigh them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -85,22 +85,22 @@ def as_integers(crf: GridCRF) -> IntegerGrid | None:
         cost=np.ascontiguousarray(cost if edges_at_most > 0 else 0 * cost, np.int32),
         weights=[_rounded(w, unit, np.int32) for w in weights],
         shift=0,
-        ceiling=2**31 - 1 if small else int(2 * edges_at_most) + 1,
+        ceiling=int(2 * edges_at_most) + 1,
         scale=1.0,
         exact=True,
         coarse=False,
     )
 
 
-def with_unary(grid: IntegerGrid, unary: np.ndarray) -> IntegerGrid | None:
-    """The same exact energy with other unary costs, (2, n); None if those are no whole numbers, or do not fit."""
-    if not is_whole(unary):
+def differences(unary: np.ndarray, ceiling: int) -> np.ndarray | None:
+    """What label 1 costs more than label 0, int32, cut off at `ceiling`, of unary costs (2, ...).
+
+    None if those are no whole numbers, or too large.
+    """
+    if not is_whole(unary) or _largest_finite(unary) > _LARGEST:
         return None
-    if grid.unary.dtype == np.int32 and _largest(unary) > _largest(grid.unary):
-        return None
-    if grid.unary.dtype == np.int64 and _largest_finite(unary) > _LARGEST:
-        return None
-    return replace(grid, unary=_rounded(unary, 1.0, grid.unary.dtype))
+    more = np.subtract(unary[1], unary[0], dtype=np.int64 if unary.dtype == np.int32 else np.float64)
+    return np.clip(more, -ceiling, ceiling).astype(np.int32)
 
 
 def as_rounded(crf: GridCRF) -> IntegerGrid:

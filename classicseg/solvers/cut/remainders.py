@@ -16,9 +16,9 @@ from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
 from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_down, take_flow
 from classicseg.kernels.sites.energy import PART, pairwise_energy
-from classicseg.machine.memory import check_memory
+from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.solvers.cut.integers import is_whole
-from classicseg.solvers.cut.network import DoubledNetwork, Network
+from classicseg.solvers.cut.network import DoubledNetwork, Network, Zeros
 
 GAP = 1e-9
 """Relative to the larger of 1 and the energy: with more between it and its bound, a minimum does not count as found."""
@@ -26,6 +26,7 @@ GAP = 1e-9
 ENOUGH = 2.0**-34
 """Relative to the energy: with less between a cut and its bound, no further round is made."""
 
+_ALL = (slice(None),) * 3
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _TINY = 2.0**-400  # costs below this are multiplied by its inverse
@@ -46,26 +47,28 @@ class RealCut:
     ----------
     network : Network or DoubledNetwork
         Serves the rounds.
+    zeros : callable
+        Where its memory comes from.
 
     Attributes
     ----------
     loss : float
-        How far the last cut can be from the best one, but for `error`.
-    error : float
-        How far rounding in float64 can have moved what a cut costs.
+        How far the last cut can be from the best one, but for :attr:`error`.
     """
 
-    def __init__(self, network: Network | DoubledNetwork) -> None:
+    def __init__(self, network: Network | DoubledNetwork, zeros: Zeros = aligned_zeros) -> None:
         self._network = network
         n_copies, n = network.sides.shape
         n_words = 1 + max(arc.word for arc in network.arcs)
-        check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
-        self._capacities = np.zeros((n_copies, n_words, n))
-        self._excess, self._wanted = np.zeros((n_copies, n)), np.zeros((n_copies, n))
+        if zeros is aligned_zeros:
+            check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
+        self._capacities = zeros(n_copies * n_words * n, np.float64).reshape(n_copies, n_words, n)
+        self._excess, self._wanted = (zeros(n_copies * n, np.float64).reshape(n_copies, n) for _ in range(2))
         self._exact, self._size, self._of_edges, self._room, self._most = False, 0.0, 0.0, 0.0, np.inf
         self._tops, self._unit, self._rounding = np.zeros(n_words), 1.0, 0.0
+        self._wanted_flow = [0.0, 0.0]  # what sources offer, and what sinks ask for
         self._pending: tuple[float, float] | None = None
-        self.loss, self.error = np.inf, 0.0
+        self.loss = np.inf
 
     def write(self, excess: np.ndarray, capacities: list[np.ndarray], *, crossed: bool, exact: bool) -> None:
         """Begin anew.
@@ -114,18 +117,89 @@ class RealCut:
     def change(self, excess: np.ndarray) -> bool:
         """Replace the excess that :meth:`write` began with; the flow stays. Returns whether the network serves it."""
         wanted = self._clipped(excess)
-        flow, size = _largest_flow(wanted), self._of_edges + float(np.abs(wanted).sum())
-        if not self._most / _RANGE < flow < self._most / 2 or self._rounding > _WORN * _EPSILON * size:
+        size = self._of_edges + float(np.abs(wanted).sum())
+        if not self._serves(_largest_flow(wanted), size):
             return False
-        self._take_flow()
+        self.settle()
         self._replace(wanted)
         return True
+
+    def change_within(self, box: tuple[slice, ...], excess: np.ndarray) -> bool:
+        """The same in a box of slices, rows and columns of a network of one copy, (depth, height, width)."""
+        if self._room == 0:  # then what is cut off depends on all pixels
+            return False
+        wanted = self._clipped(excess)[0]
+        self.settle()
+        at = self._over_volume(self._wanted[0])[box]
+        offered = [f + float(np.maximum(s * wanted, 0).sum() - np.maximum(s * at, 0).sum())
+                   for f, s in zip(self._wanted_flow, (1, -1), strict=True)]  # fmt: skip
+        if not self._serves(min(offered), self._size):
+            return False
+        self._wanted_flow = offered
+        there = self.excess[box]
+        there += wanted - at
+        at[...] = wanted
+        self._count_rounding(float(np.abs(wanted).sum() + np.abs(there).sum()))
+        return True
+
+    def _serves(self, flow: float, size: float) -> bool:
+        """Whether so much flow suits the capacities that count as infinite, and rounding has not worn them."""
+        return self._most / _RANGE < flow < self._most / 2 and self._rounding <= _WORN * _EPSILON * size
+
+    @property
+    def error(self) -> float:
+        """How far rounding in float64 can have moved what a cut costs."""
+        return self._rounding * self._unit
+
+    @property
+    def sides(self) -> np.ndarray:
+        """Those of the network, after the last cut."""
+        return self._network.sides
+
+    @property
+    def excess(self) -> np.ndarray:
+        """What is left of the excess of copy 0, (depth, height, width), after :meth:`settle`."""
+        return self._over_volume(self._excess[0])
+
+    @property
+    def most(self) -> float:
+        """More than the edges of a pixel can carry; a power of two."""
+        return float(2.0 ** np.ceil(np.log2(float(np.minimum(2 * self._tops, self._most).sum()) or 1.0)))
+
+    def piece(self, box: tuple[slice, ...], zeros: Zeros) -> RealCut:
+        """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
+        self.settle()
+        assert isinstance(self._network, Network)
+        piece = RealCut(self._network.like(tuple(side.stop - side.start for side in box), zeros), zeros)
+        self._copy_to(piece, box, _ALL)
+        piece._tops, piece._unit, piece._exact = self._tops, self._unit, self._exact
+        total = float(piece._capacities.sum())
+        finite = total if np.isfinite(total) else float(piece._capacities.sum(where=piece._capacities < np.inf))
+        piece._size = finite + float(np.abs(piece._excess).sum())
+        return piece
+
+    def take_back(self, box: tuple[slice, ...], piece: RealCut) -> None:
+        """Replace what is in the box by that piece; edges that lead out of it stay what they are."""
+        piece.settle()
+        piece._copy_to(self, _ALL, box)
+        self._rounding += piece._rounding
+
+    def _copy_to(self, other: RealCut, here: tuple[slice, ...], there: tuple[slice, ...]) -> None:
+        for arc in self._network.arcs:
+            begin, at = edge_ends(arc.offset)[0], (arc.copy, arc.word)
+            target = other._over_volume(other._capacities[at])[there]
+            target[begin] = self._over_volume(self._capacities[at])[here][begin]
+        other.excess[there] = self.excess[here]
+
+    def _over_volume(self, flat: np.ndarray) -> np.ndarray:
+        return flat.reshape(self._network.copies[0][3:])
 
     def _replace(self, wanted: np.ndarray) -> None:
         new = self._excess + (wanted - self._wanted)
         self._size = self._of_edges + float(np.abs(wanted).sum()) + float(np.abs(new).sum())
-        self._count_rounding()
+        self._count_rounding(self._size)
         self._excess, self._wanted = new, wanted
+        self._wanted_flow = [float(np.maximum(sign * wanted[0], 0).sum()) for sign in (1, -1)]
 
     def _clipped(self, excess: np.ndarray) -> np.ndarray:
         """Excess of each copy, cut off where more makes no difference."""
@@ -137,7 +211,7 @@ class RealCut:
 
     def solve(self, n_threads: int, enough: Callable[[], float]) -> None:
         """Find the cut, in rounds, until its loss is at most ``enough()``, which is asked after each round."""
-        self._take_flow()
+        self.settle()
         limit = _largest_flow(self._excess) or float(np.abs(self._excess).max()) or 1.0
         for _ in range(_ROUNDS):
             most = 2 * limit  # with only the limit itself, what carries all the flow would look full
@@ -147,10 +221,10 @@ class RealCut:
             self._network.solve(n_threads)
             self._pending = most, step
             limit = self._left(most, step)
-            self.loss, self.error = limit * self._unit, self._rounding * self._unit
+            self.loss = limit * self._unit
             if self.loss <= max(enough(), self.error / 16):
                 break
-            self._take_flow()
+            self.settle()
 
     def _step(self, most: float) -> float:
         """The least power of two that lets 32 bits hold whatever a record can have.
@@ -169,18 +243,18 @@ class RealCut:
             total += capacity_left(capacities, sides[arc.copy], sides[arc.to], shape, arc.offset, most, step)
         return float(total)
 
-    def _take_flow(self) -> None:
+    def settle(self) -> None:
         """Subtract what flowed in the last round."""
         if self._pending is not None:
             pending, self._pending = self._pending, None  # if an interrupt comes between, the flow is found again
             for layout, capacities, excess in zip(self._network.copies, self._capacities, self._excess, strict=True):
                 take_flow(self._network.g, layout, capacities, excess, *pending)
-            self._count_rounding()
+            self._count_rounding(self._size)
 
-    def _count_rounding(self) -> None:
-        """Another rounding of each number."""
+    def _count_rounding(self, size: float) -> None:
+        """Another rounding of numbers that sum up to `size`."""
         if not (self._exact and self._size < WHOLE):
-            self._rounding += 2 * _EPSILON * self._size
+            self._rounding += 2 * _EPSILON * size
 
 
 def _largest_flow(excess: np.ndarray) -> float:
