@@ -90,15 +90,20 @@ def minimize(
     _check_options(solver.name, function, options)
     mask = getattr(energy, "mask", None)  # an energy of the user's own may have none
     solved = getattr(energy, "inside", energy)  # where pixels that take no part are no points at all
+    unary, grid = (
+        getattr(solved, "unary", None),
+        getattr(solved, "grid", None),
+    )  # of costs that may be fewer than pixels
+    work = None if unary is None else len(unary) * math.prod(getattr(solved, "shape", unary.shape[1:]))
     run = Run(
         solver.name,
         init=None if init is None else _checked_init(energy, init, solver.init),
-        cheapest=lambda: _cheapest(solved),
+        cheapest=lambda: solved.unary.argmin(axis=0).astype(np.int32) if grid is None else grid.cheapest(),
         max_iter=solver.max_iter or 1 if max_iter is None else max_iter,
         tol=tol,
         callback=callback,
         rng=rng,
-        n_threads=resolve_threads(n_threads, _size(energy)),
+        n_threads=resolve_threads(n_threads, work),
         progress=progress,
         mask=mask,
     )
@@ -118,17 +123,6 @@ def _check_options(name: str, function: Callable[..., Any], options: dict[str, A
         if option not in known:
             has = f"its options are {', '.join(known)}" if known else "it has no options of its own"
             raise InputTypeError(f"{name} has no option {option!r}; {has}")
-
-
-def _cheapest(energy: Any) -> np.ndarray:
-    grid = getattr(energy, "grid", None)  # of costs that may be fewer than pixels
-    return energy.unary.argmin(axis=0).astype(np.int32) if grid is None else grid.cheapest()
-
-
-def _size(energy: Any) -> int | None:
-    """Labels times pixels, as far as that can be told: an energy of the user's own may have no unary."""
-    unary = getattr(energy, "unary", None)
-    return None if unary is None else len(unary) * math.prod(getattr(energy, "shape", unary.shape[1:]))
 
 
 def _checked_init(energy: Any, init: ArrayLike, kind: str | None) -> np.ndarray:
