@@ -60,7 +60,7 @@ class Tuned:
     >>> cut = (slice(0, 60), slice(0, 80))
     >>> tuned = cs.tune([s.image[cut]], [s.probabilities[:, *cut]], [s.truth[cut]], ignore_label=255, budget=2)
     >>> [dict(trial.parameters) for trial in tuned.history]
-    [{'preset': 'default'}, {'preset': 'conservative'}]
+    [{'preset': 'auto'}, {'preset': 'default'}]
     """
 
     parameters: Mapping[str, Any]

@@ -33,6 +33,7 @@ NEEDS = {
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
+    "pipelines/strength.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],
     "torch/losses.py": ["torch", "monai", "kornia"],

@@ -50,7 +50,7 @@ EXAMPLES = {
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(7, 1),
-    "dense-crf.md": Count(3, 1),
+    "dense-crf.md": Count(5, 1),
     "grid-crf.md": Count(7),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),

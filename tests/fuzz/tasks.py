@@ -80,7 +80,7 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
         case _:
             parts["probabilities"] = draw.probabilities(n, grid)
     return parts | draw.some(
-        preset=lambda: draw.of(tuple(cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
+        preset=lambda: draw.of(("auto", *cs.PRESETS)), sigma=draw.positive, weight=draw.weight,
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
         align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
@@ -94,8 +94,22 @@ def refine(draw: Draw) -> Call:
         inside = np.ones(result.shape, bool) if mask is None else np.asarray(mask) != 0
         assert result[inside].min() >= 0 and (result[~inside] == (-1 if fill is None else fill)).all()
 
-    arguments = refine_parts(draw) | draw.some(n_threads=lambda: draw.of((1, 2, 7)), fill=lambda: draw.of((-1, 255)))
-    return Call(cs.refine, arguments, check, words=("sigma", "bilateral_sigma"))
+    return Call(cs.refine, _refine_options(draw), check, words=("sigma", "bilateral_sigma"))
+
+
+def _refine_options(draw: Draw) -> dict[str, Any]:
+    return refine_parts(draw) | draw.some(
+        n_threads=lambda: draw.of((1, 2, 7)), fill=lambda: draw.of((-1, 255)), exact=lambda: draw.chance(0.5)
+    )
+
+
+def refinement(draw: Draw) -> Call:
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = cs.refinement(**given)
+        assert made.strength in ("own", *cs.PRESETS)
+        return made.labels, made.marginals, made.energy, repr(made.crf), made.may_differ
+
+    return Call(found, _refine_options(draw), words=("preset", "sigma", "bilateral_sigma"))
 
 
 def refinement_crf(draw: Draw) -> Call:
@@ -317,6 +331,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "unary_from_sigmoid": unary_from_sigmoid,
     "refine": refine,
     "refinement_crf": refinement_crf,
+    **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap", "Result.extended"), refinement),
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
     **dict.fromkeys(("cutout", "Cutout", "Cutout.mask"), cutout),
     **dict.fromkeys(("Cutout.update", "Cutout.refit", "Cutout.crf", "Cutout.models"), drawing),

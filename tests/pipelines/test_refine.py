@@ -195,7 +195,7 @@ def test_constant_images_work():
         (lambda: cs.refine(IMAGE, P[:1]), InputError, "2 labels"),
         (lambda: cs.refine(IMAGE * np.nan, P), InputError, "finite"),
         (lambda: cs.refine(IMAGE, P * np.nan), InputError, "finite"),
-        (lambda: cs.refine(IMAGE, P, preset=3), InputError, "preset must be a Preset or one of 'default'"),
+        (lambda: cs.refine(IMAGE, P, preset=3), InputError, "preset must be a Preset or one of 'auto'"),
         (
             lambda: cs.refine(IMAGE, P, wieght=2),
             InputTypeError,
