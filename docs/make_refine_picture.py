@@ -19,8 +19,8 @@ def small_logits(logits: np.ndarray) -> np.ndarray:
 
 
 def picture() -> np.ndarray:
-    """The photo, the small scores, the labels of the enlarged ones, and those of `refine`."""
-    s = cs.sample()
+    """The image, the small scores, the labels of the enlarged ones, and those of `refine`."""
+    s = cs.sample("nuclei")
     small = small_logits(np.log(np.maximum(s.probabilities.astype(np.float32), 1e-3)))
     enlarged = UnaryGrid(-small, s.truth.shape, align_corners=False).cheapest()
     refined = cs.refine(s.image, logits=small)
@@ -28,7 +28,7 @@ def picture() -> np.ndarray:
         print(name, round(cs.scores(labels, s.truth, ignore_label=255).mean_iou, 3))
     cells = plot.label_image(small.argmax(0)).repeat(RATIO, 0).repeat(RATIO, 1)
     views = [s.image, cells, plot.overlay(s.image, enlarged), plot.overlay(s.image, refined)]
-    return plot.tile(views, columns=4)[::2, ::2]
+    return plot.tile(views, columns=4)
 
 
 if __name__ == "__main__":
