@@ -51,6 +51,9 @@ class GaussianKernel(PairwiseKernel):
         Positive smooths.
     spacing : float or sequence of float
         Distance of neighbouring pixels along each axis.
+    origin : sequence of int, optional
+        Where the first pixel lies in a larger image, of which this one is a tile: positions count from there. Lattices
+        are not the same everywhere, so that tiles agree only with it.
     compatibility : Potts, Diagonal, Matrix or (L, L) array_like, optional
         Label compatibility of this kernel; that of the CRF if None.
     normalization : {"symmetric", "none", "before", "after"}
@@ -75,6 +78,7 @@ class GaussianKernel(PairwiseKernel):
 
     sigma: _Scale
     spacing: _Scale
+    origin: tuple[int, ...] | None
 
     def __init__(
         self,
@@ -82,11 +86,13 @@ class GaussianKernel(PairwiseKernel):
         weight: float = 3.0,
         *,
         spacing: _Scale = 1.0,
+        origin: Sequence[int] | None = None,
         compatibility: Any = None,
         normalization: Normalization = "symmetric",
     ) -> None:
         super().__init__(weight, compatibility, normalization)
         self._set(sigma=_checked(sigma, "sigma", None), spacing=_checked(spacing, "spacing", None))
+        self._set(origin=None if origin is None else inputs.as_origin(origin, None))
 
     def __repr__(self) -> str:
         return (
@@ -96,7 +102,7 @@ class GaussianKernel(PairwiseKernel):
 
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: x first, then y and z."""
-        return _position_columns(shape, self.sigma, self.spacing)
+        return _position_columns(shape, self.sigma, self.spacing, self.origin)
 
 
 class BilateralKernel(PairwiseKernel):
@@ -110,7 +116,7 @@ class BilateralKernel(PairwiseKernel):
         Standard deviation of the position, in pixels times `spacing`.
     color_sigma : float or sequence of float
         Standard deviation of the colour in the units of the image, one for each channel or one for all.
-    weight, spacing, compatibility, normalization
+    weight, spacing, origin, compatibility, normalization
         As in :class:`GaussianKernel`.
     channel_axis : int or None
         Where the channels are; None for an image without a channel axis.
@@ -141,6 +147,7 @@ class BilateralKernel(PairwiseKernel):
     sigma: _Scale
     color_sigma: _Scale
     spacing: _Scale
+    origin: tuple[int, ...] | None
 
     def __init__(
         self,
@@ -150,6 +157,7 @@ class BilateralKernel(PairwiseKernel):
         weight: float = 10.0,
         *,
         spacing: _Scale = 1.0,
+        origin: Sequence[int] | None = None,
         channel_axis: int | None = -1,
         compatibility: Any = None,
         normalization: Normalization = "symmetric",
@@ -163,6 +171,7 @@ class BilateralKernel(PairwiseKernel):
             color_sigma=_checked(color_sigma, "color_sigma", len(channels)),
             sigma=_checked(sigma, "sigma", n_axes),
             spacing=_checked(spacing, "spacing", n_axes),
+            origin=None if origin is None else inputs.as_origin(origin, n_axes),
         )
 
     def __repr__(self) -> str:
@@ -178,7 +187,7 @@ class BilateralKernel(PairwiseKernel):
             raise InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
         sigmas = inputs.as_scale(self.color_sigma, "color_sigma", len(self.image))
         colors = [Column(channel, sigma) for channel, sigma in zip(self.image, sigmas, strict=True)]
-        return _position_columns(shape, self.sigma, self.spacing) + colors
+        return _position_columns(shape, self.sigma, self.spacing, self.origin) + colors
 
 
 class FeatureKernel(PairwiseKernel):
@@ -232,13 +241,16 @@ class FeatureKernel(PairwiseKernel):
         return [Column(feature, 1.0) for feature in self.features]
 
 
-def _position_columns(shape: tuple[int, ...], sigma: _Scale, spacing: _Scale) -> list[Column]:
+def _position_columns(
+    shape: tuple[int, ...], sigma: _Scale, spacing: _Scale, origin: tuple[int, ...] | None
+) -> list[Column]:
     """Coordinates of the grid points, fastest axis first."""
     sigmas = inputs.as_scale(sigma, "sigma", len(shape))
     spacings = inputs.as_scale(spacing, "spacing", len(shape))
+    first = (0,) * len(shape) if origin is None else inputs.as_origin(origin, len(shape))
     columns = []
     for axis in reversed(range(len(shape))):
-        line = np.arange(shape[axis], dtype=np.float32) * np.float32(spacings[axis])
+        line = np.arange(first[axis], first[axis] + shape[axis]).astype(np.float32) * np.float32(spacings[axis])
         along = [1] * len(shape)
         along[axis] = shape[axis]
         columns.append(Column(np.broadcast_to(line.reshape(along), shape), sigmas[axis]))

@@ -38,6 +38,18 @@ def as_scale(value: Any, name: str, n: int | None) -> tuple[float, ...]:
     return numbers
 
 
+def as_origin(value: Any, n: int | None) -> tuple[int, ...]:
+    """Where a tile begins: whole numbers from 0 to 2**24, up to which float32 counts, one for each of `n` axes."""
+    array = read(value, "origin", booleans=False)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
+        raise InputTypeError(f"origin must hold whole numbers, one for each axis, got {value!r}")
+    if n is not None and array.size != n:
+        raise InputError(f"origin must have {n} numbers, got {array.size}: {value!r}")
+    if array.min() < 0 or array.max() > 2**24:
+        raise InputError(f"origin must be from 0 to {2**24}, got {value!r}")
+    return tuple(array.tolist())
+
+
 def as_weight(value: Any, name: str, *, at_least: float | None = None, below: float | None = None) -> float:
     """A finite number, of either sign or in ``[at_least, below)``."""
     array = read(value, name, booleans=False)

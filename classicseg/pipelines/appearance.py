@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel, PairwiseKernel
+from classicseg.errors import InputError
 from classicseg.pipelines import presets
 from classicseg.pipelines.image import box_around, eight_bit_unit
 from classicseg.pipelines.presets import Preset
@@ -32,6 +33,8 @@ class Appearance:
         Mean side of the whole image, in the unit of `spacing`; with a mask, of the smallest box around it.
     mask : ndarray, (*spatial), bool, or None
         Pixels that take part; None if all do.
+    origin : tuple of int or None
+        Where the image begins in a larger one.
     """
 
     channels: np.ndarray
@@ -39,6 +42,7 @@ class Appearance:
     spacing: tuple[float, ...]
     side: float
     mask: np.ndarray | None = None
+    origin: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -48,13 +52,18 @@ class Appearance:
         channel_axis: int | None,
         spacing: float | Sequence[float],
         mask: np.ndarray | None = None,
+        like: ArrayLike | None = None,
     ) -> Appearance:
-        """That of an image whose pixels have the shape `spatial`."""
+        """That of an image whose pixels have the shape `spatial`; `like` is a whole of which it is a tile."""
         steps = inputs.as_positive(spacing, "spacing", len(spatial))
         filled = inputs.image_inside(image, mask, channel_axis)
         channels = inputs.as_image(filled, spatial, channel_axis, keep_bytes=True)
-        low, high = inputs.value_range(channels if mask is None else channels[:, mask], 0)
-        sides = spatial if mask is None else [part.stop - part.start for part in box_around(mask)]
+        if like is None:
+            low, high = inputs.value_range(channels if mask is None else channels[:, mask], 0)
+            sides = spatial if mask is None else tuple(part.stop - part.start for part in box_around(mask))
+        else:
+            whole = _whole(like, len(spatial), channel_axis)
+            (low, high), sides = inputs.value_range(whole, 0), whole.shape[1:]
         side = float(np.prod([n * step for n, step in zip(sides, steps, strict=True)]) ** (1 / len(sides)))
         return cls(inputs.without_far_values(channels, low, high), eight_bit_unit(low, high), tuple(steps), side, mask)
 
@@ -63,7 +72,7 @@ class Appearance:
         spatial = self.channels.shape[1:]
         seen, inside = at_middles(self.channels, counts), None if self.mask is None else at_middles(self.mask, counts)
         spacing = tuple(s * n / m for s, n, m in zip(self.spacing, spatial, counts, strict=True))
-        return replace(self, channels=seen, spacing=spacing, mask=inside)
+        return replace(self, channels=seen, spacing=spacing, mask=inside, origin=None)
 
     def in_units(self, preset: Preset, changes: dict[str, Any]) -> Preset:
         """A preset in pixels and in the units of the image, with `changes`, which are given in these."""
@@ -81,10 +90,11 @@ class Appearance:
         """The kernels of a preset that is in pixels and in the units of the image; one of weight 0 is left out."""
         kernels: list[PairwiseKernel] = []
         if chosen.weight != 0:
-            kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=self.spacing))
+            kernels.append(GaussianKernel(chosen.sigma, chosen.weight, spacing=self.spacing, origin=self.origin))
         if chosen.bilateral_weight != 0:
             ranges = chosen.bilateral_sigma, chosen.color_sigma, chosen.bilateral_weight
-            kernels.append(BilateralKernel(self.channels, *ranges, spacing=self.spacing, channel_axis=0))
+            where: dict[str, Any] = {"spacing": self.spacing, "origin": self.origin}
+            kernels.append(BilateralKernel(self.channels, *ranges, **where, channel_axis=0))
         return kernels
 
 
@@ -93,3 +103,14 @@ def at_middles(values: np.ndarray, counts: Sequence[int]) -> np.ndarray:
     spatial = values.shape[values.ndim - len(counts) :]
     middles = [((np.arange(m) + 0.5) * (n / m)).astype(int) for n, m in zip(spatial, counts, strict=True)]
     return values[(..., *np.ix_(*middles))]
+
+
+def _whole(like: ArrayLike, n_axes: int, channel_axis: int | None) -> np.ndarray:
+    """The channels of the image that a tile is of, (C, *spatial)."""
+    shape = inputs.read(like, "like").shape
+    expected = n_axes + (channel_axis is not None)
+    if len(shape) != expected:
+        raise InputError(f"like must have {expected} axes, as image has, got shape {shape}")
+    axis = None if channel_axis is None else inputs.as_axis(channel_axis, expected, "channel_axis", "like")
+    spatial = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+    return inputs.as_image(like, spatial, channel_axis, name="like", keep_bytes=True)

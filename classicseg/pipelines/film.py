@@ -29,7 +29,19 @@ _FINE_REACH = 2  # what rounding to coarse pixels leaves over
 _PENALTY = 0.1  # of 8-bit steps: flat blocks, which fit everywhere, stay where they are
 _ALIKE = 22.0  # 8-bit steps of the root mean square over channels: twice the noise and blur of usual films
 _SURE = np.float32(20.0)  # what later frames hear of a label that was forbidden: it had a probability of about 0
-_NOT_OF_FILMS = ("mask", "fill", "exact", "marginals", "independent", "probabilities", "logits", "unary", "progress")
+_NOT_OF_FILMS = (
+    "like",
+    "origin",
+    "mask",
+    "fill",
+    "exact",
+    "marginals",
+    "independent",
+    "probabilities",
+    "logits",
+    "unary",
+    "progress",
+)
 
 
 class _Past(NamedTuple):

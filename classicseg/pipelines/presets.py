@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from classicseg.errors import InputError, InputTypeError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from classicseg.energies.dense_crf import Quality
 
 
@@ -29,9 +31,11 @@ class Changes(TypedDict, total=False):
     dilution: float | None
     fill: int | None
     marginals: bool | None
+    origin: Sequence[int] | None
     progress: bool | None
     exact: bool | None
     independent: bool | None
+    like: ArrayLike | None
 
 
 @dataclass(frozen=True)
@@ -105,14 +109,9 @@ class Preset:
         )
 
 
-OF_PRESETS = frozenset(Changes.__annotations__) - {
-    "align_corners",
-    "exact",
-    "fill",
-    "independent",
-    "marginals",
-    "progress",
-}
+_OF_NONE = {"align_corners", "exact", "fill", "independent", "like", "marginals", "origin", "progress"}
+
+OF_PRESETS = frozenset(Changes.__annotations__) - _OF_NONE
 """Changes of attributes of a preset."""
 
 AUTO = "auto"

@@ -137,6 +137,9 @@ def refine(
             more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
             changes none in 10,000. See ``prune`` of the method ``"mean_field"``.
 
+        like, origin : array_like, and sequence of int
+            For a tile of a larger image: the whole, whose range of values and mean side count, and where the tile
+            begins in it, in pixels. Name the preset as well, as ``"auto"`` looks at the tile.
         progress : bool
             Show a progress bar, if standard error is a terminal and tqdm is installed.
         independent : bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -129,7 +130,9 @@ class Refinery:
         axis, self._spatial = fit_scores(image, evidence.costs, evidence.name, channel_axis)
         mask = None if evidence.mask is None else inputs.as_mask(evidence.mask, self._spatial)
         spacing = changes.get("spacing", 1.0 if preset == presets.AUTO else presets.find(preset).spacing)
-        self.seen = Appearance.of(image, self._spatial, axis, spacing, mask)
+        seen = Appearance.of(image, self._spatial, axis, spacing, mask, changes.get("like"))
+        origin = changes.get("origin")
+        self.seen = seen if origin is None else replace(seen, origin=inputs.as_origin(origin, len(self._spatial)))
         self._preset, self._aligned, self._n_threads = preset, changes.get("align_corners", False), n_threads
         self._changes = {name: value for name, value in changes.items() if name in presets.OF_PRESETS}
         self._made: dict[str, Prepared] = {}
