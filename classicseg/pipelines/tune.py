@@ -210,9 +210,9 @@ def tune(
     )
 
 
-def _shape_of(truth: ArrayLike, p: np.ndarray) -> tuple[int, ...]:
+def _shape_of(truth: ArrayLike, p: np.ndarray, name: str) -> tuple[int, ...]:
     """What the shape of a truth is to be: any, where it has as many axes and the probabilities are nowhere larger."""
-    given = inputs.read(truth, "truth").shape
+    given = inputs.read(truth, name).shape
     return given if is_within(p.shape[1:], given) else p.shape[1:]
 
 
@@ -275,7 +275,8 @@ class _Score:
         self.n_labels = len(self.probabilities[0])
         if any(len(p) != self.n_labels for p in self.probabilities):
             raise InputError("all probabilities must have the same number of labels")
-        shapes = [_shape_of(truth, p) for truth, p in zip(truths, self.probabilities, strict=True)]
+        pairs = zip(truths, self.probabilities, strict=True)
+        shapes = [_shape_of(truth, p, f"truths[{i}]") for i, (truth, p) in enumerate(pairs)]
         self.masks = [
             None if mask is None else inputs.as_mask(mask, shape, name=f"masks[{i}]")
             for i, (mask, shape) in enumerate(zip(self.masks, shapes, strict=True))

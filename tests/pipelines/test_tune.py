@@ -80,13 +80,14 @@ def test_nothing_is_modified():
         ({"budget": 0}, "budget"),
         ({"images": []}, "as many"),
         ({"truths": [np.zeros((3, 3), int)]}, "truths"),
+        ({"truths": [np.full((28, 36), None)]}, r"truths\[0\]"),
         ({"truths": [np.full((28, 36), 9)]}, "truths"),
         ({"probabilities": [np.full((3, 40, 40), 1 / 3)]}, "truths"),
     ],
 )
 def test_wrong_input_is_named(change, word):
     arguments = dict(zip(("images", "probabilities", "truths"), problem(1), strict=True))
-    with pytest.raises(InputError, match=word):
+    with pytest.raises((InputError, cs.InputTypeError), match=word):
         cs.tune(**{**arguments, **change}, ignore_label=255)
 
 
