@@ -97,10 +97,11 @@ def tune(fold: Fold, model: train.Model, budget: int) -> dict[str, Any]:
 
 
 def explicit(parameters: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
-    """All parameters as numbers, also if a preset won."""
+    """All parameters as numbers, also if a preset won; those of firm for the choice that has none of its own."""
     if "preset" not in parameters:
         return dict(parameters)
-    preset = presets.find(parameters["preset"])
+    name = parameters["preset"]
+    preset = presets.find("firm" if name == presets.AUTO else name)
     unit = float(np.sqrt(np.prod(shape))) if preset.relative else 1.0
     return {
         "sigma": unit * preset.sigma,

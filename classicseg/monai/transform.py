@@ -82,8 +82,7 @@ class CRFd:
         self.image_key = image_key
         self.kind = inputs.choice(kind, "kind", KINDS)
         self.output = inputs.choice(output, "output", OUTPUTS)
-        if preset != presets.AUTO:
-            presets.find(preset)
+        presets.check(preset)
         if self.output == "marginals" and changes.get("independent"):
             raise InputError("output='marginals' are those of labels that exclude each other, not of independent ones")
         self.allow_missing_keys = inputs.as_flag(allow_missing_keys, "allow_missing_keys")
