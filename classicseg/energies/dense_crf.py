@@ -40,7 +40,7 @@ class DenseCRF(Frozen):
 
     Parameters
     ----------
-    unary : array_like, (L, *spatial) or (L, *smaller)
+    unary : array_like, (L, *spatial) or smaller
         Cost of each label at each pixel, usually ``-log p``; ``np.inf`` forbids a label. L >= 2 labels, one or more
         spatial axes. Kept as given if it is float32 and contiguous, else converted; never changed. With `shape` it may
         be smaller than the image: it is interpolated linearly along each axis wherever it is needed, and no larger
@@ -67,7 +67,7 @@ class DenseCRF(Frozen):
 
     Attributes
     ----------
-    unary : ndarray, (L, *spatial) or (L, *smaller), float32
+    unary : ndarray, (L, *spatial) or smaller, float32
         Read-only, as all attributes are; 0 outside of the mask. :attr:`grid` gives the costs of pixels, whatever its
         size.
     n_labels : int

@@ -87,13 +87,13 @@ def refine(
     ----------
     image : array_like, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
         Any real dtype and number of channels.
-    probabilities : array_like, (L, *spatial) or (L, *smaller)
+    probabilities : array_like, (L, *spatial) or smaller
         Probabilities of a softmax. Give exactly one of `probabilities`, `logits` and `unary`. They may be smaller than
         the image, as most networks give them, see Notes.
-    logits : array_like, (L, *spatial) or (L, *smaller), optional
+    logits : array_like, (L, *spatial) or smaller, optional
         Scores before the softmax, ``-np.inf`` forbids a label; or what a network returned, an object with ``.logits``.
-        Tensors of PyTorch on the CPU are read where they are, and a batch may hold one image, (1, L, *spatial).
-    unary : array_like, (L, *spatial) or (L, *smaller), optional
+        Tensors of PyTorch on the CPU are read where they are, and a batch may hold one image, ``(1, L, *spatial)``.
+    unary : array_like, (L, *spatial) or smaller, optional
         Costs, such as :func:`unary_from_sigmoid` makes of one foreground channel; ``np.inf`` forbids a label.
     preset : str or Preset
         Parameters. ``"auto"`` chooses one of ``"gentle"``, ``"firm"``, ``"strong"`` and ``"strongest"`` for this image,
@@ -144,12 +144,12 @@ def refine(
             Show a progress bar, if standard error is a terminal and tqdm is installed.
         independent : bool
             Whether the labels are masks that may overlap, as those of SAM, Mask R-CNN and networks with sigmoids: each
-            of the (N, *spatial) `logits` or `probabilities` is that of a foreground against its own background.
+            of the ``(N, *spatial)`` `logits` or `probabilities` is that of a foreground against its own background.
 
     Returns
     -------
     ndarray, spatial shape, int32
-        Labels; with `independent` N masks of 0 and 1, (N, *spatial) uint8. :func:`refinement` gives marginals as well.
+        Labels; with `independent` N masks of 0 and 1, ``(N, *spatial)``. :func:`refinement` gives marginals as well.
 
     Raises
     ------

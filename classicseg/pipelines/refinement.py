@@ -27,7 +27,7 @@ class Evidence(NamedTuple):
     """What is known about the labels of pixels."""
 
     costs: np.ndarray
-    """(L, *spatial) or (L, *smaller), float32."""
+    """(L, *spatial) or smaller, float32."""
     name: str
     """Of the argument that they come from, for errors."""
     mask: np.ndarray | None
@@ -138,7 +138,7 @@ class Refinery:
         self._made: dict[str, Prepared] = {}
 
     def prepared(self, costs: np.ndarray) -> Prepared:
-        """The CRF of costs (L, *spatial) or (L, *smaller)."""
+        """The CRF of costs (L, *spatial) or smaller."""
         named, name = self._find(costs)
         before = self._made.get(name)
         chosen = self.seen.in_units(named, self._changes) if before is None else before.preset

@@ -98,7 +98,7 @@ def tune(
     ----------
     images : sequence of array_like
         As for :func:`refine`. Ranges in pixels will suit images of about their size.
-    probabilities : sequence of array_like, (L, *spatial) or (L, *smaller)
+    probabilities : sequence of array_like, (L, *spatial) or smaller
         Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
         parameters found would be too weak.
     truths : sequence of array_like of int, spatial
