@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from classicseg.cli import evidence
 from classicseg.cli.output import report
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 _OF_ONE_IMAGE = ("image", "probabilities", "overlay", "marginals", "reverse_axes")
 
@@ -55,12 +55,11 @@ def run(options: argparse.Namespace) -> None:
     seconds = 0.0
     for frame, path in zip(options.film, scores, strict=True):
         image = io.read_image(frame)
-        seen = _labels_first(
-            evidence.read_evidence(argparse.Namespace(**vars(options) | {"probabilities": path}), image)
-        )
+        seen = evidence.read_evidence(argparse.Namespace(**vars(options) | {"probabilities": path}), image)
+        name, scores_of_frame = evidence.labels_first(seen)
         start = time.perf_counter()
         try:
-            labels = refiner(image, **seen)
+            labels = refiner(image, **{name: scores_of_frame})
         except ValueError as failure:
             raise InputError(f"{frame}: {failure}") from failure
         seconds += time.perf_counter() - start
@@ -87,11 +86,3 @@ def _scores_of(frame: Path, folder: Path) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder} must hold one file called {frame.stem} for {frame}, got {names}")
     return found[0]
-
-
-def _labels_first(seen: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What a file says, without an axis of labels, which is in front then."""
-    import numpy as np
-
-    axis = seen.pop("label_axis", 0)
-    return {name: np.moveaxis(array, axis, 0) for name, array in seen.items()}

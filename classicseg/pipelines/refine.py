@@ -275,7 +275,7 @@ def refinement_crf(
     ----------
     image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **changes
         As in :func:`refine`, but `max_iter` and `exact`, which belong to :func:`minimize` (the latter as `prune`), and
-        `fill` and `independent`.
+        what is of labels and of updates alone: `fill`, `independent`, `marginals`, `progress`.
 
     Returns
     -------

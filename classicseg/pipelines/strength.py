@@ -150,8 +150,9 @@ def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[in
     means = softmax(-scores.full())
     inside = np.ones(scores.shape, bool) if mask is None else at_middles(mask, scores.shape)
     borders = _borders(np.where(inside, means.argmax(0), -1), block)
-    unsure = 1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())
-    width = unsure / 2 / borders if borders > 0 else 0.0
+    if borders == 0:  # nor, perhaps, any middle of a block inside of the mask
+        return Evidence(means, None if mask is None else inside, 0.0, 0.0, 1.0)
+    width = (1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())) / 2 / borders
     return Evidence(means, None if mask is None else inside, width, borders * side, 1.0)
 
 

@@ -177,6 +177,15 @@ def test_the_bundled_photo_is_cleaned():
     assert cs.scores(labels, s.truth, ignore_label=255).mean_iou > 0.8
 
 
+def test_a_mask_between_the_middles_of_blocks_is_refined_gently():
+    mask = np.zeros((64, 64), bool)
+    mask[0, :2] = True
+    logits = np.random.default_rng(0).normal(0, 3, (2, 8, 8))
+    found = cs.refinement(np.zeros((64, 64), np.uint8), logits=logits, mask=mask)
+    assert found.strength == "gentle"
+    assert (found.labels[mask] >= 0).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (2, 2, 2)])
 def test_tiny_pictures(shape):
     p = np.random.default_rng(0).random(shape)
