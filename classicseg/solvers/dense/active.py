@@ -51,7 +51,9 @@ def infer_pruned(energy: DenseCRF, n_iter: int, n_threads: int, *, marginals: bo
         grid = UnaryGrid(np.take(energy.unary, alive, axis=0), energy.shape, energy.align_corners)
         costs = [cost[np.ix_(alive, alive)] for cost in costs]
     lattices = energy.lattice_bank(n_threads)
-    plan = Plan(lattices.bank, lattices.gains, costs)
+    plan = Plan(lattices.bank, lattices.gains, costs, pair=rest.size == 0)
+    if plan.is_paired:
+        grid = grid.difference()
     labels = np.empty(energy.n_points, np.int32)
     q = np.empty(alive.size * energy.n_points if marginals else 0, np.float32)
     activity = _all_active(lattices.bank, energy.n_points)
