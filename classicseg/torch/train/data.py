@@ -24,11 +24,10 @@ import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError
-from classicseg.io import VOID
 from classicseg.io.classes import table_of
 from classicseg.io.folders import folders_of, pairs_of
-from classicseg.io.orientation import Turn, say_turned
-from classicseg.io.reading import read_turned_image
+from classicseg.io.orientation import say_turned
+from classicseg.io.pairs import as_learned, read_pair
 from classicseg.torch.train.dataset import Survey, survey
 from classicseg.torch.train.resize import resize_image, resize_labels
 
@@ -67,8 +66,8 @@ class ArrayData:
             raise InputError(f"images and labels must be equally many, at least 1, got {len(images)} and {len(labels)}")
         table = table_of({i: i for i in range(len(self.classes))})
         self._pairs = [
-            _checked(
-                inputs.read(image, f"image {i}"), inputs.read(label, f"labels {i}"), f"image {i}", f"labels {i}",
+            as_learned(
+                inputs.read(image, f"image {i}"), inputs.read(label, f"labels {i}"), (f"image {i}", f"labels {i}"),
                 self.classes, table,
             )
             for i, (image, label) in enumerate(zip(images, labels, strict=True))
@@ -165,7 +164,7 @@ class FolderData:
             self._files = {name: self._files[name] for name in names}
         self.names = tuple(self._files)
         self._read: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._said: set[bool | None] = {False}  # of labels that were turned, or may have to be: one warning will do
+        self._said: set[bool | None] = {False}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -174,10 +173,10 @@ class FolderData:
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if index in self._read:
             return self._read[index]
-        of_image, of_labels = self._files[self.names[index]]
-        image, _, turn = read_turned_image(of_image, exif=self.exif)
-        labels = self._labels(of_labels, turn, of_image)
-        image, labels = _checked(image, labels, str(of_image), str(of_labels), self.classes, self._table)
+        files = self._files[self.names[index]]
+        pair = read_pair(*files, exif=self.exif)
+        self._say(pair.stored, *files)
+        image, labels = as_learned(pair.image, pair.labels, (str(files[0]), str(files[1])), self.classes, self._table)
         if self.size is not None:
             image, labels = resize_image(image, self.size), resize_labels(labels, self.size)
         with self._lock:
@@ -196,46 +195,10 @@ class FolderData:
         """What the data set holds."""
         return survey(self)
 
-    def _labels(self, path: Path, turn: Turn | None, image: Path) -> np.ndarray:
-        try:
-            labels = io.read_labels(path, exif=self.exif)
-        except OSError as failure:
-            raise InputError(f"{path} cannot be read as labels: {failure}") from failure
-        if turn is None or labels.ndim != 2:
-            return labels
-        stored = turn.is_stored_like(labels.shape)
+    def _say(self, stored: bool | None, image: Path, labels: Path) -> None:
+        """Warn of labels that were turned, or may have to be; once will do."""
         with self._lock:
             is_new = stored not in self._said
             self._said.add(stored)
         if is_new:
-            say_turned(stored, path, image)
-        return turn.applied(labels) if stored else labels
-
-
-def _checked(
-    image: np.ndarray,
-    labels: np.ndarray,
-    image_name: str,
-    labels_name: str,
-    classes: Sequence[str],
-    table: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both as uint8, labels counted as the classes are."""
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.ndim != 3 or image.size == 0:
-        raise InputError(f"{image_name} must be a picture, (H, W) or (H, W, C), got shape {image.shape}")
-    if labels.shape != image.shape[:2]:
-        raise InputError(f"{labels_name} must have the size of its image, {image.shape[:2]}, got {labels.shape}")
-    if labels.dtype.kind == "f":
-        raise InputError(f"{labels_name} must hold integers, got dtype {labels.dtype}")
-    known = (labels >= 0) & (labels <= VOID)
-    mapped = table[np.where(known, labels, 0).astype(np.intp)]
-    wrong = ~known | (mapped < 0)
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{labels_name} has the label {int(labels[row, column])} at row {row}, column {column}, which is none of "
-            f"the {len(classes)} classes ({', '.join(classes)}) nor void (255)"
-        )
-    return inputs.as_bytes(image, -1, name=image_name), mapped.astype(np.uint8)
+            say_turned(stored, labels, image)

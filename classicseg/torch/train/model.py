@@ -170,7 +170,9 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
         array = array[:, :, None]
     if array.ndim != 3 or array.size == 0:
         raise InputError(f"image must have shape (H, W) or (H, W, C), got {np.shape(image)}")
-    seen = with_channels(inputs.as_bytes(array, -1), model)
+    seen, n = with_channels(inputs.as_bytes(array, -1), model), n_channels(model)
+    if n is not None and seen.shape[2] != n:
+        raise InputError(f"image must have {n} channels for this network, or one, got {array.shape[2]}")
     if isinstance(model, Model) and model.size is not None:
         seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
