@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         _compile(stale())
     if given.check:
         names = stale()
-        print(f"stale: {', '.join(names)}; run python docs/lessons/make.py --wasm" if names else "all modules are fresh")
+        print(
+            f"stale: {', '.join(names)}; run python docs/lessons/make.py --wasm" if names else "all modules are fresh"
+        )
         return 1 if names else 0
     from builder.pages import write_pages
 

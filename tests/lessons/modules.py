@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 LESSONS = Path(__file__).parents[2] / "docs" / "lessons"
-if LESSONS.is_dir():
-    sys.path.insert(0, str(LESSONS))
+sys.path.insert(0, str(LESSONS))
+
+from builder import pages, sources
+
+__all__ = ["LESSONS", "call", "pages", "sources"]
 
 
 def call(module: str, name: str, *args):

@@ -1,6 +1,5 @@
 """The modules of lessons: made of the sources that are there, and equal to the library."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg import data
-from tests.lessons.modules import LESSONS, call
-
-sys.path.insert(0, str(LESSONS))
-
-from builder import sources  # noqa: E402
+from tests.lessons.modules import LESSONS, call, sources
 
 
 def test_no_module_is_stale():

@@ -38,7 +38,12 @@ def write_pages(folder: Path) -> list[Path]:
 def _page(lessons: list[dict[str, str]], i: int) -> str:
     lesson = lessons[i]
     name, frame, pages = lesson["name"], LESSONS / "frame", LESSONS / "pages"
-    scripts = [frame / "kernels.js", frame / "frame.js", *(pages / f for f in lesson.get("scripts", [])), pages / f"{name}.js"]
+    scripts = [
+        frame / "kernels.js",
+        frame / "frame.js",
+        *(pages / f for f in lesson.get("scripts", [])),
+        pages / f"{name}.js",
+    ]
     data = [(lesson["module"], (MODULES / f"{lesson['module']}.wasm").read_bytes())]
     data += [(key, DATA[key]()) for key in lesson.get("data", [])]
     parts = {

@@ -3,9 +3,9 @@
 Numba compiles for the processor that it runs on. Its code is taken before LLVM optimises it: there, sizes and places
 are still those of named types, so that the same code holds where pointers have 32 bits. It is then optimised and
 written for wasm32 by the LLVM that comes with llvmlite, and linked by ``wasm-ld``. What Numba's run-time system does
-natively is done by a few lines: memory is taken from the end of a heap that the page clears before every call, products
-of 64 bits, by which the sizes of arrays are checked, are made of those of 32 (unoptimised, lest LLVM see through it), and all arrays that are reshaped are
-contiguous.
+natively is done by a few lines: memory is taken from the end of a heap that the page clears before every call, all
+arrays that are reshaped are contiguous, and products of 64 bits, by which the sizes of arrays are checked, are made of
+those of 32 (unoptimised: LLVM would see that it is such a product, and call it by itself).
 
 Three things differ from native code. ``fma`` becomes a product and a sum, because WebAssembly has no instruction for
 it, so the last digit may differ. Atomic instructions become plain ones, and there is one thread. Vectors of 16 lanes

@@ -23,9 +23,7 @@ def minimum_cut(height: I32, width: I32, unary: I32S, right: I32S, down: I32S, s
     row = (width + 2) * words
     sheet = (height + 2) * row
     records = np.zeros(3 * sheet, np.int32)
-    layout = Layout(
-        np.int64(sheet + row + words), np.int64(row), np.int64(sheet), 1, np.int64(height), np.int64(width)
-    )
+    layout = Layout(np.int64(sheet + row + words), np.int64(row), np.int64(sheet), 1, np.int64(height), np.int64(width))
     offsets = np.zeros((2, 3), np.int64)
     offsets[0, 2] = offsets[1, 1] = 1
     steps = np.array((words, -words, row, -row))
