@@ -17,6 +17,7 @@ from classicseg.kernels.dense.filtering import filter_values
 from classicseg.kernels.dense.normalization import normalize
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
+from classicseg.machine.simd import PIXELS
 
 _MANY = 2**26  # values; fewer are not worth a look at how much memory is free
 _AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
@@ -107,8 +108,8 @@ class LatticeBank:
 
     def _sums_of(self, k: int, weight: np.ndarray, power: float) -> np.ndarray | None:
         first, last = self.bank.corner_start[k : k + 2]
-        table = weight.reshape(-1, self.bank.corner_start[-1])[: self.n_points, first:last]
-        return None if power == 0 else table.sum(axis=1)
+        table = weight.reshape(-1, self.bank.corner_start[-1], PIXELS)[:, first:last]
+        return None if power == 0 else table.sum(axis=1).reshape(-1)[: self.n_points]
 
     def filter(self, k: int, values: np.ndarray, n_threads: int) -> np.ndarray:
         """The normalised lattice of kernel `k` applied to (C, n) float32 values."""

@@ -88,7 +88,7 @@ def _built(
     _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
     searches = _searches(lattices, first_row, neighbour)
-    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
+    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n_threads)
     bank = _packed(searches, links, corners, rows, neighbour, stripe)
     ones = aligned_zeros(bank.n_rows, np.float32)
     for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
@@ -146,9 +146,9 @@ class Space:
         """The keys of the vertices that the points of some blocks touch, numbered with a `dtype`; see the kernel."""
         start, stop = first * PIXELS, min(last * PIXELS, self.features.n)
         block, origin = self.features.block(start, stop)
-        index, weight = (np.empty((stop - start) * self.n_corners, kind) for kind in (dtype, np.float32))
-        corners = Corners(index, weight, 0, self.n_corners)
         size = stop - start
+        index, weight = (np.empty(padded_pixels(size) * self.n_corners, kind) for kind in (dtype, np.float32))
+        corners = Corners(index, weight, 0, self.n_corners)
         keys, _, fits = embed_stripe(block, origin - start, size, self.scale, self.radix, 0, last - first, corners)
         return keys, fits
 
@@ -168,8 +168,6 @@ def _embed(
     """
     n_stripes, count = stripe.size - 1, sum(space.n_corners for space in spaces)
     index, weight = (np.empty(padded_pixels(n) * count, kind) for kind in (dtype, np.float32))
-    index[n * count :] = 0  # points that only fill the last block lie, with weight 0, at the zero row
-    weight[n * count :] = 0.0
     firsts = _starts([space.n_corners for space in spaces])
     corners = [Corners(index, weight, int(first), count) for first in firsts]
 
@@ -203,6 +201,7 @@ class Lattice:
 
     @classmethod
     def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> Lattice:
+        """Merge the vertices of all stripes, whose keys are given up."""
         start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
         row_of = np.empty(start[-1], np.uint32)
         joined = np.concatenate(stripe_keys)
@@ -212,6 +211,7 @@ class Lattice:
 
     @property
     def n_rows(self) -> int:
+        """Vertices and duplicates."""
         return self.keys.size + self.target.size
 
     @property
@@ -242,11 +242,11 @@ class _Search:
         find_neighbours(lattice.keys, lattice.table, space.steps(), *where, self.neighbour)
         return np.empty(0, np.uint32)
 
-    def number(self, corners: Corners, rows: np.ndarray, stripe: np.ndarray, s: int, n: int) -> None:
+    def number(self, corners: Corners, rows: np.ndarray, stripe: np.ndarray, s: int) -> None:
         """Turn the vertex numbers of a stripe into rows."""
         lattice = self.lattice
         n_own, start = lattice.space.n_corners, lattice.start[s]
-        number_rows(corners, rows, n, stripe[s], stripe[s + 1], n_own, lattice.row_of, start, self.first_row)
+        number_rows(corners, rows, stripe[s], stripe[s + 1], n_own, lattice.row_of, start, self.first_row)
 
     def joined(self, links: list[np.ndarray]) -> np.ndarray:
         """The links of all parts one after the other; `border`, which counts from each part's first, follows suit."""
@@ -270,14 +270,13 @@ def _searches(lattices: Sequence[Lattice], first_row: np.ndarray, neighbour: np.
 
 
 def _find_neighbours_and_rows(
-    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n: int, n_threads: int
+    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n_threads: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The row of each corner of the points, and the links of each lattice; all are tasks of one pool."""
-    index, count = corners[0].index, corners[0].count
+    index = corners[0].index
     rows, n_rows = index, 1 + sum(search.lattice.n_rows for search in searches)
     if n_rows > 1 << (8 * index.itemsize):
         rows = np.empty(index.size, np.uint32)
-        rows[n * count :] = 0
     parts = [(search, p) for search in searches[::-1] for p in range(search.part.size - 1)]
 
     def task(i: int) -> np.ndarray:
@@ -285,7 +284,7 @@ def _find_neighbours_and_rows(
             search, p = parts[i]
             return search.find(p)
         for search, own in zip(searches, corners, strict=True):
-            search.number(own, rows, stripe, i - len(parts), n)
+            search.number(own, rows, stripe, i - len(parts))
         return np.empty(0, np.uint32)
 
     found = map_tasks(task, len(parts) + stripe.size - 1, n_threads)[: len(parts)]

@@ -15,20 +15,36 @@ import numpy as np
 
 from classicseg.kernels.dense.bank import clear_stripe
 from classicseg.kernels.dense.blur import blur
-from classicseg.kernels.dense.hashing import EMPTY, find
+from classicseg.kernels.dense.hashing import EMPTY, GOLDEN, find
 from classicseg.kernels.dense.lattice import elevate, round_to_simplex, weights_and_keys
+from classicseg.kernels.dense.normalization import power_of
 from classicseg.kernels.dense.planes import lead, lowest, new_planes, read_block, splat_planes, write_labels
-from classicseg.kernels.dense.unary import add_unary, clear_rows, new_line
+from classicseg.kernels.dense.unary import add_unary, new_line
 from classicseg.kernels.dense.vertices import mix_labels
+from classicseg.machine.bits import NONE, first_bit, without_first
+from classicseg.machine.gather import different, gather, negative, shift_right
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, barrier, claim
-from classicseg.machine.simd import ACROSS, PIXELS, axpy, fill, item, load_row, put, store, store_row, subtract
+from classicseg.machine.simd import (
+    ACROSS,
+    PIXELS,
+    add,
+    axpy,
+    fill,
+    item,
+    load,
+    load_row,
+    multiply,
+    put,
+    store,
+    store_row,
+    subtract,
+)
 
 COUNTERS = 5
 """Task counters of :func:`messages`."""
 
 _BLOCKS = 64  # whose messages are summed up before any of them gets its labels: 16 kB for 4 labels
-_TINY = np.float32(1e-20)
 
 
 class Finder(NamedTuple):
@@ -76,35 +92,36 @@ def messages(sync, n_threads, marginals, pairwise, rows, other):
 
 
 @inline
-def _weigh(finder, k, d, entries, keys, weights, index, weight, lost, to):
-    """The rows of the corners of 16 points in lattice `k`, and their weights, times the power of the row sum.
+def _find_corners(finder, k, d, entries, keys, weights, index, doubt, to, reach):
+    """The rows of the corners of 16 points in lattice `k`, and their weights times the power of the row sum.
 
-    `keys` and `weights` are planes, `entries` those of the lattice's table, `d` how many features it has; `index` and
-    `weight` are (16 * (d + 1),), filled point after point. What weight of each point is at vertices that do not exist
-    goes to `lost`, from `to` on.
+    `keys` and `weights` are planes of d + 1 corners, and so is `index`, int64, which is filled: with row 0 where there
+    is no vertex. `reach` times the weight that a point has there is added to `doubt`, from `to` on. `entries` are those
+    of the lattice's table.
     """
     shift, first = 64 - finder.log2_size[k], finder.first_row[k]
-    gain, power = finder.gain[k], finder.after[k]
-    for p in range(PIXELS):
-        total, missing = np.float32(0.0), np.float32(0.0)
-        for r in range(d + 1):
-            own = item(weights, r * PIXELS + p)
+    total = fill(np.float32(0.0), ACROSS)
+    for r in range(d + 1):
+        wanted = load(keys, r * PIXELS, ACROSS)
+        slots = shift_right(multiply(wanted, fill(GOLDEN, ACROSS)), shift)
+        at_slot = add(slots, slots)
+        numbers = gather(entries, 1, at_slot)
+        store(index, r * PIXELS, add(numbers, fill(first, ACROSS)))
+        missed = different(gather(entries, 0, at_slot), wanted) | negative(numbers)
+        while missed != NONE:
+            p = first_bit(missed)
+            missed = without_first(missed)
             number = item(entries, 2 * find(entries, shift, item(keys, r * PIXELS + p)) + 1)
-            row = np.int64(0)
             if number == EMPTY:
-                missing += own
+                put(doubt, to + p, item(doubt, to + p) + reach * item(weights, r * PIXELS + p))
+                put(index, r * PIXELS + p, np.int64(0))
             else:
-                row = first + number
-            put(index, p * (d + 1) + r, row)
-            total += own * item(finder.ones, row)
-        factor = np.float32(1.0)
-        if power == np.float32(-0.5):
-            factor /= np.sqrt(gain * total + _TINY)
-        elif power == np.float32(-1.0):
-            factor /= gain * total + _TINY
-        for r in range(d + 1):
-            put(weight, p * (d + 1) + r, factor * item(weights, r * PIXELS + p))
-        put(lost, to + p, missing)
+                put(index, r * PIXELS + p, first + number)
+        ones = gather(finder.ones, 0, load(index, r * PIXELS, ACROSS))
+        total = add(total, multiply(load(weights, r * PIXELS, ACROSS), ones))
+    factor = power_of(multiply(fill(finder.gain[k], ACROSS), total), finder.after[k])
+    for r in range(d + 1):
+        store(weights, r * PIXELS, multiply(factor, load(weights, r * PIXELS, ACROSS)))
 
 
 @inline
@@ -149,8 +166,7 @@ def label_points(features, begin, end, finder, n_rows, unary, rows, reach, corne
     line, held = new_line(unary.stretch, layout)
     work, weights = np.empty(3 * most * PIXELS, np.float32), np.empty(most * PIXELS, np.float32)
     steps, keys = np.empty(most * PIXELS, np.int64), np.empty(most * PIXELS, np.int64)
-    index, weight, lost = np.empty(most * PIXELS, np.int64), np.empty(most * PIXELS, np.float32), scratch.copy()
-    open_ = np.empty(_BLOCKS, np.int64)
+    index, open_ = np.empty(most * PIXELS, np.int64), np.empty(_BLOCKS, np.int64)
     n_doubtful = 0
     for start in range(begin, end, _BLOCKS * PIXELS):
         n_open, left, table = 0, most_left, 0
@@ -195,15 +211,13 @@ def label_points(features, begin, end, finder, n_rows, unary, rows, reach, corne
                 elevate(flat, width, feature * width + open_[j] - begin, scale, d, work)
                 round_to_simplex(d, work)
                 weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
-                _weigh(finder, k, d, entries, keys, weights, index, weight, lost, 0)
-                for p in range(PIXELS):
-                    doubt[j * PIXELS + p] += reach[k] * lost[p]
+                _find_corners(finder, k, d, entries, keys, weights, index, doubt, j * PIXELS, reach[k])
                 for panel in range(layout.n_panels):
                     base, to = panel * n_rows * len(lanes), j * block.size + panel * len(lanes) * PIXELS
                     for p in range(PIXELS):
                         total = load_row(sums, to, PIXELS, p, lanes)
-                        for corner in range(p * (d + 1), (p + 1) * (d + 1)):
+                        for corner in range(p, p + (d + 1) * PIXELS, PIXELS):
                             row = load_row(rows, base, n_rows, np.intp(item(index, corner)), lanes)
-                            total = axpy(item(weight, corner), row, total)
+                            total = axpy(item(weights, corner), row, total)
                         store_row(sums, to, PIXELS, p, total)
     return n_doubtful

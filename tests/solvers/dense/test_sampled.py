@@ -196,7 +196,9 @@ def _with_seed(seed, shape):
         sampled._SEED = kept
 
 
-@pytest.mark.parametrize(("grid", "shape"), [((5,), (23,)), ((4, 6), (13, 6)), ((2, 3, 4), (5, 9, 8)), ((4, 6), (4, 6))])
+@pytest.mark.parametrize(
+    ("grid", "shape"), [((5,), (23,)), ((4, 6), (13, 6)), ((2, 3, 4), (5, 9, 8)), ((4, 6), (4, 6))]
+)
 @pytest.mark.parametrize("aligned", [False, True])
 def test_costs_of_scattered_points_are_those_of_all(grid, shape, aligned):
     rng = np.random.default_rng(0)
