@@ -141,6 +141,16 @@ def lead(planes, n_labels):
 
 
 @inline
+def lowest(pack, scratch):
+    """The lowest lane of a `pack`; `scratch` holds 16."""
+    store(scratch, 0, pack)
+    least = scratch[0]
+    for p in range(1, PIXELS):
+        least = min(least, scratch[p])
+    return least
+
+
+@inline
 def softmax(planes, n_labels):
     """Logits in `planes` to probabilities, in place."""
     largest = fill(_LOWEST, ACROSS)
