@@ -74,6 +74,10 @@ class UnaryGrid:
         stretch = Stretch(rows, *sizes, np.concatenate(below), np.concatenate(share))
         return Unary(_COSTS, self.n_points, np.empty(0, np.float32), stretch)
 
+    def difference(self) -> UnaryGrid:
+        """What label 1 of two costs more than label 0, as the only channel."""
+        return UnaryGrid(self.values[1:] - self.values[:1], self.shape, self.align_corners)
+
     def full(self) -> np.ndarray:
         """The costs at all pixels, (L, *shape) float32: `values` itself, if they are."""
         if not self.is_stretched:

@@ -98,5 +98,8 @@ class PermutohedralLattice(Filter):
         """Number of lattice vertices."""
         return int(self._bank.vertex[0, 1])
 
+    def __repr__(self) -> str:
+        return f"PermutohedralLattice({'x'.join(map(str, self.shape))} points, {self.n_vertices} vertices)"
+
     def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
         return filter_with(self._bank, 0, values, self._gain, adjoint, n_threads)

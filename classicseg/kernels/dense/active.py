@@ -28,8 +28,8 @@ from classicseg.kernels.dense.planes import (
     lowest,
     new_planes,
     slice_planes,
-    softmax,
     splat_planes,
+    to_marginals,
     write_block,
     write_labels,
 )
@@ -151,7 +151,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     labels : (n,) int32, filled with the most probable labels
     """
     bank, layout = pairwise.bank, pairwise.layout
-    n_labels, n = layout.n_channels, labels.size
+    n_labels, n = layout.n_labels, labels.size
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, changes = new_planes(layout), new_planes(layout)
     planes = np.zeros(block.size + PIXELS, np.float32)  # the last plane is that of the rest, if the lanes leave none
@@ -192,7 +192,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                     clear_rows(block)
                 add_unary(unary, at, planes, block, line, held, layout)
                 leads = lead(planes, n_labels)
-                softmax(planes, _add_rest(rest, n, at, n_labels, planes))
+                to_marginals(planes, _add_rest(rest, n, at, n_labels, planes), layout)
                 if it < last:
                     is_sure = False
                     if it < last - 1 and lowest(leads, scratch) > enough:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.dense.planes import add_block, new_planes, read_block, write_block
+from classicseg.kernels.dense.planes import add_block, new_planes, read_block, to_labels, write_block
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, claim
 from classicseg.machine.simd import PIXELS, axpy, fill, item, load_row, pointer, store_row
@@ -45,7 +45,7 @@ class Unary(NamedTuple):
 
     sign: np.float32  # -1 if the values are costs, 1 if they are logits
     n: int
-    values: np.ndarray  # (n_labels * n,) float32, label after label; empty where they are stretched
+    values: np.ndarray  # (n_channels * n,) float32, one channel after the other; empty where they are stretched
     stretch: Stretch | None
 
 
@@ -159,6 +159,7 @@ def add_unary(unary, at, planes, block, line, held, layout):
         base = panel * len(lanes) * PIXELS
         rows_to_planes(block, base, planes, base, lanes)
     _add_stored(unary.stretch, unary, at, layout.n_channels, planes, block)
+    to_labels(planes, layout)
 
 
 @kernel

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.active import COUNTERS, Activity, infer_active
 from classicseg.kernels.dense.bank import Bank
-from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import NOTHING, Contest
@@ -48,7 +48,7 @@ def infer_pruned(contest: Contest, n_iter: int, n_threads: int, *, marginals: bo
         return _only(contest, marginals)
     lattices = energy.lattice_bank(n_threads)
     rest = NOTHING if contest.rest is None else contest.rest.read(0, energy.n_points).reshape(-1)
-    found = update(contest, lattices, contest.grid.for_kernels, rest, n_iter, n_threads, True, marginals)
+    found = update(contest, lattices, contest.grid, rest, n_iter, n_threads, True, marginals)
     all_alive = alive.size == energy.n_labels
     return Pruned(
         _all_labels(contest, found.marginals) if marginals else None,
@@ -60,7 +60,7 @@ def infer_pruned(contest: Contest, n_iter: int, n_threads: int, *, marginals: bo
 def update(
     contest: Contest,
     lattices: LatticeBank,
-    unary: Unary,
+    grid: UnaryGrid,
     rest: np.ndarray,
     n_iter: int,
     n_threads: int,
@@ -73,7 +73,7 @@ def update(
     ----------
     contest : Contest
     lattices : LatticeBank
-    unary : Unary
+    grid : UnaryGrid
         Costs of the labels that are alive, at these points.
     rest : ndarray, (n,), float32
         Cost of one label that stands for the others; or empty.
@@ -83,10 +83,11 @@ def update(
     marginals : bool
         Whether they are wanted.
     """
-    plan = Plan(lattices.bank, lattices.gains, contest.costs)
-    labels = np.empty(unary.n, np.int32)
-    q = np.empty(contest.alive.size * unary.n if marginals else 0, np.float32)
-    activity = _all_active(lattices.bank, unary.n)
+    n, plan = grid.n_points, Plan(lattices.bank, lattices.gains, contest.costs, pair=rest.size == 0)
+    labels = np.empty(n, np.int32)
+    q = np.empty(contest.alive.size * n if marginals else 0, np.float32)
+    activity = _all_active(lattices.bank, n)
+    unary = (grid.difference() if plan.is_paired else grid).for_kernels
     reach = float(contest.reach.sum())
     leads = [_SURE * reach, _FIRST * reach, _SETTLED * reach] if settle else [np.inf] * 3
     limits = np.array([*leads, contest.share * reach], np.float32)
@@ -95,7 +96,7 @@ def update(
         activity, q, labels,
     )  # fmt: skip
     settled = int(activity.n_active.sum()) < activity.block.size
-    return Updated(q, labels, float(activity.n_doubtful.sum() / unary.n), settled)
+    return Updated(q, labels, float(activity.n_doubtful.sum() / n), settled)
 
 
 def _all_active(bank: Bank, n: int) -> Activity:

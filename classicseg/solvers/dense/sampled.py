@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.bank import Pairwise
 from classicseg.kernels.dense.elsewhere import COUNTERS, label_points, messages
-from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, update
@@ -43,10 +43,10 @@ def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: b
         return None
     unary = contest.grid.at(points)
     rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
-    whole = update(contest, lattices, _stored(unary), rest, n_iter - 1, n_threads, False, True)
+    whole = update(contest, lattices, _grid(unary), rest, n_iter - 1, n_threads, False, True)
     of_half = update(
         contest, energy.lattices_of(points[half], contest.alive.size, n_threads),
-        _stored(np.ascontiguousarray(unary[:, half])), rest[half] if rest.size > 0 else rest, n_iter - 1, n_threads,
+        _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter - 1, n_threads,
         False, False,
     )  # fmt: skip
     differ = whole.doubtful + _CAUTION * float((whole.labels[half] != of_half.labels).mean())
@@ -74,9 +74,9 @@ def sample(shape: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
     return index.reshape(-1), parity.reshape(-1) % 2 == 0
 
 
-def _stored(costs: np.ndarray) -> Unary:
-    """(L, m) costs as kernels take them."""
-    return Unary(np.float32(-1.0), costs.shape[1], costs.reshape(-1), None)
+def _grid(costs: np.ndarray) -> UnaryGrid:
+    """(L, m) costs as those of a line of points."""
+    return UnaryGrid(np.ascontiguousarray(costs), costs.shape[1:], align_corners=False)
 
 
 def _labels_of_all(contest: Contest, lattices: LatticeBank, q: np.ndarray, n_threads: int) -> tuple[np.ndarray, int]:
