@@ -192,7 +192,9 @@ def dense_crf(
     else:
         if lattice is None:
             lattice = build_lattice(flat, norms, backend=name)
-        lattice.check(z)
+        else:
+            lattice.check(logits)
+        ops.check_mode(z, rewards, *flat)
         learned = [f.to(z.dtype) for f in flat] if any(f.requires_grad for f in flat) else []
         record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
         out, _ = ops.mean_field(

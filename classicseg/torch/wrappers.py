@@ -59,7 +59,7 @@ class HybridCRF(nn.Module):
 
     def forward(
         self, image: Tensor, *args: Any, crf_image: Tensor | None = None, ignore: Tensor | None = None, **kwargs: Any
-    ) -> Tensor:
+    ) -> Tensor | dict[str, Tensor]:
         """Logits of the model, enlarged to the size of the image if need be, refined by the CRF.
 
         Parameters
@@ -74,15 +74,21 @@ class HybridCRF(nn.Module):
         Returns
         -------
         Tensor, (B, L, *spatial)
+            In training, for a model that returns a dict with ``"aux"``, auxiliary logits for the loss, a dict again:
+            ``{"out", "aux"}``.
 
         Raises
         ------
         TypeError
             If there are no logits in what the model returns.
         """
-        logits = find_logits(self.model(image, *args, **kwargs), self.output)
+        found = self.model(image, *args, **kwargs)
+        logits = find_logits(found, self.output)
         seen = crf_image if crf_image is not None else self.to_crf_image(image) if self.to_crf_image else image
-        return self.refine(enlarge(logits, seen), seen, ignore)
+        refined = self.refine(enlarge(logits, seen), seen, ignore)
+        if self.training and isinstance(found, Mapping) and "aux" in found:
+            return {"out": refined, "aux": found["aux"]}
+        return refined
 
     def refine(self, logits: Tensor, image: Tensor, ignore: Tensor | None) -> Tensor:
         """What the CRF makes of logits in the size of the image."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,15 +171,22 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
         seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32))[None].to(device)
-    was_training = model.training
+    with evaluating(model), torch.no_grad():
+        large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
+        logits: np.ndarray = large[0].float().cpu().numpy()
+    return logits
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """All modules in evaluation, and afterwards as they were: those that are frozen stay so."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():
-            large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
-            logits: np.ndarray = large[0].float().cpu().numpy()
+        yield
     finally:
-        model.train(was_training)
-    return logits
+        for module, mode in modes:
+            module.training = mode
 
 
 def n_channels(model: nn.Module) -> int | None:
