@@ -472,3 +472,32 @@ def test_forward_mode_is_refused(backend):
     for call in (lambda z: crf(z, image), lambda z: lattice.filter(z)):
         with pytest.raises(NotImplementedError, match="no derivatives in forward mode"):
             torch.func.jvp(call, (logits,), (logits,))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layer(), lambda: ct.DenseCRFLoss(8, 13), lambda: ct.GatedCRFLoss(8, 13, radius=1)]
+)
+def test_colours_in_another_unit_are_told_once(make):
+    logits, image = batch(3, (6, 8))
+    module, p = make(), logits.softmax(1)
+    module(p, torch.zeros_like(image))  # of one colour: nobody knows
+    with pytest.warns(UserWarning, match=r"the colours of image span 0.\d+, less than half of color_sigma=[12]"):
+        module(p, image / 255)
+    module(p, image / 255)
+    make()(p, image)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_positions_are_exact_in_modules_of_half_precision(dtype):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((1, 3, 2, 600), 100.0)
+    image[..., 577:] = 150
+    logits = torch.randn(1, 3, 2, 600, generator=generator).to(dtype)
+    wanted, found = layer()(logits.float(), image), layer().to(dtype)(logits, image)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
+    kernel = ct.BilateralKernel(2, 20).to(dtype)
+    assert kernel.features((2, 600), image.to(dtype), 1).dtype == torch.float32
+    p = logits.float().softmax(1)
+    for loss in (ct.DenseCRFLoss(3, 20), ct.GatedCRFLoss(3, 20, radius=1)):
+        torch.testing.assert_close(copy.deepcopy(loss).to(dtype)(p, image), loss(p, image))

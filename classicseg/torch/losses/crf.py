@@ -70,6 +70,7 @@ class DenseCRFLoss(nn.Module):
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
         self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
         self.backend: str = inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
+        self.has_seen_unit = False
 
     def lattice(self, image: Tensor, *, mask: Tensor | None = None) -> Lattice:
         """The lattice of a batch of images, to be used in many calls.
@@ -85,6 +86,8 @@ class DenseCRFLoss(nn.Module):
         Lattice
         """
         checked = tensors.as_image(image, image)
+        if not self.has_seen_unit:
+            self.has_seen_unit = tensors.warn_of_color_unit(checked, self.color_sigma)
         features = bilateral_features(checked, self.sigma, self.color_sigma)
         if mask is not None:
             features = _without(features, _masked(mask, checked) > 0)
@@ -175,7 +178,7 @@ class GatedCRFLoss(nn.Module):
     >>> import torch, classicseg.torch as ct
     >>> same = torch.zeros(1, 2, 8, 9)
     >>> same[:, 0] = 1
-    >>> float(ct.GatedCRFLoss()(same, torch.rand(1, 3, 8, 9)))
+    >>> float(ct.GatedCRFLoss()(same, 255 * torch.rand(1, 3, 8, 9)))
     0.0
     """
 
@@ -183,6 +186,7 @@ class GatedCRFLoss(nn.Module):
         super().__init__()
         self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
+        self.has_seen_unit = False
         self.radius = inputs.as_count(radius, "radius", 1)
         self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
 
@@ -209,6 +213,8 @@ class GatedCRFLoss(nn.Module):
         tensors.as_logits(probabilities, name="probabilities")
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
         seen = tensors.as_image(image, probabilities)
+        if not self.has_seen_unit:
+            self.has_seen_unit = tensors.warn_of_color_unit(seen, self.color_sigma)
         features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
         spatial = s.shape[2:]
         gate = None if mask is None else _masked(mask, probabilities).to(s.dtype)
