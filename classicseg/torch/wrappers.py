@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from classicseg import inputs
 from classicseg.errors import InputTypeError
 from classicseg.torch.dense_crf import DenseCRF
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.tensors import enlarge
 
 
@@ -32,6 +33,8 @@ class HybridCRF(nn.Module):
     ------
     TypeError
         If `model` or `crf` is not a module of the right kind.
+    ValueError
+        If `model` is a :class:`networks.UNet` that leaves out the border of an image.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class HybridCRF(nn.Module):
             raise InputTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         if not isinstance(crf, DenseCRF):
             raise InputTypeError(f"crf must be a classicseg.torch.DenseCRF, got {type(crf).__name__}")
+        check_all_pixels(model)
         self.model, self.crf, self.output, self.to_crf_image = model, crf, output, to_crf_image
 
     def forward(

@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 import classicseg.torch as ct
 from tests.torch.inputs import batch
 
+pytestmark = pytest.mark.filterwarnings("ignore:the colours of image span")  # images of few pixels have few colours
+
 
 class Network(torch.nn.Module):
     """Logits at half the size, handed over as `wrap` says."""

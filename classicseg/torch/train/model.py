@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.tensors import enlarge
 from classicseg.torch.train.resize import resize_image
 from classicseg.torch.wrappers import find_logits
@@ -87,6 +88,7 @@ class Model(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(inputs.as_count(seed, "seed", 0))
             self.network = networks.build(name, len(self.classes), in_channels, width, **options)
+        check_all_pixels(self.network)
         self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
         self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))
         if not bool((self.std > 0).all()):
@@ -161,6 +163,7 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     ValueError
         If the image does not suit the network.
     """
+    check_all_pixels(model)
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[:, :, None]

@@ -9,6 +9,7 @@ from torch import nn
 from classicseg.errors import InputError
 from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import SegmentationNetwork
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.train.augment import Augmentation, with_crop
 from classicseg.torch.train.data import Data
 from classicseg.torch.train.model import n_channels
@@ -17,6 +18,7 @@ from classicseg.torch.train.settings import Settings
 
 def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
     """Read all files of a data set once, and compare them with the needs of the model."""
+    check_all_pixels(model)
     if len(data) == 0:
         raise InputError("the data set has no image")
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
