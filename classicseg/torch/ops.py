@@ -37,7 +37,9 @@ def from_text(normalizations: str) -> list[str]:
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Matrix products in float32: without autocast, and without TF32 or bfloat16 inside, which scripts often allow."""
-    names = [(m, "fp32_precision", "ieee") for m in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)]
+    names: list[tuple[Any, str, Any]] = [
+        (m, "fp32_precision", "ieee") for m in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    ]
     if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # before PyTorch 2.9
         names = [(torch.backends.cuda.matmul, "allow_tf32", False)]
     before = [getattr(where, name) for where, name, _ in names]

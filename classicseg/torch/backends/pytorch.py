@@ -96,7 +96,9 @@ _OF_KERNEL = len(Bags._fields) + 2
 def _layout(lattice: Sequence[Tensor]) -> Layout:
     of_kernels = [lattice[first : first + _OF_KERNEL] for first in range(_SINGLE, len(lattice), _OF_KERNEL)]
     bags = [Bags(*own[:-2]) for own in of_kernels]
-    return Layout(*lattice[:_SINGLE], bags, [own[-2] for own in of_kernels], [own[-1] for own in of_kernels])
+    single = dict(zip(Layout._fields, lattice[:_SINGLE], strict=False))
+    blurs, blur_weights = ([own[at] for own in of_kernels] for at in (-2, -1))
+    return Layout(**single, bags=bags, blurs=blurs, blur_weights=blur_weights)
 
 
 # --- lattices -----------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     found = corners_of(features, embed)
     tiled = [_tiled(each) for each in found]
     counts = [torch.stack([each.groups.count, *own.counts]) for each, own in zip(found, tiled, strict=True)]
-    parts = [_part(each, own, *count, integer) for each, own, count in zip(found, tiled, read(counts), strict=True)]
+    parts = [_part(each, own, count, integer) for each, own, count in zip(found, tiled, read(counts), strict=True)]
     plain = _joined(parts, integer)
     sums = _row_sums(plain, n)
     of_kernels = zip(parts, sums, normalizations, strict=True)
@@ -123,7 +123,9 @@ class _Part(NamedTuple):
         return self.vertices.in_order(weight).index_select(0, self.pair)
 
 
-def _part(found: Corners, tiled: _Tiled, n_vertices: int, n_pieces: int, n_groups: int, integer: torch.dtype) -> _Part:
+def _part(found: Corners, tiled: _Tiled, counts: Sequence[int], integer: torch.dtype) -> _Part:
+    """A kernel whose vertices, pieces and groups are counted."""
+    n_vertices, n_pieces, n_groups = counts
     vertices = found.vertices(n_vertices, integer)
     pair, _ = vertices.pairs(tiled.corners.to(integer))
     whose, begin = _cut(tiled.pieces, torch.cat([tiled.end.new_zeros(1), tiled.end[:-1]]), n_pieces)
