@@ -47,7 +47,7 @@ from classicseg.inputs.numbers import (
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
 from classicseg.inputs.units import warn_of_color_unit
-from classicseg.inputs.value_range import value_range, without_far_values
+from classicseg.inputs.value_range import as_bytes, value_range, without_far_values
 
 __all__ = [
     "DEAREST",
@@ -55,6 +55,7 @@ __all__ = [
     "OUTSIDE",
     "as_array",
     "as_axis",
+    "as_bytes",
     "as_color",
     "as_costs",
     "as_count",
