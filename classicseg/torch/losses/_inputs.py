@@ -104,7 +104,7 @@ def one_or_nan(fits: Tensor) -> Tensor:
 
 def reduce(values: Tensor, weights: Tensor, reduction: str) -> Tensor:
     """Values of pixels times their weights: "mean" divides by the sum of weights, "none" leaves them."""
-    weighted = torch.where(weights == 0, 0, values * weights)  # values may be infinite: of what is forbidden
+    weighted = values * weights
     if reduction == "none":
         return weighted
     if reduction == "sum":
