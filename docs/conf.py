@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE / "lessons")]
+
+from builder.pages import write_pages  # noqa: E402
 
 import classicseg  # noqa: E402
 
@@ -70,6 +72,7 @@ def escape_stars(app, what, name, thing, options, lines):
 def setup(app):
     """Write the reference before Sphinx looks for pages."""
     app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
+    app.connect("build-finished", lambda app, failure: failure or write_pages(Path(app.outdir) / "lessons"))
     page = HERE / "reference.md"
     text = reference()
     if not page.exists() or page.read_text(encoding="utf-8") != text:

@@ -22,6 +22,7 @@ from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
+from classicseg.types import Shown
 
 METRICS = ("miou", "boundary")
 SEARCHES = ("random", "tpe")
@@ -35,8 +36,8 @@ class Trial:
     score: float
 
 
-@dataclass(frozen=True)
-class Tuned:
+@dataclass(frozen=True, repr=False)
+class Tuned(Shown):
     """What a search found.
 
     Attributes
@@ -70,6 +71,14 @@ class Tuned:
     unrefined_score: float
     history: tuple[Trial, ...]
     held_out_score: float | None = None
+
+    def __repr__(self) -> str:
+        held_out = "" if self.held_out_score is None else f", held_out_score={self.held_out_score:.4g}"
+        return (
+            f"Tuned(score={self.score:.4g}, default_score={self.default_score:.4g}, "
+            f"unrefined_score={self.unrefined_score:.4g}{held_out}, parameters={dict(self.parameters)}, "
+            f"trials={len(self.history)})"
+        )
 
 
 def tune(
