@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from classicseg.torch import backends
 from classicseg.torch.tensors import check_features, check_summable
@@ -32,12 +33,21 @@ def from_text(normalizations: str) -> list[str]:
     return normalizations.split()
 
 
+def check_mode(*given: Tensor) -> None:
+    """Raise if a derivative in forward mode is asked for, of which operators know nothing: it would come out as 0."""
+    if not torch.compiler.is_compiling() and any(unpack_dual(t).tangent is not None for t in given):
+        raise NotImplementedError(
+            "there are no derivatives in forward mode, as of torch.func.jvp; take backward(), or backend='exact'"
+        )
+
+
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
     """Lattices of the (B, d, N) features of each kernel."""
     for f in features:
         check_features(f)
-    return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
+    with torch.inference_mode(False), torch.no_grad():  # a lattice may be trained with, wherever it was built
+        return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
 
 
 @build_lattice.register_fake

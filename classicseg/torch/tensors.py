@@ -57,7 +57,12 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
         hint = "; it has no batch axis: image[None] adds one" if image.dim() == like.dim() - 1 else ""
         raise InputError(f"{name} must have shape {wanted}, got {tuple(image.shape)}{hint}")
     on_device(image, like, name)
-    return image if image.dtype in (torch.float32, torch.float64) else image.float()
+    return not_half(image)
+
+
+def not_half(tensor: Tensor) -> Tensor:
+    """In float64 as it is, else in float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def is_within(logits: Tensor, image: Tensor) -> bool:
@@ -130,6 +135,16 @@ def check_features(features: Tensor) -> None:
         return
     everywhere = (~torch.isfinite(features)).transpose(0, 1).flatten(1).all(1).any()
     check_finite(features, "image, or a learned sigma that it is divided by," if bool(everywhere) else "image")
+
+
+def warn_of_color_unit(image: Tensor, color_sigma: Tensor) -> bool:
+    """See :func:`inputs.warn_of_color_unit`; whether the unit could be seen. It waits for a GPU: look once."""
+    if torch.compiler.is_compiling() or (image.is_cuda and torch.cuda.is_current_stream_capturing()):
+        return False
+    channels = image.detach().transpose(0, 1).flatten(1)
+    spans = (channels.amax(1) - channels.amin(1)).tolist()
+    inputs.warn_of_color_unit(spans, expand(color_sigma.detach(), len(spans), "color_sigma").tolist(), stacklevel=4)
+    return max(spans) > 0
 
 
 def as_scales(value: Any, name: str) -> Tensor:

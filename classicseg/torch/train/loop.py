@@ -57,7 +57,7 @@ def fit(
     ----------
     model : nn.Module
         From (B, C, H, W) images of values 0 to 255 to logits: a :class:`Model`, a :class:`CRFasRNN` around one, or any
-        other.
+        other. Parts that are in evaluation while the whole is in training stay so, such as frozen batch normalisation.
     data, validation : FolderData, ArrayData or the like
         What is learned, and what is held out to choose the best epoch. Gray images become equal channels for a
         network of colours.
@@ -202,6 +202,8 @@ class _Run:
             check(model, validation, held_out, None, "the validation set")
         self.identity = identity_of(model, data.classes, loss, settings, found, held_out)
         model.to(device)
+        # Parts in evaluation are frozen, unless all is: batch normalisation, for one, keeps what it has learned.
+        self.frozen = [module for module in model.modules() if model.training and not module.training]
         self.optimizer = new_optimizer(model, settings)
         on_gpu = device.type == "cuda"
         self.half = on_gpu if settings.amp is None else settings.amp
@@ -257,6 +259,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.model.train()
+        for module in self.frozen:
+            module.training = False
         self.optimizer.zero_grad(set_to_none=True)
         kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
         with torch.autocast(self.device.type, dtype=kind, enabled=self.half):

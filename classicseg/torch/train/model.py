@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.tensors import enlarge
 from classicseg.torch.train.resize import resize_image
 from classicseg.torch.wrappers import find_logits
@@ -86,6 +88,7 @@ class Model(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(inputs.as_count(seed, "seed", 0))
             self.network = networks.build(name, len(self.classes), in_channels, width, **options)
+        check_all_pixels(self.network)
         self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
         self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))
         if not bool((self.std > 0).all()):
@@ -165,6 +168,7 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     ValueError
         If the image does not suit the network or is not finite, or the network returns NaN.
     """
+    check_all_pixels(model)
     array = inputs.read(image, "image")
     if array.ndim == 2:
         array = array[:, :, None]
@@ -177,17 +181,24 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
         seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32))[None].to(device)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
-            logits: np.ndarray = large[0].float().cpu().numpy()
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.no_grad():
+        large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
+        logits: np.ndarray = large[0].float().cpu().numpy()
     if np.isnan(logits).any():
         raise InputError("the network returned NaN; its weights or what it was trained on cannot be right")
     return logits
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """All modules in evaluation, and afterwards as they were: those that are frozen stay so."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def as_device(device: str | torch.device | None) -> torch.device:
