@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ class Model(nn.Module):
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
         if self.size is not None and len(self.size) != 2:
             raise InputError(f"size must be a height and a width, got {size!r}")
+        self.origin: str | None = None  # a digest of the file from which the weights come at first
         self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(inputs.as_count(seed, "seed", 0))
@@ -123,6 +125,36 @@ class Model(nn.Module):
             "state": {name: tensor.detach().cpu() for name, tensor in self.state_dict().items()},
         }
         save(content, path)
+
+    def start_from(self, path: str | os.PathLike[str]) -> tuple[int, int]:
+        """Take the weights of another model as a start, where names and shapes are the same, such as of other classes.
+
+        Parameters
+        ----------
+        path : path
+            A file of :meth:`save`.
+
+        Returns
+        -------
+        taken, left : int
+            Numbers of tensors that were taken, and of those of this model that stay as they are.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it holds no model, or most of it does not fit.
+        """
+        others, own = Model.load(path).network.state_dict(), self.network.state_dict()
+        fitting = {name: x for name, x in others.items() if name in own and own[name].shape == x.shape}
+        if 2 * len(fitting) < len(own):  # a few always do, such as counters
+            raise InputError(
+                f"{path} holds the model of another network or width: {len(fitting)} of its tensors fit, of {len(own)}"
+            )
+        self.network.load_state_dict(own | fitting)
+        self.origin = hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+        return len(fitting), len(own) - len(fitting)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
