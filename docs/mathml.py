@@ -15,6 +15,8 @@ def mathml(tex, block):
     made = convert(tex, display="block" if block else "inline")
     if unknown := re.findall(r"\\[a-zA-Z]+", made):
         raise ValueError(f"unknown commands {', '.join(unknown)} in {tex!r}")
+    made = re.sub(r"<msup><mi>(\w)</mi><m[io]>(&#x02032;)</m[io]></msup>", r"<mi>\1\2</mi>", made)  # l'
+    made = re.sub(r"(<m[io]>(?:log|exp|min|max)</m[io]>)(?=<m(?:i|sub)>)", r'\1<mspace width="0.17em"/>', made)
     return re.sub(r'<mn mathvariant="bold">(\d)</mn>', lambda found: f"<mn>{BOLD[found[1]]}</mn>", made)
 
 

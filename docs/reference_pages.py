@@ -4,6 +4,7 @@ import argparse
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,16 +159,15 @@ def command_page():
         parser = Command(prog=f"classicseg {name}", description=module.__doc__)
         module.add_arguments(parser)
         lines += [f"## classicseg {name}", "", *(part.strip() for part in (parser.description or "").splitlines()), ""]
-        lines += ["| argument | meaning |", "|---|---|"]
+        lines += ["```{eval-rst}", f".. program:: classicseg {name}", ""]
         for action in parser._actions:
             if action.help == argparse.SUPPRESS or action.dest == "help":
                 continue
-            shown = ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.dest}`"
             words = parser._get_formatter()._format_args(action, action.metavar or action.dest.upper())
-            value = f" `{words}`" if words and action.option_strings else ""
+            shown = ", ".join(f"{flag} {words}".strip() for flag in action.option_strings) or action.dest
             meaning = parser._get_formatter()._expand_help(action) if action.help else ""
-            lines.append(f"| {shown}{value} | {meaning} |".replace("\n", " "))
-        lines.append("")
+            lines += [f".. option:: {shown}", "", f"   {re.sub(r'([*_|`])', chr(92) * 2 + '1', meaning)}", ""]
+        lines += ["```", ""]
     return "\n".join(lines)
 
 

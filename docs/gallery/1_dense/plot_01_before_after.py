@@ -22,8 +22,8 @@ views = {
     "refined": cs.overlay(s.image, result.labels),
     "the truth": cs.plot.label_image(s.truth, ignore_label=255),
 }
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
-for ax, (title, picture) in zip(axes, views.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.2), layout="constrained")
+for ax, (title, picture) in zip(axes.flat, views.items(), strict=True):
     ax.imshow(picture[window])
     ax.set(title=title, xticks=[], yticks=[])
 

@@ -45,8 +45,8 @@ for ax, (weight, color_sigma) in zip(
 # The smoothness kernel does not see the image at all. It removes specks, and
 # everything else that is small:
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
-for ax, sigma in zip(axes, (0.5, 2, 6, 16), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.2), layout="constrained")
+for ax, sigma in zip(axes.flat, (0.5, 2, 6, 16), strict=True):
     crf = cs.DenseCRF(unary, [cs.GaussianKernel(sigma=sigma, weight=4)])
     ax.imshow(cs.overlay(image, cs.minimize(crf, "mean_field", max_iter=5).labels))
     ax.set(title=f"smoothness only, sigma {sigma}", xticks=[], yticks=[])

@@ -15,6 +15,8 @@ strokes = np.full(image.shape[:2], -1)
 for y, x, h, w in (
     (70, 110, 4, 50),  # on the coffee
     (40, 110, 3, 60),  # on the rim
+    (52, 97, 16, 5),
+    (56, 184, 16, 5),
     (110, 110, 6, 40),  # on the cup
     (118, 186, 4, 14),  # on the spoon
     (98, 42, 4, 16),  # on the saucer

@@ -27,8 +27,8 @@ result = cs.minimize(
     callback=lambda state: beliefs.append(state.marginals[1].copy()),
 )
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
-for ax, n in zip(axes, (0, 1, 2, 6), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.2), layout="constrained")
+for ax, n in zip(axes.flat, (0, 1, 2, 6), strict=True):
     ax.imshow(beliefs[n], cmap="cividis", vmin=0, vmax=1)
     ax.set(
         title="the network" if n == 0 else f"after {n} updates", xticks=[], yticks=[]

@@ -44,7 +44,7 @@ for method, result in sorted(results.items(), key=lambda item: item[1].energy):
 # Less energy is not always visible. What can be seen is the difference between the
 # weak descent of ICM and the others:
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.8), layout="constrained")
-for ax, (method, result) in zip(axes, results.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.7), layout="constrained")
+for ax, (method, result) in zip(axes.flat, results.items(), strict=True):
     ax.imshow(cs.overlay(image, result.labels))
     ax.set(title=method, xticks=[], yticks=[])

@@ -32,14 +32,14 @@ by_rule = cs.label_by_rule(table, [cs.Rule(1, mean=(60, None), area=(40, None))]
 by_otsu = cs.label_by_rule(table, cs.MultiOtsu(3))
 
 # sphinx_gallery_thumbnail_number = 1
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.2), layout="constrained")
 views = {
     "the image": image,
     f"{regions.max()} regions": plot.regions(gray, regions),
     "by a rule": plot.overlay(image, cs.paint_regions(regions, by_rule)),
     "three classes by Otsu": plot.label_image(cs.paint_regions(regions, by_otsu)),
 }
-for ax, (title, picture) in zip(axes, views.items(), strict=True):
+for ax, (title, picture) in zip(axes.flat, views.items(), strict=True):
     ax.imshow(picture)
     ax.set(title=title, xticks=[], yticks=[])
 

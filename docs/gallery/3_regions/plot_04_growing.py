@@ -28,7 +28,7 @@ coarse, fine = (
 )
 
 # sphinx_gallery_thumbnail_number = 1
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.8), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.7), layout="constrained")
 drawn = image.copy()
 drawn[seeds > 0] = (213, 94, 0)
 views = {
@@ -37,6 +37,6 @@ views = {
     f"complexity 16: {coarse.max()}": plot.regions(image, coarse),
     f"complexity 128: {fine.max()}": plot.regions(image, fine),
 }
-for ax, (title, picture) in zip(axes, views.items(), strict=True):
+for ax, (title, picture) in zip(axes.flat, views.items(), strict=True):
     ax.imshow(picture)
     ax.set(title=title, xticks=[], yticks=[])

@@ -29,9 +29,9 @@ def stack(dilations):
 
 
 # sphinx_gallery_thumbnail_number = 1
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.5), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.4), layout="constrained")
 for ax, dilations in zip(
-    axes, ((1, 1, 1), (1, 2, 4), (2, 2, 2), (1, 2, 5)), strict=True
+    axes.flat, ((1, 1, 1), (1, 2, 4), (2, 2, 2), (1, 2, 5)), strict=True
 ):
     reach = field(stack(dilations), 25)
     ax.imshow(reach / reach.max(), cmap="cividis", vmin=0)

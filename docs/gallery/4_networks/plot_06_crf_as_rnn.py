@@ -49,7 +49,7 @@ hybrid = ct.CRFasRNN(network(), crf)
 curves = {"network alone": train(alone), "network and CRF": train(hybrid)}
 
 # sphinx_gallery_thumbnail_number = 1
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.9), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 7.0), layout="constrained")
 torch.manual_seed(7)
 image, truth = example()
 with torch.no_grad():
@@ -60,7 +60,7 @@ with torch.no_grad():
         truth[0],
     )
 for ax, picture, title in zip(
-    axes,
+    axes.flat,
     pictures,
     ("an image", "network alone", "network and CRF", "the truth"),
     strict=True,

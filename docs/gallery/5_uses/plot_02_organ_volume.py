@@ -43,13 +43,13 @@ found = {
 }
 
 # sphinx_gallery_thumbnail_number = 1
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
-axes[0].imshow(scan[10], cmap="gray")
-axes[0].set_title("slice 10 of the scan")
-for ax, (name, mask) in zip(axes[1:], found.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8.4, 8.2), layout="constrained")
+axes.flat[0].imshow(scan[10], cmap="gray")
+axes.flat[0].set_title("slice 10 of the scan")
+for ax, (name, mask) in zip(axes.flat[1:], found.items(), strict=True):
     ax.imshow(cs.overlay(scan[10], mask[10].astype(int)))
     ax.set_title(name)
-for ax in axes:
+for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 
 # %%
