@@ -6,15 +6,15 @@ scripts of ``gallery/`` and ``twins/`` are run: they draw all their figures.
 
 import importlib.util
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "lessons")]
 
 import landing_pictures  # noqa: E402
 import reference_pages  # noqa: E402
+from builder.pages import write_pages  # noqa: E402
 from sphinx_gallery.sorting import FileNameSortKey  # noqa: E402
 
 import classicseg  # noqa: E402
@@ -36,7 +36,7 @@ html_math_renderer = "mathml"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"), "doi": ("https://doi.org/%s", "doi:%s")}
-exclude_patterns = ["_build", "gallery", "lessons", "sample", "twins"]
+exclude_patterns = ["_build", "gallery", "sample", "twins"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"classicseg {version}"
 html_static_path = ["_static"]
@@ -84,17 +84,10 @@ def escape_stars(app, what, name, thing, options, lines):
         lines[i] = "``".join(parts)
 
 
-def build_lessons(app, failure):
-    """The interactive lessons are pages of their own: a script writes them beside those of Sphinx."""
-    script = HERE / "lessons" / "make.py"
-    if failure is None and app.builder.format == "html" and script.exists():
-        subprocess.run([sys.executable, str(script), str(Path(app.outdir) / "lessons")], check=True)
-
-
 def setup(app):
     """Write the reference before Sphinx looks for pages."""
     app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
-    app.connect("build-finished", build_lessons)
+    app.connect("build-finished", lambda app, failure: failure or write_pages(Path(app.outdir) / "lessons"))
     reference_pages.write(HERE / "reference")
     landing_pictures.write(HERE / "_static" / "landing")
     return {"parallel_read_safe": True}

@@ -91,7 +91,7 @@ class PermutohedralLattice(Filter):
         features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])
         check_lattices([features_], [blur], 1, self._n_threads, f"a lattice of {flat.shape[1]} points")
-        self._bank, _ = build_bank([features_], [blur], self._n_threads, index_type_of([features_], [blur]))
+        self._bank = build_bank([features_], [blur], self._n_threads, index_type_of([features_], [blur]))[0]
 
     @property
     def n_vertices(self) -> int:

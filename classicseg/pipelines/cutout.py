@@ -19,7 +19,7 @@ from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
 from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
-from classicseg.solvers.cut.windows import bounds, hull
+from classicseg.solvers.cut.boxes import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import Shown, State, Step
 

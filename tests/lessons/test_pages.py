@@ -1,0 +1,138 @@
+"""Lessons in a browser: they open, ask nobody for anything, and their numbers and pictures follow their controls."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from tests.lessons.browser import chromium
+from tests.lessons.modules import LESSONS, pages
+
+NAMES = [lesson["name"] for lesson in pages.outline()]
+SIDE = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("lessons")
+    pages.write_pages(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def window():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return Path(os.environ.get("CLASSICSEG_PICTURES") or tmp_path_factory.mktemp("pictures"))
+
+
+def test_pages_ask_nobody_for_anything_and_are_small(folder):
+    for name in NAMES:
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        assert len(text.encode()) <= pages.MOST_BYTES
+        assert not re.search(r"""(src|href)=["'](https?:)?//|@import|fetch\(|XMLHttpRequest""", text)
+
+
+def test_every_lesson_is_listed():
+    index = (LESSONS / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r'href="(\w+)\.html"', index) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lessons_have_what_every_lesson_has(folder, name):
+    text = (folder / f"{name}.html").read_text(encoding="utf-8")
+    body = text[text.index("<main") : text.index("</main>")]
+    assert re.search(r"<main id=\"main\">\s*<h1>[^<]*\?</h1>", body)  # a question comes first
+    assert body.count("data-exercise=") == 3
+    assert 'class="guess"' in body
+    assert 'data-do="undo"' in body
+    assert 'data-do="redo"' in body
+    assert "<kbd>" in body
+    assert "import numpy as np, classicseg as cs" in body
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("name", NAMES)
+def test_lessons_open_without_complaints_at_the_width_of(window, folder, pictures, name, width):
+    window.open(folder / f"{name}.html", width)
+    assert not window.overflows()
+    assert window.complaints() == []
+    window.picture(pictures / f"{name}-{width}.png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_addresses_that_make_no_sense_are_passed_over(window, folder, name):
+    hash_ = "#lambda=x&mode=7&gray=99&labels=&pushes=1.2x9_3&sigma=1e99&n=-5&depth=NaN&x=y"
+    window.open(folder / f"{name}.html", 1300, hash_)
+    assert window.complaints() == []
+
+
+def _minimum_cut(gray, weight):
+    wishes = 9 - 2 * np.array(gray)
+    crf = cs.GridCRF(np.stack([-wishes, wishes]).clip(0), cs.Potts(weight))
+    return cs.minimize(crf, "graph_cut")
+
+
+FIRST = [[4, 3, 6, 2, 2], [7, 8, 3, 4, 4], [3, 6, 2, 2, 3], [7, 7, 2, 2, 2], [2, 3, 2, 2, 2]]
+
+
+def test_be_the_cut_shows_the_cut_of_the_library(window, folder, pictures):
+    window.open(folder / "cut.html", 1300)
+    assert window.text("[data-live=energy]") == "39"
+    borders = window.run("return document.querySelectorAll('.border').length")
+    assert borders == 13
+    for weight in (3, 2, 6):
+        window.slide("lambda", weight)
+        window.press("solve")
+        found = _minimum_cut(FIRST, weight)
+        assert int(window.text("[data-live=energy]")) == found.energy
+        assert int(window.text("[data-live=flow]")) == found.energy
+        changes = sum(int((np.diff(found.labels, axis=axis) != 0).sum()) for axis in (0, 1))
+        assert window.run("return document.querySelectorAll('.border').length") == changes
+    window.press("undo")
+    assert int(window.text("[data-live=energy]")) != found.energy
+    window.slide("lambda", 3)
+    window.press("solve")
+    window.picture(pictures / "cut-solved.png")
+    assert window.complaints() == []
+
+
+def test_be_the_cut_can_be_done_by_keyboard_and_explains_wrong_steps(window, folder):
+    from selenium.webdriver.common.keys import Keys
+
+    window.open(folder / "cut.html", 1300, "#mode=push")
+    network = window.driver.find_element("css selector", "#net")
+    network.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT, Keys.SPACE)  # from the middle to the brightest pixel
+    assert "drain" in window.text(".say")
+    network.send_keys(Keys.ARROW_RIGHT, Keys.SPACE, Keys.ARROW_LEFT, Keys.ENTER)  # from the spring beside it
+    assert window.text("[data-live=flow]") == "3"
+    network.send_keys(Keys.ARROW_RIGHT, Keys.SPACE)
+    assert "empty" in window.text(".say")
+    window.press("undo")
+    assert window.text("[data-live=flow]") == "0"
+    window.press("redo")
+    assert window.text("[data-live=flow]") == "3"
+
+
+def test_be_the_cut_checks_its_exercises(window, folder):
+    window.open(folder / "cut.html", 1300)
+    for _ in range(14):
+        window.press("step")
+    window.click("[data-mode=mode][value=paint]")
+    for pixel in (2, 10):  # drop the speck, fill the hole
+        window.click(f"[data-pixel='{pixel}'] rect")
+    assert window.text("[data-live=gap]") == "0"
+    assert window.text("[data-exercise=close] .mark") == "✓ Solved"
+    window.press("reset")
+    least = next(w for w in range(1, 9) if len(np.unique(_minimum_cut(FIRST, w).labels)) == 1)
+    window.slide("lambda", least)
+    window.press("solve")
+    assert window.text("[data-exercise=flat] .mark") == "✓ Solved"
+    assert window.text("[data-live=solved]") == "2"
