@@ -202,3 +202,51 @@ def test_a_file_that_is_no_image_gets_a_sentence(window, folder, tmp_path):
     window.run("return new Promise(done => setTimeout(done, 200))")
     assert "broken.png" in window.text(".say")
     assert window.complaints() == []
+
+
+def _grid(weight: int, contrast: bool, eight: bool):
+    """The energy of the page: the cup at half its size, whole costs."""
+    image, noisy, _, truth = _cup()
+    image, truth = image[::2, ::2].astype(float), truth[::2, ::2]
+    n = truth.size
+    replace, other = _random(7, 2 * n).reshape(n, 2).T
+    flat = truth.reshape(-1)
+    seen = np.where((replace < 0.4) | (flat == 255), np.floor(other * 5), flat).reshape(truth.shape)
+    unary = np.where(np.arange(5)[:, None, None] == seen, 0, 10)
+    weights = cs.contrast_weights(image, connectivity=8 if eight else 4, beta=None if contrast else 0)
+    whole = {name: np.rint(weight * w.astype(float)) for name, w in weights.items()}
+    return cs.GridCRF(unary, cs.Potts(1.0), whole, connectivity=8 if eight else 4), truth
+
+
+def test_the_grid_crf_of_the_page_is_that_of_the_library(window, folder, pictures):
+    window.open(folder / "grid.html", 1300)
+    first = window.run("return document.querySelector('#labels').toDataURL()")
+    for weight, contrast, eight in [(8, True, False), (5, False, True)]:
+        window.slide("lambda", weight)
+        for name, wanted in [("contrast", contrast), ("eight", eight)]:
+            script = "const e = document.querySelector(`input[data-state=${arguments[0]}]`);"
+            window.run(f"{script} if (e.checked !== arguments[1]) e.click()", name, wanted)
+        crf, truth = _grid(weight, contrast, eight)
+        for method in ("icm", "expansion"):
+            window.click(f"[data-mode=solver][value={method}]")
+            _drawn(window)
+            result = cs.minimize(crf, method)
+            shown = int(window.text("[data-live=energy]"))
+            assert abs(shown - result.energy) <= 0.002 * result.energy  # a weight on the half may be rounded otherwise
+            right = 100 * (result.labels == truth)[truth < 255].mean()
+            assert abs(float(window.text("[data-live=right]")) - right) < 0.5
+        bound = int(window.text("[data-live=bound]"))
+        assert bound <= int(window.text("[data-live=expansion]"))
+        assert abs(bound - cs.minimize(crf, "trws", max_iter=30, tol=0).lower_bound) <= 0.005 * bound
+    assert window.run("return document.querySelector('#labels').toDataURL()") != first
+    window.picture(pictures / "grid-expansion.png")
+    window.press("reset")
+    _drawn(window)
+    energy = int(window.text("[data-live=energy]"))
+    window.click("#labels")  # paints in the middle
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) != energy
+    window.press("undo")
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) == energy
+    assert window.complaints() == []

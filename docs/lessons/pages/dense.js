@@ -1,12 +1,11 @@
 import { Kernels } from "../frame/kernels.js";
 import { State, all, bind, carried, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages } from "../frame/frame.js";
+import { fourColours, right, withNoise } from "./noise.js";
 
 const [HEIGHT, WIDTH, LABELS] = [96, 144, 5];
 const NEAR = 3; // sigma of the smoothness kernel, in pixels
-const SHARE = 0.4; // of labels that are replaced
 const NAMES = ["table", "porcelain", "cup inside", "coffee", "spoon"];
 const COLOURS = [[90, 98, 110], [86, 180, 233], [0, 158, 115], [213, 94, 0], [240, 228, 66]];
-const NONE = 255;
 
 const kernels = await Kernels.load(await carried("dense"));
 const bytes = await carried("cup");
@@ -24,64 +23,28 @@ const state = new State({
 
 // --- what is to be cleaned --------------------------------------------------------------------------------------------
 
-// Random numbers in [0, 1) that are the same everywhere.
-function* random(seed) {
-  for (let a = seed; ; ) {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    yield ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-}
-
 function costsOf(probabilities) {
   return Float32Array.from(probabilities, (p) => -Math.log(Math.max(p, 1e-3)));
 }
 
-// A problem whose labels are the truth but for noise; the label that is seen has probability 1/2.
-function noisy(height, width, image, truth, n) {
-  const numbers = random(7);
-  const next = () => numbers.next().value;
-  const seen = Array.from(truth, (label) => {
-    const [replace, other] = [next(), next()];
-    return replace < SHARE || label === NONE ? Math.floor(other * n) : label;
-  });
+// The label that is seen has probability 1/2.
+function noisy(problem) {
+  const { truth, n } = problem;
+  const seen = withNoise(truth, n);
   const unary = new Float32Array(n * seen.length);
   for (let label = 0; label < n; label++) {
     seen.forEach((own, i) => (unary[label * seen.length + i] = -Math.log(own === label ? 0.5 : 0.5 / (n - 1))));
   }
-  return { height, width, image, truth, n, unary };
+  return { ...problem, unary };
 }
 
 const pixels = HEIGHT * WIDTH;
 const photo = bytes.slice(0, 3 * pixels);
 const truth = bytes.slice(8 * pixels);
 const problems = {
-  noise: noisy(HEIGHT, WIDTH, photo, truth, LABELS),
+  noise: noisy({ height: HEIGHT, width: WIDTH, image: photo, truth, n: LABELS }),
   classifier: { height: HEIGHT, width: WIDTH, image: photo, truth, n: LABELS, unary: costsOf(Array.from(bytes.slice(3 * pixels, 8 * pixels), (p) => p / 255)) },
 };
-
-// Cut an image into its four main colours (k-means); labels are then what is the truth.
-function fourColours({ width, height, data }) {
-  const n = 4;
-  const image = new Uint8Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) image[3 * i + c] = data[4 * i + c];
-  const order = [...Array(width * height).keys()].sort((a, b) => image[3 * a] + image[3 * a + 1] + image[3 * a + 2] - image[3 * b] - image[3 * b + 1] - image[3 * b + 2]);
-  let means = [...Array(n).keys()].map((k) => [...image.slice(3 * order[Math.floor(((k + 0.5) * order.length) / n)]).slice(0, 3)]);
-  const labels = new Uint8Array(width * height);
-  for (let round = 0; round < 12; round++) {
-    const sums = means.map(() => [0, 0, 0, 0]);
-    for (let i = 0; i < labels.length; i++) {
-      const gaps = means.map((m) => (image[3 * i] - m[0]) ** 2 + (image[3 * i + 1] - m[1]) ** 2 + (image[3 * i + 2] - m[2]) ** 2);
-      labels[i] = gaps.indexOf(Math.min(...gaps));
-      const sum = sums[labels[i]];
-      for (let c = 0; c < 3; c++) sum[c] += image[3 * i + c];
-      sum[3] += 1;
-    }
-    means = sums.map((s, k) => (s[3] ? s.slice(0, 3).map((v) => v / s[3]) : means[k]));
-  }
-  return noisy(height, width, image, labels, n);
-}
 
 // --- computing --------------------------------------------------------------------------------------------------------
 
@@ -93,16 +56,6 @@ function cheapest({ unary, n }) {
     return best;
   });
 }
-
-const right = (labels, reference) => {
-  let [hits, counted] = [0, 0];
-  reference.forEach((label, i) => {
-    if (label === NONE) return;
-    counted += 1;
-    hits += Number(label === labels[i]);
-  });
-  return (100 * hits) / counted;
-};
 
 const current = () => problems[state.get("source")] ?? problems.noise;
 
@@ -253,7 +206,7 @@ canvases[0].addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 takeImages(one("#figure"), 144, (image) => {
-  problems.own = fourColours(image);
+  problems.own = noisy(fourColours(image));
   one("#own").hidden = false;
   state.set({ source: "own", asked: Math.floor((image.height / 2 + 0.5) * image.width) });
   say("Your image, cut into its four main colours, with the same noise. It stays on this machine.", "good");
