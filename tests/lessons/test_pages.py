@@ -250,3 +250,33 @@ def test_the_grid_crf_of_the_page_is_that_of_the_library(window, folder, picture
     _drawn(window)
     assert int(window.text("[data-live=energy]")) == energy
     assert window.complaints() == []
+
+
+def test_the_bill_adds_up_and_its_minimum_is_that_of_the_library(window, folder, pictures):
+    gray = np.array([int(digit) for digit in "323323277332333278232787328748237878"]).reshape(6, 6)
+    window.open(folder / "energies.html", 1300)
+    for weight in (2, 3, 1):
+        window.press("reset")
+        window.slide("lambda", weight)
+        crf = cs.GridCRF(np.stack([2 * gray - 9, 9 - 2 * gray]).clip(0), cs.Potts(weight))
+        wishes = (gray > 4).astype(np.int32)
+        assert int(window.text("[data-live=energy]")) == sum(crf.terms(wishes).values())
+        assert int(window.text("[data-live=icm]")) == cs.minimize(crf, "icm").energy
+        window.slide("term", 40)
+        right = wishes[:, :-1] != wishes[:, 1:]
+        down = np.pad(wishes[:-1] != wishes[1:], ((0, 1), (0, 0)))
+        first_row = [pair for x in range(5) for pair in (right[0, x], down[0, x])]
+        assert int(window.text("[data-live=sum]")) == weight * sum(map(int, first_row[:4]))
+        assert window.run("return document.querySelectorAll('.item').length") == 1
+        window.press("minimise")
+        assert int(window.text("[data-live=energy]")) == cs.minimize(crf, "graph_cut").energy
+    window.open(folder / "energies.html", 1300)
+    window.press("flip")
+    window.press("flip")
+    assert "local minimum" in window.text(".say")
+    assert window.text("[data-exercise=local] .mark") == "✓ Solved"
+    for pixel in (7, 8):
+        window.click(f"[data-pixel='{pixel}'] rect")
+    assert window.text("[data-exercise=hand] .mark") == "✓ Solved"
+    window.picture(pictures / "energies-by-hand.png")
+    assert window.complaints() == []

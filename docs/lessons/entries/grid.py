@@ -60,8 +60,12 @@ def _energy(height, width, n_directions, unary, edges, cost, labels):
 @inline
 def _all_edges(weights, height, width):
     """The compact weights of each direction."""
-    return (_compact(weights, 0, height, width), _compact(weights, 1, height, width),
-                  _compact(weights, 2, height, width), _compact(weights, 3, height, width))
+    return (
+        _compact(weights, 0, height, width),
+        _compact(weights, 1, height, width),
+        _compact(weights, 2, height, width),
+        _compact(weights, 3, height, width),
+    )
 
 
 @entry
@@ -101,9 +105,7 @@ def expansion(
     costs, given, out = carray(unary, n_labels * n), carray(weights, 4 * n), carray(labels, n)
     row = (width + 2) * words
     sheet = (height + 2) * row
-    layout = Layout(
-        np.int64(sheet + row + words), np.int64(row), np.int64(sheet), 1, np.int64(height), np.int64(width)
-    )
+    layout = Layout(np.int64(sheet + row + words), np.int64(row), np.int64(sheet), 1, np.int64(height), np.int64(width))
     offsets, steps = np.zeros((4, 3), np.int64), np.empty(8, np.int64)
     for k in range(4):
         offsets[k, 1], offsets[k, 2] = _DOWN[k], _ACROSS[k]

@@ -149,7 +149,7 @@ const draw = eachFrame(() => {
   check(values);
 });
 
-const LEFT = 48;
+const LEFT = 58;
 const [RIGHT, TOP, BOTTOM] = [430, 12, 268];
 const xOf = (iteration) => LEFT + ((RIGHT - LEFT) * (iteration - 1)) / (MOST - 1);
 
@@ -213,8 +213,8 @@ const check = (values) => solvedBy.forEach((look) => look(values));
 const first = () => problem.names === NAMES;
 exercises({ whenChanged: (look) => solvedBy.push(look) }, {
   hand: (v) => first() && v.painted && v.solver === "icm" && v.lambda === 8 && costOf(v.painted).energy <= curves.icm.energies[MOST - 1] - 40,
-  proof: (v) => v.solver === "trws" && !v.painted && v.lambda >= 4 && costOf(shown).energy <= boundOf(curves.trws.bounds),
-  right: (v) => first() && !v.painted && right(shown, problem.truth) >= 95,
+  open: (v) => v.solver === "trws" && !v.painted && v.iteration === MOST && costOf(shown).energy >= boundOf(curves.trws.bounds) + 100,
+  right: (v) => first() && !v.painted && right(shown, problem.truth) >= 98.6,
 });
 
 let before = state.values;
