@@ -11,9 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from classicseg.cli import upright
 from classicseg.cli.output import add_json_option, report
+from classicseg.errors import InputError
 
 SUMMARY = "images and labels in, a trained network out"
+OUTPUTS = {"output": "models"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--val-share", type=float, default=0.2, metavar="P",
         help="without --val-split: the last of the images, this share of them (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, help="model: .pt; its checkpoint lies beside it")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="model: .pt or .pth; its checkpoint, .ckpt, lies beside it"
+    )
     parser.add_argument("--net", default="unet", help="default: %(default)s")
     parser.add_argument("--width", type=float, default=0.25, help="factor of the channels (default: %(default)s)")
     parser.add_argument("--loss", default="dice+ce", help="such as ce, focal, dice+ce, lovasz (default: %(default)s)")
@@ -45,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--device", help="such as cpu or cuda; default: a GPU if there is one")
     parser.add_argument("--log-dir", type=Path, help="folder for TensorBoard")
+    upright.add_arguments(parser)
     add_json_option(parser)
 
 
@@ -55,8 +61,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.cli._torch import train_module
 
     train = train_module()
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {options.output.parent}")
+    device = train.as_device(options.device)
     size = None if options.size is None else tuple(options.size)
     data, validation = _split(train, options, size)
     crop = None if options.crop is None else tuple(options.crop)
@@ -69,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         patience=options.patience,
         augmentation=train.Augmentation(crop=crop),
     )
-    channels = max(data[i][0].shape[2] for i in range(len(data)))  # 1 in a folder of gray images only
+    channels = max(data.survey.channels)  # 1 in a folder of gray images only
     model = train.Model(
         options.net, data.classes, width=options.width, in_channels=channels, size=size, seed=options.seed
     )
@@ -79,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
         validation,
         loss=options.loss,
         settings=settings,
-        device=options.device,
+        device=device,
         checkpoint=options.output.with_suffix(".ckpt"),
         log_dir=options.log_dir,
         progress=True,
@@ -102,17 +107,17 @@ def run(options: argparse.Namespace) -> None:
 
 def _split(train: ModuleType, options: argparse.Namespace, size: tuple[int, ...] | None) -> tuple[Any, Any]:
     """Data to learn from, and those that are held out."""
-    data = train.FolderData(options.data, options.split, size=size)
+    data = train.FolderData(options.data, options.split, size=size, exif=options.exif)
     if options.val_split is not None:
-        return data, train.FolderData(options.data, options.val_split, size=size)
+        return data, train.FolderData(options.data, options.val_split, size=size, exif=options.exif)
     if not 0 <= options.val_share < 1:
-        raise ValueError(f"--val-share must be at least 0 and below 1, got {options.val_share}")
+        raise InputError(f"--val-share must be at least 0 and below 1, got {options.val_share}")
     n_held = round(options.val_share * len(data))
     if n_held == 0:
         return data, None
     names = data.names
     learned, held = (
-        train.FolderData(options.data, options.split, size=size, names=chosen)
+        train.FolderData(options.data, options.split, size=size, names=chosen, exif=options.exif)
         for chosen in (names[:-n_held], names[-n_held:])
     )
     return learned, held

@@ -188,13 +188,17 @@ class DenseCRF(Frozen):
         kept: LatticeBank | None = vars(self).get("_lattices")
         if kept is not None:
             return kept
-        columns = self._columns()
-        norms = [kernel.normalization for kernel in self.kernels]
-        accurate = self.quality == "high"
-        built = LatticeBank(columns, norms, accurate=accurate, n_threads=n_threads, n_channels=self.n_labels)
-        for kernel, (_, n_vertices), own in zip(self.kernels, built.bank.vertex, columns, strict=True):
-            warn_of_sparse_lattice(kernel, len(own), n_vertices / self.n_points)
+        built = self.lattices_of(None, self.n_labels, n_threads)
+        n_features = np.diff(built.bank.corner_start) - 1
+        for kernel, (_, n_vertices), d in zip(self.kernels, built.bank.vertex, n_features, strict=True):
+            warn_of_sparse_lattice(kernel, int(d), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
+
+    def lattices_of(self, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
+        """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
+        norms = [kernel.normalization for kernel in self.kernels]
+        options = {"accurate": self.quality == "high", "n_threads": n_threads, "n_channels": n_channels}
+        return LatticeBank(self._columns(), norms, points=points, **options)
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
         """The filters of all kernels over all pairs, kept like the lattices."""

@@ -9,6 +9,7 @@ import numpy as np
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.counting import index_type_of
+from classicseg.filters.elsewhere import Elsewhere
 from classicseg.filters.features import Column, Features
 from classicseg.filters.memory import check_lattices
 from classicseg.kernels.dense.bank import Bank, RowLayout
@@ -60,6 +61,7 @@ class LatticeBank:
     """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field.
 
     Before they are built it is checked that there is memory for them, and for filtering `n_channels` with all at once.
+    With `points`, (m,) int64 in C order, the lattices are of these alone, and can be read at all: see `elsewhere`.
     """
 
     def __init__(
@@ -71,15 +73,19 @@ class LatticeBank:
         n_threads: int,
         keep_row_sums: bool = False,
         n_channels: int = 1,
+        points: np.ndarray | None = None,
     ) -> None:
         blurs = [choose_blur(c, accurate) for c in columns]
-        features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
+        of_all = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
+        features = of_all if points is None else [f.at(points) for f in of_all]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
         check_lattices(
             features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
         )
-        bank, ones = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
+        bank, ones, lattices = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
+        if points is None:
+            lattices.clear()
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations
@@ -90,6 +96,7 @@ class LatticeBank:
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
             before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1),
         )  # fmt: skip
+        self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 
     def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Factors of each point before and after lattice `k`, (n,) float32 each or None.

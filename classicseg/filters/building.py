@@ -64,26 +64,26 @@ def build_bank(
     blurs: Sequence[Blur],
     n_threads: int,
     dtype: type[np.unsignedinteger[Any]],
-) -> tuple[Bank, np.ndarray]:
+) -> tuple[Bank, np.ndarray, list[Lattice]]:
     """Build one lattice for each set of features, blurred as its blur says.
 
     `dtype` is tried first to number vertices, see :func:`index_type`. Returned with the bank is what splatting ones
-    gives, (n_rows,) float32.
+    gives, (n_rows,) float32, and the lattices, which know the keys of their vertices and take much memory.
     """
-    bank, ones = _built(feature_sets, blurs, n_threads, dtype)
-    _give_back_if(bank.n_rows)
-    return bank, ones
+    built = _built(feature_sets, blurs, n_threads, dtype)
+    _give_back_if(built[0].n_rows)
+    return built
 
 
 def _built(
     feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int, dtype: type[np.unsignedinteger[Any]]
-) -> tuple[Bank, np.ndarray]:
+) -> tuple[Bank, np.ndarray, list[Lattice]]:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
     corners, stripe_keys, masses = _embed(spaces, stripe, n, dtype, n_threads)
     _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
-    lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
+    lattices = map_tasks(lambda k: Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
     _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
@@ -94,7 +94,7 @@ def _built(
     for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
         for start, mass in zip(lattice.start[:-1], of_stripes, strict=True):
             ones[row:][lattice.row_of[start : start + mass.size]] = mass
-    return bank, ones
+    return bank, ones, lattices
 
 
 def _give_back_if(n_rows: int) -> None:
@@ -187,7 +187,7 @@ def _embed(
 
 
 @dataclass(frozen=True, eq=False)
-class _Lattice:
+class Lattice:
     """The vertices of a lattice; its rows are counted from 0, vertices first, then duplicates."""
 
     space: Space
@@ -200,7 +200,8 @@ class _Lattice:
     row_of: np.ndarray  # (total,) uint32
 
     @classmethod
-    def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> _Lattice:
+    def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> Lattice:
+        """Merge the vertices of all stripes, whose keys are given up."""
         start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
         row_of = np.empty(start[-1], np.uint32)
         joined = np.concatenate(stripe_keys)
@@ -210,6 +211,7 @@ class _Lattice:
 
     @property
     def n_rows(self) -> int:
+        """Vertices and duplicates."""
         return self.keys.size + self.target.size
 
     @property
@@ -225,7 +227,7 @@ class _Lattice:
 class _Search:
     """The search for the neighbours of a lattice's vertices, in parts that threads share."""
 
-    lattice: _Lattice
+    lattice: Lattice
     first_row: int
     part: np.ndarray  # (n_parts + 1,) int64: first vertex of each part
     neighbour: np.ndarray  # (n_neighbours,) uint32, zero: to be filled for a blur along the axes
@@ -254,7 +256,7 @@ class _Search:
         return np.concatenate(links) if len(links) > 1 else links[0]
 
 
-def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
+def _searches(lattices: Sequence[Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
     """A search for each lattice; `neighbour` holds the neighbours of all lattices."""
     sizes = [lattice.n_neighbours for lattice in lattices]
     searches = []
@@ -361,7 +363,7 @@ def links_per_point(columns: Sequence[Column], blur: Blur) -> float:
     keys, fits = space.keys_of(first, last, np.uint16)
     if not fits:
         return math.inf
-    lattice = _Lattice.of(space, [keys])
+    lattice = Lattice.of(space, [keys])
     sample = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
     border = np.empty(keys.size * len(blur.shells), np.uint32)
     links = _Search(lattice, 0, sample, np.empty(0, np.uint32), border).find(0)

@@ -71,7 +71,7 @@ def gather(typing: Any, array: Any, base: Any, index: Any) -> Any:
         name = f"llvm.masked.gather.v{size}{'i' if is_whole else 'f'}{dtype.bitwidth}.v{size}p0"
         function = cgutils.get_or_insert_function(builder.module, function_type, name)
         align = ir.Constant(_INT32, dtype.bitwidth // 8)
-        vector = builder.call(function, [places, align, all_lanes, ir.Constant(kind, ir.Undefined)])
+        vector = builder.call(function, [places, align, all_lanes, ir.Constant(kind, None)])
         if is_whole and dtype.bitwidth < types.int64.bitwidth:
             vector = builder.zext(vector, vector_of(size, types.int64))
         return build(builder, [vector])

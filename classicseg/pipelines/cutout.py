@@ -19,9 +19,9 @@ from classicseg.errors import InputTypeError
 from classicseg.pipelines import strokes as marked
 from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
-from classicseg.solvers.cut.windows import bounds, hull
+from classicseg.solvers.cut.boxes import bounds, hull
 from classicseg.solvers.run import Run
-from classicseg.types import State, Step
+from classicseg.types import Shown, State, Step
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 _COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
@@ -30,7 +30,7 @@ _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
 
 @dataclass(eq=False, repr=False)
-class Cutout:
+class Cutout(Shown):
     """What :func:`cutout` found, and what goes on from it: :meth:`update` and :meth:`refit`.
 
     Attributes

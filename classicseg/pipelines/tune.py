@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
 from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
 from classicseg.solvers.run import progress_bar
+from classicseg.types import Shown
 
 METRICS = ("miou", "boundary")
 SEARCHES = ("random", "tpe")
@@ -34,8 +36,8 @@ class Trial:
     score: float
 
 
-@dataclass(frozen=True)
-class Tuned:
+@dataclass(frozen=True, repr=False)
+class Tuned(Shown):
     """What a search found.
 
     Attributes
@@ -69,6 +71,14 @@ class Tuned:
     unrefined_score: float
     history: tuple[Trial, ...]
     held_out_score: float | None = None
+
+    def __repr__(self) -> str:
+        held_out = "" if self.held_out_score is None else f", held_out_score={self.held_out_score:.4g}"
+        return (
+            f"Tuned(score={self.score:.4g}, default_score={self.default_score:.4g}, "
+            f"unrefined_score={self.unrefined_score:.4g}{held_out}, parameters={dict(self.parameters)}, "
+            f"trials={len(self.history)})"
+        )
 
 
 def tune(
@@ -140,7 +150,8 @@ def tune(
     ------
     ValueError
         If numbers or shapes do not fit, a label is out of range, there are more folds than images, or optuna is
-        needed and missing, or the space or the labels of `crf` do not fit.
+        needed and missing, the space or the labels of `crf` do not fit, or truths hold nothing but label 0 and
+        `ignore_label`.
     TypeError
         If `crf` cannot be called or has no `space`, or the space is no mapping.
 
@@ -216,6 +227,24 @@ def _shape_of(truth: ArrayLike, p: np.ndarray, name: str) -> tuple[int, ...]:
     return given if is_within(p.shape[1:], given) else p.shape[1:]
 
 
+def _check_counts(truths: list[np.ndarray], masks: list[np.ndarray | None], n_labels: int, ignored: int | None) -> None:
+    """Refuse truths of label 0 alone beside what is ignored, and warn of labels without a pixel."""
+    counts, n_ignored = np.zeros(n_labels, np.int64), 0
+    for truth, mask in zip(truths, masks, strict=True):
+        inside = truth.ravel() if mask is None else truth[mask]
+        scored = inside if ignored is None else inside[inside != ignored]
+        counts += np.bincount(scored, minlength=n_labels)
+        n_ignored += inside.size - scored.size
+    if n_ignored and counts[0] and not counts[1:].any():
+        raise InputError(
+            f"truths hold 0 and {ignored} only, and ignore_label={ignored} leaves nothing to be scored but label 0; if "
+            f"{ignored} means label 1, pass truth == {ignored} and no ignore_label"
+        )
+    missing = np.flatnonzero(counts == 0)
+    if missing.size and counts.any():
+        warnings.warn(f"truths have no pixel of label {', '.join(map(str, missing))}", stacklevel=4)
+
+
 def _best(history: list[Trial]) -> Trial:
     return max(history, key=lambda trial: trial.score)
 
@@ -285,6 +314,7 @@ class _Score:
             inputs.as_labels(truth, shape, self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
             for i, (truth, shape, mask) in enumerate(zip(truths, shapes, self.masks, strict=True))
         ]
+        _check_counts(self.truths, self.masks, self.n_labels, ignore_label)
         if tolerance is not None:
             tolerance = inputs.as_positive_number(tolerance, "tolerance")
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf

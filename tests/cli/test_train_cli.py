@@ -12,6 +12,7 @@ from classicseg import io, metrics
 from classicseg.cli import main
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+pytestmark = pytest.mark.filterwarnings("default")  # which the command prints
 
 
 def call(capsys, *arguments):
@@ -44,7 +45,10 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     assert code == 0
     assert report["n_images"] == [3, 1]
     assert len(report["history"]) == 2
-    assert call(capsys, *arguments)[1] == printed  # goes on from the checkpoint, which is at the end
+    code, again, said = call(capsys, *arguments)
+    assert again == printed  # goes on from the checkpoint, which is at the end
+    assert "this training has ended, after 2 epochs, and nothing was done" in said
+    assert "go on with --epochs above 2" in said
 
     images = sorted((data / "images").iterdir())
     code, printed, _ = call(capsys, "predict", model, *images, "-o", out, "--overlay", "--logits")

@@ -74,24 +74,39 @@ class RowLayout(NamedTuple):
     """How the channels of a point lie in row arrays.
 
     A tuple of zeros stands for its length, which kernels have to know when they are compiled.
+
+    A channel is a label, as a rule. Two labels may be *paired*: then the only channel is what label 1 has more than
+    label 0, of costs, marginals and messages. That is all that the softmax needs, and half the work.
     """
 
+    n_labels: int
     n_channels: int
     n_panels: int
     lanes: tuple[int, ...]  # channels of a panel; the last panel may have more than are used
     head: tuple[int, ...]  # the chunks in which a panel is blurred: all but the last one
     tail: tuple[int, ...]  # the last chunk
     corners: tuple[int, ...]  # corners of a point, K; empty where only one lattice of a bank is used
+    paired: tuple[int, ...]  # of length 1 if labels are paired, else empty
 
     @classmethod
-    def of(cls, n_channels: int, n_corners: int = 0) -> RowLayout:
-        """The layout of `n_channels` channels, and of points with `n_corners` corners, with little padding.
+    def of(cls, n_labels: int, n_corners: int = 0, *, paired: bool = False) -> RowLayout:
+        """The layout of `n_labels` channels, or of 1 if labels are paired, and of points with `n_corners` corners.
 
-        A panel of 24 channels is blurred in chunks of 16 and 8.
+        There is little padding. A panel of 24 channels is blurred in chunks of 16 and 8.
         """
+        n_channels = 1 if paired else n_labels
         lanes, n_panels = lanes_for(n_channels)
         tail = lanes[(len(lanes) - 1) // PIXELS * PIXELS :]
-        return cls(n_channels, n_panels, lanes, ACROSS if len(lanes) > PIXELS else tail, tail, (0,) * n_corners)
+        return cls(
+            n_labels,
+            n_channels,
+            n_panels,
+            lanes,
+            ACROSS if len(lanes) > PIXELS else tail,
+            tail,
+            (0,) * n_corners,
+            (0,) * paired,
+        )
 
     def size(self, bank: Bank) -> int:
         """Number of values of a row array of `bank`."""

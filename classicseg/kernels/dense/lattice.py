@@ -74,7 +74,7 @@ def _longer(values, n):
 
 
 @inline
-def _elevate(features, width, at, scale, d, work):
+def elevate(features, width, at, scale, d, work):
     """Put 16 points on the plane where the ``d + 1`` coordinates sum to 0: the first part of `work`.
 
     `features` are ``(d * width,)`` float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32
@@ -92,7 +92,7 @@ def _elevate(features, width, at, scale, d, work):
 
 
 @inline
-def _round_to_simplex(d, work):
+def round_to_simplex(d, work):
     """Nearest vertex of remainder 0, into the second part of `work`, and the rank of each residual, into the third.
 
     The first part holds the `d` + 1 coordinates, and afterwards the residuals, in units of d + 1.
@@ -132,7 +132,7 @@ def _round_to_simplex(d, work):
 
 
 @inline
-def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
+def weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
     """Planes of barycentric `weights` and of vertex `keys`, remainder 0 to `d`, of the 16 points of `work`.
 
     `radix` is (d + 1,) int64, `radix_sum` the sum of the first d of them; `steps` are d + 1 planes of work space.
@@ -238,9 +238,9 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     block, most = first, min(mass.size, 1 << (8 * index.itemsize)) - (d + 1) * PIXELS
     while block < last and n_vertices <= most:
         at = block * PIXELS
-        _elevate(features, width, at - origin, scale, d, work)
-        _round_to_simplex(d, work)
-        _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
+        elevate(features, width, at - origin, scale, d, work)
+        round_to_simplex(d, work)
+        weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
         here, n_here = (block * corners.count + corners.first) * PIXELS, min(PIXELS, n - at)
         for r in range(d + 1):
             to = here + r * PIXELS

@@ -50,7 +50,7 @@ def _blur_stencil(bank, k, rows, other):
 
 
 @inline
-def _factor(sums, power):
+def power_of(sums, power):
     """``sums**power`` for 16 `sums`; `power` is 0, -1/2 or -1."""
     one = fill(np.float32(1.0), ACROSS)
     if power == np.float32(0.0):
@@ -117,6 +117,6 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
                     store(scratch, 0, total)
                     for p in range(min(PIXELS, n - block * PIXELS)):
                         put(sums, k * n + block * PIXELS + p, scratch[p])
-                _scale(bank.weight_in, at, n_own, _factor(total, before[k]))
+                _scale(bank.weight_in, at, n_own, power_of(total, before[k]))
                 if not shared:
-                    _scale(bank.weight_out, at, n_own, _factor(total, after[k]))
+                    _scale(bank.weight_out, at, n_own, power_of(total, after[k]))

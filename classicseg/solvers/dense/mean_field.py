@@ -11,13 +11,14 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.energies.dense_crf import DenseCRF
-from classicseg.solvers.dense.active import Pruned, can_be_pruned, infer_pruned
+from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, infer_pruned
 from classicseg.solvers.dense.engines import Engine, engine_for, infer_fused
+from classicseg.solvers.dense.prospects import can_be_pruned, contest
+from classicseg.solvers.dense.sampled import infer_sampled
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 _MAX_BACKTRACKS = 12  # the last one goes a 500th of the way
-_MOST_DIFFER = 1e-3  # share of pixels whose labels a pruned run may change
 _SLACK = 1e-6  # relative rounding error of a free energy in float32
 
 
@@ -149,9 +150,11 @@ def mean_field_convergent(energy: DenseCRF, run: Run) -> Result:
 def _in_one_call(energy: DenseCRF, run: Run, marginals: bool, prune: bool) -> Pruned:
     """All updates in one call, pruned if that is wanted and changes next to nothing."""
     if prune and run.init is None and can_be_pruned(energy, run.max_iter):
-        pruned = infer_pruned(energy, run.max_iter, run.n_threads, marginals=marginals)
-        if pruned.may_differ is None or pruned.may_differ <= _MOST_DIFFER:
-            return pruned
+        left = contest(energy, run.max_iter, run.n_threads)
+        for infer in (infer_sampled, infer_pruned):
+            found = infer(left, run.max_iter, run.n_threads, marginals=marginals)
+            if found is not None and (found.may_differ is None or found.may_differ <= MOST_DIFFER):
+                return found
     return Pruned(*infer_fused(energy, run.init, run.max_iter, run.n_threads, marginals), None)
 
 

@@ -133,10 +133,13 @@ class Model(nn.Module):
             If it holds no model.
         """
         content = load(path)
-        if content.get("format") != _FORMAT or "recipe" not in content:
-            raise InputError(f"{path} holds no model of this format")
-        model = cls(classes=content["classes"], size=content.get("size"), **content["recipe"])
-        model.load_state_dict(content["state"])
+        if content.get("format") != _FORMAT:
+            raise InputError(f"{path} holds no model of this format, which Model.save and classicseg train write")
+        try:
+            model = cls(classes=content["classes"], size=content.get("size"), **content["recipe"])
+            model.load_state_dict(content["state"])
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as failure:
+            raise InputError(f"{path} holds no model that can be built here: {failure}") from failure
         return model.eval()
 
 
@@ -147,8 +150,10 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     ----------
     model : nn.Module
         From (1, C, H, W) images of values 0 to 255.
-    image : ndarray, (H, W) or (H, W, C)
-        A :class:`Model` of a size sees it in that size; one channel becomes as many equal ones as the network needs.
+    image : array_like, (H, W) or (H, W, C)
+        Of 8 bits, or of values from 0 to 255 in any dtype, which are rounded: it is seen as it is. The range of all
+        other values, but for a few in a thousand, becomes 0 to 255, in training as here. A :class:`Model` of a size
+        sees it in that size; one channel becomes as many equal ones as the network needs.
 
     Returns
     -------
@@ -158,14 +163,16 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the image does not suit the network.
+        If the image does not suit the network or is not finite, or the network returns NaN.
     """
-    array = np.asarray(image)
+    array = inputs.read(image, "image")
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim != 3:
+    if array.ndim != 3 or array.size == 0:
         raise InputError(f"image must have shape (H, W) or (H, W, C), got {np.shape(image)}")
-    seen = with_channels(array, model)
+    seen, n = with_channels(inputs.as_bytes(array, -1), model), n_channels(model)
+    if n is not None and seen.shape[2] != n:
+        raise InputError(f"image must have {n} channels for this network, or one, got {array.shape[2]}")
     if isinstance(model, Model) and model.size is not None:
         seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -178,7 +185,43 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
             logits: np.ndarray = large[0].float().cpu().numpy()
     finally:
         model.train(was_training)
+    if np.isnan(logits).any():
+        raise InputError("the network returned NaN; its weights or what it was trained on cannot be right")
     return logits
+
+
+def as_device(device: str | torch.device | None) -> torch.device:
+    """A device that PyTorch can use here.
+
+    Parameters
+    ----------
+    device : str or torch.device, optional
+        By default a GPU if there is one, else the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, or no number can be kept on it.
+
+    Examples
+    --------
+    >>> from classicseg.torch import train
+    >>> train.as_device("cpu")
+    device(type='cpu')
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).cpu()
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as failure:
+        reason = str(failure).partition("\n")[0].rstrip(".")
+        raise InputError(f"device must be one that PyTorch can use, such as 'cpu', got {device!r}: {reason}") from None
+    return chosen
 
 
 def n_channels(model: nn.Module) -> int | None:
