@@ -22,7 +22,16 @@ from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
 from .machine.threads import get_num_threads, set_num_threads
-from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
+from .metrics import (
+    Scores,
+    boundary_f_score,
+    calibration_error,
+    confusion_matrix,
+    reliability,
+    scores,
+    scores_of,
+    trimap_confusion,
+)
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.presets import PRESETS, Preset
@@ -93,6 +102,7 @@ __all__ = [
     "Tuned",
     "VarianceRatio",
     "boundary_f_score",
+    "calibration_error",
     "confusion_matrix",
     "contrast_weights",
     "cutout",
@@ -113,6 +123,7 @@ __all__ = [
     "refinement",
     "refinement_crf",
     "register_solver",
+    "reliability",
     "sample",
     "scores",
     "scores_of",

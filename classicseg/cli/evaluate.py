@@ -1,7 +1,8 @@
 """Compare label pictures with the truth: mean IoU, IoU of each class, boundary F and trimap IoU.
 
 Pictures of the same name are compared. With a model instead of label pictures, it is run on the images of the folder,
-resized as in its training; its labels are compared in the size of the images.
+resized as in its training; its labels are compared in the size of the images, and how far its probabilities are to be
+believed (those of the CRF, with --crf) is told as well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 """Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
-Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
-"""Name, labels and truth of each."""
+Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]"
+"""Name, labels, truth and probabilities of each; these are None where labels are all that is known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("give either --labels and --truth, or --model and --data")
     n = len(classes)
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
-    for name, labels, truth in examples:
+    tables: list[np.ndarray] = []
+    for name, labels, truth, probabilities in examples:
         try:
             total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
             if (truth == io.VOID).all():
@@ -60,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
             borders.append(
                 metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
             )
+            if probabilities is not None:
+                tables.append(metrics.reliability(probabilities, truth, ignore_label=io.VOID))
         except ValueError as failure:
             raise ValueError(f"{name}: {failure}") from failure
     scores = metrics.scores_of(total)
@@ -68,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
         "boundary_f": float(np.mean(borders)),
+        "calibration_error": metrics.calibration_error(np.sum(tables, axis=0)) if tables else None,
         "iou": {name: None if np.isnan(x) else x for name, x in zip(classes, scores.iou, strict=True)},
         "trimap_iou": {
             str(width): metrics.scores_of(x).mean_iou if x.any() else None
@@ -85,6 +90,7 @@ def _text(done: dict[str, Any]) -> str:
     lines += [
         f"{'mean IoU, %':28}{percent(done['mean_iou'])}",
         f"{'boundary F, %':28}{percent(done['boundary_f'])}",
+        f"{'calibration error, %':28}{percent(done['calibration_error'])}",
     ]
     lines += [f"{'  IoU of ' + name + ', %':28}{percent(x)}" for name, x in done["iou"].items()]
     lines += [f"{f'  IoU within {w} px, %':28}{percent(x)}" for w, x in done["trimap_iou"].items()]
@@ -106,23 +112,24 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
     if alone or not true:
         what = f"{(true | given)[alone[0]]} has no partner of the same name" if alone else f"{options.truth} is empty"
         raise ValueError(f"{what}; every label picture needs its truth")
-    read = [(str(given[name]), io.read_labels(given[name]), io.read_labels(true[name])) for name in true]
+    pairs = [(str(given[name]), io.read_labels(given[name]), io.read_labels(true[name])) for name in true]
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
         table = np.arange(io.VOID + 1)
         table[list(numbers)] = list(numbers.values())
-        read = [(name, labels, table[np.clip(truth, 0, io.VOID)]) for name, labels, truth in read]
+        pairs = [(name, labels, table[np.clip(truth, 0, io.VOID)]) for name, labels, truth in pairs]
         classes = list(names)
     else:
-        largest = max(max(int(x.max()), int(np.where(t == io.VOID, 0, t).max())) for _, x, t in read)
+        largest = max(max(int(x.max()), int(np.where(t == io.VOID, 0, t).max())) for _, x, t in pairs)
         classes = [str(i) for i in range(largest + 1)]
-    return classes, iter(read)
+    return classes, ((*pair, None) for pair in pairs)
 
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
+    from classicseg.energies.softmax import softmax
     from classicseg.pipelines.presets import check
-    from classicseg.pipelines.refine import refine
+    from classicseg.pipelines.refine import refinement
 
     train = train_module()
     if options.crf is not None:
@@ -136,7 +143,10 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
         for i in range(len(data)):
             image, truth = data[i]
             logits = model.predict(image)
-            labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)
-            yield data.name(i), labels, truth
+            if options.crf is None:
+                yield data.name(i), logits.argmax(0), truth, softmax(logits)
+            else:
+                found = refinement(image, logits=logits, preset=options.crf)
+                yield data.name(i), found.labels, truth, found.marginals
 
     return list(model.classes), examples()

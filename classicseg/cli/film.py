@@ -46,7 +46,9 @@ def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output} is no folder; --film writes a picture of labels for each frame")
     options.output.mkdir(parents=True, exist_ok=True)
-    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "quality", "max_iter")
+    changes = (
+        "sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "temperature", "quality", "max_iter",
+    )  # fmt: skip
     refiner = Refiner(
         preset=options.preset, channel_axis=options.channel_axis, n_threads=options.threads,
         spacing=evidence.spacing_of(options), align_corners=options.align_corners,

@@ -97,10 +97,11 @@ def prepare(
     mask: ArrayLike | None,
     scribbles: Any,
     box: Any,
-    beta: Any,
-    connectivity: int | None,
-    spacing: Any,
     channel_axis: Any,
+    *,
+    beta: Any = None,
+    connectivity: int | None = None,
+    spacing: Any = 1.0,
 ) -> PreparedImage:
     """What depends on the image alone; where its channels are may follow from the scribbles or the box."""
     image = inputs.as_array(image, "image")

@@ -84,7 +84,7 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
         align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
-        mask=lambda: draw.mask(shape),
+        mask=lambda: draw.mask(shape), temperature=lambda: draw.of((0.4, 1.0, 30.0)),
     )  # fmt: skip
 
 
@@ -172,7 +172,9 @@ def tune(draw: Draw) -> Call:
     probabilities = [draw.probabilities(2, shape) for _ in images]
     truths = [draw.labels(shape, 2) for _ in images]
     arguments = {"images": images, "probabilities": probabilities, "truths": truths, "budget": draw.integer(1, 6)}
-    options = draw.some(metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2)
+    options = draw.some(
+        metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2, calibrate=lambda: draw.chance(0.5)
+    )
     return Call(cs.tune, arguments | options, words=("sigma", "color_sigma"))
 
 
