@@ -34,6 +34,7 @@ from .metrics import (
 )
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
+from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
@@ -77,6 +78,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Matrix",
+    "Matte",
     "MeanDifference",
     "MultiOtsu",
     "OtsuSeparability",

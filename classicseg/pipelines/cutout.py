@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.color_models import fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
@@ -20,13 +19,12 @@ from classicseg.pipelines import cutout_options as asked_for
 from classicseg.pipelines import strokes as marked
 from classicseg.pipelines.cutout_options import Options
 from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
+from classicseg.pipelines.matting import Matte, check_flat, matte_of
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
 from classicseg.pipelines.presets import check_names, names_of
 from classicseg.solvers.cut.windows import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import Step
-
-_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
 
 
 @dataclass(eq=False, repr=False)
@@ -84,6 +82,7 @@ class Cutout:
     _n_threads: int
     _prepared: PreparedImage
     _owner: object
+    _matte: Matte | None = None
 
     @property
     def models(self) -> Models:
@@ -95,6 +94,16 @@ class Cutout:
         """Where the objects are: bool, spatial shape."""
         objects: np.ndarray = self.labels > 0
         return objects if self._prepared.mask is None else objects & self._prepared.mask
+
+    @property
+    def matte(self) -> Matte:
+        """The objects with a soft mask, of images: computed when first asked for, and anew after :meth:`update`.
+
+        With ``alpha=True`` :func:`cutout` has it ready.
+        """
+        if self._matte is None:
+            self._matte = matte_of(self._prepared, self.mask, self.scribbles, self._n_threads)
+        return self._matte
 
     @property
     def crf(self) -> GridCRF:
@@ -159,7 +168,7 @@ class Cutout:
             return None
         old[...] = new
         there = hull(there, self._evidence.released(new, box)) or there
-        costs, self._crf = self._costs(there), None
+        costs, self._crf, self._matte = self._costs(there), None, None
         self.probabilities[(slice(None), *there)] = softmax(-costs) if mask is None else softmax(-costs) * mask[there]
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
         if found is None:  # the flow is that of another result, or there are more labels than two
@@ -210,6 +219,7 @@ def cutout(
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     mask: ArrayLike | None = None,
+    alpha: bool = False,
     channel_axis: int | Literal["infer"] | None = "infer",
     n_threads: int | None = None,
     **options: Unpack[Options],
@@ -247,6 +257,9 @@ def cutout(
     mask : array_like of bool, spatial shape, optional
         Pixels that take part. The others tell nothing about colours and cost nothing; strokes on them do not count, and
         their values may be NaN.
+    alpha : bool
+        Also compute a soft mask and the colours of the objects, for hair, fur and borders out of focus: ``cut.matte``,
+        a :class:`Matte`, whose ``rgba`` is a picture to be put on others. Images of 1 or 3 channels.
     channel_axis : int, None or "infer"
         Where the channels are, None for none. By default whatever fits the scribbles or the box.
     n_threads : int, optional
@@ -314,31 +327,27 @@ def cutout(
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
     check_names(options, names_of(cutout, Options), "cutout has no parameter")
-    asked = asked_for.read(options, n_threads)
-    run, gamma = asked.run, asked.weight
+    asked, soft = asked_for.read(options, n_threads), inputs.as_flag(alpha, "alpha")
+    run = asked.run
     if previous is None:
         labelled = probable if scribbles is None else scribbles
         prepared = prepare(image, mask, labelled, box, channel_axis, **asked.of_image)
-        gamma = asked_for.WEIGHT if gamma is None else gamma
     else:
         if not isinstance(previous, Cutout):
             raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
         check_same_image(previous._prepared, image, channel_axis)
         prepared = previous._prepared
-        gamma = previous._how.weight if gamma is None else gamma
+    if soft:
+        check_flat(prepared)
     old = previous
     before = None if old is None else (old.scribbles.reshape(-1), old.labels.reshape(-1), len(old.models))
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
     by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
-    if previous is None:
-        n_components = _COMPONENTS[by_strokes] if asked.n_components is None else asked.n_components
-        how = How(partial(fit_color_model, asked.colors, n_components=n_components), gamma, by_strokes, asked.fill)
-    else:
-        by_strokes = previous._how.by_strokes and by_strokes
-        how = replace(previous._how, weight=gamma, by_strokes=by_strokes, fill=asked.fill)
+    how = asked.how(None if old is None else old._how, by_strokes)
     known = () if previous is None else previous.models
     models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
-    return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+    found = _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+    return replace(found, _matte=found.matte) if soft else found
 
 
 def _rounds(

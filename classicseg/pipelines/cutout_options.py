@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypedDict
 
 from classicseg import inputs
+from classicseg.energies.color_models import fit_color_model
+from classicseg.pipelines.evidence import How
 from classicseg.solvers.run import Run
 from classicseg.types import State
 
-WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
+_WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
+_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _OF_IMAGE = ("beta", "connectivity", "spacing")
 
@@ -52,6 +56,15 @@ class Asked:
     fill: int
     run: Run
     of_image: dict[str, Any]
+
+    def how(self, before: How | None, by_strokes: bool) -> How:
+        """How a cutout goes on: as it did before, if there is one, but for what this call says."""
+        if before is not None:
+            weight = before.weight if self.weight is None else self.weight
+            return replace(before, weight=weight, by_strokes=before.by_strokes and by_strokes, fill=self.fill)
+        n_components = _COMPONENTS[by_strokes] if self.n_components is None else self.n_components
+        fit = partial(fit_color_model, self.colors, n_components=n_components)
+        return How(fit, _WEIGHT if self.weight is None else self.weight, by_strokes, self.fill)
 
 
 def read(options: Options, n_threads: int | None) -> Asked:

@@ -145,6 +145,21 @@ def cutout(draw: Draw) -> Call:
     return Call(cut, parts)
 
 
+def matte(draw: Draw) -> Call:
+    shape, channels = tuple(2 + n for n in draw.shape((2,), 8)), draw.of((None, 3))
+    parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+    parts |= {"box": (0, 0, *(n - 1 for n in shape)), "alpha": True, "max_iter": 1}
+
+    def soft(background: Any, **given: Any) -> tuple[Any, ...]:
+        made = cs.cutout(**given).matte
+        assert made.rgba.shape == (*shape, 4)
+        assert made.alpha.min() >= 0 and made.alpha.max() <= 1
+        return made.alpha, made.foreground, made.rgba, made.over(background)
+
+    color = draw.rng.integers(0, 256, (*shape, 3) if draw.chance(0.3) else 3)
+    return Call(soft, parts | {"background": color} | draw.some(mask=lambda: draw.mask(shape)))
+
+
 def drawing(draw: Draw) -> Call:
     shape = (6, 7)
     scribbles = np.full(shape, -1)
@@ -338,6 +353,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
     **dict.fromkeys(("cutout", "Cutout", "Cutout.mask"), cutout),
     **dict.fromkeys(("Cutout.update", "Cutout.refit", "Cutout.crf", "Cutout.models"), drawing),
+    **dict.fromkeys(("Cutout.matte", "Matte", "Matte.rgba", "Matte.over"), matte),
     **dict.fromkeys(("tune", "Tuned"), tune),
     **dict.fromkeys(("get_num_threads", "set_num_threads"), threads),
     **dict.fromkeys(("Result", "Result.gap", "State", "Step"), plain),
