@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
         mask = None if mask is None else mask.T
-    seen = evidence.read_evidence(options, image)
+    seen = evidence.read_evidence(options, image, options.image)
     axis = evidence.channel_axis(image, seen, options.channel_axis)
     check_axes(options, OUTPUTS, image.ndim - (axis is not None))
     mask = inside.of_values(options, image, mask, axis)

@@ -52,37 +52,6 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype)
 
 
-class Workspace:
-    """Memory for work that is done again and again: to get new pages from the system takes longer than to clear them.
-
-    Examples
-    --------
-    >>> space = Workspace()
-    >>> space.zeros(3, np.int32)
-    array([0, 0, 0], dtype=int32)
-    >>> space.reuse()  # what was handed out is no longer needed
-    """
-
-    def __init__(self) -> None:
-        self._memory, self._used = np.zeros(0, np.uint8), 0
-
-    def zeros(self, n: int, dtype: Any) -> np.ndarray:
-        """`n` zeros of `dtype`, as :func:`aligned_zeros` gives them."""
-        start, size = self._used, n * np.dtype(dtype).itemsize
-        self._used += -(-size // CACHE_LINE) * CACHE_LINE
-        if self._used > self._memory.size:
-            return aligned_zeros(n, dtype)
-        part = self._memory[start : start + size]
-        part.fill(0)
-        return part.view(dtype)
-
-    def reuse(self) -> None:
-        """Let all memory that was handed out be handed out again."""
-        if self._used > self._memory.size:
-            self._memory = aligned_zeros(8 * self._used, np.uint8)  # pages that are never used take no memory
-        self._used = 0
-
-
 def check_memory(nbytes: float, what: str, hint: str = "") -> None:
     """Raise BudgetError, which says `what` needs memory and may give a `hint`, if `nbytes` are more than are free."""
     available = available_memory()

@@ -22,13 +22,13 @@ from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distan
 from classicseg.pipelines.matting import Matte, check_flat, matte_of
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
 from classicseg.pipelines.presets import check_names, names_of
-from classicseg.solvers.cut.windows import bounds, hull
+from classicseg.solvers.cut.boxes import bounds, hull
 from classicseg.solvers.run import Run
-from classicseg.types import Step
+from classicseg.types import Shown, Step
 
 
 @dataclass(eq=False, repr=False)
-class Cutout:
+class Cutout(Shown):
     """What :func:`cutout` found, and what goes on from it: :meth:`update` and :meth:`refit`.
 
     Attributes

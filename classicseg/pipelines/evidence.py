@@ -11,7 +11,7 @@ from classicseg.energies.color_models import ColorModel
 from classicseg.energies.softmax import softmax
 from classicseg.inputs import OUTSIDE
 from classicseg.pipelines.strokes import NONE
-from classicseg.solvers.cut.windows import Box, hull
+from classicseg.solvers.cut.boxes import Box, hull
 
 Models = tuple[ColorModel, ...]
 

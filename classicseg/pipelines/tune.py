@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
 from classicseg.pipelines.tune_score import Examples, Given, Score
 from classicseg.solvers.run import progress_bar
+from classicseg.types import Shown
 
 METRICS = ("miou", "boundary")
 SEARCHES = ("random", "tpe")
@@ -46,8 +48,8 @@ class Trial:
     score: float
 
 
-@dataclass(frozen=True)
-class Tuned:
+@dataclass(frozen=True, repr=False)
+class Tuned(Shown):
     """What a search found.
 
     Attributes
@@ -71,8 +73,8 @@ class Tuned:
     --------
     >>> import classicseg as cs
     >>> s = cs.sample()
-    >>> cut = (slice(0, 60), slice(0, 80))
-    >>> tuned = cs.tune([s.image[cut]], [s.probabilities[:, *cut]], [s.truth[cut]], ignore_label=255, budget=2)
+    >>> image, p, truth = s.image[::5, ::5], s.probabilities[:, ::5, ::5], s.truth[::5, ::5]
+    >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=2)
     >>> [dict(trial.parameters) for trial in tuned.history]
     [{'preset': 'auto'}, {'preset': 'default'}]
     """
@@ -84,6 +86,14 @@ class Tuned:
     history: tuple[Trial, ...]
     held_out_score: float | None = None
     temperature: float | None = None
+
+    def __repr__(self) -> str:
+        held_out = "" if self.held_out_score is None else f", held_out_score={self.held_out_score:.4g}"
+        return (
+            f"Tuned(score={self.score:.4g}, default_score={self.default_score:.4g}, "
+            f"unrefined_score={self.unrefined_score:.4g}{held_out}, parameters={dict(self.parameters)}, "
+            f"trials={len(self.history)})"
+        )
 
 
 def tune(
@@ -160,10 +170,16 @@ def tune(
     ------
     ValueError
         If numbers or shapes do not fit, a label is out of range, there are more folds than images, or optuna is
-        needed and missing, or the space or the labels of `crf` do not fit.
+        needed and missing, the space or the labels of `crf` do not fit, or truths hold nothing but label 0 and
+        `ignore_label`.
     TypeError
         If not exactly one of `probabilities` and `logits` is given, or no `truths`, `crf` cannot be called or has no
         `space`, the space is no mapping, or there is no such option.
+
+    Warns
+    -----
+    UserWarning
+        If the truths have no pixel of a label.
 
     References
     ----------
@@ -176,8 +192,7 @@ def tune(
     --------
     >>> import classicseg as cs
     >>> s = cs.sample()
-    >>> cut = (slice(100, 200), slice(250, 370))
-    >>> image, p, truth = s.image[cut], s.probabilities[:, *cut], s.truth[cut]
+    >>> image, p, truth = s.image[::4, ::4], s.probabilities[:, ::4, ::4], s.truth[::4, ::4]
     >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=8)
     >>> tuned.score >= tuned.default_score
     True
@@ -216,6 +231,7 @@ def tune(
     n_folds = inputs.as_count(asked["folds"], "folds", 2) if "folds" in asked else 0
     if n_folds > len(examples.images):
         raise InputError(f"folds must be at most the number of images, {len(examples.images)}, got {n_folds}")
+    _check_counts(examples)
     everyone = range(len(examples.images))
     shown = inputs.as_flag(asked.get("progress", False), "progress")
     bar = progress_bar("tune", n_trials * (1 + n_folds)) if shown else None
@@ -267,6 +283,25 @@ def _refine_by(kind: str, n_threads: int | None) -> Callable[..., np.ndarray]:
         return refine(image, scores, n_threads=n_threads, **parameters)
 
     return call
+
+
+def _check_counts(examples: Examples) -> None:
+    """Refuse truths of label 0 alone beside what is ignored, and warn of labels without a pixel."""
+    ignored = examples.ignore
+    counts, n_ignored = np.zeros(examples.n_labels, np.int64), 0
+    for truth, mask in zip(examples.truths, examples.masks, strict=True):
+        inside = truth.ravel() if mask is None else truth[mask]
+        scored = inside if ignored is None else inside[inside != ignored]
+        counts += np.bincount(scored, minlength=examples.n_labels)
+        n_ignored += inside.size - scored.size
+    if n_ignored and counts[0] and not counts[1:].any():
+        raise InputError(
+            f"truths hold 0 and {ignored} only, and ignore_label={ignored} leaves nothing to be scored but label 0; if "
+            f"{ignored} means label 1, pass truth == {ignored} and no ignore_label"
+        )
+    missing = np.flatnonzero(counts == 0)
+    if missing.size and counts.any():
+        warnings.warn(f"truths have no pixel of label {', '.join(map(str, missing))}", stacklevel=3)
 
 
 def _best(history: Sequence[Trial]) -> Trial:

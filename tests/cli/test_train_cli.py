@@ -13,6 +13,7 @@ from classicseg.cli import main
 from tests.oracles import softmax
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+pytestmark = pytest.mark.filterwarnings("default")  # which the command prints
 
 
 def call(capsys, *arguments):
@@ -45,7 +46,10 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     assert code == 0
     assert report["n_images"] == [3, 1]
     assert len(report["history"]) == 2
-    assert call(capsys, *arguments)[1] == printed  # goes on from the checkpoint, which is at the end
+    code, again, said = call(capsys, *arguments)
+    assert again == printed  # goes on from the checkpoint, which is at the end
+    assert "this training has ended, after 2 epochs, and nothing was done" in said
+    assert "go on with --epochs above 2" in said
 
     images = sorted((data / "images").iterdir())
     code, printed, _ = call(capsys, "predict", model, *images, "-o", out, "--overlay", "--logits")
@@ -96,6 +100,35 @@ def test_a_gray_picture_among_those_in_colour(data, tmp_path, capsys):
     assert call(capsys, "train", "--data", data, "-o", model, *settings)[0] == 0
     assert call(capsys, "predict", model, *sorted((data / "images").iterdir()), "-o", out)[0] == 0
     assert call(capsys, "evaluate", "--model", model, "--data", data)[0] == 0
+
+
+@needs_torch
+def test_what_a_training_can_be_told(data, tmp_path, capsys):
+    first, second = tmp_path / "a.pt", tmp_path / "b.pt"
+    short = ["--data", data, "--width", 0.03, "--epochs", 2, "--batch", 2]
+    more = ["--optimizer", "sgd", "--class-weights", "auto", "--loss", "dice+focal", "--loss-option", "gamma=1"]
+    log = tmp_path / "log.jsonl"
+    assert call(capsys, "train", *short, "-o", first, *more, "--workers", 2, "--amp", "--log", log)[0] == 0
+    assert [json.loads(line)["number"] for line in log.read_text().splitlines()] == [1, 2]
+    code, _, err = call(capsys, "train", *short, "-o", second, "--init", first, "--log", tmp_path / "log.csv")
+    assert code == 0
+    assert "0 begin anew" in err
+    assert (tmp_path / "log.csv").read_text().count("\n") == 3
+    for words, said in (
+        (["--class-weights", "1", "2", "3"], "--class-weights must be 2 numbers, one for each class, got 3"),
+        (["--class-weights", "much"], "--class-weights must be auto, or a number for each class, got much"),
+        (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
+        (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
+        (["--optimizer", "lbfgs"], "--optimizer must be"),
+        (["--init", data / "classes.txt"], "cannot be read"),
+        (["--log", tmp_path / "log.txt"], "logs can be written as .csv, .jsonl"),
+        (["-o", tmp_path / "c.ckpt"], "models can be written as .pt, .pth"),
+        (["--device", "cuda:99"], "--device must be one that PyTorch can use"),
+    ):
+        code, _, err = call(capsys, "train", *short, "-o", tmp_path / "c.pt", *words)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
 
 
 @needs_torch

@@ -1,7 +1,6 @@
 """The flow network of an energy of 2 labels, in whole numbers or of real capacities: two classes, one interface.
 
-Either keeps its flow while unary costs change, of all pixels or in a box of slices, rows and columns, and hands out
-pieces of what is left of it, for :mod:`classicseg.solvers.cut.windows`.
+Either keeps its flow while unary costs change, of all pixels or in a box of slices, rows and columns.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ import numpy as np
 
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF, as_volume
-from classicseg.machine.memory import Workspace
+from classicseg.kernels.cut.near import Residual
+from classicseg.kernels.cut.paths import EXTRA
+from classicseg.solvers.cut.boxes import Box
 from classicseg.solvers.cut.integers import IntegerGrid, differences
+from classicseg.solvers.cut.near import NearSearch, Pixels
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import RealCut, excess_of, write_choice
-from classicseg.solvers.cut.windows import Box, Piece
 
 _ZERO, _ONE = np.zeros(1, np.int32), np.ones(1, np.int32)
 
@@ -38,15 +39,14 @@ class WholeFlow:
         Whether cuts are exact.
     error : float
         How far rounding can have moved what a cut costs.
-    most : float
-        More than the edges of a pixel can carry.
     """
 
     exact, error = True, 0.0
 
     def __init__(self, network: Network, energy: GridCRF, grid: IntegerGrid) -> None:
-        self._network, self._ceiling, self.most = network, grid.ceiling, float(grid.ceiling)
-        self._space = Workspace()
+        self._network, self._ceiling = network, grid.ceiling
+        self._near: NearSearch | None = None
+        self._side: np.ndarray | None = None  # of each slot, if searches changed it after the last cut
         network.fill(grid, _ZERO, _ONE)
         wanted = differences(energy.flat_unary.reshape(2, -1), grid.ceiling)
         assert wanted is not None
@@ -60,7 +60,10 @@ class WholeFlow:
     @property
     def sides(self) -> np.ndarray:
         """Of the last cut: 1 on the side of the sink, 0 on that of the source; (depth, height, width)."""
-        return self._network.sides.reshape(self.excess.shape)
+        if self._side is None:
+            return self._network.sides.reshape(self.excess.shape)
+        inner: np.ndarray = self._side[1:-1, 1:-1, 1:-1]
+        return inner
 
     def change(self, energy: GridCRF) -> bool:
         """Take other unary costs; returns whether that was possible."""
@@ -84,21 +87,22 @@ class WholeFlow:
     def solve(self, n_threads: int, enough: Callable[[], float]) -> float:
         """Push a maximum flow; returns how far the cut can be from the best one: 0, whatever would be `enough`."""
         self._network.solve(n_threads)
+        self._side = None
         return 0.0
 
     def settle(self) -> None:
         """Nothing is left to be done before a change."""
 
-    def piece(self, box: Box) -> Piece:
-        """What is left in a box, without the edges that lead out of it."""
-        self._space.reuse()
-        piece = self._network.piece(box, self._space.zeros)
-
-        def cut(n_threads: int, enough: Callable[[], float]) -> float:
-            piece.solve(n_threads)
-            return 0.0
-
-        return Piece(piece.excess, piece.sides, cut, lambda: self._network.take_back(box, piece))
+    def wrong_side(self, box: Box, sign: int) -> Pixels | None:
+        """What has to change its side, as of a :class:`classicseg.solvers.cut.near.NearSearch`."""
+        g, n_directions = self._network.g, len(self._network.steps)
+        if self._near is None:
+            self._near = NearSearch(self.excess.shape, 1)
+        if self._side is None:
+            self._side = np.pad(self.sides, 1)
+        steps, words = self._near.steps(self._network.offsets), n_directions + EXTRA
+        residual = Residual(g, g[n_directions:], words, 1, steps, self._side.reshape(-1))
+        return self._near.wrong_side(residual, box, sign)[0]
 
 
 class RealFlow:
@@ -114,7 +118,7 @@ class RealFlow:
 
     def __init__(self, network: Network, energy: GridCRF) -> None:
         self._network, self._cut = network, RealCut(network)
-        self._space = Workspace()
+        self._near: NearSearch | None = None
         self._is_tied = any(map(energy.has_ties, energy.directions))
         write_choice(self._cut, energy, _ZERO, _ONE)
         # What edges add to the excess of their pixels. Those of equal costs both ways add nothing.
@@ -129,11 +133,6 @@ class RealFlow:
     def error(self) -> float:
         """How far rounding can have moved what a cut costs."""
         return self._cut.error
-
-    @property
-    def most(self) -> float:
-        """More than the edges of a pixel can carry."""
-        return self._cut.most
 
     @property
     def excess(self) -> np.ndarray:
@@ -166,17 +165,8 @@ class RealFlow:
         """Do now what a change would have to do first."""
         self._cut.settle()
 
-    def piece(self, box: Box) -> Piece:
-        """What is left in a box, without the edges that lead out of it."""
-        self._space.reuse()
-        piece = self._cut.piece(box, self._space.zeros)
-
-        def cut(n_threads: int, enough: Callable[[], float]) -> float:
-            def enough_when_settled() -> float:
-                piece.settle()
-                return enough()
-
-            piece.solve(n_threads, enough_when_settled)
-            return piece.loss
-
-        return Piece(piece.excess, piece.sides, cut, lambda: self._cut.take_back(box, piece))
+    def wrong_side(self, box: Box, sign: int) -> Pixels | None:
+        """What has to change its side, as of a :class:`classicseg.solvers.cut.near.NearSearch`."""
+        if self._near is None:
+            self._near = NearSearch(self.excess.shape, 0)
+        return self._cut.wrong_side(self._near, box, sign)

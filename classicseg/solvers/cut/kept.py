@@ -8,15 +8,15 @@ import numpy as np
 
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.solvers.cut.boxes import Box, bounds, hull
 from classicseg.solvers.cut.flows import RealFlow, WholeFlow
 from classicseg.solvers.cut.integers import as_integers, is_whole
+from classicseg.solvers.cut.near import Pixels
 from classicseg.solvers.cut.network import Network
 from classicseg.solvers.cut.remainders import ENOUGH, GAP, rounding_of_energy
-from classicseg.solvers.cut.windows import Box, Found, bounds, cut_near, hull
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
-_FINER = 64.0  # a window is cut to so much finer steps than all: many of them may follow each other
 _EPSILON = 2.0**-53  # half of what float64 distinguishes from 1
 
 
@@ -76,7 +76,7 @@ class KeptCut:
         Labels are written to `out`, if given: only those that changed, if it `knows` the last ones.
         """
         self.changed = None
-        if self._open is None or not self._cut_windows(run.n_threads):
+        if self._open is None or not self._cut_near():
             self._cut_all(run.n_threads)
         labels = self._labels(out, knows)
         value = np.inf if self._n_forbidden else self._terms[0]
@@ -113,36 +113,33 @@ class KeptCut:
         self.changed = whole if before is None else hull(self.changed, bounds(before != self._sides, whole))
         self._terms, self._n_forbidden, self._is_cut = [found, 0.0], int(np.isinf(found)), True
         self._rounding = 0.0 if self._flow.exact or self._n_forbidden else rounding_of_energy(energy, labels)
-        if not self._n_forbidden:  # else windows could not tell the energy
+        if not self._n_forbidden:  # else changes could not tell the energy
             self._open = []
 
-    def _cut_windows(self, n_threads: int) -> bool:
-        """Cut again where costs changed; returns whether that is enough."""
+    def _cut_near(self) -> bool:
+        """Cut again where costs changed; returns whether that did not take too long."""
         assert self._open is not None
-        size = max(1.0, _size(self._terms[0]))
         while self._open:
-            enough = 0.0 if self._flow.exact else ENOUGH / _FINER * size
-            found = cut_near(self._flow, self._sides, self._open[-1], enough, n_threads)
-            if found is None or self._loss + found.loss > GAP / 2 * size:
-                return False
+            for sign in (1, -1):
+                found = self._flow.wrong_side(self._open[-1], sign)
+                if found is None:
+                    return False
+                self._turn(found)
             self._open.pop()
-            self._loss += found.loss
-            self._take(found)
         return True
 
-    def _take(self, found: Found) -> None:
-        """Let pixels be on the sides that were found."""
-        there = self._sides[found.box]
-        box = bounds(there != found.sides, found.box)
-        if box is None:
+    def _turn(self, pixels: Pixels) -> None:
+        """Let pixels be on the other side."""
+        if pixels[0].size == 0:
             return
+        box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in pixels)
         self.changed = hull(box, self.changed)
         around = tuple(
             slice(max(0, side.start - 1), min(length, side.stop + 1))
             for side, length in zip(box, self._sides.shape, strict=True)
         )
         before = self._energy_within(around)
-        there[...] = found.sides
+        self._sides[pixels] ^= 1
         self._exchange(before, self._energy_within(around))
 
     def _energy_within(self, box: Box) -> np.ndarray:
@@ -160,15 +157,18 @@ class KeptCut:
 
     def _exchange(self, before: np.ndarray, after: np.ndarray) -> None:
         """Replace costs that the energy of the cut is the sum of; infinite ones are only counted."""
-        for sign, costs in ((-1, before), (1, after)):
-            forbidden = np.isinf(costs)
-            self._n_forbidden += sign * int(np.count_nonzero(forbidden))
-            finite = np.where(forbidden, 0, costs)
-            total = [*self._terms, sign * float(finite.sum(dtype=np.float64))]
-            self._terms = [math.fsum(total)]
-            self._terms.append(math.fsum([*total, -self._terms[0]]))
-            if self._rounding > 0:
-                self._rounding += _EPSILON * math.log2(2 + finite.size) * float(np.abs(finite).sum(dtype=np.float64))
+        changed = before != after
+        old, new = before[changed].astype(np.float64), after[changed].astype(np.float64)
+        values = np.concatenate([-old, new])
+        forbidden = np.isinf(values)
+        self._n_forbidden += int(np.sign(values[forbidden]).sum())
+        values = values[~forbidden]
+        # As if there were no rounding: a cost that outweighed all others may have gone.
+        total = [*self._terms, *values.tolist()]
+        self._terms = [math.fsum(total)]
+        self._terms.append(math.fsum([*total, -self._terms[0]]))
+        if self._rounding > 0:
+            self._rounding += 2 * _EPSILON * float(np.abs(values).sum())
 
 
 def _size(value: float) -> float:

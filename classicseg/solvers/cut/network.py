@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.energies.grid import Offset, edge_ends
+from classicseg.energies.grid import Offset
 from classicseg.energies.grid_crf import as_volume
 from classicseg.errors import BudgetError
 from classicseg.kernels.cut.doubled import fill_twice, sink_side
@@ -20,11 +20,6 @@ from classicseg.solvers.cut.waves import WaveCut
 
 _STRIP_PIXELS = 60_000  # what a thread saves in a smaller strip, the second search takes again
 _MOST_STRIPS = 4  # with more, their borders hold too much flow back
-
-
-Zeros = Callable[[int, Any], np.ndarray]
-
-_ALL = (slice(None),) * 3
 
 
 class Arc(NamedTuple):
@@ -44,8 +39,6 @@ class Network:
     ----------
     shape : tuple of int
     directions : mapping of str to offset
-    zeros : callable
-        Where its memory comes from.
 
     Attributes
     ----------
@@ -64,12 +57,12 @@ class Network:
         After :meth:`solve`, 1 for pixels on the side of the sink, 0 on that of the source.
     """
 
-    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset], zeros: Zeros = aligned_zeros) -> None:
-        self.shape, self._named = shape, directions
+    def __init__(self, shape: tuple[int, ...], directions: Mapping[str, Offset]) -> None:
+        self.shape = shape
         self.layout, self.offsets, self.steps = _geometry(shape, directions, 2)
         self._directions = (0,) * len(self.steps)
-        self.g = _records((self.layout.depth + 2) * self.layout.sheet, zeros)
-        self.sides = zeros(int(np.prod(shape)), np.uint8)[np.newaxis]
+        self.g = _records((self.layout.depth + 2) * self.layout.sheet)
+        self.sides = aligned_zeros(int(np.prod(shape)), np.uint8)[np.newaxis]
         self.copies = (self.layout,)
         self.arcs = [
             Arc(0, 2 * j + back, j, _turned(offset, back), 0)
@@ -115,20 +108,6 @@ class Network:
         inner: np.ndarray = self._layers()[1:-1, 1:-1, 1:-1, len(self.steps)]
         return inner
 
-    def like(self, shape: tuple[int, ...], zeros: Zeros) -> Network:
-        """A network of the same directions, without capacities, for a grid of (depth, height, width)."""
-        return Network(shape[3 - len(self.shape) :], self._named, zeros)
-
-    def piece(self, box: tuple[slice, ...], zeros: Zeros) -> Network:
-        """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
-        piece = self.like(tuple(side.stop - side.start for side in box), zeros)
-        _copy_records(self, box, piece, _ALL)
-        return piece
-
-    def take_back(self, box: tuple[slice, ...], piece: Network) -> None:
-        """Replace what is in the box by that piece; edges that lead out of it stay what they are."""
-        _copy_records(piece, _ALL, self, box)
-
     def read(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray) -> int:
         """Write the labels, (n,) int32, that the cut chose; returns how many that changed."""
         return int(read_cut(self.sides[0], zero, one, labels))
@@ -167,15 +146,6 @@ class Network:
             before, behind, across = self._border(int(start))
             before[..., across] = forward
             behind[..., [k + 1 for k in across]] = backward
-
-
-def _copy_records(source: Network, source_box: tuple[slice, ...], target: Network, box: tuple[slice, ...]) -> None:
-    """Copy the records of a box to another of the same size, but for capacities that lead out of it."""
-    ours, theirs = (n._layers()[1:-1, 1:-1, 1:-1][b] for n, b in ((source, source_box), (target, box)))
-    for arc in source.arcs:
-        begin = edge_ends(arc.offset)[0]
-        theirs[begin][..., arc.word] = ours[begin][..., arc.word]
-    theirs[..., len(source.steps)] = ours[..., len(source.steps)]
 
 
 class DoubledNetwork:
@@ -251,13 +221,12 @@ def _geometry(
     return layout, offsets, np.stack([distances, -distances], axis=1).reshape(-1)
 
 
-def _records(words: int, zeros: Zeros = aligned_zeros) -> np.ndarray:
+def _records(words: int) -> np.ndarray:
     """Memory for records of that many words in all."""
     if words >= 2**31:
         raise BudgetError(
             f"the flow network would need {words} words, more than the 2**31 - 1 that its 32-bit links can address; "
             "cut the image into tiles"
         )
-    if zeros is aligned_zeros:
-        check_memory(6.0 * words, "the flow network")
-    return zeros(words, np.int32)
+    check_memory(6.0 * words, "the flow network")
+    return aligned_zeros(words, np.int32)

@@ -14,11 +14,14 @@ import numpy as np
 
 from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
+from classicseg.kernels.cut.near import Residual
 from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_down, take_flow
 from classicseg.kernels.sites.energy import PART, pairwise_energy
 from classicseg.machine.memory import aligned_zeros, check_memory
+from classicseg.solvers.cut.boxes import Box
 from classicseg.solvers.cut.integers import is_whole
-from classicseg.solvers.cut.network import DoubledNetwork, Network, Zeros
+from classicseg.solvers.cut.near import NearSearch, Pixels
+from classicseg.solvers.cut.network import DoubledNetwork, Network
 
 GAP = 1e-9
 """Relative to the larger of 1 and the energy: with more between it and its bound, a minimum does not count as found."""
@@ -26,7 +29,6 @@ GAP = 1e-9
 ENOUGH = 2.0**-34
 """Relative to the energy: with less between a cut and its bound, no further round is made."""
 
-_ALL = (slice(None),) * 3
 _MARGIN = 16.0  # how far above all flow that there can be the capacities lie that count as infinite
 _ROUNDS = 40  # at most; most gain ten bits or more
 _TINY = 2.0**-400  # costs below this are multiplied by its inverse
@@ -47,8 +49,6 @@ class RealCut:
     ----------
     network : Network or DoubledNetwork
         Serves the rounds.
-    zeros : callable
-        Where its memory comes from.
 
     Attributes
     ----------
@@ -56,14 +56,13 @@ class RealCut:
         How far the last cut can be from the best one, but for :attr:`error`.
     """
 
-    def __init__(self, network: Network | DoubledNetwork, zeros: Zeros = aligned_zeros) -> None:
+    def __init__(self, network: Network | DoubledNetwork) -> None:
         self._network = network
         n_copies, n = network.sides.shape
         n_words = 1 + max(arc.word for arc in network.arcs)
-        if zeros is aligned_zeros:
-            check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
-        self._capacities = zeros(n_copies * n_words * n, np.float64).reshape(n_copies, n_words, n)
-        self._excess, self._wanted = (zeros(n_copies * n, np.float64).reshape(n_copies, n) for _ in range(2))
+        check_memory(8.0 * n_copies * n * (n_words + 3), "the flow network in float64")
+        self._capacities = aligned_zeros(n_copies * n_words * n, np.float64).reshape(n_copies, n_words, n)
+        self._excess, self._wanted = (aligned_zeros(n_copies * n, np.float64).reshape(n_copies, n) for _ in range(2))
         self._exact, self._size, self._of_edges, self._room, self._most = False, 0.0, 0.0, 0.0, np.inf
         self._tops, self._unit, self._rounding = np.zeros(n_words), 1.0, 0.0
         self._wanted_flow = [0.0, 0.0]  # what sources offer, and what sinks ask for
@@ -161,35 +160,16 @@ class RealCut:
         """What is left of the excess of copy 0, (depth, height, width), after :meth:`settle`."""
         return self._over_volume(self._excess[0])
 
-    @property
-    def most(self) -> float:
-        """More than the edges of a pixel can carry; a power of two."""
-        return float(2.0 ** np.ceil(np.log2(float(np.minimum(2 * self._tops, self._most).sum()) or 1.0)))
-
-    def piece(self, box: tuple[slice, ...], zeros: Zeros) -> RealCut:
-        """What is left in a box of slices, rows and columns, without the edges that lead out of it."""
+    def wrong_side(self, near: NearSearch, box: Box, sign: int) -> Pixels | None:
+        """What has to change its side in a network of one copy, see there."""
         self.settle()
-        assert isinstance(self._network, Network)
-        piece = RealCut(self._network.like(tuple(side.stop - side.start for side in box), zeros), zeros)
-        self._copy_to(piece, box, _ALL)
-        piece._tops, piece._unit, piece._exact = self._tops, self._unit, self._exact
-        total = float(piece._capacities.sum())
-        finite = total if np.isfinite(total) else float(piece._capacities.sum(where=piece._capacities < np.inf))
-        piece._size = finite + float(np.abs(piece._excess).sum())
-        return piece
-
-    def take_back(self, box: tuple[slice, ...], piece: RealCut) -> None:
-        """Replace what is in the box by that piece; edges that lead out of it stay what they are."""
-        piece.settle()
-        piece._copy_to(self, _ALL, box)
-        self._rounding += piece._rounding
-
-    def _copy_to(self, other: RealCut, here: tuple[slice, ...], there: tuple[slice, ...]) -> None:
-        for arc in self._network.arcs:
-            begin, at = edge_ends(arc.offset)[0], (arc.copy, arc.word)
-            target = other._over_volume(other._capacities[at])[there]
-            target[begin] = self._over_volume(self._capacities[at])[here][begin]
-        other.excess[there] = self.excess[here]
+        capacities, steps = self._capacities[0], near.steps(self._network.offsets)
+        residual = Residual(
+            capacities.reshape(-1), self._excess[0], 1, capacities.shape[1], steps, self._network.sides[0]
+        )
+        found, size = near.wrong_side(residual, box, sign)
+        self._count_rounding(size)
+        return found
 
     def _over_volume(self, flat: np.ndarray) -> np.ndarray:
         return flat.reshape(self._network.copies[0][3:])

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.energies.grid import directions, edge_shape
-from classicseg.solvers.cut import kept, windows
+from classicseg.solvers.cut import kept, near
 from tests.solvers.grids import CONNECTIVITIES
 
 LONGEST = {1: 120, 2: 26, 3: 8}
 
 
-def small_windows(patch):
-    """Windows as small as they can be, which always grow, and never give up."""
-    patch.setattr(windows, "_MARGIN", {1: 1, 2: 1, 3: 1})
-    patch.setattr(windows, "_SHARE", 9.0)
+def be_patient(patch, steps):
+    """Let searches near a change take so many steps before all is cut."""
+    patch.setattr(near, "_FEW", steps)
+    patch.setattr(near, "_PATIENCE", 0.0)
 
 
 def some_region(rng, shape):
@@ -55,14 +55,14 @@ def some_energy(rng, kind, whole):
     return cs.GridCRF(unary.astype(dtype), compatibility, weights, connectivity=connectivity)
 
 
-@settings(deadline=None, max_examples=16)
+@settings(deadline=None, max_examples=24)
 @given(st.sampled_from(CONNECTIVITIES), st.booleans(), st.integers(0, 2**32 - 1))
 def test_changes_of_regions_one_after_the_other_equal_solving_anew(kind, whole, seed):
     rng = np.random.default_rng(seed)
     crf = some_energy(rng, kind, whole)
     unary, out = crf.unary.astype(float), np.zeros(crf.shape, np.int32)
     with pytest.MonkeyPatch.context() as patch:
-        small_windows(patch)
+        be_patient(patch, int(rng.choice([0, 60, 10**6], p=[0.1, 0.2, 0.7])))
         cut = cs.GraphCut(crf, n_threads=int(rng.integers(1, 3)))
         cut.solve(out=out)
         for _ in range(5):
@@ -89,7 +89,7 @@ def test_changes_of_regions_one_after_the_other_equal_solving_anew(kind, whole, 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(("shape", "connectivity"), [((90, 110), 8), ((14, 20, 22), 6)])
-def test_a_window_is_enough_and_all_is_cut_where_it_is_not(monkeypatch, whole, shape, connectivity):
+def test_a_search_near_the_change_is_enough_and_all_is_cut_where_it_is_not(monkeypatch, whole, shape, connectivity):
     rng = np.random.default_rng(5)
     crf = cs.GridCRF(costs(rng, (2, *shape), whole).astype(float), cs.Potts(3), connectivity=connectivity)
     cut = cs.GraphCut(crf)
@@ -98,7 +98,7 @@ def test_a_window_is_enough_and_all_is_cut_where_it_is_not(monkeypatch, whole, s
     for fail in (False, True):
         with monkeypatch.context() as patch:
             if fail:
-                patch.setattr(windows, "_SHARE", 0.0)
+                be_patient(patch, 0)
             else:
                 patch.setattr(kept.KeptCut, "_cut_all", None)  # it must do without
             trial = cut.copy()
@@ -190,7 +190,8 @@ def test_regions_may_lie_outside_of_a_mask():
 
 
 @pytest.mark.parametrize("real", [False, True])
-def test_a_window_that_is_interrupted_is_no_answer(monkeypatch, real):
+@pytest.mark.parametrize("where", [(near, "flow_near"), (kept.KeptCut, "_energy_within"), (kept.KeptCut, "_exchange")])
+def test_a_search_that_is_interrupted_is_no_answer(monkeypatch, real, where):
     rng = np.random.default_rng(2)
     unary = costs(rng, (2, 60, 60), not real).astype(float)
     cut = cs.GraphCut(cs.GridCRF(unary, cs.Potts(3)))
@@ -200,9 +201,7 @@ def test_a_window_that_is_interrupted_is_no_answer(monkeypatch, real):
     values[int(out[region].mean() > 0.5)] = np.inf
     cut.set_unary(values, region)
     with monkeypatch.context() as patch:
-        patch.setattr(windows, "_SHARE", 1.0)
-        patch.setattr(windows, "_grown", interrupt)
-        patch.setattr(windows, "Found", interrupt)
+        patch.setattr(*where, interrupt)
         with pytest.raises(KeyboardInterrupt):
             cut.solve(out=out)
     assert cut.solve(out=out).energy == pytest.approx(cs.minimize(cut.energy, "graph_cut").energy, rel=1e-12)
