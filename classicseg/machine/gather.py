@@ -42,7 +42,7 @@ def load_numbers(typing: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def store_numbers(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
-    """Write the int64 lanes of `pack` from ``array[offset]`` on, in the bits of its elements, which have to be enough."""
+    """Write the int64 lanes of `pack`, which fit into the elements of `array`, from ``array[offset]`` on."""
     size, bytes_of = PIXELS, array.dtype.bitwidth // 8
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
