@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     model = train.Model.load(options.model).to(train.as_device(options.device))
     options.output.mkdir(parents=True, exist_ok=True)
     for path, target in zip(options.images, targets, strict=True):
-        image = io.read_image(path, exif=options.exif)
+        image, _ = io.read_masked_image(path, exif=options.exif)
         try:
             logits = model.predict(image, window=options.window, flips=options.flips)
         except ValueError as failure:

@@ -21,7 +21,7 @@ class Pair(NamedTuple):
     Attributes
     ----------
     image : ndarray, (H, W, C)
-        Upright, as it is in its file otherwise.
+        Upright and without alpha, as it is in its file otherwise.
     labels : ndarray, (H, W)
         As they are in their file, but turned as the image was where they fit only so.
     turn : Turn or None
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
 def read_pair(of_image: Path, of_labels: Path, *, exif: bool = True) -> Pair:
     """Read an image and its labels; ValueError names the file that cannot be read."""
-    image, _, turn = read_turned_image(of_image, exif=exif)
+    image, _, turn = read_turned_image(of_image, exif=exif, alpha=True)
     try:
         labels = read_labels(of_labels, exif=exif)
     except OSError as failure:
