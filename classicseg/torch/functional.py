@@ -201,7 +201,7 @@ def dense_crf(
         record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
         out, _ = ops.mean_field(
             z, rewards.to(z.dtype), learned, list(lattice.tensors), ops.as_text(lattice.normalizations), n_iter,
-            marginals, record, lattice.backend,
+            marginals, record, _mixes(weights, compatibility, z.shape[1]), lattice.backend,
         )  # fmt: skip
     return out.to(logits.dtype).reshape(logits.shape)
 
@@ -213,6 +213,16 @@ def _flat(features: Tensor, logits: Tensor) -> Tensor:
         raise InputError(f"features must have shape {wanted}, got {tuple(tensor.shape)}")
     tensors.on_device(tensor, logits, "features")
     return tensor.flatten(2)
+
+
+def _mixes(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_labels: int) -> bool:
+    """Whether a label may reward two others differently, as far as is known without waiting for a GPU each time."""
+    shape = torch.as_tensor(weights).shape
+    if n_labels == 2:
+        return False
+    if len(shape) == 2 and shape[1] > 1:
+        return True
+    return compatibility is not None and not tensors.is_like_potts(compatibility)
 
 
 def _rewards(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_kernels: int, z: Tensor) -> Tensor:

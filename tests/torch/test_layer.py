@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 import classicseg as cs
 import classicseg.torch as ct
 from classicseg.filters.base import NORMALIZATIONS
+from classicseg.torch import backends, ops, tensors
+from classicseg.torch.backends import pytorch
 from tests.oracles import costs, photo
 from tests.torch.inputs import ON_CPU, batch, on_all, on_lattices
 
@@ -501,3 +503,73 @@ def test_positions_are_exact_in_modules_of_half_precision(dtype):
     p = logits.float().softmax(1)
     for loss in (ct.DenseCRFLoss(3, 20), ct.GatedCRFLoss(3, 20, radius=1)):
         torch.testing.assert_close(copy.deepcopy(loss).to(dtype)(p, image), loss(p, image))
+
+
+def test_long_bags_are_summed_by_pieces(monkeypatch):
+    logits, image = batch(3, (12, 14), n_images=2)
+    image[0] = 200  # of one colour: hundreds of points in a simplex
+
+    def run():
+        crf = layer(n_iter=2, learn=("weights", "sigma"), backend="torch")
+        z = logits.clone().requires_grad_()
+        crf(z, image)[:, 0].sum().backward()
+        return [z.grad, *(p.grad for p in crf.parameters() if p.grad is not None)], crf.lattice(image).tensors
+
+    wanted, whole = run()
+    monkeypatch.setattr(pytorch, "longest_of", lambda tensor: 3)
+    found, cut = run()
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert pytorch._layout(whole).bags[1].start.diff().max() > 60
+    for own in pytorch._layout(cut).bags:
+        assert own.pieces[-1] == own.start[-1]
+        for begin in (own.pieces, own.groups):
+            assert 0 <= begin.diff().min() <= begin.diff().max() <= 3
+
+
+def test_whether_costs_are_alike_is_looked_at_once(monkeypatch):
+    costs = torch.tensor([[5.0, 1, 2], [3, 5, 2], [3, 1, 5]])
+    assert tensors.is_like_potts(costs)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "__bool__", lambda self: pytest.fail("read again"))
+        assert tensors.is_like_potts(costs)
+    costs[0, 1] = 4
+    assert not tensors.is_like_potts(costs)
+    assert not tensors.is_like_potts((1 - torch.eye(3)).requires_grad_())
+    assert tensors.is_like_potts(torch.stack([1 - torch.eye(3), 2 - torch.eye(3)]))
+
+
+@on_lattices
+def test_costs_that_are_alike_give_what_products_give(backend):
+    logits, image = batch(4, (6, 8))
+    alike = torch.rand(4, generator=torch.Generator().manual_seed(0)).expand(4, 4).clone().fill_diagonal_(0)
+    found = []
+    for learn in ((), ("compatibility",)):
+        crf = layer(4, compatibility=alike, learn=learn, n_iter=3, backend=backend)
+        z = logits.clone().requires_grad_()
+        crf(z, image).square().sum().backward()
+        found.append(z.grad)
+    torch.testing.assert_close(*found, **NEARLY)
+
+
+def test_products_are_exact_whatever_a_script_allows():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16), ops.full_precision(torch.device("cpu")):
+            seen = [torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision]
+            assert not torch.is_autocast_enabled("cpu")
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == ["ieee", "ieee"]
+
+
+def test_apples_gpus_work_or_say_no(monkeypatch):
+    mps = torch.device("mps")
+    monkeypatch.setattr(backends, "has_bags", lambda device: True)
+    assert backends.choose("auto", mps) == "torch"
+    monkeypatch.setattr(backends, "has_bags", lambda device: False)
+    with pytest.raises(ValueError, match=r"embedding_bag, which this version of PyTorch does not have on mps; move"):
+        backends.choose("auto", mps)
+    assert backends.choose("exact", mps) == "exact"

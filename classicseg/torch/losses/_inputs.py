@@ -45,7 +45,7 @@ class SegmentationLoss(nn.Module):
         if z.device.type == "cpu":
             return loss
         outside = ((labels < 0) | (labels >= z.shape[1])) & valid
-        return loss * torch.where(outside.any(), torch.nan, 1.0)  # its gradient is NaN, too
+        return loss * one_or_nan(~outside.any())
 
     def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
         """The loss of what :meth:`check` returns: each loss's own part of :meth:`forward`."""
@@ -97,9 +97,14 @@ class SegmentationLoss(nn.Module):
         return like.new_ones(n) if self.class_weights is None else self.class_weights.to(like)
 
 
+def one_or_nan(fits: Tensor) -> Tensor:
+    """A factor that leaves a loss and its gradient as they are, or makes them NaN: what a GPU found, nobody reads."""
+    return torch.where(fits, 1.0, torch.nan)
+
+
 def reduce(values: Tensor, weights: Tensor, reduction: str) -> Tensor:
     """Values of pixels times their weights: "mean" divides by the sum of weights, "none" leaves them."""
-    weighted = torch.where(weights == 0, 0, values * weights)  # values may be infinite: of what is forbidden
+    weighted = values * weights
     if reduction == "none":
         return weighted
     if reduction == "sum":

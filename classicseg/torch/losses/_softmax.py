@@ -29,9 +29,11 @@ def blocks(z: Tensor) -> Iterator[tuple[int, slice]]:
 
 
 def counted(z: Tensor, valid: Tensor) -> Tensor:
-    """A block of logits (L, n), zeros where a pixel does not count. Where none is left out, nothing is copied."""
-    if z.device.type == "cpu" and bool(valid.all()):  # elsewhere the answer would have to be waited for
-        return z
+    """A block of logits (L, n), zeros where a pixel does not count. Nothing is copied where it does not matter."""
+    if z.device.type == "cpu":  # a GPU would have to be waited for
+        everywhere = bool(valid.numpy().all())  # much faster than that of PyTorch
+        if everywhere or bool(z.sum().isfinite()):
+            return z
     return torch.where(valid, z, 0)
 
 
@@ -66,12 +68,13 @@ class _LogProbability(torch.autograd.Function):
 class _RegionSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor, power: int) -> tuple[Tensor, Tensor]:
-        both, found = (z.new_zeros(z.shape[:2], dtype=torch.float64) for _ in range(2))
+        wide = torch.float32 if z.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
+        both, found = (z.new_zeros(z.shape[:2], dtype=wide) for _ in range(2))
         for image, pixels in blocks(z):
             p, true = counted(z[image, :, pixels], valid[image, pixels]).softmax(0), y[image, pixels]
             counts = valid[image, pixels].to(p.dtype)
             of_true = p.gather(0, true[None])[0] * counts
-            both[image].index_add_(0, true, of_true.double())
+            both[image].index_add_(0, true, of_true.to(wide))
             found[image] += p.pow_(power) @ counts
         ctx.save_for_backward(z, y, valid)
         ctx.power = power

@@ -13,6 +13,7 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import backends, tensors
 from classicseg.torch.functional import bilateral_features
 from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
+from classicseg.torch.losses._inputs import one_or_nan
 
 _EMPTY = 1e-12  # keeps the mean finite where no pixel counts
 _ROUNDING = 0.02  # of sums of probabilities in half precision
@@ -269,7 +270,7 @@ def _checked(probabilities: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor
             f"probabilities must be from 0 to 1 and sum to 1 over the labels, got {float(low):g} to {float(high):g}, "
             f"with sums that miss 1 by up to {float(missed):g}; of logits, pass logits.softmax(1)"
         )
-    return s, torch.where(fits, 1.0, torch.nan).to(s.dtype)
+    return s, one_or_nan(fits).to(s.dtype)
 
 
 def _shifted(step: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -66,12 +66,12 @@ class FocalLoss(SegmentationLoss):
         weights = self.weights(z)
         if self.activation == "softmax":
             weight = weights[y] * valid
-            log_p = log_probability(z.flatten(2), y.flatten(1), valid.flatten(1)).reshape(y.shape)
-            # What has no weight has no gradient either, be it of an infinite number.
-            return reduce(self._focus(torch.where(weight == 0, 0, log_p)), weight, self.reduction)
+            counts = valid if self.class_weights is None else weight > 0  # the rest may be forbidden: infinite
+            log_p = log_probability(z.flatten(2), y.flatten(1), counts.flatten(1)).reshape(y.shape)
+            return reduce(self._focus(log_p), weight, self.reduction)
         sign = torch.full_like(z, -1).scatter_(1, y[:, None], 1.0)
         counts = valid[:, None] & (weights > 0).reshape(-1, *(1,) * (z.dim() - 2))
-        each = self._focus(F.logsigmoid(torch.where(counts, sign * z, 0))).movedim(1, -1) @ weights
+        each = self._focus(F.logsigmoid((sign * z).masked_fill(~counts, 0))).movedim(1, -1) @ weights
         return reduce(each, valid.to(z.dtype), self.reduction)
 
     def _focus(self, log_p: Tensor) -> Tensor:
