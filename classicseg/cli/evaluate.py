@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="from classicseg train; needs PyTorch")
     parser.add_argument("--data", type=Path, help="with --model: folder as for classicseg train")
     parser.add_argument("--split", help="with --model: which split of the folder")
+    parser.add_argument(
+        "--label-suffix", default="", metavar="END", help="of the truth, such as _mask, if a.png has a_mask.png"
+    )
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
     upright.add_arguments(parser)
@@ -104,7 +107,7 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.io.classes import table_of
     from classicseg.io.folders import LABELS, pairs_of
 
-    pairs = list(pairs_of(options.labels, options.truth, LABELS).values())
+    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix).values())
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
         classes, table = list(names), table_of(numbers)
@@ -147,7 +150,7 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     if options.crf is not None:
         check_preset(options.crf)  # an unknown name ends it here, not after the network has run
     model = train.Model.load(options.model)
-    data = train.FolderData(options.data, options.split, exif=options.exif)
+    data = train.FolderData(options.data, options.split, exif=options.exif, label_suffix=options.label_suffix)
     if data.classes != model.classes:
         raise InputError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
     check(model, data, data.survey, None, "the data")

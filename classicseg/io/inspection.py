@@ -48,7 +48,7 @@ class Inspection:
     faults: list[str] = field(default_factory=list)
 
 
-def inspect(root: Path, split: str | None = None, *, exif: bool = True) -> Inspection:
+def inspect(root: Path, split: str | None = None, *, exif: bool = True, label_suffix: str = "") -> Inspection:
     """Read all of a folder, and go on where something is wrong.
 
     Raises
@@ -60,7 +60,7 @@ def inspect(root: Path, split: str | None = None, *, exif: bool = True) -> Inspe
     table = table_of(numbers)
     n = len(classes)
     found = Inspection(classes, np.zeros(n, np.int64), np.zeros(n, np.int64))
-    pairs, found.faults = matched(*folders_of(root, split))
+    pairs, found.faults = matched(*folders_of(root, split), label_suffix=label_suffix)
     for files in pairs.values():
         try:
             _add(found, files, table, exif)

@@ -9,7 +9,8 @@ or several, that of the split ``train`` being either of ::
     data/train/a.png …   data/train_labels/a.png …        data/train/images/a.png …   data/train/labels/a.png …
 
 ``classes.txt`` has one class in a line, in the order of the labels or with its number before it. A class called void,
-ignore or unlabelled is not learned and not scored, nor is the label 255.
+ignore or unlabelled is not learned and not scored, nor is the label 255. Files in folders within these count as well,
+by the names of both.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class FolderData:
         it is stored; a warning says so once.
     keep : int
         Bytes of images and labels that stay in memory; others are read anew each time.
+    label_suffix : str
+        What stands after the name of an image in that of its labels, such as ``"_mask"``; others are left out.
 
     Attributes
     ----------
@@ -149,6 +152,7 @@ class FolderData:
         size: tuple[int, int] | None = None,
         exif: bool = True,
         keep: int = _KEPT,
+        label_suffix: str = "",
     ) -> None:
         self.root, self.split = Path(root), split
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
@@ -156,7 +160,7 @@ class FolderData:
         self.classes, numbers = io.read_classes(self.root / "classes.txt")
         self._table = table_of(numbers)
         images, labels = folders_of(self.root, split)
-        self._files = pairs_of(images, labels)
+        self._files = pairs_of(images, labels, label_suffix=label_suffix)
         if names is not None:
             missing = sorted(set(names) - set(self._files))
             if missing:
