@@ -60,6 +60,15 @@ def test_everything_is_said_at_once(tmp_path, capsys):
     assert err.endswith("(2 more)\n")
 
 
+def test_labels_in_colours(tmp_path, capsys):
+    root = folder(tmp_path / "data", classes="ground 0 0 0\nblock 200 10 10\n")
+    for i, truth in enumerate(truths()):
+        colours = np.array([[0, 0, 0], [200, 10, 10]], np.uint8)
+        io.write_image(root / "labels" / f"p{i}.png", colours[truth])
+    report = json.loads(check(capsys, root, "--json")[1])
+    assert report["classes"]["block"] == {"pixels": int(np.sum(truths())), "images": 4}
+
+
 def test_folders_within_folders_and_longer_names_of_labels(tmp_path, capsys):
     root = folder(tmp_path / "data")
     for name, end in (("images", ""), ("labels", "_mask")):

@@ -9,7 +9,8 @@ or several, that of the split ``train`` being either of ::
     data/train/a.png …   data/train_labels/a.png …        data/train/images/a.png …   data/train/labels/a.png …
 
 ``classes.txt`` has one class in a line, in the order of the labels or with its number before it. A class called void,
-ignore or unlabelled is not learned and not scored, nor is the label 255. Files in folders within these count as well,
+ignore or unlabelled is not learned and not scored, nor is the label 255. Label pictures with colours are read by those
+that ``classes.txt`` has after the names, as in ``road 128 64 128``. Files in folders within these count as well,
 by the names of both.
 """
 
@@ -25,7 +26,7 @@ import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError
-from classicseg.io.classes import table_of
+from classicseg.io.classes import read_colors, table_of
 from classicseg.io.folders import folders_of, pairs_of
 from classicseg.io.orientation import say_turned
 from classicseg.io.pairs import as_learned, read_pair
@@ -158,7 +159,7 @@ class FolderData:
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
         self.exif, self._room = inputs.as_flag(exif, "exif"), inputs.as_count(keep, "keep", 0)
         self.classes, numbers = io.read_classes(self.root / "classes.txt")
-        self._table = table_of(numbers)
+        self._table, self._colors = table_of(numbers), read_colors(self.root / "classes.txt")
         images, labels = folders_of(self.root, split)
         self._files = pairs_of(images, labels, label_suffix=label_suffix)
         if names is not None:
@@ -178,7 +179,7 @@ class FolderData:
         if index in self._read:
             return self._read[index]
         files = self._files[self.names[index]]
-        pair = read_pair(*files, exif=self.exif)
+        pair = read_pair(*files, exif=self.exif, colors=self._colors)
         self._say(pair.stored, *files)
         image, labels = as_learned(pair.image, pair.labels, (str(files[0]), str(files[1])), self.classes, self._table)
         if self.size is not None:
