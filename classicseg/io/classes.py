@@ -86,7 +86,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
 
 
 def read_colors(path: str | os.PathLike[str]) -> dict[tuple[int, int, int], int]:
-    """Label by colour, (red, green, blue), of the lines of a list of classes that have one; ValueError if two share it."""
+    """Label by colour, (red, green, blue), of those lines of a list of classes with one; ValueError if two share it."""
     source = as_path(path)
     colors: dict[tuple[int, int, int], int] = {}
     for number, line in _entries(source):
