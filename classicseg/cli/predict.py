@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> None:
 
     from classicseg import io, plot
     from classicseg.cli._torch import train_module
+    from classicseg.energies.softmax import softmax
     from classicseg.inputs import as_bytes
     from classicseg.pipelines.refine import refine
 
@@ -63,8 +64,7 @@ def run(options: argparse.Namespace) -> None:
         if "logits" in target:
             io.write_marginals(target["logits"], logits)
         if "probabilities" in target:
-            odds = np.exp(logits - logits.max(0))
-            io.write_marginals(target["probabilities"], odds / odds.sum(0))
+            io.write_marginals(target["probabilities"], softmax(logits))
         present = ", ".join(f"{model.classes[i]} {100 * np.mean(labels == i):.1f} %" for i in np.unique(labels))
         print(f"{target['labels']}: {present}")
 
