@@ -16,7 +16,7 @@ from classicseg.torch.train.dataset import Survey
 from classicseg.torch.train.model import Model
 from classicseg.torch.train.settings import Settings, plain
 
-_MAY_CHANGE = ("amp", "n_epochs", "patience")  # how exactly, how long
+_MAY_CHANGE = ("amp", "channels_last", "compile", "n_epochs", "patience")  # how exactly, how fast, how long
 
 
 def identity_of(

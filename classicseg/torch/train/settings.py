@@ -39,6 +39,10 @@ class Settings:
     augmentation : Augmentation
     amp : bool, optional
         Half precision, bfloat16 where the device has it; by default if the device is a GPU.
+    channels_last : bool
+        Weights with the channels innermost, as images are given: faster on most GPUs.
+    compile : bool
+        Train what ``torch.compile`` makes of the model: faster after the first steps, which take a minute or more.
     patience : int, optional
         Stop if the score on the validation set has not risen for so many epochs.
 
@@ -68,6 +72,8 @@ class Settings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool | None = None
     patience: int | None = None
+    channels_last: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0)):
@@ -79,6 +85,8 @@ class Settings:
             inputs.as_positive_number(self.max_norm, "max_norm")
         for name in ("weight_decay", "aux_weight", "crf_factor"):
             inputs.as_weight(getattr(self, name), name, at_least=0)
+        for name in ("channels_last", "compile"):
+            inputs.as_flag(getattr(self, name), name)
         inputs.choice(self.optimizer, "optimizer", OPTIMIZERS)
         inputs.choice(self.schedule, "schedule", schedules.SCHEDULES)
         if not (self.amp is None or isinstance(self.amp, bool)):
