@@ -43,6 +43,9 @@ def index_of_vertices(bank: Bank) -> np.ndarray:
     return index
 
 
+_FEW_ROWS = 2**15  # blurring one number for each takes less time than starting a thread for it
+
+
 def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: bool, n_threads: int) -> np.ndarray:
     """Filter ``(C, n)`` float32 values with lattice `k` and multiply them by `gain`.
 
@@ -94,7 +97,7 @@ class LatticeBank:
         other = new_rows(bank, RowLayout.of(1))
         run(
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1),
+            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=ones.size < _FEW_ROWS,
         )  # fmt: skip
         self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 

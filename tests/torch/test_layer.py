@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 import classicseg as cs
 import classicseg.torch as ct
 from classicseg.filters.base import NORMALIZATIONS
+from classicseg.machine import parallel
 from classicseg.torch import backends, ops, tensors
 from classicseg.torch.backends import pytorch
 from tests.oracles import costs, photo
@@ -573,3 +574,11 @@ def test_apples_gpus_work_or_say_no(monkeypatch):
     with pytest.raises(ValueError, match=r"embedding_bag, which this version of PyTorch does not have on mps; move"):
         backends.choose("auto", mps)
     assert backends.choose("exact", mps) == "exact"
+
+
+def test_small_images_of_a_batch_start_no_threads(monkeypatch):
+    logits, image = batch(2, (6, 8), n_images=3)
+    monkeypatch.setattr(parallel, "run_threads", lambda *args: pytest.fail("a thread was started"))
+    z = logits.clone().requires_grad_()
+    layer(2, backend="numba")(z, image).square().sum().backward()
+    assert z.grad.isfinite().all()
