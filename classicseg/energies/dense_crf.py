@@ -198,8 +198,10 @@ class DenseCRF(Frozen):
     def lattices_of(self, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
         """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
         norms = [kernel.normalization for kernel in self.kernels]
-        options = {"accurate": self.quality == "high", "n_threads": n_threads, "n_channels": n_channels}
-        return LatticeBank(self._columns(), norms, points=points, **options)
+        return LatticeBank(
+            self._columns(), norms, accurate=self.quality == "high", n_threads=n_threads, n_channels=n_channels,
+            points=points,
+        )  # fmt: skip
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
         """The filters of all kernels over all pairs, kept like the lattices."""

@@ -20,6 +20,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 
 _MANY = 2**26  # values; fewer are not worth a look at how much memory is free
+_FEW = 2**20  # points: row sums of them are known in a few milliseconds
 _AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
 
 
@@ -41,9 +42,6 @@ def index_of_vertices(bank: Bank) -> np.ndarray:
         some = slice(start, start + _AT_ONCE)
         np.take(vertex_of, bank.index[some], out=index[some], mode="clip")  # all are in range; only so without a copy
     return index
-
-
-_FEW_ROWS = 2**15  # blurring one number for each takes less time than starting a thread for it
 
 
 def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: bool, n_threads: int) -> np.ndarray:
@@ -97,7 +95,7 @@ class LatticeBank:
         other = new_rows(bank, RowLayout.of(1))
         run(
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=ones.size < _FEW_ROWS,
+            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=self.n_points <= _FEW,
         )  # fmt: skip
         self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 

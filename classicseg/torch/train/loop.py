@@ -296,25 +296,21 @@ class _Run:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.data))
         size = min(self.settings.batch_size, len(self.data))
         chunks = [order[i * size : (i + 1) * size] for i in range(first, self.n_batches)]
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self._batch, epoch, chunks[0])
-            for chunk in chunks[1:]:
-                ready, following = following, pool.submit(self._batch, epoch, chunk)
-                yield ready.result()
-            yield following.result()
+        with ThreadPoolExecutor(self.settings.n_workers) as pool:
+            waiting = [pool.submit(self._example, epoch, int(i)) for i in chunks[0]]
+            for chunk in [*chunks[1:], np.zeros(0, int)]:
+                ready, waiting = waiting, [pool.submit(self._example, epoch, int(i)) for i in chunk]
+                pairs = [example.result() for example in ready]
+                images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
+                labels = torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
+                on_gpu = self.device.type == "cuda"
+                yield (images.pin_memory(), labels.pin_memory()) if on_gpu else (images, labels)
 
-    def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
-        pairs = [
-            self.augmentation(*self._pair(int(i)), np.random.default_rng([self.settings.seed, epoch, int(i)]))
-            for i in chunk
-        ]
-        images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
-        labels = torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
-        return (images.pin_memory(), labels.pin_memory()) if self.device.type == "cuda" else (images, labels)
-
-    def _pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """An image and its labels as they are seen in an epoch."""
         image, labels = self.data[i]
-        return with_channels(image, self.model), labels
+        rng = np.random.default_rng([self.settings.seed, epoch, i])
+        return self.augmentation(with_channels(image, self.model), labels, rng)
 
     def save(self) -> None:
         """Write the checkpoint."""
