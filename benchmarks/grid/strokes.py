@@ -138,11 +138,7 @@ def by_graph_cut(problem: str, crf: cs.GridCRF, changes: list[Change], every: in
     """A change at a time; `every` so manieth answer is compared with that of a cut from nothing."""
     cut, out = cs.GraphCut(crf), np.zeros(crf.shape, np.int32)
     cut.solve(out=out)
-    region, costs = changes[0]
-    cut.copy().set_unary(costs, region)  # compiles and gets memory, once
-    trial = cut.copy()
-    trial.set_unary(costs, region)
-    trial.solve()
+    _answer(cut.copy(), *changes[0], None)  # compiles
     unary = crf.unary.copy()
     seconds, worst = [], 0.0
     for i, (region, costs) in enumerate(changes):

@@ -24,7 +24,7 @@ from classicseg.solvers.run import Run
 from classicseg.types import State, Step
 
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
-_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
+_MIXTURES = {False: (5, 4.0), True: (3, 16.0)}  # components and floor, by whether strokes alone tell the colours
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 
@@ -341,8 +341,9 @@ def cutout(
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
     by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
     if previous is None:
-        few_or_many = _COMPONENTS[by_strokes] if n_parts is None else n_parts
-        how = How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes, of_outside)
+        parts, floor = _MIXTURES[by_strokes]
+        fit = partial(fit_color_model, colors, n_components=n_parts or parts, floor=floor)
+        how = How(fit, gamma, by_strokes, of_outside)
     else:
         by_strokes = previous._how.by_strokes and by_strokes
         how = replace(previous._how, weight=gamma, by_strokes=by_strokes, fill=of_outside)
@@ -356,9 +357,8 @@ def _rounds(
 ) -> Cutout:
     """Cut and learn in turn, from these models, until nothing changes."""
     owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
-    evidence = Evidence(models)
-    if how.by_strokes:
-        evidence = Evidence(models, costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads))
+    near = costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads) if how.by_strokes else None
+    evidence = Evidence(models, near)
 
     def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
         unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
