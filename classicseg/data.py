@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from classicseg import inputs
+from classicseg.types import Brief
 
 _FOLDER = Path(__file__).parent / "_sample"
 
@@ -25,8 +26,8 @@ ORIGINS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sample(Brief):
     """A photo with the output of a classifier and the truth.
 
     Attributes
@@ -46,7 +47,7 @@ class Sample:
     truth: np.ndarray
     label_names: tuple[str, ...]
     ignore_label: int
-    origin: str
+    origin: str = field(repr=False)
 
 
 def sample(name: str = "coffee") -> Sample:

@@ -1,16 +1,93 @@
-"""What solvers give back: :class:`Result` with a :class:`Step` for each iteration. Callbacks get a :class:`State`."""
+"""What solvers give back: :class:`Result` with a :class:`Step` for each iteration. Callbacks get a :class:`State`.
+
+Results of all kinds are :class:`Brief` in a terminal, and :class:`Shown` as pictures in a notebook.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 R = TypeVar("R", bound="Result")
+
+_FEW = 9  # entries that a short text shows
+
+
+class Renderer(Protocol):
+    """Draws results of one kind."""
+
+    def figure(self, thing: Any, image: ArrayLike | None) -> Figure:
+        """Picture it, over its image if that is given."""
+
+    def html(self, thing: Any) -> str:
+        """Picture it with its figures, for a notebook."""
+
+
+RENDERERS: dict[str, Renderer] = {}
+"""What draws results, by the names of their classes: the room ``plot`` enters itself."""
+
+
+class Shown:
+    """A result that a notebook shows as a picture."""
+
+    def plot(self, image: ArrayLike | None = None) -> Figure:
+        """Draw it with matplotlib.
+
+        Parameters
+        ----------
+        image : array_like, (H, W) or (H, W, C), optional
+            What was segmented: labels are laid over it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If there is no matplotlib, the extra ``plot``.
+        ValueError
+            If the image does not fit.
+        """
+        if not find_spec("matplotlib"):
+            raise ImportError("plot() needs matplotlib, the extra `plot`: pip install matplotlib")
+        return self._renderer().figure(self, image)
+
+    def _repr_html_(self) -> str | None:
+        """Show it in a notebook; None, which stands for the plain text, without matplotlib."""
+        return self._renderer().html(self) if find_spec("matplotlib") else None
+
+    def _renderer(self) -> Renderer:
+        import classicseg
+
+        _ = classicseg.plot  # the package knows its rooms by name; this one enters its renderers when it comes
+        return next(RENDERERS[base.__name__] for base in type(self).__mro__ if base.__name__ in RENDERERS)
+
+
+class Brief:
+    """A dataclass whose text fits on a line: large arrays are told by their shapes."""
+
+    def __repr__(self) -> str:
+        names = [field.name for field in dataclasses.fields(self) if field.repr]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{name}={brief(getattr(self, name))}' for name in names)})"
+
+
+def brief(value: object) -> str:
+    """Say what it is, an array of more than a few numbers by its shape and dtype."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        return repr(value)
+    if value.size <= _FEW:  # type: ignore[attr-defined]
+        return str(value.tolist())  # type: ignore[attr-defined]
+    return f"<{'x'.join(map(str, shape))} {dtype}>"
 
 
 @dataclass(frozen=True)
@@ -45,8 +122,8 @@ class Step:
     change: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class State:
+@dataclass(frozen=True, eq=False, repr=False)
+class State(Brief):
     """Where a solver stands; what ``callback(state)`` gets after each iteration.
 
     Attributes
@@ -99,7 +176,7 @@ class _Computed:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result:
+class Result(Shown):
     """What a solver found. Fields that a method cannot give are None.
 
     Attributes

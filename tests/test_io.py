@@ -169,7 +169,7 @@ def test_damaged_files_are_errors_of_ours(tmp_path, name):
     path = tmp_path / name
     np.savez(tmp_path / "whole.npz", p=np.zeros((2, 40, 50)))
     whole = (tmp_path / "whole.npz").read_bytes()
-    for content in (b"", b"\xff\xfe\x00\x81", whole[:100], whole[:60] + b"x" * 30 + whole[90:]):
+    for content in (b"", b"\xff\xfe\x00\x81\x00", whole[:100], whole[:60] + b"x" * 30 + whole[90:]):
         path.write_bytes(content)
         for read in (io.read_image, io.read_labels, io.read_probabilities, io.read_classes):
             if content or read is not io.read_classes:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import cutout, demo, evaluate, predict, refine, split, train, warmup
+from classicseg.cli import check, cutout, demo, evaluate, predict, refine, split, train, warmup
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -21,6 +21,7 @@ _COMMANDS = {  # these modules import what is heavy when they run: --help is ans
     "refine": refine,
     "cutout": cutout,
     "split": split,
+    "check": check,
     "train": train,
     "predict": predict,
     "evaluate": evaluate,

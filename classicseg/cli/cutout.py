@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classicseg.cli import inside
+from classicseg.cli import inside, upright
 from classicseg.cli.output import add_json_option, check_axes, report
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     image, mask = inside.read(options)
     scribbles = None
     if options.scribbles is not None:
-        scribbles = read_scribbles(options.scribbles, options.object, options.background, image)
+        scribbles = read_scribbles(options, image)
     box = options.box
     n_axes = 2 if scribbles is None else scribbles.ndim
     if box is not None and len(box) % 2 == 0:
@@ -99,23 +99,29 @@ def run(options: argparse.Namespace) -> None:
     report(options, done, text)
 
 
-def read_scribbles(path: Path, object_value: int, background_value: int, photo: np.ndarray) -> np.ndarray:
+def read_scribbles(options: argparse.Namespace, photo: np.ndarray) -> np.ndarray:
     """Strokes as `cutout` takes them: 1 object, 0 background, -1 none."""
     import numpy as np
 
     from classicseg import io
     from classicseg.errors import InputError
 
+    path, values, coloured = options.scribbles, (options.object, options.background), False
     try:
-        drawn = io.read_labels(path)
+        drawn = io.read_labels(path, exif=options.exif)
     except InputError:
-        channels = io.read_image(path)
-        if channels.ndim != 3 or channels.shape[2] < 3:
+        drawn, coloured = io.read_image(path, exif=options.exif), True
+        if drawn.ndim != 3 or drawn.shape[2] < 3:
             raise
-        drawn = _coloured_strokes(channels, photo)
-        object_value, background_value = 1, 2
-    strokes = np.select([drawn == object_value, drawn == background_value], [1, 0], -1)
-    return np.where(_transparent(path, strokes.shape), -1, strokes)
+    size = drawn.shape[:2] if coloured else drawn.shape
+    erased = _transparent(path, size, options.exif)
+    turn = upright.turn_along(options, options.image, size, path)
+    if turn is not None:
+        drawn, erased = turn.applied(drawn), turn.applied(erased)
+    if coloured:
+        drawn, values = _coloured_strokes(drawn, photo), (1, 2)
+    strokes = np.select([drawn == values[0], drawn == values[1]], [1, 0], -1)
+    return np.where(erased, -1, strokes)
 
 
 def _coloured_strokes(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
@@ -134,15 +140,16 @@ def _coloured_strokes(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return np.where(change < _CLEARLY, 0, drawn) if is_copy else drawn
 
 
-def _transparent(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _transparent(path: Path, shape: tuple[int, ...], exif: bool) -> np.ndarray:
     """Where a picture is transparent; formats without transparency are so nowhere."""
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
             if picture.has_transparency_data:
-                return np.asarray(picture.convert("RGBA"))[..., 3] < _OPAQUE
+                turned = ImageOps.exif_transpose(picture) if exif else picture
+                return np.asarray(turned.convert("RGBA"))[..., 3] < _OPAQUE
     except (UnidentifiedImageError, OSError):
         pass
     return np.zeros(shape, bool)

@@ -1,7 +1,8 @@
 """Compare label pictures with the truth: mean IoU, IoU of each class, boundary F and trimap IoU.
 
-Pictures of the same name are compared. With a model instead of label pictures, it is run on the images of the folder,
-resized as in its training; its labels are compared in the size of the images.
+Pictures of the same name are compared; 255 is void unless classes.txt says that it is a class. With a model instead of
+label pictures, it is run on the images of the folder, resized as in its training; its labels are compared in the size
+of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from classicseg.cli import upright
 from classicseg.cli.output import add_json_option, report
+from classicseg.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 """Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
-Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
-"""Name, labels and truth of each."""
+Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]"
+"""Name, labels, truth and probabilities of each; these are None where labels are all that is known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="with --model: which split of the folder")
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
+    upright.add_arguments(parser)
     add_json_option(parser)
 
 
@@ -41,6 +45,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from classicseg import io, metrics
+    from classicseg.io.classes import check_counts
 
     folders, model = (options.labels, options.truth), (options.model, options.data)
     if None not in folders and model == (None, None):
@@ -48,11 +53,13 @@ def run(options: argparse.Namespace) -> None:
     elif None not in model and folders == (None, None):
         classes, examples = _of_model(options)
     else:
-        raise ValueError("give either --labels and --truth, or --model and --data")
-    n = len(classes)
+        raise InputError("give either --labels and --truth, or --model and --data")
+    n, n_void = len(classes), 0
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
-    for name, labels, truth in examples:
+    tables: list[np.ndarray] = []
+    for name, labels, truth, probabilities in examples:
         try:
+            n_void += int((truth == io.VOID).sum())
             total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
             if (truth == io.VOID).all():
                 continue
@@ -60,14 +67,19 @@ def run(options: argparse.Namespace) -> None:
             borders.append(
                 metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
             )
+            if probabilities is not None:
+                tables.append(metrics.reliability(probabilities, truth, ignore_label=io.VOID))
         except ValueError as failure:
-            raise ValueError(f"{name}: {failure}") from failure
+            raise InputError(f"{name}: {failure}") from failure
+    if options.truth is not None:  # with a model, all was looked at before
+        check_counts(total.sum(1), n_void, classes, "the truth")
     scores = metrics.scores_of(total)
     done = {
         "n_images": len(borders),
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
         "boundary_f": float(np.mean(borders)),
+        "calibration_error": metrics.calibration_error(np.sum(tables, axis=0)) if tables else None,
         "iou": {name: None if np.isnan(x) else x for name, x in zip(classes, scores.iou, strict=True)},
         "trimap_iou": {
             str(width): metrics.scores_of(x).mean_iou if x.any() else None
@@ -85,6 +97,7 @@ def _text(done: dict[str, Any]) -> str:
     lines += [
         f"{'mean IoU, %':28}{percent(done['mean_iou'])}",
         f"{'boundary F, %':28}{percent(done['boundary_f'])}",
+        f"{'calibration error, %':28}{percent(done['calibration_error'])}",
     ]
     lines += [f"{'  IoU of ' + name + ', %':28}{percent(x)}" for name, x in done["iou"].items()]
     lines += [f"{f'  IoU within {w} px, %':28}{percent(x)}" for w, x in done["trimap_iou"].items()]
@@ -92,51 +105,67 @@ def _text(done: dict[str, Any]) -> str:
 
 
 def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
+    from classicseg import io
+    from classicseg.io.classes import table_of
+    from classicseg.io.folders import LABELS, pairs_of
+
+    pairs = list(pairs_of(options.labels, options.truth, LABELS).values())
+    if options.classes is not None:
+        names, numbers = io.read_classes(options.classes)
+        classes, table = list(names), table_of(numbers)
+    else:
+        found = [_largest(io.read_labels(file, exif=options.exif), io.VOID) for pair in pairs for file in pair]
+        n = max(2, *(largest + 1 for largest in found))
+        classes, table = [str(i) for i in range(n)], table_of({i: i for i in range(n)})
+    return classes, ((str(given), *_compared(given, true, table, options.exif), None) for given, true in pairs)
+
+
+def _largest(labels: np.ndarray, void: int) -> int:
+    return int(labels.max(where=labels != void, initial=0))
+
+
+def _compared(given: Path, true: Path, table: np.ndarray, exif: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and their truth, both counted as the classes are."""
     import numpy as np
 
     from classicseg import io
 
-    files = []
-    for folder in (options.labels, options.truth):
-        if not folder.is_dir():
-            raise FileNotFoundError(f"no such folder: {folder}")
-        files.append({f.stem: f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".png", ".npy", ".tif")})
-    given, true = files
-    alone = sorted(set(true) ^ set(given))
-    if alone or not true:
-        what = f"{(true | given)[alone[0]]} has no partner of the same name" if alone else f"{options.truth} is empty"
-        raise ValueError(f"{what}; every label picture needs its truth")
-    read = [(str(given[name]), io.read_labels(given[name]), io.read_labels(true[name])) for name in true]
-    if options.classes is not None:
-        names, numbers = io.read_classes(options.classes)
-        table = np.arange(io.VOID + 1)
-        table[list(numbers)] = list(numbers.values())
-        read = [(name, labels, table[np.clip(truth, 0, io.VOID)]) for name, labels, truth in read]
-        classes = list(names)
-    else:
-        largest = max(max(int(x.max()), int(np.where(t == io.VOID, 0, t).max())) for _, x, t in read)
-        classes = [str(i) for i in range(largest + 1)]
-    return classes, iter(read)
+    labels, truth = io.read_labels(given, exif=exif), io.read_labels(true, exif=exif)
+    unknown = (truth < 0) | (truth > io.VOID)
+    mapped = table[np.where(unknown, 0, truth)]
+    unknown |= mapped < 0
+    if unknown.any():
+        raise InputError(f"{true} has the label {truth[unknown][0]}, which is none of the classes")
+    if table[io.VOID] != io.VOID:  # labels that another program has written as it writes the truth
+        labels = np.where(labels == io.VOID, table[io.VOID], labels)
+    return labels, mapped
 
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
-    from classicseg.pipelines.presets import check
-    from classicseg.pipelines.refine import refine
+    from classicseg.energies.softmax import softmax
+    from classicseg.pipelines.presets import check as check_preset
+    from classicseg.pipelines.refine import refinement
 
     train = train_module()
+    from classicseg.torch.train.preparation import check
+
     if options.crf is not None:
-        check(options.crf)  # an unknown name ends it here, not after the network has run
+        check_preset(options.crf)  # an unknown name ends it here, not after the network has run
     model = train.Model.load(options.model)
-    data = train.FolderData(options.data, options.split)
+    data = train.FolderData(options.data, options.split, exif=options.exif)
     if data.classes != model.classes:
-        raise ValueError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
+        raise InputError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
+    check(model, data, data.survey, None, "the data")
 
     def examples() -> Examples:
         for i in range(len(data)):
             image, truth = data[i]
             logits = model.predict(image)
-            labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)
-            yield data.name(i), labels, truth
+            if options.crf is None:
+                yield data.name(i), logits.argmax(0), truth, softmax(logits)
+            else:
+                found = refinement(image, logits=logits, preset=options.crf)
+                yield data.name(i), found.labels, truth, found.marginals
 
     return list(model.classes), examples()

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from classicseg.cli import upright
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -49,8 +51,8 @@ def spacing_of(options: argparse.Namespace) -> float | list[float] | None:
     return options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing
 
 
-def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, Any]:
-    """What the file says about the pixels of an image, as arguments of `refinement_crf`."""
+def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> dict[str, Any]:
+    """What the file says about the pixels of an image from the file `of`, as arguments of `refinement_crf`."""
     from classicseg import inputs, io
     from classicseg.energies.unary import unary_from_labels, unary_from_sigmoid
     from classicseg.errors import InputError
@@ -62,17 +64,30 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray) -> dict[str, A
         raise InputError("--confidence and --ignore-label go with --labels")
     if options.labels:
         unknown = io.VOID if options.ignore_label is None else options.ignore_label
-        labels = inputs.as_labels(_of_one_image(io.read_labels(path, key), expected), None, 2**31 - 1, unknown)
+        drawn = _turned_along(io.read_labels(path, key, exif=options.exif), options, of, None)
+        labels = inputs.as_labels(_of_one_image(drawn, expected), None, 2**31 - 1, unknown)
         known = labels[labels != unknown]
         n_labels = max(2, int(known.max()) + 1) if known.size else 2
         confidence = _CONFIDENCE if options.confidence is None else options.confidence
         return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
     scores = io.read_probabilities(path, key)
     if options.sigmoid:
-        return {"unary": unary_from_sigmoid(_of_one_image(scores, expected), from_logits=options.logits)}
+        scores = _of_one_image(_turned_along(scores, options, of, None), expected)
+        return {"unary": unary_from_sigmoid(scores, from_logits=options.logits)}
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
+    scores = _turned_along(scores, options, of, options.label_axis)
     scores, axis = _labels_of_one_image(scores, options.label_axis, expected, path)
     return {kind: scores, "label_axis": axis}
+
+
+def _turned_along(array: np.ndarray, options: argparse.Namespace, of: Path, label_axis: int | None) -> np.ndarray:
+    """What the file says, turned as its image was, if it lies as that is stored."""
+    longer = [axis for axis in range(array.ndim) if array.shape[axis] > 1]
+    if label_axis is not None:
+        label_axis %= array.ndim
+        longer = [axis for axis in longer if axis != (label_axis if label_axis in longer else longer[0])]
+    turn = upright.turn_along(options, of, tuple(array.shape[axis] for axis in longer), options.probabilities)
+    return array if turn is None else turn.applied(array, *longer)
 
 
 def _of_one_image(array: np.ndarray, expected: Shapes) -> np.ndarray:

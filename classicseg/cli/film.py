@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from classicseg.cli import evidence
-from classicseg.cli.output import report
-
-if TYPE_CHECKING:
-    pass
+from classicseg.cli.output import check_apart, report
 
 _OF_ONE_IMAGE = ("image", "probabilities", "overlay", "marginals", "reverse_axes")
 
@@ -45,17 +41,21 @@ def run(options: argparse.Namespace) -> None:
     scores = [_scores_of(frame, options.folder) for frame in options.film]
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output} is no folder; --film writes a picture of labels for each frame")
+    targets = [options.output / f"{frame.stem}.png" for frame in options.film]
+    check_apart([*options.film, *scores], targets)
     options.output.mkdir(parents=True, exist_ok=True)
-    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "quality", "max_iter")
+    changes = (
+        "sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "temperature", "quality", "max_iter",
+    )  # fmt: skip
     refiner = Refiner(
         preset=options.preset, channel_axis=options.channel_axis, n_threads=options.threads,
         spacing=evidence.spacing_of(options), align_corners=options.align_corners,
         **{name: getattr(options, name) for name in changes},
     )  # fmt: skip
     seconds = 0.0
-    for frame, path in zip(options.film, scores, strict=True):
-        image = io.read_image(frame)
-        seen = evidence.read_evidence(argparse.Namespace(**vars(options) | {"probabilities": path}), image)
+    for frame, path, target in zip(options.film, scores, targets, strict=True):
+        image = io.read_image(frame, exif=options.exif)
+        seen = evidence.read_evidence(argparse.Namespace(**vars(options) | {"probabilities": path}), image, frame)
         name, scores_of_frame = evidence.labels_first(seen)
         start = time.perf_counter()
         try:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         except ValueError as failure:
             raise InputError(f"{frame}: {failure}") from failure
         seconds += time.perf_counter() - start
-        io.write_labels(options.output / f"{frame.stem}.png", labels)
+        io.write_labels(target, labels)
     n, size = len(scores), " x ".join(map(str, np.shape(labels)))
     done = {
         "output": str(options.output),

@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classicseg.cli import upright
+
 if TYPE_CHECKING:
     import numpy as np
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what leaves pixels out."""
+    """Declare what leaves pixels out, and that the image may stay as it is stored."""
+    upright.add_arguments(parser)
     parser.add_argument(
         "--mask", type=Path, metavar="FILE",
         help="picture or array of the size of the image: pixels of 0 take no part. Nor do those that are NaN in the"
@@ -26,10 +29,12 @@ def read(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
     """The image, and which of its pixels its file and the mask say take part; None if none of them says anything."""
     from classicseg import inputs, io
 
-    image, inside = io.read_masked_image(options.image)
+    image, inside = io.read_masked_image(options.image, exif=options.exif)
     if options.mask is None:
         return image, inside
-    given = io.read_labels(options.mask)
+    given = io.read_labels(options.mask, exif=options.exif)
+    turn = upright.turn_along(options, options.image, given.shape, options.mask)
+    given = given if turn is None else turn.applied(given)
     if inside is None:
         return image, given
     mask = inputs.as_mask(given, inside.shape)

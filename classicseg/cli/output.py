@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from classicseg.errors import InputError
 
 
 def check_outputs(options: argparse.Namespace, outputs: Mapping[str, str]) -> None:
     """Raise an error now if something could not be written later; `outputs` says what each option names."""
     from classicseg import io
 
-    for name, what in outputs.items():
-        if (path := getattr(options, name)) is not None:
-            io.check_output(path, what)
+    targets = {name: path for name in outputs if (path := getattr(options, name)) is not None}
+    for name, path in targets.items():
+        io.check_output(path, outputs[name])
+    given = [value for name, value in vars(options).items() if name not in targets and isinstance(value, Path)]
+    check_apart(given, list(targets.values()))
+
+
+def check_apart(given: Iterable[Path], targets: Sequence[Path]) -> None:
+    """Raise an error now if a file would be written over one that is read, or over one that was just written."""
+    read = {path.resolve() for path in given}
+    written: set[Path] = set()
+    for path in targets:
+        target = path.resolve()
+        if target in read:
+            raise InputError(f"{path} would be written over the file that is read; give another name")
+        if target in written:
+            raise InputError(f"{path} would be written twice; names of images must differ without their suffixes")
+        written.add(target)
 
 
 def check_axes(options: argparse.Namespace, outputs: Mapping[str, str], n_axes: int) -> None:
     """Raise an error now if an output could not hold labels of so many axes later."""
-    from classicseg.errors import InputError
-
     for name, what in outputs.items():
         path = getattr(options, name)
         if n_axes == 2 or path is None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import check_memory
+from classicseg.types import Brief
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ class TruncatedQuadratic:
         return self.weight * np.minimum(_label_distance(n_labels) ** 2, self.truncation)
 
 
-@dataclass(frozen=True, eq=False)
-class Diagonal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagonal(Brief):
     """Equal labels are rewarded, each label by its own value; different labels cost nothing.
 
     Parameters
@@ -164,8 +165,8 @@ class Diagonal:
         return cost
 
 
-@dataclass(frozen=True, eq=False)
-class Matrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class Matrix(Brief):
     """Any cost of pairs of labels.
 
     Parameters

@@ -9,7 +9,7 @@ import numpy as np
 from classicseg.errors import InputError
 from classicseg.inputs import LARGEST
 from classicseg.kernels.dense.bank import RowLayout
-from classicseg.kernels.dense.unary import Stretch, Unary, read_unary, values_to_rows
+from classicseg.kernels.dense.unary import Stretch, Unary, read_points, read_unary, values_to_rows
 from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import resolve_threads
@@ -74,6 +74,10 @@ class UnaryGrid:
         stretch = Stretch(rows, *sizes, np.concatenate(below), np.concatenate(share))
         return Unary(_COSTS, self.n_points, np.empty(0, np.float32), stretch)
 
+    def difference(self) -> UnaryGrid:
+        """What label 1 of two costs more than label 0, as the only channel."""
+        return UnaryGrid(self.values[1:] - self.values[:1], self.shape, self.align_corners)
+
     def full(self) -> np.ndarray:
         """The costs at all pixels, (L, *shape) float32: `values` itself, if they are."""
         if not self.is_stretched:
@@ -101,6 +105,17 @@ class UnaryGrid:
         positive = self.for_kernels._replace(sign=-_COSTS)
         threads = resolve_threads(None, costs.size)
         run(read_unary, threads, new_sync(1), positive, begin, costs.reshape(-1), self._layout, brief=True)
+        return costs
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """The costs at some pixels, (m,) int64 counted in C order: (L, m) float32."""
+        costs = np.empty((self.n_labels, points.size), np.float32)
+        flat = writable_alias(self.values.reshape(-1))
+        threads = resolve_threads(None, costs.size)
+        run(
+            read_points, threads, new_sync(1), flat, flat.size // self.n_labels, self.for_kernels.stretch, points,
+            costs.reshape(-1), brief=True,
+        )  # fmt: skip
         return costs
 
     def cheapest(self) -> np.ndarray:

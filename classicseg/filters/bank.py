@@ -9,6 +9,7 @@ import numpy as np
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import build_bank, choose_blur
 from classicseg.filters.counting import index_type_of
+from classicseg.filters.elsewhere import Elsewhere
 from classicseg.filters.features import Column, Features
 from classicseg.filters.memory import check_lattices
 from classicseg.kernels.dense.bank import Bank, RowLayout
@@ -16,8 +17,10 @@ from classicseg.kernels.dense.filtering import filter_values
 from classicseg.kernels.dense.normalization import normalize
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
+from classicseg.machine.simd import PIXELS
 
 _MANY = 2**26  # values; fewer are not worth a look at how much memory is free
+_FEW = 2**20  # points: row sums of them are known in a few milliseconds
 _AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
 
 
@@ -59,6 +62,7 @@ class LatticeBank:
     """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field.
 
     Before they are built it is checked that there is memory for them, and for filtering `n_channels` with all at once.
+    With `points`, (m,) int64 in C order, the lattices are of these alone, and can be read at all: see `elsewhere`.
     """
 
     def __init__(
@@ -70,15 +74,19 @@ class LatticeBank:
         n_threads: int,
         keep_row_sums: bool = False,
         n_channels: int = 1,
+        points: np.ndarray | None = None,
     ) -> None:
         blurs = [choose_blur(c, accurate) for c in columns]
-        features = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
+        of_all = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
+        features = of_all if points is None else [f.at(points) for f in of_all]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
         check_lattices(
             features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
         )
-        bank, ones = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
+        bank, ones, lattices = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
+        if points is None:
+            lattices.clear()
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
         self._normalizations = normalizations
@@ -87,8 +95,9 @@ class LatticeBank:
         other = new_rows(bank, RowLayout.of(1))
         run(
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1),
+            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=self.n_points <= _FEW,
         )  # fmt: skip
+        self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 
     def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Factors of each point before and after lattice `k`, (n,) float32 each or None.
@@ -100,8 +109,8 @@ class LatticeBank:
 
     def _sums_of(self, k: int, weight: np.ndarray, power: float) -> np.ndarray | None:
         first, last = self.bank.corner_start[k : k + 2]
-        table = weight.reshape(-1, self.bank.corner_start[-1])[: self.n_points, first:last]
-        return None if power == 0 else table.sum(axis=1)
+        table = weight.reshape(-1, self.bank.corner_start[-1], PIXELS)[:, first:last]
+        return None if power == 0 else table.sum(axis=1).reshape(-1)[: self.n_points]
 
     def filter(self, k: int, values: np.ndarray, n_threads: int) -> np.ndarray:
         """The normalised lattice of kernel `k` applied to (C, n) float32 values."""

@@ -43,6 +43,9 @@ class Filter(ABC):
     def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
         """K, or its transpose if `adjoint`, on (C, n) float32 values: a new array."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'x'.join(map(str, self.shape))} points)"
+
     def filter(
         self,
         values: ArrayLike,

@@ -64,37 +64,37 @@ def build_bank(
     blurs: Sequence[Blur],
     n_threads: int,
     dtype: type[np.unsignedinteger[Any]],
-) -> tuple[Bank, np.ndarray]:
+) -> tuple[Bank, np.ndarray, list[Lattice]]:
     """Build one lattice for each set of features, blurred as its blur says.
 
     `dtype` is tried first to number vertices, see :func:`index_type`. Returned with the bank is what splatting ones
-    gives, (n_rows,) float32.
+    gives, (n_rows,) float32, and the lattices, which know the keys of their vertices and take much memory.
     """
-    bank, ones = _built(feature_sets, blurs, n_threads, dtype)
-    _give_back_if(bank.n_rows)
-    return bank, ones
+    built = _built(feature_sets, blurs, n_threads, dtype)
+    _give_back_if(built[0].n_rows)
+    return built
 
 
 def _built(
     feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int, dtype: type[np.unsignedinteger[Any]]
-) -> tuple[Bank, np.ndarray]:
+) -> tuple[Bank, np.ndarray, list[Lattice]]:
     n = feature_sets[0].n
     stripe = _stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
     corners, stripe_keys, masses = _embed(spaces, stripe, n, dtype, n_threads)
     _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
-    lattices = map_tasks(lambda k: _Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
+    lattices = map_tasks(lambda k: Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
     first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
     _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
     neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
     searches = _searches(lattices, first_row, neighbour)
-    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n, n_threads)
+    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n_threads)
     bank = _packed(searches, links, corners, rows, neighbour, stripe)
     ones = aligned_zeros(bank.n_rows, np.float32)
     for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
         for start, mass in zip(lattice.start[:-1], of_stripes, strict=True):
             ones[row:][lattice.row_of[start : start + mass.size]] = mass
-    return bank, ones
+    return bank, ones, lattices
 
 
 def _give_back_if(n_rows: int) -> None:
@@ -146,9 +146,9 @@ class Space:
         """The keys of the vertices that the points of some blocks touch, numbered with a `dtype`; see the kernel."""
         start, stop = first * PIXELS, min(last * PIXELS, self.features.n)
         block, origin = self.features.block(start, stop)
-        index, weight = (np.empty((stop - start) * self.n_corners, kind) for kind in (dtype, np.float32))
-        corners = Corners(index, weight, 0, self.n_corners)
         size = stop - start
+        index, weight = (np.empty(padded_pixels(size) * self.n_corners, kind) for kind in (dtype, np.float32))
+        corners = Corners(index, weight, 0, self.n_corners)
         keys, _, fits = embed_stripe(block, origin - start, size, self.scale, self.radix, 0, last - first, corners)
         return keys, fits
 
@@ -168,8 +168,6 @@ def _embed(
     """
     n_stripes, count = stripe.size - 1, sum(space.n_corners for space in spaces)
     index, weight = (np.empty(padded_pixels(n) * count, kind) for kind in (dtype, np.float32))
-    index[n * count :] = 0  # points that only fill the last block lie, with weight 0, at the zero row
-    weight[n * count :] = 0.0
     firsts = _starts([space.n_corners for space in spaces])
     corners = [Corners(index, weight, int(first), count) for first in firsts]
 
@@ -189,7 +187,7 @@ def _embed(
 
 
 @dataclass(frozen=True, eq=False)
-class _Lattice:
+class Lattice:
     """The vertices of a lattice; its rows are counted from 0, vertices first, then duplicates."""
 
     space: Space
@@ -202,7 +200,8 @@ class _Lattice:
     row_of: np.ndarray  # (total,) uint32
 
     @classmethod
-    def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> _Lattice:
+    def of(cls, space: Space, stripe_keys: list[np.ndarray]) -> Lattice:
+        """Merge the vertices of all stripes, whose keys are given up."""
         start = np.cumsum([0, *(keys.size for keys in stripe_keys)]).astype(np.int64)
         row_of = np.empty(start[-1], np.uint32)
         joined = np.concatenate(stripe_keys)
@@ -212,6 +211,7 @@ class _Lattice:
 
     @property
     def n_rows(self) -> int:
+        """Vertices and duplicates."""
         return self.keys.size + self.target.size
 
     @property
@@ -227,7 +227,7 @@ class _Lattice:
 class _Search:
     """The search for the neighbours of a lattice's vertices, in parts that threads share."""
 
-    lattice: _Lattice
+    lattice: Lattice
     first_row: int
     part: np.ndarray  # (n_parts + 1,) int64: first vertex of each part
     neighbour: np.ndarray  # (n_neighbours,) uint32, zero: to be filled for a blur along the axes
@@ -242,11 +242,11 @@ class _Search:
         find_neighbours(lattice.keys, lattice.table, space.steps(), *where, self.neighbour)
         return np.empty(0, np.uint32)
 
-    def number(self, corners: Corners, rows: np.ndarray, stripe: np.ndarray, s: int, n: int) -> None:
+    def number(self, corners: Corners, rows: np.ndarray, stripe: np.ndarray, s: int) -> None:
         """Turn the vertex numbers of a stripe into rows."""
         lattice = self.lattice
         n_own, start = lattice.space.n_corners, lattice.start[s]
-        number_rows(corners, rows, n, stripe[s], stripe[s + 1], n_own, lattice.row_of, start, self.first_row)
+        number_rows(corners, rows, stripe[s], stripe[s + 1], n_own, lattice.row_of, start, self.first_row)
 
     def joined(self, links: list[np.ndarray]) -> np.ndarray:
         """The links of all parts one after the other; `border`, which counts from each part's first, follows suit."""
@@ -256,7 +256,7 @@ class _Search:
         return np.concatenate(links) if len(links) > 1 else links[0]
 
 
-def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
+def _searches(lattices: Sequence[Lattice], first_row: np.ndarray, neighbour: np.ndarray) -> list[_Search]:
     """A search for each lattice; `neighbour` holds the neighbours of all lattices."""
     sizes = [lattice.n_neighbours for lattice in lattices]
     searches = []
@@ -270,14 +270,13 @@ def _searches(lattices: Sequence[_Lattice], first_row: np.ndarray, neighbour: np
 
 
 def _find_neighbours_and_rows(
-    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n: int, n_threads: int
+    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n_threads: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The row of each corner of the points, and the links of each lattice; all are tasks of one pool."""
-    index, count = corners[0].index, corners[0].count
+    index = corners[0].index
     rows, n_rows = index, 1 + sum(search.lattice.n_rows for search in searches)
     if n_rows > 1 << (8 * index.itemsize):
         rows = np.empty(index.size, np.uint32)
-        rows[n * count :] = 0
     parts = [(search, p) for search in searches[::-1] for p in range(search.part.size - 1)]
 
     def task(i: int) -> np.ndarray:
@@ -285,7 +284,7 @@ def _find_neighbours_and_rows(
             search, p = parts[i]
             return search.find(p)
         for search, own in zip(searches, corners, strict=True):
-            search.number(own, rows, stripe, i - len(parts), n)
+            search.number(own, rows, stripe, i - len(parts))
         return np.empty(0, np.uint32)
 
     found = map_tasks(task, len(parts) + stripe.size - 1, n_threads)[: len(parts)]
@@ -364,7 +363,7 @@ def links_per_point(columns: Sequence[Column], blur: Blur) -> float:
     keys, fits = space.keys_of(first, last, np.uint16)
     if not fits:
         return math.inf
-    lattice = _Lattice.of(space, [keys])
+    lattice = Lattice.of(space, [keys])
     sample = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
     border = np.empty(keys.size * len(blur.shells), np.uint32)
     links = _Search(lattice, 0, sample, np.empty(0, np.uint32), border).find(0)

@@ -33,7 +33,7 @@ class Features:
     def __init__(self, columns: Sequence[Column], blur: Blur) -> None:
         self.columns, self.d = columns, len(columns)
         self.n = columns[0].values.size
-        self._inner = self.n // columns[0].values.shape[0]  # points of one step along the first axis
+        self.inner = self.n // columns[0].values.shape[0]  # points of one step along the first axis
         bounds = np.array([_bounds(column) for column in columns])
         if not np.isfinite(bounds).all():
             raise too_wide()
@@ -43,8 +43,8 @@ class Features:
 
     def block(self, start: int, stop: int) -> tuple[np.ndarray, int]:
         """Features of the points `start` to `stop` and maybe some around: (d, m) float32, and the first point."""
-        first, last = start // self._inner, -(-stop // self._inner)
-        n = (last - first) * self._inner
+        first, last = start // self.inner, -(-stop // self.inner)
+        n = (last - first) * self.inner
         features = np.zeros((self.d, n + PIXELS), np.float32)  # the last pixels may be read past the end
         for row, column, shift in zip(features, self.columns, self._shift, strict=True):
             values, sigma = column.values[first:last], np.float32(column.sigma)
@@ -53,14 +53,22 @@ class Features:
                 np.divide(values, sigma, out=out, casting="same_kind")
             else:
                 np.subtract(values / sigma, shift, out=out, dtype=np.float64, casting="same_kind")
-        return features, first * self._inner
+        return features, first * self.inner
+
+    def at(self, points: np.ndarray) -> Features:
+        """Those of some `points`, (m,) int64, counted in C order; the same numbers."""
+        where = np.unravel_index(points, self.columns[0].values.shape)
+        part = copy.copy(self)
+        part.columns = [Column(column.values[where], column.sigma) for column in self.columns]
+        part.n, part.inner = points.size, 1
+        return part
 
     def window(self, where: tuple[slice, ...]) -> Features:
         """Those of the points in a window of the grid; the same numbers."""
         part = copy.copy(self)
         part.columns = [Column(column.values[where], column.sigma) for column in self.columns]
         part.n = part.columns[0].values.size
-        part._inner = part.n // part.columns[0].values.shape[0]
+        part.inner = part.n // part.columns[0].values.shape[0]
         return part
 
 

@@ -91,12 +91,15 @@ class PermutohedralLattice(Filter):
         features_ = Features(columns, blur)
         self._gain = blur.gain(flat.shape[0])
         check_lattices([features_], [blur], 1, self._n_threads, f"a lattice of {flat.shape[1]} points")
-        self._bank, _ = build_bank([features_], [blur], self._n_threads, index_type_of([features_], [blur]))
+        self._bank = build_bank([features_], [blur], self._n_threads, index_type_of([features_], [blur]))[0]
 
     @property
     def n_vertices(self) -> int:
         """Number of lattice vertices."""
         return int(self._bank.vertex[0, 1])
+
+    def __repr__(self) -> str:
+        return f"PermutohedralLattice({'x'.join(map(str, self.shape))} points, {self.n_vertices} vertices)"
 
     def _apply(self, values: np.ndarray, adjoint: bool, n_threads: int) -> np.ndarray:
         return filter_with(self._bank, 0, values, self._gain, adjoint, n_threads)

@@ -46,7 +46,8 @@ from classicseg.inputs.numbers import (
 )
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
-from classicseg.inputs.value_range import value_range, without_far_values
+from classicseg.inputs.units import warn_of_color_unit
+from classicseg.inputs.value_range import as_bytes, value_range, without_far_values
 
 __all__ = [
     "DEAREST",
@@ -54,6 +55,7 @@ __all__ = [
     "OUTSIDE",
     "as_array",
     "as_axis",
+    "as_bytes",
     "as_color",
     "as_costs",
     "as_count",
@@ -93,6 +95,7 @@ __all__ = [
     "scores_of",
     "value_range",
     "values_inside",
+    "warn_of_color_unit",
     "without_far_values",
     "without_outside",
 ]

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from classicseg.errors import InputError
+
 _MOST_PIXELS = 1 << 14  # that are looked at: more would take longer and say the same
 _TRIMMED = 1000  # one value in so many is left out at either end: a few hot or dead pixels say nothing of the rest
 _LEAST = 1e-3  # of the distance from the smallest to the largest value: the range is 0 for constant images only
 _NO_DATA = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0, -2147483647.0, -2147483648.0)  # as rasters mark it
 _FAR = 1000.0  # ranges of an image: a colour so far from all others is like none of them, wherever it lies
+_STEPS = 255  # from the smallest to the largest value of 8 bits
+_FEW_STEPS = 16  # fractions that span less are rather of 0 to 1, or a little above
 _FILL = 1e20, 1e15  # values from the first on mark it too (1e20, 9.97e36, -3.4e38), if all others are below the second
 
 
@@ -50,6 +54,25 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     if values.size == 0:
         return 0.0, 0.0
     return _trimmed(values, len(channels))
+
+
+def as_bytes(image: np.ndarray, channel_axis: int | None, *, name: str = "image") -> np.ndarray:
+    """An image in the steps of 8 bits that networks have learned to see, uint8.
+
+    Values that are such steps already stay: those of uint8, and any from 0 to 255 that are whole or span more than a
+    few of them. The range of all others, as :func:`value_range` has it, becomes 0 to 255.
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(image))[0])
+        raise InputError(f"{name} must be finite, got {image[where]} at index {where}; a network needs a number there")
+    low, high = float(image.min()), float(image.max())
+    if low >= 0 and high <= _STEPS and (high - low >= _FEW_STEPS or bool((np.floor(image) == image).all())):
+        return np.rint(image).astype(np.uint8)
+    low, high = value_range(image, channel_axis)
+    scaled = (image.astype(np.float64) - low) * (_STEPS / (high - low) if high > low else 0.0)
+    return np.rint(scaled.clip(0, _STEPS)).astype(np.uint8)
 
 
 def without_far_values(channels: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -3,8 +3,9 @@
 Everything is written to a temporary file beside its target, which is then renamed: a target is whole or not touched.
 """
 
+from classicseg.io.classes import VOID, read_classes
 from classicseg.io.files import replacing
-from classicseg.io.reading import VOID, read_classes, read_image, read_labels, read_masked_image, read_probabilities
+from classicseg.io.reading import read_image, read_labels, read_masked_image, read_probabilities
 from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals
 
 __all__ = [

@@ -11,11 +11,13 @@ import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import TIFF, suffix_of
+from classicseg.io.orientation import TAG, Turn, turn_of
 from classicseg.io.safetensors import SafetensorsFile
 
 NIFTI = (".nii", ".nii.gz")
 PYTORCH = (".pt", ".pth")
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated and unassociated; 0 says nothing, as of a near infrared band
+_LOSSY = (6, 7, 33007, 34892)  # of the tag Compression: JPEG, as it was written through the years
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong is an error here, or no matter
 
@@ -69,6 +71,39 @@ def without_alpha(source: Path, image: np.ndarray) -> tuple[np.ndarray, np.ndarr
     rest = np.delete(image, channel, axis)
     mask: np.ndarray = image.take(channel, axis) > 0
     return (rest.squeeze(axis) if rest.shape[axis] == 1 else rest), mask
+
+
+def turn_of_tiff(source: Path) -> tuple[Turn | None, tuple[int, int]]:
+    """How the picture in a TIFF file is to be turned, and which of its axes are rows and columns.
+
+    None for volumes and other stacks: nobody has held a camera.
+    """
+    import tifffile
+
+    def read() -> tuple[Turn | None, tuple[int, int]]:
+        with tifffile.TiffFile(source) as file:
+            series = file.series[0]
+            if series.axes not in ("YX", "YXS", "SYX"):
+                return None, (0, 1)
+            tag = series.keyframe.tags.get(TAG)
+            rows, columns = series.axes.index("Y"), series.axes.index("X")
+            size = series.shape[rows], series.shape[columns]
+            return turn_of(None if tag is None else int(tag.value), size), (rows, columns)
+
+    found: tuple[Turn | None, tuple[int, int]] = _guarded(source, read)
+    return found
+
+
+def loses_values(source: Path) -> bool:
+    """Whether a TIFF file is compressed as JPEG is, so that its numbers are nearly those that were written."""
+    import tifffile
+
+    def read() -> bool:
+        with tifffile.TiffFile(source) as file:
+            return file.series[0].keyframe.compression in _LOSSY
+
+    lossy: bool = _guarded(source, read)
+    return lossy
 
 
 def _nifti(source: Path) -> np.ndarray:

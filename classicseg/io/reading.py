@@ -1,4 +1,4 @@
-"""Reading images, probabilities, label maps and lists of classes."""
+"""Reading images, probabilities and label maps."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from pathlib import Path
 import numpy as np
 
 from classicseg.errors import InputError
-from classicseg.io.arrays import NIFTI, PYTORCH, read_array, without_alpha
+from classicseg.io.arrays import NIFTI, PYTORCH, loses_values, read_array, turn_of_tiff, without_alpha
 from classicseg.io.files import TIFF, as_path, suffix_of
+from classicseg.io.orientation import TAG, Turn, turn_of
 
-VOID = 255
-"""Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
 _IMAGES = (".npy", *TIFF, *NIFTI)  # the others are read by Pillow
 _AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
 _LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
-_VOID_NAMES = ("void", "ignore", "unlabelled", "unlabeled")
+_LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")  # formats of Pillow that keep about what was written
+_NOT_LABELS = "is compressed with loss, which makes other labels of some at every border; write labels as .png"
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], *, exif: bool = True) -> np.ndarray:
     """Read an image or a volume.
 
     Parameters
     ----------
     path : path
         Any format that Pillow reads, ``.tif``, ``.npy``, or ``.nii`` and ``.nii.gz`` with nibabel installed.
+    exif : bool
+        Turn a picture upright whose file says how the camera was held.
 
     Returns
     -------
     ndarray
         (H, W) or (H, W, 3) from Pillow, where an alpha channel is dropped and a palette is resolved; as stored from
-        the other formats.
+        the other formats, but that a ``.tif`` is turned as well.
 
     Raises
     ------
@@ -51,16 +53,15 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     ...     io.read_image(path).shape
     (4, 6)
     """
-    source = _existing(path)
-    return read_array(source) if suffix_of(source) in _IMAGES else _picture(source)[0]
+    return read_turned_image(path, exif=exif)[0]
 
 
-def read_masked_image(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def read_masked_image(path: str | os.PathLike[str], *, exif: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
     """Read an image or a volume, and which of its pixels are not wholly transparent.
 
     Parameters
     ----------
-    path : path
+    path, exif
         As for :func:`read_image`.
 
     Returns
@@ -88,14 +89,47 @@ def read_masked_image(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndar
     >>> image.shape, mask.tolist()
     ((1, 2, 3), [[True, False]])
     """
+    return read_turned_image(path, exif=exif, alpha=True)[:2]
+
+
+def read_turned_image(
+    path: str | os.PathLike[str], *, exif: bool = True, alpha: bool = False
+) -> tuple[np.ndarray, np.ndarray | None, Turn | None]:
+    """The same, and how it was turned: None if it is as it is stored. With `alpha`, that of a ``.tif`` is dropped."""
+    source = _existing(path)
+    if suffix_of(source) not in _IMAGES:
+        return _picture(source, exif)
+    image, mask = read_array(source), None
+    if suffix_of(source) not in TIFF:
+        return image, None, None
+    turn, (rows, columns) = turn_of_tiff(source) if exif else (None, (0, 1))
+    if alpha:
+        image, mask = without_alpha(source, image)
+    if turn is None:
+        return image, mask, None
+    if image.ndim == 2:  # whatever was in front of rows is gone
+        rows, columns = 0, 1
+    return turn.applied(image, rows, columns), None if mask is None else turn.applied(mask), turn
+
+
+def read_turn(path: str | os.PathLike[str]) -> Turn | None:
+    """How :func:`read_image` turns the picture in a file; None if it leaves it as it is."""
     source = _existing(path)
     if suffix_of(source) in TIFF:
-        return without_alpha(source, read_array(source))
-    return (read_array(source), None) if suffix_of(source) in _IMAGES else _picture(source)
+        return turn_of_tiff(source)[0]
+    if suffix_of(source) in _IMAGES:
+        return None
+    from PIL import Image
+
+    try:
+        with Image.open(source) as picture:
+            return turn_of(picture.getexif().get(TAG), picture.size[::-1])
+    except Exception as failure:
+        raise InputError(f"{source} cannot be read as an image: {failure}") from failure
 
 
-def _picture(source: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """What Pillow reads, and where it is not wholly transparent."""
+def _picture(source: Path, exif: bool) -> tuple[np.ndarray, np.ndarray | None, Turn | None]:
+    """What Pillow reads, where it is not wholly transparent, and how it was turned."""
     from PIL import Image
 
     try:
@@ -103,11 +137,14 @@ def _picture(source: Path) -> tuple[np.ndarray, np.ndarray | None]:
             mask = None
             if picture.has_transparency_data:
                 mask = np.asarray(picture.convert("RGBA"))[..., 3] > 0
-            if picture.mode in ("L", "I", "I;16", "F", "RGB"):
-                return np.asarray(picture), mask
-            return np.asarray(picture.convert("L" if picture.mode in ("1", "LA") else "RGB")), mask
+            kept = picture.mode in ("L", "I", "F", "RGB") or picture.mode.startswith("I;16")
+            image = np.asarray(picture if kept else picture.convert("L" if picture.mode in ("1", "LA") else "RGB"))
+            turn = turn_of(picture.getexif().get(TAG), image.shape) if exif else None
     except Exception as failure:  # decoders raise what they like, such as DecompressionBombError
         raise InputError(f"{source} cannot be read as an image: {failure}") from failure
+    if turn is None:
+        return image, mask, None
+    return turn.applied(image), None if mask is None else turn.applied(mask), turn
 
 
 def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> np.ndarray:
@@ -155,7 +192,7 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     return array
 
 
-def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], key: str | None = None, *, exif: bool = True) -> np.ndarray:
     """Read a label map: the palette indices of a picture, or the numbers of an array file.
 
     Parameters
@@ -164,6 +201,8 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
         A picture of one channel, or any file that :func:`read_probabilities` reads.
     key : str, optional
         Which array of the file; needed if it holds several.
+    exif : bool
+        Turn a picture upright as :func:`read_image` does.
 
     Returns
     -------
@@ -175,7 +214,7 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file has colours or fractions instead of labels.
+        If the file has colours or fractions instead of labels, or is compressed with loss, as JPEG is.
 
     Examples
     --------
@@ -189,77 +228,35 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     """
     source = _existing(path)
     if suffix_of(source) in _ARRAYS:
-        array = read_array(source, key)
-        if array.dtype.kind != "f":
-            return array
-        numbers = array.astype(np.float64)
-        if not (np.abs(numbers) <= _LARGEST_LABEL).all() or (numbers != np.floor(numbers)).any():
-            raise InputError(f"{source} holds fractions or numbers that are too large, not labels")
-        return numbers.astype(np.int32)
+        if suffix_of(source) in TIFF and loses_values(source):
+            raise InputError(f"{source} {_NOT_LABELS}")
+        labels = _whole(read_array(source, key), source)
+        turn, axes = turn_of_tiff(source) if exif and suffix_of(source) in TIFF else (None, (0, 1))
+        return labels if turn is None else turn.applied(labels, *axes)
     from PIL import Image
 
     try:
         with Image.open(source) as picture:
-            mode, labels = picture.mode, np.asarray(picture)
+            kind, mode, labels = picture.format, picture.mode, np.asarray(picture)
+            turn = turn_of(picture.getexif().get(TAG), labels.shape) if exif else None
     except Exception as failure:
         raise InputError(f"{source} cannot be read as labels: {failure}") from failure
-    if mode not in ("P", "L", "I", "I;16", "1"):
+    if mode not in ("P", "L", "I", "1") and not mode.startswith("I;16"):
         raise InputError(f"{source} holds colours ({mode}), not labels")
-    return labels.astype(np.int32)
+    if kind in _LOSSY:
+        raise InputError(f"{source} {_NOT_LABELS}")
+    labels = labels.astype(np.int32)
+    return labels if turn is None else turn.applied(labels)
 
 
-def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[int, int]]:
-    """The names of the classes in a file, and which class each label of the files is.
-
-    One class stands in a line, in the order of the labels or with its number before it. One called void, ignore or
-    unlabelled, and the number 255, are no class.
-
-    Returns
-    -------
-    classes : tuple of str
-    numbers : dict of int to int
-        Class, or 255 for void, by label.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a number stands twice or there is no class.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from classicseg import io
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "classes.txt"
-    ...     _ = path.write_text("floor, wall, void".replace(", ", chr(10)))
-    ...     io.read_classes(path)
-    (('floor', 'wall'), {0: 0, 1: 1, 2: 255})
-    """
-    source = as_path(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
-    classes: list[str] = []
-    numbers: dict[int, int] = {}
-    try:
-        text = source.read_text(encoding="utf-8")
-    except ValueError as failure:
-        raise InputError(f"{source} must name the classes as text in UTF-8: {failure}") from failure
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for position, line in enumerate(lines):
-        first, _, rest = line.partition(" ")
-        number, name = (int(first), rest.strip()) if first.isdecimal() and rest else (position, line)
-        if number in numbers or not 0 <= number <= VOID:
-            raise InputError(f"{source} gives the label {number} twice or out of 0 to {VOID}: {line!r}")
-        if name.lower().startswith(_VOID_NAMES) or number == VOID:
-            numbers[number] = VOID
-        else:
-            numbers[number] = len(classes)
-            classes.append(name)
-    if not classes:
-        raise InputError(f"{source} names no class")
-    return tuple(classes), numbers
+def _whole(array: np.ndarray, source: Path) -> np.ndarray:
+    """An array of numbers from a file as labels."""
+    if array.dtype.kind != "f":
+        return array
+    numbers = array.astype(np.float64)
+    if not (np.abs(numbers) <= _LARGEST_LABEL).all() or (numbers != np.floor(numbers)).any():
+        raise InputError(f"{source} holds fractions or numbers that are too large, not labels")
+    return numbers.astype(np.int32)
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:

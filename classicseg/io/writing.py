@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io.arrays import PYTORCH
 from classicseg.io.files import TIFF, as_path, check_target, replacing, suffix_of
 from classicseg.plot import palette
 
@@ -20,6 +21,8 @@ _FORMATS = {
     "marginals": (".npy", *TIFF),
     "animations": (".gif",),
     "tables": (".csv",),
+    "models": PYTORCH,
+    "logs": (".csv", ".jsonl"),
 }
 
 
@@ -30,7 +33,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
     ----------
     path : path
         Where it is to be written.
-    what : {"labels", "marginals", "images", "animations", "tables"}
+    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs"}
 
     Returns
     -------

@@ -237,6 +237,16 @@ def round_even(typing: Any, a: Any) -> Any:
 
 
 @intrinsic
+def sqrt(typing: Any, a: Any) -> Any:
+    """Square root of each lane of `a`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return build(builder, [call_math(builder, "sqrt", v) for v in split(builder, a.width, args[0])])
+
+    return a(a), codegen
+
+
+@intrinsic
 def axpy(typing: Any, scalar: Any, x: Any, y: Any) -> Any:
     """``scalar * x + y`` in one rounding."""
 

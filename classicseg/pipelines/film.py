@@ -129,6 +129,9 @@ class Refiner:
         self._given = preset, {name: value for name, value in changes.items() if value is not None}
         self.reset()
 
+    def __repr__(self) -> str:
+        return f"Refiner(memory={self._most + 1}, preset={self._preset!r}, after {self._n_frames} frames)"
+
     def reset(self) -> None:
         """Forget all frames: a new film, or another scene, begins."""
         self._n_frames = 0

@@ -9,10 +9,11 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError
+from classicseg.types import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Record:
+@dataclass(frozen=True, eq=False, repr=False)
+class Record(Brief):
     """The steps that :func:`record_split_and_merge` takes.
 
     Attributes

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from classicseg.splitmerge.homogeneity import HomogeneityLike
 from classicseg.splitmerge.plan import make_plan, warn_if_nothing_can_fail
+from classicseg.types import Brief, Shown
 
 if TYPE_CHECKING:
     from classicseg.splitmerge.recorder import Record
@@ -18,8 +19,8 @@ DEFAULT_RANGE = 24.0
 """Threshold of the default predicate: a tenth of the range of 8-bit images."""
 
 
-@dataclass(frozen=True, eq=False)
-class Segmentation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(Brief, Shown):
     """What :func:`record_split_and_merge` found, and how.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classicseg.inputs import value_range
+from classicseg.types import brief
 
 
 class RegionStatistics(NamedTuple):
@@ -39,6 +40,10 @@ class RegionStatistics(NamedTuple):
     min: Any
     max: Any
     histogram: Any
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={brief(value)}" for name, value in self._asdict().items())
+        return f"RegionStatistics({fields})"
 
     @classmethod
     def of(cls, values: np.ndarray, edges: np.ndarray | None = None) -> RegionStatistics:

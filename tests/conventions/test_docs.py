@@ -15,10 +15,8 @@ import classicseg.cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN_BY_SPHINX = {"reference.md"}
-PAGES = [
-    page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
-]
+WRITTEN_BY_SPHINX = ("auto_examples/", "auto_twins/", "reference/")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 SLOW_PAGES = {
     "README.md",
     "add-a-predicate.md",
@@ -62,7 +60,7 @@ EXAMPLES = {
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
-    "training.md": Count(4, 1),
+    "training.md": Count(5, 1),
 }
 """All pages with examples. A page that gains or loses one is entered here anew."""
 
@@ -91,6 +89,7 @@ def helps_where_it_was_not_trained(names):
 def fits_and_tunes(names):
     assert names["report"].history[-1].loss < names["report"].history[0].loss
     assert names["tuned"].score >= names["tuned"].unrefined_score
+    assert names["sure"].parameters["temperature"] == names["sure"].temperature
 
 
 def gives_whole_objects(names):
@@ -225,7 +224,7 @@ def test_examples_are_written_so_that_they_are_found(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        if not re.match(r"[a-z]+:", target) and target not in WRITTEN_BY_SPHINX:
+        if not re.match(r"[a-z]+:", target) and not target.startswith(WRITTEN_BY_SPHINX):
             assert (page.parent / target).exists(), target
 
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import classicseg as cs
+from tests.fuzz.charts import CHART_CASES
 from tests.fuzz.doors import DOOR_CASES
 from tests.fuzz.dropin import DROPIN_CASES
 from tests.fuzz.energies import ENERGY_CASES
@@ -20,7 +21,15 @@ from tests.fuzz.values import Draw
 Make = Callable[[Draw], Call]
 
 CASES: dict[str, Make] = (
-    SOLVER_CASES | RUN_CASES | FILTER_CASES | ENERGY_CASES | IMAGE_CASES | TASK_CASES | DROPIN_CASES | DOOR_CASES
+    SOLVER_CASES
+    | RUN_CASES
+    | FILTER_CASES
+    | ENERGY_CASES
+    | IMAGE_CASES
+    | CHART_CASES
+    | TASK_CASES
+    | DROPIN_CASES
+    | DOOR_CASES
 )
 OFTEN = 8.0
 WEIGHTS: dict[str, float] = {name: OFTEN if name in SOLVER_CASES or name in FILTER_CASES else 1.0 for name in CASES}

@@ -25,10 +25,11 @@ from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplic
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
     lead,
+    lowest,
     new_planes,
     slice_planes,
-    softmax,
     splat_planes,
+    to_marginals,
     write_block,
     write_labels,
 )
@@ -62,16 +63,6 @@ class Activity(NamedTuple):
     n_sure: np.ndarray  # (n_stripes,) int64: how many of them have leads that let them settle now or soon
     n_changed: np.ndarray  # (n_stripes,) int64, filled: blocks that differ from what they settled with
     n_doubtful: np.ndarray  # (n_stripes,) int64, filled: points whose label might be another one
-
-
-@inline
-def _lowest(pack, scratch):
-    """The lowest lane of a `pack`; `scratch` holds 16."""
-    store(scratch, 0, pack)
-    lowest = scratch[0]
-    for p in range(1, PIXELS):
-        lowest = min(lowest, scratch[p])
-    return lowest
 
 
 @inline
@@ -160,7 +151,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     labels : (n,) int32, filled with the most probable labels
     """
     bank, layout = pairwise.bank, pairwise.layout
-    n_labels, n = layout.n_channels, labels.size
+    n_labels, n = layout.n_labels, labels.size
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, changes = new_planes(layout), new_planes(layout)
     planes = np.zeros(block.size + PIXELS, np.float32)  # the last plane is that of the rest, if the lanes leave none
@@ -171,7 +162,8 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * (4 + bank.index.itemsize)
     it, last, settling = 0, n_iter, False
     while True:
-        enough = limits[min(it, 2)]
+        begins = 3 * it <= n_iter  # only a block that settles soon saves more than it costs to look after it
+        watched, enough = it < last - 1 and (settling or begins), limits[min(it, 2)]
         certain = np.float32(1.0) / (np.float32(1.0) + np.exp(-min(enough, _CERTAIN)))
         target = rows[it % 2 * size : (it % 2 + 1) * size]
         source = rows[(1 - it % 2) * size : (2 - it % 2) * size]
@@ -201,12 +193,12 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                     clear_rows(block)
                 add_unary(unary, at, planes, block, line, held, layout)
                 leads = lead(planes, n_labels)
-                softmax(planes, _add_rest(rest, n, at, n_labels, planes))
+                to_marginals(planes, _add_rest(rest, n, at, n_labels, planes), layout)
                 if it < last:
                     is_sure = False
-                    if it < last - 1 and _lowest(leads, scratch) > enough:
+                    if watched and lowest(leads, scratch) > enough:
                         best = _largest(planes, n_labels)
-                        is_sure = _lowest(best, scratch) > certain
+                        is_sure = lowest(best, scratch) > certain
                         activity.n_sure[s] += is_sure
                         store(scratch, 0, best)
                     if settling and is_sure:
@@ -236,7 +228,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
         for s in range(n_stripes):
             left += activity.n_active[s] if it < last else activity.n_changed[s]
             n_sure += activity.n_sure[s]
-        if 3 * it <= n_iter and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
+        if begins and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
             settling = True
         if it == last and left == 0:
             break
@@ -260,10 +252,10 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                 planes[i] = np.float32(0.0)
         n_doubtful = 0
         for b in range(bank.stripe[s], bank.stripe[s + 1]):
-            at, lowest = b * PIXELS, certainty[b * PIXELS]
+            at, least = b * PIXELS, certainty[b * PIXELS]
             for p in range(1, min(PIXELS, n - at)):
-                lowest = min(lowest, certainty[at + p])
-            if lowest < _NEAR * limits[2] + limits[3]:
+                least = min(least, certainty[at + p])
+            if least < _NEAR * limits[2] + limits[3]:
                 if left > 0:
                     slice_planes(bank, target, at, planes, block, layout)
                 n_doubtful += _count_doubtful(planes, at, n, n_labels, certainty, limits[3])

@@ -2,7 +2,8 @@
 
 A *bank* holds several lattices over the same points. Their vertices share one array of rows, and every point has one
 list of *corners*: the vertices of the simplex that holds it, in all lattices, each with a weight. So one pass over the
-points serves all lattices.
+points serves all lattices. Corners lie block after block of 16 points, corner after corner, so that the 16 indices or
+weights of one corner are a vector.
 
 Rows lie panel after panel; a panel is ``n_rows`` rows of ``len(lanes)`` channels. Row 0 is always zero: it stands for
 neighbours that do not exist.
@@ -18,16 +19,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classicseg.machine.gather import gather, load_numbers
 from classicseg.machine.jit import inline
 from classicseg.machine.simd import (
     ACROSS,
     PIXELS,
+    add,
     axpy,
     fill,
     item,
     lanes_for,
+    load,
     load_row,
+    multiply,
     prefetch,
+    store,
     store_row,
 )
 
@@ -39,8 +45,8 @@ between them and would let every block wait for memory."""
 class Bank(NamedTuple):
     """The arrays of a bank; K is the number of corners of a point, that is the sum of d + 1 over the lattices."""
 
-    index: np.ndarray  # (n_padded * K,): row of each corner, uint16 where that can hold them, else uint32
-    weight_in: np.ndarray  # (n_padded * K,) float32: weight of each corner in splatting
+    index: np.ndarray  # (n_blocks * K * 16,): row of each corner, uint16 where that can hold them, else uint32
+    weight_in: np.ndarray  # (n_blocks * K * 16,) float32: weight of each corner in splatting
     weight_out: np.ndarray  # the same in slicing; may be the same array
     corner_start: np.ndarray  # (n_lattices + 1,) int64: where the corners of each lattice begin among the K
     stripe: np.ndarray  # (n_stripes + 1,) int64: first block of each stripe
@@ -68,24 +74,39 @@ class RowLayout(NamedTuple):
     """How the channels of a point lie in row arrays.
 
     A tuple of zeros stands for its length, which kernels have to know when they are compiled.
+
+    A channel is a label, as a rule. Two labels may be *paired*: then the only channel is what label 1 has more than
+    label 0, of costs, marginals and messages. That is all that the softmax needs, and half the work.
     """
 
+    n_labels: int
     n_channels: int
     n_panels: int
     lanes: tuple[int, ...]  # channels of a panel; the last panel may have more than are used
     head: tuple[int, ...]  # the chunks in which a panel is blurred: all but the last one
     tail: tuple[int, ...]  # the last chunk
     corners: tuple[int, ...]  # corners of a point, K; empty where only one lattice of a bank is used
+    paired: tuple[int, ...]  # of length 1 if labels are paired, else empty
 
     @classmethod
-    def of(cls, n_channels: int, n_corners: int = 0) -> RowLayout:
-        """The layout of `n_channels` channels, and of points with `n_corners` corners, with little padding.
+    def of(cls, n_labels: int, n_corners: int = 0, *, paired: bool = False) -> RowLayout:
+        """The layout of `n_labels` channels, or of 1 if labels are paired, and of points with `n_corners` corners.
 
-        A panel of 24 channels is blurred in chunks of 16 and 8.
+        There is little padding. A panel of 24 channels is blurred in chunks of 16 and 8.
         """
+        n_channels = 1 if paired else n_labels
         lanes, n_panels = lanes_for(n_channels)
         tail = lanes[(len(lanes) - 1) // PIXELS * PIXELS :]
-        return cls(n_channels, n_panels, lanes, ACROSS if len(lanes) > PIXELS else tail, tail, (0,) * n_corners)
+        return cls(
+            n_labels,
+            n_channels,
+            n_panels,
+            lanes,
+            ACROSS if len(lanes) > PIXELS else tail,
+            tail,
+            (0,) * n_corners,
+            (0,) * paired,
+        )
 
     def size(self, bank: Bank) -> int:
         """Number of values of a row array of `bank`."""
@@ -191,17 +212,28 @@ def slice_block(bank, source, at, first, n_corners, block, layout):
     layout : RowLayout
     """
     lanes, all_corners = layout.lanes, bank.corner_start[-1]
+    start = at * all_corners + first * PIXELS
     for panel in range(layout.n_panels):
         base = panel * bank.n_rows * len(lanes)
-        for p in range(PIXELS):
-            total = fill(np.float32(0.0), lanes)
-            start = (at + p) * all_corners + first
-            prefetch(bank.index, start + _AHEAD * all_corners)
-            prefetch(bank.weight_out, start + _AHEAD * all_corners)
-            for corner in range(start, start + n_corners):
-                row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, corner)), lanes)
-                total = axpy(item(bank.weight_out, corner), row, total)
-            store_row(block, panel * len(lanes) * PIXELS, PIXELS, p, total)
+        if len(lanes) == 1:  # 16 points at once
+            sums = fill(np.float32(0.0), ACROSS)
+            for corner in range(n_corners):
+                own = start + corner * PIXELS
+                prefetch(bank.index, own + _AHEAD * all_corners)
+                prefetch(bank.weight_out, own + _AHEAD * all_corners)
+                values = gather(source, base, load_numbers(bank.index, own))
+                sums = add(sums, multiply(load(bank.weight_out, own, ACROSS), values))
+            store(block, panel * PIXELS, sums)
+        else:
+            for p in range(PIXELS):
+                total = fill(np.float32(0.0), lanes)
+                prefetch(bank.index, (at + p + _AHEAD) * all_corners)
+                prefetch(bank.weight_out, (at + p + _AHEAD) * all_corners)
+                for corner in range(n_corners):
+                    own = start + corner * PIXELS + p
+                    row = load_row(source, base, bank.n_rows, np.intp(item(bank.index, own)), lanes)
+                    total = axpy(item(bank.weight_out, own), row, total)
+                store_row(block, panel * len(lanes) * PIXELS, PIXELS, p, total)
 
 
 @inline
@@ -215,14 +247,15 @@ def splat_block(bank, target, at, first, n_corners, block, layout):
     block : (n_panels * 16 * len(lanes),) float32, panel after panel, the rows of the 16 points
     """
     lanes, all_corners = layout.lanes, bank.corner_start[-1]
+    start = at * all_corners + first * PIXELS
     for panel in range(layout.n_panels):
         base = panel * bank.n_rows * len(lanes)
         for p in range(PIXELS):
             row = load_row(block, panel * len(lanes) * PIXELS, PIXELS, p, lanes)
-            start = (at + p) * all_corners + first
-            prefetch(bank.index, start + _AHEAD * all_corners)
-            prefetch(bank.weight_in, start + _AHEAD * all_corners)
-            for corner in range(start, start + n_corners):
-                to = np.intp(item(bank.index, corner))
-                sum_ = axpy(item(bank.weight_in, corner), row, load_row(target, base, bank.n_rows, to, lanes))
+            prefetch(bank.index, (at + p + _AHEAD) * all_corners)
+            prefetch(bank.weight_in, (at + p + _AHEAD) * all_corners)
+            for corner in range(n_corners):
+                own = start + corner * PIXELS + p
+                to = np.intp(item(bank.index, own))
+                sum_ = axpy(item(bank.weight_in, own), row, load_row(target, base, bank.n_rows, to, lanes))
                 store_row(target, base, bank.n_rows, to, sum_)

@@ -9,7 +9,9 @@ import numpy as np
 from classicseg.machine.jit import inline
 from classicseg.machine.simd import item, prefetch
 
-_GOLDEN = np.int64(-7046029254386353131)  # 2^64 / golden ratio: Fibonacci hashing
+GOLDEN = np.int64(-7046029254386353131)
+"""2^64 / golden ratio: multiplied with it, keys that follow each other are spread evenly (Fibonacci hashing)."""
+
 EMPTY = np.int64(-1)
 """The number of an entry that holds no key."""
 
@@ -24,7 +26,7 @@ class Table(NamedTuple):
 @inline
 def hashed(key, shift):
     """Fibonacci hash of a `key`: the upper bits that a `shift` to the right leaves of 64."""
-    return np.uint64(key * _GOLDEN) >> np.uint64(shift)
+    return np.uint64(key * GOLDEN) >> np.uint64(shift)
 
 
 @inline

@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.dense.hashing import EMPTY, find, new_table, table_of
+from classicseg.kernels.dense.hashing import EMPTY, GOLDEN, find, new_table, table_of
+from classicseg.machine.bits import NONE, bit, first_bit, without_first
+from classicseg.machine.gather import different, gather, negative, shift_right, store_numbers
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import (
     ACROSS,
@@ -40,8 +42,8 @@ from classicseg.machine.simd import (
 class Corners(NamedTuple):
     """Where the corners of all points in one lattice lie among those in all lattices of a bank."""
 
-    index: np.ndarray  # (n_padded * count,) uint16 or uint32: the vertex that each corner is
-    weight: np.ndarray  # (n_padded * count,) float32: its barycentric weight
+    index: np.ndarray  # (n_blocks * count * 16,) uint16 or uint32: the vertex that each corner is
+    weight: np.ndarray  # (n_blocks * count * 16,) float32: its barycentric weight
     first: int  # the lattice's first corner among those of a point
     count: int  # corners of a point in all lattices
 
@@ -72,7 +74,7 @@ def _longer(values, n):
 
 
 @inline
-def _elevate(features, width, at, scale, d, work):
+def elevate(features, width, at, scale, d, work):
     """Put 16 points on the plane where the ``d + 1`` coordinates sum to 0: the first part of `work`.
 
     `features` are ``(d * width,)`` float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32
@@ -90,7 +92,7 @@ def _elevate(features, width, at, scale, d, work):
 
 
 @inline
-def _round_to_simplex(d, work):
+def round_to_simplex(d, work):
     """Nearest vertex of remainder 0, into the second part of `work`, and the rank of each residual, into the third.
 
     The first part holds the `d` + 1 coordinates, and afterwards the residuals, in units of d + 1.
@@ -130,7 +132,7 @@ def _round_to_simplex(d, work):
 
 
 @inline
-def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
+def weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
     """Planes of barycentric `weights` and of vertex `keys`, remainder 0 to `d`, of the 16 points of `work`.
 
     `radix` is (d + 1,) int64, `radix_sum` the sum of the first d of them; `steps` are d + 1 planes of work space.
@@ -169,6 +171,47 @@ def _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys):
 
 
 @inline
+def _number(keys, at, n, entries, shift, met, n_vertices, index, to):
+    """Number the vertices that one corner of the points of a block is.
+
+    Most lie where a look-up begins: 16 are looked up at once, and only others one by one.
+
+    Parameters
+    ----------
+    keys : (m,) int64, those from `at` on are of the points, of which there are `n`
+    entries, shift : as in :func:`find`
+    met : Met, the vertices met so far; new ones are added
+    n_vertices : int, how many there are
+    index : filled with the numbers, from `to` on
+
+    Returns
+    -------
+    n_vertices : int, how many there are now
+    """
+    wanted = load(keys, at, ACROSS)
+    slots = shift_right(multiply(wanted, fill(GOLDEN, ACROSS)), shift)
+    at_slot = add(slots, slots)
+    numbers = gather(entries, 1, at_slot)
+    store_numbers(index, to, numbers)
+    missed = (different(gather(entries, 0, at_slot), wanted) | negative(numbers)) & (bit(n) - bit(0))
+    while missed != NONE:
+        p = first_bit(missed)
+        missed = without_first(missed)
+        key = item(keys, at + p)
+        slot = find(entries, shift, key)
+        number = item(entries, 2 * slot + 1)
+        if number == EMPTY:
+            number = n_vertices
+            put(entries, 2 * slot, key)
+            put(entries, 2 * slot + 1, number)
+            put(met.keys, number, key)
+            put(met.mass, number, np.float32(0.0))
+            n_vertices += 1
+        put(index, to + p, number)
+    return n_vertices
+
+
+@inline
 def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners, table, met, n_vertices):
     """Locate points block by block until the table might get more than half full.
 
@@ -186,34 +229,30 @@ def _embed_blocks(features, width, origin, n, scale, radix, first, last, corners
     block, n_vertices : int, the first block that is left, and how many vertices there are now
     """
     d, entries, shift = scale.size, table.entries, 64 - table.log2_size
-    index, weight, vertices, mass = corners.index, corners.weight, met.keys, met.mass
+    index, weight, mass = corners.index, corners.weight, met.mass
     work, weights = np.empty(3 * (d + 1) * PIXELS, np.float32), np.empty((d + 1) * PIXELS, np.float32)
     steps, keys = np.empty((d + 1) * PIXELS, np.int64), np.empty((d + 1) * PIXELS, np.int64)
     radix_sum = np.int64(0)
     for i in range(d):
         radix_sum += radix[i]
-    block, most = first, min(vertices.size, 1 << (8 * index.itemsize)) - (d + 1) * PIXELS
+    block, most = first, min(mass.size, 1 << (8 * index.itemsize)) - (d + 1) * PIXELS
     while block < last and n_vertices <= most:
         at = block * PIXELS
-        _elevate(features, width, at - origin, scale, d, work)
-        _round_to_simplex(d, work)
-        _weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
-        for p in range(min(PIXELS, n - at)):
-            to = (at + p) * corners.count + corners.first
-            for r in range(d + 1):
-                key, own = item(keys, r * PIXELS + p), item(weights, r * PIXELS + p)
-                slot = find(entries, shift, key)
-                number = item(entries, 2 * slot + 1)
-                if number == EMPTY:
-                    number = n_vertices
-                    put(entries, 2 * slot, key)
-                    put(entries, 2 * slot + 1, number)
-                    put(vertices, number, key)
-                    put(mass, number, np.float32(0.0))
-                    n_vertices += 1
-                put(index, to + r, number)
-                put(weight, to + r, own)
-                put(mass, number, item(mass, number) + own)
+        elevate(features, width, at - origin, scale, d, work)
+        round_to_simplex(d, work)
+        weights_and_keys(d, work, radix, radix_sum, steps, weights, keys)
+        here, n_here = (block * corners.count + corners.first) * PIXELS, min(PIXELS, n - at)
+        for r in range(d + 1):
+            to = here + r * PIXELS
+            store(weight, to, load(weights, r * PIXELS, ACROSS))
+            n_vertices = _number(keys, r * PIXELS, n_here, entries, shift, met, n_vertices, index, to)
+            for p in range(n_here, PIXELS):  # points that only fill the last block weigh nothing
+                put(index, to + p, 0)
+                put(weight, to + p, np.float32(0.0))
+        for p in range(n_here):
+            for to in range(here + p, here + p + (d + 1) * PIXELS, PIXELS):
+                number = np.intp(item(index, to))
+                put(mass, number, item(mass, number) + item(weight, to))
         block += 1
     return block, n_vertices
 

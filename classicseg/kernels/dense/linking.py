@@ -6,8 +6,9 @@ import numpy as np
 
 from classicseg.kernels.dense.hashing import EMPTY, ask_for, find, hashed, new_table, table_of
 from classicseg.kernels.dense.lattice import head_of
+from classicseg.machine.gather import gather, load_numbers, store_numbers
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.simd import PIXELS, item, put
+from classicseg.machine.simd import ACROSS, PIXELS, add, fill, item, put
 
 _AHEAD = 12
 """How many look-ups ahead the entries of a table are asked for: those of large ones come from main memory."""
@@ -120,24 +121,25 @@ def merge_stripes(stripe_keys, stripe_start, row_of):
 
 
 @kernel
-def number_rows(corners, rows, n, first, last, n_own, row_of, start, first_row):
+def number_rows(corners, rows, first, last, n_own, row_of, start, first_row):
     """Replace the vertex numbers of a stripe by rows.
 
     Parameters
     ----------
     corners : Corners, whose `index` holds the numbers
-    rows : (n_padded * corners.count,) uint16 or uint32, filled with the rows; may be `corners.index`
-    n : int, number of all points
+    rows : as `corners.index`, which it may be, or of wider numbers; filled with the rows
     first, last : int, the blocks `first` to `last` - 1 are those of the stripe
     n_own : int, corners of a point in this lattice, d + 1
     row_of : (total,) uint32, row of each entry of all stripes, see :func:`merge_stripes`
     start : int, the stripe's first entry there
     first_row : int, the lattice's first row in the bank
     """
-    index = corners.index
-    for i in range(first * PIXELS, min(last * PIXELS, n)):
-        for k in range(i * corners.count + corners.first, i * corners.count + corners.first + n_own):
-            put(rows, k, first_row + np.intp(item(row_of, start + np.intp(item(index, k)))))
+    to_first_row = fill(np.int64(first_row), ACROSS)
+    for block in range(first, last):
+        at = (block * corners.count + corners.first) * PIXELS
+        for corner in range(n_own):
+            numbers = load_numbers(corners.index, at + corner * PIXELS)
+            store_numbers(rows, at + corner * PIXELS, add(gather(row_of, start, numbers), to_first_row))
 
 
 @kernel

@@ -20,8 +20,8 @@ from classicseg.kernels.dense.planes import (
     new_planes,
     read_block,
     slice_planes,
-    softmax,
     splat_planes,
+    to_marginals,
     write_block,
     write_labels,
 )
@@ -73,7 +73,7 @@ def infer(sync, n_threads, unary, start, pairwise, n_iter, tape, work, out, as_l
     bank, layout, scale = pairwise.bank, pairwise.layout, pairwise.scale
     slicing = sliced_by(bank, pairwise.slice_index)
     has_duplicates = bank.index.ctypes.data == slicing.index.ctypes.data
-    n_labels, n = layout.n_channels, unary.n
+    n_labels, n = layout.n_labels, unary.n
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
     block, planes = new_planes(layout), new_planes(layout)
     line, held = new_line(unary.stretch, layout)
@@ -113,7 +113,7 @@ def infer(sync, n_threads, unary, start, pairwise, n_iter, tape, work, out, as_l
                     if it == n_iter and as_logits:
                         log_softmax(planes, n_labels, block, scratch)
                     else:
-                        softmax(planes, n_labels)
+                        to_marginals(planes, n_labels, layout)
                 if it < n_iter:
                     splat_planes(bank, target, at, planes, block, layout)
                 else:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.machine.gather import gather, load_numbers
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, barrier, claim
-from classicseg.machine.simd import PIXELS, item, put
+from classicseg.machine.simd import ACROSS, PIXELS, add, divide, fill, item, load, multiply, put, sqrt, store
 
 _TINY = np.float32(1e-20)
 
@@ -49,15 +50,20 @@ def _blur_stencil(bank, k, rows, other):
 
 
 @inline
-def _scale(weight, first, last, sum_, power):
-    """Multiply the elements `first` to `last` - 1 of `weight` by ``sum_**power``; `power` is 0, -1/2 or -1."""
-    factor = np.float32(1.0)
-    if power == np.float32(-0.5):
-        factor /= np.sqrt(sum_ + _TINY)
-    elif power == np.float32(-1.0):
-        factor /= sum_ + _TINY
-    for corner in range(first, last):
-        put(weight, corner, item(weight, corner) * factor)
+def power_of(sums, power):
+    """``sums**power`` for 16 `sums`; `power` is 0, -1/2 or -1."""
+    one = fill(np.float32(1.0), ACROSS)
+    if power == np.float32(0.0):
+        return one
+    positive = add(sums, fill(_TINY, ACROSS))
+    return divide(one, sqrt(positive) if power == np.float32(-0.5) else positive)
+
+
+@inline
+def _scale(weight, at, n_corners, factor):
+    """Multiply the weights of `n_corners` corners of 16 points, from ``weight[at]`` on, by `factor`."""
+    for own in range(at, at + n_corners * PIXELS, PIXELS):
+        store(weight, own, multiply(load(weight, own, ACROSS), factor))
 
 
 @kernel
@@ -78,6 +84,7 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
     sums : (n_lattices * n,) float32, filled with the row sums; or empty
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
+    scratch = np.empty(PIXELS, np.float32)
     n_stripes, n_lattices, n_corners = bank.stripe.size - 1, bank.vertex.shape[0], bank.corner_start[-1]
     while True:
         k = claim(sync, 0)
@@ -97,15 +104,19 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
         s = claim(sync, 1)
         if s >= n_stripes or aborted(sync):
             break
-        for i in range(bank.stripe[s] * PIXELS, min(bank.stripe[s + 1] * PIXELS, n)):
+        for block in range(bank.stripe[s], bank.stripe[s + 1]):
             for k in range(n_lattices):
-                first, last = i * n_corners + bank.corner_start[k], i * n_corners + bank.corner_start[k + 1]
-                total = np.float32(0.0)
-                for corner in range(first, last):
-                    total += item(bank.weight_in, corner) * item(rows, np.intp(item(bank.index, corner)))
-                total *= gain[k]
+                n_own = bank.corner_start[k + 1] - bank.corner_start[k]
+                at = (block * n_corners + bank.corner_start[k]) * PIXELS
+                total = fill(np.float32(0.0), ACROSS)
+                for own in range(at, at + n_own * PIXELS, PIXELS):
+                    values = gather(rows, 0, load_numbers(bank.index, own))
+                    total = add(total, multiply(load(bank.weight_in, own, ACROSS), values))
+                total = multiply(fill(gain[k], ACROSS), total)
                 if sums.size > 0:
-                    put(sums, k * n + i, total)
-                _scale(bank.weight_in, first, last, total, before[k])
+                    store(scratch, 0, total)
+                    for p in range(min(PIXELS, n - block * PIXELS)):
+                        put(sums, k * n + block * PIXELS + p, scratch[p])
+                _scale(bank.weight_in, at, n_own, power_of(total, before[k]))
                 if not shared:
-                    _scale(bank.weight_out, first, last, total, after[k])
+                    _scale(bank.weight_out, at, n_own, power_of(total, after[k]))

@@ -5,7 +5,7 @@ there, and written back, or splatted to the lattices. The last block may be part
 
 In all functions
 
-* `planes` is (n_panels * len(lanes) * 16,) float32, and `block` work space of the same size,
+* `planes` are those of :func:`new_planes`, and `block` work space of the same size,
 * `values` is (n_labels * n,) float32,
 * `n` is the number of all points, `at` the first point of the block, and `n_labels` how many planes are in use,
 * `bank` and `layout` are a :class:`Bank` and its :class:`RowLayout`.
@@ -45,8 +45,17 @@ _AHEAD = 4 * PIXELS
 
 @inline
 def new_planes(layout):
-    """Planes for all lanes of `layout`, zero."""
-    return np.zeros(layout.n_panels * len(layout.lanes) * PIXELS, np.float32)
+    """Planes for all lanes and labels of `layout`, zero."""
+    return np.zeros(max(layout.n_panels * len(layout.lanes), layout.n_labels) * PIXELS, np.float32)
+
+
+@inline
+def to_labels(planes, layout):
+    """If labels are paired, make two planes of the first one, one for each of them; their sum is 0."""
+    if len(layout.paired) > 0:
+        half = multiply(fill(np.float32(0.5), ACROSS), load(planes, 0, ACROSS))
+        store(planes, 0, subtract(fill(np.float32(0.0), ACROSS), half))
+        store(planes, PIXELS, half)
 
 
 @inline
@@ -132,6 +141,16 @@ def lead(planes, n_labels):
 
 
 @inline
+def lowest(pack, scratch):
+    """The lowest lane of a `pack`; `scratch` holds 16."""
+    store(scratch, 0, pack)
+    least = scratch[0]
+    for p in range(1, PIXELS):
+        least = min(least, scratch[p])
+    return least
+
+
+@inline
 def softmax(planes, n_labels):
     """Logits in `planes` to probabilities, in place."""
     largest = fill(_LOWEST, ACROSS)
@@ -145,6 +164,28 @@ def softmax(planes, n_labels):
     inverse = divide(fill(np.float32(1.0), ACROSS), total)
     for label in range(n_labels):
         store(planes, label * PIXELS, multiply(load(planes, label * PIXELS, ACROSS), inverse))
+
+
+@inline
+def softmax_of_pair(planes):
+    """:func:`softmax` of two labels, with one exponential."""
+    zero, one = fill(np.float32(0.0), ACROSS), fill(np.float32(1.0), ACROSS)
+    ahead = subtract(load(planes, PIXELS, ACROSS), load(planes, 0, ACROSS))
+    e = exp(minimum(ahead, subtract(zero, ahead)))
+    larger = divide(one, add(one, e))
+    smaller = multiply(e, larger)
+    first = less(ahead, zero)
+    store(planes, 0, choose(first, larger, smaller))
+    store(planes, PIXELS, choose(first, smaller, larger))
+
+
+@inline
+def to_marginals(planes, n_planes, layout):
+    """Logits in the first `n_planes` planes to probabilities, in place."""
+    if len(layout.paired) > 0:
+        softmax_of_pair(planes)
+    else:
+        softmax(planes, n_planes)
 
 
 @inline
@@ -174,9 +215,12 @@ def log_softmax(planes, n_labels, probabilities, scratch):
 def splat_planes(bank, target, at, planes, block, layout):
     """Splat the points of `planes` into the row array `target`, with all lattices of `bank`."""
     lanes = layout.lanes
-    for panel in range(layout.n_panels):
-        base = panel * len(lanes) * PIXELS
-        planes_to_rows(planes, base, block, base, lanes)
+    if len(layout.paired) > 0:
+        store(block, 0, subtract(load(planes, PIXELS, ACROSS), load(planes, 0, ACROSS)))
+    else:
+        for panel in range(layout.n_panels):
+            base = panel * len(lanes) * PIXELS
+            planes_to_rows(planes, base, block, base, lanes)
     splat_block(bank, target, at, 0, len(layout.corners), block, layout)
 
 
@@ -188,3 +232,4 @@ def slice_planes(bank, source, at, planes, block, layout):
     for panel in range(layout.n_panels):
         base = panel * len(lanes) * PIXELS
         rows_to_planes(block, base, planes, base, lanes)
+    to_labels(planes, layout)

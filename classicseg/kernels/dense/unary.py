@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.dense.planes import add_block, new_planes, read_block, write_block
+from classicseg.kernels.dense.planes import add_block, new_planes, read_block, to_labels, write_block
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted, claim
 from classicseg.machine.simd import PIXELS, axpy, fill, item, load_row, pointer, store_row
@@ -45,7 +45,7 @@ class Unary(NamedTuple):
 
     sign: np.float32  # -1 if the values are costs, 1 if they are logits
     n: int
-    values: np.ndarray  # (n_labels * n,) float32, label after label; empty where they are stretched
+    values: np.ndarray  # (n_channels * n,) float32, one channel after the other; empty where they are stretched
     stretch: Stretch | None
 
 
@@ -60,24 +60,35 @@ def new_line(stretch, layout):
 
 
 @inline
+def _corner_of(stretch, number, corner, n_axes):
+    """A grid point around point `number` of the first `n_axes` axes, and its weight.
+
+    Bit a of `corner` says whether it is the one below or above on axis a.
+    """
+    step, at, weight = 1, 0, np.float32(1.0)
+    for axis in range(n_axes - 1, -1, -1):
+        place = stretch.first[axis] + number % stretch.shape[axis]
+        number //= stretch.shape[axis]
+        below, share = stretch.below[place], stretch.share[place]
+        if (corner >> axis) & 1:
+            weight *= share
+            below = min(below + 1, stretch.small[axis] - 1)
+        else:
+            weight *= np.float32(1.0) - share
+        at += below * step
+        step *= stretch.small[axis]
+    return at, weight
+
+
+@inline
 def _blend(stretch, sign, number, line, layout):
     """Fill `line` with `sign` times the blend of the grid lines around line `number` of the points."""
     lanes, last = layout.lanes, stretch.shape.size - 1
     width, n_small = stretch.small[last], stretch.rows.size // (layout.n_panels * len(lanes))
     count = width + 1
     for corner in range(1 << last):
-        lines, step, at, weight = number, 1, 0, sign
-        for axis in range(last - 1, -1, -1):
-            place = stretch.first[axis] + lines % stretch.shape[axis]
-            lines //= stretch.shape[axis]
-            below, share = stretch.below[place], stretch.share[place]
-            if (corner >> axis) & 1:
-                weight *= share
-                below = min(below + 1, stretch.small[axis] - 1)
-            else:
-                weight *= np.float32(1.0) - share
-            at += below * step
-            step *= stretch.small[axis]
+        at, weight = _corner_of(stretch, number, corner, last)
+        weight *= sign
         if corner > 0 and weight == 0.0:
             continue
         for panel in range(layout.n_panels):
@@ -148,6 +159,7 @@ def add_unary(unary, at, planes, block, line, held, layout):
         base = panel * len(lanes) * PIXELS
         rows_to_planes(block, base, planes, base, lanes)
     _add_stored(unary.stretch, unary, at, layout.n_channels, planes, block)
+    to_labels(planes, layout)
 
 
 @kernel
@@ -177,6 +189,38 @@ def values_to_rows(sync, n_threads, values, rows, layout):
                 for p in range(min(PIXELS, n - at)):
                     row = load_row(block, base, PIXELS, p, lanes)
                     store_row(rows, panel * len(lanes) * n, n, at + p, row)
+
+
+@kernel
+def read_points(sync, n_threads, values, n, stretch, points, out):
+    """Costs of scattered points.
+
+    Parameters
+    ----------
+    sync : (m,) int64, what the threads share, with 1 task counter
+    n_threads : int
+    values : (n_labels * n,) float32, label after label: of the points, or of the small grid
+    n : int, how many points or grid points there are
+    stretch : Stretch, or None where costs are stored for every point
+    points : (m,) int64
+    out : (n_labels * m,) float32, filled
+    """
+    n_labels, m = values.size // n, points.size
+    while True:
+        start = claim(sync, 0) * _TASK
+        if start >= m or aborted(sync):
+            break
+        for i in range(start, min(start + _TASK, m)):
+            if stretch is None:
+                for label in range(n_labels):
+                    out[label * m + i] = values[label * n + points[i]]
+            else:
+                for label in range(n_labels):
+                    out[label * m + i] = 0.0
+                for corner in range(1 << stretch.shape.size):
+                    at, weight = _corner_of(stretch, points[i], corner, stretch.shape.size)
+                    for label in range(n_labels):
+                        out[label * m + i] += weight * values[label * n + at]
 
 
 @kernel

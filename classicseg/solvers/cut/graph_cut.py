@@ -122,6 +122,9 @@ class GraphCut:
         self._is_ours = False
         return self._energy
 
+    def __repr__(self) -> str:
+        return f"GraphCut({self._energy!r})"
+
     def __getstate__(self) -> dict[str, Any]:
         # The flow is soon found again.
         return {**vars(self), "_unary": None, "_is_ours": False, "_cut": None, "_known": None}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.unary_grid import UnaryGrid
+from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.active import COUNTERS, Activity, infer_active
 from classicseg.kernels.dense.bank import Bank
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.dense.plan import Plan
-from classicseg.solvers.dense.prospects import prospects
+from classicseg.solvers.dense.plan import Plan, is_brief
+from classicseg.solvers.dense.prospects import NOTHING, Contest
 
 _SURE = 0.2  # shares of what all messages together could turn: leads of pixels that will probably settle soon,
 _FIRST = 0.6  # leads with which they do so at once, and
 _SETTLED = 0.5  # leads with which they do so later, when more is known of their neighbours
-_FEWEST = 3  # updates of which some can be saved
-_BOUNDED = ("symmetric", "after")  # normalisations with row sums of about 1, so that weights bound messages
+MOST_DIFFER = 1e-3
+"""Share of pixels whose labels a pruned run may change."""
 
 
 class Pruned(NamedTuple):
@@ -30,47 +29,74 @@ class Pruned(NamedTuple):
     may_differ: float | None  # share of points whose labels may be others in the plain loop; None: nothing was pruned
 
 
-def can_be_pruned(energy: DenseCRF, n_iter: int) -> bool:
-    """Whether :func:`infer_pruned` takes the energy, and has something to gain."""
-    bounded = all(kernel.normalization in _BOUNDED for kernel in energy.kernels)
-    return energy.quality != "exact" and bool(energy.kernels) and bounded and n_iter >= _FEWEST
+class Updated(NamedTuple):
+    """Points after some updates; labels are those that are alive, counted from 0."""
+
+    marginals: np.ndarray  # (L * n,) float32, or empty
+    labels: np.ndarray  # (n,) int32
+    doubtful: float  # share of points whose labels may be others, had no block settled
+    settled: bool  # whether any has
 
 
-def infer_pruned(energy: DenseCRF, n_iter: int, n_threads: int, *, marginals: bool) -> Pruned:
+def infer_pruned(contest: Contest, n_iter: int, n_threads: int, *, marginals: bool) -> Pruned:
     """Labels after `n_iter` updates, and marginals if they are wanted.
 
     Labels that cannot win are left out; blocks of points that cannot change are splatted once and left alone.
     """
-    costs, grid = energy.costs(), energy.grid
-    reach = _reach(costs)
-    alive, rest, share = prospects(grid, costs, n_iter, n_threads)
+    energy, alive = contest.energy, contest.alive
     if alive.size == 1:
-        return _only(energy, int(alive[0]), marginals)
-    all_alive = alive.size == energy.n_labels
-    if not all_alive:
-        grid = UnaryGrid(np.take(energy.unary, alive, axis=0), energy.shape, energy.align_corners)
-        costs = [cost[np.ix_(alive, alive)] for cost in costs]
+        return _only(contest, marginals)
     lattices = energy.lattice_bank(n_threads)
-    plan = Plan(lattices.bank, lattices.gains, costs)
-    labels = np.empty(energy.n_points, np.int32)
-    q = np.empty(alive.size * energy.n_points if marginals else 0, np.float32)
-    activity = _all_active(lattices.bank, energy.n_points)
-    limits = np.array([_SURE * reach, _FIRST * reach, _SETTLED * reach, share * reach], np.float32)
-    run(
-        infer_active, n_threads, new_sync(COUNTERS), grid.for_kernels, rest, plan.pairwise, n_iter, limits,
-        plan.new_rows(3), activity, q, labels,
-    )  # fmt: skip
-    pruned = not all_alive or int(activity.n_active.sum()) < activity.block.size
+    rest = NOTHING if contest.rest is None else contest.rest.read(0, energy.n_points).reshape(-1)
+    found = update(contest, lattices, contest.grid, rest, n_iter, n_threads, True, marginals)
+    all_alive = alive.size == energy.n_labels
     return Pruned(
-        _all_labels(energy, alive, q) if marginals else None,
-        (labels if all_alive else alive.astype(np.int32)[labels]).reshape(energy.shape),
-        float(activity.n_doubtful.sum() / energy.n_points) if pruned else None,
+        _all_labels(contest, found.marginals) if marginals else None,
+        contest.named(found.labels),
+        None if all_alive and not found.settled else found.doubtful,
     )
 
 
-def _reach(costs: Sequence[np.ndarray]) -> float:
-    """The most by which messages can change the lead of one label over another, if row sums are 1."""
-    return float(sum((cost.max(axis=0) - cost.min(axis=0)).max() for cost in costs))
+def update(
+    contest: Contest,
+    lattices: LatticeBank,
+    grid: UnaryGrid,
+    rest: np.ndarray,
+    n_iter: int,
+    n_threads: int,
+    settle: bool,
+    marginals: bool,
+) -> Updated:
+    """Run `n_iter` updates of the points that the `lattices` are of.
+
+    Parameters
+    ----------
+    contest : Contest
+    lattices : LatticeBank
+    grid : UnaryGrid
+        Costs of the labels that are alive, at these points.
+    rest : ndarray, (n,), float32
+        Cost of one label that stands for the others; or empty.
+    n_iter, n_threads : int
+    settle : bool
+        Whether blocks may settle.
+    marginals : bool
+        Whether they are wanted.
+    """
+    n, plan = grid.n_points, Plan(lattices.bank, lattices.gains, contest.costs, pair=rest.size == 0)
+    labels = np.empty(n, np.int32)
+    q = np.empty(contest.alive.size * n if marginals else 0, np.float32)
+    activity = _all_active(lattices.bank, n)
+    unary = (grid.difference() if plan.is_paired else grid).for_kernels
+    reach = float(contest.reach.sum())
+    leads = [_SURE * reach, _FIRST * reach, _SETTLED * reach] if settle else [np.inf] * 3
+    limits = np.array([*leads, contest.share * reach], np.float32)
+    run(
+        infer_active, n_threads, new_sync(COUNTERS), unary, rest, plan.pairwise, n_iter, limits, plan.new_rows(3),
+        activity, q, labels, brief=is_brief(contest.alive.size * n, n_iter),
+    )  # fmt: skip
+    settled = int(activity.n_active.sum()) < activity.block.size
+    return Updated(q, labels, float(activity.n_doubtful.sum() / n), settled)
 
 
 def _all_active(bank: Bank, n: int) -> Activity:
@@ -81,17 +107,19 @@ def _all_active(bank: Bank, n: int) -> Activity:
     return Activity(blocks, np.diff(bank.stripe), np.empty(n, np.float32), *counts)
 
 
-def _only(energy: DenseCRF, label: int, marginals: bool) -> Pruned:
+def _only(contest: Contest, marginals: bool) -> Pruned:
     """The answer where one label can win: it does, everywhere."""
-    q = None
+    energy, q = contest.energy, None
+    label = int(contest.alive[0])
     if marginals:
         q = np.zeros((energy.n_labels, *energy.shape), np.float32)
         q[label] = 1.0
     return Pruned(q, np.full(energy.shape, label, np.int32), 0.0)
 
 
-def _all_labels(energy: DenseCRF, alive: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _all_labels(contest: Contest, q: np.ndarray) -> np.ndarray:
     """Marginals of all labels: those of the alive ones sum to 1, those that were left out are 0."""
+    energy, alive = contest.energy, contest.alive
     if alive.size == energy.n_labels:
         return q.reshape((energy.n_labels, *energy.shape))
     marginals = np.zeros((energy.n_labels, *energy.shape), np.float32)

@@ -12,7 +12,7 @@ from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.mean_field import COUNTERS, free_energy, infer, step
 from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.plan import Plan, is_brief
 
 
 class Engine(Protocol):
@@ -53,32 +53,30 @@ def infer_fused(
 
     `first` are the marginals to start from, (L, *shape).
     """
-    plan = _plan(energy, n_threads)
+    lattices = energy.lattice_bank(n_threads)
+    plan = Plan(lattices.bank, lattices.gains, energy.costs(), pair=True)
+    grid = energy.grid.difference() if plan.is_paired else energy.grid
     shape = (energy.n_labels, *energy.shape)
     q, labels = np.empty(shape if marginals else 0, np.float32), np.empty(energy.shape, np.int32)
     start = np.empty(0, np.float32) if first is None else np.ascontiguousarray(first, np.float32).reshape(-1)
     pairwise, tape, work = plan.for_updates()
     run(
-        infer, n_threads, new_sync(COUNTERS), energy.grid.for_kernels, start, pairwise, n_iter, tape, work,
-        q.reshape(-1), False, labels.reshape(-1),
+        infer, n_threads, new_sync(COUNTERS), grid.for_kernels, start, pairwise, n_iter, tape, work,
+        q.reshape(-1), False, labels.reshape(-1), brief=is_brief(energy.n_labels * energy.n_points, n_iter),
     )  # fmt: skip
     return q, labels
-
-
-def _plan(energy: DenseCRF, n_threads: int) -> Plan:
-    lattices = energy.lattice_bank(n_threads)
-    return Plan(lattices.bank, lattices.gains, energy.costs())
 
 
 class _FusedEngine:
     """Lattice messages, one fused pass over the pixels for each update."""
 
     def __init__(self, energy: DenseCRF, n_threads: int) -> None:
-        self._plan, self._n_threads = _plan(energy, n_threads), n_threads
+        lattices = energy.lattice_bank(n_threads)
+        self._plan, self._n_threads = Plan(lattices.bank, lattices.gains, energy.costs()), n_threads
         self._shape = (energy.n_labels, *energy.shape)
         self._unary = writable_alias(energy.grid.full().reshape(-1))
         self._source, self._target = self._plan.new_rows(), self._plan.new_rows()
-        self._constant = self._energy_of_levels(energy.lattice_bank(n_threads))
+        self._constant = self._energy_of_levels(lattices)
         self.logs = np.empty((energy.n_labels, energy.n_points), np.float32)
 
     def start(self, logits: np.ndarray) -> None:

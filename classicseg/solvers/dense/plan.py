@@ -11,6 +11,13 @@ from classicseg.filters.bank import index_of_vertices, new_rows
 from classicseg.filters.memory import duplicates_cost_more
 from classicseg.kernels.dense.bank import Bank, Pairwise, RowLayout
 
+_SOON_DONE = 2**22  # values that are updated in a few milliseconds
+
+
+def is_brief(n_values: int, n_iter: int) -> bool:
+    """Whether `n_iter` updates of so many values are done so soon that Ctrl-C can wait for them."""
+    return n_values * n_iter <= _SOON_DONE
+
 
 class Plan:
     """What is prepared once for all iterations.
@@ -23,21 +30,26 @@ class Plan:
         What each lattice's sums are to be multiplied by.
     costs : sequence of ndarray, (L, L), float32
         The weighted compatibility of each kernel.
+    pair : bool
+        Whether two labels are paired, if no kernel treats them differently.
 
     Attributes
     ----------
     pairwise : Pairwise
+    is_paired : bool
+        Whether labels are paired, see :class:`RowLayout`: then kernels take :meth:`UnaryGrid.difference`.
     levels : list of float
         What :func:`split_reward` left out of each cost: nothing that changes marginals, but a part of their energy.
     """
 
-    def __init__(self, bank: Bank, gains: Sequence[float], costs: Sequence[np.ndarray]) -> None:
+    def __init__(self, bank: Bank, gains: Sequence[float], costs: Sequence[np.ndarray], *, pair: bool = False) -> None:
         n_labels = len(costs[0])
-        layout = RowLayout.of(n_labels, int(bank.corner_start[-1]))
         rewards = [split_reward(cost) for cost in costs]
+        self.is_paired = pair and n_labels == 2 and all(full is None and d[0] == d[1] for d, full, _ in rewards)
+        layout = RowLayout.of(n_labels, int(bank.corner_start[-1]), paired=self.is_paired)
         scale = np.zeros((len(rewards), layout.n_panels * len(layout.lanes)), np.float32)
         for factors, (diagonal, _, _), gain in zip(scale, rewards, gains, strict=True):
-            factors[:n_labels] = diagonal * gain
+            factors[: layout.n_channels] = diagonal[: layout.n_channels] * gain
         matrix = None
         if any(full is not None for _, full, _ in rewards):
             identity = np.eye(n_labels, dtype=np.float32)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.energies.compatibility import split_reward
+from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.kernels.dense.bank import RowLayout
 from classicseg.kernels.dense.prospects import RUN, survey
@@ -20,15 +21,52 @@ _FAINT = 1e-3  # share of a pixel that may be left out without account
 _SAMPLE = 16  # one run of points in so many tells which labels can be expected to win
 _AT_ONCE = 2**20  # differences
 
-_NOTHING = np.empty(0, np.float32)
+NOTHING = np.empty(0, np.float32)
+"""No costs of a rest."""
+_FEWEST = 3  # updates of which some can be saved
+_BOUNDED = ("symmetric", "after")  # normalisations with row sums of about 1, so that weights bound messages
 
 
 class Prospects(NamedTuple):
     """What to expect of labels before there are messages."""
 
     alive: np.ndarray  # (m,) int64: labels that can win somewhere
-    rest: np.ndarray  # (n,) float32: cost of one label that stands for all others; empty if they have next to nothing
-    share: float  # the most that those others have of a point, where `rest` is empty
+    rest: UnaryGrid | None  # cost of one label that stands for all others; None if they have next to nothing
+    share: float  # the most that those others have of a point, where there is no `rest`
+
+
+class Contest(NamedTuple):
+    """A dense CRF without the labels that can win nowhere."""
+
+    energy: DenseCRF
+    alive: np.ndarray  # (L,) int64: the labels that are left
+    grid: UnaryGrid  # their costs
+    costs: list[np.ndarray]  # (L, L) float32, their weighted compatibility, of each kernel
+    rest: UnaryGrid | None  # see :class:`Prospects`
+    share: float
+    reach: np.ndarray  # (n_kernels,) float64: the most by which messages of each can change the lead of a label
+
+    def named(self, labels: np.ndarray) -> np.ndarray:
+        """(n,) int32 labels of those that are left, as labels of the CRF, in the shape of the image."""
+        some = self.alive.size < self.energy.n_labels
+        return (self.alive.astype(np.int32)[labels] if some else labels).reshape(self.energy.shape)
+
+
+def can_be_pruned(energy: DenseCRF, n_iter: int) -> bool:
+    """Whether a :func:`contest` bounds what can change in an energy, and there is something to gain."""
+    bounded = all(kernel.normalization in _BOUNDED for kernel in energy.kernels)
+    return energy.quality != "exact" and bool(energy.kernels) and bounded and n_iter >= _FEWEST
+
+
+def contest(energy: DenseCRF, n_iter: int, n_threads: int) -> Contest:
+    """The energy without the labels that can win nowhere in `n_iter` updates."""
+    costs, grid = energy.costs(), energy.grid
+    reach = np.array([(cost.max(axis=0) - cost.min(axis=0)).max() for cost in costs], np.float64)  # if row sums are 1
+    alive, rest, share = prospects(grid, costs, n_iter, n_threads)
+    if alive.size < energy.n_labels:
+        grid = UnaryGrid(np.take(grid.values, alive, axis=0), energy.shape, energy.align_corners)
+        costs = [cost[np.ix_(alive, alive)] for cost in costs]
+    return Contest(energy, alive, grid, costs, rest, share, reach)
 
 
 def prospects(grid: UnaryGrid, costs: Sequence[np.ndarray], n_iter: int, n_threads: int) -> Prospects:
@@ -47,7 +85,7 @@ def prospects(grid: UnaryGrid, costs: Sequence[np.ndarray], n_iter: int, n_threa
     Prospects
     """
     n_labels = grid.n_labels
-    everything = Prospects(np.arange(n_labels), _NOTHING, 0.0)
+    everything = Prospects(np.arange(n_labels), None, 0.0)
     rewards = [split_reward(cost) for cost in costs]
     if any(matrix is not None for _, matrix, _ in rewards):
         return everything
@@ -55,7 +93,7 @@ def prospects(grid: UnaryGrid, costs: Sequence[np.ndarray], n_iter: int, n_threa
     values = writable_alias(grid.values.reshape(n_labels, -1))
     among = _least_of_cells(grid.values) if grid.is_stretched else np.full(n_labels, np.inf)
     # All costs are read once: a sample of them tells which labels can be expected to be left out.
-    step, alive, rest = _SAMPLE, np.empty(0, np.int64), _NOTHING
+    step, alive, rest = _SAMPLE, np.empty(0, np.int64), NOTHING
     while True:
         lost = np.setdiff1d(np.arange(n_labels), alive)
         gaps, share = _surveyed(values, step, lost, rest, n_threads)
@@ -66,10 +104,9 @@ def prospects(grid: UnaryGrid, costs: Sequence[np.ndarray], n_iter: int, n_threa
             break
         step, alive, rest = 1, could, np.empty(values.shape[1], np.float32)
     if share <= _FAINT:
-        return Prospects(alive, _NOTHING, share)
-    if grid.is_stretched:
-        rest = UnaryGrid(rest.reshape(1, *grid.values.shape[1:]), grid.shape, grid.align_corners).read(0, grid.n_points)
-    return Prospects(alive, rest.reshape(-1), 0.0)
+        return Prospects(alive, None, share)
+    values_of_rest = rest.reshape(1, *grid.values.shape[1:])
+    return Prospects(alive, UnaryGrid(values_of_rest, grid.shape, grid.align_corners), 0.0)
 
 
 def _surveyed(

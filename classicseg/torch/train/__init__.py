@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from classicseg.io import VOID
 from classicseg.torch.train.augment import Augmentation
-from classicseg.torch.train.data import ArrayData, Data, FolderData
+from classicseg.torch.train.data import ArrayData, FolderData
+from classicseg.torch.train.dataset import Data
 from classicseg.torch.train.loop import evaluate, fit
-from classicseg.torch.train.model import Model, predict
+from classicseg.torch.train.model import Model, as_device, predict
 from classicseg.torch.train.resize import resize_image, resize_labels
 from classicseg.torch.train.settings import Epoch, Report, Settings
 
@@ -30,6 +31,7 @@ __all__ = [
     "Model",
     "Report",
     "Settings",
+    "as_device",
     "evaluate",
     "fit",
     "predict",

@@ -15,34 +15,23 @@ ignore or unlabelled is not learned and not scored, nor is the label 255.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError
-from classicseg.io import VOID
+from classicseg.io.classes import table_of
+from classicseg.io.folders import folders_of, pairs_of
+from classicseg.io.orientation import say_turned
+from classicseg.io.pairs import as_learned, read_pair
+from classicseg.torch.train.dataset import Survey, survey
 from classicseg.torch.train.resize import resize_image, resize_labels
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
-
-
-class Data(Protocol):
-    """What can be trained on: any sequence of images and labels."""
-
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The image, (H, W, C) uint8, and its labels, (H, W) uint8 with 255 for void."""
-        ...
-
-    def name(self, index: int) -> str:
-        """Name of the image in error messages."""
-        ...
+_KEPT = 2**30  # bytes: small data sets stay in memory, of large ones a share
 
 
 class ArrayData:
@@ -50,7 +39,8 @@ class ArrayData:
 
     Parameters
     ----------
-    images : sequence of array_like, (H, W) or (H, W, C), uint8
+    images : sequence of array_like, (H, W) or (H, W, C)
+        Those of 8 bits stay as they are; the range of others becomes 0 to 255, see :func:`predict`.
     labels : sequence of array_like of int, (H, W)
         0 to L - 1, or 255 for void.
     classes : sequence of str
@@ -59,7 +49,7 @@ class ArrayData:
     Raises
     ------
     ValueError
-        If there is no image, numbers or shapes do not fit, or a label is out of range.
+        If there is no image, numbers or shapes do not fit, an image is not finite, or a label is out of range.
 
     Examples
     --------
@@ -74,10 +64,14 @@ class ArrayData:
         self.classes = tuple(map(str, classes))
         if len(images) != len(labels) or len(images) == 0:
             raise InputError(f"images and labels must be equally many, at least 1, got {len(images)} and {len(labels)}")
+        table = table_of({i: i for i in range(len(self.classes))})
         self._pairs = [
-            _checked(image, label, f"image {i}", f"labels {i}", self.classes, range(len(self.classes)))
+            as_learned(
+                inputs.read(image, f"image {i}"), inputs.read(label, f"labels {i}"), (f"image {i}", f"labels {i}"),
+                self.classes, table,
+            )
             for i, (image, label) in enumerate(zip(images, labels, strict=True))
-        ]
+        ]  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -88,6 +82,11 @@ class ArrayData:
     def name(self, index: int) -> str:
         """Name of the image in error messages."""
         return f"image {index}"
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What the data set holds."""
+        return survey(self)
 
 
 class FolderData:
@@ -102,6 +101,11 @@ class FolderData:
         Only the pictures of these names, without suffix; by default all.
     size : (int, int), optional
         Height and width to which all are resized: images by areas, labels by the nearest pixel.
+    exif : bool
+        Turn images upright whose files say how the camera was held, and labels with them that fit only the picture as
+        it is stored; a warning says so once.
+    keep : int
+        Bytes of images and labels that stay in memory; others are read anew each time.
 
     Attributes
     ----------
@@ -114,7 +118,8 @@ class FolderData:
     FileNotFoundError
         If a folder or ``classes.txt`` is missing.
     ValueError
-        If an image has no labels or labels have no image; when it is read, if a file is damaged, sizes differ or a
+        If an image has no labels, labels have no image, two files have one name but for the suffix, or labels are in a
+        format that loses values; when it is read, if a file is damaged, sizes differ, an image is not finite or a
         label is no class. The error names the file and the rule.
 
     Examples
@@ -142,12 +147,16 @@ class FolderData:
         *,
         names: Sequence[str] | None = None,
         size: tuple[int, int] | None = None,
+        exif: bool = True,
+        keep: int = _KEPT,
     ) -> None:
         self.root, self.split = Path(root), split
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
-        self.classes, self._labels = io.read_classes(self.root / "classes.txt")
-        images, labels = _folders(self.root, split)
-        self._files = _matched(images, labels)
+        self.exif, self._room = inputs.as_flag(exif, "exif"), inputs.as_count(keep, "keep", 0)
+        self.classes, numbers = io.read_classes(self.root / "classes.txt")
+        self._table = table_of(numbers)
+        images, labels = folders_of(self.root, split)
+        self._files = pairs_of(images, labels)
         if names is not None:
             missing = sorted(set(names) - set(self._files))
             if missing:
@@ -155,99 +164,41 @@ class FolderData:
             self._files = {name: self._files[name] for name in names}
         self.names = tuple(self._files)
         self._read: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._said: set[bool | None] = {False}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        if index not in self._read:
-            of_image, of_labels = self._files[self.names[index]]
-            image, labels = _checked(
-                _picture(of_image), _label_picture(of_labels), str(of_image), str(of_labels),
-                self.classes, self._labels,
-            )  # fmt: skip
-            if self.size is not None:
-                image, labels = resize_image(image, self.size), resize_labels(labels, self.size)
-            self._read[index] = image, labels
-        return self._read[index]
+        if index in self._read:
+            return self._read[index]
+        files = self._files[self.names[index]]
+        pair = read_pair(*files, exif=self.exif)
+        self._say(pair.stored, *files)
+        image, labels = as_learned(pair.image, pair.labels, (str(files[0]), str(files[1])), self.classes, self._table)
+        if self.size is not None:
+            image, labels = resize_image(image, self.size), resize_labels(labels, self.size)
+        with self._lock:
+            size = image.nbytes + labels.nbytes
+            if size <= self._room and index not in self._read:
+                self._room -= size
+                self._read[index] = image, labels
+        return image, labels
 
     def name(self, index: int) -> str:
         """The file of the image."""
         return str(self._files[self.names[index]][0])
 
+    @cached_property
+    def survey(self) -> Survey:
+        """What the data set holds."""
+        return survey(self)
 
-def _folders(root: Path, split: str | None) -> tuple[Path, Path]:
-    if split is None:
-        choices = [(root / "images", root / "labels")]
-    else:
-        choices = [
-            (root / split / "images", root / split / "labels"),
-            (root / split, root / f"{split}_labels"),
-        ]
-    for images, labels in choices:
-        if images.is_dir() and labels.is_dir():
-            return images, labels
-    wanted = " or ".join(f"{images} with {labels}" for images, labels in choices)
-    raise FileNotFoundError(f"no such folders: {wanted}")
-
-
-def _matched(images: Path, labels: Path) -> dict[str, tuple[Path, Path]]:
-    """Files of images and labels by name."""
-    found = [
-        {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in _SUFFIXES}
-        for folder in (images, labels)
-    ]
-    if not found[0]:
-        raise InputError(f"{images} has no picture ({', '.join(_SUFFIXES)})")
-    for mine, other, here in ((found[0], found[1], labels), (found[1], found[0], images)):
-        alone = sorted(set(mine) - set(other))
-        if alone:
-            raise InputError(
-                f"{mine[alone[0]]} has no partner of the same name in {here}; every image needs its labels "
-                f"({len(alone)} without)"
-            )
-    return {name: (file, found[1][name]) for name, file in found[0].items()}
-
-
-def _picture(path: Path) -> np.ndarray:
-    image = io.read_image(path)
-    return image if image.ndim == 3 else image[:, :, None]
-
-
-def _label_picture(path: Path) -> np.ndarray:
-    try:
-        return io.read_labels(path)
-    except OSError as failure:
-        raise InputError(f"{path} cannot be read as labels: {failure}") from failure
-
-
-def _checked(
-    image: np.ndarray,
-    labels: np.ndarray,
-    image_name: str,
-    labels_name: str,
-    classes: Sequence[str],
-    numbers: dict[int, int] | range,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both as uint8, labels counted as the classes are."""
-    image, labels = np.asarray(image), np.asarray(labels)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.dtype != np.uint8 or image.ndim != 3:
-        raise InputError(f"{image_name} must be an 8-bit picture, got dtype {image.dtype} of shape {image.shape}")
-    if labels.shape != image.shape[:2]:
-        raise InputError(f"{labels_name} must have the size of its image, {image.shape[:2]}, got {labels.shape}")
-    table = np.full(VOID + 1, -1, np.int16)
-    for number in numbers:
-        table[number] = numbers[number]
-    table[VOID] = VOID
-    known = (labels >= 0) & (labels <= VOID)
-    mapped = table[np.where(known, labels, 0)]
-    wrong = ~known | (mapped < 0)
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{labels_name} has the label {int(labels[row, column])} at row {row}, column {column}, which is none of "
-            f"the {len(classes)} classes ({', '.join(classes)}) nor void (255)"
-        )
-    return image, mapped.astype(np.uint8)
+    def _say(self, stored: bool | None, image: Path, labels: Path) -> None:
+        """Warn of labels that were turned, or may have to be; once will do."""
+        with self._lock:
+            is_new = stored not in self._said
+            self._said.add(stored)
+        if is_new:
+            say_turned(stored, labels, image)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -26,10 +27,11 @@ from classicseg.solvers.run import progress_bar
 from classicseg.torch import losses
 from classicseg.torch.tensors import enlarge
 from classicseg.torch.train import schedule as schedules
-from classicseg.torch.train.data import Data
-from classicseg.torch.train.model import Model, load, predict, save, with_channels
-from classicseg.torch.train.preparation import batchable, check, new_optimizer
-from classicseg.torch.train.settings import Epoch, Report, Settings, plain
+from classicseg.torch.train.dataset import Data
+from classicseg.torch.train.identity import check_fixed, check_same, identity_of
+from classicseg.torch.train.model import as_device, load, predict, save, with_channels
+from classicseg.torch.train.preparation import batchable, check, new_optimizer, survey_of
+from classicseg.torch.train.settings import Epoch, Report, Settings
 from classicseg.torch.wrappers import find_logits
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -55,7 +57,7 @@ def fit(
     ----------
     model : nn.Module
         From (B, C, H, W) images of values 0 to 255 to logits: a :class:`Model`, a :class:`CRFasRNN` around one, or any
-        other.
+        other. Parts that are in evaluation while the whole is in training stay so, such as frozen batch normalisation.
     data, validation : FolderData, ArrayData or the like
         What is learned, and what is held out to choose the best epoch. Gray images become equal channels for a
         network of colours.
@@ -66,7 +68,8 @@ def fit(
     device : str or torch.device, optional
         By default a GPU if there is one.
     checkpoint : path, optional
-        Written after each epoch; if the file exists, the training goes on from there.
+        Written after each epoch; if the file exists, the training goes on from there. That of an ended training goes
+        on if `n_epochs` is larger now; else a warning says that nothing was done.
     save_every : int, optional
         Write the checkpoint after so many steps too.
     log_dir : path, optional
@@ -83,10 +86,16 @@ def fit(
     Raises
     ------
     ValueError
-        Before the first step, if a file of the data is wrong, an image is too small for the network, or the
-        checkpoint is of another training. Later, if the loss is not finite.
+        Before the first step, if a file of the data is wrong, an image is too small for the network, the labels are
+        0 and 255 only, PyTorch cannot use the device, or the checkpoint is of another training: of other settings, of
+        another loss, network or size, or of images or labels that have changed. Later, if the loss is not finite.
     TypeError
         If an argument is of a wrong kind.
+
+    Warns
+    -----
+    UserWarning
+        If a class has no pixel, or the training of the checkpoint has ended.
 
     Examples
     --------
@@ -102,7 +111,7 @@ def fit(
     if not isinstance(model, nn.Module):
         raise InputTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     chosen = Settings() if settings is None else settings
-    run = _Run(model, data, validation, loss_of(loss), chosen, _device(device), checkpoint, save_every)
+    run = _Run(model, data, validation, loss, chosen, as_device(device), checkpoint, save_every)
     writer = None if log_dir is None else _writer(log_dir)
     bar = _bar(run) if progress else None
     try:
@@ -135,7 +144,22 @@ def evaluate(model: nn.Module, data: Data) -> Scores:
     Returns
     -------
     Scores
+
+    Raises
+    ------
+    ValueError
+        If a file of the data is wrong or does not suit the network, or the labels are 0 and 255 only.
+
+    Warns
+    -----
+    UserWarning
+        If a class has no pixel.
     """
+    check(model, data, survey_of(data), None, "the data")
+    return _scored(model, data)
+
+
+def _scored(model: nn.Module, data: Data) -> Scores:
     n_labels = len(data.classes)
     total = np.zeros((n_labels, n_labels), np.int64)
     for i in range(len(data)):
@@ -160,21 +184,26 @@ class _Run:
         model: nn.Module,
         data: Data,
         validation: Data | None,
-        loss: Loss,
+        loss: str | Loss,
         settings: Settings,
         device: torch.device,
         checkpoint: str | os.PathLike[str] | None,
         save_every: int | None,
     ) -> None:
-        self.model, self.data, self.validation, self.loss, self.settings = model, data, validation, loss, settings
-        self.device = device
+        self.model, self.data, self.validation, self.settings = model, data, validation, settings
+        self.loss, self.device = loss_of(loss), device
         self.path = None if checkpoint is None else Path(checkpoint)
         self.save_every = None if save_every is None else inputs.as_count(save_every, "save_every", 1)
-        self.augmentation = batchable(data, settings)
-        check(model, data, self.augmentation.crop)
-        if validation is not None:
-            check(model, validation, None)
+        found = survey_of(data)
+        self.augmentation = batchable(found, settings)
+        check(model, data, found, self.augmentation.crop, "the data")
+        held_out = None if validation is None else survey_of(validation)
+        if validation is not None and held_out is not None:
+            check(model, validation, held_out, None, "the validation set")
+        self.identity = identity_of(model, data.classes, loss, settings, found, held_out)
         model.to(device)
+        # Parts in evaluation are frozen, unless all is: batch normalisation, for one, keeps what it has learned.
+        self.frozen = [module for module in model.modules() if model.training and not module.training]
         self.optimizer = new_optimizer(model, settings)
         on_gpu = device.type == "cuda"
         self.half = on_gpu if settings.amp is None else settings.amp
@@ -202,7 +231,7 @@ class _Run:
             if self.save_every and self.step % self.save_every == 0 and self.step % self.n_batches:
                 self.seconds = time.perf_counter() - start
                 self.save()
-        score = None if self.validation is None else evaluate(self.model, self.validation).mean_iou
+        score = None if self.validation is None else _scored(self.model, self.validation).mean_iou
         done = Epoch(number + 1, self.loss_sum / self.n_batches, rate, score, time.perf_counter() - start)
         self.history.append(done)
         self.loss_sum, self.seconds = 0.0, 0.0
@@ -230,6 +259,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.model.train()
+        for module in self.frozen:
+            module.training = False
         self.optimizer.zero_grad(set_to_none=True)
         kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
         with torch.autocast(self.device.type, dtype=kind, enabled=self.half):
@@ -259,31 +290,26 @@ class _Run:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.data))
         size = min(self.settings.batch_size, len(self.data))
         chunks = [order[i * size : (i + 1) * size] for i in range(first, self.n_batches)]
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self._batch, epoch, chunks[0])
-            for chunk in chunks[1:]:
-                ready, following = following, pool.submit(self._batch, epoch, chunk)
-                yield ready.result()
-            yield following.result()
+        with ThreadPoolExecutor(self.settings.n_workers) as pool:
+            waiting = [pool.submit(self._example, epoch, int(i)) for i in chunks[0]]
+            for chunk in [*chunks[1:], np.zeros(0, int)]:
+                ready, waiting = waiting, [pool.submit(self._example, epoch, int(i)) for i in chunk]
+                pairs = [example.result() for example in ready]
+                images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
+                yield images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
 
-    def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
-        pairs = [
-            self.augmentation(*self._pair(int(i)), np.random.default_rng([self.settings.seed, epoch, int(i)]))
-            for i in chunk
-        ]
-        images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
-        return images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
-
-    def _pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """An image and its labels as they are seen in an epoch."""
         image, labels = self.data[i]
-        return with_channels(image, self.model), labels
+        rng = np.random.default_rng([self.settings.seed, epoch, i])
+        return self.augmentation(with_channels(image, self.model), labels, rng)
 
     def save(self) -> None:
         """Write the checkpoint."""
         if self.path is None:
             return
         content = {
-            "settings": self._identity(),
+            "identity": self.identity,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -292,6 +318,7 @@ class _Run:
             "best": [self.best_epoch, self.best_score],
             "best_state": self.best_state,
             "ended": [self.ended, self.stopped_early],
+            "n_epochs": self.settings.n_epochs,
         }
         save(content, self.path)
 
@@ -299,18 +326,12 @@ class _Run:
         """Go on from the checkpoint."""
         assert self.path is not None
         content = load(self.path)
-        here, there = self._identity(), content.get("settings", {})
-        different = [name for name in here if here[name] != there.get(name)]
-        if different:
-            name = different[0]
-            raise InputError(
-                f"{self.path} is the checkpoint of another training: {name} is {there.get(name)!r} there and "
-                f"{here[name]!r} here; delete it or name another file"
-            )
+        check_same(self.identity, content.get("identity", {}), self.path)
         try:
+            check_fixed(self.model, content["model"], self.path)
             self.model.load_state_dict(content["model"])
             self.optimizer.load_state_dict(content["optimizer"])
-        except (RuntimeError, ValueError) as failure:
+        except (KeyError, RuntimeError) as failure:
             raise InputError(f"{self.path} is the checkpoint of another model: {failure}") from failure
         self.scaler.load_state_dict(content["scaler"])
         self.history = [Epoch(**epoch) for epoch in content["history"]]
@@ -318,18 +339,14 @@ class _Run:
         self.best_epoch, self.best_score = content["best"]
         self.best_state = content["best_state"]
         self.ended, self.stopped_early = content["ended"]
-
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be of this training; precision may change, as the device may."""
-        settings = plain(self.settings)
-        del settings["amp"]
-        size = self.model.size if isinstance(self.model, Model) else None
-        return {
-            **settings,
-            "n_images": len(self.data),
-            "classes": list(self.data.classes),
-            "size": None if size is None else list(size),
-        }
+        longest, here = content["n_epochs"], self.settings.n_epochs
+        self.ended = len(self.history) >= here or (self.ended and here <= longest)
+        if self.ended:
+            warnings.warn(
+                f"{self.path}: this training has ended, after {len(self.history)} epochs, and nothing was done; delete "
+                f"the file to train anew, or go on with n_epochs above {max(longest, here)}",
+                stacklevel=4,
+            )
 
     def report(self) -> Report:
         """Give the model its best weights, and tell."""
@@ -337,12 +354,6 @@ class _Run:
             self.model.load_state_dict(self.best_state)
         self.model.eval()
         return Report(tuple(self.history), self.best_epoch, self.best_score, self.stopped_early)
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is not None:
-        return torch.device(device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _bar(run: _Run) -> Any:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 
 from classicseg.errors import InputError
+from classicseg.io.classes import check_counts
 from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import SegmentationNetwork
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.train.augment import Augmentation, with_crop
-from classicseg.torch.train.data import Data
+from classicseg.torch.train.data import ArrayData, FolderData
+from classicseg.torch.train.dataset import Data, Survey, survey
 from classicseg.torch.train.model import n_channels
 from classicseg.torch.train.settings import Settings
 
 
-def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
-    """Read all files of a data set once, and compare them with the needs of the model."""
-    if len(data) == 0:
-        raise InputError("the data set has no image")
+def survey_of(data: Data) -> Survey:
+    """What a data set holds; ours look only once."""
+    return data.survey if isinstance(data, ArrayData | FolderData) else survey(data)
+
+
+def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | None, what: str) -> None:
+    """Compare what a data set holds with the needs of the model and of its loss."""
+    check_all_pixels(model)
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
     if networks and networks[0].n_labels != len(data.classes):
         raise InputError(
@@ -26,22 +32,21 @@ def check(model: nn.Module, data: Data, crop: tuple[int, int] | None) -> None:
         )
     channels = n_channels(model)
     least = max((network.minimum_size for network in networks), default=1)
-    for i in range(len(data)):
-        image, _ = data[i]
-        height, width = image.shape[:2] if crop is None else crop
+    for i, size in enumerate(found.sizes):
+        height, width = size if crop is None else crop
         if min(height, width) < least:
             raise InputError(
                 f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
             )
-        if channels is not None and image.shape[2] not in (1, channels):
-            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {image.shape[2]}")
+        if channels is not None and found.channels[i] not in (1, channels):
+            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {found.channels[i]}")
+    check_counts(found.counts, found.n_void, data.classes, what)
 
 
-def batchable(data: Data, settings: Settings) -> Augmentation:
+def batchable(found: Survey, settings: Settings) -> Augmentation:
     """Pictures of several sizes are cut to the smallest of them."""
-    sizes = np.array([data[i][1].shape for i in range(len(data))])
-    smallest = sizes.min(0)
-    if (sizes == smallest).all():
+    smallest = found.sizes.min(0)
+    if (found.sizes == smallest).all():
         return settings.augmentation
     return with_crop(settings.augmentation, (int(smallest[0]), int(smallest[1])))
 

@@ -1,0 +1,77 @@
+"""Folders of pictures, and of labels that belong to them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from classicseg.errors import InputError
+from classicseg.io.files import TIFF
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF, ".npy")
+LABELS = (".png", ".bmp", *TIFF, ".npy")
+
+
+def folders_of(root: Path, split: str | None) -> tuple[Path, Path]:
+    """The folders of images and of labels; FileNotFoundError names those that were looked for."""
+    if split is None:
+        choices = [(root / "images", root / "labels")]
+    else:
+        choices = [(root / split / "images", root / split / "labels"), (root / split, root / f"{split}_labels")]
+    for images, labels in choices:
+        if images.is_dir() and labels.is_dir():
+            return images, labels
+    wanted = " or ".join(f"{images} with {labels}" for images, labels in choices)
+    raise FileNotFoundError(f"no such folders: {wanted}")
+
+
+def pairs_of(images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES) -> dict[str, tuple[Path, Path]]:
+    """The files of two folders by their common name without suffix; ValueError if any has no partner, or two.
+
+    Parameters
+    ----------
+    images, labels : pathlib.Path
+        The folders.
+    suffixes : tuple of str
+        Of images.
+    """
+    pairs, faults = matched(images, labels, suffixes)
+    if faults:
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        raise InputError(faults[0] + more)
+    return pairs
+
+
+def matched(
+    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES
+) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
+    """The pairs of two folders, and what is wrong with the files that make none, a sentence for each."""
+    of_images, of_labels = _by_name(images, suffixes), _by_name(labels, IMAGES)
+    faults = [] if of_images else [f"{images} has no picture ({', '.join(suffixes)})"]
+    for files in (*of_images.values(), *of_labels.values()):
+        if len(files) > 1:
+            names = " and ".join(file.name for file in files)
+            faults.append(f"{files[0].parent} has {names}: names must differ in more than their suffixes")
+    for files in of_labels.values():
+        faults += [
+            f"{file} cannot be labels: as {file.suffix} changes values at borders; write .png"
+            for file in files
+            if file.suffix.lower() not in LABELS
+        ]
+    for mine, others, there in ((of_images, of_labels, labels), (of_labels, of_images, images)):
+        faults += [
+            f"{mine[name][0]} has no partner of the same name in {there}; every image needs its labels"
+            for name in mine
+            if name not in others
+        ]
+    return {name: (of_images[name][0], of_labels[name][0]) for name in of_images if name in of_labels}, faults
+
+
+def _by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Files by their name without suffix, in order; hidden ones, which systems leave beside others, do not count."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    found: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in suffixes and not file.name.startswith("."):
+            found.setdefault(file.stem, []).append(file)
+    return found

@@ -1,0 +1,100 @@
+"""Mean field of a sample of the points, which says what all of them would.
+
+The kernels of a large image are wide, and a point's messages are sums over thousands of others. So the updates are
+made for half a million points, spread evenly and at random, and all points are looked at once, for their labels after
+the last update. How far these may be from labels of the whole loop a smaller sample tells: the answer from half of the
+sample is as far from that of all of it as that is from the answer of all points, be it by chance, which falls with the
+root of their number, or as a pixel counts for more among fewer, which falls with their number itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.energies.unary_grid import UnaryGrid
+from classicseg.filters.bank import LatticeBank
+from classicseg.kernels.dense.bank import Pairwise
+from classicseg.kernels.dense.elsewhere import COUNTERS, label_points, messages
+from classicseg.machine.parallel import new_sync, run
+from classicseg.machine.threads import map_tasks
+from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, update
+from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.prospects import NOTHING, Contest
+
+_SAMPLE = 2**19  # points
+_FEWEST = 3.5 * _SAMPLE  # points of which a sample saves more than it costs
+_CROWDED = 8  # points of the sample for each vertex, at least, or sums over neighbours are not known well
+_CAUTION = 2.0  # the difference between two samples is itself a matter of chance
+_SEED = 20111212  # the same sample for the same shape
+
+
+def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: bool) -> Pruned | None:
+    """Labels after `n_iter` updates of a sample.
+
+    None if marginals are wanted, which depend more on the sample than labels do, if points are too few for a sample to
+    save much, if it is too small for the vertices that it touches, or if too many labels depend on it.
+    """
+    energy = contest.energy
+    if marginals or energy.n_points < _FEWEST or contest.alive.size == 1:
+        return None
+    points, half = sample(energy.shape, _SAMPLE)
+    lattices = energy.lattices_of(points, contest.alive.size, n_threads)
+    if _CROWDED * lattices.bank.vertex[:, 1].max() > points.size:
+        return None
+    unary = contest.grid.at(points)
+    rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
+    whole = update(contest, lattices, _grid(unary), rest, n_iter - 1, n_threads, False, True)
+    of_half = update(
+        contest, energy.lattices_of(points[half], contest.alive.size, n_threads),
+        _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter - 1, n_threads,
+        False, False,
+    )  # fmt: skip
+    differ = whole.doubtful + _CAUTION * float((whole.labels[half] != of_half.labels).mean())
+    if differ > MOST_DIFFER:
+        return None
+    labels, n_lost = _labels_of_all(contest, lattices, whole.marginals, n_threads)
+    return Pruned(None, contest.named(labels), differ + n_lost / energy.n_points)
+
+
+def sample(shape: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """About `n` points of a grid, (m,) int64 counted in C order, and which of them are a sample of half as many.
+
+    The grid is cut into equal cells, about as long as wide; each gives a point at random, all equally likely, so that
+    no pattern of the image is met again and again at the same place. Every other cell, as on a chessboard, is of the
+    half.
+    """
+    side = (np.prod(shape) / n) ** (1 / len(shape))
+    counts = [max(1, round(length / side)) for length in shape]
+    rng, index, parity = np.random.default_rng(_SEED), np.zeros(counts, np.int64), np.zeros(counts, np.int64)
+    for axis, (length, count) in enumerate(zip(shape, counts, strict=True)):
+        cell = np.arange(count).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        place = ((cell + rng.random(counts)) * (length / count)).astype(np.int64)
+        index = index * length + np.minimum(place, length - 1)
+        parity += cell
+    return index.reshape(-1), parity.reshape(-1) % 2 == 0
+
+
+def _grid(costs: np.ndarray) -> UnaryGrid:
+    """(L, m) costs as those of a line of points."""
+    return UnaryGrid(np.ascontiguousarray(costs), costs.shape[1:], align_corners=False)
+
+
+def _labels_of_all(contest: Contest, lattices: LatticeBank, q: np.ndarray, n_threads: int) -> tuple[np.ndarray, int]:
+    """The labels that messages of the sample's marginals give all points, and how many of these have lost too much."""
+    plan = Plan(lattices.bank, lattices.gains, contest.costs)
+    pairwise: Pairwise = plan.pairwise
+    rows, other = plan.new_rows(), plan.new_rows()
+    run(messages, n_threads, new_sync(COUNTERS), q, pairwise, rows, other)
+    elsewhere = lattices.elsewhere
+    assert elsewhere is not None
+    labels, reach = np.empty(elsewhere.n_points, np.int32), contest.reach.astype(np.float32)
+    parts, unary = elsewhere.parts(), contest.grid.for_kernels
+
+    def label(i: int) -> int:
+        start, stop = parts[i]
+        return label_points(
+            elsewhere.block(start, stop), start, stop, elsewhere.finder, pairwise.bank.n_rows, unary, rows, reach,
+            pairwise.bank.corner_start, pairwise.layout, labels,
+        )  # fmt: skip
+
+    return labels, sum(map_tasks(label, len(parts), n_threads))

@@ -1,0 +1,78 @@
+"""Pages: one file each, with style, script, kernels and data inside, so that they open from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import zlib
+from pathlib import Path
+
+from builder.data import DATA
+from builder.sources import LESSONS, MODULES
+
+MOST_BYTES = 300_000
+"""Of a page."""
+
+
+def outline() -> list[dict[str, str]]:
+    """The lessons in their order: name, question, module of kernels, data and summary of each."""
+    return json.loads((LESSONS / "pages" / "outline.json").read_text(encoding="utf-8"))
+
+
+def write_pages(folder: Path) -> list[Path]:
+    """Write all pages into a `folder`; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lessons, written = outline(), []
+    for i, lesson in enumerate(lessons):
+        path = folder / f"{lesson['name']}.html"
+        path.write_text(_page(lessons, i), encoding="utf-8")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"{path.name} has {size} bytes, more than {MOST_BYTES}")
+        written.append(path)
+    return written
+
+
+def _page(lessons: list[dict[str, str]], i: int) -> str:
+    lesson = lessons[i]
+    name, frame, pages = lesson["name"], LESSONS / "frame", LESSONS / "pages"
+    scripts = [
+        frame / "kernels.js",
+        frame / "frame.js",
+        *(pages / f for f in lesson.get("scripts", [])),
+        pages / f"{name}.js",
+    ]
+    data = [(lesson["module"], (MODULES / f"{lesson['module']}.wasm").read_bytes())]
+    data += [(key, DATA[key]()) for key in lesson.get("data", [])]
+    parts = {
+        "title": html.escape(lesson["title"]),
+        "summary": html.escape(lesson["summary"]),
+        "style": (frame / "frame.css").read_text(encoding="utf-8"),
+        "neighbours": _links(lessons, i),
+        "body": (pages / f"{name}.html").read_text(encoding="utf-8"),
+        "kernels": f"classicseg/kernels/{lesson['kernels']}",
+        "data": "\n".join(_carried(key, content) for key, content in data),
+        "script": "\n".join(_inlined(path) for path in scripts),
+    }
+    page = (frame / "frame.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+
+
+def _links(lessons: list[dict[str, str]], i: int) -> str:
+    before = [(lessons[i - 1], "← {}")] if i > 0 else []
+    after = [(lessons[i + 1], "{} →")] if i + 1 < len(lessons) else []
+    return " ".join(f'<a href="{o["name"]}.html">{t.format(html.escape(o["short"]))}</a>' for o, t in before + after)
+
+
+def _carried(name: str, content: bytes) -> str:
+    packed = base64.b64encode(zlib.compress(content, 9)).decode()
+    return f'<script type="application/octet-stream" id="data-{name}">{packed}</script>'
+
+
+def _inlined(path: Path) -> str:
+    """A module of JavaScript as a part of one script: without its imports and exports."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^export ", "", text, flags=re.MULTILINE).replace("</script", "<\\/script")

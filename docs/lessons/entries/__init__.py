@@ -1,0 +1,1 @@
+"""What pages call; see :mod:`builder.entry`."""

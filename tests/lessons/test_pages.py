@@ -1,0 +1,282 @@
+"""Lessons in a browser: they open, ask nobody for anything, and their numbers and pictures follow their controls."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from tests.lessons.browser import chromium
+from tests.lessons.modules import LESSONS, carried, pages
+
+NAMES = [lesson["name"] for lesson in pages.outline()]
+SIDE = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("lessons")
+    pages.write_pages(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def window():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return Path(os.environ.get("CLASSICSEG_PICTURES") or tmp_path_factory.mktemp("pictures"))
+
+
+def test_pages_ask_nobody_for_anything_and_are_small(folder):
+    for name in NAMES:
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        assert len(text.encode()) <= pages.MOST_BYTES
+        assert not re.search(r"""(src|href)=["'](https?:)?//|@import|fetch\(|XMLHttpRequest""", text)
+
+
+def test_every_lesson_is_listed():
+    index = (LESSONS / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r'href="(\w+)\.html"', index) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lessons_have_what_every_lesson_has(folder, name):
+    text = (folder / f"{name}.html").read_text(encoding="utf-8")
+    body = text[text.index("<main") : text.index("</main>")]
+    assert re.search(r"<main id=\"main\">\s*<h1>[^<]*\?</h1>", body)  # a question comes first
+    assert body.count("data-exercise=") == 3
+    assert 'class="guess"' in body
+    assert 'data-do="undo"' in body
+    assert 'data-do="redo"' in body
+    assert "<kbd>" in body
+    assert "import numpy as np, classicseg as cs" in body
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("name", NAMES)
+def test_lessons_open_without_complaints_at_the_width_of(window, folder, pictures, name, width):
+    window.open(folder / f"{name}.html", width)
+    assert not window.overflows()
+    assert window.complaints() == []
+    window.picture(pictures / f"{name}-{width}.png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_addresses_that_make_no_sense_are_passed_over(window, folder, name):
+    hash_ = "#lambda=x&mode=7&gray=99&labels=&pushes=1.2x9_3&sigma=1e99&n=-5&depth=NaN&x=y"
+    window.open(folder / f"{name}.html", 1300, hash_)
+    assert window.complaints() == []
+
+
+def _minimum_cut(gray, weight):
+    wishes = 9 - 2 * np.array(gray)
+    crf = cs.GridCRF(np.stack([-wishes, wishes]).clip(0), cs.Potts(weight))
+    return cs.minimize(crf, "graph_cut")
+
+
+FIRST = [[4, 3, 6, 2, 2], [7, 8, 3, 4, 4], [3, 6, 2, 2, 3], [7, 7, 2, 2, 2], [2, 3, 2, 2, 2]]
+
+
+def test_be_the_cut_shows_the_cut_of_the_library(window, folder, pictures):
+    window.open(folder / "cut.html", 1300)
+    assert window.text("[data-live=energy]") == "39"
+    borders = window.run("return document.querySelectorAll('.border').length")
+    assert borders == 13
+    for weight in (3, 2, 6):
+        window.slide("lambda", weight)
+        window.press("solve")
+        found = _minimum_cut(FIRST, weight)
+        assert int(window.text("[data-live=energy]")) == found.energy
+        assert int(window.text("[data-live=flow]")) == found.energy
+        changes = sum(int((np.diff(found.labels, axis=axis) != 0).sum()) for axis in (0, 1))
+        assert window.run("return document.querySelectorAll('.border').length") == changes
+    window.press("undo")
+    assert int(window.text("[data-live=energy]")) != found.energy
+    window.slide("lambda", 3)
+    window.press("solve")
+    window.picture(pictures / "cut-solved.png")
+    assert window.complaints() == []
+
+
+def test_be_the_cut_can_be_done_by_keyboard_and_explains_wrong_steps(window, folder):
+    from selenium.webdriver.common.keys import Keys
+
+    window.open(folder / "cut.html", 1300, "#mode=push")
+    network = window.driver.find_element("css selector", "#net")
+    network.send_keys(Keys.ARROW_UP, Keys.ARROW_LEFT, Keys.SPACE)  # from the middle to the brightest pixel
+    assert "drain" in window.text(".say")
+    network.send_keys(Keys.ARROW_RIGHT, Keys.SPACE, Keys.ARROW_LEFT, Keys.ENTER)  # from the spring beside it
+    assert window.text("[data-live=flow]") == "3"
+    network.send_keys(Keys.ARROW_RIGHT, Keys.SPACE)
+    assert "empty" in window.text(".say")
+    window.press("undo")
+    assert window.text("[data-live=flow]") == "0"
+    window.press("redo")
+    assert window.text("[data-live=flow]") == "3"
+
+
+def test_be_the_cut_checks_its_exercises(window, folder):
+    window.open(folder / "cut.html", 1300)
+    for _ in range(14):
+        window.press("step")
+    window.click("[data-mode=mode][value=paint]")
+    for pixel in (2, 10):  # drop the speck, fill the hole
+        window.click(f"[data-pixel='{pixel}'] rect")
+    assert window.text("[data-live=gap]") == "0"
+    assert window.text("[data-exercise=close] .mark") == "✓ Solved"
+    window.press("reset")
+    least = next(w for w in range(1, 9) if len(np.unique(_minimum_cut(FIRST, w).labels)) == 1)
+    window.slide("lambda", least)
+    window.press("solve")
+    assert window.text("[data-exercise=flat] .mark") == "✓ Solved"
+    assert window.text("[data-live=solved]") == "2"
+
+
+def _drawn(window):
+    """Wait until the last change has been drawn."""
+    window.run("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+
+
+def _random(seed: int, n: int) -> np.ndarray:
+    """The random numbers of the page: mulberry32."""
+    numbers, a, whole = [], seed, 2**32 - 1
+    for _ in range(n):
+        a = (a + 0x6D2B79F5) & whole
+        t = (a ^ (a >> 15)) * (1 | a) & whole
+        t ^= (t + ((t ^ (t >> 7)) * (61 | t) & whole)) & whole
+        numbers.append(((t ^ (t >> 14)) & whole) / 2**32)
+    return np.array(numbers)
+
+
+def _cup():
+    """The image, the costs of noisy labels and of the classifier, and the truth, as the page has them."""
+    content, (height, width) = np.frombuffer(carried.cup(), np.uint8), carried.CUP
+    n = height * width
+    image, truth = content[: 3 * n].reshape(height, width, 3), content[8 * n :].reshape(height, width)
+    probabilities = content[3 * n : 8 * n].reshape(5, height, width) / 255
+    replace, other = _random(7, 2 * n).reshape(n, 2).T
+    seen = np.where((replace < 0.4) | (truth.reshape(-1) == 255), np.floor(other * 5), truth.reshape(-1))
+    noisy = np.where(np.arange(5)[:, None] == seen, -np.log(0.5), -np.log(0.125)).reshape(5, height, width)
+    classifier = -np.log(np.maximum(probabilities, 1e-3))
+    return image, noisy.astype(np.float32), classifier.astype(np.float32), truth
+
+
+def test_the_dense_crf_of_the_page_is_that_of_the_library(window, folder, pictures):
+    image, noisy, classifier, truth = _cup()
+    window.open(folder / "dense.html", 1300)
+    first = window.run("return document.querySelector('#labels').toDataURL()")
+    for source, unary, sigma, color, iterations in [("noise", noisy, 10, 12, 5), ("classifier", classifier, 20, 10, 7)]:
+        window.click(f"[data-mode=source][value={source}]")
+        for name, value in [("sigma", sigma), ("color", color), ("iterations", iterations), ("smooth", 3)]:
+            window.slide(name, value)
+        _drawn(window)
+        kernels = [cs.GaussianKernel(3, 3), cs.BilateralKernel(image, sigma, color, 5)]
+        crf = cs.DenseCRF(unary, kernels, quality="fast")
+        labels = cs.minimize(crf, "mean_field", max_iter=iterations).labels
+        counts = np.bincount(labels.reshape(-1), minlength=5)
+        shown = window.run("return [...document.querySelectorAll('#legend b')].map(e => Number(e.textContent))")
+        assert np.abs(counts - shown).sum() <= 2  # at ties the last bit decides
+        right = 100 * (labels == truth)[truth < 255].mean()
+        assert abs(float(window.text("[data-live=after]")) - right) < 0.11
+        window.picture(pictures / f"dense-{source}.png")
+    assert window.run("return document.querySelector('#labels').toDataURL()") != first
+    assert window.text("[data-live=solved]") == "2"  # clean, and classifier
+    window.click("[data-do=undo]")
+    _drawn(window)
+    assert window.text("[data-live=smooth]") != "3" or window.text("[data-live=iterations]") != "7"
+    assert window.complaints() == []
+
+
+def test_a_file_that_is_no_image_gets_a_sentence(window, folder, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    window.open(folder / "dense.html", 1300)
+    window.driver.find_element("css selector", "input[type=file]").send_keys(str(broken))
+    _drawn(window)
+    window.run("return new Promise(done => setTimeout(done, 200))")
+    assert "broken.png" in window.text(".say")
+    assert window.complaints() == []
+
+
+def _grid(weight: int, contrast: bool, eight: bool):
+    """The energy of the page: the cup at half its size, whole costs."""
+    image, noisy, _, truth = _cup()
+    image, truth = image[::2, ::2].astype(float), truth[::2, ::2]
+    n = truth.size
+    replace, other = _random(7, 2 * n).reshape(n, 2).T
+    flat = truth.reshape(-1)
+    seen = np.where((replace < 0.4) | (flat == 255), np.floor(other * 5), flat).reshape(truth.shape)
+    unary = np.where(np.arange(5)[:, None, None] == seen, 0, 10)
+    weights = cs.contrast_weights(image, connectivity=8 if eight else 4, beta=None if contrast else 0)
+    whole = {name: np.rint(weight * w.astype(float)) for name, w in weights.items()}
+    return cs.GridCRF(unary, cs.Potts(1.0), whole, connectivity=8 if eight else 4), truth
+
+
+def test_the_grid_crf_of_the_page_is_that_of_the_library(window, folder, pictures):
+    window.open(folder / "grid.html", 1300)
+    first = window.run("return document.querySelector('#labels').toDataURL()")
+    for weight, contrast, eight in [(8, True, False), (5, False, True)]:
+        window.slide("lambda", weight)
+        for name, wanted in [("contrast", contrast), ("eight", eight)]:
+            script = "const e = document.querySelector(`input[data-state=${arguments[0]}]`);"
+            window.run(f"{script} if (e.checked !== arguments[1]) e.click()", name, wanted)
+        crf, truth = _grid(weight, contrast, eight)
+        for method in ("icm", "expansion"):
+            window.click(f"[data-mode=solver][value={method}]")
+            _drawn(window)
+            result = cs.minimize(crf, method)
+            shown = int(window.text("[data-live=energy]"))
+            assert abs(shown - result.energy) <= 0.002 * result.energy  # a weight on the half may be rounded otherwise
+            right = 100 * (result.labels == truth)[truth < 255].mean()
+            assert abs(float(window.text("[data-live=right]")) - right) < 0.5
+        bound = int(window.text("[data-live=bound]"))
+        assert bound <= int(window.text("[data-live=expansion]"))
+        assert abs(bound - cs.minimize(crf, "trws", max_iter=30, tol=0).lower_bound) <= 0.005 * bound
+    assert window.run("return document.querySelector('#labels').toDataURL()") != first
+    window.picture(pictures / "grid-expansion.png")
+    window.press("reset")
+    _drawn(window)
+    energy = int(window.text("[data-live=energy]"))
+    window.click("#labels")  # paints in the middle
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) != energy
+    window.press("undo")
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) == energy
+    assert window.complaints() == []
+
+
+def test_the_bill_adds_up_and_its_minimum_is_that_of_the_library(window, folder, pictures):
+    gray = np.array([int(digit) for digit in "323323277332333278232787328748237878"]).reshape(6, 6)
+    window.open(folder / "energies.html", 1300)
+    for weight in (2, 3, 1):
+        window.press("reset")
+        window.slide("lambda", weight)
+        crf = cs.GridCRF(np.stack([2 * gray - 9, 9 - 2 * gray]).clip(0), cs.Potts(weight))
+        wishes = (gray > 4).astype(np.int32)
+        assert int(window.text("[data-live=energy]")) == sum(crf.terms(wishes).values())
+        assert int(window.text("[data-live=icm]")) == cs.minimize(crf, "icm").energy
+        window.slide("term", 40)
+        right = wishes[:, :-1] != wishes[:, 1:]
+        down = np.pad(wishes[:-1] != wishes[1:], ((0, 1), (0, 0)))
+        first_row = [pair for x in range(5) for pair in (right[0, x], down[0, x])]
+        assert int(window.text("[data-live=sum]")) == weight * sum(map(int, first_row[:4]))
+        assert window.run("return document.querySelectorAll('.item').length") == 1
+        window.press("minimise")
+        assert int(window.text("[data-live=energy]")) == cs.minimize(crf, "graph_cut").energy
+    window.open(folder / "energies.html", 1300)
+    window.press("flip")
+    window.press("flip")
+    assert "local minimum" in window.text(".say")
+    assert window.text("[data-exercise=local] .mark") == "✓ Solved"
+    for pixel in (7, 8):
+        window.click(f"[data-pixel='{pixel}'] rect")
+    assert window.text("[data-exercise=hand] .mark") == "✓ Solved"
+    window.picture(pictures / "energies-by-hand.png")
+    assert window.complaints() == []
