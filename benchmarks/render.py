@@ -334,14 +334,18 @@ def strokes(document: Document) -> str:
         "largest_difference_of_energy": "energy off by, at most",
     }
     return table(
-        {names.get(key, key): round(100 * value, 1) if key in shares else value for key, value in row.items()}
+        {
+            names.get(key, key): round(100 * value, 1) if key in shares else value
+            for key, value in row.items()
+            if key != "case"
+        }
         for row in document["rows"]
     )
 
 
 @shows("pipelines_cutout")
 def cutout(document: Document) -> str:
-    return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
+    return table({key: value for key, value in row.items() if key not in ("case", "iou")} for row in document["rows"])
 
 
 @shows("pipelines_film")
