@@ -348,6 +348,15 @@ def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key not in ("case", "iou")} for row in document["rows"])
 
 
+@shows("pipelines_alpha")
+def alpha(document: Document) -> str:
+    judged = [row for row in document["rows"] if "error_percent" in row]
+    colors = [row for row in document["rows"] if "foreground_error_levels" in row]
+    timed = [row for row in document["rows"] if "matte_seconds" in row]
+    shown = [{key: value for key, value in row.items() if key != "errors"} for row in judged]
+    return "\n".join(table(rows) for rows in (shown, colors, timed) if rows)
+
+
 @shows("pipelines_film")
 def films(document: Document) -> str:
     judged = [row for row in document["rows"] if "mean_iou_percent" in row]

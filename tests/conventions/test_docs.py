@@ -47,7 +47,7 @@ EXAMPLES = {
     "add-a-predicate.md": Count(1),
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 2),
-    "cutout.md": Count(7, 1),
+    "cutout.md": Count(8, 1),
     "dense-crf.md": Count(5, 1),
     "grid-crf.md": Count(7),
     "hybrid.md": Count(0, 1),
