@@ -10,6 +10,7 @@ import pytest
 
 from classicseg import io, metrics
 from classicseg.cli import main
+from tests.oracles import softmax
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # which the command prints
@@ -55,6 +56,7 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     assert code == 0
     assert printed.count("ground") + printed.count("block") >= 4
     logits = np.load(out / "p2_logits.npy")
+    p = [softmax(np.load(out / f"p{i}_logits.npy")) for i in range(4)]
     np.testing.assert_array_equal(io.read_labels(out / "p2.png"), logits.argmax(0))
 
     for name in ("p0", "p1", "p2", "p3"):
@@ -64,6 +66,10 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     of_model = json.loads(call(capsys, "evaluate", "--model", model, "--data", data, "--json")[1])
     assert list(of_files["iou"].values()) == list(of_model["iou"].values())
     assert of_files["trimap_iou"] == of_model["trimap_iou"]
+    truths = [io.read_labels(data / "labels" / f"p{i}.png") for i in range(4)]
+    tables = [metrics.reliability(*pair, ignore_label=255) for pair in zip(p, truths, strict=True)]
+    assert of_model["calibration_error"] == pytest.approx(metrics.calibration_error(sum(tables)), abs=1e-6)
+    assert of_files["calibration_error"] is None
     assert call(capsys, "evaluate", "--model", model, "--data", data, "--crf", "default")[0] == 0
     assert call(capsys, "predict", model, images[0], "-o", out, "--crf", "irnet")[0] == 0
 
@@ -94,6 +100,35 @@ def test_a_gray_picture_among_those_in_colour(data, tmp_path, capsys):
     assert call(capsys, "train", "--data", data, "-o", model, *settings)[0] == 0
     assert call(capsys, "predict", model, *sorted((data / "images").iterdir()), "-o", out)[0] == 0
     assert call(capsys, "evaluate", "--model", model, "--data", data)[0] == 0
+
+
+@needs_torch
+def test_what_a_training_can_be_told(data, tmp_path, capsys):
+    first, second = tmp_path / "a.pt", tmp_path / "b.pt"
+    short = ["--data", data, "--width", 0.03, "--epochs", 2, "--batch", 2]
+    more = ["--optimizer", "sgd", "--class-weights", "auto", "--loss", "dice+focal", "--loss-option", "gamma=1"]
+    log = tmp_path / "log.jsonl"
+    assert call(capsys, "train", *short, "-o", first, *more, "--workers", 2, "--amp", "--log", log)[0] == 0
+    assert [json.loads(line)["number"] for line in log.read_text().splitlines()] == [1, 2]
+    code, _, err = call(capsys, "train", *short, "-o", second, "--init", first, "--log", tmp_path / "log.csv")
+    assert code == 0
+    assert "0 begin anew" in err
+    assert (tmp_path / "log.csv").read_text().count("\n") == 3
+    for words, said in (
+        (["--class-weights", "1", "2", "3"], "--class-weights must be 2 numbers, one for each class, got 3"),
+        (["--class-weights", "much"], "--class-weights must be auto, or a number for each class, got much"),
+        (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
+        (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
+        (["--optimizer", "lbfgs"], "--optimizer must be"),
+        (["--init", data / "classes.txt"], "cannot be read"),
+        (["--log", tmp_path / "log.txt"], "logs can be written as .csv, .jsonl"),
+        (["-o", tmp_path / "c.ckpt"], "models can be written as .pt, .pth"),
+        (["--device", "cuda:99"], "--device must be one that PyTorch can use"),
+    ):
+        code, _, err = call(capsys, "train", *short, "-o", tmp_path / "c.pt", *words)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
 
 
 @needs_torch
