@@ -6,19 +6,23 @@ Where the border is out of focus or hair is in front of sky, a pixel is partly o
 In small windows alpha is nearly a linear function of colour: fit one in every window,
 and let each pixel hear all windows that it lies in.
 
-.. math:: \alpha_p \approx a \cdot c_p + b
+.. math::
+
+    \alpha_p \approx a \cdot c_p + b
 
 with slopes :math:`a` and a constant :math:`b` that are means over the windows around
 the pixel.
 
-- **Twin**: ``classicseg/reference/matting.py``, in full below. - **Fast code**:
-``classicseg/kernels/matting.py``, ``classicseg/pipelines/matting.py``. - **Paper**:
-He, Sun and Tang 2013, doi:10.1109/TPAMI.2012.213; Levin, Lischinski and Weiss 2008,
-doi:10.1109/TPAMI.2007.1177.
+- **Twin**: ``classicseg/reference/matting.py``, in full below.
+- **Fast code**: ``classicseg/kernels/matting.py``,
+  ``classicseg/pipelines/matting.py``.
+- **Paper**: He, Sun and Tang 2013, doi:10.1109/TPAMI.2012.213; Levin, Lischinski
+  and Weiss 2008, doi:10.1109/TPAMI.2007.1177.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from classicseg.pipelines import matting
 from classicseg.pipelines.prepared_image import prepare
 from classicseg.reference.matting import linear_models

@@ -292,7 +292,7 @@ def formulas():
     for path in SCRIPTS:
         text = path.read_text(encoding="utf-8")
         yield from ((path, found, False) for found in re.findall(r":math:`([^`]+)`", text))
-        yield from ((path, found, True) for found in re.findall(r"\.\. math:: (.+)", text))
+        yield from ((path, found, True) for found in re.findall(r"\.\. math::\s+(.+?)\n\n", text, re.DOTALL))
 
 
 def test_formulas_can_be_read():
