@@ -34,6 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 html_math_renderer = "mathml"
+smartquotes_action = "qe"  # two dashes begin an option
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"), "doi": ("https://doi.org/%s", "doi:%s")}

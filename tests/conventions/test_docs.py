@@ -303,6 +303,8 @@ def test_formulas_can_be_read():
     for page, formula, alone in found:
         assert mathml(formula, alone).startswith("<math"), page.name
     assert "<mi>l&#x02032;</mi>" in mathml("l'", False)
+    assert "mspace" in mathml(r"\log p", False)
+    assert "mspace" not in mathml(r"\min_k p", False)
     with pytest.raises(ValueError, match="unknown"):
         mathml(r"\nosuchcommand x", False)
 
