@@ -66,3 +66,45 @@ def test_mean_field_is_that_of_the_library():
     assert np.array_equal(labels, result.labels)
     assert (labels != unary.argmin(0)).mean() > 0.01  # there was something to do
     assert np.abs(marginals - result.marginals).max() <= 1e-5  # sums of float32 in another order, iterated
+
+
+def _grid_problem(shape, n_labels, n_directions, seed=0):
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    unary = rng.integers(0, 20, (n_labels, *shape), dtype=np.int32)
+    weights = np.zeros((4, *shape), np.int32)
+    ends = [(slice(None), slice(-1)), (slice(-1), slice(None)), (slice(-1), slice(-1)), (slice(-1), slice(1, None))]
+    named = {}
+    for k, (name, end) in enumerate(zip(("right", "down", "down_right", "down_left"), ends, strict=True)):
+        if k < n_directions:
+            weights[k][end] = rng.integers(0, 9, weights[k][end].shape)
+            named[name] = weights[k][end].astype(float)
+    return unary, weights, cs.GridCRF(unary, cs.Potts(1.0), named, connectivity=2 * n_directions)
+
+
+@pytest.mark.parametrize("n_directions", [2, 4])
+def test_icm_and_expansion_end_where_the_library_does(n_directions):
+    shape, n_labels = (11, 18), 4
+    unary, weights, crf = _grid_problem(shape, n_labels, n_directions)
+    given = *shape, n_labels, n_directions, unary, weights
+    for method, start, n_iter in [("icm", unary.argmin(0), 12), ("expansion", None, 16)]:
+        if start is None:
+            start = np.full(shape, unary.reshape(n_labels, -1).sum(axis=1).argmin())
+        _, (*_, labels, energies) = call("grid", method, *given, n_iter, start.astype(np.int32), np.zeros(n_iter))
+        result = cs.minimize(crf, method)
+        assert np.array_equal(labels, result.labels)
+        assert energies[-1] == result.energy
+        assert (np.diff(energies) <= 0).all()
+
+
+@pytest.mark.parametrize("n_directions", [2, 4])
+def test_trws_bounds_all_labellings_as_in_the_library(n_directions):
+    shape, n_labels, n_iter = (19, 21), 3, 30
+    unary, weights, crf = _grid_problem(shape, n_labels, n_directions, seed=1)
+    given = *shape, n_labels, n_directions, unary, weights, n_iter, np.zeros(shape, np.int32)
+    _, (*_, labels, energies, bounds) = call("grid", "trws", *given, np.zeros(n_iter), np.zeros(n_iter))
+    result = cs.minimize(crf, "trws", max_iter=n_iter, tol=0)
+    assert energies[-1] == crf.energy(labels)
+    assert bounds[-1] <= result.energy + 1e-6
+    assert abs(bounds[-1] - result.lower_bound) <= 1  # the library rounds up, and decodes after fewer passes
+    assert energies[-1] <= result.energy + 0.01 * abs(result.energy)

@@ -9,7 +9,7 @@ import pytest
 
 import classicseg as cs
 from tests.lessons.browser import chromium
-from tests.lessons.modules import LESSONS, pages
+from tests.lessons.modules import LESSONS, carried, pages
 
 NAMES = [lesson["name"] for lesson in pages.outline()]
 SIDE = 5
@@ -136,3 +136,147 @@ def test_be_the_cut_checks_its_exercises(window, folder):
     window.press("solve")
     assert window.text("[data-exercise=flat] .mark") == "✓ Solved"
     assert window.text("[data-live=solved]") == "2"
+
+
+def _drawn(window):
+    """Wait until the last change has been drawn."""
+    window.run("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+
+
+def _random(seed: int, n: int) -> np.ndarray:
+    """The random numbers of the page: mulberry32."""
+    numbers, a, whole = [], seed, 2**32 - 1
+    for _ in range(n):
+        a = (a + 0x6D2B79F5) & whole
+        t = (a ^ (a >> 15)) * (1 | a) & whole
+        t ^= (t + ((t ^ (t >> 7)) * (61 | t) & whole)) & whole
+        numbers.append(((t ^ (t >> 14)) & whole) / 2**32)
+    return np.array(numbers)
+
+
+def _cup():
+    """The image, the costs of noisy labels and of the classifier, and the truth, as the page has them."""
+    content, (height, width) = np.frombuffer(carried.cup(), np.uint8), carried.CUP
+    n = height * width
+    image, truth = content[: 3 * n].reshape(height, width, 3), content[8 * n :].reshape(height, width)
+    probabilities = content[3 * n : 8 * n].reshape(5, height, width) / 255
+    replace, other = _random(7, 2 * n).reshape(n, 2).T
+    seen = np.where((replace < 0.4) | (truth.reshape(-1) == 255), np.floor(other * 5), truth.reshape(-1))
+    noisy = np.where(np.arange(5)[:, None] == seen, -np.log(0.5), -np.log(0.125)).reshape(5, height, width)
+    classifier = -np.log(np.maximum(probabilities, 1e-3))
+    return image, noisy.astype(np.float32), classifier.astype(np.float32), truth
+
+
+def test_the_dense_crf_of_the_page_is_that_of_the_library(window, folder, pictures):
+    image, noisy, classifier, truth = _cup()
+    window.open(folder / "dense.html", 1300)
+    first = window.run("return document.querySelector('#labels').toDataURL()")
+    for source, unary, sigma, color, iterations in [("noise", noisy, 10, 12, 5), ("classifier", classifier, 20, 10, 7)]:
+        window.click(f"[data-mode=source][value={source}]")
+        for name, value in [("sigma", sigma), ("color", color), ("iterations", iterations), ("smooth", 3)]:
+            window.slide(name, value)
+        _drawn(window)
+        kernels = [cs.GaussianKernel(3, 3), cs.BilateralKernel(image, sigma, color, 5)]
+        crf = cs.DenseCRF(unary, kernels, quality="fast")
+        labels = cs.minimize(crf, "mean_field", max_iter=iterations).labels
+        counts = np.bincount(labels.reshape(-1), minlength=5)
+        shown = window.run("return [...document.querySelectorAll('#legend b')].map(e => Number(e.textContent))")
+        assert np.abs(counts - shown).sum() <= 2  # at ties the last bit decides
+        right = 100 * (labels == truth)[truth < 255].mean()
+        assert abs(float(window.text("[data-live=after]")) - right) < 0.11
+        window.picture(pictures / f"dense-{source}.png")
+    assert window.run("return document.querySelector('#labels').toDataURL()") != first
+    assert window.text("[data-live=solved]") == "2"  # clean, and classifier
+    window.click("[data-do=undo]")
+    _drawn(window)
+    assert window.text("[data-live=smooth]") != "3" or window.text("[data-live=iterations]") != "7"
+    assert window.complaints() == []
+
+
+def test_a_file_that_is_no_image_gets_a_sentence(window, folder, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    window.open(folder / "dense.html", 1300)
+    window.driver.find_element("css selector", "input[type=file]").send_keys(str(broken))
+    _drawn(window)
+    window.run("return new Promise(done => setTimeout(done, 200))")
+    assert "broken.png" in window.text(".say")
+    assert window.complaints() == []
+
+
+def _grid(weight: int, contrast: bool, eight: bool):
+    """The energy of the page: the cup at half its size, whole costs."""
+    image, noisy, _, truth = _cup()
+    image, truth = image[::2, ::2].astype(float), truth[::2, ::2]
+    n = truth.size
+    replace, other = _random(7, 2 * n).reshape(n, 2).T
+    flat = truth.reshape(-1)
+    seen = np.where((replace < 0.4) | (flat == 255), np.floor(other * 5), flat).reshape(truth.shape)
+    unary = np.where(np.arange(5)[:, None, None] == seen, 0, 10)
+    weights = cs.contrast_weights(image, connectivity=8 if eight else 4, beta=None if contrast else 0)
+    whole = {name: np.rint(weight * w.astype(float)) for name, w in weights.items()}
+    return cs.GridCRF(unary, cs.Potts(1.0), whole, connectivity=8 if eight else 4), truth
+
+
+def test_the_grid_crf_of_the_page_is_that_of_the_library(window, folder, pictures):
+    window.open(folder / "grid.html", 1300)
+    first = window.run("return document.querySelector('#labels').toDataURL()")
+    for weight, contrast, eight in [(8, True, False), (5, False, True)]:
+        window.slide("lambda", weight)
+        for name, wanted in [("contrast", contrast), ("eight", eight)]:
+            script = "const e = document.querySelector(`input[data-state=${arguments[0]}]`);"
+            window.run(f"{script} if (e.checked !== arguments[1]) e.click()", name, wanted)
+        crf, truth = _grid(weight, contrast, eight)
+        for method in ("icm", "expansion"):
+            window.click(f"[data-mode=solver][value={method}]")
+            _drawn(window)
+            result = cs.minimize(crf, method)
+            shown = int(window.text("[data-live=energy]"))
+            assert abs(shown - result.energy) <= 0.002 * result.energy  # a weight on the half may be rounded otherwise
+            right = 100 * (result.labels == truth)[truth < 255].mean()
+            assert abs(float(window.text("[data-live=right]")) - right) < 0.5
+        bound = int(window.text("[data-live=bound]"))
+        assert bound <= int(window.text("[data-live=expansion]"))
+        assert abs(bound - cs.minimize(crf, "trws", max_iter=30, tol=0).lower_bound) <= 0.005 * bound
+    assert window.run("return document.querySelector('#labels').toDataURL()") != first
+    window.picture(pictures / "grid-expansion.png")
+    window.press("reset")
+    _drawn(window)
+    energy = int(window.text("[data-live=energy]"))
+    window.click("#labels")  # paints in the middle
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) != energy
+    window.press("undo")
+    _drawn(window)
+    assert int(window.text("[data-live=energy]")) == energy
+    assert window.complaints() == []
+
+
+def test_the_bill_adds_up_and_its_minimum_is_that_of_the_library(window, folder, pictures):
+    gray = np.array([int(digit) for digit in "323323277332333278232787328748237878"]).reshape(6, 6)
+    window.open(folder / "energies.html", 1300)
+    for weight in (2, 3, 1):
+        window.press("reset")
+        window.slide("lambda", weight)
+        crf = cs.GridCRF(np.stack([2 * gray - 9, 9 - 2 * gray]).clip(0), cs.Potts(weight))
+        wishes = (gray > 4).astype(np.int32)
+        assert int(window.text("[data-live=energy]")) == sum(crf.terms(wishes).values())
+        assert int(window.text("[data-live=icm]")) == cs.minimize(crf, "icm").energy
+        window.slide("term", 40)
+        right = wishes[:, :-1] != wishes[:, 1:]
+        down = np.pad(wishes[:-1] != wishes[1:], ((0, 1), (0, 0)))
+        first_row = [pair for x in range(5) for pair in (right[0, x], down[0, x])]
+        assert int(window.text("[data-live=sum]")) == weight * sum(map(int, first_row[:4]))
+        assert window.run("return document.querySelectorAll('.item').length") == 1
+        window.press("minimise")
+        assert int(window.text("[data-live=energy]")) == cs.minimize(crf, "graph_cut").energy
+    window.open(folder / "energies.html", 1300)
+    window.press("flip")
+    window.press("flip")
+    assert "local minimum" in window.text(".say")
+    assert window.text("[data-exercise=local] .mark") == "✓ Solved"
+    for pixel in (7, 8):
+        window.click(f"[data-pixel='{pixel}'] rect")
+    assert window.text("[data-exercise=hand] .mark") == "✓ Solved"
+    window.picture(pictures / "energies-by-hand.png")
+    assert window.complaints() == []

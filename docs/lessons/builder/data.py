@@ -4,5 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-DATA: dict[str, Callable[[], bytes]] = {}
+import numpy as np
+
+CUP = (96, 144)
+"""Rows and columns of the cup."""
+
+
+def cup() -> bytes:
+    """The sample, small: the image (H, W, 3), 255 times its probabilities (5, H, W), and its truth, a byte each."""
+    from skimage.transform import resize
+
+    from classicseg import data
+
+    sample = data.sample()
+    image = np.rint(resize(sample.image, (*CUP, 3), anti_aliasing=True) * 255)
+    probabilities = [resize(p.astype(np.float32), CUP, anti_aliasing=True) for p in sample.probabilities]
+    rows, columns = (
+        ((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(CUP, sample.truth.shape, strict=True)
+    )
+    truth = sample.truth[np.ix_(rows, columns)]
+    parts = [image, np.rint(255 * np.stack(probabilities)), truth]
+    return b"".join(part.astype(np.uint8).tobytes() for part in parts)
+
+
+DATA: dict[str, Callable[[], bytes]] = {"cup": cup}
 """Functions that make the bytes, by the name that pages use."""

@@ -162,7 +162,7 @@ def _for_wasm32(code: str) -> str:
     code = re.sub(r"^target triple = .*$", f'target triple = "{_TRIPLE}"', code, flags=re.MULTILINE)
     code = re.sub(r'"target-(cpu|features)"="[^"]*"', "", code)
     code = code.replace("= common ", "= weak ").replace("@llvm.fma.", "@llvm.fmuladd.")
-    code = re.sub(r"^\s*call void @llvm\.(x86\.sse2\.pause|prefetch\.p0)\(.*\)$", "", code, flags=re.MULTILINE)
+    code = re.sub(r"^\s*(tail )?call void @llvm\.(x86\.sse2\.pause|prefetch\.p0)\(.*$", "", code, flags=re.MULTILINE)
     return re.sub(r"^declare void @llvm\.(x86\.sse2\.pause|prefetch\.p0)\(.*$", "", code, flags=re.MULTILINE)
 
 

@@ -87,7 +87,7 @@ def _lattice(features, n, d, corners, row):
         steps[i] = (d + 1) * radix[i] - total
     neighbours = np.zeros((d + 1) * keys.size * 2, np.uint32)
     find_neighbours(keys, table, steps, row, 0, keys.size, neighbours)
-    number_rows(corners, corners.index, n, 0, n_blocks, d + 1, row_of, 0, row)
+    number_rows(corners, corners.index, 0, n_blocks, d + 1, row_of, 0, row)
     return neighbours, mass
 
 

@@ -28,6 +28,7 @@ export class State {
 
   // Change some values. With `step`, the change can be undone by itself; without, it belongs to the step before.
   set(changes, step = true) {
+    if (Object.entries(changes).every(([name, value]) => this.values[name] === value)) return;
     if (step) {
       this.past.push({ ...this.values });
       if (this.past.length > 500) this.past.shift();

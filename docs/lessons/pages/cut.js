@@ -1,18 +1,13 @@
 import { Kernels } from "../frame/kernels.js";
 import { State, bind, carried, exercises, guess, live, one, ready, say, shape } from "../frame/frame.js";
-import { N, Network, PAIRS, SIDE, columnOf, costOf, minimumCut, neighbours, rowOf } from "./network.js";
+import { Board } from "./board.js";
+import { Network } from "./network.js";
 
 const FIRST = "4362278344362237722223222"; // gray values, row by row
 const PITCH = 100;
 const HALF = 29;
-const digits = (low, high) => ({
-  read: (text) => {
-    const values = [...text].map(Number);
-    if (values.length === N && values.every((v) => v >= low && v <= high)) return values;
-    throw new Error("not an image");
-  },
-  write: (values) => values.join(""),
-});
+const board = new Board(5);
+const [SIDE, PAIRS] = [board.side, board.pairs];
 const readPushes = (text) => text.split("_").map((push) => {
   const [path, amount] = push.split("x");
   return { path: path.split(".").map(Number), amount: Number(amount) };
@@ -24,8 +19,8 @@ const state = new State({
   mode: choice("paint", "push", "draw"),
   lambda: { start: 3, low: 0, high: 8 },
   back: { start: 1, low: 0, high: 1 },
-  gray: { start: [...FIRST].map(Number), ...digits(0, 9) },
-  labels: { start: [...FIRST].map((g) => Number(g > 4)), ...digits(0, 1) },
+  gray: { start: [...FIRST].map(Number), ...board.digits(0, 9) },
+  labels: { start: [...FIRST].map((g) => Number(g > 4)), ...board.digits(0, 1) },
   pushes: { start: [], read: readPushes, write: (pushes) => pushes.map((p) => `${p.path.join(".")}x${p.amount}`).join("_") },
   helped: { start: 0, low: 0, high: 1 },
 });
@@ -38,9 +33,9 @@ let pressed = null;
 let keyboard = false;
 
 const wishesOf = (gray) => gray.map((g) => 9 - 2 * g);
-const x = (pixel) => 60 + PITCH * columnOf(pixel);
-const y = (pixel) => 60 + PITCH * rowOf(pixel);
-const where = (pixel) => `row ${rowOf(pixel) + 1}, column ${columnOf(pixel) + 1}`;
+const x = (pixel) => 60 + PITCH * board.columnOf(pixel);
+const y = (pixel) => 60 + PITCH * board.rowOf(pixel);
+const where = (pixel) => `row ${board.rowOf(pixel) + 1}, column ${board.columnOf(pixel) + 1}`;
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
 
@@ -174,8 +169,8 @@ function step() {
 
 function solve() {
   const { gray, lambda, back } = state.values;
-  const { labels } = minimumCut(kernels, wishesOf(gray), lambda);
-  const pushed = new Network(wishesOf(gray), lambda, Boolean(back), net.pushes);
+  const { labels } = board.minimumCut(kernels, wishesOf(gray), lambda);
+  const pushed = new Network(board, wishesOf(gray), lambda, Boolean(back), net.pushes);
   for (let found = pushed.search(); found.path; found = pushed.search()) pushed.push(found.path, pushed.room(found.path));
   path = [];
   state.set({ labels, pushes: pushed.pushes, helped: 1 });
@@ -184,8 +179,8 @@ function solve() {
 
 function numbers() {
   const { gray, labels, lambda } = state.values;
-  const { unary, edges } = costOf(wishesOf(gray), labels);
-  const least = minimumCut(kernels, wishesOf(gray), lambda);
+  const { unary, edges } = board.costOf(wishesOf(gray), labels);
+  const least = board.minimumCut(kernels, wishesOf(gray), lambda);
   return { unary, edges, pairwise: lambda * edges, energy: unary + lambda * edges, least: least.energy, flat: new Set(least.labels).size === 1 };
 }
 
@@ -194,7 +189,7 @@ function numbers() {
 let before = {};
 state.whenChanged((values) => {
   const pushes = before.lambda !== undefined && before.lambda !== values.lambda && before.pushes === values.pushes ? [] : values.pushes;
-  net = new Network(wishesOf(values.gray), values.lambda, Boolean(values.back), pushes);
+  net = new Network(board, wishesOf(values.gray), values.lambda, Boolean(values.back), pushes);
   state.values.pushes = net.pushes;
   if (values.mode !== "push") path = [];
   before = { ...values, pushes: net.pushes };
@@ -214,7 +209,7 @@ exercises(state, {
   stuck: (values) => !values.back && !net.search().path && net.flow < numbers().least,
   flat: (values) => {
     const picture = values.gray.join("") === FIRST;
-    const cutAt = (lambda) => minimumCut(kernels, wishesOf(values.gray), lambda).labels;
+    const cutAt = (lambda) => board.minimumCut(kernels, wishesOf(values.gray), lambda).labels;
     const isFlat = (labels) => new Set(labels).size === 1;
     return picture && isFlat(values.labels) && isFlat(cutAt(values.lambda)) && !isFlat(cutAt(values.lambda - 1));
   },
@@ -247,7 +242,7 @@ svg.addEventListener("keydown", (event) => {
   const modes = { 1: "paint", 2: "push", 3: "draw" };
   if (event.key in moves) {
     const next = cursor + moves[event.key];
-    if (neighbours(cursor).includes(next)) cursor = next;
+    if (board.neighbours(cursor).includes(next)) cursor = next;
     if (path.length) extend(cursor);
   } else if (event.key === " ") act(cursor, event.shiftKey);
   else if (event.key === "Enter" && path.length) finish();

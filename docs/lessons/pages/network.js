@@ -1,28 +1,14 @@
-// A small image of two labels as a flow network: what lessons about cuts share.
-
-export const SIDE = 5;
-export const N = SIDE * SIDE;
-const STEPS = [[0, 1], [0, -1], [1, 0], [-1, 0]];
-
-export const rowOf = (pixel) => Math.floor(pixel / SIDE);
-export const columnOf = (pixel) => pixel % SIDE;
-
-export function neighbours(pixel) {
-  const found = STEPS.map(([dy, dx]) => [rowOf(pixel) + dy, columnOf(pixel) + dx]);
-  return found.filter(([y, x]) => y >= 0 && x >= 0 && y < SIDE && x < SIDE).map(([y, x]) => y * SIDE + x);
-}
-
-// Pairs of neighbours, each once: the first, and the one to its right or below.
-export const PAIRS = [...Array(N).keys()].flatMap((a) => neighbours(a).filter((b) => b > a).map((b) => [a, b]));
+// A small image of two labels as a flow network.
 
 export class Network {
   // `wishes` > 0: what it costs to label a pixel bright; < 0: to label it dark. `pushes`: [{path, amount}, ...].
-  constructor(wishes, lambda, mayGoBack, pushes) {
+  constructor(board, wishes, lambda, mayGoBack, pushes) {
+    this.board = board;
     this.lambda = lambda;
     this.mayGoBack = mayGoBack;
     this.wishes = wishes;
     this.left = [...wishes]; // of springs (> 0) and drains (< 0)
-    this.flows = new Map(PAIRS.map(([a, b]) => [a * N + b, 0])); // net, from the first to the second
+    this.flows = new Map(board.pairs.map(([a, b]) => [a * board.n + b, 0])); // net, from the first to the second
     this.flow = 0;
     this.pushes = [];
     for (const { path, amount } of pushes) {
@@ -32,7 +18,8 @@ export class Network {
   }
 
   flowOf(a, b) {
-    return a < b ? this.flows.get(a * N + b) : -this.flows.get(b * N + a);
+    const n = this.board.n;
+    return a < b ? this.flows.get(a * n + b) : -this.flows.get(b * n + a);
   }
 
   capacity(a, b) {
@@ -47,7 +34,7 @@ export class Network {
 
   // Why nothing can be pushed along a path, as a sentence; "" if something can.
   problem(path) {
-    const inside = path.every((pixel) => Number.isInteger(pixel) && pixel >= 0 && pixel < N);
+    const inside = path.every((pixel) => Number.isInteger(pixel) && pixel >= 0 && pixel < this.board.n);
     if (!inside || path.length < 2) return "A path needs at least a spring and a drain.";
     return this.problemOfStart(path[0]) || path.slice(1).map((p, i) => this.problemOfStep(path[i], p)).find(Boolean) || this.problemOfEnd(path.at(-1));
   }
@@ -59,7 +46,7 @@ export class Network {
   }
 
   problemOfStep(from, to) {
-    if (!neighbours(from).includes(to)) return "Pipes join neighbours only: up, down, left and right, not diagonally.";
+    if (!this.board.neighbours(from).includes(to)) return "Pipes join neighbours only: up, down, left and right, not diagonally.";
     if (this.capacity(from, to) > 0) return "";
     if (this.flowOf(from, to) < 0) return "Water comes the other way here, and pushing back is switched off.";
     if (this.lambda === 0) return "Borders cost nothing, so pipes hold nothing. Raise λ.";
@@ -75,7 +62,7 @@ export class Network {
   push(path, amount) {
     path.slice(1).forEach((to, i) => {
       const from = path[i];
-      const key = from < to ? from * N + to : to * N + from;
+      const key = from < to ? from * this.board.n + to : to * this.board.n + from;
       this.flows.set(key, this.flows.get(key) + (from < to ? amount : -amount));
     });
     this.left[path[0]] -= amount;
@@ -93,27 +80,10 @@ export class Network {
         for (let at = pixel; at !== null; at = before.get(at)) path.unshift(at);
         return { path, reached: null };
       }
-      for (const next of neighbours(pixel)) {
+      for (const next of this.board.neighbours(pixel)) {
         if (!before.has(next) && this.capacity(pixel, next) > 0) before.set(next, pixel); // a Map is walked as it grows
       }
     }
     return { path: null, reached: new Set(before.keys()) };
   }
-}
-
-// What a labelling costs: pixels against their wish, and how many borders there are.
-export function costOf(wishes, labels) {
-  const unary = wishes.reduce((sum, wish, pixel) => sum + (labels[pixel] ? Math.max(0, wish) : Math.max(0, -wish)), 0);
-  return { unary, edges: PAIRS.filter(([a, b]) => labels[a] !== labels[b]).length };
-}
-
-// The least labelling, by the library's kernel.
-export function minimumCut(kernels, wishes, lambda) {
-  const unary = Int32Array.from([...wishes.map((w) => Math.max(0, -w)), ...wishes.map((w) => Math.max(0, w))]);
-  const weights = () => new Int32Array(SIDE * (SIDE - 1)).fill(lambda);
-  const side = new Int32Array(N);
-  kernels.call("minimum_cut", SIDE, SIDE, unary, weights(), weights(), side, new Int32Array(5 * N));
-  const labels = [...side];
-  const { unary: pixels, edges } = costOf(wishes, labels);
-  return { labels, energy: pixels + lambda * edges };
 }
