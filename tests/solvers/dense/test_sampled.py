@@ -163,9 +163,9 @@ def test_a_larger_sample_is_tried_where_the_first_is_nearly_enough(few_are_many,
     monkeypatch.setattr(sampled, "_SAMPLES", (6000,))
     of_first = infer(energy).may_differ
     monkeypatch.setattr(sampled, "_SAMPLES", (6000, 12000))
-    monkeypatch.setattr(sampled, "MOST_DIFFER", 0.9 * of_first)
-    assert infer(energy).may_differ < 0.9 * of_first
-    monkeypatch.setattr(sampled, "MOST_DIFFER", of_first / 4)
+    monkeypatch.setattr(sampled, "MOST_DIFFER", 0.45 * of_first)
+    assert infer(energy).may_differ < 0.6 * of_first
+    monkeypatch.setattr(sampled, "MOST_DIFFER", of_first / 8)
     assert infer(energy) is None
     assert tried == [6000, 6000, 12000, 6000]
 
