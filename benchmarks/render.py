@@ -313,13 +313,14 @@ def _left_out(cells: list[Row], preset: str, choices: list[str]) -> str:
 def small_speed(document: Document) -> str:
     rows = []
     for row in document["rows"]:
-        peak = row["peak_MB"]
+        estimate, others = row["may_differ"], row.get("other_labels")
         rows.append(
-            {"case": row["case"]}
-            | {f"{way}, s": seconds for way, seconds in row["seconds"].items()}
-            | {f"times faster, {n} threads": spread(r) for n, r in row["enlarged_of_small"].items()}
-            | {"peak, MB, small / enlarged": f"{peak['small']:.0f} / {peak['enlarged']:.0f}"}
-            | {"other labels": f"{100 * row['other_labels']:.4f} %"}
+            {"case": row["case"], "strength": row["strength"]}
+            | {f"{way}, s": row["seconds"].get(way) for way in document["rows"][0]["seconds"]}
+            | {"may differ": "–" if estimate is None else f"{100 * estimate:.3f} %"}
+            | {"differs": f"{100 * row['differs']:.3f} %"}
+            | {"peak, MB": ", ".join(f"{way} {peak:.0f}" for way, peak in row["peak_MB"].items())}
+            | {"enlarged against everything": "–" if others is None else f"{100 * others:.4f} %"}
         )
     return table(rows)
 
