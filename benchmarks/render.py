@@ -324,6 +324,21 @@ def small_speed(document: Document) -> str:
     return table(rows)
 
 
+@shows("grid_strokes")
+def strokes(document: Document) -> str:
+    shares = [f"within_{ms}_ms" for ms in (10, 30, 50)]
+    names = {f"within_{ms}_ms": f"within {ms} ms, %" for ms in (10, 30, 50)} | {
+        "median_ms": "median, ms",
+        "p95_ms": "95th percentile, ms",
+        "all_ms": "all anew, ms",
+        "largest_difference_of_energy": "energy off by, at most",
+    }
+    return table(
+        {names.get(key, key): round(100 * value, 1) if key in shares else value for key, value in row.items()}
+        for row in document["rows"]
+    )
+
+
 @shows("pipelines_cutout")
 def cutout(document: Document) -> str:
     return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])

@@ -1,17 +1,21 @@
 """Configuration of the documentation: ``python -m sphinx -W -b html docs docs/_build``.
 
-The reference is written from the list of public names, ``classicseg/__init__.pyi``, so no name can be missing.
+The reference is written from the public names (``reference_pages.py``), formulas become MathML (``mathml.py``), and the
+scripts of ``gallery/`` and ``twins/`` are run: they draw all their figures.
 """
 
-import ast
+import importlib.util
 import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE / "lessons")]
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "lessons")]
 
+import landing_pictures  # noqa: E402
+import reference_pages  # noqa: E402
 from builder.pages import write_pages  # noqa: E402
+from sphinx_gallery.sorting import FileNameSortKey  # noqa: E402
 
 import classicseg  # noqa: E402
 
@@ -21,51 +25,62 @@ copyright = author  # noqa: A001 (the name that Sphinx reads)
 version = release = classicseg.__version__
 
 extensions = [
+    "mathml",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
-myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"), "doi": ("https://doi.org/%s", "doi:%s")}
-exclude_patterns = ["_build", "sample"]
+exclude_patterns = ["_build", "gallery", "sample", "twins"]
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_title = f"classicseg {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+    "show_nav_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": []}
 html_show_sourcelink = False
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"
 numpydoc_show_class_members = False
-suppress_warnings = ["myst.header"]  # the included table page starts at its own level
+suppress_warnings = ["myst.header", "config.cache"]  # the included table page starts at its own level
 
-
-def reference() -> str:
-    """One section for each module that exports public names, in the order of the stub."""
-    stub = ast.parse((HERE.parent / "classicseg" / "__init__.pyi").read_text(encoding="utf-8"))
-    lines = ["# Reference", "", "Everything is imported from `classicseg`; modules are named to find the code.", ""]
-    for statement in stub.body:
-        if not isinstance(statement, ast.ImportFrom):
-            continue
-        module = f"classicseg.{statement.module}"
-        lines += [f"## {module}", "", "```{eval-rst}"]
-        for name in sorted(alias.name for alias in statement.names):
-            thing = getattr(classicseg, name)
-            if isinstance(thing, type):
-                members = "" if issubclass(thing, Exception) else "   :members:\n   :inherited-members:\n"
-                lines += [f".. autoclass:: classicseg.{name}", members]
-            elif callable(thing):
-                lines += [f".. autofunction:: classicseg.{name}", ""]
-            else:
-                lines += [f".. py:data:: classicseg.{name}", "", f"   See :mod:`{module}`.", ""]
-        lines += ["```", ""]
-    return "\n".join(lines)
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery", "twins"],
+    "gallery_dirs": ["auto_examples", "auto_twins"],
+    "filename_pattern": "/plot_",
+    "within_subsection_order": FileNameSortKey,
+    "copyfile_regex": r".*\.rst",
+    "capture_repr": ("_repr_html_",),
+    "image_scrapers": ("matplotlib",),
+    "matplotlib_animations": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "download_all_examples": False,
+    "min_reported_time": 5,
+    "abort_on_example_error": False,
+    "thumbnail_size": (400, 280),
+    "parallel": 2 if importlib.util.find_spec("joblib") else False,
+}
 
 
 def escape_stars(app, what, name, thing, options, lines):
     """Shapes such as (L, *spatial) are no emphasis."""
     for i, line in enumerate(lines):
         parts = line.split("``")
-        parts[::2] = [re.sub(r"(?<![\w*\\])\*(?=(spatial|shape)\b)", r"\\*", part) for part in parts[::2]]
+        parts[::2] = [re.sub(r"(?<![\w*\\])\*(?=(spatial|shape|smaller)\b)", r"\\*", part) for part in parts[::2]]
         lines[i] = "``".join(parts)
 
 
@@ -73,8 +88,6 @@ def setup(app):
     """Write the reference before Sphinx looks for pages."""
     app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
     app.connect("build-finished", lambda app, failure: failure or write_pages(Path(app.outdir) / "lessons"))
-    page = HERE / "reference.md"
-    text = reference()
-    if not page.exists() or page.read_text(encoding="utf-8") != text:
-        page.write_text(text, encoding="utf-8")
+    reference_pages.write(HERE / "reference")
+    landing_pictures.write(HERE / "_static" / "landing")
     return {"parallel_read_safe": True}

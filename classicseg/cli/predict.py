@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlay", action="store_true", help="also write pictures of the labels on the photos")
     parser.add_argument("--logits", action="store_true", help="also write the logits, .npy")
     parser.add_argument("--probabilities", action="store_true", help="also write the probabilities, .npy")
+    parser.add_argument(
+        "--window", type=int, nargs=2, metavar=("H", "W"),
+        help="see large photos in windows of this size that overlap; the CRF sees the whole",
+    )  # fmt: skip
+    parser.add_argument("--flips", action="store_true", help="the mean with the mirror image, for twice the time")
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
     upright.add_arguments(parser)
 
@@ -48,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     for path, target in zip(options.images, targets, strict=True):
         image = io.read_image(path, exif=options.exif)
         try:
-            logits = model.predict(image)
+            logits = model.predict(image, window=options.window, flips=options.flips)
         except ValueError as failure:
             raise InputError(f"{path}: {failure}") from failure
         labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)

@@ -7,16 +7,25 @@ hold the number of the class of each pixel; 255 is void. Needs PyTorch.
 from __future__ import annotations
 
 import argparse
+import csv
+import json
+import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from classicseg.cli import upright
 from classicseg.cli.output import add_json_option, report
 from classicseg.errors import InputError
 
+if TYPE_CHECKING:
+    from classicseg.torch.train import Epoch
+    from classicseg.torch.train.dataset import Survey
+
 SUMMARY = "images and labels in, a trained network out"
-OUTPUTS = {"output": "models"}
+OUTPUTS = {"output": "models", "log": "logs"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--net", default="unet", help="default: %(default)s")
     parser.add_argument("--width", type=float, default=0.25, help="factor of the channels (default: %(default)s)")
     parser.add_argument("--loss", default="dice+ce", help="such as ce, focal, dice+ce, lovasz (default: %(default)s)")
+    parser.add_argument(
+        "--loss-option", action="append", default=[], metavar="NAME=X", help="such as gamma=3; may be given again"
+    )
+    parser.add_argument(
+        "--class-weights", nargs="+", metavar="W",
+        help="auto, the median share of a class over its own, or a number for each class",
+    )  # fmt: skip
+    parser.add_argument(
+        "--init", type=Path, metavar="MODEL", help="start from the weights of this model, where they fit"
+    )
+    parser.add_argument("--optimizer", default="adamw", help="adamw or sgd (default: %(default)s)")
+    parser.add_argument(
+        "--amp", action=argparse.BooleanOptionalAction, default=None, help="half precision; default: on a GPU"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="threads that read images (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
     parser.add_argument("--batch", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--lr", type=float, default=1e-3, help="default: %(default)s")
@@ -49,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better score")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--device", help="such as cpu or cuda; default: a GPU if there is one")
+    parser.add_argument("--log", type=Path, help="also write a line for each epoch: .csv or .jsonl")
     parser.add_argument("--log-dir", type=Path, help="folder for TensorBoard")
     upright.add_arguments(parser)
     add_json_option(parser)
@@ -56,8 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, train, write, report."""
-    from dataclasses import asdict
-
     from classicseg.cli._torch import train_module
 
     train = train_module()
@@ -72,21 +95,28 @@ def run(options: argparse.Namespace) -> None:
         schedule=options.schedule,
         seed=options.seed,
         patience=options.patience,
+        optimizer=options.optimizer,
+        amp=options.amp,
+        n_workers=options.workers,
         augmentation=train.Augmentation(crop=crop),
     )
     channels = max(data.survey.channels)  # 1 in a folder of gray images only
     model = train.Model(
         options.net, data.classes, width=options.width, in_channels=channels, size=size, seed=options.seed
     )
+    if options.init is not None:
+        taken, left = model.start_from(options.init)
+        print(f"{options.init}: {taken} tensors taken, {left} begin anew", file=sys.stderr)
     trained = train.fit(
         model,
         data,
         validation,
-        loss=options.loss,
+        loss=_loss(options, data.survey),
         settings=settings,
         device=device,
         checkpoint=options.output.with_suffix(".ckpt"),
         log_dir=options.log_dir,
+        callback=None if options.log is None else partial(_log, options.log),
         progress=True,
     )
     model.save(options.output)
@@ -103,6 +133,45 @@ def run(options: argparse.Namespace) -> None:
     score = "" if trained.best_score is None else f", mean IoU {100 * trained.best_score:.1f} % on the held-out images"
     epochs = f"weights of epoch {trained.best_epoch} of {len(trained.history)}"
     report(options, done, f"{options.output}: {options.net}, {epochs}{score}")
+
+
+def _loss(options: argparse.Namespace, found: Survey) -> Any:
+    """The loss with its options and weights."""
+    from classicseg import io
+    from classicseg.torch import losses
+
+    more: dict[str, Any] = {}
+    for word in options.loss_option:
+        name, _, value = word.partition("=")
+        try:
+            more[name] = float(value)
+        except ValueError:
+            raise InputError(f"--loss-option must be a name and a number, as in gamma=3, got {word!r}") from None
+    if options.class_weights == ["auto"]:
+        more["class_weights"] = found.balanced_weights()
+    elif options.class_weights is not None:
+        try:
+            more["class_weights"] = [float(word) for word in options.class_weights]
+        except ValueError:
+            words = " ".join(options.class_weights)
+            raise InputError(f"--class-weights must be auto, or a number for each class, got {words}") from None
+        if len(more["class_weights"]) != len(found.counts):
+            n = len(more["class_weights"])
+            raise InputError(f"--class-weights must be {len(found.counts)} numbers, one for each class, got {n}")
+    return losses.build(options.loss, ignore_index=io.VOID, **more) if more else options.loss
+
+
+def _log(path: Path, epoch: Epoch) -> None:
+    """Add a line for an epoch to a file, which the first begins."""
+    row = asdict(epoch)
+    with path.open("w" if epoch.number == 1 else "a", newline="", encoding="utf-8") as file:
+        if path.suffix.lower() == ".jsonl":
+            file.write(json.dumps(row) + "\n")
+            return
+        writer = csv.DictWriter(file, list(row))
+        if epoch.number == 1:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def _split(train: ModuleType, options: argparse.Namespace, size: tuple[int, ...] | None) -> tuple[Any, Any]:

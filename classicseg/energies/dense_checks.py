@@ -60,6 +60,20 @@ def check(
             )
 
 
+def warn_of_units(kernels: Sequence[PairwiseKernel]) -> None:
+    """Say of an appearance kernel whose image seems to be in another unit. A part of an image may be of one colour."""
+    for kernel in kernels:
+        if isinstance(kernel, BilateralKernel) and kernel.origin is None:
+            sigmas = inputs.as_scale(kernel.color_sigma, "color_sigma", len(kernel.image))
+            few = (slice(None), *(slice(None, None, 16),) * (kernel.image.ndim - 1))
+            for pixels in (kernel.image[few], kernel.image):  # all only if few do not suffice
+                spans = [float(channel.max()) - float(channel.min()) for channel in pixels]
+                if any(2 * span >= sigma for span, sigma in zip(spans, sigmas, strict=True)):
+                    break
+            else:
+                inputs.warn_of_color_unit(spans, sigmas, stacklevel=3)
+
+
 def warn_of_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:
     """Say of an appearance kernel of many features that it hardly connects pixels, if it does not."""
     if not isinstance(kernel, BilateralKernel) or n_features <= MOST_FEATURES:

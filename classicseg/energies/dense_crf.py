@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, Potts, as_compatibility
-from classicseg.energies.dense_checks import as_kernels, check, warn_of_sparse_lattice
+from classicseg.energies.dense_checks import as_kernels, check, warn_of_sparse_lattice, warn_of_units
 from classicseg.energies.dense_terms import pairwise_terms
 from classicseg.energies.frozen import Frozen
 from classicseg.energies.kernels import PairwiseKernel
@@ -147,6 +147,7 @@ class DenseCRF(Frozen):
         self._set(quality=inputs.choice(quality, "quality", QUALITIES))
         columns = self._columns()  # raises if a kernel does not fit the shape
         check(quality, self.n_points, terms, columns, [mu.matrix(self.n_labels) for mu in self.compatibilities])
+        warn_of_units(terms)
 
     def _compatibility(self, given: Any) -> Compatibility:
         return as_compatibility(given, self.n_labels, symmetric=True)
@@ -197,8 +198,10 @@ class DenseCRF(Frozen):
     def lattices_of(self, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
         """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
         norms = [kernel.normalization for kernel in self.kernels]
-        options = {"accurate": self.quality == "high", "n_threads": n_threads, "n_channels": n_channels}
-        return LatticeBank(self._columns(), norms, points=points, **options)
+        return LatticeBank(
+            self._columns(), norms, accurate=self.quality == "high", n_threads=n_threads, n_channels=n_channels,
+            points=points,
+        )  # fmt: skip
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
         """The filters of all kernels over all pairs, kept like the lattices."""

@@ -20,6 +20,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 
 _MANY = 2**26  # values; fewer are not worth a look at how much memory is free
+_FEW = 2**20  # points: row sums of them are known in a few milliseconds
 _AT_ONCE = 2**16  # corners; NumPy makes 64-bit numbers of those that it looks up
 
 
@@ -94,7 +95,7 @@ class LatticeBank:
         other = new_rows(bank, RowLayout.of(1))
         run(
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
-            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1),
+            before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=self.n_points <= _FEW,
         )  # fmt: skip
         self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 

@@ -46,6 +46,7 @@ from classicseg.inputs.numbers import (
 )
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
+from classicseg.inputs.units import warn_of_color_unit
 from classicseg.inputs.value_range import as_bytes, value_range, without_far_values
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "scores_of",
     "value_range",
     "values_inside",
+    "warn_of_color_unit",
     "without_far_values",
     "without_outside",
 ]

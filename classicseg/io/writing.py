@@ -22,6 +22,7 @@ _FORMATS = {
     "animations": (".gif",),
     "tables": (".csv",),
     "models": PYTORCH,
+    "logs": (".csv", ".jsonl"),
 }
 
 
@@ -32,7 +33,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
     ----------
     path : path
         Where it is to be written.
-    what : {"labels", "marginals", "images", "animations", "tables", "models"}
+    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs"}
 
     Returns
     -------

@@ -20,6 +20,9 @@ _ABORT, _WAITING, _GENERATION, _COUNTERS = 0, _LINE, 2 * _LINE, 3 * _LINE  # whe
 _SPINS = 4000  # some 30 microseconds: longer than a balanced phase lets anyone wait, shorter than a time slice
 
 
+_KNOWN: dict[tuple[Any, Any], Any] = {}  # what kernels are compiled to
+
+
 def new_sync(n_counters: int) -> np.ndarray:
     """The words that the threads of one run share, with `n_counters` counters from which tasks are claimed."""
     return np.zeros(_COUNTERS + n_counters * _LINE, np.int64)
@@ -29,8 +32,8 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any, brief: bool =
     """Run ``region(sync, n_threads, *args)`` on `n_threads` threads at once and wait for all.
 
     The threads live for this call only: there is nothing to reset after a fork, and callers in several Python threads
-    never wait for each other. The calling thread only waits, so Ctrl-C is answered at once: it raises the abort flag,
-    which kernels look at between blocks of work.
+    never wait for each other. Unless the work is brief, the calling thread only waits, so Ctrl-C is answered at once:
+    it raises the abort flag, which kernels look at between blocks of work.
 
     Parameters
     ----------
@@ -42,15 +45,11 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any, brief: bool =
     *args
         Whatever else the kernel takes.
     brief : bool
-        Whether the work is done in a few milliseconds, so that Ctrl-C can wait for it. If one thread is enough for
-        it as well, the calling thread does it: starting another would take longer.
+        Whether the work is done in a few milliseconds, so that Ctrl-C can wait for it. Then the calling thread is one
+        of those that do it: to start another takes a noticeable part of such a time.
     """
-    if brief and n_threads == 1:
-        region(sync, 1, *args)
-        return
-    signature = tuple(numba.typeof(a) for a in (sync, n_threads, *args))
     # Compile here: a worker could not be interrupted. What is compiled is then called without a look at types again.
-    compiled = region.compile(signature)
+    compiled = _compiled(region, (sync, n_threads, *args))
 
     def work() -> None:
         if sync[_ABORT] == 0:
@@ -59,7 +58,28 @@ def run(region: Any, n_threads: int, sync: np.ndarray, *args: Any, brief: bool =
     def abort() -> None:
         sync[_ABORT] = 1
 
-    run_threads(work, n_threads, abort)
+    if brief:
+        run_threads(work, n_threads - 1, abort, meanwhile=work)
+    else:
+        run_threads(work, n_threads, abort)
+
+
+def _compiled(region: Any, args: tuple[Any, ...]) -> Any:
+    """What `region` is compiled to for arguments like `args`."""
+    kind = region, _kind(args)
+    if kind not in _KNOWN:
+        _KNOWN[kind] = region.compile(tuple(numba.typeof(a) for a in args))
+    return _KNOWN[kind]
+
+
+def _kind(value: Any) -> Any:
+    """What tells Numba's type of `value`, an argument of a kernel, at a tenth of the time that its type takes."""
+    if isinstance(value, np.ndarray):
+        flags = value.flags
+        return value.dtype, value.ndim, flags.c_contiguous, flags.f_contiguous, flags.writeable, flags.aligned
+    if isinstance(value, tuple):
+        return type(value), *map(_kind, value)
+    return type(value) if isinstance(value, (int, float, np.generic)) or value is None else numba.typeof(value)
 
 
 @inline

@@ -137,8 +137,8 @@ def map_tasks(call: Callable[[int], Any], n_tasks: int, n_threads: int) -> list[
 
 def _check_room(n_threads: int) -> None:
     """Raise BudgetError if `n_threads` new ones have no room: Python waits for ever for one that dies at its start."""
-    left = available_addresses()
-    if n_threads > 0 and left is not None and left < (n_threads + 1) * _THREAD:
+    left = available_addresses() if n_threads > 0 else None
+    if left is not None and left < (n_threads + 1) * _THREAD:
         raise BudgetError(f"{n_threads} more threads have no room in {left / 2**20:.0f} MiB; set n_threads lower")
 
 

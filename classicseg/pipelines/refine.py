@@ -133,10 +133,10 @@ def refine(
         fill : int
             Label outside of `mask`, -1 if not given.
         exact : bool
-            Do all of the work. By default labels that can win nowhere are left out, and pixels that cannot change any
-            more are left alone, if an estimate says that this changes the labels of at most 1 pixel in 1000; usually it
-            changes none in 10,000. See ``prune`` of the method ``"mean_field"``.
-
+            Do all of the work. By default labels that can win nowhere are left out, pixels that cannot change any more
+            are left alone, and of more than 1.8 million pixels a sample is updated, if an estimate says that this
+            changes the labels of at most 1 pixel in 1000; usually it changes far fewer. See ``prune`` of the method
+            ``"mean_field"``.
         like, origin : array_like, and sequence of int
             For a tile of a larger image: the whole, whose range of values and mean side count, and where the tile
             begins in it, in pixels. Name the preset as well, as ``"auto"`` looks at the tile.

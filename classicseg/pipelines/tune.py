@@ -59,8 +59,8 @@ class Tuned(Shown):
     --------
     >>> import classicseg as cs
     >>> s = cs.sample()
-    >>> cut = (slice(0, 60), slice(0, 80))
-    >>> tuned = cs.tune([s.image[cut]], [s.probabilities[:, *cut]], [s.truth[cut]], ignore_label=255, budget=2)
+    >>> image, p, truth = s.image[::5, ::5], s.probabilities[:, ::5, ::5], s.truth[::5, ::5]
+    >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=2)
     >>> [dict(trial.parameters) for trial in tuned.history]
     [{'preset': 'auto'}, {'preset': 'default'}]
     """
@@ -155,6 +155,11 @@ def tune(
     TypeError
         If `crf` cannot be called or has no `space`, or the space is no mapping.
 
+    Warns
+    -----
+    UserWarning
+        If the truths have no pixel of a label.
+
     References
     ----------
     .. [1] J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 2012.
@@ -164,8 +169,7 @@ def tune(
     --------
     >>> import classicseg as cs
     >>> s = cs.sample()
-    >>> cut = (slice(100, 200), slice(250, 370))
-    >>> image, p, truth = s.image[cut], s.probabilities[:, *cut], s.truth[cut]
+    >>> image, p, truth = s.image[::4, ::4], s.probabilities[:, ::4, ::4], s.truth[::4, ::4]
     >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=8)
     >>> tuned.score >= tuned.default_score
     True
@@ -198,6 +202,7 @@ def tune(
     n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
     if n_folds > len(score.images):
         raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
+    _check_counts(score, ignore_label)
     everyone = range(len(score.images))
     bar = progress_bar("tune", n_trials * (1 + n_folds)) if inputs.as_flag(progress, "progress") else None
     try:
@@ -227,13 +232,13 @@ def _shape_of(truth: ArrayLike, p: np.ndarray, name: str) -> tuple[int, ...]:
     return given if is_within(p.shape[1:], given) else p.shape[1:]
 
 
-def _check_counts(truths: list[np.ndarray], masks: list[np.ndarray | None], n_labels: int, ignored: int | None) -> None:
+def _check_counts(score: _Score, ignored: int | None) -> None:
     """Refuse truths of label 0 alone beside what is ignored, and warn of labels without a pixel."""
-    counts, n_ignored = np.zeros(n_labels, np.int64), 0
-    for truth, mask in zip(truths, masks, strict=True):
+    counts, n_ignored = np.zeros(score.n_labels, np.int64), 0
+    for truth, mask in zip(score.truths, score.masks, strict=True):
         inside = truth.ravel() if mask is None else truth[mask]
         scored = inside if ignored is None else inside[inside != ignored]
-        counts += np.bincount(scored, minlength=n_labels)
+        counts += np.bincount(scored, minlength=score.n_labels)
         n_ignored += inside.size - scored.size
     if n_ignored and counts[0] and not counts[1:].any():
         raise InputError(
@@ -242,7 +247,7 @@ def _check_counts(truths: list[np.ndarray], masks: list[np.ndarray | None], n_la
         )
     missing = np.flatnonzero(counts == 0)
     if missing.size and counts.any():
-        warnings.warn(f"truths have no pixel of label {', '.join(map(str, missing))}", stacklevel=4)
+        warnings.warn(f"truths have no pixel of label {', '.join(map(str, missing))}", stacklevel=3)
 
 
 def _best(history: list[Trial]) -> Trial:
@@ -314,7 +319,6 @@ class _Score:
             inputs.as_labels(truth, shape, self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
             for i, (truth, shape, mask) in enumerate(zip(truths, shapes, self.masks, strict=True))
         ]
-        _check_counts(self.truths, self.masks, self.n_labels, ignore_label)
         if tolerance is not None:
             tolerance = inputs.as_positive_number(tolerance, "tolerance")
         self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.plot.network import Network
-from classicseg.plot.pictures import palette
 from classicseg.plot.triangles import Triangles
 from classicseg.types import Result
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from classicseg.energies.grid_crf import GridCRF
 
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#404040")
+"""Of lines on white, where yellow cannot be seen."""
 INK, FLOW, CUT, FREE = "#7f7f7f", "#0072b2", "#d55e00", "#e69f00"  # of Okabe and Ito, but for the gray
 
 
@@ -72,8 +74,7 @@ def trace(results: Result | Mapping[str, Result], *, logarithmic: bool = False) 
 
 def draw_trace(axes: Axes, results: Mapping[str, Result]) -> None:
     """Draw the histories of results."""
-    colors = palette(len(results) + 1)[1:] / 255
-    for (name, result), color in zip(results.items(), colors, strict=True):
+    for (name, result), color in zip(results.items(), cycle(LINES)):
         rows = [row for row in result.history if row.energy is not None]
         points = [(row.seconds, row.energy) for row in rows] or [(result.seconds, result.energy)]
         axes.plot(*zip(*points, strict=True), "-o", color=color, markersize=3, label=name)
@@ -114,7 +115,7 @@ def flow(crf: GridCRF) -> Figure:
 
     Notes
     -----
-    The flow is that of :func:`scipy.sparse.csgraph.maximum_flow`, of costs in 10,000ths of the largest.
+    The flow is that of :func:`scipy.sparse.csgraph.maximum_flow`, of costs in millionths of the largest.
 
     Examples
     --------

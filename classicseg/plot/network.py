@@ -11,7 +11,7 @@ from classicseg.errors import InputError, InputTypeError
 MOST_PIXELS = 1024
 """More cannot be told apart in a picture."""
 
-_STEPS = 10_000  # the largest cost, in whole numbers
+_STEPS = 1_000_000  # the largest cost, in whole numbers: sums of 1024 fit into 32 bits
 
 
 class Network(NamedTuple):

@@ -108,8 +108,9 @@ class DenseCRF(nn.Module):
         return any(p.requires_grad for kernel in self.kernels for p in kernel.scale_parameters())
 
     def weights(self) -> Tensor:
-        """Weight of each kernel and label, (K, L)."""
-        return torch.stack([kernel.weight.expand(self.n_labels) for kernel in self.kernels])
+        """Weight of each kernel, (K, 1), or of each kernel and label, (K, L)."""
+        n = max(kernel.weight.numel() for kernel in self.kernels)
+        return torch.stack([kernel.weight.expand(n) for kernel in self.kernels])
 
     def features(self, image: Tensor | None, like: Tensor) -> list[Tensor]:
         """Features of each kernel, (B, d, *spatial), for logits of the shape of `like`."""

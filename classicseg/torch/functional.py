@@ -27,7 +27,8 @@ def position_features(
     shape : sequence of int
         Spatial shape.
     sigma : Tensor, (1,) or (len(shape),)
-        Standard deviation along each axis, rows first, in pixels times `spacing`; differentiable.
+        Standard deviation along each axis, rows first, in pixels times `spacing`; differentiable. Of half precision,
+        the coordinates are float32: they would be rounded beyond 256.
     spacing : float or sequence of float
         Distance of neighbouring pixels.
     n_images : int
@@ -44,11 +45,11 @@ def position_features(
     >>> ct.position_features((2, 3), torch.tensor([2.0]))[0, 0].tolist()
     [[0.0, 0.5, 1.0], [0.0, 0.5, 1.0]]
     """
-    sigmas = tensors.expand(sigma, len(shape), "sigma")
-    steps = tensors.expand(torch.as_tensor(spacing, dtype=sigma.dtype, device=sigma.device), len(shape), "spacing")
+    sigmas = tensors.expand(tensors.not_half(sigma), len(shape), "sigma")
+    steps = tensors.expand(torch.as_tensor(spacing, dtype=sigmas.dtype, device=sigma.device), len(shape), "spacing")
     axes = []
     for axis in reversed(range(len(shape))):
-        line = torch.arange(shape[axis], dtype=sigma.dtype, device=sigma.device) * steps[axis] / sigmas[axis]
+        line = torch.arange(shape[axis], dtype=sigmas.dtype, device=sigma.device) * steps[axis] / sigmas[axis]
         along = [1] * len(shape)
         along[axis] = -1
         axes.append(line.reshape(along).expand(*shape))
@@ -82,8 +83,9 @@ def bilateral_features(
     torch.Size([1, 5, 4, 5])
     """
     spatial = image.shape[2:]
-    colors = tensors.expand(color_sigma, image.shape[1], "color_sigma").reshape(-1, *(1,) * len(spatial))
-    return torch.cat([position_features(spatial, sigma, spacing, image.shape[0]), image / colors], dim=1)
+    colors = tensors.expand(tensors.not_half(color_sigma), image.shape[1], "color_sigma")
+    alike = tensors.not_half(image) / colors.reshape(-1, *(1,) * len(spatial))
+    return torch.cat([position_features(spatial, sigma, spacing, image.shape[0]), alike], dim=1)
 
 
 def dense_crf(
@@ -192,12 +194,14 @@ def dense_crf(
     else:
         if lattice is None:
             lattice = build_lattice(flat, norms, backend=name)
-        lattice.check(z)
+        else:
+            lattice.check(logits)
+        ops.check_mode(z, rewards, *flat)
         learned = [f.to(z.dtype) for f in flat] if any(f.requires_grad for f in flat) else []
         record = torch.is_grad_enabled() and (z.requires_grad or rewards.requires_grad or bool(learned))
         out, _ = ops.mean_field(
             z, rewards.to(z.dtype), learned, list(lattice.tensors), ops.as_text(lattice.normalizations), n_iter,
-            marginals, record, lattice.backend,
+            marginals, record, _mixes(weights, compatibility, z.shape[1]), lattice.backend,
         )  # fmt: skip
     return out.to(logits.dtype).reshape(logits.shape)
 
@@ -211,16 +215,27 @@ def _flat(features: Tensor, logits: Tensor) -> Tensor:
     return tensor.flatten(2)
 
 
+def _mixes(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_labels: int) -> bool:
+    """Whether a label may reward two others differently, as far as is known without waiting for a GPU each time."""
+    shape = torch.as_tensor(weights).shape
+    if n_labels == 2:
+        return False
+    if len(shape) == 2 and shape[1] > 1:
+        return True
+    return compatibility is not None and not tensors.is_like_potts(compatibility)
+
+
 def _rewards(weights: Tensor | Sequence[float], compatibility: Tensor | None, n_kernels: int, z: Tensor) -> Tensor:
     """What label l' of a like pixel adds to the logit of label l, (K, L', L)."""
     n_labels = z.shape[1]
     w = torch.as_tensor(weights, device=z.device)
+    w = tensors.not_half(w) if w.is_floating_point() else w.float()
     if w.dim() not in (1, 2) or w.shape[0] != n_kernels or (w.dim() == 2 and w.shape[1] not in (1, n_labels)):
         raise InputError(f"weights must have shape ({n_kernels},) or ({n_kernels}, {n_labels}), got {tuple(w.shape)}")
     if compatibility is None:
         mu = 1 - torch.eye(n_labels, dtype=w.dtype, device=z.device)
     else:
-        mu = tensors.as_floats(compatibility, "compatibility")
+        mu = tensors.not_half(tensors.as_floats(compatibility, "compatibility"))
         tensors.check_costs(mu, n_labels, n_kernels)
         tensors.on_device(mu, z, "compatibility")
     return -(w.reshape(n_kernels, -1, 1) * mu.mT)

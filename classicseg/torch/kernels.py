@@ -20,7 +20,8 @@ _Numbers: TypeAlias = float | Sequence[float] | Tensor
 class PairwiseKernel(nn.Module):
     """What both kernels share: a weight, scales that stay positive when they are learned, and a normalisation.
 
-    A scale is its initial value times the exponential of a parameter that begins at 0.
+    A scale is its initial value times the exponential of a parameter that begins at 0. It is float32 in modules of half
+    precision too, where positions beyond 256 pixels would be rounded.
     """
 
     def __init__(self, weight: _Numbers, spacing: float | Sequence[float], normalization: str) -> None:
@@ -35,7 +36,8 @@ class PairwiseKernel(nn.Module):
         self.register_parameter(f"log_{name}", nn.Parameter(torch.zeros_like(start)))
 
     def _scale(self, name: str) -> Tensor:
-        scale: Tensor = getattr(self, f"initial_{name}") * getattr(self, f"log_{name}").exp()
+        start, log = getattr(self, f"initial_{name}"), getattr(self, f"log_{name}")
+        scale: Tensor = tensors.not_half(start) * tensors.not_half(log).exp()
         return scale
 
     def scale_parameters(self) -> list[nn.Parameter]:
@@ -134,6 +136,7 @@ class BilateralKernel(PairwiseKernel):
         super().__init__(weight, spacing, normalization)
         self._add_scale("sigma", sigma)
         self._add_scale("color_sigma", color_sigma)
+        self.has_seen_unit = False
 
     @property
     def color_sigma(self) -> Tensor:
@@ -144,6 +147,8 @@ class BilateralKernel(PairwiseKernel):
         """See :meth:`PairwiseKernel.features`."""
         if image is None:
             raise InputError("image must be given: a BilateralKernel compares its colours")
+        if not self.has_seen_unit:
+            self.has_seen_unit = tensors.warn_of_color_unit(image, self.color_sigma)
         return bilateral_features(image, self.sigma, self.color_sigma, self.spacing)
 
     def extra_repr(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,8 @@ from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.filters.base import NORMALIZATIONS
 from classicseg.torch import backends, ops, tensors
+
+_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +29,22 @@ class Lattice:
     backend : str
     normalizations : tuple of str
         Of each kernel.
-    n_images, n_points : int
-        Images of the batch, and points of each.
+    n_images : int
+        Images of the batch.
+    shape : tuple of int
+        Spatial shape, or (N,) for N points.
     """
 
     tensors: tuple[Tensor, ...]
     backend: str
     normalizations: tuple[str, ...]
     n_images: int
-    n_points: int
+    shape: tuple[int, ...]
+
+    @property
+    def n_points(self) -> int:
+        """Points of each image."""
+        return math.prod(self.shape)
 
     def filter(self, values: Tensor, kernel: int = 0, *, adjoint: bool = False) -> Tensor:
         """Apply the normalised filter of one kernel.
@@ -68,17 +79,25 @@ class Lattice:
             raise InputError(f"values must have shape (B, C, *spatial), got {tuple(values.shape)}")
         if inputs.as_count(kernel, "kernel", 0) >= len(self.normalizations):
             raise InputError(f"kernel must be less than {len(self.normalizations)}, got {kernel}")
+        self.check(values)
         flat = values.flatten(2)
-        self.check(flat)
         dtype = computing_dtype(flat, self.backend)
+        ops.check_mode(values)
         out = ops.filter_values(flat.to(dtype), list(self.tensors), kernel, adjoint, self.backend)
         return out.to(values.dtype).reshape(values.shape)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle, which knows no unsigned tensors."""
+        return vars(self) | {"tensors": tuple((t.view(_SIGNED.get(t.dtype, t.dtype)), t.dtype) for t in self.tensors)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"tensors": tuple(t.view(dtype) for t, dtype in state["tensors"])})
+
     def check(self, values: Tensor) -> None:
-        """Raise if (B, C, N) values do not fit."""
-        if values.dim() != 3 or (values.shape[0], values.shape[2]) != (self.n_images, self.n_points):
+        """Raise if (B, C, *spatial) values, or (B, C, N) with the points in a row, do not fit."""
+        if values.shape[0] != self.n_images or tuple(values.shape[2:]) not in (self.shape, (self.n_points,)):
             raise InputError(
-                f"the lattice is for {self.n_images} images of {self.n_points} points, "
+                f"the lattice is for {self.n_images} images of shape {tuple(self.shape)}, "
                 f"got values of shape {tuple(values.shape)}"
             )
         tensors.on_device(self.tensors[0], values, "the lattice")
@@ -114,23 +133,20 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
     inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
     for normalization in normalizations:
         inputs.choice(normalization, "normalization", NORMALIZATIONS)
-    flat = [_points(f) for f in features]
-    if not flat or len(flat) != len(normalizations):
-        raise InputError(f"there must be one normalization for each of the features, got {len(flat)} features")
-    for f in flat:
-        if f.dim() != 3 or f.shape[0] != flat[0].shape[0] or f.shape[2] != flat[0].shape[2] or f.numel() == 0:
+    if not features or len(features) != len(normalizations):
+        raise InputError(f"there must be one normalization for each of the features, got {len(features)} features")
+    for f in features:
+        tensors.as_floats(f, "features")
+        first = features[0].shape
+        if f.dim() < 3 or (f.shape[0], *f.shape[2:]) != (first[0], *first[2:]) or f.numel() == 0:
             raise InputError(
                 "features must have shape (B, d, *spatial), with the same batch and points for all kernels, "
-                f"got {tuple(f.shape)} and {tuple(flat[0].shape)} with the points flattened"
+                f"got {tuple(f.shape)} and {tuple(first)}"
             )
-    name = backends.choose(backend, flat[0].device)
+    name = backends.choose(backend, features[0].device)
+    flat = [f.detach().flatten(2).to(torch.float32) for f in features]
     built = ops.build_lattice(flat, ops.as_text(normalizations), name)
-    return Lattice(tuple(built), name, tuple(normalizations), flat[0].shape[0], flat[0].shape[2])
-
-
-def _points(features: Tensor) -> Tensor:
-    tensor = tensors.as_floats(features, "features").detach()
-    return tensor.flatten(2).to(torch.float32) if tensor.dim() > 2 else tensor
+    return Lattice(tuple(built), name, tuple(normalizations), flat[0].shape[0], tuple(features[0].shape[2:]))
 
 
 def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:

@@ -10,11 +10,13 @@ else, are therefore one string in the arguments of an operator: see :func:`as_te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from classicseg.torch import backends
 from classicseg.torch.tensors import check_features, check_summable
@@ -32,12 +34,41 @@ def from_text(normalizations: str) -> list[str]:
     return normalizations.split()
 
 
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Matrix products in float32: without autocast, and without TF32 or bfloat16 inside, which scripts often allow."""
+    names: list[tuple[Any, str, Any]] = [
+        (m, "fp32_precision", "ieee") for m in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    ]
+    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # before PyTorch 2.9
+        names = [(torch.backends.cuda.matmul, "allow_tf32", False)]
+    before = [getattr(where, name) for where, name, _ in names]
+    for where, name, exact in names:
+        setattr(where, name, exact)
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for (where, name, _), value in zip(names, before, strict=True):
+            setattr(where, name, value)
+
+
+def check_mode(*given: Tensor) -> None:
+    """Raise if a derivative in forward mode is asked for, of which operators know nothing: it would come out as 0."""
+    if not torch.compiler.is_compiling() and any(unpack_dual(t).tangent is not None for t in given):
+        raise NotImplementedError(
+            "there are no derivatives in forward mode, as of torch.func.jvp; take backward(), or backend='exact'"
+        )
+
+
 @torch.library.custom_op("classicseg::build_lattice", mutates_args=())
 def build_lattice(features: list[Tensor], normalizations: str, backend: str) -> list[Tensor]:
     """Lattices of the (B, d, N) features of each kernel."""
-    for f in features:
-        check_features(f)
-    return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
+    if features[0].device.type == "cpu":  # elsewhere their bounds tell, which are read anyway
+        for f in features:
+            check_features(f)
+    with torch.inference_mode(False), torch.no_grad():  # a lattice may be trained with, wherever it was built
+        return backends.get(backend).build([f.detach() for f in features], from_text(normalizations))
 
 
 @build_lattice.register_fake
@@ -56,17 +87,19 @@ def mean_field(
     n_iter: int,
     marginals: bool,
     record: bool,
+    mixes: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     """Marginals or their logarithms, and what the backward pass needs.
 
-    `features` carry the gradient to sigmas and images; where none is wanted they may be left out.
+    `features` carry the gradient to sigmas and images; where none is wanted they may be left out. `mixes` is False
+    where the rewards of a label are known to differ for itself alone, as with Potts costs: that saves the products.
     """
     check_summable(logits, "logits")
     check_summable(rewards, REWARDS)
-    with torch.autocast(logits.device.type, enabled=False):  # matrix products would lose their precision
+    with full_precision(logits.device):
         return backends.get(backend).mean_field(
-            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record
+            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record, mixes
         )
 
 
@@ -80,6 +113,7 @@ def _(
     n_iter: int,
     marginals: bool,
     record: bool,
+    mixes: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     size = backends.get(backend).tape_size(lattice, logits.shape[1], n_iter) if record else (0,)
@@ -98,13 +132,14 @@ def mean_field_backward(
     tape: Tensor,
     n_iter: int,
     marginals: bool,
+    mixes: bool,
     backend: str,
 ) -> list[Tensor]:
     """Gradients of :func:`mean_field` with respect to logits, rewards and features."""
-    with torch.autocast(logits.device.type, enabled=False):
+    with full_precision(logits.device):
         return backends.get(backend).mean_field_backward(
             grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, from_text(normalizations), tape,
-            n_iter, marginals,
+            n_iter, marginals, mixes,
         )  # fmt: skip
 
 
@@ -120,35 +155,36 @@ def _(
     tape: Tensor,
     n_iter: int,
     marginals: bool,
+    mixes: bool,
     backend: str,
 ) -> list[Tensor]:
     return [x.new_empty(x.shape) for x in (logits, rewards, *features)]
 
 
 def _keep_for_mean_field(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    logits, rewards, features, lattice, normalizations, n_iter, marginals, record, backend = inputs
+    logits, rewards, features, lattice, normalizations, n_iter, marginals, record, mixes, backend = inputs
     out, tape = output
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(tape)
     wants_features = any(f.requires_grad for f in features)
     ctx.n_features, ctx.sent = len(features), len(features) if wants_features else 0
     ctx.save_for_backward(out, tape, logits, rewards, *features[: ctx.sent], *lattice)
-    ctx.settings = normalizations, n_iter, marginals, record, backend
+    ctx.settings = normalizations, n_iter, marginals, record, mixes, backend
     ctx.n_lattice = len(lattice)
 
 
 def _mean_field_adjoint(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Any, ...]:
-    normalizations, n_iter, marginals, record, backend = ctx.settings
+    normalizations, n_iter, marginals, record, mixes, backend = ctx.settings
     no_lattice = [None] * ctx.n_lattice
     if grad is None or not record:
-        return None, None, [None] * ctx.n_features, no_lattice, *(None,) * 5
+        return None, None, [None] * ctx.n_features, no_lattice, *(None,) * 6
     out, tape, logits, rewards, *rest = ctx.saved_tensors
     features, lattice = list(rest[: ctx.sent]), list(rest[ctx.sent :])
     grad_logits, grad_rewards, *grad_features = mean_field_backward(
-        grad, out, logits, rewards, features, lattice, normalizations, tape, n_iter, marginals, backend
+        grad, out, logits, rewards, features, lattice, normalizations, tape, n_iter, marginals, mixes, backend
     )
     grad_features += [None] * (ctx.n_features - ctx.sent)
-    return grad_logits, grad_rewards, grad_features, no_lattice, *(None,) * 5
+    return grad_logits, grad_rewards, grad_features, no_lattice, *(None,) * 6
 
 
 mean_field.register_autograd(_mean_field_adjoint, setup_context=_keep_for_mean_field)

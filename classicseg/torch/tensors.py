@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakIdKeyDictionary
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
@@ -57,7 +58,12 @@ def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:
         hint = "; it has no batch axis: image[None] adds one" if image.dim() == like.dim() - 1 else ""
         raise InputError(f"{name} must have shape {wanted}, got {tuple(image.shape)}{hint}")
     on_device(image, like, name)
-    return image if image.dtype in (torch.float32, torch.float64) else image.float()
+    return not_half(image)
+
+
+def not_half(tensor: Tensor) -> Tensor:
+    """In float64 as it is, else in float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def is_within(logits: Tensor, image: Tensor) -> bool:
@@ -84,6 +90,36 @@ def check_costs(compatibility: Tensor, n_labels: int, n_kernels: int) -> None:
         )
 
 
+def is_capturing(tensor: Tensor) -> bool:
+    """Whether work on a tensor is recorded into a graph, so that nothing can be read back."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+_LIKE_POTTS = WeakIdKeyDictionary()  # of tensors of costs: version, place in memory, and whether they are
+
+
+def is_like_potts(compatibility: Tensor) -> bool:
+    """Whether costs, (..., L, L), of a label next to another are all alike.
+
+    Costs that are learned right now are not looked at; others once, unless they change, as that waits for a GPU.
+    """
+    costs = compatibility.detach()
+    is_learned = compatibility.requires_grad and torch.is_grad_enabled()
+    if torch.compiler.is_compiling() or is_learned or compatibility.is_inference():
+        return False
+    if is_capturing(costs):
+        return False
+    state = compatibility._version, costs.data_ptr()
+    seen = _LIKE_POTTS.get(compatibility)
+    if seen is None or seen[:2] != state:
+        n = costs.shape[-1]
+        others = costs.masked_fill(torch.eye(n, dtype=torch.bool, device=costs.device), torch.nan)
+        alike = others.nan_to_num(torch.inf).amin(-2) == others.nan_to_num(-torch.inf).amax(-2)
+        seen = (*state, bool(alike.all()))
+        _LIKE_POTTS[compatibility] = seen
+    return bool(seen[2])
+
+
 def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
     """Raise if two tensors lie on different devices."""
     if tensor.device != like.device:
@@ -93,10 +129,8 @@ def on_device(tensor: Tensor, like: Tensor, name: str) -> None:
 
 
 def check_summable(tensor: Tensor, name: str) -> None:
-    """Raise if a number is not finite, or so large that sums are not. Waits for a GPU, as `check_finite` does."""
-    if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        return
-    if tensor.numel() == 0:
+    """Raise if a number on the CPU is not finite, or so large that sums are not, see :func:`check_finite`."""
+    if tensor.device.type != "cpu" or tensor.numel() == 0:
         return
     low, high = torch.aminmax(tensor)  # NaN if any number is
     if bool(torch.maximum(-low, high) <= inputs.LARGEST):
@@ -109,8 +143,11 @@ def check_summable(tensor: Tensor, name: str) -> None:
 
 
 def check_finite(tensor: Tensor, name: str) -> None:
-    """Raise if a number is not finite. Waits for a GPU, so not while its work is captured into a graph."""
-    if tensor.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+    """Raise if a number on the CPU is not finite.
+
+    Nobody waits for a GPU to know: there, NaN gives NaN.
+    """
+    if tensor.device.type != "cpu":
         return
     if bool(torch.isfinite(tensor.sum())):  # one pass without a temporary; finite only if all numbers are
         return
@@ -124,12 +161,20 @@ def check_finite(tensor: Tensor, name: str) -> None:
 
 def check_features(features: Tensor) -> None:
     """Raise if a feature, (B, d, ...), is not finite: by its image, or all of it by a sigma that learning spoilt."""
-    if features.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        return
     if bool(torch.isfinite(features.sum())):
         return
     everywhere = (~torch.isfinite(features)).transpose(0, 1).flatten(1).all(1).any()
     check_finite(features, "image, or a learned sigma that it is divided by," if bool(everywhere) else "image")
+
+
+def warn_of_color_unit(image: Tensor, color_sigma: Tensor) -> bool:
+    """See :func:`inputs.warn_of_color_unit`; whether the unit could be seen. It waits for a GPU: look once."""
+    if torch.compiler.is_compiling() or image.is_meta or is_capturing(image):
+        return False
+    channels = image.detach().transpose(0, 1).flatten(1)
+    spans = (channels.amax(1) - channels.amin(1)).tolist()
+    inputs.warn_of_color_unit(spans, expand(color_sigma.detach(), len(spans), "color_sigma").tolist(), stacklevel=4)
+    return max(spans) > 0
 
 
 def as_scales(value: Any, name: str) -> Tensor:

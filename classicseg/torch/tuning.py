@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io import VOID
 from classicseg.torch.dense_crf import DenseCRF
 
 
@@ -22,7 +23,7 @@ def tune_by_gradient(
     *,
     n_steps: int = 30,
     lr: float = 0.05,
-    ignore_index: int = 255,
+    ignore_index: int = VOID,
 ) -> tuple[float, ...]:
     """Train a CRF on logits that are given, see :func:`classicseg.tune` for the search without gradients.
 
@@ -75,6 +76,8 @@ def tune_by_gradient(
     learned = [p for p in crf.parameters() if p.requires_grad]
     if not learned:
         raise InputError("crf learns nothing; learn= names what it may")
+    if ignore_index == VOID and crf.n_labels > VOID:
+        raise InputError(f"ignore_index={VOID} is one of the {crf.n_labels} labels; pass another one, such as -1")
     n = sum(int((truth != ignore_index).sum()) for truth in truths)
     if n == 0:
         raise InputError("truths have no scored pixel")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from classicseg import inputs
 from classicseg.errors import InputTypeError
 from classicseg.torch.dense_crf import DenseCRF
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.tensors import enlarge
 
 
@@ -32,6 +33,8 @@ class HybridCRF(nn.Module):
     ------
     TypeError
         If `model` or `crf` is not a module of the right kind.
+    ValueError
+        If `model` is a :class:`networks.UNet` that leaves out the border of an image.
 
     Examples
     --------
@@ -55,11 +58,12 @@ class HybridCRF(nn.Module):
             raise InputTypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         if not isinstance(crf, DenseCRF):
             raise InputTypeError(f"crf must be a classicseg.torch.DenseCRF, got {type(crf).__name__}")
+        check_all_pixels(model)
         self.model, self.crf, self.output, self.to_crf_image = model, crf, output, to_crf_image
 
     def forward(
         self, image: Tensor, *args: Any, crf_image: Tensor | None = None, ignore: Tensor | None = None, **kwargs: Any
-    ) -> Tensor:
+    ) -> Tensor | dict[str, Tensor]:
         """Logits of the model, enlarged to the size of the image if need be, refined by the CRF.
 
         Parameters
@@ -74,15 +78,21 @@ class HybridCRF(nn.Module):
         Returns
         -------
         Tensor, (B, L, *spatial)
+            In training, for a model that returns a dict with ``"aux"``, auxiliary logits for the loss, a dict again:
+            ``{"out", "aux"}``.
 
         Raises
         ------
         TypeError
             If there are no logits in what the model returns.
         """
-        logits = find_logits(self.model(image, *args, **kwargs), self.output)
+        found = self.model(image, *args, **kwargs)
+        logits = find_logits(found, self.output)
         seen = crf_image if crf_image is not None else self.to_crf_image(image) if self.to_crf_image else image
-        return self.refine(enlarge(logits, seen), seen, ignore)
+        refined = self.refine(enlarge(logits, seen), seen, ignore)
+        if self.training and isinstance(found, Mapping) and "aux" in found:
+            return {"out": refined, "aux": found["aux"]}
+        return refined
 
     def refine(self, logits: Tensor, image: Tensor, ignore: Tensor | None) -> Tensor:
         """What the CRF makes of logits in the size of the image."""

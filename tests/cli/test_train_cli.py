@@ -97,6 +97,35 @@ def test_a_gray_picture_among_those_in_colour(data, tmp_path, capsys):
 
 
 @needs_torch
+def test_what_a_training_can_be_told(data, tmp_path, capsys):
+    first, second = tmp_path / "a.pt", tmp_path / "b.pt"
+    short = ["--data", data, "--width", 0.03, "--epochs", 2, "--batch", 2]
+    more = ["--optimizer", "sgd", "--class-weights", "auto", "--loss", "dice+focal", "--loss-option", "gamma=1"]
+    log = tmp_path / "log.jsonl"
+    assert call(capsys, "train", *short, "-o", first, *more, "--workers", 2, "--amp", "--log", log)[0] == 0
+    assert [json.loads(line)["number"] for line in log.read_text().splitlines()] == [1, 2]
+    code, _, err = call(capsys, "train", *short, "-o", second, "--init", first, "--log", tmp_path / "log.csv")
+    assert code == 0
+    assert "0 begin anew" in err
+    assert (tmp_path / "log.csv").read_text().count("\n") == 3
+    for words, said in (
+        (["--class-weights", "1", "2", "3"], "--class-weights must be 2 numbers, one for each class, got 3"),
+        (["--class-weights", "much"], "--class-weights must be auto, or a number for each class, got much"),
+        (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
+        (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
+        (["--optimizer", "lbfgs"], "--optimizer must be"),
+        (["--init", data / "classes.txt"], "cannot be read"),
+        (["--log", tmp_path / "log.txt"], "logs can be written as .csv, .jsonl"),
+        (["-o", tmp_path / "c.ckpt"], "models can be written as .pt, .pth"),
+        (["--device", "cuda:99"], "--device must be one that PyTorch can use"),
+    ):
+        code, _, err = call(capsys, "train", *short, "-o", tmp_path / "c.pt", *words)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
+
+
+@needs_torch
 def test_errors_take_one_line(data, tmp_path, capsys):
     (data / "labels" / "p1.png").unlink()
     for arguments, word in (

@@ -15,10 +15,8 @@ import classicseg.cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN_BY_SPHINX = {"reference.md"}
-PAGES = [
-    page for page in [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))] if page.name not in WRITTEN_BY_SPHINX
-]
+WRITTEN_BY_SPHINX = ("auto_examples/", "auto_twins/", "reference/")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 SLOW_PAGES = {
     "README.md",
     "add-a-predicate.md",
@@ -225,7 +223,7 @@ def test_examples_are_written_so_that_they_are_found(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        if not re.match(r"[a-z]+:", target) and target not in WRITTEN_BY_SPHINX:
+        if not re.match(r"[a-z]+:", target) and not target.startswith(WRITTEN_BY_SPHINX):
             assert (page.parent / target).exists(), target
 
 

@@ -289,3 +289,20 @@ def test_a_nearly_empty_lattice_says_so_and_what_does_better():
         sparse.lattice_bank(1)
     cs.DenseCRF(unary, cs.BilateralKernel(bands(8, 1), 80, 60)).lattice_bank(1)
     cs.DenseCRF(unary, cs.BilateralKernel(bands(8, 20), 80, 13), quality="exact").energy(np.zeros((40, 50), int))
+
+
+UNITS = r"the colours of image span {}, less than half of color_sigma={}: .* 13 for values from 0 to 255 is 0.051"
+
+
+@pytest.mark.parametrize(
+    ("image", "sigma", "span"),
+    [(IMAGE / 255, 13, "0.*"), (np.stack([np.arange(99).reshape(SHAPE) // 33, 0 * IMAGE[..., 0]], -1), (7, 1), "2")],
+)
+def test_colours_in_another_unit_are_told(image, sigma, span):
+    with pytest.warns(UserWarning, match=UNITS.format(span, np.max(sigma))):
+        cs.DenseCRF(UNARY, cs.BilateralKernel(image, 8, sigma))
+    with pytest.warns(UserWarning, match=UNITS.format(span, np.max(sigma))):
+        cs.refine(image, logits=-UNARY, color_sigma=sigma)
+    kernel = cs.BilateralKernel(image, 8, sigma, origin=(0, 0))
+    for silent in (kernel, cs.BilateralKernel(0 * image, 8, sigma), cs.BilateralKernel(image, 8, np.divide(sigma, 99))):
+        cs.DenseCRF(UNARY, silent)  # a part of an image, one of one colour, and one with more colours; warnings raise

@@ -23,7 +23,7 @@ from tests.fuzz.values import Draw, Fresh, dressed, hostile
 THREADS = (1, 1, 2, 7)
 OWN_WARNINGS = re.compile(
     r"over the labels instead of 1|as resampling with cubic splines|hardly connects pixels|serves up to \d+ features"
-    r"|the values of image span only|holds NaN at \d+ variables"
+    r"|the (values|colours) of image span|truths have no pixel of label|holds NaN at \d+ variables"
 )
 DOCUMENTED = (FileNotFoundError, PermissionError, ImportError)
 

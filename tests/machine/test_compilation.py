@@ -68,7 +68,8 @@ def test_the_first_run_of_a_method_does_not_count_the_time_to_load_its_kernels(r
 
 def test_warming_up_meets_each_width():
     def widths(numbers):
-        return {RowLayout.of(n)[2:] for n in numbers}
+        layouts = [RowLayout.of(n) for n in numbers]
+        return {(layout.lanes, layout.head, layout.tail) for layout in layouts}
 
     assert widths(range(2, 1000)) == widths(WIDTHS)
     assert len(widths(WIDTHS)) == len(WIDTHS)

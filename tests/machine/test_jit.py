@@ -67,8 +67,8 @@ def note_threads(sync, n_threads, seen):
     barrier(sync, n_threads)
 
 
-@pytest.mark.parametrize(("n_threads", "brief", "started"), [(1, True, 0), (1, False, 1), (3, True, 3), (3, False, 3)])
-def test_brief_work_for_one_thread_is_done_by_the_calling_one(monkeypatch, n_threads, brief, started):
+@pytest.mark.parametrize(("n_threads", "brief", "started"), [(1, True, 0), (1, False, 1), (3, True, 2), (3, False, 3)])
+def test_the_calling_thread_takes_part_in_brief_work(monkeypatch, n_threads, brief, started):
     made = []
 
     class Thread(threading.Thread):

@@ -158,6 +158,7 @@ def test_one_label_is_refused():
 
 def test_parameters_are_tuned_on_small_probabilities():
     truth = LARGE.argmax(0)
-    tuned = cs.tune([IMAGE], [softmax(LOGITS)], [truth], budget=2)
+    with pytest.warns(UserWarning, match="truths have no pixel of label 2"):
+        tuned = cs.tune([IMAGE], [softmax(LOGITS)], [truth], budget=2)
     assert tuned.unrefined_score == pytest.approx(1)
     assert tuned.default_score > 0.5

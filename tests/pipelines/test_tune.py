@@ -184,7 +184,15 @@ def test_an_image_that_refine_cannot_use_is_named_before_any_work(image, kind, m
 @pytest.mark.parametrize("image", [np.full((4, 5), 7), np.eye(4, 5) * 1e-300, np.eye(4, 5).astype("u8") * 2**63])
 def test_images_without_contrast_or_of_huge_numbers_are_tuned(image):
     p, truth = np.full((2, 4, 5), 0.5), np.zeros((4, 5), int)
-    assert cs.tune([image], [p], [truth], budget=1).score == 1
+    with pytest.warns(UserWarning, match="truths have no pixel of label 1"):
+        assert cs.tune([image], [p], [truth], budget=1).score == 1
+
+
+def test_truths_of_0_and_255_leave_nothing_to_be_scored():
+    p, truth = np.full((2, 4, 5), 0.5), np.zeros((4, 5), int)
+    truth[:2] = 255
+    with pytest.raises(InputError, match=r"truths hold 0 and 255 only.*pass truth == 255"):
+        cs.tune([np.eye(4, 5)], [p], [truth], ignore_label=255, budget=1)
 
 
 @pytest.mark.parametrize(

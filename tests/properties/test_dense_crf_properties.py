@@ -11,6 +11,7 @@ from classicseg.errors import ClassicsegError
 
 DTYPES = st.sampled_from(["f2", "f4", "f8", ">f4", "i2", "u1", ">i4"])
 SIGMAS = st.floats(1e-3, 1e4)
+pytestmark = pytest.mark.filterwarnings("ignore:the colours of image span")  # some sigmas are that large
 
 
 @given(

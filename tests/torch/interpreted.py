@@ -10,10 +10,12 @@ import torch
 import classicseg.torch as ct
 from classicseg.filters.base import NORMALIZATIONS
 from classicseg.torch import ops
-from classicseg.torch.backends import _sorting, get
+from classicseg.torch.backends import _sorting, get, pytorch
 from classicseg.torch.backends.triton import _launch
+from classicseg.torch.backends.triton._layout import layout_of
 from tests.torch.inputs import batch
 
+pytestmark = pytest.mark.filterwarnings("ignore:the colours of image span")  # images of few pixels have few colours
 SHAPE = (3, 5)
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -36,18 +38,68 @@ def test_points_are_embedded_to_the_bit(shape, step):
 
 
 def test_runs_hold_every_pair_once_and_are_short():
-    features = torch.cat([torch.zeros(1, 2, 1500), torch.rand(1, 2, 300)], 2)  # many points in one place
-    tensors = get("triton").build([features], ["after"])
-    point, weight_in, weight_out, begin, run, begin_run, begin_group, neighbours = tensors[4:]
-    for starts, n in ((begin, point.numel()), (begin_run, run.numel())):
+    features = [torch.cat([torch.zeros(1, 2, 1500), torch.rand(1, 2, 300)], 2)]  # many points in one place
+    features.append(torch.rand(1, 3, 1800))
+    layout = layout_of(get("triton").build(features, ["after", "none"]))
+    n_points = torch.bincount(layout.point[: 3 * 1800])
+    assert torch.equal(n_points, torch.full((1800,), 3))
+    length = layout.end - layout.begin
+    assert 0 <= length.min() <= length.max() == 32
+    covered = torch.zeros(7 * 1800 + 1, dtype=torch.int64)
+    covered.index_add_(0, layout.begin.long(), torch.ones_like(layout.begin, dtype=torch.int64))
+    covered.index_add_(0, layout.end.long(), -torch.ones_like(layout.end, dtype=torch.int64))
+    assert (covered.cumsum(0)[:-1] == 1).all()  # every pair in one run
+    assert torch.equal(layout.run.sort().values, torch.nonzero(length)[:, 0].to(layout.run.dtype))
+    for starts, n in ((layout.begin_run, layout.run.numel()), (layout.begin_group, layout.begin_run.numel() - 1)):
         assert (starts[0], starts[-1]) == (0, n)
-        assert (starts.diff() > 0).all()
-        assert (starts.diff() <= 32).all()
-    assert begin_group[-1] == begin_run.numel() - 1
-    assert begin_group.numel() - 1 == neighbours.shape[1] == get("torch").build([features], ["after"])[6].numel() - 1
-    assert torch.equal(run.sort().values.long(), torch.arange(run.numel()))
-    assert torch.equal(point.bincount(), torch.full((1800,), 3))
-    assert weight_in.shape == weight_out.shape == point.shape
+        assert 0 <= starts.diff().min() <= starts.diff().max()
+    assert layout.begin_run.diff().max() <= 32
+    for part in layout.rows:
+        assert all(side.start % 64 == side.stop % 64 == 0 for side in part)
+    n_vertices = sum(blur.shape[1] for blur in pytorch._layout(get("torch").build(features, ["after", "none"])).blurs)
+    assert len((layout.begin_group.diff() > 0).nonzero()) >= n_vertices
+    assert layout.neighbours.shape == (4, layout.n_rows, 2)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Names of the programs that are launched."""
+    names, launch = [], _launch._launch
+
+    def counted(kernel, *args, **constants):
+        names.append(kernel.fn.__name__)
+        launch(kernel, *args, **constants)
+
+    monkeypatch.setattr(_launch, "_launch", counted)
+    return names
+
+
+@pytest.mark.parametrize(("full", "most"), [(False, 7), (True, 8)])
+def test_an_update_is_a_few_launches(full, most, launched):
+    logits, image = batch(3, (4, 6))
+    costs = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)) if full else None
+    image[..., :3] = 200
+    crf = ct.DenseCRF(3, kernels(), costs, learn=("weights",), backend="triton")
+    lattice = crf.lattice(image)
+    z = logits.clone().requires_grad_()
+    forth, back = [], []
+    for n_iter in (2, 3):
+        out = crf(z, lattice=lattice, n_iter=n_iter)
+        forth.append(launched[:])
+        launched.clear()
+        out.square().sum().backward()
+        back.append(launched[:])
+        launched.clear()
+    assert len(forth[1]) - len(forth[0]) <= most
+    assert len(back[1]) - len(back[0]) <= most + 1 + full  # the messages of the update before are computed again
+    assert ("mix_labels" in forth[0]) == full
+
+
+def test_a_lattice_whose_vertices_have_few_runs_needs_no_third_step(launched):
+    image = batch(3, (4, 6))[1]
+    crf = ct.DenseCRF(3, kernels(), backend="triton")
+    assert not layout_of(crf.lattice(image).tensors).begin_group.numel()
+    assert launched.count("sum_runs") == 2
 
 
 @pytest.mark.parametrize(("norms", "widths"), [(NORMALIZATIONS[:2], (1, 21)), (NORMALIZATIONS[2:], (5, 2))])
@@ -124,6 +176,6 @@ def test_operators_keep_the_rules_of_pytorch():
     rules = ("test_schema", "test_faketensor")  # the others do not depend on the backend
     torch.library.opcheck(ops.build_lattice, (features, norms, "triton"), test_utils=rules)
     torch.library.opcheck(
-        ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, "triton"), test_utils=rules
+        ops.mean_field, (flat, rewards, [], tensors, norms, 1, False, True, True, "triton"), test_utils=rules
     )
     torch.library.opcheck(ops.filter_values, (flat, tensors, 1, True, "triton"), test_utils=rules)

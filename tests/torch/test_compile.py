@@ -31,7 +31,7 @@ def test_operators_keep_the_rules_of_pytorch(backend):
     learned = [f.clone().requires_grad_() for f in features]
     torch.library.opcheck(ops.build_lattice, (features, NORMS, backend))
     for marginals, sent in ((False, []), (True, learned)):
-        torch.library.opcheck(ops.mean_field, (flat, rewards, sent, tensors, NORMS, 1, marginals, True, backend))
+        torch.library.opcheck(ops.mean_field, (flat, rewards, sent, tensors, NORMS, 1, marginals, True, True, backend))
     torch.library.opcheck(ops.filter_values, (flat, tensors, 1, True, backend))
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from classicseg import io
 from classicseg.errors import InputError, InputTypeError
-from classicseg.torch import train
+from classicseg.torch import losses, train
 from tests.strategies.folders import SIZE, WRONG, folder, images, truths, turn
 
 CLASSES = ("ground", "block")
@@ -194,7 +194,7 @@ def other_images(data):
         (lambda a: a | {"validation": other_labels(a["data"])}, "the labels of the validation set are others"),
         (lambda a: a | {"validation": None}, "the names of the validation set are others"),
         (lambda a: a | {"loss": "dice"}, "loss is 'ce' there and 'dice' here"),
-        (lambda a: a | {"loss": torch.nn.CrossEntropyLoss(ignore_index=255)}, "loss is 'ce' there"),
+        (lambda a: a | {"loss": torch.nn.CrossEntropyLoss(ignore_index=255)}, "the loss is another"),
         (lambda a: a | {"settings": settings(lr=2e-3)}, "lr is 0.001 there and 0.002 here"),
         (lambda a: a | {"model": model(mean=[1, 2, 3])}, "the network is built in another way"),
     ],
@@ -210,10 +210,12 @@ def test_a_checkpoint_goes_on_only_where_it_came_from(tmp_path, change, said):
 
 def test_losses_that_differ_in_their_numbers_are_different(tmp_path):
     data = train.ArrayData(images(), truths(), CLASSES)
-    losses = [torch.nn.CrossEntropyLoss(torch.tensor([1.0, w]), ignore_index=255) for w in (2.0, 3.0)]
-    train.fit(model(), data, loss=losses[0], settings=settings(), checkpoint=tmp_path / "c")
-    with pytest.raises(InputError, match="loss is"):
-        train.fit(model(), data, loss=losses[1], settings=settings(), checkpoint=tmp_path / "c")
+    own = [losses.build("dice+focal", ignore_index=255, gamma=gamma) for gamma in (2.0, 3.0)]
+    weighted = [torch.nn.CrossEntropyLoss(torch.tensor([1.0, w]), ignore_index=255) for w in (2.0, 3.0)]
+    for i, (first, second) in enumerate((own, weighted)):
+        train.fit(model(), data, loss=first, settings=settings(), checkpoint=tmp_path / f"c{i}")
+        with pytest.raises(InputError, match="the loss is another, or has other numbers"):
+            train.fit(model(), data, loss=second, settings=settings(), checkpoint=tmp_path / f"c{i}")
 
 
 def test_what_is_fixed_must_be_the_same(tmp_path):
@@ -240,6 +242,38 @@ def test_a_folder_may_move_and_a_training_become_longer(tmp_path):
     shorter = settings(n_epochs=2)
     with pytest.warns(UserWarning, match="has ended, after 3 epochs"):
         assert train.fit(model(), train.FolderData(moved), settings=shorter, checkpoint=tmp_path / "c") == longer
+
+
+def test_weights_of_another_model_are_a_start_where_they_fit(tmp_path):
+    data = train.ArrayData(images(), truths(), CLASSES)
+    other = train.Model("unet", ["a", "b", "c"], width=0.03, seed=5)
+    other.save(tmp_path / "other.pt")
+    learner = model()
+    n = len(learner.network.state_dict())
+    assert learner.start_from(tmp_path / "other.pt") == (n - 2, 2)  # all but the scores of the classes
+    same = [torch.equal(x, y) for x, y in zip(learner.parameters(), other.parameters(), strict=True)]
+    assert sum(not s for s in same) == 2
+    train.fit(learner, data, settings=settings(), checkpoint=tmp_path / "c")
+    with pytest.raises(InputError, match="the initial weights are others"):
+        train.fit(model(), data, settings=settings(), checkpoint=tmp_path / "c")
+    with pytest.raises(InputError, match="holds the model of another network or width"):
+        train.Model("unet", CLASSES, width=0.1).start_from(tmp_path / "other.pt")
+
+
+def test_workers_change_nothing():
+    data = train.ArrayData(images(), truths(), CLASSES)
+    learners = [model() for _ in range(2)]
+    for learner, n in zip(learners, (1, 3), strict=True):
+        train.fit(learner, data, settings=settings(n_workers=n, n_epochs=2))
+    assert all(torch.equal(x, y) for x, y in zip(*(m.parameters() for m in learners), strict=True))
+
+
+def test_weights_of_classes_balance_their_pixels():
+    data = train.ArrayData(images(), truths(), (*CLASSES, "roof"))
+    counts = data.survey.counts[:2]
+    weights = data.survey.balanced_weights()
+    assert weights[2] == 1
+    np.testing.assert_allclose(weights[:2] * counts, counts.mean())
 
 
 # --- models and devices -------------------------------------------------------------------------------------------

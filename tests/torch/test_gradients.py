@@ -14,6 +14,8 @@ from tests.torch.inputs import batch, on_lattices
 SHAPE = (9, 11)  # 99 pixels: the last block of 16 is not full
 NORMALIZATIONS = ["symmetric", "none", "before", "after"]
 
+pytestmark = pytest.mark.filterwarnings("ignore:the colours of image span")  # images of few pixels have few colours
+
 
 def features_of(image):
     sigma = torch.tensor([2.0], dtype=image.dtype)

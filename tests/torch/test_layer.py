@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ torch = pytest.importorskip("torch")
 import classicseg as cs
 import classicseg.torch as ct
 from classicseg.filters.base import NORMALIZATIONS
+from classicseg.torch import backends, ops, tensors
+from classicseg.torch.backends import pytorch
 from tests.oracles import costs, photo
 from tests.torch.inputs import ON_CPU, batch, on_all, on_lattices
 
@@ -387,7 +390,7 @@ def test_bad_input_is_named(args, kind, message, backend):
         (lambda: layer()(Z, I, n_iter=0), ValueError, "n_iter must be at least 1"),
         (lambda: layer()(Z, I, ignore=torch.zeros(1, 4, 5)), TypeError, "ignore must be"),
         (lambda: layer()(Z, I, ignore=torch.zeros(4, 5).bool()), ValueError, "ignore must have shape"),
-        (lambda: layer()(Z[..., :4], lattice=layer().lattice(I)), ValueError, "the lattice is for 1 images of 20"),
+        (lambda: layer()(Z[..., :4], lattice=layer().lattice(I)), ValueError, "the lattice is for 1 images of shape"),
         (lambda: layer(learn="sigma")(Z, lattice=layer().lattice(I)), ValueError, "sigmas are learned"),
         (lambda: layer(backend="exact").lattice(I), ValueError, "has no lattice"),
         (lambda: layer().lattice(I[0, 0]), ValueError, "image must have shape"),
@@ -444,3 +447,129 @@ def test_logits_smaller_than_the_image_are_enlarged(small, shape, mode):
     assert logits.grad.shape == logits.shape
     with pytest.raises(ValueError, match="image must have shape"):
         crf(large, image[..., 1:])
+
+
+@on_lattices
+def test_a_lattice_knows_its_shape_and_can_be_kept(backend):
+    logits, image = batch(3, (6, 8))
+    crf = ct.DenseCRF(3, [ct.GaussianKernel(2, 3), ct.BilateralKernel(8, 20, 5)], backend=backend)
+    with torch.inference_mode():
+        lattice = crf.lattice(image)
+    z = logits.clone().requires_grad_()
+    crf(z, lattice=pickle.loads(pickle.dumps(lattice))).square().sum().backward()
+    wanted = logits.clone().requires_grad_()
+    crf(wanted, lattice=copy.deepcopy(crf.lattice(image))).square().sum().backward()
+    assert torch.equal(z.grad, wanted.grad)
+    for call in (lambda: crf(logits.mT, lattice=lattice), lambda: lattice.filter(logits.mT)):
+        with pytest.raises(ValueError, match=r"the lattice is for 1 images of shape \(6, 8\), got .* \(1, 3, 8, 6\)"):
+            call()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of PyTorch's own, in forward mode
+@on_lattices
+def test_forward_mode_is_refused(backend):
+    logits, image = batch(3, (6, 8))
+    crf = ct.DenseCRF(3, [ct.GaussianKernel(2, 3)], backend=backend)
+    lattice = crf.lattice(image)
+    for call in (lambda z: crf(z, image), lambda z: lattice.filter(z)):
+        with pytest.raises(NotImplementedError, match="no derivatives in forward mode"):
+            torch.func.jvp(call, (logits,), (logits,))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layer(), lambda: ct.DenseCRFLoss(8, 13), lambda: ct.GatedCRFLoss(8, 13, radius=1)]
+)
+def test_colours_in_another_unit_are_told_once(make):
+    logits, image = batch(3, (6, 8))
+    module, p = make(), logits.softmax(1)
+    module(p, torch.zeros_like(image))  # of one colour: nobody knows
+    with pytest.warns(UserWarning, match=r"the colours of image span 0.\d+, less than half of color_sigma=[12]"):
+        module(p, image / 255)
+    module(p, image / 255)
+    make()(p, image)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_positions_are_exact_in_modules_of_half_precision(dtype):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((1, 3, 2, 600), 100.0)
+    image[..., 577:] = 150
+    logits = torch.randn(1, 3, 2, 600, generator=generator).to(dtype)
+    wanted, found = layer()(logits.float(), image), layer().to(dtype)(logits, image)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
+    kernel = ct.BilateralKernel(2, 20).to(dtype)
+    assert kernel.features((2, 600), image.to(dtype), 1).dtype == torch.float32
+    p = logits.float().softmax(1)
+    for loss in (ct.DenseCRFLoss(3, 20), ct.GatedCRFLoss(3, 20, radius=1)):
+        torch.testing.assert_close(copy.deepcopy(loss).to(dtype)(p, image), loss(p, image))
+
+
+def test_long_bags_are_summed_by_pieces(monkeypatch):
+    logits, image = batch(3, (12, 14), n_images=2)
+    image[0] = 200  # of one colour: hundreds of points in a simplex
+
+    def run():
+        crf = layer(n_iter=2, learn=("weights", "sigma"), backend="torch")
+        z = logits.clone().requires_grad_()
+        crf(z, image)[:, 0].sum().backward()
+        return [z.grad, *(p.grad for p in crf.parameters() if p.grad is not None)], crf.lattice(image).tensors
+
+    wanted, whole = run()
+    monkeypatch.setattr(pytorch, "longest_of", lambda tensor: 3)
+    found, cut = run()
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert pytorch._layout(whole).bags[1].start.diff().max() > 60
+    for own in pytorch._layout(cut).bags:
+        assert own.pieces[-1] == own.start[-1]
+        for begin in (own.pieces, own.groups):
+            assert 0 <= begin.diff().min() <= begin.diff().max() <= 3
+
+
+def test_whether_costs_are_alike_is_looked_at_once(monkeypatch):
+    costs = torch.tensor([[5.0, 1, 2], [3, 5, 2], [3, 1, 5]])
+    assert tensors.is_like_potts(costs)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "__bool__", lambda self: pytest.fail("read again"))
+        assert tensors.is_like_potts(costs)
+    costs[0, 1] = 4
+    assert not tensors.is_like_potts(costs)
+    assert not tensors.is_like_potts((1 - torch.eye(3)).requires_grad_())
+    assert tensors.is_like_potts(torch.stack([1 - torch.eye(3), 2 - torch.eye(3)]))
+
+
+@on_lattices
+def test_costs_that_are_alike_give_what_products_give(backend):
+    logits, image = batch(4, (6, 8))
+    alike = torch.rand(4, generator=torch.Generator().manual_seed(0)).expand(4, 4).clone().fill_diagonal_(0)
+    found = []
+    for learn in ((), ("compatibility",)):
+        crf = layer(4, compatibility=alike, learn=learn, n_iter=3, backend=backend)
+        z = logits.clone().requires_grad_()
+        crf(z, image).square().sum().backward()
+        found.append(z.grad)
+    torch.testing.assert_close(*found, **NEARLY)
+
+
+def test_products_are_exact_whatever_a_script_allows():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16), ops.full_precision(torch.device("cpu")):
+            seen = [torch.backends.cuda.matmul.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision]
+            assert not torch.is_autocast_enabled("cpu")
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == ["ieee", "ieee"]
+
+
+def test_apples_gpus_work_or_say_no(monkeypatch):
+    mps = torch.device("mps")
+    monkeypatch.setattr(backends, "has_bags", lambda device: True)
+    assert backends.choose("auto", mps) == "torch"
+    monkeypatch.setattr(backends, "has_bags", lambda device: False)
+    with pytest.raises(ValueError, match=r"embedding_bag, which this version of PyTorch does not have on mps; move"):
+        backends.choose("auto", mps)
+    assert backends.choose("exact", mps) == "exact"

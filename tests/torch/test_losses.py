@@ -108,6 +108,44 @@ def test_ignored_logits_have_no_influence(name):
     torch.testing.assert_close(losses.build(name)(logits, labels), losses.build(name)(other, labels))
 
 
+@pytest.mark.parametrize("bad", ["forbidden", "nan"])
+@pytest.mark.parametrize("name", EVERY)
+def test_ignored_logits_may_be_infinite_or_none(name, bad):
+    logits, labels = problem(2, 3, (3, 4))
+    labels[0, 0] = 255
+    labels[0, 1:].clamp_min_(1)
+    other = logits.clone()
+    if bad == "nan":
+        other[0, :, 0] = torch.nan
+    else:
+        other[0, 0] = -torch.inf  # the label that is 0 where ignored
+        logits[0, 0] = other[0, 0].masked_fill(labels[0] == 255, 0)
+    found, wanted = (x.clone().requires_grad_() for x in (other, logits))
+    loss = losses.build(name)
+    loss(found, labels).backward()
+    loss(wanted, labels).backward()
+    torch.testing.assert_close(loss(found, labels), loss(wanted, labels))
+    torch.testing.assert_close(found.grad, wanted.grad)
+
+
+@pytest.mark.parametrize("name", ["ce", "focal", "sigmoid_focal"])
+def test_a_class_without_weight_may_be_forbidden(name):
+    logits, labels = problem()
+    logits[:, 2] = -torch.inf
+    logits.requires_grad_()
+    value = losses.build(name, class_weights=[1, 1, 0, 1])(logits, labels)
+    value.backward()
+    assert value.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_void_that_is_a_label_is_refused():
+    logits, labels = torch.zeros(1, 256, 2), torch.full((1, 2), 255)
+    with pytest.raises(ValueError, match="ignore_index=255 is one of the 256 labels; pass another one, such as -1"):
+        losses.CrossEntropy()(logits, labels)
+    assert losses.CrossEntropy(ignore_index=-1)(logits, labels) > 5
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_the_order_of_labels_and_images_does_not_matter(name):
     logits, labels = problem()

@@ -2,13 +2,15 @@
 
 import functools
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from classicseg.torch import networks
+import classicseg.torch as ct
+from classicseg.torch import networks, train
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +130,32 @@ def test_an_unpadded_unet_sees_a_window_of_its_own():
     image = torch.rand(1, 1, 236, 236, dtype=torch.float64)
     whole = network(image)
     torch.testing.assert_close(network(image[..., 16:-16, 32:-16]), whole[..., 16:-16, 32:-16])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 4), (20, 37), (100, 130)])
+def test_the_unet_that_mirrors_is_the_unpadded_one_on_a_continued_image(size):
+    network, plain = narrow("unet", 2, 1, padding="mirror"), narrow("unet", 2, 1, padding="valid")
+    plain.load_state_dict(network.state_dict())
+    image = torch.rand(1, 1, *size)
+    sides = [188 + 16 * max(0, -(-(n - 4) // 16)) for n in size]
+    pads = [(0, 0), (0, 0), *((92, m - n - 92) for n, m in zip(size, sides, strict=True))]
+    continued = torch.from_numpy(np.pad(image.numpy(), pads, mode="reflect"))
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), plain(continued)[..., : size[0], : size[1]])
+    assert (network.margin, network.minimum_size) == (0, 1)
+
+
+def test_logits_of_a_part_of_the_image_are_never_stretched():
+    network = networks.UNet(2, width=0.02, padding="valid")
+    data = train.ArrayData([np.zeros((188, 188, 3), np.uint8)], [np.zeros((188, 188), np.uint8)], ["a", "b"])
+    for call in (
+        lambda: train.Model("unet", ["a", "b"], padding="valid"),
+        lambda: train.predict(network, data[0][0]),
+        lambda: train.fit(network, data),
+        lambda: ct.HybridCRF(network, ct.DenseCRF(2, ct.GaussianKernel())),
+    ):
+        with pytest.raises(ValueError, match="none for a margin of 92 pixels; padding='mirror' is the same network"):
+            call()
 
 
 @pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])

@@ -480,3 +480,27 @@ def test_tensorboard_is_optional(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match="pip install tensorboard"):
         train.fit(train.Model("unet", CLASSES, width=0.03), array_data(), settings=settings(), log_dir=tmp_path)
+
+
+def test_parts_that_are_frozen_stay_frozen():
+    data = array_data()
+    model = train.Model("unet", CLASSES, width=0.05)
+    frozen = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for module in frozen:
+        module.eval()
+    before = [m.running_mean.clone() for m in frozen]
+    train.fit(model, data, data, settings=settings(n_epochs=2))
+    for module, mean in zip(frozen, before, strict=True):
+        assert torch.equal(module.running_mean, mean)
+    learned = train.Model("unet", CLASSES, width=0.05).eval()  # as it comes from a file: nothing is frozen
+    train.fit(learned, data, settings=settings(n_epochs=1))
+    assert any((m.running_mean != 0).any() for m in learned.modules() if isinstance(m, torch.nn.BatchNorm2d))
+
+
+def test_the_loss_of_an_auxiliary_head_counts_behind_a_crf():
+    network = train.Model("pspnet50", CLASSES, width=1 / 16, aux=True)
+    crf = ct.DenseCRF(2, [ct.GaussianKernel(1, 0.5)], n_iter=1)
+    head = network.network.aux_head[0][0].weight
+    before = head.detach().clone()
+    train.fit(ct.CRFasRNN(network, crf), array_data(), settings=settings(n_epochs=1, weight_decay=0.0))
+    assert not torch.equal(head, before)

@@ -15,7 +15,9 @@ import numpy as np
 
 import classicseg.torch as ct
 from classicseg.torch import backends
-from classicseg.torch.backends.triton import _launch
+from classicseg.torch.backends import _sorting
+from classicseg.torch.backends import triton as triton_backend
+from classicseg.torch.backends.triton import _lattice, _launch
 
 INTERPRETED = Path(__file__).with_name("interpreted.py")
 
@@ -80,27 +82,59 @@ def compile_only(request, monkeypatch, tmp_path):
 )
 def test_registers_hold_what_programs_compute(n_channels, integer, compile_only):
     width = _launch.width_of(n_channels)
-    rows, other = (_launch.new_rows(torch.empty(0), 99, width) for _ in range(2))
-    values, some, weight = torch.empty(1, n_channels, 99), torch.zeros(100, dtype=integer), torch.empty(99, 9)
-    index, matrix, scale = torch.zeros(99, 9, dtype=integer), torch.empty(n_channels, n_channels), rows[:6]
-    wanted = torch.zeros((), dtype=torch.int32)
-    _launch.sum_runs(rows, some, weight, some, other)
-    _launch.sum_runs(rows, some, None, some, other)
-    _launch.sum_runs(rows, None, None, some, other)
-    _launch.blur_axis(rows, some.reshape(50, 2), other)
-    sliced = _launch.Slicing(rows, index, weight, slice(3, 9), scale, first_row=7)
-    mixed = sliced._replace(mixed=other, wanted=wanted)
+    rows, other = (_launch.new_rows(torch.empty(0), 128, width) for _ in range(2))
+    values, some, weight = torch.empty(1, n_channels, 99), torch.zeros(129, dtype=integer), torch.empty(99, 9)
+    index, matrices, scale = torch.zeros(99, 9, dtype=integer), torch.empty(2, n_channels, n_channels), rows[:6]
+    near, everything = torch.zeros(2, 128, 2, dtype=integer), slice(0, 128)
+    _launch.sum_runs(rows, some, weight, some, some, other, everything)
+    _launch.sum_runs(rows, some, None, some, some[1:], other, everything)
+    _launch.sum_runs(rows, None, None, some, some[1:], other, everything)
+    _launch.blur_axes(rows, near[:1].unbind(), other, everything)
+    _launch.blur_axes(rows, near.unbind(), other, everything)
+    sliced = _launch.Slicing(rows, index, weight, slice(3, 9), scale)
+    mixed = sliced._replace(scale=None)
     _launch.update_points(other, width, 99, sliced=mixed, addend=values, then="softmax")
-    _launch.update_points(values, width, 99, sliced=mixed, addend=values, then="log_softmax")
+    _launch.update_points(values, width, 99, sliced=sliced, addend=values, then="log_softmax")
     _launch.update_points(other, width, 99, sliced=mixed, marginals=other, then="softmax_adjoint")
-    _launch.update_points(values, width, 99, sliced=sliced)
-    _launch.mix_labels(rows, matrix, wanted, other)
+    _launch.update_points(values, width, 96, sliced=sliced)
+    _launch.mix_labels(rows, matrices, some[:2].int(), other)
     _launch.update_points(rows, width, 99, addend=values, then="softmax")
-    assert len(compile_only) == 10
+    assert len(compile_only) == 11
     for program, usage in compile_only:
         assert fits(usage), (program.metadata.name, usage)
     if n_channels > 8:  # all but the last two gather rows, four numbers at a time
         assert all("ld.global.v4" in program.asm["ptx"] for program, _ in compile_only[:-2])
+
+
+def test_programs_are_the_same_for_lattices_of_odd_and_even_sizes(monkeypatch):
+    """Nothing that decides what is compiled differs: types, alignment of what is aligned at all, constants."""
+    keys = []
+
+    def launch(kernel, grid, *args, **constants):
+        loose = {kernel.arg_names[i] if isinstance(i, int) else i for i in kernel.do_not_specialize_on_alignment or ()}
+        key = [kernel.__name__]
+        for name, x in zip(kernel.arg_names, args, strict=False):
+            tensor = isinstance(x, torch.Tensor)
+            key.append((x.dtype, name in loose or x.data_ptr() % 16 == 0) if tensor else type(x))
+        keys.append((*map(str, key), str(constants)))
+
+    monkeypatch.setattr(_launch, "_launch", launch)
+    monkeypatch.setattr(_lattice, "embed", _sorting.embed)
+    sets = set()
+    for seed in range(4):
+        keys.clear()
+        image = 255 * torch.rand(1, 3, 8, 7, generator=torch.Generator().manual_seed(seed))
+        features = [
+            f.flatten(2)
+            for f in ct.DenseCRF(2, [ct.GaussianKernel(2), ct.BilateralKernel(4, 30)]).features(image, image)
+        ]
+        lattice = triton_backend.build(features, ["symmetric", "symmetric"])
+        z, rewards = torch.rand(1, 2, 56), torch.rand(2, 2, 2)
+        out, tape = triton_backend.mean_field(z, rewards, lattice, 2, False, True, True)
+        triton_backend.mean_field_backward(z, out, z, rewards, [], lattice, [], tape, 2, False, True)
+        triton_backend.filter(z[:, :1].contiguous(), lattice, 1, True)
+        sets.add(frozenset(keys))
+    assert len(sets) == 1
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 9])
@@ -114,7 +148,7 @@ def test_registers_hold_what_the_embedding_computes(d, compile_only):
 def test_triton_must_be_asked_for_and_installed(monkeypatch):
     cuda = torch.device("cuda")
     assert backends.choose("auto", torch.device("cpu")) == "numba"
-    assert backends.choose("auto", cuda) == backends.choose("auto", torch.device("mps")) == "torch"
+    assert backends.choose("auto", cuda) == "torch"
     assert backends.choose("triton", cuda) == "triton"
     monkeypatch.setattr(backends, "HAS_TRITON", False)
     with pytest.raises(ImportError, match="backend='triton' needs Triton: pip install triton"):

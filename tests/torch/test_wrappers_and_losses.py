@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 import classicseg.torch as ct
 from tests.torch.inputs import batch
 
+pytestmark = pytest.mark.filterwarnings("ignore:the colours of image span")  # images of few pixels have few colours
+
 
 class Network(torch.nn.Module):
     """Logits at half the size, handed over as `wrap` says."""
@@ -34,7 +36,7 @@ IMAGE = batch(3, (12, 14), n_images=2)[1] / 255
     ("wrap", "output"),
     [
         (lambda z: z, None),
-        (lambda z: {"out": z, "aux": 0 * z}, None),
+        (lambda z: {"out": z, "other": 0 * z}, None),
         (lambda z: {"logits": z}, None),
         (lambda z: {"seg": z, "out": 0 * z}, "seg"),
         (lambda z: types.SimpleNamespace(logits=z), None),
@@ -122,8 +124,9 @@ def test_gradient_of_dense_crf_loss():
     loss(x, lattice=lattice, mask=mask).backward()
     y = s.double().requires_grad_()
     gated = (y * mask[:, None]).flatten(2)[0]
-    total = gated.sum(0)
-    truth = ((total * (matrix @ total)).sum() - (gated * (gated @ matrix.T)).sum()) / total.detach().sum()
+    total, weights = gated.sum(0), mask.flatten().double()
+    energy = total * (matrix @ total) - (gated * (gated @ matrix.T)).sum(0)
+    truth = (energy / (matrix @ weights)).sum() / weights.sum()
     truth.backward()
     torch.testing.assert_close(x.grad.double(), y.grad, rtol=1e-3, atol=1e-5)
 
@@ -149,11 +152,31 @@ def test_masked_pixels_do_not_count():
     cut = s[..., :7].contiguous(), image[..., :7].contiguous()
     other = s.clone()
     other[..., 7:] = 1 / 3
-    gated = ct.GatedCRFLoss(3, 25, radius=3)
-    torch.testing.assert_close(gated(s, image, mask=mask), gated(*cut))
-    for loss in (gated, ct.DenseCRFLoss(3, 25)):
-        torch.testing.assert_close(loss(s, image, mask=mask), loss(other, image, mask=mask))
+    other[..., 8:] = torch.nan
+    elsewhere = image.clone()
+    elsewhere[..., 7:] = torch.nan
+    for loss in (ct.GatedCRFLoss(3, 25, radius=3), ct.DenseCRFLoss(3, 25)):
+        gradients = []
+        for p, colors, given in [(*cut, None), (s, image, mask), (other, image, mask), (s, elsewhere, mask)]:
+            x = p.clone().requires_grad_()
+            value = loss(x, colors, mask=given)
+            value.backward()
+            torch.testing.assert_close(value.detach(), loss(*cut))
+            gradients.append(x.grad[..., :7] - x.grad[..., :7].mean(1, keepdim=True))  # as through a softmax
+            torch.testing.assert_close(gradients[-1], gradients[0], rtol=1e-4, atol=1e-6)
+            assert not x.grad[..., 7:].any()
         assert loss(s, image, mask=0 * mask) == 0
+    lattice = loss.lattice(elsewhere, mask=mask)
+    torch.testing.assert_close(loss(s, lattice=lattice, mask=mask), loss(*cut))
+
+
+def test_auxiliary_logits_come_through_in_training():
+    network = Network(lambda z: {"out": z, "aux": 2 * z})
+    hybrid = ct.HybridCRF(network, crf())
+    found = hybrid(IMAGE)
+    assert set(found) == {"out", "aux"}
+    torch.testing.assert_close(found["aux"], 2 * network.conv(IMAGE))
+    torch.testing.assert_close(hybrid.eval()(IMAGE), found["out"])
 
 
 def test_gated_loss_equals_all_pairs():
@@ -186,6 +209,9 @@ def test_bad_input_of_losses_is_named(loss):
     for args, kwargs, kind, message in [
         ((hole, image), {}, ValueError, "probabilities must be finite"),
         ((s, image + torch.nan), {}, ValueError, "image.* must be finite"),
+        ((10 * s - 5, image), {}, ValueError, "probabilities must be from 0 to 1 .* of logits, pass logits.softmax"),
+        ((s / 2, image), {}, ValueError, "sums that miss 1 by up to 0.5"),
+        ((s, image), {"mask": torch.full((2, 9, 11), -1.0)}, ValueError, "mask must be weights from 0 to 1, got -1"),
         ((s[0, 0], image), {}, ValueError, "batch axis"),
         ((s, image[0]), {}, ValueError, "image must have shape"),
         ((s, image), {"mask": torch.ones(9, 11)}, ValueError, "mask must have shape"),

@@ -11,7 +11,7 @@ from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.active import COUNTERS, Activity, infer_active
 from classicseg.kernels.dense.bank import Bank
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.plan import Plan, is_brief
 from classicseg.solvers.dense.prospects import NOTHING, Contest
 
 _SURE = 0.2  # shares of what all messages together could turn: leads of pixels that will probably settle soon,
@@ -93,7 +93,7 @@ def update(
     limits = np.array([*leads, contest.share * reach], np.float32)
     run(
         infer_active, n_threads, new_sync(COUNTERS), unary, rest, plan.pairwise, n_iter, limits, plan.new_rows(3),
-        activity, q, labels,
+        activity, q, labels, brief=is_brief(contest.alive.size * n, n_iter),
     )  # fmt: skip
     settled = int(activity.n_active.sum()) < activity.block.size
     return Updated(q, labels, float(activity.n_doubtful.sum() / n), settled)

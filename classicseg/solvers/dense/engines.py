@@ -12,7 +12,7 @@ from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.mean_field import COUNTERS, free_energy, infer, step
 from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.plan import Plan, is_brief
 
 
 class Engine(Protocol):
@@ -62,7 +62,7 @@ def infer_fused(
     pairwise, tape, work = plan.for_updates()
     run(
         infer, n_threads, new_sync(COUNTERS), grid.for_kernels, start, pairwise, n_iter, tape, work,
-        q.reshape(-1), False, labels.reshape(-1),
+        q.reshape(-1), False, labels.reshape(-1), brief=is_brief(energy.n_labels * energy.n_points, n_iter),
     )  # fmt: skip
     return q, labels
 

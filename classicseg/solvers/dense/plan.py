@@ -11,6 +11,13 @@ from classicseg.filters.bank import index_of_vertices, new_rows
 from classicseg.filters.memory import duplicates_cost_more
 from classicseg.kernels.dense.bank import Bank, Pairwise, RowLayout
 
+_SOON_DONE = 2**22  # values that are updated in a few milliseconds
+
+
+def is_brief(n_values: int, n_iter: int) -> bool:
+    """Whether `n_iter` updates of so many values are done so soon that Ctrl-C can wait for them."""
+    return n_values * n_iter <= _SOON_DONE
+
 
 class Plan:
     """What is prepared once for all iterations.

@@ -48,8 +48,12 @@ class Backend(Protocol):
         n_iter: int,
         marginals: bool,
         record: bool,
+        mixes: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label."""
+        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label.
+
+        With `mixes` False a label is known to reward all others alike.
+        """
 
     def mean_field_backward(
         self,
@@ -63,6 +67,7 @@ class Backend(Protocol):
         tape: torch.Tensor,
         n_iter: int,
         marginals: bool,
+        mixes: bool,
     ) -> list[torch.Tensor]:
         """Gradients with respect to logits, rewards and each of `features` (empty if they are not wanted)."""
 
@@ -98,10 +103,24 @@ def get(name: str) -> Backend:
     return _MODULES[name]()
 
 
+def has_bags(device: torch.device) -> bool:
+    """Whether this version of PyTorch can sum bags of rows on a kind of device."""
+    key = device.type.upper()
+    return all(
+        torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", key)
+        for name in ("_embedding_bag", "_embedding_bag_forward_only")
+    )
+
+
 def choose(name: str, device: torch.device) -> str:
     """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
     if name == "auto":
-        return "numba" if device.type == "cpu" else "torch"
+        name = "numba" if device.type == "cpu" else "torch"
+    if name == "torch" and device.type == "mps" and not has_bags(device):
+        raise InputError(
+            "backend='torch' sums with embedding_bag, which this version of PyTorch does not have on mps; "
+            "move the layer and its tensors to the CPU"
+        )
     if name == "numba" and device.type != "cpu":
         raise InputError(
             f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"

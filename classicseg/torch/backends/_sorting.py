@@ -5,12 +5,16 @@ Only how it is found differs, by sorting instead of hashing. Sorting puts the ve
 neighbouring entries, without atomics, and results are the same from run to run.
 
 What is sorted is short: points by the simplex that they lie in, then the corners of the simplices that were found.
+
+How many simplices and vertices there are is known on the device alone. To read that waits for all work that a GPU was
+given before, so it is read for all kernels at once, see :func:`read`: bounds of features, numbers of simplices, numbers
+of vertices and of what a backend counts besides. These three are all that building a lattice waits for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +24,7 @@ from classicseg.filters.base import POWERS
 from classicseg.filters.blur import AXES
 from classicseg.filters.features import shift_of
 from classicseg.filters.keys import packing, spans
+from classicseg.torch.tensors import check_features
 
 Embedding = Callable[[Tensor, np.ndarray], tuple[Tensor, Tensor, Tensor]]
 """See :func:`embed`, which is one."""
@@ -65,6 +70,49 @@ class Vertices(NamedTuple):
     def in_order(self, of_pairs: Tensor) -> Tensor:
         """Numbers (n, d + 1) of the pairs as :meth:`pairs` counts them."""
         return of_pairs.index_select(0, self.order).reshape(-1)
+
+
+class Groups(NamedTuple):
+    """Entries of equal keys, before anybody knows how many groups they are."""
+
+    order: Tensor  # (n,) entries, group after group; groups are in the order of their keys
+    group: Tensor  # (n,) group of each entry in this order
+    begins: Tensor  # (n,) bool: whether an entry in this order is the first of its group
+
+    @property
+    def count(self) -> Tensor:
+        """How many groups."""
+        return self.group[-1] + 1
+
+    def starts(self, n_groups: int) -> Tensor:
+        """Where each group begins."""
+        return compacted(torch.arange(len(self.group), device=self.group.device), self.begins, self.group, n_groups)
+
+
+class Corners(NamedTuple):
+    """The simplices of one kernel and their corners, before anybody knows how many vertices these are.
+
+    The attributes are those of :class:`Vertices`; `keys` are those of the corners, (U (d + 1),), `groups` their
+    vertices.
+    """
+
+    weight: Tensor
+    of_point: Tensor  # (n,): simplex of each point
+    order: Tensor
+    n_points: Tensor
+    keys: Tensor
+    groups: Groups
+    step: Tensor  # (d + 1, 1): from the key of a vertex to those of its neighbours above
+
+    def vertices(self, n_vertices: int, integer: torch.dtype) -> Vertices:
+        """The lattice, with whole numbers of a dtype."""
+        begin = self.groups.starts(n_vertices)
+        vertex = torch.empty_like(self.groups.order).scatter_(0, self.groups.order, self.groups.group)
+        index = vertex.to(integer).reshape(-1, self.weight.shape[1]).index_select(0, self.of_point)
+        n_corners = torch.diff(begin, append=begin.new_full((1,), len(self.keys)))
+        neighbours = _neighbours(self.keys[self.groups.order[begin]], self.step)
+        rest = self.order, self.n_points, self.groups.order, n_corners, neighbours
+        return Vertices(index, self.weight, *(x.to(integer) for x in rest))
 
 
 def integer_for(n_entries: int) -> torch.dtype:
@@ -144,30 +192,86 @@ def _barycentric(residual: Tensor, rank: Tensor) -> Tensor:
     return weight
 
 
-def find(features: Tensor, integer: torch.dtype, embedding: Embedding = embed) -> Vertices:
-    """The lattice of (B, d, N) float32 features, with whole numbers of a dtype."""
+def read(numbers: Sequence[Tensor]) -> list[Any]:
+    """Numbers, or vectors of them, that lie on a device, in one copy: nothing else here waits for a GPU."""
+    values: list[Any] = torch.stack(list(numbers)).cpu().tolist()
+    return values
+
+
+def on_device(array: np.ndarray, like: Tensor) -> Tensor:
+    """A few numbers next to a tensor. They are copied from memory that the system may not move, so nobody waits."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(like.device, non_blocking=True) if like.is_cuda else tensor.to(like.device)
+
+
+def compacted(values: Tensor, chosen: Tensor, place: Tensor, n: int) -> Tensor:
+    """Values that are chosen, each at its place, 0 to n - 1."""
+    return values.new_zeros(n + 1).scatter_(0, torch.where(chosen, place, n), values)[:n]
+
+
+def corners_of(features: Sequence[Tensor], embedding: Embedding = embed) -> list[Corners]:
+    """The simplices of (B, d, N) float32 features of each kernel."""
+    bounds = _bounds(features)
+    simplices = [_simplices(f, *bound, embedding) for f, bound in zip(features, bounds, strict=True)]
+    counts = read([each.groups.count for each in simplices])
+    return [each.corners(n) for each, n in zip(simplices, counts, strict=True)]
+
+
+def _bounds(features: Sequence[Tensor]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Smallest and largest values of each feature of each image, (B, d) float64, for each kernel."""
+    sides = [side.reshape(-1) for f in features for side in (f.amin(2), f.amax(2))]
+    values = torch.cat(sides).cpu().double()
+    if not np.isfinite(values.numpy()).all():
+        for f in features:
+            check_features(f.cpu())
+    parts = iter(values.split([len(side) for side in sides]))
+    return [(next(parts).reshape(f.shape[:2]).numpy(), next(parts).reshape(f.shape[:2]).numpy()) for f in features]
+
+
+class _Simplices(NamedTuple):
+    """Where the points of one kernel lie."""
+
+    origin: Tensor
+    rank: Tensor
+    weight: Tensor  # see :func:`embed`
+    groups: Groups  # points by their simplices
+    span: np.ndarray  # (d + 1,) of the coordinates of vertices
+    n_images: int
+
+    def corners(self, n_simplices: int) -> Corners:
+        """What follows from their number."""
+        d, (order, group, _) = len(self.span) - 1, self.groups
+        begin = self.groups.starts(n_simplices)
+        first = order[begin]
+        of_point = torch.empty_like(order).scatter_(0, order, group)
+        n_points = torch.diff(begin, append=begin.new_full((1,), len(order)))
+        # Whole coordinates of a vertex v are (v_i - v_d) / (d + 1) for i < d, so an axis is a step in one of them.
+        widths = [*(self.span[:d] + self.span[d]) / (d + 1) + 1, self.n_images]
+        radix = packing(widths)
+        key_type = torch.int32 if np.log2(widths).sum() < 31 else torch.int64
+        step = on_device(np.append(radix[:d], -radix[:d].sum()), order).to(key_type)[:, None]
+        keys = _corner_keys(self.origin.index_select(1, first), self.rank.index_select(1, first), step)
+        keys += (first // (len(order) // self.n_images) * int(radix[d])).to(key_type)[:, None]
+        keys = keys.reshape(-1)
+        return Corners(self.weight, of_point, order, n_points, keys, _grouped(keys), step)
+
+
+def _simplices(features: Tensor, low: np.ndarray, high: np.ndarray, embedding: Embedding) -> _Simplices:
     n_images, d, n = features.shape
     scale = AXES.feature_scale(d)
-    low, high = (bound.double().cpu().numpy() for bound in (features.amin(2), features.amax(2)))
     shifts = np.stack([shift_of(a, b, scale) for a, b in zip(low, high, strict=True)])
     if shifts.any():
-        features = (features.double() - torch.from_numpy(shifts).to(features.device)[:, :, None]).float()
+        features = _shifted(features, shifts)
     span = spans((low - shifts).min(0), (high - shifts).max(0), scale)
     origin, rank, weight = embedding(features, scale.astype(np.float32))
+    groups = _grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
+    return _Simplices(origin, rank, weight, groups, span, n_images)
 
-    simplex, of_point, order, n_points = _grouped(_simplex_keys(origin, rank, packing([*span[:d], n_images]), n))
-    # Whole coordinates of a vertex v are (v_i - v_d) / (d + 1) for i < d, so an axis is a step in one of them.
-    widths = [*(span[:d] + span[d]) / (d + 1) + 1, n_images]
-    radix = packing(widths)
-    key_type = torch.int32 if np.log2(widths).sum() < 31 else torch.int64
-    step = torch.from_numpy(np.append(radix[:d], -radix[:d].sum())).to(features.device, key_type)[:, None]
-    keys = _corner_keys(origin.index_select(1, simplex), rank.index_select(1, simplex), step)
-    keys += (simplex // n * int(radix[d])).to(key_type)[:, None]
-    first, vertex, corners, n_corners = _grouped(keys.reshape(-1))
-    index = vertex.to(integer).reshape(keys.shape).index_select(0, of_point)
-    neighbours = _neighbours(keys.reshape(-1)[first], step)
-    rest = (x.to(integer) for x in (order, n_points, corners, n_corners, neighbours))
-    return Vertices(index, weight, *rest)
+
+def _shifted(features: Tensor, shifts: np.ndarray) -> Tensor:
+    """Features minus a number for each image and axis, in double precision, which Apple's GPUs do not have."""
+    wide = (features.cpu() if features.device.type == "mps" else features).double()
+    return (wide - on_device(shifts, wide)[:, :, None]).float().to(features.device)
 
 
 def _simplex_keys(origin: Tensor, rank: Tensor, radix: np.ndarray, n: int) -> Tensor:
@@ -194,22 +298,12 @@ def _corner_keys(origin: Tensor, rank: Tensor, step: Tensor) -> Tensor:
     return torch.stack(keys, 1)
 
 
-def _grouped(keys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Entries of equal keys.
-
-    Returns
-    -------
-    first : (U,) the first entry of each group; groups are in the order of their keys
-    group : (n,) group of each entry
-    order : (n,) entries, group after group
-    count : (U,) number of entries in each group
-    """
+def _grouped(keys: Tensor) -> Groups:
+    """Entries of equal keys."""
     found, order = keys.sort(stable=True)
     begins = torch.ones_like(found, dtype=torch.bool)
     torch.ne(found[1:], found[:-1], out=begins[1:])
-    begin = begins.nonzero()[:, 0]
-    group = torch.empty_like(order).scatter_(0, order, begins.cumsum(0) - 1)
-    return order[begin], group, order, torch.diff(begin, append=begin.new_full((1,), keys.shape[0]))
+    return Groups(order, begins.cumsum(0) - 1, begins)
 
 
 def _neighbours(keys: Tensor, step: Tensor) -> Tensor:

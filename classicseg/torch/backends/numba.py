@@ -145,6 +145,7 @@ def mean_field(
     n_iter: int,
     marginals: bool,
     record: bool,
+    mixes: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See :class:`Backend`."""
     n_threads, n_labels = resolve_threads(None), logits.shape[1]
@@ -176,8 +177,9 @@ def mean_field_backward(
     tape: torch.Tensor,
     n_iter: int,
     marginals: bool,
+    mixes: bool,
 ) -> list[torch.Tensor]:
-    """See :class:`Backend`."""
+    """See :class:`Backend`. The kernels see for themselves whether labels mix."""
     grad_logits, grad_rewards = torch.empty_like(logits), np.zeros(rewards.shape, np.float32)
     grad_features = [torch.zeros_like(f) for f in features]
     used = 0

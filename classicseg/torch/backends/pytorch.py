@@ -3,6 +3,9 @@
 Splat, blur and slice are all weighted sums of a few rows, ``embedding_bag``. The rows of all kernels and images lie in
 one array; row k of the blocks below belongs to kernel k and holds the vertices of all images, which never touch
 because the number of the image is part of the key of a vertex.
+
+On a GPU one thread sums a bag from its first row to its last. Bags are as long as an image is flat: 10^5 points of a
+white page lie in a few simplices. There, bags that are long are summed by pieces, then the pieces, then the rest.
 """
 
 from __future__ import annotations
@@ -17,13 +20,31 @@ from torch.nn.functional import embedding_bag
 from classicseg.filters.blur import AXES
 from classicseg.torch.backends._features import feature_gradient
 from classicseg.torch.backends._sorting import (
+    Corners,
     Vertices,
     borders,
-    find,
+    corners_of,
     integer_for,
     is_one_sided,
     normalized,
+    read,
 )
+
+_LONG = 128  # entries of a bag that are summed at once; on a GPU
+
+
+def longest_of(tensor: Tensor) -> int | None:
+    """How long a bag may be on the device of a tensor, None for as long as it likes."""
+    return None if tensor.device.type == "cpu" else _LONG
+
+
+class Bags(NamedTuple):
+    """Entries that are summed, bag after bag. Where bags may be long they are cut."""
+
+    start: Tensor  # (bags + 1,): where each bag starts
+    pieces: Tensor  # where each piece of a bag starts, the last ones empty; empty if bags are not cut
+    groups: Tensor  # where in `pieces` each group of pieces of a bag starts, the last ones empty
+    last: Tensor  # (bags + 1,): where in `groups` each bag starts
 
 
 class Layout(NamedTuple):
@@ -38,20 +59,24 @@ class Layout(NamedTuple):
     point: Tensor  # (B N P,) int32: points of each row, row after row
     point_weight_in: Tensor  # (B N P,) float32: the same weights, row after row
     point_weight_out: Tensor  # empty if they are equal
-    start: Tensor  # (R + 1,) int32: where in `point` each row starts
     row_sums: Tensor  # (K, B, N) float32: of each kernel before normalisation
+    bags: Sequence[Bags]  # for each kernel: the points of its V rows
     blurs: Sequence[Tensor]  # for each kernel (d + 1, V, 3) int32, its V rows counted from 0: a row and its neighbours
     blur_weights: Sequence[Tensor]  # for each kernel (d + 1, V, 3) float32: 1, 1/2, 1/2; 0 where there is no neighbour
 
     @property
     def n_rows(self) -> int:
         """Vertices of all kernels."""
-        return self.start.shape[0] - 1
+        return sum(blur.shape[1] for blur in self.blurs)
 
     def rows_of(self, k: int) -> slice:
         """Rows of kernel `k`."""
         first = sum(blur.shape[1] for blur in self.blurs[:k])
         return slice(first, first + self.blurs[k].shape[1])
+
+    def of_kernels(self, rows: Tensor) -> Sequence[Tensor]:
+        """Rows of all kernels, by kernels."""
+        return rows.split([blur.shape[1] for blur in self.blurs])
 
     def pairs_of(self, k: int) -> slice:
         """Pairs of kernel `k`."""
@@ -64,14 +89,16 @@ class Layout(NamedTuple):
         return [AXES.gain(blur.shape[0] - 1) for blur in self.blurs]
 
 
-_SINGLE = len(Layout._fields) - 2
+_SINGLE = len(Layout._fields) - 3
+_OF_KERNEL = len(Bags._fields) + 2
 
 
 def _layout(lattice: Sequence[Tensor]) -> Layout:
-    n_kernels = (len(lattice) - _SINGLE) // 2
-    index, weight_in, weight_out, point, point_in, point_out, start, row_sums = lattice[:_SINGLE]
-    blurs, blur_weights = lattice[_SINGLE : _SINGLE + n_kernels], lattice[_SINGLE + n_kernels :]
-    return Layout(index, weight_in, weight_out, point, point_in, point_out, start, row_sums, blurs, blur_weights)
+    of_kernels = [lattice[first : first + _OF_KERNEL] for first in range(_SINGLE, len(lattice), _OF_KERNEL)]
+    bags = [Bags(*own[:-2]) for own in of_kernels]
+    single = dict(zip(Layout._fields, lattice[:_SINGLE], strict=False))
+    blurs, blur_weights = ([own[at] for own in of_kernels] for at in (-2, -1))
+    return Layout(**single, bags=bags, blurs=blurs, blur_weights=blur_weights)
 
 
 # --- lattices -----------------------------------------------------------------------------------------------------
@@ -85,7 +112,17 @@ def empty_lattice(
     n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
     integer, new = integer_for(n_points * n_pairs), features[0].new_empty
     n_out = n_points if is_one_sided(normalizations) else 0
-    blurs = [(f.shape[1] + 1, new_size(), 3) for f in features]
+    of_kernels = []
+    for f in features:
+        n_vertices, is_cut = new_size(), longest_of(f) is not None
+        of_kernels += [
+            new(n_vertices + 1, dtype=integer),
+            new(new_size() if is_cut else 0, dtype=integer),
+            new(new_size() if is_cut else 0, dtype=integer),
+            new(n_vertices + 1 if is_cut else 0, dtype=integer),
+            new(f.shape[1] + 1, n_vertices, 3, dtype=integer),
+            new(f.shape[1] + 1, n_vertices, 3),
+        ]
     return [
         new(n_points, n_pairs, dtype=integer),
         new(n_points, n_pairs),
@@ -93,10 +130,8 @@ def empty_lattice(
         new(n_points * n_pairs, dtype=integer),
         new(n_points * n_pairs),
         new(n_out * n_pairs),
-        new(sum(blur[1] for blur in blurs) + 1, dtype=integer),
         new(len(features), n_images, n),
-        *(new(blur, dtype=integer) for blur in blurs),
-        *(new(blur) for blur in blurs),
+        *of_kernels,
     ]
 
 
@@ -116,7 +151,9 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     n_images, _, n = features[0].shape
     n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
     integer, one_sided, new = integer_for(n_points * n_pairs), is_one_sided(normalizations), features[0].new_empty
-    lattices = [_build_one(f, integer) for f in features]
+    found = corners_of(features)
+    counts = read([each.groups.count for each in found])
+    lattices = [_build_one(each, n_vertices, integer) for each, n_vertices in zip(found, counts, strict=True)]
     point, sorted_in = new(n_points * n_pairs, dtype=integer), new(n_points * n_pairs)
     sorted_out = new(n_points * n_pairs if one_sided else 0)
     index, weights_in, weights_out = [], [], []
@@ -140,32 +177,66 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
         point,
         sorted_in,
         sorted_out,
-        borders(torch.cat([lattice.count for lattice in lattices])),
         torch.stack([lattice.row_sums.reshape(n_images, n) for lattice in lattices]),
-        *(lattice.blur for lattice in lattices),
-        *(lattice.blur_weight for lattice in lattices),
+        *(
+            x
+            for lattice in lattices
+            for x in (*_bags(lattice.count, len(lattice.pair)), lattice.blur, lattice.blur_weight)
+        ),
     ]
 
 
-def _build_one(features: Tensor, integer: torch.dtype) -> _Lattice:
-    vertices = find(features, integer)
+def _build_one(corners: Corners, n_vertices: int, integer: torch.dtype) -> _Lattice:
+    vertices = corners.vertices(n_vertices, integer)
     pair, end = vertices.pairs(vertices.corners)
     ends = end.index_select(0, vertices.n_corners.cumsum(0, dtype=integer) - 1)
     own = torch.arange(len(ends), dtype=integer, device=ends.device).expand(vertices.neighbours.shape[:2])
     blur = torch.cat([own[:, :, None], vertices.neighbours], 2)
-    blur_weight = (vertices.neighbours != own[:, :, None]).to(features.dtype) * 0.5
+    blur_weight = (vertices.neighbours != own[:, :, None]).to(vertices.weight.dtype) * 0.5
     blur_weight = torch.cat([torch.ones_like(blur_weight[:, :, :1]), blur_weight], 2)
     # Sums of simplices first: there are fewer of them than points.
     sums = _sums(vertices.weight, vertices.order, vertices.n_points).reshape(-1, 1)
     sums = _blur(_sums(sums, vertices.corners, vertices.n_corners), blur, blur_weight, False)
     sums = embedding_bag(vertices.index, sums, per_sample_weights=vertices.weight, mode="sum")[:, 0]
     count = torch.diff(ends, prepend=ends.new_zeros(1))
-    return _Lattice(vertices, pair, count, sums * AXES.gain(features.shape[1]), blur, blur_weight)
+    return _Lattice(vertices, pair, count, sums * AXES.gain(pair.shape[0] // len(sums) - 1), blur, blur_weight)
 
 
 def _sums(values: Tensor, order: Tensor, count: Tensor) -> Tensor:
     """Sums of groups of rows."""
-    return embedding_bag(order, values, borders(count), mode="sum", include_last_offset=True)
+    return _summed(order, values, None, _bags(count, len(order)))
+
+
+def _bags(count: Tensor, n_entries: int) -> Bags:
+    """Bags of `count` entries, `n_entries` together.
+
+    How many pieces there are only the device knows, so there is room for as many as there can be.
+    """
+    start, longest = borders(count), longest_of(count)
+    if longest is None:
+        return Bags(start, *(start.new_empty(0) for _ in range(3)))
+    pieces, of_pieces = _cut(start, n_entries // longest + len(count), longest)
+    groups, last = _cut(of_pieces, len(pieces) // longest + len(count), longest)
+    return Bags(start, pieces, groups, last)
+
+
+def _cut(start: Tensor, most: int, longest: int) -> tuple[Tensor, Tensor]:
+    """Cut bags into at most so many pieces: where each begins, and where those of each bag begin, (bags + 1,)."""
+    of_bags = borders((start.diff() + (longest - 1)) // longest)
+    piece = torch.arange(most + 1, dtype=start.dtype, device=start.device)
+    bag = torch.searchsorted(of_bags, piece, right=True) - 1
+    begin = start[bag] + longest * (piece - of_bags[bag])
+    return torch.minimum(begin, start[-1]), of_bags
+
+
+def _summed(member: Tensor, values: Tensor, weight: Tensor | None, bags: Bags) -> Tensor:
+    """Sums of the rows of values in each bag."""
+    begin = bags.pieces if bags.pieces.numel() else bags.start
+    sums = embedding_bag(member, values, begin, per_sample_weights=weight, mode="sum", include_last_offset=True)
+    for begin in (bags.groups, bags.last) if bags.pieces.numel() else ():
+        entries = torch.arange(len(sums), dtype=begin.dtype, device=begin.device)
+        sums = embedding_bag(entries, sums, begin, mode="sum", include_last_offset=True)
+    return sums
 
 
 # --- filters ------------------------------------------------------------------------------------------------------
@@ -178,16 +249,12 @@ def _blur(rows: Tensor, blur: Tensor, weight: Tensor, adjoint: bool) -> Tensor:
     return rows
 
 
-def _splat(lattice: Layout, values: Tensor, adjoint: bool, rows: slice | None = None) -> Tensor:
-    """Rows (R, C), or those of one kernel, from values (B N, C)."""
+def _splat(lattice: Layout, k: int, values: Tensor, adjoint: bool) -> Tensor:
+    """Rows (V, C) of one kernel from values (B N, C)."""
     weight = lattice.point_weight_out if adjoint and lattice.weight_out.numel() else lattice.point_weight_in
-    point, start = lattice.point, lattice.start
-    if rows is not None:
-        first, last = (int(start[at]) for at in (rows.start, rows.stop))
-        point, weight = point[first:last], weight[first:last]
-        start = start[rows.start : rows.stop + 1] - first
-    weight = weight.to(values.dtype)
-    return embedding_bag(point, values, start, per_sample_weights=weight, mode="sum", include_last_offset=True)
+    n_points, pairs = lattice.index.shape[0], lattice.pairs_of(k)
+    own = slice(n_points * pairs.start, n_points * pairs.stop)
+    return _summed(lattice.point[own], values, weight[own].to(values.dtype), lattice.bags[k])
 
 
 def _slice(lattice: Layout, rows: Tensor, adjoint: bool, k: int | None = None) -> Tensor:
@@ -213,7 +280,7 @@ def _by_image(values: Tensor, n_images: int) -> Tensor:
 def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> Tensor:  # noqa: A001
     """See :class:`Backend`."""
     parts = _layout(lattice)
-    rows = _splat(parts, _by_point(values), adjoint, parts.rows_of(k))
+    rows = _splat(parts, k, _by_point(values), adjoint)
     rows = _blur(rows, parts.blurs[k], parts.blur_weights[k], adjoint) * parts.gains[k]
     return _by_image(_slice(parts, rows, adjoint, k), values.shape[0])
 
@@ -233,17 +300,25 @@ def tape_size(lattice: Sequence[Tensor], n_labels: int, n_iter: int) -> tuple[in
     return n_iter, _layout(lattice).n_rows, n_labels
 
 
-def _blur_all(lattice: Layout, rows: Tensor, adjoint: bool) -> Tensor:
+def _splat_all(lattice: Layout, values: Tensor, adjoint: bool) -> list[Tensor]:
+    """Rows of each kernel."""
+    return [_splat(lattice, k, values, adjoint) for k in range(len(lattice.blurs))]
+
+
+def _blur_all(lattice: Layout, rows: Sequence[Tensor], adjoint: bool) -> Tensor:
+    """Blurred rows of all kernels."""
     blurred = [
-        _blur(rows[lattice.rows_of(k)], blur, weight, adjoint)
-        for k, (blur, weight) in enumerate(zip(lattice.blurs, lattice.blur_weights, strict=True))
+        _blur(own, blur, weight, adjoint)
+        for own, blur, weight in zip(rows, lattice.blurs, lattice.blur_weights, strict=True)
     ]
     return blurred[0] if len(blurred) == 1 else torch.cat(blurred)
 
 
-def _mix(lattice: Layout, rows: Tensor, matrices: Tensor) -> Tensor:
-    """Multiply the rows of each kernel by its matrix."""
-    return torch.cat([rows[lattice.rows_of(k)] @ matrix for k, matrix in enumerate(matrices)])
+def _mix(rows: Sequence[Tensor], matrices: Tensor, mixes: bool) -> list[Tensor]:
+    """Multiply the rows of each kernel by its matrix, or by what is left of it if it is known not to mix labels."""
+    if mixes:
+        return [own @ matrix for own, matrix in zip(rows, matrices, strict=True)]
+    return [own * diagonal for own, diagonal in zip(rows, diagonals_of(matrices), strict=True)]
 
 
 def matrices_of(rewards: Tensor, gains: Sequence[float]) -> Tensor:
@@ -258,8 +333,21 @@ def matrices_of(rewards: Tensor, gains: Sequence[float]) -> Tensor:
     return torch.stack([own * gain for own, gain in zip(rewards - common, gains, strict=True)])
 
 
+def diagonals_of(matrices: Tensor) -> Tensor:
+    """The diagonals (K, L) of matrices that are said to have nothing else; NaN if they do: no one waits for a GPU."""
+    diagonal = matrices.diagonal(dim1=1, dim2=2)
+    has_more = (matrices != 0).sum() != (diagonal != 0).sum()
+    return diagonal.masked_fill(has_more, torch.nan)
+
+
 def mean_field(
-    logits: Tensor, rewards: Tensor, lattice: Sequence[Tensor], n_iter: int, marginals: bool, record: bool
+    logits: Tensor,
+    rewards: Tensor,
+    lattice: Sequence[Tensor],
+    n_iter: int,
+    marginals: bool,
+    record: bool,
+    mixes: bool,
 ) -> tuple[Tensor, Tensor]:
     """See :class:`Backend`."""
     parts = _layout(lattice)
@@ -268,10 +356,10 @@ def mean_field(
     z = _by_point(logits)
     a = z
     for t in range(n_iter):
-        rows = _blur_all(parts, _splat(parts, a.softmax(1), False), False)
+        rows = _blur_all(parts, _splat_all(parts, a.softmax(1), False), False)
         if record:
             tape[t] = rows
-        a = _slice(parts, _mix(parts, rows, matrices), False).add_(z)
+        a = _slice(parts, torch.cat(_mix(parts.of_kernels(rows), matrices, mixes)), False).add_(z)
     a = _by_image(a, logits.shape[0])
     return a.softmax(1) if marginals else a.log_softmax(1), tape
 
@@ -287,6 +375,7 @@ def mean_field_backward(
     tape: Tensor,
     n_iter: int,
     marginals: bool,
+    mixes: bool,
 ) -> list[Tensor]:
     """See :class:`Backend`. The notation is that of :mod:`classicseg.kernels.dense.adjoint`."""
     parts, n_images = _layout(lattice), logits.shape[0]
@@ -296,17 +385,18 @@ def mean_field_backward(
     grad_logits, grad_rewards = g.clone(), torch.zeros_like(rewards)
     grad_features = [torch.zeros_like(f) for f in features]
     for t in reversed(range(n_iter)):
-        rows = _splat(parts, g, True)
-        for k in range(len(rewards)):
-            own = parts.rows_of(k)
-            grad_rewards[k].addmm_(tape[t, own].T, rows[own], alpha=parts.gains[k])
-        rows = _blur_all(parts, _mix(parts, rows, matrices.mT), True)
-        a = _slice(parts, _mix(parts, tape[t - 1], matrices), False).add_(z) if t > 0 else z
+        rows = _splat_all(parts, g, True)
+        for k, (sent, received) in enumerate(zip(parts.of_kernels(tape[t]), rows, strict=True)):
+            grad_rewards[k].addmm_(sent.T, received, alpha=parts.gains[k])
+        blurred = _blur_all(parts, _mix(rows, matrices.mT, mixes), True)
+        a = z
+        if t > 0:
+            a = _slice(parts, torch.cat(_mix(parts.of_kernels(tape[t - 1]), matrices, mixes)), False).add_(z)
         q = a.softmax(1)
         for k, (f, total) in enumerate(zip(features, grad_features, strict=True)):
             towards = _by_image(g @ rewards[k].T, n_images)
             total += _feature_gradient(_by_image(q, n_images), towards, f, lattice, k, normalizations[k])
-        g = softmax_adjoint(q, _slice(parts, rows, True))
+        g = softmax_adjoint(q, _slice(parts, blurred, True))
         grad_logits += g
     return [_by_image(grad_logits, n_images), grad_rewards, *grad_features]
 

@@ -35,6 +35,22 @@ class SegmentationLoss(nn.Module):
             raise InputError(f"class_weights must be at least 0 and not all 0, got {class_weights!r}")
         self.register_buffer("class_weights", weights)
 
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial).
+
+        On a GPU the labels are not looked at, as that would wait for all its work: labels outside make the loss NaN.
+        """
+        z, y, valid = self.check(logits, labels)
+        loss = self.of(z, y, valid)
+        if z.device.type == "cpu":
+            return loss
+        outside = ((labels < 0) | (labels >= z.shape[1])) & valid
+        return loss * one_or_nan(~outside.any())
+
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """The loss of what :meth:`check` returns: each loss's own part of :meth:`forward`."""
+        raise NotImplementedError
+
     def check(self, logits: Any, labels: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Logits in float32 or more, labels as int64 with 0 where ignored, and which pixels count.
 
@@ -52,10 +68,17 @@ class SegmentationLoss(nn.Module):
         if tuple(labels.shape) != wanted:
             raise InputError(f"labels must have shape {wanted}, got {tuple(labels.shape)}")
         tensors.on_device(labels, z, "labels")
+        if self.ignore_index == VOID and z.shape[1] > VOID:
+            raise InputError(
+                f"ignore_index={VOID} is one of the {z.shape[1]} labels; pass another one, such as -1, and give it to "
+                "the pixels that do not count"
+            )
         labels = labels.long()
         valid = labels != self.ignore_index
         y = torch.where(valid, labels, 0)
-        if y.numel() and (int(y.min()) < 0 or int(y.max()) >= z.shape[1]):
+        if y.device.type != "cpu":
+            y = y.clamp(0, z.shape[1] - 1)
+        elif y.numel() and (int(y.min()) < 0 or int(y.max()) >= z.shape[1]):
             outside = y[(y < 0) | (y >= z.shape[1])]
             raise InputError(
                 f"labels must be 0 to {z.shape[1] - 1} or ignore_index={self.ignore_index}, "
@@ -72,6 +95,11 @@ class SegmentationLoss(nn.Module):
         """One weight for each label of logits."""
         n = like.shape[1]
         return like.new_ones(n) if self.class_weights is None else self.class_weights.to(like)
+
+
+def one_or_nan(fits: Tensor) -> Tensor:
+    """A factor that leaves a loss and its gradient as they are, or makes them NaN: what a GPU found, nobody reads."""
+    return torch.where(fits, 1.0, torch.nan)
 
 
 def reduce(values: Tensor, weights: Tensor, reduction: str) -> Tensor:

@@ -2,7 +2,9 @@
 
 The probabilities of a whole batch, and what automatic differentiation would keep beside them, take longer to fetch from
 memory than to compute. Here a block stays in the cache until it is done with; the only large tensors are the gradient
-and, for Lovász, the slopes. The functions take logits (B, L, N) and labels (B, N), and can be differentiated once.
+and, for Lovász, the slopes. The functions take logits (B, L, N), labels (B, N) and which pixels count (B, N), and can
+be differentiated once. Logits of pixels that do not count may be anything, NaN and infinite too: they are never used,
+as 0 times such a number is not 0.
 """
 
 from __future__ import annotations
@@ -26,6 +28,15 @@ def blocks(z: Tensor) -> Iterator[tuple[int, slice]]:
             yield image, slice(first, first + step)
 
 
+def counted(z: Tensor, valid: Tensor) -> Tensor:
+    """A block of logits (L, n), zeros where a pixel does not count. Nothing is copied where it does not matter."""
+    if z.device.type == "cpu":  # a GPU would have to be waited for
+        everywhere = bool(valid.numpy().all())  # much faster than that of PyTorch
+        if everywhere or bool(z.sum().isfinite()):
+            return z
+    return torch.where(valid, z, 0)
+
+
 def through_softmax(p: Tensor, g: Tensor) -> Tensor:
     """Gradient by logits from that by probabilities, both (L, n): p (g - sum of p g). Overwrites `g`."""
     g *= p
@@ -34,35 +45,36 @@ def through_softmax(p: Tensor, g: Tensor) -> Tensor:
 
 class _LogProbability(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, y: Tensor) -> Tensor:
+    def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
         result = z.new_empty(y.shape)
         for image, pixels in blocks(z):
-            log_p = z[image, :, pixels].log_softmax(0)
+            log_p = counted(z[image, :, pixels], valid[image, pixels]).log_softmax(0)
             result[image, pixels] = log_p.gather(0, y[image, pixels][None])[0]
-        ctx.save_for_backward(z, y)
+        ctx.save_for_backward(z, y, valid)
         return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        z, y = ctx.saved_tensors
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        z, y, valid = ctx.saved_tensors
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
             upstream = g[image, pixels][None]
-            part = z[image, :, pixels].softmax(0).mul_(-upstream)
+            part = counted(z[image, :, pixels], valid[image, pixels]).softmax(0).mul_(-upstream)
             gradient[image, :, pixels] = part.scatter_add_(0, y[image, pixels][None], upstream)
-        return gradient, None
+        return gradient, None, None
 
 
 class _RegionSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor, power: int) -> tuple[Tensor, Tensor]:
-        both, found = (z.new_zeros(z.shape[:2], dtype=torch.float64) for _ in range(2))
+        wide = torch.float32 if z.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
+        both, found = (z.new_zeros(z.shape[:2], dtype=wide) for _ in range(2))
         for image, pixels in blocks(z):
-            p, true = z[image, :, pixels].softmax(0), y[image, pixels]
+            p, true = counted(z[image, :, pixels], valid[image, pixels]).softmax(0), y[image, pixels]
             counts = valid[image, pixels].to(p.dtype)
             of_true = p.gather(0, true[None])[0] * counts
-            both[image].index_add_(0, true, of_true.double())
+            both[image].index_add_(0, true, of_true.to(wide))
             found[image] += p.pow_(power) @ counts
         ctx.save_for_backward(z, y, valid)
         ctx.power = power
@@ -74,7 +86,7 @@ class _RegionSums(torch.autograd.Function):
         z, y, valid = ctx.saved_tensors
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
-            p, true = z[image, :, pixels].softmax(0), y[image, pixels]
+            p, true = counted(z[image, :, pixels], valid[image, pixels]).softmax(0), y[image, pixels]
             by_p = of_found[image][:, None].expand_as(p)
             by_p = by_p.clone() if ctx.power == 1 else ctx.power * p ** (ctx.power - 1) * by_p
             by_p.scatter_add_(0, true[None], of_both[image][true][None])
@@ -84,25 +96,26 @@ class _RegionSums(torch.autograd.Function):
 
 class _LinearInProbabilities(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
-        ctx.save_for_backward(z, slopes)
+    def forward(ctx: Any, z: Tensor, valid: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
+        ctx.save_for_backward(z, valid, slopes)
         return values.clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        z, slopes = ctx.saved_tensors
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+        z, valid, slopes = ctx.saved_tensors
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
             by_p = g[image if len(g) > 1 else 0][:, None] * slopes[image, :, pixels]
-            gradient[image, :, pixels] = through_softmax(z[image, :, pixels].softmax(0), by_p)
-        return gradient, None, None
+            p = counted(z[image, :, pixels], valid[image, pixels]).softmax(0)
+            gradient[image, :, pixels] = through_softmax(p, by_p)
+        return gradient, None, None, None
 
 
 @torch.compiler.disable
-def log_probability(z: Tensor, y: Tensor) -> Tensor:
-    """Logarithm of the probability of each pixel's label, (B, N)."""
-    result: Tensor = _LogProbability.apply(z, y)
+def log_probability(z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+    """Logarithm of the probability of each pixel's label, (B, N); of no meaning where it does not count."""
+    result: Tensor = _LogProbability.apply(z, y, valid)
     return result
 
 
@@ -114,7 +127,7 @@ def region_sums(z: Tensor, y: Tensor, valid: Tensor, power: int = 1) -> tuple[Te
 
 
 @torch.compiler.disable
-def linear_in_probabilities(z: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
+def linear_in_probabilities(z: Tensor, valid: Tensor, slopes: Tensor | None, values: Tensor) -> Tensor:
     """`values` (groups, L) of images or of the batch, with `slopes` as derivatives by the probabilities (B, L, N)."""
-    result: Tensor = _LinearInProbabilities.apply(z, slopes, values)
+    result: Tensor = _LinearInProbabilities.apply(z, valid, slopes, values)
     return result

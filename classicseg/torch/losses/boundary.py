@@ -52,14 +52,14 @@ class BoundaryLoss(SegmentationLoss):
     def __init__(self, *, class_weights: Sequence[float] | Tensor | None = None, ignore_index: int = VOID) -> None:
         super().__init__(class_weights, ignore_index)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        z, y, valid = self.check(logits, labels)
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """A number."""
         weights = self.weights(z)
         truth = torch.where(valid, y, -1).cpu().numpy()
         maps = [np.stack([signed_distance(image == label) for label in range(z.shape[1])]) for image in truth]
         distances = torch.from_numpy(np.stack(maps)).to(z)
-        each = ((z.softmax(1) * distances).movedim(1, -1) @ weights) / weights.sum()
+        p = torch.where(valid[:, None], z, 0).softmax(1)
+        each = ((p * distances).movedim(1, -1) @ weights) / weights.sum()
         return (each * valid).sum() / valid.sum().clamp_min(1)
 
 

@@ -13,8 +13,10 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import backends, tensors
 from classicseg.torch.functional import bilateral_features
 from classicseg.torch.lattice import Lattice, build_lattice, computing_dtype
+from classicseg.torch.losses._inputs import one_or_nan
 
 _EMPTY = 1e-12  # keeps the mean finite where no pixel counts
+_ROUNDING = 0.02  # of sums of probabilities in half precision
 
 
 class DenseCRFLoss(nn.Module):
@@ -41,6 +43,12 @@ class DenseCRFLoss(nn.Module):
     -----
     One application of the filter forward, and its transpose backward: the gradient is exact for the lattice.
 
+    What a mask takes out is not there: nothing depends on its colours and probabilities, and rows are normalised over
+    the weights of the mask.
+
+    On a GPU, probabilities and masks are not looked at, as that would wait for all its work: where they are none, the
+    loss is NaN.
+
     References
     ----------
     .. [1] M. Tang, F. Perazzi, A. Djelouah, I. Ben Ayed, C. Schroers, Y. Boykov, "On regularized losses for
@@ -63,11 +71,27 @@ class DenseCRFLoss(nn.Module):
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
         self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
         self.backend: str = inputs.choice(backend, "backend", ("auto", *backends.LATTICES))
+        self.has_seen_unit = False
 
-    def lattice(self, image: Tensor) -> Lattice:
-        """The lattice of a batch of images, to be used in many calls."""
+    def lattice(self, image: Tensor, *, mask: Tensor | None = None) -> Lattice:
+        """The lattice of a batch of images, to be used in many calls.
+
+        Parameters
+        ----------
+        image : Tensor, (B, C, *spatial)
+        mask : Tensor, (B, *spatial), optional
+            As in :meth:`forward`; so that what is masked leaves no trace in the lattice.
+
+        Returns
+        -------
+        Lattice
+        """
         checked = tensors.as_image(image, image)
+        if not self.has_seen_unit:
+            self.has_seen_unit = tensors.warn_of_color_unit(checked, self.color_sigma)
         features = bilateral_features(checked, self.sigma, self.color_sigma)
+        if mask is not None:
+            features = _without(features, _masked(mask, checked) > 0)
         return build_lattice([features], ["after"], backend=self.backend)
 
     def forward(
@@ -89,7 +113,8 @@ class DenseCRFLoss(nn.Module):
         lattice : Lattice, optional
             From :meth:`lattice`.
         mask : Tensor, (B, *spatial), optional
-            Weight in [0, 1] of each pixel; 0 takes it out, as the border of a crop or what is annotated.
+            Weight in [0, 1] of each pixel; 0 takes it out, as the border of a crop or what is annotated. A lattice that
+            is given should be built with it, so that what lies there leaves no trace.
 
         Returns
         -------
@@ -98,23 +123,26 @@ class DenseCRFLoss(nn.Module):
         Raises
         ------
         ValueError
-            If shapes or devices do not fit or a value is not finite.
+            If shapes or devices do not fit, or values are not finite or no probabilities.
         """
         tensors.as_logits(probabilities, name="probabilities")
         if lattice is None:
             if image is None:
                 raise InputError("image or lattice must be given")
             tensors.as_image(image, probabilities)
-            lattice = self.lattice(image)
+            lattice = self.lattice(image, mask=mask)
         s = probabilities.to(computing_dtype(probabilities, lattice.backend))
-        if mask is not None:
-            s = s * _masked(mask, probabilities).to(s.dtype)
-        tensors.check_finite(s.detach(), "probabilities")
+        gate = None if mask is None else _masked(mask, probabilities).to(s.dtype)
+        s, factor = _checked(s, gate)
+        s = s if gate is None else s * gate
         total = s.sum(1, keepdim=True)
-        filtered = lattice.filter(torch.cat([s, total], 1))
-        around, alike = filtered[:, -1:], filtered[:, :-1]
-        energy = (total * around).sum() - (s * alike).sum()
-        return self.weight * energy / total.detach().sum().clamp_min(_EMPTY)
+        filtered = lattice.filter(torch.cat([s, total] if gate is None else [s, total, gate], 1))
+        alike, around = filtered[:, : s.shape[1]], filtered[:, s.shape[1] : s.shape[1] + 1]
+        energy = total * around - (s * alike).sum(1, keepdim=True)
+        if gate is not None:  # the sums of the rows are those of the pixels that count
+            there = gate > 0
+            energy = energy * there / torch.where(there, filtered[:, -1:].detach(), 1)
+        return self.weight * factor * energy.sum() / total.detach().sum().clamp_min(_EMPTY)
 
 
 class GatedCRFLoss(nn.Module):
@@ -151,7 +179,7 @@ class GatedCRFLoss(nn.Module):
     >>> import torch, classicseg.torch as ct
     >>> same = torch.zeros(1, 2, 8, 9)
     >>> same[:, 0] = 1
-    >>> float(ct.GatedCRFLoss()(same, torch.rand(1, 3, 8, 9)))
+    >>> float(ct.GatedCRFLoss()(same, 255 * torch.rand(1, 3, 8, 9)))
     0.0
     """
 
@@ -159,6 +187,7 @@ class GatedCRFLoss(nn.Module):
         super().__init__()
         self.register_buffer("sigma", tensors.as_scales(sigma, "sigma"))
         self.register_buffer("color_sigma", tensors.as_scales(color_sigma, "color_sigma"))
+        self.has_seen_unit = False
         self.radius = inputs.as_count(radius, "radius", 1)
         self.weight = inputs.as_weight(weight, "weight", at_least=-inputs.LARGEST, below=inputs.LARGEST)
 
@@ -184,12 +213,17 @@ class GatedCRFLoss(nn.Module):
         """
         tensors.as_logits(probabilities, name="probabilities")
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
-        tensors.check_finite(s.detach(), "probabilities")
         seen = tensors.as_image(image, probabilities)
-        tensors.check_finite(seen.detach(), "image")
+        if not self.has_seen_unit:
+            self.has_seen_unit = tensors.warn_of_color_unit(seen, self.color_sigma)
         features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
         spatial = s.shape[2:]
-        gate = s.new_ones(s.shape[0], 1, *spatial) if mask is None else _masked(mask, probabilities).to(s.dtype)
+        gate = None if mask is None else _masked(mask, probabilities).to(s.dtype)
+        if gate is not None:
+            features = _without(features, gate > 0)
+        tensors.check_finite(features.detach(), "image")
+        s, factor = _checked(s, gate)
+        gate = s.new_ones(s.shape[0], 1, *spatial) if gate is None else gate
         energy = s.new_zeros(())
         steps = itertools.product(range(-self.radius, self.radius + 1), repeat=len(spatial))
         for step in steps:
@@ -199,7 +233,7 @@ class GatedCRFLoss(nn.Module):
             squared = (features[here] - features[there]).square().sum(1, keepdim=True)
             kernel = torch.exp(-0.5 * squared) * gate[here] * gate[there]
             energy = energy + 2 * (kernel * (1 - (s[here] * s[there]).sum(1, keepdim=True))).sum()
-        return self.weight * energy / gate.sum().clamp_min(_EMPTY)
+        return self.weight * factor * energy / gate.sum().clamp_min(_EMPTY)
 
 
 def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:
@@ -210,6 +244,33 @@ def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:
         raise InputError(f"mask must have shape {wanted}, got {tuple(mask.shape)}")
     tensors.on_device(mask, probabilities, "mask")
     return mask[:, None]
+
+
+def _without(features: Tensor, there: Tensor) -> Tensor:
+    """Features (B, d, *spatial) in which pixels that are not there have those of one that is: they add no vertex."""
+    flat, first = features.flatten(2), there.flatten(2).to(torch.uint8).argmax(2, keepdim=True)  # of each image
+    of_first = flat.gather(2, first.expand(-1, flat.shape[1], -1))
+    return torch.where(there.flatten(2), flat, of_first).reshape(features.shape)
+
+
+def _checked(probabilities: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Probabilities, 0 outside a mask; and 1, or NaN where what is wrong is on a GPU and nobody waits to read it."""
+    s = probabilities if gate is None else torch.where(gate > 0, probabilities, 0)
+    with torch.no_grad():
+        low, high = s.amin(), s.amax()
+        missed = (s.sum(1, keepdim=True) - (1 if gate is None else (gate > 0).to(s.dtype))).abs().amax()
+        fits = (low >= -_ROUNDING) & (high <= 1 + _ROUNDING) & (missed <= _ROUNDING)
+        if gate is not None:
+            fits &= (gate.amin() >= 0) & (gate.amax() <= 1)
+    if s.device.type == "cpu" and not bool(fits):
+        if gate is not None and not bool(((gate >= 0) & (gate <= 1)).all()):
+            raise InputError(f"mask must be weights from 0 to 1, got {float(gate.min()):g} to {float(gate.max()):g}")
+        tensors.check_finite(s.detach(), "probabilities")
+        raise InputError(
+            f"probabilities must be from 0 to 1 and sum to 1 over the labels, got {float(low):g} to {float(high):g}, "
+            f"with sums that miss 1 by up to {float(missed):g}; of logits, pass logits.softmax(1)"
+        )
+    return s, one_or_nan(fits).to(s.dtype)
 
 
 def _shifted(step: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -29,14 +29,9 @@ class Overlap(SegmentationLoss):
         self.over: str = inputs.choice(over, "over", ("batch", "image"))
         self.absent: str = inputs.choice(absent, "absent", ("skip", "count"))
 
-    def check_flat(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`check`, with all pixels of an image in one row."""
-        z, y, valid = self.check(logits, labels)
-        return z.flatten(2), y.flatten(1), valid.flatten(1)
-
-    def regions(self, logits: Tensor, labels: Tensor, power: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    def regions(self, z: Tensor, y: Tensor, valid: Tensor, power: int = 1) -> tuple[Tensor, Tensor, Tensor]:
         """Soft sizes of what is right, of what is found (to a power) and of the truth, (groups, L)."""
-        z, y, valid = self.check_flat(logits, labels)
+        z, y, valid = z.flatten(2), y.flatten(1), valid.flatten(1)
         both, found = region_sums(z, y, valid, power)
         return self.grouped(both), self.grouped(found), self.grouped(sizes(y, valid, z.shape[1]).to(z.dtype))
 
@@ -104,9 +99,9 @@ class TverskyLoss(Overlap):
         if self.alpha == self.beta == 0:
             raise InputError("alpha and beta must not both be 0: no error would cost anything")
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        both, found, size = self.regions(logits, labels)
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """A number."""
+        both, found, size = self.regions(z, y, valid)
         wrong = self.alpha * (found - both) + self.beta * (size - both)
         return self.average(1 - ratio(both, both + wrong, self.smooth), size)
 
@@ -166,9 +161,9 @@ class DiceLoss(Overlap):
         self.squared = bool(squared)
         self.smooth = inputs.as_weight(smooth, "smooth", at_least=0)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        both, found, size = self.regions(logits, labels, power=2 if self.squared else 1)
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """A number."""
+        both, found, size = self.regions(z, y, valid, power=2 if self.squared else 1)
         return self.average(1 - ratio(both, (found + size) / 2, self.smooth), size)
 
 
@@ -209,9 +204,9 @@ class GeneralizedDiceLoss(Overlap):
         super().__init__(over=over, class_weights=class_weights, ignore_index=ignore_index)
         self.smooth = inputs.as_weight(smooth, "smooth", at_least=0)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial), a number."""
-        both, found, size = self.regions(logits, labels)
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """A number."""
+        both, found, size = self.regions(z, y, valid)
         weights = self.weights(size) * (size > 0) / size.clamp_min(1).square()
         both, either = (weights * both).sum(1), (weights * (found + size) / 2).sum(1)
         present = weights.sum(1) > 0

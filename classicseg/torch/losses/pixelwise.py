@@ -61,15 +61,17 @@ class FocalLoss(SegmentationLoss):
         self.activation: str = inputs.choice(activation, "activation", ("softmax", "sigmoid"))
         self.reduction: str = inputs.choice(reduction, "reduction", REDUCTIONS)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial): a number, or (B, *spatial) with "none"."""
-        z, y, valid = self.check(logits, labels)
+    def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        """A number, or (B, *spatial) with "none"."""
         weights = self.weights(z)
         if self.activation == "softmax":
-            log_p = log_probability(z.flatten(2), y.flatten(1)).reshape(y.shape)
-            return reduce(self._focus(log_p), weights[y] * valid, self.reduction)
+            weight = weights[y] * valid
+            counts = valid if self.class_weights is None else weight > 0  # the rest may be forbidden: infinite
+            log_p = log_probability(z.flatten(2), y.flatten(1), counts.flatten(1)).reshape(y.shape)
+            return reduce(self._focus(log_p), weight, self.reduction)
         sign = torch.full_like(z, -1).scatter_(1, y[:, None], 1.0)
-        each = self._focus(F.logsigmoid(sign * z)).movedim(1, -1) @ weights
+        counts = valid[:, None] & (weights > 0).reshape(-1, *(1,) * (z.dim() - 2))
+        each = self._focus(F.logsigmoid((sign * z).masked_fill(~counts, 0))).movedim(1, -1) @ weights
         return reduce(each, valid.to(z.dtype), self.reduction)
 
     def _focus(self, log_p: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ class SegmentationNetwork(nn.Module):
     """Layers beside the trunk by the names that they have in torchvision's weights."""
     minimum_size: int = 1
     """Smallest height and width of an image."""
+    margin: int = 0
+    """Pixels on each side of an image that get no logits."""
     coarsest: int | None = None
     """Pixels of a side of the image for one of the smallest batch-normalised map, 0 if that is a single pixel."""
 
@@ -88,6 +90,16 @@ class SegmentationNetwork(nn.Module):
         n_images, _, height, width = image.shape
         step = self.coarsest
         return n_images * (math.ceil(height / step) * math.ceil(width / step) if step else 1)
+
+
+def check_all_pixels(model: nn.Module) -> None:
+    """Raise if a network gives logits for less than the image, which could only be stretched to its size."""
+    margin = max((m.margin for m in model.modules() if isinstance(m, SegmentationNetwork)), default=0)
+    if margin:
+        raise InputError(
+            f"model must give logits for all pixels, but padding='valid' gives none for a margin of {margin} pixels; "
+            "padding='mirror' is the same network and does"
+        )
 
 
 def among(value: Any, name: str, options: Collection[int]) -> int:

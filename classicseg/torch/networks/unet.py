@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import torch
@@ -25,10 +26,11 @@ class UNet(SegmentationNetwork):
     n_labels, in_channels : int
     width : float
         Factor of the published channels 64, 128, 256, 512, 1024.
-    padding : {"same", "valid"}
+    padding : {"same", "valid", "mirror"}
         "same" gives logits for every pixel of an image of any size. "valid" is the published network: without
         padding no logit rests on invented pixels, but a border of :attr:`margin` = 92 pixels gets no logits. Sizes
-        must then be 188, 204, 220, ...; 572 gives 388.
+        must then be 188, 204, 220, ...; 572 gives 388. "mirror" is the same network for images of any size, which it
+        continues by their mirror image, as published: every pixel gets logits.
     batch_norm : bool, optional
         Batch normalisation after each convolution, which the published network lacks. By default with "same" only.
     dropout : float
@@ -65,11 +67,11 @@ class UNet(SegmentationNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(n_labels, in_channels, width)
-        self.padding: str = inputs.choice(padding, "padding", ("same", "valid"))
+        self.padding: str = inputs.choice(padding, "padding", ("same", "valid", "mirror"))
         same = self.padding == "same"
         norm = same if batch_norm is None else batch_norm
-        self.minimum_size = 16 if same else _SMALLEST
-        self.margin = 0 if same else _LOST // 2
+        self.minimum_size = {"same": 16, "valid": _SMALLEST, "mirror": 1}[self.padding]
+        self.margin = _LOST // 2 if self.padding == "valid" else 0
         self.coarsest = 16 if norm and same else None
         levels = [self.channels(c) for c in _LEVELS]
         pairs = list(itertools.pairwise(levels))
@@ -93,7 +95,7 @@ class UNet(SegmentationNetwork):
                 )
 
     def _logits(self, image: Tensor) -> Tensor:
-        x = self.first(image)
+        x = self.first(_mirrored(image) if self.padding == "mirror" else image)
         skips = []
         for level in self.down:
             skips.append(x)
@@ -108,7 +110,18 @@ class UNet(SegmentationNetwork):
                 skip = crop(skip, x.shape[2:])
             x = join(torch.cat([skip, x], 1))
         logits: Tensor = self.score(x)
-        return logits
+        return crop(logits, image.shape[2:], top=0) if self.padding == "mirror" else logits
+
+
+def _mirrored(image: Tensor) -> Tensor:
+    """An image continued on all sides, so far that there are logits for all of it without padding."""
+    for axis in (2, 3):
+        n = image.shape[axis]
+        length = _SMALLEST + _STEP * max(0, math.ceil((n + _LOST - _SMALLEST) / _STEP))
+        there_and_back = max(1, 2 * (n - 1))  # the outermost pixels are not repeated
+        at = (torch.arange(length, device=image.device) - _LOST // 2) % there_and_back
+        image = image.index_select(axis, torch.minimum(at, there_and_back - at))
+    return image
 
 
 def _double(n_in: int, n_out: int, same: bool, norm: bool) -> nn.Sequential:

@@ -53,6 +53,21 @@ class Survey:
     n_void: int
     digests: dict[str, str]
 
+    def balanced_weights(self) -> list[float]:
+        """A weight for each class: the median of their shares of the pixels over its own [1]_.
+
+        A class without a pixel, of which nothing is learned, has a weight of 1.
+
+        References
+        ----------
+        .. [1] D. Eigen, R. Fergus, "Predicting depth, surface normals and semantic labels with a common multi-scale
+           convolutional architecture", ICCV 2015. :arxiv:`1411.4734`
+        """
+        seen = self.counts > 0
+        weights = np.ones(len(self.counts))
+        weights[seen] = np.median(self.counts[seen]) / self.counts[seen]
+        return [float(weight) for weight in weights]
+
 
 def survey(data: Data) -> Survey:
     """Look at all images and labels of a data set.

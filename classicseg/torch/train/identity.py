@@ -16,7 +16,9 @@ from classicseg.torch.train.dataset import Survey
 from classicseg.torch.train.model import Model
 from classicseg.torch.train.settings import Settings, plain
 
-_MAY_CHANGE = ("amp", "n_epochs", "patience")  # how exactly, how long
+_MAY_CHANGE = ("amp", "n_epochs", "n_workers", "patience")  # how exactly, how long, how fast
+
+_LONG = 80  # letters of losses; names are shorter
 
 
 def identity_of(
@@ -30,7 +32,7 @@ def identity_of(
     """What must be the same for a checkpoint to be of this training, as plain values.
 
     Precision and the number of epochs may change, as the device may. A loss that is a function is known by its name
-    only, and initial weights do not count.
+    only, and random initial weights do not count.
     """
     found: dict[str, Any] = {name: value for name, value in plain(settings).items() if name not in _MAY_CHANGE}
     size = model.size if isinstance(model, Model) else None
@@ -41,7 +43,8 @@ def identity_of(
         f"{what} of the validation set": digest
         for what, digest in (empty if validation is None else validation.digests).items()
     }
-    return found | {"network": _recipe_of(model)}
+    start = model.origin if isinstance(model, Model) else None
+    return found | {"network": _recipe_of(model), "initial weights": start}
 
 
 def check_same(here: Mapping[str, Any], there: Mapping[str, Any], path: Path) -> None:
@@ -50,8 +53,12 @@ def check_same(here: Mapping[str, Any], there: Mapping[str, Any], path: Path) ->
     if not different:
         return
     name = different[0]
-    if " of the " in name or name == "network":
-        reason = f"the {name} are others" if name != "network" else "the network is built in another way"
+    if name == "network":
+        reason = "the network is built in another way"
+    elif " of the " in name or name == "initial weights":
+        reason = f"the {name} are others"
+    elif name == "loss" and len(f"{here[name]}{there.get(name)}") > _LONG:
+        reason = "the loss is another, or has other numbers"
     else:
         reason = f"{name} is {there.get(name)!r} there and {here[name]!r} here"
     raise InputError(f"{path} is the checkpoint of another training: {reason}; delete it or name another file")
@@ -88,7 +95,12 @@ def _name_of(loss: Any) -> str:
     if isinstance(loss, functools.partial):
         return f"{_name_of(loss.func)} with {loss.args!r} and {sorted(loss.keywords.items())!r}"
     if isinstance(loss, nn.Module):
-        simple = {name: value for name, value in vars(loss).items() if isinstance(value, int | float | str | tuple)}
+        simple = {
+            (place, name): value
+            for place, module in loss.named_modules()
+            for name, value in vars(module).items()
+            if isinstance(value, int | float | str | list | tuple) and name != "training"
+        }
         state = b"".join(name.encode() + x.detach().cpu().numpy().tobytes() for name, x in loss.state_dict().items())
         return f"{loss!r} {sorted(simple.items())!r} {_digest(state)}"
     return f"{getattr(loss, '__module__', '')}.{getattr(loss, '__qualname__', type(loss).__qualname__)}"

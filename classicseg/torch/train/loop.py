@@ -57,7 +57,7 @@ def fit(
     ----------
     model : nn.Module
         From (B, C, H, W) images of values 0 to 255 to logits: a :class:`Model`, a :class:`CRFasRNN` around one, or any
-        other.
+        other. Parts that are in evaluation while the whole is in training stay so, such as frozen batch normalisation.
     data, validation : FolderData, ArrayData or the like
         What is learned, and what is held out to choose the best epoch. Gray images become equal channels for a
         network of colours.
@@ -202,6 +202,8 @@ class _Run:
             check(model, validation, held_out, None, "the validation set")
         self.identity = identity_of(model, data.classes, loss, settings, found, held_out)
         model.to(device)
+        # Parts in evaluation are frozen, unless all is: batch normalisation, for one, keeps what it has learned.
+        self.frozen = [module for module in model.modules() if model.training and not module.training]
         self.optimizer = new_optimizer(model, settings)
         on_gpu = device.type == "cuda"
         self.half = on_gpu if settings.amp is None else settings.amp
@@ -257,6 +259,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.model.train()
+        for module in self.frozen:
+            module.training = False
         self.optimizer.zero_grad(set_to_none=True)
         kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
         with torch.autocast(self.device.type, dtype=kind, enabled=self.half):
@@ -286,24 +290,19 @@ class _Run:
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.data))
         size = min(self.settings.batch_size, len(self.data))
         chunks = [order[i * size : (i + 1) * size] for i in range(first, self.n_batches)]
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self._batch, epoch, chunks[0])
-            for chunk in chunks[1:]:
-                ready, following = following, pool.submit(self._batch, epoch, chunk)
-                yield ready.result()
-            yield following.result()
+        with ThreadPoolExecutor(self.settings.n_workers) as pool:
+            waiting = [pool.submit(self._example, epoch, int(i)) for i in chunks[0]]
+            for chunk in [*chunks[1:], np.zeros(0, int)]:
+                ready, waiting = waiting, [pool.submit(self._example, epoch, int(i)) for i in chunk]
+                pairs = [example.result() for example in ready]
+                images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
+                yield images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
 
-    def _batch(self, epoch: int, chunk: np.ndarray) -> tuple[Tensor, Tensor]:
-        pairs = [
-            self.augmentation(*self._pair(int(i)), np.random.default_rng([self.settings.seed, epoch, int(i)]))
-            for i in chunk
-        ]
-        images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
-        return images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
-
-    def _pair(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """An image and its labels as they are seen in an epoch."""
         image, labels = self.data[i]
-        return with_channels(image, self.model), labels
+        rng = np.random.default_rng([self.settings.seed, epoch, i])
+        return self.augmentation(with_channels(image, self.model), labels, rng)
 
     def save(self) -> None:
         """Write the checkpoint."""

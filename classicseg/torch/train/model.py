@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.tensors import enlarge
 from classicseg.torch.train.resize import resize_image
+from classicseg.torch.train.windows import blended
 from classicseg.torch.wrappers import find_logits
 
 _MEAN, _STD = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)  # of ImageNet, in 8-bit units
@@ -82,10 +89,12 @@ class Model(nn.Module):
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
         if self.size is not None and len(self.size) != 2:
             raise InputError(f"size must be a height and a width, got {size!r}")
+        self.origin: str | None = None  # a digest of the file from which the weights come at first
         self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(inputs.as_count(seed, "seed", 0))
             self.network = networks.build(name, len(self.classes), in_channels, width, **options)
+        check_all_pixels(self.network)
         self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
         self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))
         if not bool((self.std > 0).all()):
@@ -100,9 +109,9 @@ class Model(nn.Module):
         """What the network makes of (B, C, H, W) images of values 0 to 255."""
         return self.network((image - self.mean) / self.std)
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(self, image: ArrayLike, *, window: tuple[int, int] | None = None, flips: bool = False) -> np.ndarray:
         """Logits (L, H, W) of one image, see :func:`predict`."""
-        return predict(self, image)
+        return predict(self, image, window=window, flips=flips)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, completely or not at all.
@@ -120,6 +129,36 @@ class Model(nn.Module):
             "state": {name: tensor.detach().cpu() for name, tensor in self.state_dict().items()},
         }
         save(content, path)
+
+    def start_from(self, path: str | os.PathLike[str]) -> tuple[int, int]:
+        """Take the weights of another model as a start, where names and shapes are the same, such as of other classes.
+
+        Parameters
+        ----------
+        path : path
+            A file of :meth:`save`.
+
+        Returns
+        -------
+        taken, left : int
+            Numbers of tensors that were taken, and of those of this model that stay as they are.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it holds no model, or most of it does not fit.
+        """
+        others, own = Model.load(path).network.state_dict(), self.network.state_dict()
+        fitting = {name: x for name, x in others.items() if name in own and own[name].shape == x.shape}
+        if 2 * len(fitting) < len(own):  # a few always do, such as counters
+            raise InputError(
+                f"{path} holds the model of another network or width: {len(fitting)} of its tensors fit, of {len(own)}"
+            )
+        self.network.load_state_dict(own | fitting)
+        self.origin = hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+        return len(fitting), len(own) - len(fitting)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -143,7 +182,9 @@ class Model(nn.Module):
         return model.eval()
 
 
-def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
+def predict(
+    model: nn.Module, image: ArrayLike, *, window: tuple[int, int] | None = None, flips: bool = False
+) -> np.ndarray:
     """Logits of one image.
 
     Parameters
@@ -154,17 +195,23 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
         Of 8 bits, or of values from 0 to 255 in any dtype, which are rounded: it is seen as it is. The range of all
         other values, but for a few in a thousand, becomes 0 to 255, in training as here. A :class:`Model` of a size
         sees it in that size; one channel becomes as many equal ones as the network needs.
+    window : (int, int), optional
+        Height and width of windows that overlap by half at least, which the network sees one after the other instead
+        of a large image; their probabilities are blended.
+    flips : bool
+        The mean with the mirror image, for twice the time.
 
     Returns
     -------
     ndarray, (L, H, W), float32
-        In the size of the image.
+        In the size of the image. Of windows and flips, logarithms of mean probabilities.
 
     Raises
     ------
     ValueError
         If the image does not suit the network or is not finite, or the network returns NaN.
     """
+    check_all_pixels(model)
     array = inputs.read(image, "image")
     if array.ndim == 2:
         array = array[:, :, None]
@@ -173,21 +220,44 @@ def predict(model: nn.Module, image: np.ndarray) -> np.ndarray:
     seen, n = with_channels(inputs.as_bytes(array, -1), model), n_channels(model)
     if n is not None and seen.shape[2] != n:
         raise InputError(f"image must have {n} channels for this network, or one, got {array.shape[2]}")
+    size = None if window is None else tuple(inputs.as_count(n, "window", 1) for n in window)
+    if size is not None and len(size) != 2:
+        raise InputError(f"window must be a height and a width, got {window!r}")
     if isinstance(model, Model) and model.size is not None:
+        if size is not None:
+            raise InputError(f"window: this model sees images in the size {model.size}, and so no parts of them")
         seen = resize_image(seen, model.size)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32))[None].to(device)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            large = enlarge(find_logits(model(x), None), x.new_empty(1, 1, *array.shape[:2]))
-            logits: np.ndarray = large[0].float().cpu().numpy()
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.no_grad():
+        scores = partial(_scores, model, bool(inputs.as_flag(flips, "flips")))
+        found = scores(x) if size is None else blended(scores, x, (size[0], size[1]))
+        large = enlarge(found, x.new_empty(1, 1, *array.shape[:2]))
+        logits: np.ndarray = large[0].float().cpu().numpy()
     if np.isnan(logits).any():
         raise InputError("the network returned NaN; its weights or what it was trained on cannot be right")
     return logits
+
+
+def _scores(model: nn.Module, flips: bool, x: Tensor) -> Tensor:
+    """Logits of an image (1, C, H, W), or the logarithm of the mean probability of it and of its mirror image."""
+    given = enlarge(find_logits(model(x), None), x).float()
+    if not flips:
+        return given
+    mirrored = enlarge(find_logits(model(x.flip(3)), None), x).float().flip(3)
+    return torch.logaddexp(given.log_softmax(1), mirrored.log_softmax(1)) - math.log(2)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """All modules in evaluation, and afterwards as they were: those that are frozen stay so."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def as_device(device: str | torch.device | None) -> torch.device:

@@ -9,6 +9,7 @@ from classicseg.errors import InputError
 from classicseg.io.classes import check_counts
 from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import SegmentationNetwork
+from classicseg.torch.networks._base import check_all_pixels
 from classicseg.torch.train.augment import Augmentation, with_crop
 from classicseg.torch.train.data import ArrayData, FolderData
 from classicseg.torch.train.dataset import Data, Survey, survey
@@ -23,6 +24,7 @@ def survey_of(data: Data) -> Survey:
 
 def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | None, what: str) -> None:
     """Compare what a data set holds with the needs of the model and of its loss."""
+    check_all_pixels(model)
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
     if networks and networks[0].n_labels != len(data.classes):
         raise InputError(

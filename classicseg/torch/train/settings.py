@@ -39,6 +39,8 @@ class Settings:
     augmentation : Augmentation
     amp : bool, optional
         Half precision, bfloat16 where the device has it; by default if the device is a GPU.
+    n_workers : int
+        Threads that read and change images while the network learns; the result does not depend on it.
     patience : int, optional
         Stop if the score on the validation set has not risen for so many epochs.
 
@@ -67,10 +69,11 @@ class Settings:
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool | None = None
+    n_workers: int = 1
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0)):
+        for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0), ("n_workers", 1)):
             inputs.as_count(getattr(self, name), name, minimum)
         if self.patience is not None:
             inputs.as_count(self.patience, "patience", 1)

@@ -1,31 +1,28 @@
 """Lattices on CUDA devices, by programs in Triton; nothing is compiled before it is used.
 
 The lattice is that of :mod:`classicseg.torch.backends.pytorch`, found by the same sorting. Splatting adds up
-in three steps, without atomics, see :mod:`classicseg.torch.backends.triton._lattice`. Blurring reads rows and
-their neighbours, axis by axis. Slicing, scaling by the diagonal of the compatibility, adding the logits and the softmax
-are one program; only a compatibility with more than a diagonal multiplies the rows of the vertices before. Everything
+in two or three steps, without atomics, see :mod:`classicseg.torch.backends.triton._lattice`. Blurring reads rows and
+their neighbours, two axes at a time. Slicing, scaling by the diagonal of the compatibility, adding the logits and the
+softmax are one program; only a compatibility with more than a diagonal multiplies the rows of the vertices before.
+Each of these steps is one launch for all kernels: to launch takes longer than small images take to compute. Everything
 is computed in float32.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from classicseg.torch.backends._features import feature_gradient
-from classicseg.torch.backends.pytorch import matrices_of
-from classicseg.torch.backends.triton._lattice import (
-    Layout,
-    blur_rows,
-    build,
-    empty_lattice,
-    layout_of,
-    splat_rows,
-)
+from classicseg.torch.backends.pytorch import diagonals_of, matrices_of
+from classicseg.torch.backends.triton import _lattice
+from classicseg.torch.backends.triton._filtering import Room, blur, splat
 from classicseg.torch.backends.triton._launch import Slicing, mix_labels, new_rows, update_points, width_of
+from classicseg.torch.backends.triton._layout import empty_lattice, layout_of
 
 __all__ = [
     "build",
@@ -36,17 +33,36 @@ __all__ = [
     "tape_size",
 ]
 
+_Result = TypeVar("_Result")
+
+
+def _on_its_device(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Programs run on the current device, not on that of their arguments."""
+
+    @functools.wraps(function)
+    def guarded(first: Any, *args: Any) -> _Result:
+        with torch.cuda.device_of(first if isinstance(first, Tensor) else first[0]):
+            return function(first, *args)
+
+    return guarded
+
+
+build = _on_its_device(_lattice.build)
+
 # --- filters ------------------------------------------------------------------------------------------------------
 
 
+@_on_its_device
 def filter(values: Tensor, lattice: Sequence[Tensor], k: int, adjoint: bool) -> Tensor:  # noqa: A001
     """See :class:`Backend`."""
-    parts, (n_images, n_channels, n) = layout_of(lattice), values.shape
-    splat, width, pairs = parts.splats[k], width_of(n_channels), parts.pairs_of(k)
+    layout, (n_images, n_channels, n) = layout_of(lattice), values.shape
+    width, pairs, part = width_of(n_channels), layout.pairs[k], layout.rows[k]
     points = update_points(new_rows(values, n_images * n, width), width, n, addend=values)
-    rows = blur_rows(splat, splat_rows(splat, points, splat.weights(adjoint)), adjoint)
-    scale = points.new_full((pairs.stop - pairs.start, width.stride), parts.gains[k])
-    sliced = Slicing(rows, parts.index, parts.slicing(adjoint), pairs, scale, parts.rows_of(k).start)
+    room = Room.of(layout, width.stride)
+    splat(layout, points, layout.weights(adjoint), part, room)
+    rows = blur(layout, room, adjoint, part, new_rows(values, layout.n_rows, width))
+    scale = points.new_full((pairs.stop - pairs.start, width.stride), layout.gains[k])
+    sliced = Slicing(rows, layout.index, layout.slicing(adjoint), pairs, scale)
     return update_points(torch.empty_like(values), width, n, sliced=sliced)
 
 
@@ -60,37 +76,20 @@ def _feature_gradient(
 # --- mean field ---------------------------------------------------------------------------------------------------
 
 
-def _splat(parts: Layout, points: Tensor, adjoint: bool) -> Tensor:
-    """Rows of all kernels from those of points."""
-    rows = points.new_empty(parts.n_rows, points.shape[1])
-    for k, splat in enumerate(parts.splats):
-        splat_rows(splat, points, splat.weights(adjoint), rows[parts.rows_of(k)])
-    return rows
-
-
-def _blur(parts: Layout, rows: Tensor, adjoint: bool, out: Tensor) -> Tensor:
-    """Blur the rows of all kernels; those given are lost."""
-    for k, splat in enumerate(parts.splats):
-        own = parts.rows_of(k)
-        blur_rows(splat, rows[own], adjoint, out[own])
-    return out
-
-
 class _Updates:
     """What the updates of one call share."""
 
-    def __init__(self, lattice: Sequence[Tensor], logits: Tensor, rewards: Tensor) -> None:
-        self.parts, self.logits = layout_of(lattice), logits
+    def __init__(self, lattice: Sequence[Tensor], logits: Tensor, rewards: Tensor, mixes: bool) -> None:
+        self.layout, self.logits, self.mixes = layout_of(lattice), logits, mixes
         self.n_images, self.n_labels, self.n = logits.shape
         self.width = width_of(self.n_labels)
-        self.matrices = matrices_of(rewards, self.parts.gains)
-        diagonal = self.matrices.diagonal(dim1=1, dim2=2)
-        is_full = (self.matrices != 0).sum() != (diagonal != 0).sum()  # not read back, so that nobody waits for it
-        self.wants_mixing = is_full.to(torch.int32)
-        scale = torch.nn.functional.pad(diagonal, (0, self.width.stride - self.n_labels)).masked_fill(is_full, 1)
-        self.scale = torch.cat(
-            [s.expand(len(own.neighbours), -1) for own, s in zip(self.parts.splats, scale, strict=True)]
-        )
+        self.room = Room.of(self.layout, self.width.stride)
+        self.matrices = matrices_of(rewards, self.layout.gains)
+        self.scale: Tensor | None = None
+        if not mixes:
+            diagonal = torch.nn.functional.pad(diagonals_of(self.matrices), (0, self.width.stride - self.n_labels))
+            rows = zip(diagonal, self.layout.pairs, strict=True)
+            self.scale = torch.cat([own.expand(pairs.stop - pairs.start, -1) for own, pairs in rows])
 
     def new_points(self) -> Tensor:
         """Room for a row of each point."""
@@ -98,7 +97,7 @@ class _Updates:
 
     def new_vertices(self) -> Tensor:
         """Room for a row of each vertex."""
-        return new_rows(self.logits, self.parts.n_rows, self.width)
+        return new_rows(self.logits, self.layout.n_rows, self.width)
 
     def points_of(self, values: Tensor) -> Tensor:
         """(B, L, N) as a row of each point."""
@@ -107,6 +106,15 @@ class _Updates:
     def images_of(self, points: Tensor) -> Tensor:
         """Rows of points as (B, L, N)."""
         return points.reshape(self.n_images, self.n, -1)[:, :, : self.n_labels].transpose(1, 2).contiguous()
+
+    def splat(self, points: Tensor, adjoint: bool) -> Tensor:
+        """Rows of all kernels from those of points, as `room.rows`."""
+        layout = self.layout
+        return splat(layout, points, layout.weights(adjoint), layout.all_rows, self.room)
+
+    def blur(self, adjoint: bool, out: Tensor) -> Tensor:
+        """What was splatted, blurred."""
+        return blur(self.layout, self.room, adjoint, self.layout.all_rows, out)
 
     def update(self, rows: Tensor | None, out: Tensor, then: str) -> Tensor:
         """The softmax, or its logarithm, of logits and messages, which come from blurred rows."""
@@ -119,16 +127,12 @@ class _Updates:
     def _update(self, rows: Tensor | None, adjoint: bool, out: Tensor, **settings: Any) -> Tensor:
         if rows is None:
             return update_points(out, self.width, self.n, **settings)
-        mixed = torch.empty_like(rows)
-        matrices = (self.matrices.mT if adjoint else self.matrices).contiguous()
-        for k, matrix in enumerate(matrices):
-            own = self.parts.rows_of(k)
-            mix_labels(rows[own], matrix, self.wants_mixing, mixed[own])
-        index = self.parts.index
-        sliced = Slicing(
-            rows, index, self.parts.slicing(adjoint), slice(0, index.shape[1]), self.scale,
-            mixed=mixed, wanted=self.wants_mixing,
-        )  # fmt: skip
+        layout = self.layout
+        if self.mixes:
+            matrices = (self.matrices.mT if adjoint else self.matrices).contiguous()
+            rows = mix_labels(rows, matrices, layout.kernel_of, self.room.other)
+        everything = slice(0, layout.index.shape[1])
+        sliced = Slicing(rows, layout.index, layout.slicing(adjoint), everything, self.scale)
         return update_points(out, self.width, self.n, sliced=sliced, **settings)
 
 
@@ -137,22 +141,31 @@ def tape_size(lattice: Sequence[Tensor], n_labels: int, n_iter: int) -> tuple[in
     return n_iter, layout_of(lattice).n_rows, width_of(n_labels).stride
 
 
+@_on_its_device
 def mean_field(
-    logits: Tensor, rewards: Tensor, lattice: Sequence[Tensor], n_iter: int, marginals: bool, record: bool
+    logits: Tensor,
+    rewards: Tensor,
+    lattice: Sequence[Tensor],
+    n_iter: int,
+    marginals: bool,
+    record: bool,
+    mixes: bool,
 ) -> tuple[Tensor, Tensor]:
     """See :class:`Backend`."""
-    updates = _Updates(lattice, logits, rewards)
+    updates = _Updates(lattice, logits, rewards, mixes)
     tape = logits.new_empty(tape_size(lattice, logits.shape[1], n_iter) if record else 0)
     q, rows = updates.new_points(), None if record else updates.new_vertices()
     updates.update(None, q, "softmax")
     for t in range(n_iter):
-        blurred = _blur(updates.parts, _splat(updates.parts, q, False), False, tape[t] if rows is None else rows)
+        updates.splat(q, False)
+        blurred = updates.blur(False, tape[t] if rows is None else rows)
         if t < n_iter - 1:
             updates.update(blurred, q, "softmax")
     out = torch.empty_like(logits)
     return updates.update(blurred, out, "softmax" if marginals else "log_softmax"), tape
 
 
+@_on_its_device
 def mean_field_backward(
     grad: Tensor,
     out: Tensor,
@@ -164,25 +177,28 @@ def mean_field_backward(
     tape: Tensor,
     n_iter: int,
     marginals: bool,
+    mixes: bool,
 ) -> list[Tensor]:
     """See :class:`Backend`. The notation is that of :mod:`classicseg.kernels.dense.adjoint`."""
-    updates = _Updates(lattice, logits, rewards)
-    parts, n_labels = updates.parts, updates.n_labels
+    updates = _Updates(lattice, logits, rewards, mixes)
+    layout, n_labels = updates.layout, updates.n_labels
     q = out if marginals else out.exp()
     g = grad * q if marginals else grad
     g = updates.points_of(g - q * g.sum(1, keepdim=True))
     grad_logits, grad_rewards = g.clone(), torch.zeros_like(rewards)
     grad_features = [torch.zeros_like(f) for f in features]
+    blurred, q = updates.new_vertices(), updates.new_points()
     for t in reversed(range(n_iter)):
-        rows = _splat(parts, g, True)
-        for k, gain in enumerate(parts.gains):
-            sent, received = (x[parts.rows_of(k), :n_labels] for x in (tape[t], rows))
+        rows = updates.splat(g, True)
+        for k, (gain, part) in enumerate(zip(layout.gains, layout.rows, strict=True)):
+            sent, received = (x[part.rows, :n_labels] for x in (tape[t], rows))
             grad_rewards[k].addmm_(sent.T, received, alpha=gain)
-        rows = _blur(parts, rows, True, updates.new_vertices())
-        q = updates.update(tape[t - 1] if t > 0 else None, updates.new_points(), "softmax")
+        updates.blur(True, blurred)
+        updates.update(tape[t - 1] if t > 0 else None, q, "softmax")
         for k, (f, total) in enumerate(zip(features, grad_features, strict=True)):
             towards = rewards[k] @ updates.images_of(g)
             total += _feature_gradient(updates.images_of(q), towards, f, lattice, k, normalizations[k])
-        g = updates.update_adjoint(rows, q)
+        updates.update_adjoint(blurred, q)
+        g, q = q, g
         grad_logits += g
     return [updates.images_of(grad_logits), grad_rewards, *grad_features]

@@ -110,14 +110,16 @@ def embed(
     tl.store(weight_of + at, weight, mask=there[:, None] & real)
 
 
-@triton.jit(do_not_specialize=["n_runs"])
+@triton.jit(do_not_specialize=["first", "stop"], do_not_specialize_on_alignment=["begin", "end"])
 def sum_runs(
     values,
     member,
     weight,
     begin,
+    end,
     out,
-    n_runs,
+    first,
+    stop,
     INDEXED: tl.constexpr,
     WEIGHTED: tl.constexpr,
     STRIDE: tl.constexpr,
@@ -125,66 +127,101 @@ def sum_runs(
     BLOCK: tl.constexpr,
     UNROLLED: tl.constexpr,
 ):
-    """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to begin[i + 1].
+    """Row i of `out` is the sum of weight[e] * values[member[e]] for e from begin[i] to end[i], from `first` to `stop`.
 
     Parameters
     ----------
     values : rows that are summed
     member, weight : (entries,)
         Not read where INDEXED says that entries are rows in order, or WEIGHTED that weights are 1.
-    begin : (n_runs + 1,)
-    out : (n_runs, STRIDE)
-    n_runs : int
+    begin, end : (runs,)
+    out : (runs, STRIDE)
+    first, stop : int
+        Rows that are computed.
     INDEXED, WEIGHTED : bool
     STRIDE, LANES, BLOCK
         See the module.
     UNROLLED
         Entries that are read at once.
     """
-    run = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    there, inside = run < n_runs, tl.arange(0, LANES)[None, :] < STRIDE
-    first = tl.load(begin + run, mask=there, other=0)[:, None]
-    length = (tl.load(begin + run + 1, mask=there, other=0)[:, None] - first).to(tl.int32)
+    run = first + tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    there, inside = run < stop, tl.arange(0, LANES)[None, :] < STRIDE
+    entry = tl.load(begin + run, mask=there, other=0)[:, None]
+    length = (tl.load(end + run, mask=there, other=0)[:, None] - entry).to(tl.int32)
     lane = tl.arange(0, LANES)[None, :]
     total = tl.zeros((BLOCK, LANES), tl.float32)
     for step in range(0, tl.max(length), UNROLLED):
         for j in tl.static_range(UNROLLED):
-            entry, some = first + (step + j), step + j < length
-            row = tl.load(member + entry, mask=some, other=0) if INDEXED else entry
+            at, some = entry + (step + j), step + j < length
+            row = tl.load(member + at, mask=some, other=0) if INDEXED else at
             moved = tl.load(values + row.to(tl.int64) * STRIDE + lane, mask=some & inside, other=0.0)
             if WEIGHTED:
-                moved *= tl.load(weight + entry, mask=some, other=0.0)
+                moved *= tl.load(weight + at, mask=some, other=0.0)
             total += moved
     tl.store(out + _offsets(run, STRIDE, LANES), total, mask=there[:, None] & inside)
 
 
-@triton.jit(do_not_specialize=["n_rows"])
-def blur_axis(rows, neighbours, out, n_rows, STRIDE: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr):
-    """Each row plus half of its two neighbours.
+@triton.jit
+def _near(neighbours, row, side: tl.constexpr, there):
+    """A neighbour of each row, and where there is one: a row that has none stands for itself."""
+    near = tl.load(neighbours + row.to(tl.int64) * 2 + side, mask=there, other=0)
+    return near, there & (near != row)
+
+
+@triton.jit
+def _blurred(rows, neighbours, row, there, STRIDE: tl.constexpr, LANES: tl.constexpr):
+    inside = tl.arange(0, LANES)[None, :] < STRIDE
+    total = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
+    for side in tl.static_range(2):
+        near, some = _near(neighbours, row, side, there)
+        total += 0.5 * tl.load(rows + _offsets(near, STRIDE, LANES), mask=some[:, None] & inside, other=0.0)
+    return total
+
+
+@triton.jit(do_not_specialize=["first", "stop"])
+def blur_axes(
+    rows,
+    along,
+    then,
+    out,
+    first,
+    stop,
+    TWO: tl.constexpr,
+    STRIDE: tl.constexpr,
+    LANES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Each row plus half of its two neighbours along an axis, and the same of the result along a second one.
+
+    Two axes at once: what a row needs of the first is computed anew for each of three, to the bit as if it were stored.
 
     Parameters
     ----------
-    rows, out : (n_rows, STRIDE)
-    neighbours : (n_rows, 2)
-        The row itself where there is none.
-    n_rows, STRIDE, LANES, BLOCK
+    rows, out : (rows, STRIDE)
+    along, then : (rows, 2)
+        Neighbours along each axis; the row itself where there is none.
+    first, stop : int
+        Rows that are computed.
+    TWO : bool
+        Whether there is a second axis.
+    STRIDE, LANES, BLOCK
         See the module.
     """
-    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    there, inside = row < n_rows, tl.arange(0, LANES)[None, :] < STRIDE
-    total = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
-    for side in tl.static_range(2):
-        near = tl.load(neighbours + row.to(tl.int64) * 2 + side, mask=there, other=0)
-        some = there & (near != row)
-        total += 0.5 * tl.load(rows + _offsets(near, STRIDE, LANES), mask=some[:, None] & inside, other=0.0)
+    row = first + tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    there, inside = row < stop, tl.arange(0, LANES)[None, :] < STRIDE
+    total = _blurred(rows, along, row, there, STRIDE, LANES)
+    if TWO:
+        for side in tl.static_range(2):
+            near, some = _near(then, row, side, there)
+            total += 0.5 * _blurred(rows, along, near, some, STRIDE, LANES)
     tl.store(out + _offsets(row, STRIDE, LANES), total, mask=there[:, None] & inside)
 
 
 @triton.jit(do_not_specialize=["n_rows"])
 def mix_labels(
     rows,
-    matrix,
-    wanted,
+    matrices,
+    kernel_of,
     out,
     n_rows,
     C: tl.constexpr,
@@ -193,23 +230,22 @@ def mix_labels(
     DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """`rows` times a matrix, in full precision.
+    """`rows` times the matrix of their kernel, in full precision.
 
     Parameters
     ----------
     rows, out : (n_rows, STRIDE)
-    matrix : (C, C)
-    wanted : one number
-        If it is 0 nothing is computed: only the GPU knows it, and nobody waits for it to tell.
+    matrices : (kernels, C, C)
+    kernel_of : (n_rows / BLOCK,)
+        Kernel of the rows of each program.
     n_rows, C, STRIDE, BLOCK
         See the module.
     COLUMNS, DEPTH
         Columns that a program computes, and rows of the matrix that it multiplies at a time.
     """
-    if tl.load(wanted) == 0:
-        return
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    matrix = matrices + tl.load(kernel_of + tl.program_id(0)) * C * C
     there, base = row < n_rows, row.to(tl.int64)[:, None] * STRIDE
     total = tl.zeros((BLOCK, COLUMNS), tl.float32)
     for first in range(0, C, DEPTH):
@@ -221,11 +257,9 @@ def mix_labels(
     tl.store(out + base + column[None, :], total, mask=there[:, None] & (column < STRIDE)[None, :])
 
 
-@triton.jit(do_not_specialize=["n_each", "first_pair", "first_row"])
+@triton.jit(do_not_specialize=["n_each", "first_pair"])
 def update_points(
     rows,
-    mixed,
-    wanted,
     index,
     weight,
     scale,
@@ -234,10 +268,10 @@ def update_points(
     out,
     n_each,
     first_pair,
-    first_row,
+    WHOLE: tl.constexpr,
     PAIRS: tl.constexpr,
     ALL_PAIRS: tl.constexpr,
-    MIXED: tl.constexpr,
+    SCALED: tl.constexpr,
     ADDED: tl.constexpr,
     THEN: tl.constexpr,
     IN_CHANNELS: tl.constexpr,
@@ -251,13 +285,11 @@ def update_points(
     Parameters
     ----------
     rows : (vertices, STRIDE)
-        Blurred rows of the vertices of one kernel or of all.
-    mixed, wanted : like `rows`, and one number
-        With MIXED, what is read instead of `rows` if the number is not 0, which only the GPU knows.
+        Blurred rows of the vertices of all kernels.
     index, weight : (B N, ALL_PAIRS)
         Vertices of each point, and their weights.
     scale : (PAIRS, STRIDE)
-        Factor of each channel of a row.
+        Factor of each channel of a row, if SCALED.
     addend : (B, C, N)
         Added to the sum if ADDED.
     marginals : (B N, STRIDE)
@@ -265,30 +297,31 @@ def update_points(
     out : (B, C, N) with IN_CHANNELS, else (B N, STRIDE)
     n_each : N, the points of each image
     first_pair : the first of the PAIRS columns of `index` that are summed
-    first_row : the vertex in `index` that is the first of `rows`
+    WHOLE : bool
+        Whether N is a multiple of 16, as of most images: then channels are read and written four numbers at a time.
     PAIRS, ALL_PAIRS
         Columns that are summed, of how many; with PAIRS = 0 nothing is sliced, and nothing read but the `addend`.
-    MIXED, ADDED, IN_CHANNELS : bool
+    SCALED, ADDED, IN_CHANNELS : bool
     THEN : {"", "softmax", "log_softmax", "softmax_adjoint"}
         What becomes of the sum.
     C, STRIDE, LANES, BLOCK
         See the module.
     """
     image = tl.program_id(1).to(tl.int64)
+    if WHOLE:
+        n_each = tl.multiple_of(n_each, 16)
     within = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     point, lane = image * n_each + within, tl.arange(0, LANES)
     there, inside = within < n_each, (lane < STRIDE)[None, :]
     real = there[:, None] & (lane < C)[None, :]
-    if MIXED:  # noqa: SIM102 - known when this is compiled, the other is not
-        if tl.load(wanted) != 0:
-            rows = mixed
     total = tl.zeros((BLOCK, LANES), tl.float32)
     for pair in tl.static_range(PAIRS):
         at = point * ALL_PAIRS + first_pair + pair
-        row = tl.load(index + at, mask=there, other=first_row) - first_row
+        row = tl.load(index + at, mask=there, other=0)
         moved = tl.load(rows + _offsets(row, STRIDE, LANES), mask=there[:, None] & inside, other=0.0)
         moved *= tl.load(weight + at, mask=there, other=0.0)[:, None]
-        moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
+        if SCALED:
+            moved *= tl.load(scale + pair * STRIDE + lane, mask=lane < STRIDE, other=0.0)[None, :]
         total += moved
     if ADDED:
         total += tl.load(addend + _in_channels(image, within, n_each, C, LANES), mask=real, other=0.0)

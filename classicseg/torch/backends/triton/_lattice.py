@@ -1,208 +1,210 @@
-"""The lattice of this backend, and how it splats and blurs.
+"""The lattice of this backend, all kernels in one, so that one launch serves them all.
 
 Points that lie in the same simplices follow each other in a *tile*. Within a tile the pairs (point, vertex) of one
-vertex make a run, cut where it is longer than `_RUN`, and are summed first; their values are a few kB that stay close
-to the processor. Then come the runs of each vertex, `_RUN` at a time, then the rest. No program has much more to do
-than another, and the order of every sum is fixed.
+vertex make a *run*, cut where it is longer than `_RUN`, and are summed first; their values are a few kB that stay close
+to the processor. Then come the runs of each vertex, a *group* of `_RUN` at a time, then the rest, where a vertex has
+more. No program has much more to do than another, and the order of every sum is fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from classicseg.filters.blur import AXES
 from classicseg.torch.backends._sorting import (
+    Corners,
     Vertices,
     borders,
-    find,
+    compacted,
+    corners_of,
     integer_for,
     is_one_sided,
     normalized,
+    read,
 )
-from classicseg.torch.backends.triton._launch import Slicing, blur_axis, embed, sum_runs, update_points, width_of
+from classicseg.torch.backends.triton._filtering import Room, blur, splat
+from classicseg.torch.backends.triton._launch import ROWS, Slicing, embed, new_rows, update_points, width_of
+from classicseg.torch.backends.triton._layout import SINGLE, Layout, slices
 
 _TILE = 256  # points: their values stay close to the processor
 _RUN = 32  # pairs, or runs, that are summed by one program
-
-
-class Splat(NamedTuple):
-    """How the values of points become the V rows of one kernel, from (point, vertex) pairs in runs."""
-
-    point: Tensor  # (B N (d + 1),) int32: points of the pairs, run after run
-    weight_in: Tensor  # (B N (d + 1),) float32: weights of the pairs
-    weight_out: Tensor  # the same of slicing, for the transpose; empty if they are equal
-    begin: Tensor  # (runs + 1,) int32: where in `point` each run starts
-    run: Tensor  # (runs,) int32: runs of each vertex, vertex after vertex
-    begin_run: Tensor  # (groups + 1,) int32: where in `run` each group of runs of one vertex starts
-    begin_group: Tensor  # (V + 1,) int32: where the groups of each vertex start
-    neighbours: Tensor  # (d + 1, V, 2) int32: of each vertex along each axis; itself where there is none
-
-    def weights(self, adjoint: bool) -> Tensor:
-        """Of splatting, or of slicing for the transpose."""
-        return self.weight_out if adjoint and self.weight_out.numel() else self.weight_in
-
-
-class Layout(NamedTuple):
-    """What a lattice consists of. P is the sum of d + 1 over kernels; their rows follow each other in one array."""
-
-    index: Tensor  # (B N, P) int32: rows of each point
-    weight_in: Tensor  # (B N, P) float32: weights of splatting
-    weight_out: Tensor  # the same of slicing; empty if they are equal
-    row_sums: Tensor  # (K, B, N) float32: of each kernel before normalisation
-    splats: Sequence[Splat]
-
-    @property
-    def n_rows(self) -> int:
-        """Vertices of all kernels."""
-        return sum(splat.neighbours.shape[1] for splat in self.splats)
-
-    @property
-    def gains(self) -> list[float]:
-        """Of each kernel, see :meth:`classicseg.filters.blur.Blur.gain`."""
-        return [AXES.gain(splat.neighbours.shape[0] - 1) for splat in self.splats]
-
-    def rows_of(self, k: int) -> slice:
-        """Rows of kernel `k`."""
-        first = sum(splat.neighbours.shape[1] for splat in self.splats[:k])
-        return slice(first, first + self.splats[k].neighbours.shape[1])
-
-    def pairs_of(self, k: int) -> slice:
-        """Pairs of kernel `k`."""
-        first = sum(splat.neighbours.shape[0] for splat in self.splats[:k])
-        return slice(first, first + self.splats[k].neighbours.shape[0])
-
-    def slicing(self, adjoint: bool) -> Tensor:
-        """Weights of slicing, or of splatting for the transpose."""
-        return self.weight_in if adjoint or not self.weight_out.numel() else self.weight_out
-
-
-_SINGLE = len(Layout._fields) - 1
-_EACH = len(Splat._fields)
-
-
-def layout_of(lattice: Sequence[Tensor]) -> Layout:
-    """The tensors by their names."""
-    splats = [Splat(*lattice[first : first + _EACH]) for first in range(_SINGLE, len(lattice), _EACH)]
-    index, weight_in, weight_out, row_sums = lattice[:_SINGLE]
-    return Layout(index, weight_in, weight_out, row_sums, splats)
-
-
-def empty_lattice(
-    features: Sequence[Tensor], normalizations: Sequence[str], new_size: Callable[[], int]
-) -> list[Tensor]:
-    """See :class:`Backend`."""
-    n_images, _, n = features[0].shape
-    n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
-    integer, new = integer_for(n_points * n_pairs), features[0].new_empty
-    one_sided = is_one_sided(normalizations)
-    tensors = [
-        new(n_points, n_pairs, dtype=integer),
-        new(n_points, n_pairs),
-        new(n_points, n_pairs) if one_sided else new(0),
-        new(len(features), n_images, n),
-    ]
-    for f in features:
-        n_own, n_runs, n_vertices = n_points * (f.shape[1] + 1), new_size(), new_size()
-        tensors += [
-            new(n_own, dtype=integer),
-            new(n_own),
-            new(n_own if one_sided else 0),
-            new(n_runs + 1, dtype=integer),
-            new(n_runs, dtype=integer),
-            new(new_size(), dtype=integer),
-            new(n_vertices + 1, dtype=integer),
-            new(f.shape[1] + 1, n_vertices, 2, dtype=integer),
-        ]
-    return tensors
+_TOGETHER = 4  # tiles whose runs are sorted by their lengths, so that those of one program are alike
 
 
 def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Tensor]:
     """See :class:`Backend`. The tensors are those of :class:`Layout`, one after the other."""
     n_images, _, n = features[0].shape
     integer = integer_for(n_images * n * sum(f.shape[1] + 1 for f in features))
-    one_sided = is_one_sided(normalizations)
-    none = features[0].new_empty(0)
-    index, weights_in, weights_out, sums = [], [], [], []
-    splats: list[Tensor] = []
-    first = 0
-    for f, normalization in zip(features, normalizations, strict=True):
-        vertices = find(f, integer, embed)
-        splat, pair = _splat_of(vertices)
-        row_sums = _row_sums(vertices, splat)
-        weight_in, weight_out = normalized(vertices.weight, row_sums, normalization)
-        index.append(vertices.index + first)
-        weights_in.append(weight_in)
-        weights_out.append(weight_out)
-        sums.append(row_sums.reshape(n_images, n))
-        sorted_in = vertices.in_order(weight_in).index_select(0, pair)
-        sorted_out = vertices.in_order(weight_out).index_select(0, pair) if one_sided else none.clone()
-        splats += splat._replace(weight_in=sorted_in, weight_out=sorted_out)
-        first += splat.neighbours.shape[1]
-    out = torch.cat(weights_out, 1) if one_sided else none
-    return [torch.cat(index, 1), torch.cat(weights_in, 1), out, torch.stack(sums), *splats]
-
-
-def _splat_of(vertices: Vertices) -> tuple[Splat, Tensor]:
-    """The way to splat before normalisation, and its pairs as those of `vertices` are counted."""
-    n_around, n_vertices, integer = vertices.weight.shape[1], len(vertices.n_corners), vertices.order.dtype
-    tile = (borders(vertices.n_points)[:-1] // _TILE).index_select(0, vertices.corners // n_around)
-    tile, order = tile.sort(stable=True)
-    vertex = torch.repeat_interleave(vertices.n_corners)[order]
-    pair, end = vertices.pairs(vertices.corners[order])
-
-    # The corners of a vertex in a tile follow each other.
-    begins = torch.ones_like(vertex, dtype=torch.bool)
-    begins[1:] = (vertex[1:] != vertex[:-1]) | (tile[1:] != tile[:-1])
-    begin = begins.nonzero()[:, 0]
-    ends = end[torch.cat([begin[1:], begin.new_tensor([len(vertex)])]) - 1]
-    begin_pair, whose = _cut(torch.diff(ends, prepend=ends.new_zeros(1)))
-    of_run, run = vertex[begin][whose].sort(stable=True)
-    begin_run, whose = _cut(torch.bincount(of_run, minlength=n_vertices))
-    begin_group = borders(torch.bincount(whose, minlength=n_vertices))
-    point = vertices.order.index_select(0, pair // n_around)
-    weight = vertices.in_order(vertices.weight).index_select(0, pair)
-    begin_pair, run, begin_run, begin_group = (x.to(integer) for x in (begin_pair, run, begin_run, begin_group))
-    return Splat(point, weight, weight[:0], begin_pair, run, begin_run, begin_group, vertices.neighbours), pair
-
-
-def _cut(count: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut groups of `count` entries that follow each other into pieces: where each piece starts, and its group."""
-    n_pieces = (count + (_RUN - 1)) // _RUN
-    group = torch.repeat_interleave(n_pieces)
-    piece = torch.arange(len(group), device=count.device) - borders(n_pieces)[group]
-    begin = borders(count)
-    return torch.cat([begin[group] + _RUN * piece, begin[-1:]]), group
-
-
-def _row_sums(vertices: Vertices, splat: Splat) -> Tensor:
-    """The kernel applied to ones, (n,)."""
-    n, n_around = vertices.weight.shape
-    width, ones = width_of(1), torch.ones_like(vertices.weight[:, :1])
-    rows = blur_rows(splat, splat_rows(splat, ones, splat.weight_in), False)
-    scale = ones.new_full((n_around, width.stride), AXES.gain(n_around - 1))
-    update_points(ones, width, n, sliced=Slicing(rows, vertices.index, vertices.weight, slice(0, n_around), scale))
-    return ones[:, 0]
-
-
-def splat_rows(splat: Splat, values: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
-    """Rows of one kernel from those of points."""
-    runs, groups, rows = (
-        values.new_empty(begin.shape[0] - 1, values.shape[1])
-        for begin in (splat.begin, splat.begin_run, splat.begin_group)
+    found = corners_of(features, embed)
+    tiled = [_tiled(each) for each in found]
+    counts = [torch.stack([each.groups.count, *own.counts]) for each, own in zip(found, tiled, strict=True)]
+    parts = [_part(each, own, count, integer) for each, own, count in zip(found, tiled, read(counts), strict=True)]
+    plain = _joined(parts, integer)
+    sums = _row_sums(plain, n)
+    of_kernels = zip(parts, sums, normalizations, strict=True)
+    both = [normalized(part.vertices.weight, own_sums, norm) for part, own_sums, norm in of_kernels]
+    sides = [[weights[side] for weights in both] for side in range(1 + is_one_sided(normalizations))]
+    weights = [torch.cat(side, 1) for side in sides]
+    of_pairs = [torch.cat([part.of_pairs(w) for part, w in zip(parts, side, strict=True)]) for side in sides]
+    if len(sides) == 1:
+        weights, of_pairs = ([x, x.new_empty(0)] for (x,) in (weights, of_pairs))
+    kept = plain._replace(
+        weight_in=weights[0],
+        weight_out=weights[1],
+        row_sums=sums.reshape(len(features), n_images, n),
+        pair_weight_in=of_pairs[0],
+        pair_weight_out=of_pairs[1],
     )
-    sum_runs(values, splat.point, weight, splat.begin, runs)
-    sum_runs(runs, splat.run, None, splat.begin_run, groups)
-    return sum_runs(groups, None, None, splat.begin_group, rows if out is None else out)
+    return [*kept[:SINGLE], *kept.sizes]
 
 
-def blur_rows(splat: Splat, rows: Tensor, adjoint: bool, out: Tensor | None = None) -> Tensor:
-    """Rows of one kernel, blurred along its axes; those given are lost."""
-    other = torch.empty_like(rows)
-    *most, last = reversed(splat.neighbours.unbind()) if adjoint else splat.neighbours.unbind()
-    for neighbours in most:
-        rows, other = blur_axis(rows, neighbours, other), rows
-    return blur_axis(rows, last, other if out is None else out)
+class _Tiled(NamedTuple):
+    """The runs of one kernel before anybody knows how many there are: as many as corners at the most, C.
+
+    Runs here are whole; they are cut into pieces once these are counted. The last ones, that are none, are empty.
+    """
+
+    corners: Tensor  # (C,): tile after tile, vertex after vertex
+    end: Tensor  # (C,): where the pairs of each run end
+    vertex: Tensor  # (C,): vertex of each run
+    tile: Tensor  # (C,): tile of each run
+    pieces: Tensor  # (C,): how many pieces each run is cut into
+    of_vertex: Tensor  # (C,): pieces of each vertex
+
+    @property
+    def counts(self) -> list[Tensor]:
+        """How many pieces and groups of them there are."""
+        return [self.pieces.sum(), _parts(self.of_vertex).sum()]
+
+
+def _parts(count: Tensor) -> Tensor:
+    return (count + (_RUN - 1)) // _RUN
+
+
+def _tiled(found: Corners) -> _Tiled:
+    n_around, n_corners = found.weight.shape[1], len(found.keys)
+    simplex = found.groups.order // n_around
+    tile, order = (borders(found.n_points)[:-1] // _TILE).index_select(0, simplex).sort(stable=True)
+    corners, vertex = found.groups.order[order], found.groups.group[order]
+    end = found.n_points.index_select(0, corners // n_around).cumsum(0)
+    # The corners of a vertex in a tile follow each other.
+    ends = torch.ones_like(vertex, dtype=torch.bool)
+    ends[:-1] = (vertex[1:] != vertex[:-1]) | (tile[1:] != tile[:-1])
+    run = ends.cumsum(0) - ends.long()
+    ends_at, vertex, tile = (compacted(x, ends, run, n_corners) for x in (end, vertex, tile))
+    # Those that are none end where the last one does.
+    ends_at = torch.where(torch.arange(n_corners, device=run.device) <= run[-1], ends_at, end[-1])
+    pieces = _parts(ends_at.diff(prepend=ends_at.new_zeros(1)))
+    of_vertex = torch.zeros_like(pieces).index_add_(0, vertex, pieces)
+    return _Tiled(corners, ends_at, vertex, tile, pieces, of_vertex)
+
+
+class _Part(NamedTuple):
+    """The lattice of one kernel, counted from 0; attributes as of :class:`Layout`, nothing filled up."""
+
+    vertices: Vertices
+    pair: Tensor  # (B N (d + 1),): pairs in the order of the runs, as those of :class:`Vertices` are counted
+    begin: Tensor
+    end: Tensor
+    run: Tensor
+    begin_run: Tensor
+    begin_group: Tensor
+
+    @property
+    def point(self) -> Tensor:
+        """Points of the pairs."""
+        return self.vertices.order.index_select(0, self.pair // self.vertices.weight.shape[1])
+
+    def of_pairs(self, weight: Tensor) -> Tensor:
+        """Weights (B N, d + 1) in the order of the pairs."""
+        return self.vertices.in_order(weight).index_select(0, self.pair)
+
+
+def _part(found: Corners, tiled: _Tiled, counts: Sequence[int], integer: torch.dtype) -> _Part:
+    """A kernel whose vertices, pieces and groups are counted."""
+    n_vertices, n_pieces, n_groups = counts
+    vertices = found.vertices(n_vertices, integer)
+    pair, _ = vertices.pairs(tiled.corners.to(integer))
+    whose, begin = _cut(tiled.pieces, torch.cat([tiled.end.new_zeros(1), tiled.end[:-1]]), n_pieces)
+    end = torch.minimum(begin + _RUN, tiled.end[whose])
+    like = (tiled.tile[whose] // _TOGETHER * (_RUN + 1) + (end - begin)).argsort(stable=True)
+    whose, begin, end = whose[like], begin[like], end[like]
+    run = tiled.vertex[whose].argsort(stable=True)
+    of_vertex = tiled.of_vertex[:n_vertices]
+    groups = _parts(of_vertex)
+    _, begin_run = _cut(groups, borders(of_vertex)[:-1], n_groups)
+    rest = begin, end, run, begin_run, borders(groups)[:-1]
+    return _Part(vertices, pair, *(x.to(integer) for x in rest))
+
+
+def _cut(pieces: Tensor, begin: Tensor, n_pieces: int) -> tuple[Tensor, Tensor]:
+    """Cut entries that begin somewhere into so many pieces: the entry of each piece, and where it begins."""
+    whose = torch.repeat_interleave(pieces, output_size=n_pieces)
+    piece = torch.arange(n_pieces, device=pieces.device) - (pieces.cumsum(0) - pieces)[whose]
+    return whose, begin[whose] + _RUN * piece
+
+
+def _joined(parts: Sequence[_Part], integer: torch.dtype) -> Layout:
+    """All kernels in one, with weights before normalisation."""
+    lengths = [(len(p.begin), len(p.begin_run), len(p.begin_group)) for p in parts]
+    filled = [tuple(-(-n // ROWS) * ROWS for n in own) for own in lengths]
+    runs, groups, rows = (slices([own[at] for own in filled]) for at in range(3))
+    pairs = slices([len(p.pair) for p in parts])
+    members = slices([len(p.run) for p in parts])
+    begin, end, run, begin_run, begin_group, neighbours = ([] for _ in range(6))
+    n_axes = max(len(p.vertices.neighbours) for p in parts)
+    for k, p in enumerate(parts):
+        begin.append(_filled(p.begin + pairs[k].start, filled[k][0], 0))
+        end.append(_filled(p.end + pairs[k].start, filled[k][0], 0))
+        run.append(p.run + runs[k].start)
+        begin_run.append(_filled(p.begin_run + members[k].start, filled[k][1], members[k].stop))
+        begin_group.append(_filled(p.begin_group + groups[k].start, filled[k][2], groups[k].start + lengths[k][1]))
+        own = torch.arange(rows[k].start, rows[k].stop, dtype=integer, device=p.begin.device)
+        near = own[None, :, None].repeat(n_axes, 1, 2)
+        near[: len(p.vertices.neighbours), : lengths[k][2]] = p.vertices.neighbours + rows[k].start
+        neighbours.append(near)
+    begin_run.append(begin_run[-1].new_full((1,), members[-1].stop))
+    begin_group.append(begin_group[-1].new_full((1,), groups[-1].stop))
+    few = all(n_groups == n_vertices for _, n_groups, n_vertices in lengths)
+    index = torch.cat([p.vertices.index + own.start for p, own in zip(parts, rows, strict=True)], 1)
+    weight = torch.cat([p.vertices.weight for p in parts], 1)
+    blocks = [torch.full((n // ROWS,), k, dtype=torch.int32, device=index.device) for k, (*_, n) in enumerate(filled)]
+    return Layout(
+        index=index,
+        weight_in=weight,
+        weight_out=weight[:0, 0],
+        row_sums=weight[:0, 0],
+        point=torch.cat([p.point for p in parts]),
+        pair_weight_in=torch.cat([p.of_pairs(p.vertices.weight) for p in parts]),
+        pair_weight_out=weight[:0, 0],
+        begin=torch.cat(begin),
+        end=torch.cat(end),
+        run=torch.cat(run),
+        begin_run=torch.cat(begin_run),
+        begin_group=index.new_empty(0) if few else torch.cat(begin_group),
+        neighbours=torch.cat(neighbours, 1),
+        kernel_of=torch.cat(blocks),
+        sizes=[weight.new_empty(*own, p.vertices.weight.shape[1], 0) for own, p in zip(filled, parts, strict=True)],
+    )
+
+
+def _filled(values: Tensor, n: int, value: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, n - len(values)), value=value)
+
+
+def _row_sums(layout: Layout, n: int) -> Tensor:
+    """The kernels applied to ones, (K, B N)."""
+    width, n_points = width_of(1), len(layout.index)
+    ones = torch.ones(n_points, 1, dtype=torch.float32, device=layout.index.device)
+    room, part = Room.of(layout, width.stride), layout.all_rows
+    splat(layout, ones, layout.pair_weight_in, part, room)
+    rows = blur(layout, room, False, part, new_rows(ones, layout.n_rows, width))
+    sums = []
+    for pairs, gain in zip(layout.pairs, layout.gains, strict=True):
+        scale = ones.new_full((pairs.stop - pairs.start, 1), gain)
+        of_kernel = Slicing(rows, layout.index, layout.weight_in, pairs, scale)
+        sums.append(update_points(new_rows(ones, n_points, width), width, n, sliced=of_kernel)[:, 0])
+    return torch.stack(sums)

@@ -10,9 +10,11 @@ import torch
 import triton
 from torch import Tensor
 
+from classicseg.torch.backends._sorting import on_device
 from classicseg.torch.backends.triton import _kernels
 
 _NUMBERS = 1024  # that a program of 4 warps holds of one array: 8 for each thread
+ROWS = 64  # what a product has of them; those of each kernel, runs and groups too, begin at a multiple
 _UNROLLED = 4  # steps of a sum whose loads do not wait for each other
 OPTIONS = {"enable_fp_fusion": False}  # the roundings of PyTorch, which decide where points lie
 
@@ -41,32 +43,42 @@ def new_rows(like: Tensor, n_rows: int, width: Width) -> Tensor:
     return like.new_empty(n_rows, width.stride, dtype=torch.float32)
 
 
-def sum_runs(values: Tensor, member: Tensor | None, weight: Tensor | None, begin: Tensor, out: Tensor) -> Tensor:
-    """Sum rows of `values`, or those of each `member`, times `weight`, from each `begin` to the next."""
+def sum_runs(
+    values: Tensor,
+    member: Tensor | None,
+    weight: Tensor | None,
+    begin: Tensor,
+    end: Tensor,
+    out: Tensor,
+    rows: slice,
+) -> Tensor:
+    """Sum rows of `values`, or those of each `member`, times `weight`, from each `begin` to its `end`."""
     width = _width(out)
     _launch(
-        _kernels.sum_runs, [_blocks(out, width)], values,
-        begin if member is None else member, out if weight is None else weight, begin, out, out.shape[0],
+        _kernels.sum_runs, [_blocks(rows, width)], values, begin if member is None else member,
+        out if weight is None else weight, begin, end, out, rows.start, rows.stop,
         INDEXED=member is not None, WEIGHTED=weight is not None, UNROLLED=_UNROLLED, **_shape(width),
     )  # fmt: skip
     return out
 
 
-def blur_axis(rows: Tensor, neighbours: Tensor, out: Tensor) -> Tensor:
-    """Blur along the axis of the (V, 2) neighbours."""
+def blur_axes(source: Tensor, neighbours: Sequence[Tensor], out: Tensor, rows: slice) -> Tensor:
+    """Blur rows along one axis or two, whose (rows, 2) neighbours are given."""
     width = _width(out)
-    _launch(_kernels.blur_axis, [_blocks(out, width)], rows, neighbours, out, out.shape[0], **_shape(width))
+    _launch(
+        _kernels.blur_axes, [_blocks(rows, width)], source, neighbours[0], neighbours[-1], out, rows.start, rows.stop,
+        TWO=len(neighbours) == 2, **_shape(width),
+    )  # fmt: skip
     return out
 
 
-def mix_labels(rows: Tensor, matrix: Tensor, wanted: Tensor, out: Tensor) -> Tensor:
-    """Multiply rows by a contiguous (C, C) matrix if the int32 `wanted` is not 0; else nothing is written."""
+def mix_labels(rows: Tensor, matrices: Tensor, kernel_of: Tensor, out: Tensor) -> Tensor:
+    """Multiply rows by the contiguous (C, C) matrix of the kernel of each block of them."""
     n_rows, stride = rows.shape
     columns = max(16, min(64, triton.next_power_of_2(stride)))  # a product needs 16 of everything
     _launch(
-        _kernels.mix_labels, [triton.cdiv(n_rows, 64), triton.cdiv(stride, columns)], rows, matrix, wanted, out,
-        n_rows,
-        C=matrix.shape[0], STRIDE=stride, COLUMNS=columns, DEPTH=16, BLOCK=64,
+        _kernels.mix_labels, [n_rows // ROWS, triton.cdiv(stride, columns)], rows, matrices, kernel_of, out, n_rows,
+        C=matrices.shape[1], STRIDE=stride, COLUMNS=columns, DEPTH=16, BLOCK=ROWS,
     )  # fmt: skip
     return out
 
@@ -78,10 +90,7 @@ class Slicing(NamedTuple):
     index: Tensor  # (B N, P): vertices of each point, as rows of all kernels are counted
     weight: Tensor  # (B N, P)
     pairs: slice  # those of the P that are summed
-    scale: Tensor  # (pairs, stride): factor of each channel
-    first_row: int = 0  # which row of all is the first of `rows`
-    mixed: Tensor | None = None  # read instead of `rows` if `wanted` is not 0
-    wanted: Tensor | None = None  # one int32
+    scale: Tensor | None  # (pairs, stride): factor of each channel
 
 
 def update_points(
@@ -100,14 +109,14 @@ def update_points(
     """
     in_channels = out.dim() == 3
     n_images = out.shape[0] if in_channels else out.shape[0] // n_each
-    of = Slicing(out, out, out, slice(0, 0), out) if sliced is None else sliced  # of no pairs nothing is read
-    arrays = (of.rows, of.mixed, of.wanted, of.index, of.weight, of.scale, addend, marginals)
+    of = Slicing(out, out, out, slice(0, 0), None) if sliced is None else sliced  # of no pairs nothing is read
+    arrays = (of.rows, of.index, of.weight, of.scale, addend, marginals)
     _launch(
         _kernels.update_points, [triton.cdiv(n_each, width.block), n_images],
-        *(out if array is None else array for array in arrays), out, n_each, of.pairs.start, of.first_row,
-        PAIRS=of.pairs.stop - of.pairs.start, ALL_PAIRS=0 if sliced is None else of.index.shape[1],
-        MIXED=of.mixed is not None, ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels,
-        C=width.channels, **_shape(width),
+        *(out if array is None else array for array in arrays), out, n_each, of.pairs.start,
+        WHOLE=n_each % 16 == 0, PAIRS=of.pairs.stop - of.pairs.start,
+        ALL_PAIRS=0 if sliced is None else of.index.shape[1], SCALED=of.scale is not None,
+        ADDED=addend is not None, THEN=then, IN_CHANNELS=in_channels, C=width.channels, **_shape(width),
     )  # fmt: skip
     return out
 
@@ -119,7 +128,7 @@ def embed(features: Tensor, scale: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     origin = features.new_empty(d + 1, n_images * n)
     rank = features.new_empty(d + 1, n_images * n, dtype=torch.int16)
     weight = features.new_empty(n_images * n, d + 1)
-    factors = torch.from_numpy(scale).to(features.device)
+    factors = on_device(scale, features)
     lanes = triton.next_power_of_2(d + 1)
     block = max(1, _NUMBERS // lanes)
     _launch(
@@ -138,10 +147,10 @@ def _shape(width: Width) -> dict[str, int]:
     return {"STRIDE": width.stride, "LANES": width.lanes, "BLOCK": width.block}
 
 
-def _blocks(rows: Tensor, width: Width) -> int:
-    return triton.cdiv(rows.shape[0], width.block)
+def _blocks(rows: slice, width: Width) -> int:
+    return triton.cdiv(rows.stop - rows.start, width.block)
 
 
-def _launch(kernel: Any, grid: Sequence[int], first: Tensor, *args: Any, **constants: Any) -> None:
-    with torch.cuda.device_of(first):  # programs run on the current device, not on that of their arguments
-        kernel[tuple(grid)](first, *args, **OPTIONS, **constants)
+def _launch(kernel: Any, grid: Sequence[int], *args: Any, **constants: Any) -> None:
+    """All launches go through here; the operators see to it that the device of their tensors is the current one."""
+    kernel[tuple(grid)](*args, **OPTIONS, **constants)
