@@ -30,10 +30,11 @@ def split_and_merge(
     height: I32, width: I32, image: U8S, code: I32, threshold: F64, merge_threshold: F64, top_level: I32,
     stop_level: I32, leaves: I32S, blocks: I32S, log: I32S, n_merges: I32S,
 ):  # fmt: skip
-    """Split an image, height x width, while the predicate `code` fails at a `threshold`, then merge the best pairs first.
+    """Split an image of height x width while a predicate, `code`, fails at a `threshold`; then merge, best pairs first.
 
-    The root has 2^`top_level` pixels a side, blocks of 2^`stop_level` are never split. `leaves` gets the leaf of each pixel, `blocks` slice, row, column and level of each leaf, `log` who was joined by
-    whom, in order, and `n_merges` how long that is. Returns how many leaves there are.
+    The root has 2^`top_level` pixels a side, blocks of 2^`stop_level` are never split. `leaves` gets the leaf of each
+    pixel, `blocks` slice, row, column and level of each leaf, `log` who was joined by whom, in order, and `n_merges`
+    how long that is. Returns how many leaves there are.
     """
     mask, volume = np.ones((1, np.int64(height), np.int64(width)), np.bool_), False
     values, size = carray(image, (1, np.int64(height), np.int64(width), 1)), row_size(1, 0)

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages } from "../frame/frame.js";
+import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [CUP_HEIGHT, CUP_WIDTH] = [96, 144];
@@ -16,8 +16,6 @@ const SOLVERS = {
 
 const kernels = await Kernels.load(await carried("grid"));
 const bytes = await carried("cup");
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
-const whole = (start, low, high) => ({ start, low, high, read: (text) => clamp(Math.round(Number(text)) || 0, low, high) });
 const state = new State({
   solver: choice("icm", "expansion", "trws"),
   iteration: whole(MOST, 0, MOST),

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, clamp, exercises, guess, live, one, ready, say, shape } from "../frame/frame.js";
+import { State, bind, carried, clamp, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
 
 const [LENGTH, LABELS, SIDE] = [7, 3, 3];
 const NAMES = ["a", "b", "c"];
@@ -25,7 +25,6 @@ const choices = {
   },
   write: (values) => values.join(""),
 };
-const whole = (start, low, high) => ({ start, low, high, read: (text) => clamp(Math.round(Number(text)) || 0, low, high) });
 const state = new State({
   lambda: whole(4, 0, 9),
   costs: { start: [...FIRST].map(Number), ...digits(LENGTH * LABELS, 9) },

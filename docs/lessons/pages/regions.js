@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages } from "../frame/frame.js";
+import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages, whole } from "../frame/frame.js";
 
 const SIDE = 64;
 const TOP = 6; // log2 of that: the level of the root
@@ -11,8 +11,6 @@ const PREDICATES = {
 };
 
 const kernels = await Kernels.load(await carried("regions"));
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
-const whole = (start, low, high) => ({ start, low, high, read: (text) => clamp(Math.round(Number(text)) || 0, low, high) });
 const state = new State({
   view: choice("mean", "colours", "photo"),
   predicate: choice("std", "mean", "range"),
