@@ -22,9 +22,19 @@ from .filters.exact import ExactFilter
 from .filters.gaussian import GaussianFilter
 from .filters.lattice import PermutohedralLattice
 from .machine.threads import get_num_threads, set_num_threads
-from .metrics import Scores, boundary_f_score, confusion_matrix, scores, scores_of, trimap_confusion
+from .metrics import (
+    Scores,
+    boundary_f_score,
+    calibration_error,
+    confusion_matrix,
+    reliability,
+    scores,
+    scores_of,
+    trimap_confusion,
+)
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
+from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
@@ -68,6 +78,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Matrix",
+    "Matte",
     "MeanDifference",
     "MultiOtsu",
     "OtsuSeparability",
@@ -93,6 +104,7 @@ __all__ = [
     "Tuned",
     "VarianceRatio",
     "boundary_f_score",
+    "calibration_error",
     "confusion_matrix",
     "contrast_weights",
     "cutout",
@@ -113,6 +125,7 @@ __all__ = [
     "refinement",
     "refinement_crf",
     "register_solver",
+    "reliability",
     "sample",
     "scores",
     "scores_of",

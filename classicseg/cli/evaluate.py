@@ -2,7 +2,7 @@
 
 Pictures of the same name are compared; 255 is void unless classes.txt says that it is a class. With a model instead of
 label pictures, it is run on the images of the folder, resized as in its training; its labels are compared in the size
-of the images.
+of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 """Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
-Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray]]"
-"""Name, labels and truth of each."""
+Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]"
+"""Name, labels, truth and probabilities of each; these are None where labels are all that is known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("give either --labels and --truth, or --model and --data")
     n, n_void = len(classes), 0
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
-    for name, labels, truth in examples:
+    tables: list[np.ndarray] = []
+    for name, labels, truth, probabilities in examples:
         try:
             n_void += int((truth == io.VOID).sum())
             total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
@@ -66,6 +67,8 @@ def run(options: argparse.Namespace) -> None:
             borders.append(
                 metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
             )
+            if probabilities is not None:
+                tables.append(metrics.reliability(probabilities, truth, ignore_label=io.VOID))
         except ValueError as failure:
             raise InputError(f"{name}: {failure}") from failure
     if options.truth is not None:  # with a model, all was looked at before
@@ -76,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
         "boundary_f": float(np.mean(borders)),
+        "calibration_error": metrics.calibration_error(np.sum(tables, axis=0)) if tables else None,
         "iou": {name: None if np.isnan(x) else x for name, x in zip(classes, scores.iou, strict=True)},
         "trimap_iou": {
             str(width): metrics.scores_of(x).mean_iou if x.any() else None
@@ -93,6 +97,7 @@ def _text(done: dict[str, Any]) -> str:
     lines += [
         f"{'mean IoU, %':28}{percent(done['mean_iou'])}",
         f"{'boundary F, %':28}{percent(done['boundary_f'])}",
+        f"{'calibration error, %':28}{percent(done['calibration_error'])}",
     ]
     lines += [f"{'  IoU of ' + name + ', %':28}{percent(x)}" for name, x in done["iou"].items()]
     lines += [f"{f'  IoU within {w} px, %':28}{percent(x)}" for w, x in done["trimap_iou"].items()]
@@ -112,7 +117,7 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
         found = [_largest(io.read_labels(file, exif=options.exif), io.VOID) for pair in pairs for file in pair]
         n = max(2, *(largest + 1 for largest in found))
         classes, table = [str(i) for i in range(n)], table_of({i: i for i in range(n)})
-    return classes, ((str(given), *_compared(given, true, table, options.exif)) for given, true in pairs)
+    return classes, ((str(given), *_compared(given, true, table, options.exif), None) for given, true in pairs)
 
 
 def _largest(labels: np.ndarray, void: int) -> int:
@@ -138,8 +143,9 @@ def _compared(given: Path, true: Path, table: np.ndarray, exif: bool) -> tuple[n
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg.cli._torch import train_module
+    from classicseg.energies.softmax import softmax
     from classicseg.pipelines.presets import check as check_preset
-    from classicseg.pipelines.refine import refine
+    from classicseg.pipelines.refine import refinement
 
     train = train_module()
     from classicseg.torch.train.preparation import check
@@ -156,7 +162,10 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
         for i in range(len(data)):
             image, truth = data[i]
             logits = model.predict(image)
-            labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)
-            yield data.name(i), labels, truth
+            if options.crf is None:
+                yield data.name(i), logits.argmax(0), truth, softmax(logits)
+            else:
+                found = refinement(image, logits=logits, preset=options.crf)
+                yield data.name(i), found.labels, truth, found.marginals
 
     return list(model.classes), examples()

@@ -44,7 +44,9 @@ def run(options: argparse.Namespace) -> None:
     targets = [options.output / f"{frame.stem}.png" for frame in options.film]
     check_apart([*options.film, *scores], targets)
     options.output.mkdir(parents=True, exist_ok=True)
-    changes = ("sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "quality", "max_iter")
+    changes = (
+        "sigma", "weight", "bilateral_sigma", "color_sigma", "bilateral_weight", "temperature", "quality", "max_iter",
+    )  # fmt: skip
     refiner = Refiner(
         preset=options.preset, channel_axis=options.channel_axis, n_threads=options.threads,
         spacing=evidence.spacing_of(options), align_corners=options.align_corners,

@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bilateral-sigma", type=float, help="range of the appearance kernel, pixels")
     parser.add_argument("--color-sigma", type=float, help="range of the appearance kernel in the units of the image")
     parser.add_argument("--bilateral-weight", type=float, help="weight of the appearance kernel")
+    parser.add_argument(
+        "--temperature", type=float, metavar="T",
+        help="what scores are divided by, as logits: above 1 for a network that is too sure of itself (default: 1)",
+    )  # fmt: skip
     parser.add_argument("--max-iter", type=int, help="mean-field updates")
     parser.add_argument("--quality", choices=("fast", "high", "exact"), default="fast", help="default: %(default)s")
     parser.add_argument("--exact", action="store_true", help="also do the work that can hardly change a label")
@@ -86,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
         bilateral_sigma=options.bilateral_sigma,
         color_sigma=options.color_sigma,
         bilateral_weight=options.bilateral_weight,
+        temperature=options.temperature,
         max_iter=options.max_iter,
         quality=options.quality,
         align_corners=options.align_corners,

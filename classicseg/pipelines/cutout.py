@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.color_models import fit_color_model
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.softmax import softmax
 from classicseg.errors import InputTypeError
+from classicseg.pipelines import cutout_options as asked_for
 from classicseg.pipelines import strokes as marked
+from classicseg.pipelines.cutout_options import Options
 from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
+from classicseg.pipelines.matting import Matte, check_flat, matte_of
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
+from classicseg.pipelines.presets import check_names, names_of
 from classicseg.solvers.cut.boxes import bounds, hull
 from classicseg.solvers.run import Run
-from classicseg.types import Shown, State, Step
-
-_WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
-_COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
-_MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
-_ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
+from classicseg.types import Shown, Step
 
 
 @dataclass(eq=False, repr=False)
@@ -84,6 +82,7 @@ class Cutout(Shown):
     _n_threads: int
     _prepared: PreparedImage
     _owner: object
+    _matte: Matte | None = None
 
     @property
     def models(self) -> Models:
@@ -95,6 +94,16 @@ class Cutout(Shown):
         """Where the objects are: bool, spatial shape."""
         objects: np.ndarray = self.labels > 0
         return objects if self._prepared.mask is None else objects & self._prepared.mask
+
+    @property
+    def matte(self) -> Matte:
+        """The objects with a soft mask, of images: computed when first asked for, and anew after :meth:`update`.
+
+        With ``alpha=True`` :func:`cutout` has it ready.
+        """
+        if self._matte is None:
+            self._matte = matte_of(self._prepared, self.mask, self.scribbles, self._n_threads)
+        return self._matte
 
     @property
     def crf(self) -> GridCRF:
@@ -159,7 +168,7 @@ class Cutout(Shown):
             return None
         old[...] = new
         there = hull(there, self._evidence.released(new, box)) or there
-        costs, self._crf = self._costs(there), None
+        costs, self._crf, self._matte = self._costs(there), None, None
         self.probabilities[(slice(None), *there)] = softmax(-costs) if mask is None else softmax(-costs) * mask[there]
         found = self._prepared.minimum_within(there, costs, self.labels, self._owner)
         if found is None:  # the flow is that of another result, or there are more labels than two
@@ -185,7 +194,7 @@ class Cutout(Shown):
         Cutout
             A new result; this one stays as it is.
         """
-        rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
+        rounds = asked_for.ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
         run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
         inside = True if self._prepared.mask is None else self._prepared.mask
         labels = np.where(inside, self.labels, marked.NONE).reshape(-1)
@@ -210,18 +219,10 @@ def cutout(
     box: Sequence[int] | None = None,
     previous: Cutout | None = None,
     mask: ArrayLike | None = None,
-    fill: int = inputs.OUTSIDE,
-    colors: Literal["mixture", "histogram"] = "mixture",
-    n_components: int | None = None,
-    weight: float | None = None,
-    beta: float | None = None,
-    connectivity: int | None = None,
-    spacing: float | Sequence[float] = 1.0,
+    alpha: bool = False,
     channel_axis: int | Literal["infer"] | None = "infer",
-    max_iter: int | None = None,
-    callback: Callable[[State], bool | None] | None = None,
     n_threads: int | None = None,
-    progress: bool = False,
+    **options: Unpack[Options],
 ) -> Cutout:
     r"""Cut an object out of an image by a few strokes or a box.
 
@@ -256,27 +257,33 @@ def cutout(
     mask : array_like of bool, spatial shape, optional
         Pixels that take part. The others tell nothing about colours and cost nothing; strokes on them do not count, and
         their values may be NaN.
-    fill : int
-        Label outside of the mask.
-    colors : {"mixture", "histogram"}
-        Mixtures of Gaussians, or histograms of up to 3 channels.
-    n_components : int, optional
-        Gaussians of each label, at most 255. By default 3 where all labels are drawn, which shows few of their
-        colours, else 5.
-    weight : float, optional
-        Weight gamma of the boundary; by default 50, or that of `previous`.
-    beta, connectivity, spacing
-        Of the weights, see :func:`contrast_weights`. By default 8 neighbours in images, 6 in volumes.
+    alpha : bool
+        Also compute a soft mask and the colours of the objects, for hair, fur and borders out of focus: ``cut.matte``,
+        a :class:`Matte`, whose ``rgba`` is a picture to be put on others. Images of 1 or 3 channels.
     channel_axis : int, None or "infer"
         Where the channels are, None for none. By default whatever fits the scribbles or the box.
-    max_iter : int, optional
-        Largest number of rounds, 10 by default.
-    callback : callable, optional
-        Called as ``callback(state)`` after each round, with labels and energy; returning True stops.
     n_threads : int, optional
         Threads; the result does not depend on it.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    **options
+        How to work:
+
+        fill : int
+            Label outside of the mask, -1 if not given.
+        colors : {"mixture", "histogram"}
+            Mixtures of Gaussians, the default, or histograms of up to 3 channels.
+        n_components : int
+            Gaussians of each label, at most 255. By default 3 where all labels are drawn, which shows few of their
+            colours, else 5.
+        weight : float
+            Weight gamma of the boundary; by default 50, or that of `previous`.
+        beta, connectivity, spacing
+            Of the weights, see :func:`contrast_weights`. By default 8 neighbours in images, 6 in volumes.
+        max_iter : int
+            Largest number of rounds, 10 by default.
+        callback : callable
+            Called as ``callback(state)`` after each round, with labels and energy; returning True stops.
+        progress : bool
+            Show a progress bar, if standard error is a terminal and tqdm is installed.
 
     Returns
     -------
@@ -289,7 +296,8 @@ def cutout(
         not finite, no pixel takes part, `previous` is a result for another image, `scribbles` look like codes of
         OpenCV or have become unsigned, or an argument is out of its range.
     TypeError
-        If scribbles are not integers, or neither they nor probable labels nor a box nor a previous result is given.
+        If scribbles are not integers, neither they nor probable labels nor a box nor a previous result is given, or
+        there is no such option.
 
     Notes
     -----
@@ -318,37 +326,28 @@ def cutout(
     """
     if scribbles is None and probable is None and box is None and previous is None:
         raise InputTypeError("scribbles, box or previous must be given, or probable labels; got none of them")
-    of_outside = inputs.as_int32(fill, "fill")
-    n_parts = None if n_components is None else inputs.as_count(n_components, "n_components", 1, _MOST_COMPONENTS)
-    inputs.choice(colors, "colors", ("mixture", "histogram"))
-    if previous is not None:
+    check_names(options, names_of(cutout, Options), "cutout has no parameter")
+    asked, soft = asked_for.read(options, n_threads), inputs.as_flag(alpha, "alpha")
+    run = asked.run
+    if previous is None:
+        labelled = probable if scribbles is None else scribbles
+        prepared = prepare(image, mask, labelled, box, channel_axis, **asked.of_image)
+    else:
         if not isinstance(previous, Cutout):
             raise InputTypeError(f"previous must be a result of cutout, got {type(previous).__name__}")
         check_same_image(previous._prepared, image, channel_axis)
-    if weight is not None:
-        gamma = inputs.as_weight(weight, "weight", at_least=0, below=inputs.DEAREST)
-    else:
-        gamma = _WEIGHT if previous is None else previous._how.weight
-    rounds = _ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
-    run = Run("cutout", max_iter=rounds, callback=callback, n_threads=n_threads, progress=progress)
-    if previous is None:
-        labelled = probable if scribbles is None else scribbles
-        prepared = prepare(image, mask, labelled, box, beta, connectivity, spacing, channel_axis)
-    else:
         prepared = previous._prepared
+    if soft:
+        check_flat(prepared)
     old = previous
     before = None if old is None else (old.scribbles.reshape(-1), old.labels.reshape(-1), len(old.models))
     strokes, labels, n_labels = marked.read(prepared.shape, scribbles, probable, box, before, prepared.mask)
     by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
-    if previous is None:
-        few_or_many = _COMPONENTS[by_strokes] if n_parts is None else n_parts
-        how = How(partial(fit_color_model, colors, n_components=few_or_many), gamma, by_strokes, of_outside)
-    else:
-        by_strokes = previous._how.by_strokes and by_strokes
-        how = replace(previous._how, weight=gamma, by_strokes=by_strokes, fill=of_outside)
+    how = asked.how(None if old is None else old._how, by_strokes)
     known = () if previous is None else previous.models
     models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
-    return _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+    found = _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+    return replace(found, _matte=found.matte) if soft else found
 
 
 def _rounds(

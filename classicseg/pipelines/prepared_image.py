@@ -34,6 +34,10 @@ class PreparedImage:
     mask : ndarray, spatial shape, bool, or None
         None if all pixels take part.
     spacing : tuple of float
+    units : ndarray, (1 + C,), float32
+        What a step of `colors` is in the image, and what 0 is in each channel.
+    shown : tuple of float
+        The values of the image that are black and white: 0 and 255 of one of 8 bits, else the ends of its range.
     """
 
     def __init__(
@@ -43,7 +47,10 @@ class PreparedImage:
         image: np.ndarray,
         mask: np.ndarray | None,
         spacing: tuple[float, ...],
+        units: np.ndarray,
+        shown: tuple[float, float],
     ) -> None:
+        self.units, self.shown = units, shown
         self.weights, self.image, self.shape, self.mask, self.spacing = weights, image, image.shape[1:], mask, spacing
         self.colors = colors if mask is None else np.ascontiguousarray(spread(colors, mask).reshape(len(colors), -1))
         self._cut: GraphCut | None = None
@@ -97,10 +104,11 @@ def prepare(
     mask: ArrayLike | None,
     scribbles: Any,
     box: Any,
-    beta: Any,
-    connectivity: int | None,
-    spacing: Any,
     channel_axis: Any,
+    *,
+    beta: Any = None,
+    connectivity: int | None = None,
+    spacing: Any = 1.0,
 ) -> PreparedImage:
     """What depends on the image alone; where its channels are may follow from the scribbles or the box."""
     image = inputs.as_array(image, "image")
@@ -125,7 +133,9 @@ def prepare(
     mean = flat.mean(axis=1, keepdims=True, dtype=np.float64)
     kept = channels.copy() if np.may_share_memory(channels, image) else channels
     distances = inputs.as_scale(spacing, "spacing", len(shape))
-    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside, distances)
+    units = np.array([unit, *mean[:, 0]], np.float32)
+    shown = (0.0, 255.0) if image.dtype == np.uint8 else (low, high)
+    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside, distances, units, shown)
 
 
 def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -29,6 +31,7 @@ class Changes(TypedDict, total=False):
     spacing: float | Sequence[float] | None
     align_corners: bool | None
     dilution: float | None
+    temperature: float | None
     fill: int | None
     marginals: bool | None
     origin: Sequence[int] | None
@@ -109,7 +112,7 @@ class Preset:
         )
 
 
-_OF_NONE = {"align_corners", "exact", "fill", "independent", "like", "marginals", "origin", "progress"}
+_OF_NONE = {"align_corners", "exact", "fill", "independent", "like", "marginals", "origin", "progress", "temperature"}
 
 OF_PRESETS = frozenset(Changes.__annotations__) - _OF_NONE
 """Changes of attributes of a preset."""
@@ -255,6 +258,13 @@ def check(preset: str | Preset) -> None:
     """Refuse what :func:`find` does not find, but for the name of the choice among presets."""
     if not isinstance(preset, str) or preset != AUTO:
         find(preset)
+
+
+@cache
+def names_of(function: Callable[..., Any], options: type) -> tuple[str, ...]:
+    """What a function can be told by name: the keys of its `options`, and its keyword-only parameters."""
+    named = inspect.signature(function).parameters.values()
+    return (*options.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
 
 
 def check_names(given: Iterable[str], known: Sequence[str], complaint: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -130,6 +128,9 @@ def refine(
             have it.
         dilution : float
             How much less scores count that are smaller, 0 for not at all, see :class:`Preset` and Notes.
+        temperature : float
+            What scores are divided by, as logits, at least 0.001 and below 1000: above 1 for a network that is too
+            sure of itself, see ``calibrate`` of :func:`tune`. 1 if not given.
         fill : int
             Label outside of `mask`, -1 if not given.
         exact : bool
@@ -304,11 +305,9 @@ def refinement_crf(
     return refinery.prepared(evidence.costs).crf
 
 
-@cache
 def parameters_of_refine() -> tuple[str, ...]:
     """Names of all that :func:`refine` can be told, beside the image and the probabilities."""
-    named = inspect.signature(refine).parameters.values()
-    return (*Changes.__annotations__, *(p.name for p in named if p.kind is p.KEYWORD_ONLY))
+    return presets.names_of(refine, Changes)
 
 
 def _checked(preset: str | Preset, changes: Changes) -> _Wanted:

@@ -134,11 +134,14 @@ class Refinery:
         origin = changes.get("origin")
         self.seen = seen if origin is None else replace(seen, origin=inputs.as_origin(origin, len(self._spatial)))
         self._preset, self._aligned, self._n_threads = preset, changes.get("align_corners", False), n_threads
+        self._temperature = inputs.as_weight(changes.get("temperature", 1.0), "temperature", at_least=1e-3, below=1e3)
         self._changes = {name: value for name, value in changes.items() if name in presets.OF_PRESETS}
         self._made: dict[str, Prepared] = {}
 
     def prepared(self, costs: np.ndarray) -> Prepared:
         """The CRF of costs (L, *spatial) or smaller."""
+        if self._temperature != 1:
+            costs = costs / np.float32(self._temperature)
         named, name = self._find(costs)
         before = self._made.get(name)
         chosen = self.seen.in_units(named, self._changes) if before is None else before.preset

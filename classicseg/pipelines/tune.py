@@ -7,25 +7,37 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.unary import unary_from_probabilities
-from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.errors import InputError, InputTypeError
-from classicseg.metrics import boundary_f_score, confusion_matrix, scores_of
-from classicseg.pipelines.fit import is_within
-from classicseg.pipelines.image import eight_bit_unit, find_channel_axis
+from classicseg.pipelines.presets import check_names, names_of
 from classicseg.pipelines.refine import refine
 from classicseg.pipelines.space import Space, check_taken, random_search, space_of, space_of_refine, tpe_search
+from classicseg.pipelines.tune_score import Examples, Given, Score
 from classicseg.solvers.run import progress_bar
 from classicseg.types import Shown
 
 METRICS = ("miou", "boundary")
 SEARCHES = ("random", "tpe")
+_BUDGET = 60  # half of it finds the region, half of it the best in there
+_GIVEN_AS = {"mask": "masks are given as", "temperature": "calibrate=True finds"}
+
+
+class Options(TypedDict, total=False):
+    """What a call of :func:`tune` may say of how to search; None is as if not given."""
+
+    metric: Literal["miou", "boundary"] | None
+    budget: int | None
+    search: Literal["random", "tpe"] | None
+    tolerance: float | None
+    folds: int | None
+    rng: int | np.random.Generator | None
+    n_threads: int | None
+    progress: bool | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ class Tuned(Shown):
         All that was tried, in order: ``parameters`` and ``score`` of each.
     held_out_score : float or None
         With `folds`: what a search on the other folds reaches on each, all folds together.
+    temperature : float or None
+        With `calibrate`: what scores are divided by, as logits. It is one of the `parameters` as well.
 
     Examples
     --------
@@ -71,6 +85,7 @@ class Tuned(Shown):
     unrefined_score: float
     history: tuple[Trial, ...]
     held_out_score: float | None = None
+    temperature: float | None = None
 
     def __repr__(self) -> str:
         held_out = "" if self.held_out_score is None else f", held_out_score={self.held_out_score:.4g}"
@@ -83,21 +98,16 @@ class Tuned(Shown):
 
 def tune(
     images: Sequence[ArrayLike],
-    probabilities: Sequence[ArrayLike],
-    truths: Sequence[ArrayLike],
+    probabilities: Sequence[ArrayLike] | None = None,
+    truths: Sequence[ArrayLike] | None = None,
     *,
+    logits: Sequence[ArrayLike] | None = None,
     masks: Sequence[ArrayLike | None] | None = None,
     crf: Callable[..., np.ndarray] | None = None,
     space: Mapping[str, Any] | None = None,
-    metric: Literal["miou", "boundary"] = "miou",
-    budget: int = 60,
-    search: Literal["random", "tpe"] = "random",
     ignore_label: int | None = None,
-    tolerance: float | None = None,
-    folds: int | None = None,
-    rng: int | np.random.Generator = 0,
-    n_threads: int | None = None,
-    progress: bool = False,
+    calibrate: bool = False,
+    **options: Unpack[Options],
 ) -> Tuned:
     """Search for the parameters of :func:`refine`, or another CRF, that do best on images whose truth is known.
 
@@ -112,35 +122,45 @@ def tune(
         Of a network that has *not* seen these images in training: on those it is too sure of itself, and the
         parameters found would be too weak.
     truths : sequence of array_like of int, spatial
+    logits : sequence of array_like, (L, *spatial) or smaller, optional
+        Instead of probabilities: ``tune(images, truths=truths, logits=logits)``.
     masks : sequence of array_like of bool, spatial, optional
         Pixels of each image that take part, and are scored; None for an image of which all do.
     crf : callable, optional
-        What is tuned instead of :func:`refine`: ``crf(image, probabilities, **parameters)`` that returns labels. It
-        needs a `space`, and defaults of all its parameters. With `masks` it gets ``mask=`` as well, None
-        where all pixels take part.
+        What is tuned instead of :func:`refine`: ``crf(image, probabilities, **parameters)`` that returns labels, or
+        ``crf(image, logits, **parameters)`` if logits are given. It needs a `space`, and defaults of all its
+        parameters. With `masks` it gets ``mask=`` as well, None where all pixels take part, and with `calibrate`
+        ``temperature=``.
     space : mapping, optional
         What is tried of each parameter: a tuple ``(low, high)`` of positive numbers between which real ones are
         searched, on a logarithmic scale, or a list of values.
-    metric : {"miou", "boundary"}
-        Mean IoU over all pixels, or mean :func:`boundary_f_score` of the images (2-D only).
-    budget : int
-        How many sets of parameters are tried, at least 1.
-    search : {"random", "tpe"}
-        "tpe", a tree-structured Parzen estimator [1]_ [2]_, needs ``pip install optuna``.
     ignore_label : int, optional
         True label of what is not scored.
-    tolerance : float, optional
-        Of :func:`boundary_f_score`.
-    folds : int, optional
-        Also tell what to expect on other images: image i belongs to fold ``i % folds``, and for each fold the whole
-        search is done on the other folds. The parameters stay those of the search on all images. What one search has
-        computed serves the others, so that all of them together cost about 1 + `folds` / 2 searches.
-    rng : int or Generator
-        The same seed gives the same result.
-    n_threads : int, optional
-        Threads of :func:`refine`; the result does not depend on it.
-    progress : bool
-        Show a progress bar, if standard error is a terminal and tqdm is installed.
+    calibrate : bool
+        First find the temperature [3]_ at which the scores explain the truths best, and use it in all trials. It is
+        one of the parameters that are found, so that ``refine(image, p, **tuned.parameters)`` applies it.
+    **options
+        How to search:
+
+        metric : {"miou", "boundary"}
+            Mean IoU over all pixels, the default, or mean :func:`boundary_f_score` of the images (2-D only).
+        budget : int
+            How many sets of parameters are tried, at least 1 and by default 60.
+        search : {"random", "tpe"}
+            "tpe", a tree-structured Parzen estimator [1]_ [2]_, needs ``pip install optuna``.
+        tolerance : float
+            Of :func:`boundary_f_score`.
+        folds : int
+            Also tell what to expect on other images: image i belongs to fold ``i % folds``, and for each fold the whole
+            search is done on the other folds. The parameters stay those of the search on all images. What one search
+            has computed serves the others, so that all of them together cost about 1 + `folds` / 2 searches; with
+            `calibrate` each has a temperature of its own and they cost 1 + `folds`.
+        rng : int or Generator
+            The same seed gives the same result; 0 if not given.
+        n_threads : int
+            Threads of :func:`refine`; the result does not depend on it.
+        progress : bool
+            Show a progress bar, if standard error is a terminal and tqdm is installed.
 
     Returns
     -------
@@ -153,7 +173,8 @@ def tune(
         needed and missing, the space or the labels of `crf` do not fit, or truths hold nothing but label 0 and
         `ignore_label`.
     TypeError
-        If `crf` cannot be called or has no `space`, or the space is no mapping.
+        If not exactly one of `probabilities` and `logits` is given, or no `truths`, `crf` cannot be called or has no
+        `space`, the space is no mapping, or there is no such option.
 
     Warns
     -----
@@ -164,6 +185,8 @@ def tune(
     ----------
     .. [1] J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 2012.
     .. [2] J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011.
+    .. [3] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
+       :arxiv:`1706.04599`
 
     Examples
     --------
@@ -175,6 +198,12 @@ def tune(
     True
     >>> labels = cs.refine(image, p, **tuned.parameters)
 
+    A network that is too sure of itself gets a temperature above 1:
+
+    >>> tuned = cs.tune([image], [p], [truth], ignore_label=255, budget=1, calibrate=True)
+    >>> dict(tuned.parameters), tuned.temperature > 1
+    ({'preset': 'auto', 'temperature': ...}, ...)
+
     Any other CRF, here one on the grid:
 
     >>> def grid(image, probabilities, strength=1.0, method="expansion"):
@@ -185,32 +214,37 @@ def tune(
     >>> tuned = cs.tune([image], [p], [truth], crf=grid, space=space, ignore_label=255, budget=4)
     >>> labels = grid(image, p, **tuned.parameters)
     """
-    inputs.choice(metric, "metric", METRICS)
-    inputs.choice(search, "search", SEARCHES)
-    n_trials = inputs.as_count(budget, "budget", 1)
-    if crf is not None and not callable(crf):
-        raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
-    if crf is not None and space is None:
-        raise InputTypeError("space must be given with crf: what to try of each of its parameters")
-    if crf is not None and masks is not None:
-        check_taken(["mask"], crf, "masks are given as")
-    call = partial(refine, n_threads=n_threads) if crf is None else crf
-    seed = rng if isinstance(rng, (int, np.integer)) else int(inputs.as_generator(rng).integers(2**63))
+    check_names(options, names_of(tune, Options), "tune has no parameter")
+    asked: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    metric = inputs.choice(asked.get("metric", METRICS[0]), "metric", METRICS)
+    search = inputs.choice(asked.get("search", SEARCHES[0]), "search", SEARCHES)
+    n_trials = inputs.as_count(asked.get("budget", _BUDGET), "budget", 1)
+    calibrated = inputs.as_flag(calibrate, "calibrate")
+    _check_crf(crf, space, [name for name, has in (("mask", masks is not None), ("temperature", calibrated)) if has])
+    rng = asked.get("rng", 0)
+    seed = int(rng if isinstance(rng, (int, np.integer)) else inputs.as_generator(rng).integers(2**63))
     inputs.as_generator(seed)
-    score = _Score(images, probabilities, truths, masks, metric, ignore_label, tolerance, call)
-    searched = space_of_refine(score.unit()) if space is None else space_of(space, crf)
-    n_folds = 0 if folds is None else inputs.as_count(folds, "folds", 2)
-    if n_folds > len(score.images):
-        raise InputError(f"folds must be at most the number of images, {len(score.images)}, got {n_folds}")
-    _check_counts(score, ignore_label)
-    everyone = range(len(score.images))
-    bar = progress_bar("tune", n_trials * (1 + n_folds)) if inputs.as_flag(progress, "progress") else None
+    examples = Examples(Given(images, probabilities, logits, truths, masks, ignore_label))
+    call = _refine_by(examples.kind, asked.get("n_threads")) if crf is None else crf
+    score = Score(examples, metric, asked.get("tolerance"), call)
+    searched = space_of_refine(examples.unit()) if space is None else space_of(space, crf)
+    n_folds = inputs.as_count(asked["folds"], "folds", 2) if "folds" in asked else 0
+    if n_folds > len(examples.images):
+        raise InputError(f"folds must be at most the number of images, {len(examples.images)}, got {n_folds}")
+    _check_counts(examples)
+    everyone = range(len(examples.images))
+    shown = inputs.as_flag(asked.get("progress", False), "progress")
+    bar = progress_bar("tune", n_trials * (1 + n_folds)) if shown else None
+
+    def found_on(members: Sequence[int]) -> tuple[Trial, ...]:
+        fixed = {"temperature": examples.temperature(members)} if calibrated else {}
+        return _searched(partial(score.of_all, members), n_trials, searched, search, seed, fixed, bar)
+
     try:
-        history = _searched(score, everyone, n_trials, searched, search, seed, bar)
+        history = found_on(everyone)
         chosen: dict[int, Mapping[str, Any]] = {}
         for fold in range(n_folds):
-            others = [i for i in everyone if i % n_folds != fold]
-            best = _best(_searched(score, others, n_trials, searched, search, seed, bar))
+            best = _best(found_on([i for i in everyone if i % n_folds != fold]))
             chosen.update({i: best.parameters for i in everyone if i % n_folds == fold})
     finally:
         if bar is not None:
@@ -221,24 +255,44 @@ def tune(
         score=best.score,
         default_score=history[0].score,
         unrefined_score=score.unrefined(),
-        history=tuple(history),
+        history=history,
         held_out_score=score.of_each(chosen) if chosen else None,
+        temperature=best.parameters["temperature"] if calibrated else None,
     )
 
 
-def _shape_of(truth: ArrayLike, p: np.ndarray, name: str) -> tuple[int, ...]:
-    """What the shape of a truth is to be: any, where it has as many axes and the probabilities are nowhere larger."""
-    given = inputs.read(truth, name).shape
-    return given if is_within(p.shape[1:], given) else p.shape[1:]
+def _check_crf(crf: Any, space: Mapping[str, Any] | None, passed: Sequence[str]) -> None:
+    """Refuse a CRF without a space, or without a parameter that is `passed` to it, and a space of such."""
+    if crf is not None and not callable(crf):
+        raise InputTypeError(f"crf must be callable, got {type(crf).__name__}")
+    if crf is not None and space is None:
+        raise InputTypeError("space must be given with crf: what to try of each of its parameters")
+    for name in passed:
+        if crf is not None:
+            check_taken([name], crf, _GIVEN_AS[name])
+        if space is not None and name in space:
+            raise InputError(f"space must not name {name!r}: {_GIVEN_AS[name]} {name!r}")
 
 
-def _check_counts(score: _Score, ignored: int | None) -> None:
+def _refine_by(kind: str, n_threads: int | None) -> Callable[..., np.ndarray]:
+    """:func:`refine` as a CRF of an image and scores of this kind."""
+
+    def call(image: np.ndarray, scores: np.ndarray, **parameters: Any) -> np.ndarray:
+        if kind == "logits":
+            return refine(image, logits=scores, n_threads=n_threads, **parameters)
+        return refine(image, scores, n_threads=n_threads, **parameters)
+
+    return call
+
+
+def _check_counts(examples: Examples) -> None:
     """Refuse truths of label 0 alone beside what is ignored, and warn of labels without a pixel."""
-    counts, n_ignored = np.zeros(score.n_labels, np.int64), 0
-    for truth, mask in zip(score.truths, score.masks, strict=True):
+    ignored = examples.ignore
+    counts, n_ignored = np.zeros(examples.n_labels, np.int64), 0
+    for truth, mask in zip(examples.truths, examples.masks, strict=True):
         inside = truth.ravel() if mask is None else truth[mask]
         scored = inside if ignored is None else inside[inside != ignored]
-        counts += np.bincount(scored, minlength=score.n_labels)
+        counts += np.bincount(scored, minlength=examples.n_labels)
         n_ignored += inside.size - scored.size
     if n_ignored and counts[0] and not counts[1:].any():
         raise InputError(
@@ -250,18 +304,25 @@ def _check_counts(score: _Score, ignored: int | None) -> None:
         warnings.warn(f"truths have no pixel of label {', '.join(map(str, missing))}", stacklevel=3)
 
 
-def _best(history: list[Trial]) -> Trial:
+def _best(history: Sequence[Trial]) -> Trial:
     return max(history, key=lambda trial: trial.score)
 
 
 def _searched(
-    score: _Score, members: Sequence[int], n_trials: int, space: Space, search: str, seed: int | np.integer, bar: Any
-) -> list[Trial]:
-    """All trials of one search on some of the images; the first is the default."""
+    scored: Callable[[Mapping[str, Any]], float],
+    n_trials: int,
+    space: Space,
+    search: str,
+    seed: int,
+    fixed: Mapping[str, Any],
+    bar: Any,
+) -> tuple[Trial, ...]:
+    """All trials of one search, with some parameters `fixed`; the first is the default."""
     history: list[Trial] = []
 
     def attempt(parameters: dict[str, Any]) -> float:
-        history.append(Trial(MappingProxyType(parameters), score.of_each(dict.fromkeys(members, parameters))))
+        parameters = {**parameters, **fixed}
+        history.append(Trial(MappingProxyType(parameters), scored(parameters)))
         if bar is not None:
             bar.update()
         return history[-1].score
@@ -270,104 +331,4 @@ def _searched(
         attempt(parameters)
     explore = random_search if search == "random" else tpe_search
     explore(attempt, n_trials - len(history), space, np.random.default_rng(seed))
-    return history
-
-
-class _Score:
-    """The score of a set of parameters on all images."""
-
-    def __init__(
-        self,
-        images: Sequence[ArrayLike],
-        probabilities: Sequence[ArrayLike],
-        truths: Sequence[ArrayLike],
-        masks: Sequence[ArrayLike | None] | None,
-        metric: str,
-        ignore_label: int | None,
-        tolerance: float | None,
-        crf: Callable[..., np.ndarray],
-    ) -> None:
-        images = inputs.as_sequence(images, "images", "arrays")
-        probabilities = inputs.as_sequence(probabilities, "probabilities", "arrays")
-        truths = inputs.as_sequence(truths, "truths", "arrays")
-        if not len(images) == len(probabilities) == len(truths) or len(images) == 0:
-            raise InputError(
-                "images, probabilities and truths must be as many, at least 1, got "
-                f"{len(images)}, {len(probabilities)} and {len(truths)}"
-            )
-        self.has_masks = masks is not None
-        given = [None] * len(images) if masks is None else inputs.as_sequence(masks, "masks", "arrays or None")
-        if len(given) != len(images):
-            raise InputError(f"masks must be as many as images, {len(images)}, got {len(given)}")
-        self.images = [inputs.read(image, f"images[{i}]") for i, image in enumerate(images)]
-        self.probabilities: list[np.ndarray] = []
-        self.masks: list[np.ndarray | None] = []
-        for i, (p, mask) in enumerate(zip(probabilities, given, strict=True)):
-            filled, inside = inputs.probabilities_inside(p, mask, name=f"probabilities[{i}]")
-            self.probabilities.append(inputs.as_numbers(filled, f"probabilities[{i}]", range(2, 5)))
-            self.masks.append(inside)
-        self.n_labels = len(self.probabilities[0])
-        if any(len(p) != self.n_labels for p in self.probabilities):
-            raise InputError("all probabilities must have the same number of labels")
-        pairs = zip(truths, self.probabilities, strict=True)
-        shapes = [_shape_of(truth, p, f"truths[{i}]") for i, (truth, p) in enumerate(pairs)]
-        self.masks = [
-            None if mask is None else inputs.as_mask(mask, shape, name=f"masks[{i}]")
-            for i, (mask, shape) in enumerate(zip(self.masks, shapes, strict=True))
-        ]
-        self.truths = [
-            inputs.as_labels(truth, shape, self.n_labels, ignore_label, name=f"truths[{i}]", mask=mask)
-            for i, (truth, shape, mask) in enumerate(zip(truths, shapes, self.masks, strict=True))
-        ]
-        if tolerance is not None:
-            tolerance = inputs.as_positive_number(tolerance, "tolerance")
-        self.metric, self.ignore, self.tolerance, self.crf = metric, ignore_label, tolerance, crf
-        self._known: dict[tuple[int, frozenset[tuple[str, type, Any]]], Any] = {}
-
-    def unit(self) -> float:
-        """What a step of an 8-bit image is in the first image; all of them have to be images for :func:`refine`."""
-        units = []
-        for i, (image, truth) in enumerate(zip(self.images, self.truths, strict=True)):
-            axis = find_channel_axis(image, truth.shape, f"probabilities[{i}]")
-            mask = self.masks[i]
-            seen = inputs.image_inside(image, mask, axis, name=f"images[{i}]")
-            channels = inputs.as_image(seen, truth.shape, axis, name=f"images[{i}]", keep_bytes=True)
-            units.append(eight_bit_unit(*inputs.value_range(channels if mask is None else channels[:, mask], 0)))
-        return units[0]
-
-    def of_each(self, parameters: Mapping[int, Mapping[str, Any]]) -> float:
-        """Of some images, given by number, each with parameters of its own."""
-        return self._joined([self._part(i, chosen) for i, chosen in parameters.items()])
-
-    def unrefined(self) -> float:
-        """Of the probabilities alone."""
-        return self._joined([self._compared(i, self._cheapest(i)) for i in range(len(self.images))])
-
-    def _cheapest(self, i: int) -> np.ndarray:
-        p, shape = self.probabilities[i], self.truths[i].shape
-        if p.shape[1:] == shape:
-            return p.argmax(0)
-        return UnaryGrid(unary_from_probabilities(p), shape, align_corners=False).cheapest()
-
-    def _part(self, i: int, parameters: Mapping[str, Any]) -> Any:
-        """What an image adds to the score; folds share most of these."""
-        key = i, frozenset((name, type(value), value) for name, value in parameters.items())  # 1 is not True
-        if key not in self._known:
-            p, mask = self.probabilities[i], self.masks[i]
-            labels = self.crf(self.images[i], p, **({"mask": mask} if self.has_masks else {}), **parameters)
-            shape = self.truths[i].shape
-            checked = inputs.as_labels(labels, shape, self.n_labels, None, name="labels of crf", mask=mask)
-            self._known[key] = self._compared(i, checked)
-        return self._known[key]
-
-    def _compared(self, i: int, labels: np.ndarray) -> Any:
-        truth, mask, ignored = self.truths[i], self.masks[i], self.ignore
-        if mask is not None:
-            ignored = inputs.OUTSIDE if ignored is None else ignored
-            truth = np.where(mask, truth, np.int32(ignored))
-        if self.metric == "miou":
-            return confusion_matrix(labels, truth, self.n_labels, ignore_label=ignored)
-        return boundary_f_score(labels, truth, self.n_labels, tolerance=self.tolerance, ignore_label=ignored)
-
-    def _joined(self, parts: list[Any]) -> float:
-        return scores_of(np.sum(parts, axis=0)).mean_iou if self.metric == "miou" else float(np.mean(parts))
+    return tuple(history)

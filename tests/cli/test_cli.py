@@ -41,6 +41,13 @@ def test_refine_reads_logits_and_keys_and_says_what_it_did(files, capsys):
     assert np.load(files / "l.npy").shape == (30, 40)
 
 
+def test_refine_applies_a_temperature(files):
+    arguments = ["refine", files / "photo.png", files / "p.npy", "-o", files / "l.png", "--temperature", 2.5]
+    assert main([str(a) for a in arguments]) == 0
+    wanted = classicseg.refine(io.read_image(files / "photo.png"), np.load(files / "p.npy"), temperature=2.5)
+    np.testing.assert_array_equal(io.read_labels(files / "l.png"), wanted)
+
+
 def test_axes_of_volumes_are_reversed_on_demand(tmp_path):
     """NIfTI files are (X, Y, Z), what nnU-Net saves beside them is (L, Z, Y, X)."""
     volume = photo(6, 30, channels=5).transpose(2, 0, 1).copy()  # (Z, Y, X)

@@ -10,6 +10,7 @@ import pytest
 
 from classicseg import io, metrics
 from classicseg.cli import main
+from tests.oracles import softmax
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # which the command prints
@@ -55,6 +56,7 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     assert code == 0
     assert printed.count("ground") + printed.count("block") >= 4
     logits = np.load(out / "p2_logits.npy")
+    p = [softmax(np.load(out / f"p{i}_logits.npy")) for i in range(4)]
     np.testing.assert_array_equal(io.read_labels(out / "p2.png"), logits.argmax(0))
 
     for name in ("p0", "p1", "p2", "p3"):
@@ -64,6 +66,10 @@ def test_a_folder_is_learned_predicted_and_evaluated(data, tmp_path, capsys):
     of_model = json.loads(call(capsys, "evaluate", "--model", model, "--data", data, "--json")[1])
     assert list(of_files["iou"].values()) == list(of_model["iou"].values())
     assert of_files["trimap_iou"] == of_model["trimap_iou"]
+    truths = [io.read_labels(data / "labels" / f"p{i}.png") for i in range(4)]
+    tables = [metrics.reliability(*pair, ignore_label=255) for pair in zip(p, truths, strict=True)]
+    assert of_model["calibration_error"] == pytest.approx(metrics.calibration_error(sum(tables)), abs=1e-6)
+    assert of_files["calibration_error"] is None
     assert call(capsys, "evaluate", "--model", model, "--data", data, "--crf", "default")[0] == 0
     assert call(capsys, "predict", model, images[0], "-o", out, "--crf", "irnet")[0] == 0
 

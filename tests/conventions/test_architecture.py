@@ -16,8 +16,6 @@ PACKAGE = Path("classicseg")
 
 # What is still too large. An entry goes when its function has become small enough, and none is added.
 MANY_PARAMETERS = {
-    "pipelines/cutout.py: cutout": 18,
-    "pipelines/tune.py: tune": 15,
     "splitmerge/split_merge.py: split_and_merge": 11,
     "torch/backends/triton/_kernels.py: update_points": 22,
     "torch/ops.py: _": 11,  # its shape is that of mean_field_backward

@@ -288,6 +288,18 @@ def score(function: Callable[..., Any], **more: Callable[[Draw], Any]) -> Callab
     return case
 
 
+def reliability(draw: Draw) -> Call:
+    shape, n = draw.shape(), draw.integer(2, 5)
+    arguments = {"probabilities": draw.probabilities(n, shape), "truth": draw.labels(shape, n)}
+    return Call(
+        cs.reliability, arguments | draw.some(n_bins=lambda: draw.integer(1, 20), mask=lambda: draw.mask(shape))
+    )
+
+
+def of_table(draw: Draw) -> Call:
+    return Call(cs.calibration_error, {"table": draw.rng.integers(0, 9, (draw.integer(1, 6), 3)).astype(float)})
+
+
 def of_confusion(draw: Draw) -> Call:
     n = draw.integer(1, 5)
     return Call(cs.scores_of, {"confusion": draw.rng.integers(0, draw.of((1, 3, 50)), (n, n))})
@@ -368,6 +380,8 @@ IMAGE_CASES = {
     "RegionStatistics": statistics,
     "RegionStatistics.of": statistics,
     "boundary_f_score": score(cs.boundary_f_score),
+    "calibration_error": of_table,
+    "reliability": reliability,
     "confusion_matrix": score(cs.confusion_matrix),
     "scores": score(cs.scores),
     "scores_of": of_confusion,

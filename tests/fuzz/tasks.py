@@ -84,7 +84,7 @@ def refine_parts(draw: Draw) -> dict[str, Any]:
         bilateral_sigma=draw.positive, color_sigma=draw.positive, bilateral_weight=draw.weight,
         max_iter=lambda: draw.integer(0, 4), quality=lambda: draw.of(("fast", "high", "exact")), spacing=draw.positive,
         align_corners=lambda: draw.chance(0.5), dilution=lambda: draw.of((0.0, 0.5)),
-        mask=lambda: draw.mask(shape),
+        mask=lambda: draw.mask(shape), temperature=lambda: draw.of((0.4, 1.0, 30.0)),
     )  # fmt: skip
 
 
@@ -145,6 +145,21 @@ def cutout(draw: Draw) -> Call:
     return Call(cut, parts)
 
 
+def matte(draw: Draw) -> Call:
+    shape, channels = tuple(2 + n for n in draw.shape((2,), 8)), draw.of((None, 3))
+    parts: dict[str, Any] = {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+    parts |= {"box": (0, 0, *(n - 1 for n in shape)), "alpha": True, "max_iter": 1}
+
+    def soft(background: Any, **given: Any) -> tuple[Any, ...]:
+        made = cs.cutout(**given).matte
+        assert made.rgba.shape == (*shape, 4)
+        assert made.alpha.min() >= 0 and made.alpha.max() <= 1
+        return made.alpha, made.foreground, made.rgba, made.over(background)
+
+    color = draw.rng.integers(0, 256, (*shape, 3) if draw.chance(0.3) else 3)
+    return Call(soft, parts | {"background": color} | draw.some(mask=lambda: draw.mask(shape)))
+
+
 def drawing(draw: Draw) -> Call:
     shape = (6, 7)
     scribbles = np.full(shape, -1)
@@ -172,7 +187,9 @@ def tune(draw: Draw) -> Call:
     probabilities = [draw.probabilities(2, shape) for _ in images]
     truths = [draw.labels(shape, 2) for _ in images]
     arguments = {"images": images, "probabilities": probabilities, "truths": truths, "budget": draw.integer(1, 6)}
-    options = draw.some(metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2)
+    options = draw.some(
+        metric=lambda: draw.of(("miou", "boundary")), rng=lambda: 3, folds=lambda: 2, calibrate=lambda: draw.chance(0.5)
+    )
     return Call(cs.tune, arguments | options, words=("sigma", "color_sigma"))
 
 
@@ -336,6 +353,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
     **dict.fromkeys(("cutout", "Cutout", "Cutout.mask"), cutout),
     **dict.fromkeys(("Cutout.update", "Cutout.refit", "Cutout.crf", "Cutout.models"), drawing),
+    **dict.fromkeys(("Cutout.matte", "Matte", "Matte.rgba", "Matte.over"), matte),
     **dict.fromkeys(("tune", "Tuned"), tune),
     **dict.fromkeys(("get_num_threads", "set_num_threads"), threads),
     **dict.fromkeys(("Result", "Result.gap", "State", "Step"), plain),

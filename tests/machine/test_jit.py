@@ -110,14 +110,26 @@ def test_processes_before_and_after_use(method):
 
 
 FORK = """
-import os, signal, sys, tempfile, threading, time
+import os, signal, sys, tempfile, threading
 import numpy as np, classicseg as cs
+from numba.core import event
+
+class Compiles(event.Listener):
+    begun = threading.Event()
+
+    def on_start(self, event):
+        self.begun.set()
+
+    def on_end(self, event):
+        pass
 
 def solve(n):
     return cs.minimize(cs.GridCRF(np.eye(n)[:, None], cs.Potts(1)), "icm").n_iter
 
-threading.Thread(target=solve, args=(2,)).start()  # compiles for a second or two
-time.sleep(0.7)
+cs.GridCRF, cs.minimize
+event.register("numba:compiler_lock", Compiles())
+threading.Thread(target=solve, args=(2,)).start()
+Compiles.begun.wait()  # all is imported by now: a child would wait for ever for a module that is half imported
 child = os.fork()
 if child == 0:
     signal.alarm(60)
