@@ -350,3 +350,23 @@ def test_be_the_message_finds_the_best_row(window, folder, pictures):
     assert window.text("[data-exercise=loops] .mark") == "✓ Solved"
     window.picture(pictures / "messages-solved.png")
     assert window.complaints() == []
+
+
+@pytest.mark.parametrize("name", ["regions", "grid", "dense"])
+def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
+    from PIL import Image
+
+    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices"}
+    window.open(folder / f"{name}.html", 1300)
+    seen = [window.text(f"[data-live={numbers[name]}]")]
+    for k in (3, 9):  # two images of one size
+        image = (np.add.outer(np.arange(40), np.arange(60))[..., None] // k % 2 * [200, 120, 90]).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{k}.png")
+        window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
+        window.run("return new Promise(done => setTimeout(done, 400))")
+        _drawn(window)
+        assert "stays on this machine" in window.text(".say")
+        seen.append(window.text(f"[data-live={numbers[name]}]"))
+    assert len(set(seen)) == 3
+    window.picture(pictures / f"{name}-own.png")
+    assert window.complaints() == []

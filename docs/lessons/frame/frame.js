@@ -58,7 +58,8 @@ export class State {
     this.listeners.push(listener);
   }
 
-  start() {
+  // Tell everybody how things are: at the start, and after a change of what is no part of the state.
+  tell() {
     this.#changed();
   }
 

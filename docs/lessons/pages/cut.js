@@ -257,6 +257,6 @@ svg.addEventListener("blur", () => {
   draw();
 });
 
-state.start();
+state.tell();
 say("Click pixels to move the outline, or choose <b>Push</b> and lead water from a spring (+) to a drain (−).");
 ready();

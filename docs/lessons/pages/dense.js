@@ -208,9 +208,10 @@ takeImages(one("#figure"), 144, (image) => {
   problems.own = noisy(fourColours(image));
   one("#own").hidden = false;
   state.set({ source: "own", asked: Math.floor((image.height / 2 + 0.5) * image.width) });
+  state.tell();
   say("Your image, cut into its four main colours, with the same noise. It stays on this machine.", "good");
 });
 
-state.start();
+state.tell();
 say("Drag a slider, or point at the picture. The rim of the cup and the spoon are the hard parts.");
 requestAnimationFrame(() => requestAnimationFrame(ready));

@@ -186,6 +186,6 @@ svg.addEventListener("blur", () => {
   draw();
 });
 
-state.start();
+state.tell();
 say("Click a pixel to change its label. Numbers on green would save something.");
 ready();

@@ -102,7 +102,7 @@ let cursor = null;
 
 function solveAll() {
   const { lambda, contrast, eight } = state.values;
-  const now = [lambda, contrast, eight, problem.image.length].join();
+  const now = [lambda, contrast, eight].join();
   if (now === settings) return;
   settings = now;
   weights = weightsOf(problem, state.values);
@@ -275,11 +275,13 @@ one("#chart").addEventListener("pointerdown", (event) => {
 });
 takeImages(one("#figure"), 72, (image) => {
   problem = problemOf({ ...fourColours(image), names: ["first colour", "second", "third", "fourth"] });
+  settings = ""; // solve all anew
   shown = problem.start;
-  state.set({ painted: null, brush: 0, iteration: state.get("iteration") === MOST ? MOST - 1 : MOST });
+  state.set({ painted: null, brush: 0, iteration: MOST });
+  state.tell();
   say("Your image, cut into its four main colours, with the same noise. It stays on this machine.", "good");
 });
 
-state.start();
+state.tell();
 say("Step through the sweeps, change the solver, or paint. The dot on the curves is the labelling that you see.");
 requestAnimationFrame(() => requestAnimationFrame(ready));

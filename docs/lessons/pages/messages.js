@@ -304,6 +304,6 @@ one("#chain").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-state.start();
+state.tell();
 say("The ring waits for its message: from which label of pixel 1 is <b>a</b> of pixel 2 reached most cheaply?");
 ready();

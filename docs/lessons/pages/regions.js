@@ -251,10 +251,11 @@ canvas.addEventListener("keydown", (event) => {
 takeImages(one("#figure"), SIDE, ({ width, height, data }) => {
   const gray = Uint8Array.from({ length: width * height }, (_, i) => Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]));
   picture = { width, height, gray };
-  state.set({ step: END, asked: Math.floor((height / 2 + 0.5) * width), level: state.get("level") === 128 ? 127 : 128 });
+  state.set({ step: END, asked: Math.floor((height / 2 + 0.5) * width), level: 128 });
+  state.tell();
   say(`Your image in gray, ${width} × ${height} pixels. It stays on this machine.`, "good");
 });
 
-state.start();
+state.tell();
 say("Press <b>Play</b>, step through splits and merges, or point at a region.");
 requestAnimationFrame(() => requestAnimationFrame(ready));
