@@ -182,8 +182,26 @@ def replayed(session: Session, backend: str, width: int) -> Row:
     return {"difference": difference, "right": difference == 0}
 
 
+def captured_training(session: Session, backend: str) -> Row:
+    """Forward and backward of a training step with one lattice in a graph, replayed with other logits."""
+    crf = layer(5, backend).to(session.device)
+    image, z = (x.to(session.device) for x in (image_of("photo", 60, 71), logits_of(5, 60, 71)))
+    lattice, own = crf.lattice(image), z.clone().requires_grad_()
+
+    def work() -> torch.Tensor:
+        given = [own, *(p for p in crf.parameters() if p.requires_grad)]
+        found = torch.autograd.grad(crf(own, lattice=lattice).square().mean(), given)
+        return torch.cat([x.flatten() for x in found])
+
+    replay = captured(work)
+    with torch.no_grad():
+        own.copy_(torch.roll(z, 9, dims=-1))
+    difference = largest_difference([replay().clone()], [work()])
+    return {"difference": difference, "right": difference < 1e-6}
+
+
 def captured_loss(session: Session, backend: str) -> Row:
-    """DenseCRFLoss in a graph, which may be refused, but not with a crash."""
+    """DenseCRFLoss in a graph: it reads nothing back."""
     loss = losses.DenseCRFLoss(50, 15, backend=backend).to(session.device)
     p, image = logits_of(5, 60, 70).softmax(1).to(session.device), image_of("photo", 60, 70).to(session.device)
     lattice = loss.lattice(image)
@@ -221,6 +239,7 @@ def main() -> None:
         if session.on_gpu:
             for width in (70, 71, 72, 73):  # odd and even numbers of vertices
                 session.attempt(f"{backend}: graph, width {width}", replayed, backend, width)
+            session.attempt(f"{backend}: graph of a training step", captured_training, backend)
             session.attempt(f"{backend}: graph of DenseCRFLoss", captured_loss, backend)
     wrong = [row["what"] for row in session.rows if row.get("right") is False or "error" in row]
     print(f"wrong: {len(wrong)} of {len(session.rows)}", *wrong, sep="\n  ")

@@ -3,7 +3,8 @@
 For images of several kinds: building a lattice, 5 updates, the same as one CUDA graph, a training step with a new
 image, and one that learns the sigmas too; next to the CPU with the copies to and fro, and to the floor: the time in
 which the card, at the speed at which it copies, moves what 5 updates cannot do without (marginals out and in, logits
-in, indices and weights of points twice). Then what gets in the way: programs to compile, synchronisations, launches.
+in, indices and weights of points twice). Then from logits of a quarter of the size, and with a compatibility of its own
+for each kernel; and what gets in the way: programs to compile, synchronisations, launches.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import torch
+from torch.nn import functional
 
 import classicseg.torch as ct
 from benchmarks.gpu.images import image_of, logits_of
-from benchmarks.gpu.session import Session, captured, layer
+from benchmarks.gpu.session import Session, captured, largest_difference, layer
 from benchmarks.shared.records import Row
+from classicseg.torch import losses
 
 Case = tuple[str, int, int, int]
 """Kind of image, height, width, labels."""
@@ -39,6 +43,7 @@ CASES: list[Case] = [
     ("photo", 375, 500, 150),
     ("flat", 1080, 1920, 2),
 ]
+LOSSES = ("ce", "lovasz", "dice", "focal")
 TINY: list[Case] = [("photo", 40, 50, 2), ("flat", 40, 50, 2)]
 
 
@@ -104,6 +109,69 @@ def times(session: Session, case: Case, backend: str) -> Row:
     return row
 
 
+def loss_times(session: Session, name: str) -> Row:
+    """A loss forward and backward, and how often it makes the CPU wait."""
+    size, n_images = ((32, 48), 1) if session.tiny else ((512, 1024), 8)
+    z = torch.randn(n_images, 19, *size, device=session.device, requires_grad=True)
+    labels = torch.randint(0, 19, (n_images, *size), device=session.device)
+    loss = losses.build(name).to(session.device)
+
+    def step() -> None:
+        z.grad = None
+        loss(z, labels).backward()
+
+    row: Row = {"ms": session.milliseconds(step, 3)}
+    if session.on_gpu:
+        row["waits"] = waits(step)
+        row["right"] = not row["waits"]
+    return row
+
+
+def waits(call: Callable[[], Any]) -> dict[str, int]:
+    """Where a call makes the CPU wait for the card, and how often."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            call()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return dict(Counter(f"{Path(w.filename).name}:{w.lineno}" for w in caught).most_common(12))
+
+
+def verdict(session: Session) -> Row:
+    """Whether "auto" should take Triton on CUDA: right in part A, and faster in all that was timed here."""
+    steps = {row["what"]: row["training step, ms"] for row in session.rows if "training step, ms" in row}
+    pairs = [
+        (ms, steps.get(what.replace("torch:", "triton:"))) for what, ms in steps.items() if what.startswith("torch:")
+    ]
+    ratios = [round(mine / theirs, 2) for theirs, mine in pairs if mine is not None]
+    faster = bool(ratios) and max(ratios) < 1
+    says = 'set ON_CUDA = "triton" in classicseg/torch/backends/__init__.py if part A was right'
+    return {"triton by torch": ratios, "says": says if faster else 'leave ON_CUDA = "torch"'}
+
+
+def variants(session: Session, case: Case, backend: str) -> Row:
+    """Training steps from logits smaller than the image, and with a compatibility of its own for each kernel."""
+    z, image = tensors(session, case)
+    n_labels = z.shape[1]
+    small = functional.avg_pool2d(z, 4)
+    large = functional.interpolate(small, size=image.shape[2:], mode="bilinear", align_corners=False)
+    shared = layer(n_labels, backend).to(session.device)
+    own = layer(n_labels, backend, compatibility=(1 - torch.eye(n_labels)).repeat(2, 1, 1)).to(session.device)
+    with torch.no_grad():
+        enlarging = largest_difference([shared(small, image)], [shared(large, image)])
+        sharing = largest_difference([own(z, image)], [shared(z, image)])
+    return {
+        "training step, ms": session.milliseconds(lambda: training_step(shared, z, image)),
+        "with logits of a quarter, ms": session.milliseconds(lambda: training_step(shared, small, image)),
+        "with own compatibilities, ms": session.milliseconds(lambda: training_step(own, z, image)),
+        "small logits against enlarged ones": enlarging,
+        "equal compatibilities against one for both": sharing,
+        "right": max(enlarging, sharing) < 1e-4,
+    }
+
+
 def programs(session: Session) -> Row:
     """Seconds of 20 training steps with different photos of one size, and programs in Triton's cache after each.
 
@@ -128,16 +196,14 @@ def synchronisations(session: Session, backend: str) -> Row:
     crf = layer(21, backend).to(session.device)
     training_step(crf, z, image)
     session.wait()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            for _ in range(20):
-                training_step(crf, z, image)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    places = Counter(f"{Path(w.filename).name}:{w.lineno}" for w in caught)
-    return {"each step": len(caught) / 20, "where": dict(places.most_common(12))}
+
+    def steps() -> None:
+        for _ in range(20):
+            training_step(crf, z, image)
+
+    places = waits(steps)
+    each = sum(places.values()) / 20
+    return {"each step": each, "where": places, "right": each <= 3}
 
 
 def launches(session: Session, backend: str, case: Case, n_images: int) -> Row:
@@ -173,6 +239,13 @@ def main() -> None:
         for backend in session.backends:
             session.attempt(f"{backend}: {name}", times, case, backend)
         session.attempt(f"CPU with copies: {name}", on_the_host, case)
+    for case in TINY[:1] if session.tiny else CASES[:2]:
+        for backend in session.backends:
+            name = f"{backend}: {case[1]}x{case[2]}, small logits and own compatibilities"
+            session.attempt(name, variants, case, backend)
+    session.attempt("verdict", verdict)
+    for name in LOSSES[:2] if session.tiny else LOSSES:
+        session.attempt(f"loss {name}, 8 of 512x1024, 19 labels", loss_times, name)
     for backend in session.backends if session.on_gpu else ():
         session.attempt(f"{backend}: synchronisations", synchronisations, backend)
         for n_images, case in ((1, CASES[0]), (8, CASES[0]), (1, CASES[1])):

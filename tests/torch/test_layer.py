@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -573,3 +574,11 @@ def test_apples_gpus_work_or_say_no(monkeypatch):
     with pytest.raises(ValueError, match=r"embedding_bag, which this version of PyTorch does not have on mps; move"):
         backends.choose("auto", mps)
     assert backends.choose("exact", mps) == "exact"
+
+
+def test_small_images_of_a_batch_start_no_threads(monkeypatch):
+    logits, image = batch(2, (6, 8), n_images=3)
+    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("a thread was started"))
+    z = logits.clone().requires_grad_()
+    layer(2, backend="numba")(z, image).square().sum().backward()
+    assert z.grad.isfinite().all()

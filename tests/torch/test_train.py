@@ -16,6 +16,7 @@ import classicseg.torch as ct
 from classicseg import io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import train
+from classicseg.torch.train.tally import Tally
 
 pytestmark = pytest.mark.slow
 
@@ -504,3 +505,45 @@ def test_the_loss_of_an_auxiliary_head_counts_behind_a_crf():
     before = head.detach().clone()
     train.fit(ct.CRFasRNN(network, crf), array_data(), settings=settings(n_epochs=1, weight_decay=0.0))
     assert not torch.equal(head, before)
+
+
+@pytest.mark.parametrize("delay", [0, 1])
+def test_losses_are_read_when_nobody_has_to_wait(delay):
+    read = []
+
+    class Loss:
+        is_cuda = False
+
+        def __init__(self, number):
+            self.number = number
+
+        def detach(self):
+            return self
+
+        def __float__(self):
+            read.append(self.number)
+            return self.number
+
+    tally = Tally(delay, total=1.0)
+    for step in range(3):
+        tally.add(Loss(float(step)), step)
+        assert len(read) == step + 1 - delay
+    assert tally.total == 4.0
+    if delay:
+        tally.add(Loss(float("nan")), 3)
+    with pytest.raises(ValueError, match="the loss became nan at step 3"):
+        tally.add(Loss(float("nan")), 4 if delay else 3)
+
+
+def test_layout_and_compiler_change_nothing_but_the_speed(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda model: torch.nn.Sequential(model))
+    reports, models = [], []
+    for options in ({}, {"channels_last": True, "compile": True}):
+        torch.manual_seed(0)
+        model = train.Model("unet", CLASSES, width=0.05)
+        reports.append(train.fit(model, array_data(), settings=settings(n_epochs=2, **options)))
+        models.append(model)
+    torch.testing.assert_close(weights(models[0]), weights(models[1]), rtol=1e-3, atol=1e-3)
+    assert list(models[0].state_dict()) == list(models[1].state_dict())
+    kernel = next(p for p in models[1].parameters() if p.dim() == 4 and p.shape[1] > 1)
+    assert kernel.is_contiguous(memory_format=torch.channels_last)

@@ -26,6 +26,13 @@ from classicseg.torch.backends._features import feature_gradient
 
 _PER_IMAGE = len(Bank._fields) + 1
 _LOGITS = np.float32(1.0)  # sign of what the forward kernel is given
+_FEW = 2**15  # numbers of an image: its updates take less time than starting a thread for them
+
+
+def _threads(n_numbers: int) -> tuple[int, bool]:
+    """Threads for an image of so many numbers, and whether it has few: batches may be of hundreds of small ones."""
+    is_brief = n_numbers < _FEW
+    return 1 if is_brief else resolve_threads(None), is_brief
 
 
 # --- lattices -----------------------------------------------------------------------------------------------------
@@ -40,7 +47,7 @@ def build(features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> li
             columns,
             list(normalizations),  # type: ignore[arg-type]
             accurate=False,
-            n_threads=resolve_threads(None),
+            n_threads=_threads(features[0][b].numel())[0],
             keep_row_sums=True,
         )
         tensors += [_as_tensor(name, lattices.bank) for name in Bank._fields]
@@ -148,7 +155,7 @@ def mean_field(
     mixes: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See :class:`Backend`."""
-    n_threads, n_labels = resolve_threads(None), logits.shape[1]
+    (n_threads, is_brief), n_labels = _threads(logits[0].numel()), logits.shape[1]
     nothing, no_labels = np.empty(0, np.float32), np.empty(0, np.int32)
     out = torch.from_numpy(np.empty(logits.shape, np.float32))  # NumPy asks the system for large pages
     tape = torch.from_numpy(aligned_zeros(tape_size(lattice, n_labels, n_iter)[0] if record else 0, np.float32))
@@ -161,7 +168,7 @@ def mean_field(
         unary = Unary(_LOGITS, int(np.prod(z.shape[1:])), _array(z).reshape(-1), None)
         run(
             forward.infer, n_threads, new_sync(forward.COUNTERS), unary, nothing, plan.pairwise, n_iter, rows, work,
-            result.numpy().reshape(-1), not marginals, no_labels,
+            result.numpy().reshape(-1), not marginals, no_labels, brief=is_brief,
         )  # fmt: skip
     return out, tape
 
@@ -218,11 +225,12 @@ def _backward_of_image(
 
     `on_step` is called after each iteration with the gradient with respect to its messages, and its marginals.
     """
-    n_threads, pairwise = resolve_threads(None), plan.pairwise
+    (n_threads, is_brief), pairwise = _threads(logits.size), plan.pairwise
     adjoint, n_labels = pairwise.adjoint(), pairwise.layout.n_channels
     source, target, messages = (plan.new_rows() for _ in range(3))
     run(
         backward.adjoint_start, n_threads, new_sync(1), out, not marginals, grad, adjoint, source, grad_logits,
+        brief=is_brief,
     )  # fmt: skip
     sums = np.empty((REWARD_PARTS, len(gains), n_labels, pairwise.scale.shape[1]), np.float32)
     factors = np.array(gains, np.float32)[:, None, None]
@@ -233,12 +241,12 @@ def _backward_of_image(
         has_messages = t > 0
         run(
             backward.adjoint_blur, n_threads, new_sync(backward.COUNTERS), pairwise, adjoint, source, target, tape[t],
-            sums.reshape(-1), has_messages, tape[max(0, t - 1)], messages,
+            sums.reshape(-1), has_messages, tape[max(0, t - 1)], messages, brief=is_brief,
         )  # fmt: skip
         grad_rewards += sums.sum(0)[:, :, :n_labels] * factors
         run(
             backward.adjoint_step, n_threads, new_sync(1), logits, pairwise, adjoint, has_messages, messages, source,
-            target, grad_logits, q, g,
+            target, grad_logits, q, g, brief=is_brief,
         )  # fmt: skip
         source, target = target, source
         if on_step:

@@ -16,7 +16,14 @@ from classicseg.torch.train.dataset import Survey
 from classicseg.torch.train.model import Model
 from classicseg.torch.train.settings import Settings, plain
 
-_MAY_CHANGE = ("amp", "n_epochs", "n_workers", "patience")  # how exactly, how long, how fast
+_MAY_CHANGE = (
+    "amp",
+    "channels_last",
+    "compile",
+    "n_epochs",
+    "n_workers",
+    "patience",
+)  # how exactly, how long, how fast
 
 _LONG = 80  # letters of losses; names are shorter
 

@@ -32,6 +32,7 @@ from classicseg.torch.train.identity import check_fixed, check_same, identity_of
 from classicseg.torch.train.model import as_device, load, predict, save, with_channels
 from classicseg.torch.train.preparation import batchable, check, new_optimizer, survey_of
 from classicseg.torch.train.settings import Epoch, Report, Settings
+from classicseg.torch.train.tally import Tally
 from classicseg.torch.wrappers import find_logits
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -211,7 +212,11 @@ class _Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=coarse)
         self.n_batches = len(data) // settings.batch_size or 1
         self.history: list[Epoch] = []
-        self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.step, self.seconds = 0, 0.0
+        self.tally = Tally(int(on_gpu))
+        self.learner = torch.compile(model) if settings.compile else model
+        if settings.channels_last:  # images come so
+            model.to(memory_format=torch.channels_last)
         self.best_epoch = 0
         self.best_state: dict[str, Tensor] | None = None
         self.best_score: float | None = None
@@ -232,9 +237,9 @@ class _Run:
                 self.seconds = time.perf_counter() - start
                 self.save()
         score = None if self.validation is None else _scored(self.model, self.validation).mean_iou
-        done = Epoch(number + 1, self.loss_sum / self.n_batches, rate, score, time.perf_counter() - start)
+        done = Epoch(number + 1, self.tally.total / self.n_batches, rate, score, time.perf_counter() - start)
         self.history.append(done)
-        self.loss_sum, self.seconds = 0.0, 0.0
+        self.tally, self.seconds = Tally(self.tally.delay), 0.0
         self._judge(done)
         if bar is not None:
             bar.set_postfix(loss=f"{done.loss:.3f}", **({} if score is None else {"miou": f"{score:.3f}"}))
@@ -264,10 +269,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
         with torch.autocast(self.device.type, dtype=kind, enabled=self.half):
-            value = self._loss(images.to(self.device), labels.to(self.device))
-        number = float(value.detach())
-        if not np.isfinite(number):
-            raise InputError(f"the loss became {number} at step {self.step}; a smaller lr or max_norm=1 may help")
+            value = self._loss(self._given(images), self._given(labels))
+        self.tally.add(value, self.step)
         self.scaler.scale(value).backward()
         if settings.max_norm is not None:
             self.scaler.unscale_(self.optimizer)
@@ -275,11 +278,14 @@ class _Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
-        self.loss_sum += number
         return rate
 
+    def _given(self, batch: Tensor) -> Tensor:
+        """A batch on the device; nobody waits for a copy from memory that the system may not move."""
+        return batch.to(self.device, non_blocking=batch.is_pinned())
+
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        output = self.model(images)
+        output = self.learner(images)
         value = self.loss(enlarge(find_logits(output, None), images).float(), labels)
         if isinstance(output, dict) and "aux" in output:
             value = value + self.settings.aux_weight * self.loss(enlarge(output["aux"], images).float(), labels)
@@ -296,7 +302,9 @@ class _Run:
                 ready, waiting = waiting, [pool.submit(self._example, epoch, int(i)) for i in chunk]
                 pairs = [example.result() for example in ready]
                 images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
-                yield images, torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
+                labels = torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
+                on_gpu = self.device.type == "cuda"
+                yield (images.pin_memory(), labels.pin_memory()) if on_gpu else (images, labels)
 
     def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
         """An image and its labels as they are seen in an epoch."""
@@ -314,7 +322,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
-            "progress": [self.step, self.loss_sum, self.seconds],
+            "progress": [self.step, self.tally.total, self.seconds],
             "best": [self.best_epoch, self.best_score],
             "best_state": self.best_state,
             "ended": [self.ended, self.stopped_early],
@@ -335,7 +343,8 @@ class _Run:
             raise InputError(f"{self.path} is the checkpoint of another model: {failure}") from failure
         self.scaler.load_state_dict(content["scaler"])
         self.history = [Epoch(**epoch) for epoch in content["history"]]
-        self.step, self.loss_sum, self.seconds = content["progress"]
+        self.step, total, self.seconds = content["progress"]
+        self.tally = Tally(self.tally.delay, total)
         self.best_epoch, self.best_score = content["best"]
         self.best_state = content["best_state"]
         self.ended, self.stopped_early = content["ended"]

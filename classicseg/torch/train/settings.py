@@ -39,6 +39,10 @@ class Settings:
     augmentation : Augmentation
     amp : bool, optional
         Half precision, bfloat16 where the device has it; by default if the device is a GPU.
+    channels_last : bool
+        Weights with the channels innermost, as images are given: faster on most GPUs.
+    compile : bool
+        Train what ``torch.compile`` makes of the model: faster after the first steps, which take a minute or more.
     n_workers : int
         Threads that read and change images while the network learns; the result does not depend on it.
     patience : int, optional
@@ -71,6 +75,8 @@ class Settings:
     amp: bool | None = None
     n_workers: int = 1
     patience: int | None = None
+    channels_last: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0), ("n_workers", 1)):
@@ -82,6 +88,8 @@ class Settings:
             inputs.as_positive_number(self.max_norm, "max_norm")
         for name in ("weight_decay", "aux_weight", "crf_factor"):
             inputs.as_weight(getattr(self, name), name, at_least=0)
+        for name in ("channels_last", "compile"):
+            inputs.as_flag(getattr(self, name), name)
         inputs.choice(self.optimizer, "optimizer", OPTIMIZERS)
         inputs.choice(self.schedule, "schedule", schedules.SCHEDULES)
         if not (self.amp is None or isinstance(self.amp, bool)):
