@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and of docs/hybrid.md from results/*.json.
+"""Writes the tables of README.md, of the README.md of the repository and of docs/hybrid.md from results/*.json.
 
     python benchmarks/render.py [--check]
 
@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.shared.folders import RESULTS, ROOT
 
 README = ROOT / "benchmarks" / "README.md"
-LESSONS = (ROOT / "docs" / "hybrid.md",)
+LESSONS = (ROOT / "README.md", ROOT / "docs" / "hybrid.md")
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 REST = "\n## Other results\n"
 
@@ -313,13 +313,14 @@ def _left_out(cells: list[Row], preset: str, choices: list[str]) -> str:
 def small_speed(document: Document) -> str:
     rows = []
     for row in document["rows"]:
-        peak = row["peak_MB"]
+        estimate, others = row["may_differ"], row.get("other_labels")
         rows.append(
-            {"case": row["case"]}
-            | {f"{way}, s": seconds for way, seconds in row["seconds"].items()}
-            | {f"times faster, {n} threads": spread(r) for n, r in row["enlarged_of_small"].items()}
-            | {"peak, MB, small / enlarged": f"{peak['small']:.0f} / {peak['enlarged']:.0f}"}
-            | {"other labels": f"{100 * row['other_labels']:.4f} %"}
+            {"case": row["case"], "strength": row["strength"]}
+            | {f"{way}, s": row["seconds"].get(way) for way in document["rows"][0]["seconds"]}
+            | {"may differ": "–" if estimate is None else f"{100 * estimate:.3f} %"}
+            | {"differs": f"{100 * row['differs']:.3f} %"}
+            | {"peak, MB": ", ".join(f"{way} {peak:.0f}" for way, peak in row["peak_MB"].items())}
+            | {"enlarged against everything": "–" if others is None else f"{100 * others:.4f} %"}
         )
     return table(rows)
 
@@ -334,14 +335,27 @@ def strokes(document: Document) -> str:
         "largest_difference_of_energy": "energy off by, at most",
     }
     return table(
-        {names.get(key, key): round(100 * value, 1) if key in shares else value for key, value in row.items()}
+        {
+            names.get(key, key): round(100 * value, 1) if key in shares else value
+            for key, value in row.items()
+            if key != "case"
+        }
         for row in document["rows"]
     )
 
 
 @shows("pipelines_cutout")
 def cutout(document: Document) -> str:
-    return table({key: value for key, value in row.items() if key != "iou"} for row in document["rows"])
+    return table({key: value for key, value in row.items() if key not in ("case", "iou")} for row in document["rows"])
+
+
+@shows("pipelines_alpha")
+def alpha(document: Document) -> str:
+    judged = [row for row in document["rows"] if "error_percent" in row]
+    colors = [row for row in document["rows"] if "foreground_error_levels" in row]
+    timed = [row for row in document["rows"] if "matte_seconds" in row]
+    shown = [{key: value for key, value in row.items() if key != "errors"} for row in judged]
+    return "\n".join(table(rows) for rows in (shown, colors, timed) if rows)
 
 
 @shows("pipelines_film")
@@ -435,7 +449,40 @@ def told(run: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+HEADLINES = (  # what, against what, the file, and the column of its ratios
+    ("dense CRF of a photo, 240x320 to 1080p, 2 to 21 labels", "pydensecrf2", "dense_speed", "times_faster"),
+    ("dense CRF, 4 of 81 labels alive (`refine`)", "pydensecrf2", "dense_pruning_speed", "times_faster"),
+    ("minimum cut of an image, 4 neighbours", "PyMaxflow", "grid_speed_binary4", "times_faster"),
+    ("minimum cut of an image, 8 neighbours", "PyMaxflow", "grid_speed_binary8", "times_faster"),
+    ("minimum cut of a volume", "PyMaxflow", "grid_speed_volumes", "times_faster"),
+    ("expansion moves", "gco-wrapper", "grid_speed_expansion", "times_faster_than_gco"),
+)
+"""Rows of the table in the repository's README."""
+
+
+def headline() -> str:
+    """How many times faster, in the median over the problems of a benchmark, and from the worst to the best of them."""
+    rows, seen = [], []
+    for what, peer, name, column in HEADLINES:
+        document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        problems = [row for row in document["rows"] if column in row]
+        if "alive" in what:
+            problems = [row for row in problems if "81 labels" in row["case"]]
+        cells = {}
+        for threads in ("1 thread", "2 threads"):
+            key = f"pruned, {threads}" if "alive" in what else threads
+            ratios = sorted(row[column][key]["median"] for row in problems if key in row[column])
+            ends = f" ({ratios[0]:.2g} to {ratios[-1]:.2g})" if len(ratios) > 1 else ""
+            cells[f"{threads}: times faster"] = f"**{median(ratios):.2g}**{ends}"
+        rows.append({"task": what, "against": peer, **cells, "problems": len(problems)})
+        for run in document["runs"]:
+            seen.append(f"{run['machine']['processor']}, {run['machine']['processors_used']} processors, {run['date']}")
+    return f"{table(rows)}\n*{'; '.join(dict.fromkeys(seen))}. All of them with what we lose: benchmarks/README.md.*\n"
+
+
 def rendered(name: str) -> str:
+    if name == "headline":
+        return headline()
     file = RESULTS / f"{name}.json"
     if not file.exists():
         return "*not measured yet*\n"

@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "lessons")]
 
 import landing_pictures  # noqa: E402
+import make_split_pictures  # noqa: E402
 import reference_pages  # noqa: E402
 from builder.pages import write_pages  # noqa: E402
 from sphinx_gallery.sorting import FileNameSortKey  # noqa: E402
@@ -33,6 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 html_math_renderer = "mathml"
+smartquotes_action = "qe"  # two dashes begin an option
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"), "doi": ("https://doi.org/%s", "doi:%s")}
@@ -49,6 +51,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": []}
 html_show_sourcelink = False
 autodoc_member_order = "bysource"
@@ -68,6 +71,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
+    "write_computation_times": False,  # its tables would fetch scripts
     "download_all_examples": False,
     "min_reported_time": 5,
     "abort_on_example_error": False,
@@ -90,4 +94,5 @@ def setup(app):
     app.connect("build-finished", lambda app, failure: failure or write_pages(Path(app.outdir) / "lessons"))
     reference_pages.write(HERE / "reference")
     landing_pictures.write(HERE / "_static" / "landing")
+    make_split_pictures.main()
     return {"parallel_read_safe": True}

@@ -38,7 +38,6 @@ def main() -> None:
     classes = cs.paint_regions(result.labels, cs.label_by_rule(regions, cs.MultiOtsu(3)))
     large = [np.asarray(a).repeat(3, axis=0).repeat(3, axis=1) for a in (image, classes)]
     io.write_image(FOLDER / "split-rules.png", plot.tile([plot.displayable(large[0]), plot.overlay(*large)], 2))
-    print(f"pictures: {FOLDER}")
 
 
 if __name__ == "__main__":

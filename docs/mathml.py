@@ -16,7 +16,11 @@ def mathml(tex, block):
     if unknown := re.findall(r"\\[a-zA-Z]+", made):
         raise ValueError(f"unknown commands {', '.join(unknown)} in {tex!r}")
     made = re.sub(r"<msup><mi>(\w)</mi><m[io]>(&#x02032;)</m[io]></msup>", r"<mi>\1\2</mi>", made)  # l'
-    made = re.sub(r"(<m[io]>(?:log|exp|min|max)</m[io]>)(?=<m(?:i|sub)>)", r'\1<mspace width="0.17em"/>', made)
+    made = re.sub(
+        r"(?<!<msub>)(?<!<msup>)(?<!<munder>)(<m[io]>(?:log|exp|min|max)</m[io]>)(?=<m(?:i|sub)>)",
+        r'\1<mspace width="0.17em"/>',
+        made,
+    )
     return re.sub(r'<mn mathvariant="bold">(\d)</mn>', lambda found: f"<mn>{BOLD[found[1]]}</mn>", made)
 
 

@@ -31,7 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf Refinement Refiner PRESETS Preset cutout Cutout segment segmenters tune",
+        "refine refinement refinement_crf Refinement Refiner PRESETS Preset cutout Cutout Matte segment segmenters "
+        "tune",
     ),
     "energies": Topic(
         "Energies: what is wanted",
@@ -57,7 +58,7 @@ TOPICS = {
         "Pictures, scores, files, samples",
         "What is drawn, measured, read and written.",
         ("plot", "metrics", "data"),
-        "overlay palette scores scores_of Scores",
+        "overlay palette scores scores_of Scores reliability calibration_error",
         ("classicseg.plot", "classicseg.io"),
     ),
     "torch-layer": Topic(

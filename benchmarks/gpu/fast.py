@@ -3,7 +3,8 @@
 For images of several kinds: building a lattice, 5 updates, the same as one CUDA graph, a training step with a new
 image, and one that learns the sigmas too; next to the CPU with the copies to and fro, and to the floor: the time in
 which the card, at the speed at which it copies, moves what 5 updates cannot do without (marginals out and in, logits
-in, indices and weights of points twice). Then what gets in the way: programs to compile, synchronisations, launches.
+in, indices and weights of points twice). Then from logits of a quarter of the size, and with a compatibility of its own
+for each kernel; and what gets in the way: programs to compile, synchronisations, launches.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import torch
+from torch.nn import functional
 
 import classicseg.torch as ct
 from benchmarks.gpu.images import image_of, logits_of
-from benchmarks.gpu.session import Session, captured, layer
+from benchmarks.gpu.session import Session, captured, largest_difference, layer
 from benchmarks.shared.records import Row
 from classicseg.torch import losses
 
@@ -149,6 +151,27 @@ def verdict(session: Session) -> Row:
     return {"triton by torch": ratios, "says": says if faster else 'leave ON_CUDA = "torch"'}
 
 
+def variants(session: Session, case: Case, backend: str) -> Row:
+    """Training steps from logits smaller than the image, and with a compatibility of its own for each kernel."""
+    z, image = tensors(session, case)
+    n_labels = z.shape[1]
+    small = functional.avg_pool2d(z, 4)
+    large = functional.interpolate(small, size=image.shape[2:], mode="bilinear", align_corners=False)
+    shared = layer(n_labels, backend).to(session.device)
+    own = layer(n_labels, backend, compatibility=(1 - torch.eye(n_labels)).repeat(2, 1, 1)).to(session.device)
+    with torch.no_grad():
+        enlarging = largest_difference([shared(small, image)], [shared(large, image)])
+        sharing = largest_difference([own(z, image)], [shared(z, image)])
+    return {
+        "training step, ms": session.milliseconds(lambda: training_step(shared, z, image)),
+        "with logits of a quarter, ms": session.milliseconds(lambda: training_step(shared, small, image)),
+        "with own compatibilities, ms": session.milliseconds(lambda: training_step(own, z, image)),
+        "small logits against enlarged ones": enlarging,
+        "equal compatibilities against one for both": sharing,
+        "right": max(enlarging, sharing) < 1e-4,
+    }
+
+
 def programs(session: Session) -> Row:
     """Seconds of 20 training steps with different photos of one size, and programs in Triton's cache after each.
 
@@ -216,6 +239,10 @@ def main() -> None:
         for backend in session.backends:
             session.attempt(f"{backend}: {name}", times, case, backend)
         session.attempt(f"CPU with copies: {name}", on_the_host, case)
+    for case in TINY[:1] if session.tiny else CASES[:2]:
+        for backend in session.backends:
+            name = f"{backend}: {case[1]}x{case[2]}, small logits and own compatibilities"
+            session.attempt(name, variants, case, backend)
     session.attempt("verdict", verdict)
     for name in LOSSES[:2] if session.tiny else LOSSES:
         session.attempt(f"loss {name}, 8 of 512x1024, 19 labels", loss_times, name)

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("data", type=Path, help="folder with classes.txt, images and labels, as for classicseg train")
     parser.add_argument("--split", help="such as train, for data/train and data/train_labels; default: no splits")
+    parser.add_argument("--label-suffix", default="", metavar="END", help="such as _mask, if a.png has a_mask.png")
     upright.add_arguments(parser)
     add_json_option(parser)
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     """Read, count, report."""
     from classicseg.io.inspection import inspect
 
-    found = inspect(options.data, options.split, exif=options.exif)
+    found = inspect(options.data, options.split, exif=options.exif, label_suffix=options.label_suffix)
     done = {
         "n_images": found.n_images,
         "classes": {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUMMARY = "strokes or a box in, the mask of an object out"
-OUTPUTS = {"output": "labels", "overlay": "images", "probabilities": "marginals"}
+OUTPUTS = {"output": "labels", "overlay": "images", "probabilities": "marginals", "alpha": "mattes"}
 
 _CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
 _NEARLY = 16  # how much a copy of a photo may differ from it where nothing is drawn, as compression makes it
@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     inside.add_arguments(parser)
     parser.add_argument("--overlay", type=Path, help="also write a picture of the mask on the photo")
+    parser.add_argument(
+        "--alpha", type=Path, metavar="FILE",
+        help="also write the object with a soft mask, for hair and fur: .png with transparency",
+    )  # fmt: skip
     parser.add_argument("--probabilities", type=Path, help="also write the (L, H, W) probabilities: .npy or .tif")
     parser.add_argument("--colors", choices=("mixture", "histogram"), default="mixture", help="default: %(default)s")
     parser.add_argument("--weight", type=float, help="weight of the boundary (default: 50)")
@@ -71,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
         scribbles,
         box=box,
         mask=mask,
+        alpha=options.alpha is not None,
         colors=options.colors,
         weight=options.weight,
         max_iter=options.max_iter,
@@ -79,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
     io.write_labels(options.output, inside.written(cut.labels, mask))
     if options.overlay is not None:
         io.write_image(options.overlay, inside.overlay(inside.shown(image, mask, axis), cut.labels, mask))
+    if options.alpha is not None:
+        io.write_matte(options.alpha, cut.matte.rgba)
     if options.probabilities is not None:
         io.write_marginals(options.probabilities, cut.probabilities)
     done = {

@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import data, io, metrics, plot
     from classicseg.machine.threads import get_num_threads
     from classicseg.pipelines.refine import refinement
+    from classicseg.plot.pictures import captioned
 
     sample = data.sample(options.sample)
     start = time.perf_counter()
@@ -56,10 +57,11 @@ def run(options: argparse.Namespace) -> None:
     print(f"time: {seconds:.3f} s for {result.n_iter} updates on {get_num_threads()} threads"
           f" ({max(0.0, compiling - seconds):.1f} s more the first time, to load or compile the kernels)")  # fmt: skip
 
-    views = [
-        plot.overlay(sample.image, before),
-        plot.overlay(sample.image, result.labels),
-        plot.label_image(sample.truth, ignore_label=sample.ignore_label),
-    ]
-    io.write_image(options.output, plot.tile([sample.image, *views], columns=2))
+    views = {
+        "the image": sample.image,
+        "before: the network": plot.overlay(sample.image, before),
+        "after: refined": plot.overlay(sample.image, result.labels),
+        "the truth": plot.label_image(sample.truth, ignore_label=sample.ignore_label),
+    }
+    io.write_image(options.output, plot.tile([captioned(view, name) for name, view in views.items()], columns=2))
     print(f"picture: {options.output} (image, before, after, truth)")

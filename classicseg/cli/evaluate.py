@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="from classicseg train; needs PyTorch")
     parser.add_argument("--data", type=Path, help="with --model: folder as for classicseg train")
     parser.add_argument("--split", help="with --model: which split of the folder")
+    parser.add_argument(
+        "--label-suffix", default="", metavar="END", help="of the truth, such as _mask, if a.png has a_mask.png"
+    )
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
     upright.add_arguments(parser)
@@ -106,31 +109,33 @@ def _text(done: dict[str, Any]) -> str:
 
 def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg import io
-    from classicseg.io.classes import table_of
+    from classicseg.io.classes import read_colors, table_of
     from classicseg.io.folders import LABELS, pairs_of
 
-    pairs = list(pairs_of(options.labels, options.truth, LABELS).values())
+    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix).values())
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
-        classes, table = list(names), table_of(numbers)
+        classes, table, colors = list(names), table_of(numbers), read_colors(options.classes)
     else:
         found = [_largest(io.read_labels(file, exif=options.exif), io.VOID) for pair in pairs for file in pair]
         n = max(2, *(largest + 1 for largest in found))
-        classes, table = [str(i) for i in range(n)], table_of({i: i for i in range(n)})
-    return classes, ((str(given), *_compared(given, true, table, options.exif), None) for given, true in pairs)
+        classes, table, colors = [str(i) for i in range(n)], table_of({i: i for i in range(n)}), {}
+    return classes, ((str(given), *_compared(given, true, table, colors, options.exif), None) for given, true in pairs)
 
 
 def _largest(labels: np.ndarray, void: int) -> int:
     return int(labels.max(where=labels != void, initial=0))
 
 
-def _compared(given: Path, true: Path, table: np.ndarray, exif: bool) -> tuple[np.ndarray, np.ndarray]:
+def _compared(
+    given: Path, true: Path, table: np.ndarray, colors: dict[tuple[int, int, int], int], exif: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and their truth, both counted as the classes are."""
     import numpy as np
 
     from classicseg import io
 
-    labels, truth = io.read_labels(given, exif=exif), io.read_labels(true, exif=exif)
+    labels, truth = io.read_labels(given, exif=exif), io.read_labels(true, exif=exif, colors=colors)
     unknown = (truth < 0) | (truth > io.VOID)
     mapped = table[np.where(unknown, 0, truth)]
     unknown |= mapped < 0
@@ -153,7 +158,7 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     if options.crf is not None:
         check_preset(options.crf)  # an unknown name ends it here, not after the network has run
     model = train.Model.load(options.model)
-    data = train.FolderData(options.data, options.split, exif=options.exif)
+    data = train.FolderData(options.data, options.split, exif=options.exif, label_suffix=options.label_suffix)
     if data.classes != model.classes:
         raise InputError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
     check(model, data, data.survey, None, "the data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -68,6 +69,12 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> d
         labels = inputs.as_labels(_of_one_image(drawn, expected), None, 2**31 - 1, unknown)
         known = labels[labels != unknown]
         n_labels = max(2, int(known.max()) + 1) if known.size else 2
+        if known.size < labels.size and known.size and not known.any():
+            warnings.warn(
+                f"{path} holds 0 and {unknown} only, and {unknown} is unknown: nothing speaks for another label. If it "
+                f"is a mask, turn {unknown} into 1",
+                stacklevel=2,
+            )
         confidence = _CONFIDENCE if options.confidence is None else options.confidence
         return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
     scores = io.read_probabilities(path, key)

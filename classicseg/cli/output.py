@@ -41,7 +41,7 @@ def check_axes(options: argparse.Namespace, outputs: Mapping[str, str], n_axes: 
         path = getattr(options, name)
         if n_axes == 2 or path is None:
             continue
-        if what in ("images", "animations"):
+        if what in ("images", "animations", "mattes"):
             raise InputError(f"--{name} is for pictures, which have 2 axes; the image has {n_axes} without channels")
         if what == "labels" and path.suffix.lower() == ".png":
             raise InputError(f"{path} would have 2 axes, but the labels have {n_axes}; write .npy or .tif")

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> None:
 
     from classicseg import io, plot
     from classicseg.cli._torch import train_module
+    from classicseg.energies.softmax import softmax
     from classicseg.inputs import as_bytes
     from classicseg.pipelines.refine import refine
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     model = train.Model.load(options.model).to(train.as_device(options.device))
     options.output.mkdir(parents=True, exist_ok=True)
     for path, target in zip(options.images, targets, strict=True):
-        image = io.read_image(path, exif=options.exif)
+        image, _ = io.read_masked_image(path, exif=options.exif)
         try:
             logits = model.predict(image, window=options.window, flips=options.flips)
         except ValueError as failure:
@@ -63,8 +64,7 @@ def run(options: argparse.Namespace) -> None:
         if "logits" in target:
             io.write_marginals(target["logits"], logits)
         if "probabilities" in target:
-            odds = np.exp(logits - logits.max(0))
-            io.write_marginals(target["probabilities"], odds / odds.sum(0))
+            io.write_marginals(target["probabilities"], softmax(logits))
         present = ", ".join(f"{model.classes[i]} {100 * np.mean(labels == i):.1f} %" for i in np.unique(labels))
         print(f"{target['labels']}: {present}")
 

@@ -31,6 +31,7 @@ OUTPUTS = {"output": "models", "log": "logs"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--data", type=Path, required=True, help="folder with classes.txt, images and labels")
+    parser.add_argument("--label-suffix", default="", metavar="END", help="such as _mask, if a.png has a_mask.png")
     parser.add_argument("--split", help="such as train, for data/train and data/train_labels; default: no splits")
     parser.add_argument("--val-split", help="split that chooses the best epoch")
     parser.add_argument(
@@ -176,17 +177,14 @@ def _log(path: Path, epoch: Epoch) -> None:
 
 def _split(train: ModuleType, options: argparse.Namespace, size: tuple[int, ...] | None) -> tuple[Any, Any]:
     """Data to learn from, and those that are held out."""
-    data = train.FolderData(options.data, options.split, size=size, exif=options.exif)
+    read = partial(train.FolderData, options.data, size=size, exif=options.exif, label_suffix=options.label_suffix)
+    data = read(options.split)
     if options.val_split is not None:
-        return data, train.FolderData(options.data, options.val_split, size=size, exif=options.exif)
+        return data, read(options.val_split)
     if not 0 <= options.val_share < 1:
         raise InputError(f"--val-share must be at least 0 and below 1, got {options.val_share}")
     n_held = round(options.val_share * len(data))
     if n_held == 0:
         return data, None
     names = data.names
-    learned, held = (
-        train.FolderData(options.data, options.split, size=size, names=chosen, exif=options.exif)
-        for chosen in (names[:-n_held], names[-n_held:])
-    )
-    return learned, held
+    return read(options.split, names=names[:-n_held]), read(options.split, names=names[-n_held:])

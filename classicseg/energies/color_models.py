@@ -19,7 +19,6 @@ from classicseg.machine.threads import map_tasks
 _TASK = 1 << 16
 """Pixels of one task. Borders are fixed, so that sums do not depend on the number of threads."""
 _FLATTEST = 1e-12  # least variance of a component, as a share of its largest: float64 still tells it from 0
-_NOISE = 4.0  # least variance of a colour, in 8-bit steps squared: flat skies in JPEG files have about as much
 
 
 class ColorModel(Protocol):
@@ -219,9 +218,12 @@ class ColorHistogram:
 
 
 def fit_color_model(
-    kind: str, colors: np.ndarray, where: np.ndarray, n_components: int, n_threads: int = 1
+    kind: str, colors: np.ndarray, where: np.ndarray, n_components: int, *, floor: float = 1.0, n_threads: int = 1
 ) -> ColorModel:
     """A model of some of the pixels, (N,) bool `where`, at least one; `kind` is ``"mixture"`` or ``"histogram"``.
+
+    `n_components` and `floor`, the least variance, are those of a mixture. In 8-bit steps squared, flat skies in JPEG
+    files have a variance of about 4; where few strokes tell the colours, 16 keeps what they do not show likely enough.
 
     Raises
     ------
@@ -231,7 +233,7 @@ def fit_color_model(
     inputs.choice(kind, "colors", ("mixture", "histogram"))
     chosen = np.ascontiguousarray(colors[:, where])
     if kind == "mixture":
-        return ColorMixture.fit(chosen, n_components, floor=_NOISE, n_threads=n_threads)
+        return ColorMixture.fit(chosen, n_components, floor=floor, n_threads=n_threads)
     if len(colors) > 3:
         raise InputError(f"colors='histogram' is for up to 3 channels, got {len(colors)}; use colors='mixture'")
     bins = {1: 64, 2: 32, 3: 16}[len(colors)]

@@ -6,7 +6,7 @@ Everything is written to a temporary file beside its target, which is then renam
 from classicseg.io.classes import VOID, read_classes
 from classicseg.io.files import replacing
 from classicseg.io.reading import read_image, read_labels, read_masked_image, read_probabilities
-from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals
+from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals, write_matte
 
 __all__ = [
     "VOID",
@@ -21,4 +21,5 @@ __all__ = [
     "write_image",
     "write_labels",
     "write_marginals",
+    "write_matte",
 ]

@@ -17,6 +17,8 @@ VOID = 255
 """Label of pixels that are neither learned nor scored, in files of labels and everywhere else: the last of 8 bits."""
 _NUMBERED = re.compile(r"(?P<number>[0-9]+)(?P<mark>\s*[:;,=\t]\s*|[.)]\s+|\s+)(?P<name>.*\S)")
 _NUMBER_LAST = re.compile(r".*\S\s*[:;,=\t]\s*[0-9]+")
+_COLOURED = re.compile(r"(?P<name>.*[^\s,;:])[\s,;:]+(?P<red>\d+)[\s,]+(?P<green>\d+)[\s,]+(?P<blue>\d+)")
+_COLOR_FIRST = re.compile(r"\d+[\s,]+\d+[\s,]+\D")  # what follows the first of three numbers
 _VOID_NAME = re.compile(r"(void|ignored?|unlabell?ed)(\s*[(\[].*)?", re.IGNORECASE)
 _LIKE_VOID = re.compile(r"(void|ignore|unlabell?ed)", re.IGNORECASE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as some editors begin files
@@ -27,7 +29,8 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
 
     One class stands in a line, in the order of the labels or with its number before it, as in ``7 road``, ``7: road``
     or ``7,road``. One called void, ignore or unlabelled is no class, and nor is the number 255, unless a line gives it
-    a name: ``255 object``. Empty lines count for nothing, nor does what follows a ``#``.
+    a name: ``255 object``. Empty lines count for nothing, nor does what follows a ``#``. Three numbers after the name
+    are the colour of the class in label pictures with colours: ``road 128 64 128``.
 
     Returns
     -------
@@ -62,7 +65,8 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
         raise FileNotFoundError(f"no such file: {source}; it names the classes, one in a line, in the order of labels")
     classes: list[str] = []
     numbers: dict[int, int] = {}
-    for number, name in _entries(source):
+    for number, line in _entries(source):
+        name = _without_color(line)[0]
         if number in numbers or not 0 <= number <= VOID:
             raise InputError(f"{source} gives the label {number} twice or out of 0 to {VOID}: {name!r}")
         if _VOID_NAME.fullmatch(name):
@@ -79,6 +83,27 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], dict[in
     if not classes:
         raise InputError(f"{source} names no class")
     return tuple(classes), numbers
+
+
+def read_colors(path: str | os.PathLike[str]) -> dict[tuple[int, int, int], int]:
+    """Label by colour, (red, green, blue), of those lines of a list of classes with one; ValueError if two share it."""
+    source = as_path(path)
+    colors: dict[tuple[int, int, int], int] = {}
+    for number, line in _entries(source):
+        name, color = _without_color(line)
+        if color is None:
+            continue
+        if color in colors or max(color) > VOID:
+            raise InputError(f"{source} gives the colour {color} twice or out of 0 to {VOID}: {name!r}")
+        colors[color] = number
+    return colors
+
+
+def _without_color(line: str) -> tuple[str, tuple[int, int, int] | None]:
+    match = _COLOURED.fullmatch(line)
+    if match is None:
+        return line, None
+    return match["name"], (int(match["red"]), int(match["green"]), int(match["blue"]))
 
 
 def table_of(numbers: Mapping[int, int]) -> np.ndarray:
@@ -125,10 +150,16 @@ def _entries(source: Path) -> list[tuple[int, str]]:
     """Number and name of each line."""
     lines = [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in _text(source).splitlines()) if line]
     found = [_NUMBERED.fullmatch(line) for line in lines]
-    if lines and all(_NUMBER_LAST.fullmatch(line) for line in lines) and None in found:
+    if (
+        lines
+        and all(_NUMBER_LAST.fullmatch(line) and not _COLOURED.fullmatch(line) for line in lines)
+        and None in found
+    ):
         raise InputError(f"{source} must have numbers before names, as in '7 road', got {lines[0]!r}")
-    if len(lines) == 1 and "," in lines[0] and found[0] is None:
+    if len(lines) == 1 and "," in _without_color(lines[0])[0] and found[0] is None:
         raise InputError(f"{source} must have one class in a line, got {lines[0]!r}")
+    if any(match and _COLOR_FIRST.match(match["name"]) for match in found):
+        raise InputError(f"{source} must have colours after names, as in 'road 128 64 128', got {lines[0]!r}")
     entries = []
     for position, (line, match) in enumerate(zip(lines, found, strict=True)):
         if match is None:

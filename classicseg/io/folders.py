@@ -24,17 +24,21 @@ def folders_of(root: Path, split: str | None) -> tuple[Path, Path]:
     raise FileNotFoundError(f"no such folders: {wanted}")
 
 
-def pairs_of(images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES) -> dict[str, tuple[Path, Path]]:
+def pairs_of(
+    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES, label_suffix: str = ""
+) -> dict[str, tuple[Path, Path]]:
     """The files of two folders by their common name without suffix; ValueError if any has no partner, or two.
 
     Parameters
     ----------
     images, labels : pathlib.Path
-        The folders.
+        The folders; files in folders within them have the names of these in front.
     suffixes : tuple of str
         Of images.
+    label_suffix : str
+        What stands after the name of an image in that of its labels, such as ``_mask``; others are left out.
     """
-    pairs, faults = matched(images, labels, suffixes)
+    pairs, faults = matched(images, labels, suffixes, label_suffix)
     if faults:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise InputError(faults[0] + more)
@@ -42,10 +46,10 @@ def pairs_of(images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES) -> 
 
 
 def matched(
-    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES
+    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES, label_suffix: str = ""
 ) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
     """The pairs of two folders, and what is wrong with the files that make none, a sentence for each."""
-    of_images, of_labels = _by_name(images, suffixes), _by_name(labels, IMAGES)
+    of_images, of_labels = _by_name(images, suffixes), _by_name(labels, IMAGES, label_suffix)
     faults = [] if of_images else [f"{images} has no picture ({', '.join(suffixes)})"]
     for files in (*of_images.values(), *of_labels.values()):
         if len(files) > 1:
@@ -66,12 +70,14 @@ def matched(
     return {name: (of_images[name][0], of_labels[name][0]) for name in of_images if name in of_labels}, faults
 
 
-def _by_name(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
-    """Files by their name without suffix, in order; hidden ones, which systems leave beside others, do not count."""
+def _by_name(folder: Path, suffixes: tuple[str, ...], ending: str = "") -> dict[str, list[Path]]:
+    """Files by their name without ending and suffix, in order; hidden ones, which systems leave, do not count."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")
     found: dict[str, list[Path]] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in suffixes and not file.name.startswith("."):
-            found.setdefault(file.stem, []).append(file)
+    for file in sorted(folder.rglob("*")):
+        place = file.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if not hidden and file.suffix.lower() in suffixes and file.stem.endswith(ending) and file.is_file():
+            found.setdefault(place.with_name(file.stem.removesuffix(ending)).as_posix(), []).append(file)
     return found

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from classicseg.errors import InputError
-from classicseg.io.classes import VOID, check_counts, read_classes, table_of
+from classicseg.io.classes import VOID, check_counts, read_classes, read_colors, table_of
 from classicseg.io.folders import folders_of, matched
-from classicseg.io.pairs import as_learned, read_pair
+from classicseg.io.pairs import Pair, as_learned, read_pair
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Inspection:
     faults: list[str] = field(default_factory=list)
 
 
-def inspect(root: Path, split: str | None = None, *, exif: bool = True) -> Inspection:
+def inspect(root: Path, split: str | None = None, *, exif: bool = True, label_suffix: str = "") -> Inspection:
     """Read all of a folder, and go on where something is wrong.
 
     Raises
@@ -57,13 +57,13 @@ def inspect(root: Path, split: str | None = None, *, exif: bool = True) -> Inspe
         If folders or classes.txt are missing, or the classes cannot be read.
     """
     classes, numbers = read_classes(root / "classes.txt")
-    table = table_of(numbers)
+    table, colors = table_of(numbers), read_colors(root / "classes.txt")
     n = len(classes)
     found = Inspection(classes, np.zeros(n, np.int64), np.zeros(n, np.int64))
-    pairs, found.faults = matched(*folders_of(root, split))
+    pairs, found.faults = matched(*folders_of(root, split), label_suffix=label_suffix)
     for files in pairs.values():
         try:
-            _add(found, files, table, exif)
+            _add(found, read_pair(*files, exif=exif, colors=colors), files, table)
         except InputError as failure:
             found.faults.append(str(failure))
     if found.n_images:
@@ -74,8 +74,7 @@ def inspect(root: Path, split: str | None = None, *, exif: bool = True) -> Inspe
     return found
 
 
-def _add(found: Inspection, files: tuple[Path, Path], table: np.ndarray, exif: bool) -> None:
-    pair = read_pair(*files, exif=exif)
+def _add(found: Inspection, pair: Pair, files: tuple[Path, Path], table: np.ndarray) -> None:
     _, labels = as_learned(pair.image, pair.labels, (str(files[0]), str(files[1])), found.classes, table)
     counts = np.bincount(labels.ravel(), minlength=VOID + 1)
     n = len(found.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Pair(NamedTuple):
     Attributes
     ----------
     image : ndarray, (H, W, C)
-        Upright, as it is in its file otherwise.
+        Upright and without alpha, as it is in its file otherwise.
     labels : ndarray, (H, W)
         As they are in their file, but turned as the image was where they fit only so.
     turn : Turn or None
@@ -36,11 +36,13 @@ class Pair(NamedTuple):
     stored: bool | None
 
 
-def read_pair(of_image: Path, of_labels: Path, *, exif: bool = True) -> Pair:
-    """Read an image and its labels; ValueError names the file that cannot be read."""
-    image, _, turn = read_turned_image(of_image, exif=exif)
+def read_pair(
+    of_image: Path, of_labels: Path, *, exif: bool = True, colors: Mapping[tuple[int, int, int], int] | None = None
+) -> Pair:
+    """Read an image and its labels, which may be coloured; ValueError names the file that cannot be read."""
+    image, _, turn = read_turned_image(of_image, exif=exif, alpha=True)
     try:
-        labels = read_labels(of_labels, exif=exif)
+        labels = read_labels(of_labels, exif=exif, colors=colors)
     except OSError as failure:
         raise InputError(f"{of_labels} cannot be read as labels: {failure}") from failure
     stored = False if turn is None or labels.ndim != 2 else turn.is_stored_like(labels.shape)

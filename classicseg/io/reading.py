@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,13 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     return array
 
 
-def read_labels(path: str | os.PathLike[str], key: str | None = None, *, exif: bool = True) -> np.ndarray:
+def read_labels(
+    path: str | os.PathLike[str],
+    key: str | None = None,
+    *,
+    exif: bool = True,
+    colors: Mapping[tuple[int, int, int], int] | None = None,
+) -> np.ndarray:
     """Read a label map: the palette indices of a picture, or the numbers of an array file.
 
     Parameters
@@ -203,6 +210,8 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None, *, exif: b
         Which array of the file; needed if it holds several.
     exif : bool
         Turn a picture upright as :func:`read_image` does.
+    colors : mapping, optional
+        Label by colour, (red, green, blue), for a picture that has colours instead of labels.
 
     Returns
     -------
@@ -214,7 +223,8 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None, *, exif: b
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file has colours or fractions instead of labels, or is compressed with loss, as JPEG is.
+        If the file has colours or fractions instead of labels, or a colour of no label, or is compressed with loss,
+        as JPEG is.
 
     Examples
     --------
@@ -237,16 +247,33 @@ def read_labels(path: str | os.PathLike[str], key: str | None = None, *, exif: b
 
     try:
         with Image.open(source) as picture:
-            kind, mode, labels = picture.format, picture.mode, np.asarray(picture)
+            kind, mode = picture.format, picture.mode
+            coloured = bool(colors) and mode in ("RGB", "RGBA")
+            labels = np.asarray(picture.convert("RGB") if coloured else picture)
             turn = turn_of(picture.getexif().get(TAG), labels.shape) if exif else None
     except Exception as failure:
         raise InputError(f"{source} cannot be read as labels: {failure}") from failure
-    if mode not in ("P", "L", "I", "1") and not mode.startswith("I;16"):
+    if not coloured and mode not in ("P", "L", "I", "1") and not mode.startswith("I;16"):
         raise InputError(f"{source} holds colours ({mode}), not labels")
     if kind in _LOSSY:
         raise InputError(f"{source} {_NOT_LABELS}")
-    labels = labels.astype(np.int32)
+    labels = _of_colors(labels, colors, source) if coloured and colors else labels.astype(np.int32)
     return labels if turn is None else turn.applied(labels)
+
+
+def _of_colors(picture: np.ndarray, colors: Mapping[tuple[int, int, int], int], source: Path) -> np.ndarray:
+    """The labels (H, W) of an (H, W, 3) picture."""
+    codes = picture.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    known = np.array([(red << 16) + (green << 8) + blue for red, green, blue in colors], np.int32)
+    order = known.argsort()
+    at = np.searchsorted(known, codes, sorter=order).clip(max=len(known) - 1)
+    wrong = known[order[at]] != codes
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        color = tuple(int(value) for value in picture[row, column])
+        raise InputError(f"{source} has the colour {color} at row {row}, column {column}, which is that of no class")
+    labels: np.ndarray = np.array(list(colors.values()), np.int32)[order[at]]
+    return labels
 
 
 def _whole(array: np.ndarray, source: Path) -> np.ndarray:

@@ -20,6 +20,7 @@ _FORMATS = {
     "labels": (".png", ".npy", *TIFF),
     "marginals": (".npy", *TIFF),
     "animations": (".gif",),
+    "mattes": (".png",),
     "tables": (".csv",),
     "models": PYTORCH,
     "logs": (".csv", ".jsonl"),
@@ -158,6 +159,35 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     target = check_output(path, "images")
     with replacing(target) as temporary:
         Image.fromarray(picture).save(temporary, format=_picture_format(target))
+
+
+def write_matte(path: str | os.PathLike[str], rgba: np.ndarray) -> None:
+    """Write a picture that is transparent in places, (H, W, 4) uint8, as ``.png``.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one, or the format cannot hold transparency.
+    TypeError
+        If the dtype is not uint8.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from classicseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_matte(pathlib.Path(folder) / "nothing.png", np.zeros((4, 6, 4), np.uint8))
+    """
+    from PIL import Image
+
+    array = inputs.read(rgba, "rgba")
+    if array.dtype != np.uint8:
+        raise InputTypeError(f"rgba must be uint8 to be written, got dtype {array.dtype}")
+    if not (array.size and array.ndim == 3 and array.shape[2] == 4):
+        raise InputError(f"rgba must have shape (H, W, 4) to be written, got {array.shape}")
+    target = check_output(path, "mattes")
+    with replacing(target) as temporary:
+        Image.fromarray(array).save(temporary, format="PNG")
 
 
 def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:

@@ -15,7 +15,7 @@ STRIPE = 32
 
 _SUMS = 14  # colours, their products, alpha, alpha times colours, alpha squared
 _MODEL = 5  # three slopes and a constant, times the weight of the window, and this weight
-_BLEND = 8  # colours times alpha and alpha, colours times the rest and the rest
+_BLEND = 8  # colours times weight and weight of the object, and of the rest
 
 
 @inline
@@ -158,6 +158,13 @@ def _add_windows(sync, planes, height, width, radius, columns, sums, totals):
                     totals[k, y * width + x] += np.float32(sums[k, x])
 
 
+@inline
+def _eighth_power(share):
+    """What a pixel tells of the colour that has this share in it: mixed half and half, next to nothing."""
+    squared = share * share
+    return squared * squared * squared * squared
+
+
 @kernel
 def add_blends(sync, n_threads, image, alpha, shape, radius, share, planes, totals):
     """Add up, in the window around each pixel, the colours of the object and of the rest.
@@ -172,7 +179,7 @@ def add_blends(sync, n_threads, image, alpha, shape, radius, share, planes, tota
     radius : int, of windows
     share : float32, what these windows count
     planes : (8, H * W) float32, overwritten
-    totals : (8, H * W) float32, added to: colours times alpha, and alpha; colours times the rest, and the rest
+    totals : (8, H * W) float32, added to: colours times weight, and weight, of the object; the same of the rest
     """
     height, width = shape[0], shape[1]
     columns, sums = np.empty((_BLEND, width)), np.empty((_BLEND, width))
@@ -182,13 +189,11 @@ def add_blends(sync, n_threads, image, alpha, shape, radius, share, planes, tota
         if stripe >= n_stripes or aborted(sync):
             break
         for at in range(stripe * STRIPE * width, min((stripe + 1) * STRIPE, height) * width):
-            # colours mixed half and half tell little of either
-            object_ = alpha[at] * alpha[at] * share
-            rest = (np.float32(1.0) - alpha[at]) * (np.float32(1.0) - alpha[at]) * share
+            inside, outside = _eighth_power(alpha[at]) * share, _eighth_power(np.float32(1.0) - alpha[at]) * share
             for c in range(3):
-                planes[c, at] = image[c, at] * object_
-                planes[4 + c, at] = image[c, at] * rest
-            planes[3, at], planes[7, at] = object_, rest
+                planes[c, at] = image[c, at] * inside
+                planes[4 + c, at] = image[c, at] * outside
+            planes[3, at], planes[7, at] = inside, outside
     barrier(sync, n_threads)
     _add_windows(sync, planes, height, width, radius, columns, sums, totals)
 

@@ -23,7 +23,7 @@ def _bits(dtype: Any, size: int) -> ir.VectorType:
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, size: int) -> Any:
-    """Address of the vector of `size` whole numbers at ``array[offset]``."""
+    """Address of the vector of `size` whole numbers at ``array[offset]``, in an `array` of the Numba `array_type`."""
     data = builder.gep(data_of(context, builder, array_type, array), [offset])
     return builder.bitcast(data, _bits(array_type.dtype, size).as_pointer())
 
@@ -42,7 +42,7 @@ def load_numbers(typing: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def store_numbers(typing: Any, array: Any, offset: Any, pack: Any) -> Any:
-    """Write int64 lanes from ``array[offset]`` on, in the bits of its elements, which have to be enough."""
+    """Write the int64 lanes of `pack`, which fit into the elements of `array`, from ``array[offset]`` on."""
     size, bytes_of = PIXELS, array.dtype.bitwidth // 8
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -94,7 +94,7 @@ def shift_right(typing: Any, a: Any, bits: Any) -> Any:
 
 
 def _set(builder: Any, condition: Any) -> Any:
-    """The lanes of a vector of bits that are set, as the lowest bits of a uint64."""
+    """The lanes of `condition`, a vector of bits, that are set: the lowest bits of a uint64."""
     bits = ir.IntType(condition.type.count)
     return builder.zext(builder.bitcast(condition, bits), _INT64)
 

@@ -355,9 +355,8 @@ def _rounds(
 ) -> Cutout:
     """Cut and learn in turn, from these models, until nothing changes."""
     owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
-    evidence = Evidence(models)
-    if how.by_strokes:
-        evidence = Evidence(models, costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads))
+    near = costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads) if how.by_strokes else None
+    evidence = Evidence(models, near)
 
     def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
         unary, components = evidence.costs(colors, strokes, whole, run.n_threads)

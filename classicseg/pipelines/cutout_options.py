@@ -16,6 +16,7 @@ from classicseg.types import State
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 _COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
+_FLOOR = {False: 4.0, True: 16.0}  # least variance: strokes show less of what a colour can be than objects do
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _OF_IMAGE = ("beta", "connectivity", "spacing")
 
@@ -63,7 +64,7 @@ class Asked:
             weight = before.weight if self.weight is None else self.weight
             return replace(before, weight=weight, by_strokes=before.by_strokes and by_strokes, fill=self.fill)
         n_components = _COMPONENTS[by_strokes] if self.n_components is None else self.n_components
-        fit = partial(fit_color_model, self.colors, n_components=n_components)
+        fit = partial(fit_color_model, self.colors, n_components=n_components, floor=_FLOOR[by_strokes])
         return How(fit, _WEIGHT if self.weight is None else self.weight, by_strokes, self.fill)
 
 

@@ -33,6 +33,7 @@ from classicseg.solvers.minimize import minimize
 _log = logging.getLogger("classicseg")
 
 _SIDES = {1: 16, 2: 4, 3: 3}  # of a block, in pixels: a trial costs a sixteenth or less
+_SOON_SUMMED = 2**22  # values that are summed over blocks in a few milliseconds
 _FEWEST, _MOST = 256, 2**15  # blocks: fewer tell nothing, more tell nothing new
 _ALIVE = 0.1  # mean probability that a label reaches in some block, if it counts in a trial
 _UPDATES = 3  # of a trial: what is going to vanish is shrinking by then
@@ -134,7 +135,7 @@ def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ..
     run(
         block_sums, resolve_threads(n_threads, values.size), new_sync(1), values, inside.reshape(-1),
         _three_axes(grid), _three_axes(sides), sums.reshape(scores.n_labels, -1), sizes.reshape(-1),
-        labels.reshape(-1), unsure,
+        labels.reshape(-1), unsure, brief=values.size <= _SOON_SUMMED,
     )  # fmt: skip
     means = sums / np.maximum(sizes, 1)
     borders = _borders(labels, ratios)

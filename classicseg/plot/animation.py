@@ -10,10 +10,7 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.plot.blocks import quadtree, regions
-from classicseg.plot.pictures import displayable, enlarged
-
-_CAPTION = 22
-"""Height of the line of text below each frame."""
+from classicseg.plot.pictures import captioned, displayable, enlarged
 
 
 def split_and_merge_frames(
@@ -62,17 +59,17 @@ def split_and_merge_frames(
     factor = (
         max(1, round(512 / max(base.shape[1], base.shape[0] / 2))) if zoom is None else inputs.as_count(zoom, "zoom", 1)
     )
-    frames = [_captioned(enlarged(base, factor), "the image")]
+    frames = [captioned(enlarged(base, factor), "the image")]
     for depth in range(record.depth + 1):
         blocks = record.blocks_at(depth)
         labels = _blocks_as_labels(blocks, record)
         shown = regions(base, labels)
-        frames.append(_captioned(quadtree(shown, blocks, zoom=factor), f"split, depth {depth}: {len(blocks)} blocks"))
+        frames.append(captioned(quadtree(shown, blocks, zoom=factor), f"split, depth {depth}: {len(blocks)} blocks"))
     total = len(record.merges)
     n_leaves = int(record.leaves.max()) + 1
     for n in np.unique(np.linspace(0, total, n_frames + 1).round().astype(int)[1:]).tolist():
         shown = regions(base, record.labels_after(n) + 1, zoom=factor)
-        frames.append(_captioned(shown, f"merge {n} of {total}: {n_leaves - n} regions"))
+        frames.append(captioned(shown, f"merge {n} of {total}: {n_leaves - n} regions"))
     return frames
 
 
@@ -83,11 +80,3 @@ def _blocks_as_labels(blocks: np.ndarray, record: Any) -> np.ndarray:
         labels[y : y + side, x : x + side] = number
     labels[record.leaves < 0] = 0
     return labels
-
-
-def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
-    from PIL import Image, ImageDraw
-
-    strip = Image.new("RGB", (picture.shape[1], _CAPTION), (255, 255, 255))
-    ImageDraw.Draw(strip).text((6, 5), text, fill=(0, 0, 0))
-    return np.concatenate([picture, np.asarray(strip)])

@@ -13,6 +13,7 @@ from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import check_memory
 
+_CAPTION = 22  # height of a line of text
 _PER_COLOR = 200  # bytes while a palette is made
 
 _FIRST = np.frombuffer(
@@ -287,6 +288,15 @@ def as_png(picture: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "png")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def captioned(picture: np.ndarray, text: str) -> np.ndarray:
+    """A picture (H, W, 3) uint8 with a line of text below."""
+    from PIL import Image, ImageDraw
+
+    strip = Image.new("RGB", (picture.shape[1], _CAPTION), (255, 255, 255))
+    ImageDraw.Draw(strip).text((6, 5), text, fill=(0, 0, 0))
+    return np.concatenate([picture, np.asarray(strip)])
 
 
 def enlarged(picture: np.ndarray, zoom: int) -> np.ndarray:

@@ -87,11 +87,11 @@ def blended_colors(
     >>> from classicseg.reference.matting import blended_colors
     >>> image, alpha = np.array([[[9.0, 6.0, 3.0]]]), np.array([[1.0, 0.5, 0.0]])
     >>> [colors.round(1).tolist() for colors in blended_colors(image, alpha, [1], [1.0])]
-    [[[[8.4, 8.4, 6.0]]], [[[6.0, 3.6, 3.6]]]]
+    [[[[9.0, 9.0, 6.0]]], [[[6.0, 3.0, 3.0]]]]
     """
     height, width = alpha.shape
     found = []
-    for share in (alpha**2, (1 - alpha) ** 2):
+    for share in (alpha**8, (1 - alpha) ** 8):
         colors = np.zeros(image.shape)
         for y in range(height):
             for x in range(width):

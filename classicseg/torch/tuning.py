@@ -52,7 +52,8 @@ def tune_by_gradient(
     Raises
     ------
     ValueError
-        If there is no image, numbers or shapes do not fit, or the CRF learns nothing.
+        If there is no image, numbers or shapes do not fit, the truths hold nothing but label 0 and `ignore_index`, or
+        the CRF learns nothing.
     TypeError
         If `crf` is no DenseCRF.
 
@@ -81,6 +82,18 @@ def tune_by_gradient(
     n = sum(int((truth != ignore_index).sum()) for truth in truths)
     if n == 0:
         raise InputError("truths have no scored pixel")
+    for i, truth in enumerate(truths):
+        wrong = (truth != ignore_index) & ((truth < 0) | (truth >= crf.n_labels))
+        if wrong.any():
+            raise InputError(
+                f"truths[{i}] must be labels below {crf.n_labels}, or ignore_index={ignore_index}, got "
+                f"{int(truth[wrong][0])}"
+            )
+    if n < sum(truth.numel() for truth in truths) and not any(((x != ignore_index) & (x != 0)).any() for x in truths):
+        raise InputError(
+            f"truths hold 0 and {ignore_index} only, and ignore_index={ignore_index} leaves nothing to be learned but "
+            f"label 0; if {ignore_index} means label 1, turn it into 1"
+        )
     lattices = [None if crf.learns_features or crf.backend == "exact" else crf.lattice(x[None]) for x in images]
     rate = inputs.as_positive_number(lr, "lr")
     optimizer = torch.optim.Adam(learned, lr=rate)

@@ -7,13 +7,12 @@ any is, and needs nothing but Python.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from builder.sources import DIGESTS, LESSONS, MODULES, entries, record_of, stale
+from builder.sources import LESSONS, MODULES, entries, note, stale
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,9 +44,8 @@ def _compile(names: list[str]) -> None:
     for path in entries():
         if path.stem in names:
             made = build(path)
-            print(f"{made.name} {made.stat().st_size / 1000:.1f} kB")
-    records = {path.stem: record_of(path) for path in entries()}
-    DIGESTS.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+            note(path)
+            print(f"{made.name} {made.stat().st_size / 1000:.1f} kB", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,28 @@ r"""
 The energy, and its minimum
 ===========================
 
-Add up what each label costs at its pixel, and what it costs that neighbours differ. On
-a tiny grid one can try all labellings: the oracle of most tests.
+Add up what each label costs at its pixel, and what it costs that neighbours differ.
+On a tiny grid one can try all labellings: the oracle of most tests.
 
-.. math:: E(x) = \sum_i \psi_i(x_i) + \sum_{(i,j)} w_{ij}\, V(x_i, x_j)
+.. math::
+
+    E(x) = \sum_i \psi_i(x_i) + \sum_{(i,j)} w_{ij}\, V(x_i, x_j)
 
 :math:`\psi` are the unary costs, :math:`w` the weights of edges, and :math:`V` the
 compatibility.
 
-- **Twin**: ``classicseg/reference/grid.py``, in full below. - **Fast code**:
-``classicseg/kernels/sites/energy.py``. - **Paper**: every one below; the form is that
-of Szeliski et al. 2008, doi:10.1109/TPAMI.2007.70844.
+- **Twin**: ``classicseg/reference/grid.py``, in full below.
+- **Fast code**: ``classicseg/kernels/sites/energy.py``.
+- **Paper**: every one below; the form is that of Szeliski et al. 2008,
+  doi:10.1109/TPAMI.2007.70844.
 """
 
 import itertools
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import grid
 
 rng = np.random.default_rng(1)

@@ -6,7 +6,9 @@ Act as if pixels were independent. Each asks all others what they believe, weigh
 how near and how alike they are, and changes its own belief; all at once, some times
 over.
 
-.. math:: Q \leftarrow \operatorname{softmax}\big(-\psi - \mu\, K Q\big)
+.. math::
+
+    Q \leftarrow \operatorname{softmax}\big(-\psi - \mu\, K Q\big)
 
 :math:`Q` are the marginals, :math:`\psi` the unary costs, :math:`K` the filter and
 :math:`\mu` the compatibility.
@@ -16,9 +18,10 @@ over.
 - **Paper**: Krähenbühl and Koltun 2011, arXiv:1210.5644.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference.mean_field import mean_field
 
 rng = np.random.default_rng(0)

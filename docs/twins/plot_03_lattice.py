@@ -5,17 +5,21 @@ The permutohedral lattice
 Put values on the corners of simplices, blur along the axes of the lattice, read them
 back. The cost grows with the number of points, not of pairs.
 
-.. math:: K \approx \text{slice} \cdot \text{blur} \cdot \text{splat}
+.. math::
+
+    K \approx \text{slice} \cdot \text{blur} \cdot \text{splat}
 
 With d features a simplex has d + 1 corners.
 
-- **Twin**: ``classicseg/reference/lattice.py``, in full below. - **Fast code**:
-``classicseg/kernels/dense/lattice.py``, ``classicseg/kernels/dense/bank.py``. -
-**Paper**: Adams, Baek and Davis 2010, doi:10.1111/j.1467-8659.2009.01645.x.
+- **Twin**: ``classicseg/reference/lattice.py``, in full below.
+- **Fast code**: ``classicseg/kernels/dense/lattice.py``,
+  ``classicseg/kernels/dense/bank.py``.
+- **Paper**: Adams, Baek and Davis 2010, doi:10.1111/j.1467-8659.2009.01645.x.
 """
 
-import classicseg as cs
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference.lattice import Lattice
 
 rng = np.random.default_rng(4)

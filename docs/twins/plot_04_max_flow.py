@@ -2,21 +2,25 @@ r"""
 Minimum cut by maximum flow
 ===========================
 
-The energy of two labels is the cost of cutting a network in two. Push flow from source
-to sink until a cut is full: that cut is the cheapest.
+The energy of two labels is the cost of cutting a network in two. Push flow from
+source to sink until a cut is full: that cut is the cheapest.
 
-.. math:: \max \text{flow} = \min \text{cut}
+.. math::
+
+    \max \text{flow} = \min \text{cut}
 
 Unary costs are edges to source and sink, weights are edges between pixels.
 
-- **Twin**: ``classicseg/reference/max_flow.py``, in full below. - **Fast code**:
-``classicseg/kernels/cut/waves.py``, ``classicseg/kernels/cut/paths.py``. - **Paper**:
-Boykov and Kolmogorov 2004, doi:10.1109/TPAMI.2004.60; the fast ones follow Goldberg
-and Tarjan 1988 and Goldberg et al. 2011.
+- **Twin**: ``classicseg/reference/max_flow.py``, in full below.
+- **Fast code**: ``classicseg/kernels/cut/waves.py``,
+  ``classicseg/kernels/cut/paths.py``.
+- **Paper**: Boykov and Kolmogorov 2004, doi:10.1109/TPAMI.2004.60; the fast ones
+  follow Goldberg and Tarjan 1988 and Goldberg et al. 2011.
 """
 
-import classicseg as cs
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import grid
 from classicseg.reference.max_flow import Graph
 

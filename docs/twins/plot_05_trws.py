@@ -6,7 +6,9 @@ Cut the grid into chains, whose minima are easy. Messages shift costs between th
 chains until they agree. The sum of their minima bounds the energy from below, and
 never falls.
 
-.. math:: m_{ij}(l) = \min_k \big(\gamma\, \theta_i(k) - m_{ji}(k) + w_{ij} V(k, l)\big)
+.. math::
+
+    m_{ij}(l) = \min_k \big(\gamma\, \theta_i(k) - m_{ji}(k) + w_{ij} V(k, l)\big)
 
 :math:`\theta_i` are the unary costs of a pixel and all messages that reach it;
 :math:`\gamma` is one over the number of chains through it.
@@ -16,9 +18,10 @@ never falls.
 - **Paper**: Kolmogorov 2006, doi:10.1109/TPAMI.2006.200.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import grid
 from classicseg.reference.trws import trws
 

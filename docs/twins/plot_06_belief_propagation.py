@@ -2,21 +2,25 @@ r"""
 Belief propagation
 ==================
 
-Each pixel tells its neighbours what each of their labels would cost it, given all that
-it has heard from others. Exact on chains and trees.
+Each pixel tells its neighbours what each of their labels would cost it, given all
+that it has heard from others. Exact on chains and trees.
 
-.. math:: m_{ij}(l) = \min_k \big(\theta_i(k) - m_{ji}(k) + w_{ij} V(k, l)\big)
+.. math::
+
+    m_{ij}(l) = \min_k \big(\theta_i(k) - m_{ji}(k) + w_{ij} V(k, l)\big)
 
 :math:`\theta_i` are the unary costs of a pixel and all messages that reach it.
 
-- **Twin**: ``classicseg/reference/belief_propagation.py``, in full below. - **Fast
-code**: ``classicseg/kernels/messages/belief.py``. - **Paper**: Pearl 1988;
-Felzenszwalb and Huttenlocher 2006, doi:10.1007/s11263-006-7899-4.
+- **Twin**: ``classicseg/reference/belief_propagation.py``, in full below.
+- **Fast code**: ``classicseg/kernels/messages/belief.py``.
+- **Paper**: Pearl 1988; Felzenszwalb and Huttenlocher 2006,
+  doi:10.1007/s11263-006-7899-4.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference.belief_propagation import belief_propagation
 
 rng = np.random.default_rng(2)

@@ -2,11 +2,13 @@ r"""
 Mean field, pixel by pixel
 ==========================
 
-While its neighbours wait, a pixel takes the best belief there is. That lowers the free
-energy or leaves it, so the visits settle.
+While its neighbours wait, a pixel takes the best belief there is. That lowers the
+free energy or leaves it, so the visits settle.
 
-.. math:: Q_i(l) \propto \exp\Big(-\psi_i(l) - \sum_j w_{ij} \sum_k V(l, k)\,
-Q_j(k)\Big)
+.. math::
+
+    Q_i(l) \propto \exp\Big(-\psi_i(l) - \sum_j w_{ij} \sum_k V(l, k)\,
+    Q_j(k)\Big)
 
 The sum is over the neighbours of the pixel.
 
@@ -15,9 +17,10 @@ The sum is over the neighbours of the pixel.
 - **Paper**: Wainwright and Jordan 2008, doi:10.1561/2200000001.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import grid
 from classicseg.reference.grid_mean_field import free_energy, mean_field
 

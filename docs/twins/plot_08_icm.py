@@ -2,10 +2,12 @@ r"""
 Iterated conditional modes
 ==========================
 
-Each pixel takes the label that is cheapest next to its neighbours, until none changes.
-Simple, fast, and stuck in the first valley it meets.
+Each pixel takes the label that is cheapest next to its neighbours, until none
+changes. Simple, fast, and stuck in the first valley it meets.
 
-.. math:: x_i \leftarrow \operatorname{arg\,min}_l\; \psi_i(l) + \sum_j w_{ij} V(l, x_j)
+.. math::
+
+    x_i \leftarrow \operatorname{arg\,min}_l\; \psi_i(l) + \sum_j w_{ij} V(l, x_j)
 
 The sum is over the neighbours of the pixel.
 
@@ -14,9 +16,10 @@ The sum is over the neighbours of the pixel.
 - **Paper**: Besag 1986, doi:10.1111/j.2517-6161.1986.tb01412.x.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import grid
 from classicseg.reference.icm import icm
 

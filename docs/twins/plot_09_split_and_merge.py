@@ -2,22 +2,25 @@ r"""
 Split and merge
 ===============
 
-Quarter a block until each part obeys the rule. Then join neighbours for as long as the
-rule holds for both together.
+Quarter a block until each part obeys the rule. Then join neighbours for as long as
+the rule holds for both together.
 
-.. math:: \max - \min \le t
+.. math::
+
+    \max - \min \le t
 
 is the simplest rule: gray values of a region differ by at most t.
 
-- **Twin**: ``classicseg/reference/split_merge.py``, in full below. - **Fast code**:
-``classicseg/kernels/regions/range_tile.py``,
-``classicseg/kernels/regions/quadtree.py``. - **Paper**: Horowitz and Pavlidis 1976,
-doi:10.1145/321941.321956.
+- **Twin**: ``classicseg/reference/split_merge.py``, in full below.
+- **Fast code**: ``classicseg/kernels/regions/range_tile.py``,
+  ``classicseg/kernels/regions/quadtree.py``.
+- **Paper**: Horowitz and Pavlidis 1976, doi:10.1145/321941.321956.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 from classicseg.reference import split_merge as textbook
 

@@ -5,7 +5,9 @@ Seeded region growing
 Of all pixels next to a region, the one that is nearest to its region's mean joins
 first.
 
-.. math:: \operatorname{arg\,min}_{p, r}\; \lvert v_p - \bar v_r \rvert
+.. math::
+
+    \operatorname{arg\,min}_{p, r}\; \lvert v_p - \bar v_r \rvert
 
 over pixels p that touch a region r.
 
@@ -14,9 +16,10 @@ over pixels p that touch a region r.
 - **Paper**: Adams and Bischof 1994, doi:10.1109/34.295913.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 from classicseg.reference.region_growing import grow
 

@@ -5,7 +5,9 @@ Mixtures of colours
 A pixel costs what the Gaussian that explains it best says. A cut-out learns one
 mixture for the object and one for the background.
 
-.. math:: \min_k\; -\log \pi_k\, N(c;\, m_k, \Sigma_k)
+.. math::
+
+    \min_k\; -\log \pi_k\, N(c;\, m_k, \Sigma_k)
 
 :math:`\pi_k` are the shares of the Gaussians.
 
@@ -14,9 +16,10 @@ mixture for the object and one for the background.
 - **Paper**: Rother, Kolmogorov and Blake 2004, doi:10.1145/1015706.1015720.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.energies.color_models import ColorMixture
 from classicseg.reference.mixture import mixture_costs
 

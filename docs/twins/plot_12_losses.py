@@ -5,19 +5,22 @@ Losses
 What a network is asked for, by formula: that each pixel be right, or that regions
 overlap.
 
-.. math:: \text{Dice} = 1 - \frac{2 \sum p\, g}{\sum p + \sum g}
+.. math::
+
+    \text{Dice} = 1 - \frac{2 \sum p\, g}{\sum p + \sum g}
 
 p are probabilities, g is 1 on the truth and 0 elsewhere.
 
-- **Twin**: ``classicseg/reference/losses.py``, in full below. - **Fast code**:
-``classicseg/torch/losses/``. - **Paper**: Lin et al. 2017, arXiv:1708.02002 (focal);
-Milletari et al. 2016, arXiv:1606.04797 (Dice); Berman et al. 2018, arXiv:1705.08790
-(Lovász).
+- **Twin**: ``classicseg/reference/losses.py``, in full below.
+- **Fast code**: ``classicseg/torch/losses/``.
+- **Paper**: Lin et al. 2017, arXiv:1708.02002 (focal); Milletari et al. 2016,
+  arXiv:1606.04797 (Dice); Berman et al. 2018, arXiv:1705.08790 (Lovász).
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+
 from classicseg.reference import losses as twin
 from classicseg.torch import losses
 

@@ -2,12 +2,14 @@ r"""
 Motion of blocks
 ================
 
-A film flickers if each frame is labelled for itself. Where was each block in the frame
-before? Try all displacements; the one of the least difference wins. Costs are then
-averaged along these ways.
+A film flickers if each frame is labelled for itself. Where was each block in the
+frame before? Try all displacements; the one of the least difference wins. Costs are
+then averaged along these ways.
 
-.. math:: \operatorname{arg\,min}_d\; \operatorname{mean}_{p \in \text{block}} \lvert
-I_t(p) - I_{t-1}(p + d) \rvert + \lambda\, \lvert d \rvert
+.. math::
+
+    \operatorname{arg\,min}_d\; \operatorname{mean}_{p \in \text{block}} \lvert
+    I_t(p) - I_{t-1}(p + d) \rvert + \lambda\, \lvert d \rvert
 
 :math:`\lambda` is small: of equal displacements the shorter one.
 
@@ -16,9 +18,10 @@ I_t(p) - I_{t-1}(p + d) \rvert + \lambda\, \lvert d \rvert
 - **Paper**: Bierling 1988, doi:10.1117/12.969046.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.kernels.film import match_blocks
 from classicseg.machine.parallel import new_sync, run
 from classicseg.reference.film import block_motion

@@ -27,6 +27,7 @@ NEEDS = {
     "grid/trws.py": [],
     "split/speed.py": [],
     "split/quality.py": [],
+    "pipelines/alpha.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],

@@ -60,6 +60,30 @@ def test_everything_is_said_at_once(tmp_path, capsys):
     assert err.endswith("(2 more)\n")
 
 
+def test_labels_in_colours(tmp_path, capsys):
+    root = folder(tmp_path / "data", classes="ground 0 0 0\nblock 200 10 10\n")
+    for i, truth in enumerate(truths()):
+        colours = np.array([[0, 0, 0], [200, 10, 10]], np.uint8)
+        io.write_image(root / "labels" / f"p{i}.png", colours[truth])
+    report = json.loads(check(capsys, root, "--json")[1])
+    assert report["classes"]["block"] == {"pixels": int(np.sum(truths())), "images": 4}
+
+
+def test_folders_within_folders_and_longer_names_of_labels(tmp_path, capsys):
+    root = folder(tmp_path / "data")
+    for name, end in (("images", ""), ("labels", "_mask")):
+        (root / name / "north").mkdir()
+        for i in range(4):
+            place = root / name / "north" if i < 2 else root / name
+            (root / name / f"p{i}.png").rename(place / f"p{i}{end}.png")
+    io.write_labels(root / "labels" / "p3_instances.png", np.zeros(SIZE, int))
+    (root / "images" / "._p3.png").write_bytes(b"left by a system")
+    report = json.loads(check(capsys, root, "--label-suffix", "_mask", "--json")[1])
+    assert report["n_images"] == 4
+    assert report["faults"] == []
+    assert "north/p0.png has no partner" in check(capsys, root)[1]
+
+
 def test_what_is_missing_takes_one_line(tmp_path, capsys):
     assert check(capsys, tmp_path / "nowhere")[0] == 2
     (tmp_path / "classes.txt").write_text("a\nb\n")

@@ -83,7 +83,7 @@ def test_errors_take_one_line_and_leave_no_file(files, capsys, monkeypatch, argu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sample", "shape"), [("nuclei", (520, 520, 3)), ("coffee", (808, 1208, 3))])
+@pytest.mark.parametrize(("sample", "shape"), [("nuclei", (564, 520, 3)), ("coffee", (852, 1208, 3))])
 def test_demo_prints_figures_and_writes_a_picture(tmp_path, capsys, sample, shape):
     arguments = ["--sample", sample] if sample != "nuclei" else []
     assert main(["demo", "-o", str(tmp_path / "demo.png"), *arguments]) == 0

@@ -36,6 +36,14 @@ def test_strokes_of_any_kind(files, capsys, arguments):
     assert "% object" in capsys.readouterr().out
 
 
+def test_the_object_is_written_with_a_soft_mask(files):
+    assert run(files, "--scribbles", files / "strokes.png", "--alpha", files / "object.png") == 0
+    with Image.open(files / "object.png") as picture:
+        assert picture.mode == "RGBA"
+        np.testing.assert_array_equal(np.asarray(picture), cs.cutout(IMAGE, SCRIBBLES, alpha=True).matte.rgba)
+    assert run(files, "--scribbles", files / "strokes.png", "--alpha", files / "object.jpg") == 2
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_strokes_on_a_copy_of_the_photo_are_told_from_its_own_reds(files, suffix):
     photo = IMAGE.copy()

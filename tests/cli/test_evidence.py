@@ -72,6 +72,15 @@ def test_unknown_pixels_have_the_label_that_is_said_and_all_may_be_unknown(refin
     assert set(np.unique(refined(np.full((30, 40), 255), "--labels"))) <= {0, 1}
 
 
+@pytest.mark.filterwarnings("default")
+def test_masks_of_0_and_255_are_no_seeds_of_an_object(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    io.write_image("photo.png", IMAGE)
+    np.save("mask.npy", np.where(P.argmax(0) == 1, 255, 0))
+    assert main(["refine", "photo.png", "mask.npy", "--labels", "-o", "l.npy"]) == 0
+    assert "mask.npy holds 0 and 255 only" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("stored", "options"),
     [

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 pytest.importorskip("torch")
@@ -65,6 +66,14 @@ def test_results_are_upright(place, capsys):
     np.testing.assert_allclose(np.load("out/p1_probabilities.npy").sum(0), 1, rtol=1e-5)
     assert predict(capsys, "images/p1.png", "-o", "out", "--no-exif")[0] == 0
     assert io.read_labels("out/p1.png").shape == (24, 32)
+
+
+def test_an_alpha_channel_is_no_colour(place, capsys):
+    image = images()[0]
+    alpha = np.full((*image.shape[:2], 1), 200, np.uint8)
+    tifffile.imwrite("images/a.tif", np.concatenate([image, alpha], 2), photometric="rgb", extrasamples=["unassalpha"])
+    assert predict(capsys, "images/a.tif", "images/p0.png", "-o", "out")[0] == 0
+    np.testing.assert_array_equal(io.read_labels("out/a.png"), io.read_labels("out/p0.png"))
 
 
 def test_images_of_all_dtypes_are_taken_or_refused_in_one_line(place, capsys):

@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 
+import classicseg
 import classicseg.cli
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ EXAMPLES = {
     "add-a-predicate.md": Count(1),
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 2),
-    "cutout.md": Count(7, 1),
+    "cutout.md": Count(8, 1),
     "dense-crf.md": Count(5, 1),
     "grid-crf.md": Count(7),
     "hybrid.md": Count(0, 1),
@@ -262,3 +263,61 @@ def test_what_readers_are_told_to_install_can_be_installed():
     """Extras are no answer: the package is not on PyPI, and readers of an error are not in its checkout."""
     sources = [*PAGES, *ROOT.glob("classicseg/**/*.py")]
     assert [path.name for path in sources if "classicseg[" in path.read_text(encoding="utf-8")] == []
+
+
+SCRIPTS = sorted([*DOCS.glob("gallery/*/plot_*.py"), *DOCS.glob("twins/plot_*.py")])
+CC0 = {"chelsea"}
+"""Images of scikit-image that are CC0 and come with it, without a download."""
+
+
+def test_the_gallery_has_a_page_for_each_twin_and_its_images_are_free():
+    twins = {path.stem for path in (ROOT / "classicseg" / "reference").glob("*.py")} - {"__init__"}
+    text = {path: path.read_text(encoding="utf-8") for path in SCRIPTS}
+    shown = {twin for twin in twins for path in DOCS.glob("twins/*.py") if f"reference/{twin}.py" in text[path]}
+    assert shown == twins
+    assert len(SCRIPTS) - len(twins) >= 20
+    for path, code in text.items():
+        compile(code, str(path), "exec")
+        assert set(re.findall(r"skimage\.data\.(\w+)", code)) <= CC0, path.name
+        assert "plt.subplots" in code or "plot." in code, f"{path.name} draws nothing"
+
+
+def formulas():
+    """All formulas of pages and scripts, as (page, formula, whether it stands alone)."""
+    for page in PAGES:
+        for block, line in re.findall(
+            r"\$\$(.+?)\$\$|(?<![$\\`])\$([^$\n`]+)\$", prose(page.read_text("utf-8")), re.DOTALL
+        ):
+            yield page, block or line, bool(block)
+    for path in SCRIPTS:
+        text = path.read_text(encoding="utf-8")
+        yield from ((path, found, False) for found in re.findall(r":math:`([^`]+)`", text))
+        yield from ((path, found, True) for found in re.findall(r"\.\. math::\s+(.+?)\n\n", text, re.DOTALL))
+
+
+def test_formulas_can_be_read():
+    pytest.importorskip("latex2mathml")
+    pytest.importorskip("sphinx")
+    mathml, found = script("mathml").mathml, list(formulas())
+    assert len(found) > 50
+    for page, formula, alone in found:
+        assert mathml(formula, alone).startswith("<math"), page.name
+    assert "<mi>l&#x02032;</mi>" in mathml("l'", False)
+    assert "mspace" in mathml(r"\log p", False)
+    assert "mspace" not in mathml(r"\min_k p", False)
+    with pytest.raises(ValueError, match="unknown"):
+        mathml(r"\nosuchcommand x", False)
+
+
+def test_the_reference_has_a_place_for_everything_public(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(DOCS)
+    pages = script("reference_pages").pages()
+    text = "\n".join(pages.values())
+    rooms = {"io", "metrics", "plot", "torch"}
+    missing = [name for name in classicseg.__all__ if name not in rooms and f":: classicseg.{name}\n" not in text]
+    assert missing == []
+    for name in ("classicseg.torch.DenseCRF", "classicseg.torch.networks.UNet", "classicseg.torch.losses.DiceLoss"):
+        assert f":: {name}\n" in text
+    assert ".. option:: --logits" in pages["command-line"]
+    assert "classicseg.pydensecrf.densecrf" in pages["drop-ins"]

@@ -380,4 +380,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "io.write_marginals": _writing(
         io.write_marginals, (".npy", ".npz"), lambda draw: draw.probabilities(3, (3, 4)), "marginals"
     ),
+    "io.write_matte": _writing(
+        io.write_matte, (".png", ".jpg"), lambda draw: draw.rng.integers(0, 256, (3, 4, 4)).astype("u1"), "rgba"
+    ),
 }  # fmt: skip

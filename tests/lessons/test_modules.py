@@ -70,7 +70,6 @@ def test_mean_field_is_that_of_the_library():
 
 def _grid_problem(shape, n_labels, n_directions, seed=0):
     rng = np.random.default_rng(seed)
-    height, width = shape
     unary = rng.integers(0, 20, (n_labels, *shape), dtype=np.int32)
     weights = np.zeros((4, *shape), np.int32)
     ends = [(slice(None), slice(-1)), (slice(-1), slice(None)), (slice(-1), slice(-1)), (slice(-1), slice(1, None))]
@@ -108,3 +107,39 @@ def test_trws_bounds_all_labellings_as_in_the_library(n_directions):
     assert bounds[-1] <= result.energy + 1e-6
     assert abs(bounds[-1] - result.lower_bound) <= 1  # the library rounds up, and decodes after fewer passes
     assert energies[-1] <= result.energy + 0.01 * abs(result.energy)
+
+
+@pytest.mark.parametrize("predicate", [cs.Range(60), cs.StdDev(20), cs.MeanDifference(25)], ids=repr)
+@pytest.mark.parametrize(("shape", "stop"), [((64, 64), 0), ((64, 41), 2)])
+def test_split_and_merge_takes_the_steps_of_the_library(predicate, shape, stop):
+    rng = np.random.default_rng(3)
+    yx = np.mgrid[: shape[0], : shape[1]]
+    image = (60 + 100 * (np.hypot(yx[0] - 30, yx[1] - 20) < 14) + rng.integers(0, 30, shape)).astype(np.uint8)
+    n = image.size
+    empty = np.zeros(shape, np.int32), np.zeros((n, 4), np.int32), np.zeros((n, 2), np.int32), np.zeros(1, np.int32)
+    code, threshold, _ = predicate._instruction()
+    given = *shape, image, code, threshold, threshold, 6, stop
+    n_leaves, (*_, leaves, blocks, log, n_merges) = call("regions", "split_and_merge", *given, *empty)
+    expected = cs.quadtree(image, predicate, min_size=2**stop)
+    assert np.array_equal(np.column_stack([blocks[:n_leaves, 1:3], 1 << blocks[:n_leaves, 3]]), expected)
+    labels = leaves.copy()
+    for kept, gone in log[: n_merges[0]]:
+        labels[labels == gone] = kept
+    result = cs.split_and_merge(image, predicate, min_size=2**stop, merge="best_first")
+    assert np.array_equal(np.unique(labels, return_inverse=True)[1].reshape(shape) + 1, result)
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (3, 3), (4, 6)])
+def test_belief_propagation_sends_the_messages_of_the_library(shape):
+    n_labels, n_iter = 3, 4
+    unary = np.random.default_rng(5).integers(0, 10, (n_labels, *shape)).astype(float)
+    by_pixel, messages = np.ascontiguousarray(unary.reshape(n_labels, -1).T), np.zeros((2, *shape, n_labels))
+    given = *shape, n_labels, by_pixel, 3.0, n_iter, messages, messages
+    _, (*_, costs, labels) = call("messages", "propagate", *given, np.zeros_like(by_pixel), np.zeros(shape, np.int32))
+    crf = cs.GridCRF(unary, cs.Potts(3.0))
+    result = cs.minimize(crf, "belief_propagation", max_iter=n_iter, tol=0, damping=0, schedule="raster")
+    if shape[0] == 1:  # exact on a chain
+        least = cs.minimize(crf, "trws")
+        assert crf.energy(labels) == least.energy
+        assert costs.min() <= least.energy
+    assert crf.energy(labels) >= result.energy

@@ -206,7 +206,7 @@ def test_a_file_that_is_no_image_gets_a_sentence(window, folder, tmp_path):
 
 def _grid(weight: int, contrast: bool, eight: bool):
     """The energy of the page: the cup at half its size, whole costs."""
-    image, noisy, _, truth = _cup()
+    image, _, _, truth = _cup()
     image, truth = image[::2, ::2].astype(float), truth[::2, ::2]
     n = truth.size
     replace, other = _random(7, 2 * n).reshape(n, 2).T
@@ -279,4 +279,94 @@ def test_the_bill_adds_up_and_its_minimum_is_that_of_the_library(window, folder,
         window.click(f"[data-pixel='{pixel}'] rect")
     assert window.text("[data-exercise=hand] .mark") == "✓ Solved"
     window.picture(pictures / "energies-by-hand.png")
+    assert window.complaints() == []
+
+
+def test_split_and_merge_of_the_page_is_that_of_the_library(window, folder, pictures):
+    gray = np.frombuffer(carried.gray_cup(), np.uint8).reshape(64, 64)
+    window.open(folder / "regions.html", 1300)
+    first = window.run("return document.querySelector('#regions').toDataURL()")
+    for name, predicate, limit, stop in [("std", cs.StdDev, 24, 0), ("mean", cs.MeanDifference, 30, 3)]:
+        window.click(f"[data-mode=predicate][value={name}]")
+        window.slide("limit", limit)
+        window.slide("stop", stop)
+        _drawn(window)
+        options = {"min_size": 2**stop}
+        assert int(window.text("[data-live=blocks]")) == len(cs.quadtree(gray, predicate(limit), **options))
+        labels = cs.split_and_merge(gray, predicate(limit), merge="best_first", **options)
+        assert int(window.text("[data-live=regions]")) == labels.max()
+        assert int(window.text("[data-live=now]")) == labels.max()
+        own = labels == labels[20, 29]
+        assert f"{own.sum()} pixels" in window.text("#asked").replace("has ", "")
+    assert window.run("return document.querySelector('#regions').toDataURL()") != first
+    window.slide("step", 2)
+    _drawn(window)
+    assert int(window.text("[data-live=now]")) == len(cs.quadtree(gray, cs.MeanDifference(30), min_size=16))
+    window.press("forth")
+    _drawn(window)
+    assert int(window.text("[data-live=now]")) == len(cs.quadtree(gray, cs.MeanDifference(30), min_size=8))
+    window.press("undo")
+    _drawn(window)
+    assert window.text("[data-live=step]") == "2"
+    window.slide("level", 212)
+    _drawn(window)
+    assert window.text("[data-live=solved]") == "3"
+    window.click("[data-mode=view][value=colours]")
+    _drawn(window)
+    window.picture(pictures / "regions-steps.png")
+    assert window.complaints() == []
+
+
+def test_be_the_message_finds_the_best_row(window, folder, pictures):
+    digits = "052" + "407" + "630" + "145" + "804" + "260" + "371"
+    unary = np.array([int(digit) for digit in digits]).reshape(7, 3).T[:, None, :]
+    window.open(folder / "messages.html", 1300)
+    chain = window.driver.find_element("css selector", "#chain")
+    chain.send_keys("b")
+    assert "cheaper way" in window.text(".say")
+    assert window.text("[data-live=done]") == "0"
+    chain.send_keys("a")
+    assert window.text("[data-live=done]") == "1"
+    window.press("undo")
+    assert window.text("[data-live=done]") == "0"
+    for _ in range(18):
+        window.press("one")
+    assert window.text("[data-exercise=viterbi] .mark") == "✓ Solved"
+    assert window.run("return document.querySelectorAll('#chain .best').length") == 6
+    for weight in (4, 1, 7):
+        window.slide("lambda", weight)
+        crf = cs.GridCRF(unary, cs.Potts(weight))
+        best = cs.minimize(crf, "belief_propagation")
+        assert int(window.text("[data-live=best]")) == best.energy == cs.minimize(crf, "trws").lower_bound
+        assert int(window.text("[data-live=greedy]")) == crf.energy(unary.argmin(0))
+        window.press("rest")
+        assert f"costs {best.energy:.0f}" in window.text(".say")
+    window.slide("glue", 3)
+    assert (window.text("[data-live=lead]"), window.text("[data-live=truelead]")) == ("8", "2")
+    for _ in range(20):
+        if "not the best" not in window.text(".say"):
+            window.press("wrong")
+    assert int(window.text("[data-live=loopy]")) > int(window.text("[data-live=exact]"))
+    assert window.text("[data-exercise=loops] .mark") == "✓ Solved"
+    window.picture(pictures / "messages-solved.png")
+    assert window.complaints() == []
+
+
+@pytest.mark.parametrize("name", ["regions", "grid", "dense"])
+def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
+    from PIL import Image
+
+    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices"}
+    window.open(folder / f"{name}.html", 1300)
+    seen = [window.text(f"[data-live={numbers[name]}]")]
+    for k in (3, 9):  # two images of one size
+        image = (np.add.outer(np.arange(40), np.arange(60))[..., None] // k % 2 * [200, 120, 90]).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{k}.png")
+        window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
+        window.run("return new Promise(done => setTimeout(done, 400))")
+        _drawn(window)
+        assert "stays on this machine" in window.text(".say")
+        seen.append(window.text(f"[data-live={numbers[name]}]"))
+    assert len(set(seen)) == 3
+    window.picture(pictures / f"{name}-own.png")
     assert window.complaints() == []

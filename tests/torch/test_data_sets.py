@@ -49,6 +49,15 @@ def test_masks_of_0_and_255_can_be_meant(tmp_path):
         train.fit(model(), train.ArrayData(images(), [255 * t for t in truths()], CLASSES), settings=settings())
 
 
+def test_labels_may_be_coloured(tmp_path):
+    root = folder(tmp_path / "data", classes="void 0 0 0\nblock 200 10 10\n")
+    for i, truth in enumerate(truths()):
+        io.write_image(root / "labels" / f"p{i}.png", np.array([[0, 0, 0], [200, 10, 10]], np.uint8)[truth])
+    data = train.FolderData(root)
+    assert data.classes == ("block",)
+    np.testing.assert_array_equal(data[2][1], np.where(truths()[2] == 1, 0, 255))
+
+
 def test_classes_without_a_pixel_are_named(tmp_path):
     data = train.ArrayData(images(), truths(), (*CLASSES, "roof", "door"))
     learner = train.Model("unet", data.classes, width=0.03)

@@ -39,6 +39,10 @@ def test_wrong_input_is_named():
         ct.tune_by_gradient(torch.nn.Identity(), [image], [logits], [truth])
     with pytest.raises(InputError, match="no scored pixel"):
         ct.tune_by_gradient(crf, [image], [logits], [torch.full_like(truth, 255)])
+    with pytest.raises(InputError, match="truths hold 0 and 255 only"):
+        ct.tune_by_gradient(crf, [image], [logits], [torch.where(truth == 1, 255, truth)])
+    with pytest.raises(InputError, match=r"truths\[0\] must be labels below 2, or ignore_index=255, got 7"):
+        ct.tune_by_gradient(crf, [image], [logits], [torch.where(truth == 1, 7, truth)])
     fixed = ct.DenseCRF(2, ct.BilateralKernel(8, 40, 1), learn=())
     with pytest.raises(InputError, match="learns nothing"):
         ct.tune_by_gradient(fixed, [image], [logits], [truth])

@@ -162,7 +162,8 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * (4 + bank.index.itemsize)
     it, last, settling = 0, n_iter, False
     while True:
-        enough = limits[min(it, 2)]
+        begins = 3 * it <= n_iter  # only a block that settles soon saves more than it costs to look after it
+        watched, enough = it < last - 1 and (settling or begins), limits[min(it, 2)]
         certain = np.float32(1.0) / (np.float32(1.0) + np.exp(-min(enough, _CERTAIN)))
         target = rows[it % 2 * size : (it % 2 + 1) * size]
         source = rows[(1 - it % 2) * size : (2 - it % 2) * size]
@@ -195,7 +196,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                 to_marginals(planes, _add_rest(rest, n, at, n_labels, planes), layout)
                 if it < last:
                     is_sure = False
-                    if it < last - 1 and lowest(leads, scratch) > enough:
+                    if watched and lowest(leads, scratch) > enough:
                         best = _largest(planes, n_labels)
                         is_sure = lowest(best, scratch) > certain
                         activity.n_sure[s] += is_sure
@@ -227,7 +228,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
         for s in range(n_stripes):
             left += activity.n_active[s] if it < last else activity.n_changed[s]
             n_sure += activity.n_sure[s]
-        if 3 * it <= n_iter and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
+        if begins and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
             settling = True
         if it == last and left == 0:
             break

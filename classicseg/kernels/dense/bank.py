@@ -90,7 +90,7 @@ class RowLayout(NamedTuple):
 
     @classmethod
     def of(cls, n_labels: int, n_corners: int = 0, *, paired: bool = False) -> RowLayout:
-        """The layout of `n_labels` channels, or of 1 if labels are paired, and of points with `n_corners` corners.
+        """The layout of `n_labels` channels, or of 1 if they are `paired`, and of points with `n_corners` corners.
 
         There is little padding. A panel of 24 channels is blurred in chunks of 16 and 8.
         """

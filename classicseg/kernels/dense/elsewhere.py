@@ -95,9 +95,9 @@ def messages(sync, n_threads, marginals, pairwise, rows, other):
 def _find_corners(finder, k, d, entries, keys, weights, index, doubt, to, reach):
     """The rows of the corners of 16 points in lattice `k`, and their weights times the power of the row sum.
 
-    `keys` and `weights` are planes of d + 1 corners, and so is `index`, int64, which is filled: with row 0 where there
-    is no vertex. `reach` times the weight that a point has there is added to `doubt`, from `to` on. `entries` are those
-    of the lattice's table.
+    `keys` and `weights` are planes of `d` + 1 corners, and so is `index`, int64, which is filled: with row 0 where
+    there is no vertex. `reach` times the weight that a point has there is added to `doubt`, from `to` on. `entries` are
+    those of the lattice's table in `finder`.
     """
     shift, first = 64 - finder.log2_size[k], finder.first_row[k]
     total = fill(np.float32(0.0), ACROSS)
@@ -126,7 +126,7 @@ def _find_corners(finder, k, d, entries, keys, weights, index, doubt, to, reach)
 
 @inline
 def _count_below(leads, doubt, first, n, scratch):
-    """How many of the first `n` lanes of the pack `leads` are below what `doubt` has from `first` on."""
+    """How many of the first `n` lanes of the pack `leads` are below `doubt`, from `first` on; `scratch` holds 16."""
     store(scratch, 0, leads)
     count = 0
     for p in range(n):

@@ -1,13 +1,15 @@
 """Mean field of a sample of the points, which says what all of them would.
 
 The kernels of a large image are wide, and a point's messages are sums over thousands of others. So the updates are
-made for half a million points, spread evenly and at random, and all points are looked at once, for their labels after
-the last update. How far these may be from labels of the whole loop a smaller sample tells: the answer from half of the
-sample is as far from that of all of it as that is from the answer of all points, be it by chance, which falls with the
-root of their number, or as a pixel counts for more among fewer, which falls with their number itself.
+made for half a million points or a million, spread evenly and at random, and all points are looked at once, for their
+labels after the last update. How far these may be from labels of the whole loop a smaller sample tells: the answer from
+half of the sample is as far from that of all of it as that is from the answer of all points, be it by chance, which
+falls with the root of their number, or as a pixel counts for more among fewer, which falls with their number itself.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +23,20 @@ from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, update
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import NOTHING, Contest
 
-_SAMPLE = 2**19  # points
-_FEWEST = 3.5 * _SAMPLE  # points of which a sample saves more than it costs
+_SAMPLES = (2**19, 2**20)  # points; the second is tried where the first is nearly enough
+_FEWEST = 3.5  # points for each of the sample: from so many on it saves more than it costs
+_NEARLY = 2.5  # times what may differ; with twice the points that is about halved
 _CROWDED = 8  # points of the sample for each vertex, at least, or sums over neighbours are not known well
 _CAUTION = 2.0  # the difference between two samples is itself a matter of chance
 _SEED = 20111212  # the same sample for the same shape
+
+
+class _Solved(NamedTuple):
+    """A sample after all updates but the last one."""
+
+    lattices: LatticeBank
+    marginals: np.ndarray  # (L * m,) float32
+    differ: float  # share of points whose labels may be others with all points in place of the sample
 
 
 def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: bool) -> Pruned | None:
@@ -34,26 +45,35 @@ def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: b
     None if marginals are wanted, which depend more on the sample than labels do, if points are too few for a sample to
     save much, if it is too small for the vertices that it touches, or if too many labels depend on it.
     """
-    energy = contest.energy
-    if marginals or energy.n_points < _FEWEST or contest.alive.size == 1:
+    if marginals or contest.alive.size == 1:
         return None
-    points, half = sample(energy.shape, _SAMPLE)
+    for n in _SAMPLES:
+        solved = _solve(contest, n, n_iter - 1, n_threads) if contest.energy.n_points >= _FEWEST * n else None
+        if solved is None or solved.differ > _NEARLY * MOST_DIFFER:
+            return None
+        if solved.differ <= MOST_DIFFER:
+            labels, n_lost = _labels_of_all(contest, solved, n_threads)
+            return Pruned(None, contest.named(labels), solved.differ + n_lost / contest.energy.n_points)
+    return None
+
+
+def _solve(contest: Contest, n: int, n_iter: int, n_threads: int) -> _Solved | None:
+    """Update a sample of `n` points, and half of it; None if they hardly share vertices."""
+    energy = contest.energy
+    points, half = sample(energy.shape, n)
     lattices = energy.lattices_of(points, contest.alive.size, n_threads)
     if _CROWDED * lattices.bank.vertex[:, 1].max() > points.size:
         return None
     unary = contest.grid.at(points)
     rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
-    whole = update(contest, lattices, _grid(unary), rest, n_iter - 1, n_threads, False, True)
+    whole = update(contest, lattices, _grid(unary), rest, n_iter, n_threads, False, True)
     of_half = update(
         contest, energy.lattices_of(points[half], contest.alive.size, n_threads),
-        _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter - 1, n_threads,
+        _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter, n_threads,
         False, False,
     )  # fmt: skip
-    differ = whole.doubtful + _CAUTION * float((whole.labels[half] != of_half.labels).mean())
-    if differ > MOST_DIFFER:
-        return None
-    labels, n_lost = _labels_of_all(contest, lattices, whole.marginals, n_threads)
-    return Pruned(None, contest.named(labels), differ + n_lost / energy.n_points)
+    differ = float((whole.labels[half] != of_half.labels).mean())
+    return _Solved(lattices, whole.marginals, whole.doubtful + _CAUTION * differ)
 
 
 def sample(shape: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,12 +99,13 @@ def _grid(costs: np.ndarray) -> UnaryGrid:
     return UnaryGrid(np.ascontiguousarray(costs), costs.shape[1:], align_corners=False)
 
 
-def _labels_of_all(contest: Contest, lattices: LatticeBank, q: np.ndarray, n_threads: int) -> tuple[np.ndarray, int]:
+def _labels_of_all(contest: Contest, solved: _Solved, n_threads: int) -> tuple[np.ndarray, int]:
     """The labels that messages of the sample's marginals give all points, and how many of these have lost too much."""
+    lattices = solved.lattices
     plan = Plan(lattices.bank, lattices.gains, contest.costs)
     pairwise: Pairwise = plan.pairwise
     rows, other = plan.new_rows(), plan.new_rows()
-    run(messages, n_threads, new_sync(COUNTERS), q, pairwise, rows, other)
+    run(messages, n_threads, new_sync(COUNTERS), solved.marginals, pairwise, rows, other)
     elsewhere = lattices.elsewhere
     assert elsewhere is not None
     labels, reach = np.empty(elsewhere.n_points, np.int32), contest.reach.astype(np.float32)

@@ -9,7 +9,9 @@ or several, that of the split ``train`` being either of ::
     data/train/a.png …   data/train_labels/a.png …        data/train/images/a.png …   data/train/labels/a.png …
 
 ``classes.txt`` has one class in a line, in the order of the labels or with its number before it. A class called void,
-ignore or unlabelled is not learned and not scored, nor is the label 255.
+ignore or unlabelled is not learned and not scored, nor is the label 255. Label pictures with colours are read by those
+that ``classes.txt`` has after the names, as in ``road 128 64 128``. Files in folders within these count as well,
+by the names of both.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError
-from classicseg.io.classes import table_of
+from classicseg.io.classes import read_colors, table_of
 from classicseg.io.folders import folders_of, pairs_of
 from classicseg.io.orientation import say_turned
 from classicseg.io.pairs import as_learned, read_pair
@@ -106,6 +108,8 @@ class FolderData:
         it is stored; a warning says so once.
     keep : int
         Bytes of images and labels that stay in memory; others are read anew each time.
+    label_suffix : str
+        What stands after the name of an image in that of its labels, such as ``"_mask"``; others are left out.
 
     Attributes
     ----------
@@ -149,14 +153,15 @@ class FolderData:
         size: tuple[int, int] | None = None,
         exif: bool = True,
         keep: int = _KEPT,
+        label_suffix: str = "",
     ) -> None:
         self.root, self.split = Path(root), split
         self.size = None if size is None else tuple(inputs.as_count(n, "size", 1) for n in size)
         self.exif, self._room = inputs.as_flag(exif, "exif"), inputs.as_count(keep, "keep", 0)
         self.classes, numbers = io.read_classes(self.root / "classes.txt")
-        self._table = table_of(numbers)
+        self._table, self._colors = table_of(numbers), read_colors(self.root / "classes.txt")
         images, labels = folders_of(self.root, split)
-        self._files = pairs_of(images, labels)
+        self._files = pairs_of(images, labels, label_suffix=label_suffix)
         if names is not None:
             missing = sorted(set(names) - set(self._files))
             if missing:
@@ -174,7 +179,7 @@ class FolderData:
         if index in self._read:
             return self._read[index]
         files = self._files[self.names[index]]
-        pair = read_pair(*files, exif=self.exif)
+        pair = read_pair(*files, exif=self.exif, colors=self._colors)
         self._say(pair.stored, *files)
         image, labels = as_learned(pair.image, pair.labels, (str(files[0]), str(files[1])), self.classes, self._table)
         if self.size is not None:

@@ -7,8 +7,9 @@ soft, it joins neighbours, and it leaves specks. ``refine`` moves the labels to 
 the image changes.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
+
+import classicseg as cs
 
 s = cs.sample("nuclei")
 before = s.probabilities.argmax(0)

@@ -10,8 +10,9 @@ most: how different colours may be (``color_sigma``), and how much the tie is wo
 
 import itertools
 
-import classicseg as cs
 import matplotlib.pyplot as plt
+
+import classicseg as cs
 
 s = cs.sample()  # a cup of coffee, and what a weak classifier says of each pixel
 window = (slice(40, 360, 3), slice(90, 510, 3))

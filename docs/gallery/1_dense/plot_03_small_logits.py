@@ -6,9 +6,10 @@ Most networks answer at a quarter to a sixteenth of the resolution. Enlarged, th
 borders are staircases or blobs. Give ``refine`` the small scores and the full image.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.energies.unary_grid import UnaryGrid
 
 s = cs.sample("nuclei")

@@ -6,9 +6,10 @@ A few strokes say what is object and what is background. Colours are learned fro
 and a minimum cut finds the border that costs least.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 
 image = cs.sample().image[::2, ::2]  # a cup of coffee
 strokes = np.full(image.shape[:2], -1)

@@ -7,8 +7,9 @@ weighed by how near and how alike they are, and changes its own belief. A callba
 every update.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
+
+import classicseg as cs
 
 s = cs.sample("nuclei")
 window = (slice(60, 188), slice(60, 188))

@@ -8,9 +8,10 @@ exchanged between neighbouring corners (*blur*), and come back (*slice*). With t
 features the simplices are triangles, and one can watch.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 
 rng = np.random.default_rng(5)
 points = np.concatenate([[[0.0], [0.0]], rng.normal(0, 1.2, (2, 60))], axis=1)

@@ -7,9 +7,10 @@ edges that part what wants to be object from what wants to be background. And th
 cheapest cut is as large as the largest flow.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 
 rng = np.random.default_rng(2)
 truth = np.zeros((9, 12), int)

@@ -7,8 +7,9 @@ One energy, many methods. Each returns the energy of its labels; some also retur
 to be found.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
+
+import classicseg as cs
 
 s = cs.sample()
 window = (slice(40, 360, 4), slice(90, 510, 4))

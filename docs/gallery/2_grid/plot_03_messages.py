@@ -9,9 +9,10 @@ one back is enough. On a grid, TRW-S treats rows and columns as chains that must
 
 from itertools import pairwise
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg.reference import trws
 
 noisy = np.array([0.1, 0.2, 0.8, 0.1, 0.8, 0.7, 0.9, 0.2, 0.8, 0.9])

@@ -7,9 +7,10 @@ shaves off whatever is thin. And with four neighbours, borders are measured alon
 axes, as a taxi drives: diagonal ones are too dear.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 
 rng = np.random.default_rng(1)
 y, x = np.mgrid[:80, :80]

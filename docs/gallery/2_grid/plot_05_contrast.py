@@ -7,8 +7,9 @@ colour firmly, and neighbours of different colours loosely, so that a cut follow
 of the image.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
+
+import classicseg as cs
 
 s = cs.sample()
 window = (slice(60, 340, 2), slice(120, 480, 2))

@@ -7,9 +7,10 @@ obeys the rule. *Merge*: join neighbours for as long as the rule holds for both
 together. Here the rule is that gray values differ by at most 40.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 
 image = cs.sample().image[60:188, 100:292].mean(axis=-1).round().astype(np.uint8)

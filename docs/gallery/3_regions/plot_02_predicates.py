@@ -6,9 +6,10 @@ What may be one region? Seven rules, on one image of flat, noisy, shaded and str
 parts. A rule is good for what it measures, and blind to the rest.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 
 rng = np.random.default_rng(0)

@@ -6,9 +6,10 @@ Regions have numbers, but no meaning. Measure them, and hard rules on the measur
 them labels: classical segmentation from one end to the other.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 
 image = cs.sample("nuclei").image

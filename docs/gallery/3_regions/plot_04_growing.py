@@ -7,9 +7,10 @@ one that is nearest to its mean joins first. Nothing needs to be tuned, but ever
 object needs a seed.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
+
+import classicseg as cs
 from classicseg import plot
 
 image = cs.sample().image[::2, ::2]

@@ -6,9 +6,10 @@ Methods by name
 method.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import skimage.data
+
+import classicseg as cs
 from classicseg import plot
 
 image = skimage.data.chelsea()[

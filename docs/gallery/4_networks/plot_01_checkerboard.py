@@ -9,8 +9,9 @@ first and convolving then does not do that.
 
 import matplotlib.pyplot as plt
 import torch
-from classicseg.torch.networks.fcn import ResizeConvolution
 from torch import nn
+
+from classicseg.torch.networks.fcn import ResizeConvolution
 
 torch.manual_seed(3)
 rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(24.0), indexing="ij")

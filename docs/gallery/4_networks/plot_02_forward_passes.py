@@ -10,8 +10,9 @@ and comes up again; dilated networks stay at an eighth.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from classicseg.torch import networks
 from torch import nn
+
+from classicseg.torch import networks
 
 torch.manual_seed(0)
 image = torch.rand(1, 3, 64, 64)

@@ -9,8 +9,9 @@ parameters.
 
 import matplotlib.pyplot as plt
 import torch
-from classicseg.torch import networks
 from torch import nn
+
+from classicseg.torch import networks
 
 
 def field(network, side, channels=1):

@@ -13,6 +13,7 @@ all of the object, although the background is nearly right. *Focal loss* multipl
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from classicseg.reference.losses import focal
 
 n_background, n_object = 9_700, 300

@@ -9,6 +9,7 @@ small regions pull hard, and nearly empty ones harder still.
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from classicseg.reference.losses import dice
 
 sizes = np.array([1, 3, 10, 30, 100, 300, 1000])

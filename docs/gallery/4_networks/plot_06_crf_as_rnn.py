@@ -7,9 +7,10 @@ network. Unrolled for some updates it is *CRF-as-RNN*. Here a tiny network and a
 learn together that a noisy disc is a disc.
 """
 
-import classicseg.torch as ct
 import matplotlib.pyplot as plt
 import torch
+
+import classicseg.torch as ct
 
 torch.manual_seed(0)
 rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")

@@ -9,10 +9,11 @@ so are the network's mistakes.
 
 import time
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage as ndi
+
+import classicseg as cs
 
 names = ("sky", "building", "road", "car", "person")
 colors = np.array(

@@ -7,10 +7,11 @@ is known. How wrong it is depends on the labels. The scan is made up: an ellipso
 known volume, in noise.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage as ndi
+
+import classicseg as cs
 
 spacing = (3.0, 1.5, 1.5)  # millimetres between slices, rows, columns
 z, y, x = np.mgrid[:20, :56, :56]

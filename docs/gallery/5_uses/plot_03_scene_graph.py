@@ -7,10 +7,11 @@ objects; those that touch are neighbours; one that is surrounded is *inside*. Fr
 there to a sentence it is a short way.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage as ndi
+
+import classicseg as cs
 
 s = cs.sample()
 labels = cs.refine(s.image, s.probabilities)

@@ -7,10 +7,11 @@ box around it is enough: what lies outside is background, and the colours of bot
 learned. The photo is made up.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage as ndi
+
+import classicseg as cs
 
 rng = np.random.default_rng(8)
 height, width = 180, 160

@@ -7,10 +7,11 @@ that is asphalt, what is road and what is a car park? Roads are long and thin, w
 table of regions shows. The land is made up.
 """
 
-import classicseg as cs
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.ndimage as ndi
+
+import classicseg as cs
 
 names = ("field", "forest", "water", "asphalt")
 colors = np.array([[170, 160, 90], [50, 90, 50], [50, 90, 130], [120, 120, 122]])

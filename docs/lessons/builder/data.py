@@ -27,5 +27,15 @@ def cup() -> bytes:
     return b"".join(part.astype(np.uint8).tobytes() for part in parts)
 
 
-DATA: dict[str, Callable[[], bytes]] = {"cup": cup}
+def gray_cup() -> bytes:
+    """The cup in gray, 64 x 64, a byte each."""
+    from skimage.transform import resize
+
+    from classicseg import data
+
+    gray = data.sample().image @ np.array([0.299, 0.587, 0.114])
+    return bytes(np.rint(resize(gray, (64, 96), anti_aliasing=True)[:, 16:80]).astype(np.uint8))
+
+
+DATA: dict[str, Callable[[], bytes]] = {"cup": cup, "gray": gray_cup}
 """Functions that make the bytes, by the name that pages use."""

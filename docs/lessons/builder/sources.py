@@ -46,11 +46,23 @@ def digest_of(entry: Path) -> str:
 
 def stale() -> list[str]:
     """Names of the modules that are missing, were made from other sources, or are not what was made from them."""
-    kept = json.loads(DIGESTS.read_text(encoding="utf-8")) if DIGESTS.exists() else {}
-    return [path.stem for path in entries() if kept.get(path.stem) != record_of(path)]
+    kept = _notes()
+    return [path.stem for path in entries() if kept.get(path.stem) != _record_of(path)]
 
 
-def record_of(entry: Path) -> dict[str, str]:
+def note(entry: Path) -> None:
+    """Note that the module of `entry` has just been made."""
+    names = {path.stem for path in entries()}
+    notes = {name: record for name, record in _notes().items() if name in names} | {entry.stem: _record_of(entry)}
+    DIGESTS.write_text(json.dumps(notes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _notes() -> dict[str, dict[str, str]]:
+    kept: dict[str, dict[str, str]] = json.loads(DIGESTS.read_text(encoding="utf-8")) if DIGESTS.exists() else {}
+    return kept
+
+
+def _record_of(entry: Path) -> dict[str, str]:
     """What is noted about the module of `entry`: the digest of its sources and its own."""
     module = MODULES / f"{entry.stem}.wasm"
     made = hashlib.sha256(module.read_bytes()).hexdigest() if module.exists() else "missing"

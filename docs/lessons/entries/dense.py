@@ -142,7 +142,7 @@ def dense_crf(
     sync, half, empty = np.zeros(128, np.int64), np.full(2, np.float32(-0.5)), np.zeros(0, np.float32)
     gains = np.array((_gain(2), _gain(5))).astype(np.float32)
     normalize(sync, 1, bank, n, gains, half, half, ones, other, empty)
-    layout = RowLayout(np.int64(n_labels), 1, _LANES, _LANES, _LANES, _CORNERS)
+    layout = RowLayout(np.int64(n_labels), np.int64(n_labels), 1, _LANES, _LANES, _LANES, _CORNERS, ())
     scale = np.zeros((2, len(_LANES)), np.float32)
     for label in range(n_labels):
         scale[0, label], scale[1, label] = weight * gains[0], wide_weight * gains[1]

@@ -7,8 +7,12 @@ export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 // --- state: plain values, each with a default; others are told of changes, the address holds those that differ --------
 
+// A field that is one of some names, the first at the start; and a whole number.
+export const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
+export const whole = (start, low, high) => ({ start, read: (text) => (text.trim() && Number.isFinite(Number(text)) ? clamp(Math.round(Number(text)), low, high) : undefined) });
+
 export class State {
-  // `fields`: name -> {start, read(text), write(value)}; numbers need only {start, low, high}.
+  // `fields`: name -> {start, read(text), write(value)}; numbers need only {start, low, high}. See choice and whole.
   constructor(fields) {
     this.fields = fields;
     this.listeners = [];
@@ -54,7 +58,8 @@ export class State {
     this.listeners.push(listener);
   }
 
-  start() {
+  // Tell everybody how things are: at the start, and after a change of what is no part of the state.
+  tell() {
     this.#changed();
   }
 

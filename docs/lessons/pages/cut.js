@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, exercises, guess, live, one, ready, say, shape } from "../frame/frame.js";
+import { State, bind, carried, choice, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
 import { Board } from "./board.js";
 import { Network } from "./network.js";
 
@@ -14,15 +14,14 @@ const readPushes = (text) => text.split("_").map((push) => {
 });
 
 const kernels = await Kernels.load(await carried("cut"));
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
 const state = new State({
   mode: choice("paint", "push", "draw"),
-  lambda: { start: 3, low: 0, high: 8 },
-  back: { start: 1, low: 0, high: 1 },
+  lambda: whole(3, 0, 8),
+  back: whole(1, 0, 1),
   gray: { start: [...FIRST].map(Number), ...board.digits(0, 9) },
   labels: { start: [...FIRST].map((g) => Number(g > 4)), ...board.digits(0, 1) },
   pushes: { start: [], read: readPushes, write: (pushes) => pushes.map((p) => `${p.path.join(".")}x${p.amount}`).join("_") },
-  helped: { start: 0, low: 0, high: 1 },
+  helped: whole(0, 0, 1),
 });
 
 const svg = one("#net");
@@ -258,6 +257,6 @@ svg.addEventListener("blur", () => {
   draw();
 });
 
-state.start();
+state.tell();
 say("Click pixels to move the outline, or choose <b>Push</b> and lead water from a spring (+) to a drain (−).");
 ready();

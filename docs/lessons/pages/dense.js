@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, all, bind, carried, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages } from "../frame/frame.js";
+import { State, all, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [HEIGHT, WIDTH, LABELS] = [96, 144, 5];
@@ -9,7 +9,6 @@ const COLOURS = [[90, 98, 110], [86, 180, 233], [0, 158, 115], [213, 94, 0], [24
 
 const kernels = await Kernels.load(await carried("dense"));
 const bytes = await carried("cup");
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
 const state = new State({
   source: choice("noise", "classifier", "own"),
   view: choice("after", "before", "photo"),
@@ -17,8 +16,8 @@ const state = new State({
   color: { start: 12, low: 2, high: 200 },
   weight: { start: 5, low: 0, high: 20 },
   smooth: { start: 1, low: 0, high: 6 },
-  iterations: { start: 5, low: 0, high: 20, read: (text) => clamp(Math.round(Number(text)) || 0, 0, 20) },
-  asked: { start: 44 * WIDTH + 43, low: 0, high: HEIGHT * WIDTH - 1, read: (text) => clamp(Math.round(Number(text)) || 0, 0, HEIGHT * WIDTH - 1) },
+  iterations: whole(5, 0, 20),
+  asked: whole(44 * WIDTH + 43, 0, HEIGHT * WIDTH - 1),
 });
 
 // --- what is to be cleaned --------------------------------------------------------------------------------------------
@@ -209,9 +208,10 @@ takeImages(one("#figure"), 144, (image) => {
   problems.own = noisy(fourColours(image));
   one("#own").hidden = false;
   state.set({ source: "own", asked: Math.floor((image.height / 2 + 0.5) * image.width) });
+  state.tell();
   say("Your image, cut into its four main colours, with the same noise. It stays on this machine.", "good");
 });
 
-state.start();
+state.tell();
 say("Drag a slider, or point at the picture. The rim of the cup and the spoon are the hard parts.");
 requestAnimationFrame(() => requestAnimationFrame(ready));

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, exercises, guess, live, one, ready, say, shape } from "../frame/frame.js";
+import { State, bind, carried, choice, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
 import { Board } from "./board.js";
 
 const FIRST = "323323277332333278232787328748237878"; // gray values, row by row
@@ -10,15 +10,14 @@ const HALF = 34;
 const kernels = await Kernels.load(await carried("cut"));
 const board = new Board(6);
 const TERMS = board.n + board.pairs.length;
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
 const wishOf = (g) => 9 - 2 * g;
 const state = new State({
   mode: choice("label", "draw"),
-  lambda: { start: 2, low: 0, high: 8 },
+  lambda: whole(2, 0, 8),
   gray: { start: [...FIRST].map(Number), ...board.digits(0, 9) },
   labels: { start: [...FIRST].map((g) => Number(g > 4)), ...board.digits(0, 1) },
-  term: { start: TERMS, low: 0, high: TERMS },
-  helped: { start: 0, low: 0, high: 1 },
+  term: whole(TERMS, 0, TERMS),
+  helped: whole(0, 0, 1),
 });
 
 const svg = one("#board");
@@ -187,6 +186,6 @@ svg.addEventListener("blur", () => {
   draw();
 });
 
-state.start();
+state.tell();
 say("Click a pixel to change its label. Numbers on green would save something.");
 ready();

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages } from "../frame/frame.js";
+import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [CUP_HEIGHT, CUP_WIDTH] = [96, 144];
@@ -16,8 +16,6 @@ const SOLVERS = {
 
 const kernels = await Kernels.load(await carried("grid"));
 const bytes = await carried("cup");
-const choice = (...names) => ({ start: names[0], read: (text) => (names.includes(text) ? text : names[0]) });
-const whole = (start, low, high) => ({ start, low, high, read: (text) => clamp(Math.round(Number(text)) || 0, low, high) });
 const state = new State({
   solver: choice("icm", "expansion", "trws"),
   iteration: whole(MOST, 0, MOST),
@@ -104,7 +102,7 @@ let cursor = null;
 
 function solveAll() {
   const { lambda, contrast, eight } = state.values;
-  const now = [lambda, contrast, eight, problem.image.length].join();
+  const now = [lambda, contrast, eight].join();
   if (now === settings) return;
   settings = now;
   weights = weightsOf(problem, state.values);
@@ -277,11 +275,13 @@ one("#chart").addEventListener("pointerdown", (event) => {
 });
 takeImages(one("#figure"), 72, (image) => {
   problem = problemOf({ ...fourColours(image), names: ["first colour", "second", "third", "fourth"] });
+  settings = ""; // solve all anew
   shown = problem.start;
-  state.set({ painted: null, brush: 0, iteration: state.get("iteration") === MOST ? MOST - 1 : MOST });
+  state.set({ painted: null, brush: 0, iteration: MOST });
+  state.tell();
   say("Your image, cut into its four main colours, with the same noise. It stays on this machine.", "good");
 });
 
-state.start();
+state.tell();
 say("Step through the sweeps, change the solver, or paint. The dot on the curves is the labelling that you see.");
 requestAnimationFrame(() => requestAnimationFrame(ready));

@@ -40,7 +40,7 @@ def plain(energy, n_iter=5):
 @pytest.fixture
 def few_are_many(monkeypatch):
     """Images of any size are sampled, however small the sample is, and whatever comes out."""
-    for name, value in {"_FEWEST": 0, "_CROWDED": 0, "MOST_DIFFER": np.inf, "_SAMPLE": 1200}.items():
+    for name, value in {"_FEWEST": 0, "_CROWDED": 0, "MOST_DIFFER": np.inf, "_SAMPLES": (1200,)}.items():
         monkeypatch.setattr(sampled, name, value)
 
 
@@ -80,7 +80,7 @@ def test_volumes_masks_and_one_axis_are_sampled_as_well(few_are_many, monkeypatc
 
 
 def test_labels_and_estimate_are_near_those_of_the_whole_loop(few_are_many, monkeypatch):
-    monkeypatch.setattr(sampled, "_SAMPLE", 6000)
+    monkeypatch.setattr(sampled, "_SAMPLES", (6000,))
     shape = (150, 200)
     for seed in range(3):
         energy = crf(smooth(3, (38, 50), seed), shape)
@@ -145,10 +145,29 @@ def test_what_cannot_be_sampled_is_not(monkeypatch):
     monkeypatch.setattr(sampled, "_FEWEST", 0)
     left = contest(energy, 5, 1)
     assert sampled.infer_sampled(left, 5, 1, marginals=True) is None
-    monkeypatch.setattr(sampled, "_SAMPLE", 300)
+    monkeypatch.setattr(sampled, "_SAMPLES", (300,))
     assert infer(energy) is None  # a vertex for every other point
     monkeypatch.setattr(sampled, "_CROWDED", 0)
     assert infer(energy) is None  # labels depend on the sample
+
+
+def test_a_larger_sample_is_tried_where_the_first_is_nearly_enough(few_are_many, monkeypatch):
+    energy, tried = crf(smooth(3, (38, 50)), (150, 200)), []
+
+    def recorded(shape, n):
+        tried.append(n)
+        return sample(shape, n)
+
+    sample = sampled.sample
+    monkeypatch.setattr(sampled, "sample", recorded)
+    monkeypatch.setattr(sampled, "_SAMPLES", (6000,))
+    of_first = infer(energy).may_differ
+    monkeypatch.setattr(sampled, "_SAMPLES", (6000, 12000))
+    monkeypatch.setattr(sampled, "MOST_DIFFER", 0.45 * of_first)
+    assert infer(energy).may_differ < 0.6 * of_first
+    monkeypatch.setattr(sampled, "MOST_DIFFER", of_first / 8)
+    assert infer(energy) is None
+    assert tried == [6000, 6000, 12000, 6000]
 
 
 def test_minimize_samples_unless_marginals_are_wanted(few_are_many):
