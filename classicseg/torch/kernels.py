@@ -147,7 +147,7 @@ class BilateralKernel(PairwiseKernel):
         """See :meth:`PairwiseKernel.features`."""
         if image is None:
             raise InputError("image must be given: a BilateralKernel compares its colours")
-        if not self.has_seen_unit:
+        if not (torch.compiler.is_compiling() or self.has_seen_unit):  # a graph would depend on the second
             self.has_seen_unit = tensors.warn_of_color_unit(image, self.color_sigma)
         return bilateral_features(image, self.sigma, self.color_sigma, self.spacing)
 

@@ -99,7 +99,7 @@ def mean_field(
     check_summable(rewards, REWARDS)
     with full_precision(logits.device):
         return backends.get(backend).mean_field(
-            logits.detach().contiguous(), rewards.detach(), lattice, n_iter, marginals, record, mixes
+            logits.detach().contiguous(), rewards.detach(), lattice, backends.Updates(n_iter, marginals, mixes), record
         )
 
 
@@ -139,7 +139,7 @@ def mean_field_backward(
     with full_precision(logits.device):
         return backends.get(backend).mean_field_backward(
             grad.contiguous(), out, logits.contiguous(), rewards, features, lattice, from_text(normalizations), tape,
-            n_iter, marginals, mixes,
+            backends.Updates(n_iter, marginals, mixes),
         )  # fmt: skip
 
 

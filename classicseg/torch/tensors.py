@@ -169,7 +169,7 @@ def check_features(features: Tensor) -> None:
 
 def warn_of_color_unit(image: Tensor, color_sigma: Tensor) -> bool:
     """See :func:`inputs.warn_of_color_unit`; whether the unit could be seen. It waits for a GPU: look once."""
-    if torch.compiler.is_compiling() or image.is_meta or is_capturing(image):
+    if image.is_meta or is_capturing(image):
         return False
     channels = image.detach().transpose(0, 1).flatten(1)
     spans = (channels.amax(1) - channels.amin(1)).tolist()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from classicseg import inputs
 from classicseg.errors import InputTypeError
 from classicseg.torch.dense_crf import DenseCRF
-from classicseg.torch.networks._base import check_all_pixels
+from classicseg.torch.networks import check_all_pixels
 from classicseg.torch.tensors import enlarge
 
 

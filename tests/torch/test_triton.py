@@ -129,9 +129,9 @@ def test_programs_are_the_same_for_lattices_of_odd_and_even_sizes(monkeypatch):
             for f in ct.DenseCRF(2, [ct.GaussianKernel(2), ct.BilateralKernel(4, 30)]).features(image, image)
         ]
         lattice = triton_backend.build(features, ["symmetric", "symmetric"])
-        z, rewards = torch.rand(1, 2, 56), torch.rand(2, 2, 2)
-        out, tape = triton_backend.mean_field(z, rewards, lattice, 2, False, True, True)
-        triton_backend.mean_field_backward(z, out, z, rewards, [], lattice, [], tape, 2, False, True)
+        z, rewards, updates = torch.rand(1, 2, 56), torch.rand(2, 2, 2), backends.Updates(2, False, True)
+        out, tape = triton_backend.mean_field(z, rewards, lattice, updates, True)
+        triton_backend.mean_field_backward(z, out, z, rewards, [], lattice, [], tape, updates)
         triton_backend.filter(z[:, :1].contiguous(), lattice, 1, True)
         sets.add(frozenset(keys))
     assert len(sets) == 1

@@ -78,10 +78,9 @@ def test_filters_and_updates_never_wait(backend, mixes, no_programs, monkeypatch
     z, rewards = torch.empty(2, 3, 42, device="meta"), torch.empty(2, 3, 3, device="meta")
     for k in range(2):
         assert module.filter(z, lattice, k, True).shape == z.shape
-    out, tape = module.mean_field(z, rewards, lattice, 2, False, True, mixes)
-    found = module.mean_field_backward(
-        z, out, z, rewards, [f.to("meta") for f in given], lattice, NORMS, tape, 2, False, mixes
-    )
+    updates = backends.Updates(2, False, mixes)
+    out, tape = module.mean_field(z, rewards, lattice, updates, True)
+    found = module.mean_field_backward(z, out, z, rewards, [f.to("meta") for f in given], lattice, NORMS, tape, updates)
     assert [x.shape for x in found] == [z.shape, rewards.shape, *(f.shape for f in given)]
 
 

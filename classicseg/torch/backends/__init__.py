@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -26,6 +26,14 @@ ON_CUDA = "torch"
 """What "auto" takes there: "triton" once part B of ``benchmarks/gpu/run`` says so, which has not run on a GPU yet."""
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
+
+
+class Updates(NamedTuple):
+    """Which updates are made."""
+
+    n_iter: int
+    marginals: bool  # the result, rather than their logarithms
+    mixes: bool  # False if a label is known to reward all others alike
 
 
 class Backend(Protocol):
@@ -47,15 +55,10 @@ class Backend(Protocol):
         logits: torch.Tensor,
         rewards: torch.Tensor,
         lattice: Sequence[torch.Tensor],
-        n_iter: int,
-        marginals: bool,
+        updates: Updates,
         record: bool,
-        mixes: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label.
-
-        With `mixes` False a label is known to reward all others alike.
-        """
+        """Marginals or their logarithms, (B, L, N), and the tape; `rewards` are (K, L, L), from label, to label."""
 
     def mean_field_backward(
         self,
@@ -67,9 +70,7 @@ class Backend(Protocol):
         lattice: Sequence[torch.Tensor],
         normalizations: Sequence[str],
         tape: torch.Tensor,
-        n_iter: int,
-        marginals: bool,
-        mixes: bool,
+        updates: Updates,
     ) -> list[torch.Tensor]:
         """Gradients with respect to logits, rewards and each of `features` (empty if they are not wanted)."""
 

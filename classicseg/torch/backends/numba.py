@@ -22,6 +22,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import padded_pixels
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.dense.plan import Plan
+from classicseg.torch.backends import Updates
 from classicseg.torch.backends._features import feature_gradient
 
 _PER_IMAGE = len(Bank._fields) + 1
@@ -149,12 +150,11 @@ def mean_field(
     logits: torch.Tensor,
     rewards: torch.Tensor,
     lattice: Sequence[torch.Tensor],
-    n_iter: int,
-    marginals: bool,
+    updates: Updates,
     record: bool,
-    mixes: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """See :class:`Backend`."""
+    n_iter, marginals, _ = updates
     (n_threads, is_brief), n_labels = _threads(logits[0].numel()), logits.shape[1]
     nothing, no_labels = np.empty(0, np.float32), np.empty(0, np.int32)
     out = torch.from_numpy(np.empty(logits.shape, np.float32))  # NumPy asks the system for large pages
@@ -182,11 +182,10 @@ def mean_field_backward(
     lattice: Sequence[torch.Tensor],
     normalizations: Sequence[str],
     tape: torch.Tensor,
-    n_iter: int,
-    marginals: bool,
-    mixes: bool,
+    updates: Updates,
 ) -> list[torch.Tensor]:
     """See :class:`Backend`. The kernels see for themselves whether labels mix."""
+    n_iter, marginals, _ = updates
     grad_logits, grad_rewards = torch.empty_like(logits), np.zeros(rewards.shape, np.float32)
     grad_features = [torch.zeros_like(f) for f in features]
     used = 0

@@ -18,7 +18,9 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from classicseg.filters.blur import AXES
+from classicseg.torch.backends import Updates
 from classicseg.torch.backends._features import feature_gradient
+from classicseg.torch.backends._rewards import diagonals_of, matrices_of
 from classicseg.torch.backends._sorting import (
     Corners,
     Vertices,
@@ -96,7 +98,7 @@ _OF_KERNEL = len(Bags._fields) + 2
 def _layout(lattice: Sequence[Tensor]) -> Layout:
     of_kernels = [lattice[first : first + _OF_KERNEL] for first in range(_SINGLE, len(lattice), _OF_KERNEL)]
     bags = [Bags(*own[:-2]) for own in of_kernels]
-    single = dict(zip(Layout._fields, lattice[:_SINGLE], strict=False))
+    single = dict(zip(Layout._fields[:_SINGLE], lattice[:_SINGLE], strict=True))
     blurs, blur_weights = ([own[at] for own in of_kernels] for at in (-2, -1))
     return Layout(**single, bags=bags, blurs=blurs, blur_weights=blur_weights)
 
@@ -321,35 +323,15 @@ def _mix(rows: Sequence[Tensor], matrices: Tensor, mixes: bool) -> list[Tensor]:
     return [own * diagonal for own, diagonal in zip(rows, diagonals_of(matrices), strict=True)]
 
 
-def matrices_of(rewards: Tensor, gains: Sequence[float]) -> Tensor:
-    """Rewards with the gains of the kernels.
-
-    What a label adds to all others alike does not change the softmax. It is taken away, or the large sums of the rows
-    would cancel in float32; of Potts costs only the diagonal is left.
-    """
-    n_labels = rewards.shape[1]
-    another = torch.arange(1, n_labels + 1, device=rewards.device) % n_labels
-    common = rewards.gather(2, another[None, :, None].expand(len(rewards), -1, 1))
-    return torch.stack([own * gain for own, gain in zip(rewards - common, gains, strict=True)])
-
-
-def diagonals_of(matrices: Tensor) -> Tensor:
-    """The diagonals (K, L) of matrices that are said to have nothing else; NaN if they do: no one waits for a GPU."""
-    diagonal = matrices.diagonal(dim1=1, dim2=2)
-    has_more = (matrices != 0).sum() != (diagonal != 0).sum()
-    return diagonal.masked_fill(has_more, torch.nan)
-
-
 def mean_field(
     logits: Tensor,
     rewards: Tensor,
     lattice: Sequence[Tensor],
-    n_iter: int,
-    marginals: bool,
+    updates: Updates,
     record: bool,
-    mixes: bool,
 ) -> tuple[Tensor, Tensor]:
     """See :class:`Backend`."""
+    n_iter, marginals, mixes = updates
     parts = _layout(lattice)
     matrices = matrices_of(rewards, parts.gains)
     tape = logits.new_empty(tape_size(lattice, logits.shape[1], n_iter) if record else 0)
@@ -373,11 +355,10 @@ def mean_field_backward(
     lattice: Sequence[Tensor],
     normalizations: Sequence[str],
     tape: Tensor,
-    n_iter: int,
-    marginals: bool,
-    mixes: bool,
+    updates: Updates,
 ) -> list[Tensor]:
     """See :class:`Backend`. The notation is that of :mod:`classicseg.kernels.dense.adjoint`."""
+    n_iter, marginals, mixes = updates
     parts, n_images = _layout(lattice), logits.shape[0]
     matrices = matrices_of(rewards, parts.gains)
     z, result, g = (_by_point(x) for x in (logits, out, grad))

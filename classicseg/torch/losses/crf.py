@@ -87,7 +87,7 @@ class DenseCRFLoss(nn.Module):
         Lattice
         """
         checked = tensors.as_image(image, image)
-        if not self.has_seen_unit:
+        if not (torch.compiler.is_compiling() or self.has_seen_unit):  # a graph would depend on the second
             self.has_seen_unit = tensors.warn_of_color_unit(checked, self.color_sigma)
         features = bilateral_features(checked, self.sigma, self.color_sigma)
         if mask is not None:
@@ -214,7 +214,7 @@ class GatedCRFLoss(nn.Module):
         tensors.as_logits(probabilities, name="probabilities")
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
         seen = tensors.as_image(image, probabilities)
-        if not self.has_seen_unit:
+        if not (torch.compiler.is_compiling() or self.has_seen_unit):  # a graph would depend on the second
             self.has_seen_unit = tensors.warn_of_color_unit(seen, self.color_sigma)
         features = bilateral_features(seen, self.sigma, self.color_sigma).to(s.dtype)
         spatial = s.shape[2:]

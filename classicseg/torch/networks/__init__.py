@@ -17,6 +17,7 @@ from typing import Any
 from classicseg import inputs
 from classicseg.torch.networks._backbone import LoadReport, load_backbone
 from classicseg.torch.networks._base import SegmentationNetwork
+from classicseg.torch.networks._base import check_all_pixels as check_all_pixels  # for what holds a network
 from classicseg.torch.networks.deeplabv3 import DeepLabv3
 from classicseg.torch.networks.fcdensenet import FCDenseNet
 from classicseg.torch.networks.fcn import FCN

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
-from classicseg.torch.networks._base import check_all_pixels
+from classicseg.torch.networks import check_all_pixels
 from classicseg.torch.tensors import enlarge
 from classicseg.torch.train.resize import resize_image
 from classicseg.torch.train.windows import blended

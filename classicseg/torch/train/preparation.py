@@ -8,8 +8,7 @@ from torch import nn
 from classicseg.errors import InputError
 from classicseg.io.classes import check_counts
 from classicseg.torch.dense_crf import DenseCRF
-from classicseg.torch.networks import SegmentationNetwork
-from classicseg.torch.networks._base import check_all_pixels
+from classicseg.torch.networks import SegmentationNetwork, check_all_pixels
 from classicseg.torch.train.augment import Augmentation, with_crop
 from classicseg.torch.train.data import ArrayData, FolderData
 from classicseg.torch.train.dataset import Data, Survey, survey

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from classicseg.torch.backends import Updates
 from classicseg.torch.backends._features import feature_gradient
-from classicseg.torch.backends.pytorch import diagonals_of, matrices_of
+from classicseg.torch.backends._rewards import diagonals_of, matrices_of
 from classicseg.torch.backends.triton import _lattice
 from classicseg.torch.backends.triton._filtering import Room, blur, splat
 from classicseg.torch.backends.triton._launch import Slicing, mix_labels, new_rows, update_points, width_of
@@ -76,7 +77,7 @@ def _feature_gradient(
 # --- mean field ---------------------------------------------------------------------------------------------------
 
 
-class _Updates:
+class _Run:
     """What the updates of one call share."""
 
     def __init__(self, lattice: Sequence[Tensor], logits: Tensor, rewards: Tensor, mixes: bool) -> None:
@@ -146,23 +147,22 @@ def mean_field(
     logits: Tensor,
     rewards: Tensor,
     lattice: Sequence[Tensor],
-    n_iter: int,
-    marginals: bool,
+    updates: Updates,
     record: bool,
-    mixes: bool,
 ) -> tuple[Tensor, Tensor]:
     """See :class:`Backend`."""
-    updates = _Updates(lattice, logits, rewards, mixes)
+    n_iter, marginals, mixes = updates
+    run = _Run(lattice, logits, rewards, mixes)
     tape = logits.new_empty(tape_size(lattice, logits.shape[1], n_iter) if record else 0)
-    q, rows = updates.new_points(), None if record else updates.new_vertices()
-    updates.update(None, q, "softmax")
+    q, rows = run.new_points(), None if record else run.new_vertices()
+    run.update(None, q, "softmax")
     for t in range(n_iter):
-        updates.splat(q, False)
-        blurred = updates.blur(False, tape[t] if rows is None else rows)
+        run.splat(q, False)
+        blurred = run.blur(False, tape[t] if rows is None else rows)
         if t < n_iter - 1:
-            updates.update(blurred, q, "softmax")
+            run.update(blurred, q, "softmax")
     out = torch.empty_like(logits)
-    return updates.update(blurred, out, "softmax" if marginals else "log_softmax"), tape
+    return run.update(blurred, out, "softmax" if marginals else "log_softmax"), tape
 
 
 @_on_its_device
@@ -175,30 +175,29 @@ def mean_field_backward(
     lattice: Sequence[Tensor],
     normalizations: Sequence[str],
     tape: Tensor,
-    n_iter: int,
-    marginals: bool,
-    mixes: bool,
+    updates: Updates,
 ) -> list[Tensor]:
     """See :class:`Backend`. The notation is that of :mod:`classicseg.kernels.dense.adjoint`."""
-    updates = _Updates(lattice, logits, rewards, mixes)
-    layout, n_labels = updates.layout, updates.n_labels
+    n_iter, marginals, mixes = updates
+    run = _Run(lattice, logits, rewards, mixes)
+    layout, n_labels = run.layout, run.n_labels
     q = out if marginals else out.exp()
     g = grad * q if marginals else grad
-    g = updates.points_of(g - q * g.sum(1, keepdim=True))
+    g = run.points_of(g - q * g.sum(1, keepdim=True))
     grad_logits, grad_rewards = g.clone(), torch.zeros_like(rewards)
     grad_features = [torch.zeros_like(f) for f in features]
-    blurred, q = updates.new_vertices(), updates.new_points()
+    blurred, q = run.new_vertices(), run.new_points()
     for t in reversed(range(n_iter)):
-        rows = updates.splat(g, True)
+        rows = run.splat(g, True)
         for k, (gain, part) in enumerate(zip(layout.gains, layout.rows, strict=True)):
             sent, received = (x[part.rows, :n_labels] for x in (tape[t], rows))
             grad_rewards[k].addmm_(sent.T, received, alpha=gain)
-        updates.blur(True, blurred)
-        updates.update(tape[t - 1] if t > 0 else None, q, "softmax")
+        run.blur(True, blurred)
+        run.update(tape[t - 1] if t > 0 else None, q, "softmax")
         for k, (f, total) in enumerate(zip(features, grad_features, strict=True)):
-            towards = rewards[k] @ updates.images_of(g)
-            total += _feature_gradient(updates.images_of(q), towards, f, lattice, k, normalizations[k])
-        updates.update_adjoint(blurred, q)
+            towards = rewards[k] @ run.images_of(g)
+            total += _feature_gradient(run.images_of(q), towards, f, lattice, k, normalizations[k])
+        run.update_adjoint(blurred, q)
         g, q = q, g
         grad_logits += g
-    return [updates.images_of(grad_logits), grad_rewards, *grad_features]
+    return [run.images_of(grad_logits), grad_rewards, *grad_features]

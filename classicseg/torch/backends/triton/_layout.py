@@ -85,7 +85,7 @@ SINGLE = len(Layout._fields) - 1
 
 def layout_of(lattice: Sequence[Tensor]) -> Layout:
     """The tensors by their names."""
-    return Layout(**dict(zip(Layout._fields, lattice[:SINGLE], strict=False)), sizes=lattice[SINGLE:])
+    return Layout(**dict(zip(Layout._fields[:SINGLE], lattice[:SINGLE], strict=True)), sizes=lattice[SINGLE:])
 
 
 def empty_lattice(
