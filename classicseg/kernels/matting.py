@@ -26,7 +26,7 @@ def _window(at, radius, n):
 
 @inline
 def _along(columns, k, radius, width, prefix, out):
-    """Sums of row `k` of `columns`, of a `width`, over windows of a `radius` along it, to `out`; by sums in `prefix`."""
+    """Sums of row `k` of `columns`, of a `width`, over windows of a `radius` along it, to `out`, by `prefix` sums."""
     total = 0.0
     prefix[0] = 0.0
     for x in range(width):
