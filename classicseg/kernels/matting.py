@@ -20,13 +20,13 @@ _BLEND = 8  # colours times weight and weight of the object, and of the rest
 
 @inline
 def _window(at, radius, n):
-    """The window around a place of an axis of n, as far as it lies on it."""
+    """The window of a `radius` around a place `at` an axis of `n`, as far as it lies on it."""
     return max(0, at - radius), min(n, at + radius + 1)
 
 
 @inline
 def _along(columns, k, radius, width, prefix, out):
-    """Sums of the k-th row of sums down columns over windows along it."""
+    """Sums of row `k` of `columns`, of a `width`, over windows of a `radius` along it, to `out`, by `prefix` sums."""
     total = 0.0
     prefix[0] = 0.0
     for x in range(width):
@@ -38,7 +38,7 @@ def _along(columns, k, radius, width, prefix, out):
 
 @inline
 def _add_colors(image, values, row, width, sign, columns):
-    """Add a row of pixels, or take it away, to the sums that a fit needs."""
+    """Add what a fit needs of a `row` of `image` and `values`, of a `width`, to `columns`, times `sign`, 1 or -1."""
     for x in range(width):
         at = row * width + x
         r, g, b = sign * np.float64(image[0, at]), np.float64(image[1, at]), np.float64(image[2, at])
@@ -61,7 +61,10 @@ def _add_colors(image, values, row, width, sign, columns):
 
 @inline
 def _fit(sums, x, n, epsilon, delta):
-    """Slopes and constant of the linear function that fits best, and its weight: one over what it leaves."""
+    """Slopes and constant of the linear function that fits `sums` of `n` pixels at `x` best, and its weight.
+
+    With `epsilon` added to variances; the weight is one over `delta` and what the function leaves.
+    """
     share = 1.0 / n
     r, g, b, v = sums[0, x] * share, sums[1, x] * share, sums[2, x] * share, sums[9, x] * share
     rr, rg, rb = sums[3, x] * share - r * r + epsilon, sums[4, x] * share - r * g, sums[5, x] * share - r * b
@@ -130,7 +133,10 @@ def add_models(sync, n_threads, image, values, shape, radius, epsilon, delta, mo
 
 @inline
 def _add_windows(sync, planes, height, width, radius, columns, sums, totals):
-    """Add to each pixel the sums of planes (n, H * W) over the window around it; tasks are counted by counter 1."""
+    """Add to `totals` the sums of `planes`, (n, `height` * `width`), over the window of a `radius` around each pixel.
+
+    Tasks are claimed from counter 1 of `sync`; `columns` and `sums`, (n, `width`), are overwritten.
+    """
     n_planes, prefix = planes.shape[0], np.empty(width + 1)
     n_stripes = (height + STRIPE - 1) // STRIPE
     while True:
@@ -160,7 +166,7 @@ def _add_windows(sync, planes, height, width, radius, columns, sums, totals):
 
 @inline
 def _eighth_power(share):
-    """What a pixel tells of the colour that has this share in it: mixed half and half, next to nothing."""
+    """What a pixel tells of the colour that has this `share` in it: mixed half and half, next to nothing."""
     squared = share * share
     return squared * squared * squared * squared
 
@@ -238,12 +244,16 @@ def shrink(sync, n_threads, colors, objects, shape, factor, small, share):
 
 @inline
 def _clipped(value):
+    """`value`, or the nearer of 0 and 1."""
     return min(np.float32(1.0), max(np.float32(0.0), value))
 
 
 @inline
 def _between(at, over, n):
-    """The block whose middle is at or before a pixel, the one after it, and how far the pixel is on the way."""
+    """The block of `n` whose middle is at or before pixel `at`, the one after it, and how far the pixel is on the way.
+
+    Blocks have one over `over` pixels along the axis.
+    """
     half = np.float32(0.5)
     place = min(max((np.float32(at) + half) * over - half, np.float32(0.0)), np.float32(n - 1))
     before = min(int(place), max(n - 2, 0))
