@@ -72,7 +72,7 @@ class Network(NamedTuple):
             raise InputError("crf must have finite edge weights")
         wish = unary[0] - unary[1]
         unit = max(capacity.max(initial=0), abs(wish).max(), 1e-300) / _STEPS
-        if not ((capacity % 1).any() or (wish % 1).any()) and unit * _STEPS < 2**24:
+        if not ((capacity % 1).any() or (wish % 1).any()) and unit * _STEPS < 2**20:
             unit = 1.0  # whole numbers stay as they are
         whole, amounts = np.rint(wish / unit).astype(np.int32), np.rint(capacity / unit).astype(np.int32)
         n = len(wish)
