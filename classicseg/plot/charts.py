@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import cycle
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def trace(results: Result | Mapping[str, Result], *, logarithmic: bool = False) 
 
 def draw_trace(axes: Axes, results: Mapping[str, Result]) -> None:
     """Draw the histories of results."""
-    for (name, result), color in zip(results.items(), cycle(LINES)):
+    for (name, result), color in zip(results.items(), islice(cycle(LINES), len(results)), strict=True):
         rows = [row for row in result.history if row.energy is not None]
         points = [(row.seconds, row.energy) for row in rows] or [(result.seconds, result.energy)]
         axes.plot(*zip(*points, strict=True), "-o", color=color, markersize=3, label=name)
