@@ -61,7 +61,10 @@ def check(
 
 
 def warn_of_units(kernels: Sequence[PairwiseKernel]) -> None:
-    """Say of an appearance kernel whose image seems to be in another unit. A part of an image may be of one colour."""
+    """Say of an appearance kernel whose image seems to be in another unit.
+
+    A part of an image may be of one colour, and a faint photo has few levels: those are whole numbers.
+    """
     for kernel in kernels:
         if isinstance(kernel, BilateralKernel) and kernel.origin is None:
             sigmas = inputs.as_scale(kernel.color_sigma, "color_sigma", len(kernel.image))
@@ -71,7 +74,8 @@ def warn_of_units(kernels: Sequence[PairwiseKernel]) -> None:
                 if any(2 * span >= sigma for span, sigma in zip(spans, sigmas, strict=True)):
                     break
             else:
-                inputs.warn_of_color_unit(spans, sigmas, stacklevel=3)
+                if (kernel.image != np.round(kernel.image)).any():
+                    inputs.warn_of_color_unit(spans, sigmas, stacklevel=3)
 
 
 def warn_of_sparse_lattice(kernel: PairwiseKernel, n_features: int, vertices_per_point: float) -> None:

@@ -189,19 +189,11 @@ class DenseCRF(Frozen):
         kept: LatticeBank | None = vars(self).get("_lattices")
         if kept is not None:
             return kept
-        built = self.lattices_of(None, self.n_labels, n_threads)
+        built = lattices_of(self, None, self.n_labels, n_threads)
         n_features = np.diff(built.bank.corner_start) - 1
         for kernel, (_, n_vertices), d in zip(self.kernels, built.bank.vertex, n_features, strict=True):
             warn_of_sparse_lattice(kernel, int(d), n_vertices / self.n_points)
         return vars(self).setdefault("_lattices", built)
-
-    def lattices_of(self, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
-        """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
-        norms = [kernel.normalization for kernel in self.kernels]
-        return LatticeBank(
-            self._columns(), norms, accurate=self.quality == "high", n_threads=n_threads, n_channels=n_channels,
-            points=points,
-        )  # fmt: skip
 
     def _exact_filters(self, n_threads: int) -> list[ExactFilter]:
         """The filters of all kernels over all pairs, kept like the lattices."""
@@ -392,3 +384,12 @@ class DenseCRF(Frozen):
         if self.has_forbidden:
             costs = np.where(is_forbidden(costs), np.where(q > 0, np.float32(np.inf), np.float32(0)), costs)
         return float(np.sum(q * (log_q + costs + message / 2), dtype=np.float64))
+
+
+def lattices_of(crf: DenseCRF, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
+    """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
+    norms = [kernel.normalization for kernel in crf.kernels]
+    return LatticeBank(
+        crf._columns(), norms, accurate=crf.quality == "high", n_threads=n_threads, n_channels=n_channels,
+        points=points,
+    )  # fmt: skip

@@ -93,8 +93,9 @@ class Matte:
     def _shown(self) -> np.ndarray:
         """Colours as 0 to 255, (H, W, 1 or 3)."""
         colors = self.foreground if self.foreground.ndim == 3 else self.foreground[..., np.newaxis]
-        scale = 255 / (self.high - self.low) if self.high > self.low else 0.0
-        shown: np.ndarray = ((colors - np.float32(self.low)) * np.float32(scale)).clip(0, 255)
+        span = np.float32(self.high - self.low)
+        shown: np.ndarray = (colors - np.float32(self.low)) / (span if span > 0 else np.float32(np.inf))
+        shown = (255 * shown).clip(0, 255)
         return shown
 
 

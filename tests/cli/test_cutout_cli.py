@@ -1,4 +1,5 @@
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -44,6 +45,11 @@ def test_the_object_is_written_with_a_soft_mask(files):
     assert run(files, "--scribbles", files / "strokes.png", "--alpha", files / "object.jpg") == 2
 
 
+def read(scribbles, photo):
+    options = {"scribbles": scribbles, "image": scribbles.parent / "photo.png", "object": 1, "background": 2}
+    return read_scribbles(Namespace(**options, exif=True), photo)
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_strokes_on_a_copy_of_the_photo_are_told_from_its_own_reds(files, suffix):
     photo = IMAGE.copy()
@@ -52,7 +58,7 @@ def test_strokes_on_a_copy_of_the_photo_are_told_from_its_own_reds(files, suffix
     copy = photo.copy()
     copy[SCRIBBLES == 1], copy[SCRIBBLES == 0] = (255, 0, 120), (0, 0, 255)
     Image.fromarray(copy).save(files / f"copy.{suffix}", quality=95, subsampling=0)
-    drawn = read_scribbles(files / f"copy.{suffix}", 1, 2, photo)
+    drawn = read(files / f"copy.{suffix}", photo)
     assert (drawn[SCRIBBLES < 0] == -1).mean() > 0.97
     assert (drawn[SCRIBBLES >= 0] == SCRIBBLES[SCRIBBLES >= 0]).mean() > 0.97
     assert (drawn[40:46, 2:30] == -1).all()
@@ -65,11 +71,11 @@ def test_strokes_that_were_erased_to_transparent_do_not_count(files):
     alpha = np.broadcast_to(np.where(erased, 0, 255), drawn.shape).astype(np.uint8)
     Image.fromarray(np.dstack([colors, alpha])).save(files / "erased.png")
     expected = np.where(erased, -1, SCRIBBLES)
-    np.testing.assert_array_equal(read_scribbles(files / "erased.png", 1, 2, IMAGE), expected)
+    np.testing.assert_array_equal(read(files / "erased.png", IMAGE), expected)
     palette = Image.open(files / "strokes.png")
     palette.save(files / "no_object.png", transparency=1)
     expected = np.where(SCRIBBLES == 1, -1, SCRIBBLES)
-    np.testing.assert_array_equal(read_scribbles(files / "no_object.png", 1, 2, IMAGE), expected)
+    np.testing.assert_array_equal(read(files / "no_object.png", IMAGE), expected)
 
 
 def test_boxes_are_x_before_y_and_json_tells_all(files, capsys):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from classicseg.energies.dense_crf import lattices_of
 from classicseg.energies.unary_grid import UnaryGrid
 from classicseg.filters.bank import LatticeBank
 from classicseg.kernels.dense.bank import Pairwise
@@ -61,14 +62,14 @@ def _solve(contest: Contest, n: int, n_iter: int, n_threads: int) -> _Solved | N
     """Update a sample of `n` points, and half of it; None if they hardly share vertices."""
     energy = contest.energy
     points, half = sample(energy.shape, n)
-    lattices = energy.lattices_of(points, contest.alive.size, n_threads)
+    lattices = lattices_of(energy, points, contest.alive.size, n_threads)
     if _CROWDED * lattices.bank.vertex[:, 1].max() > points.size:
         return None
     unary = contest.grid.at(points)
     rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
     whole = update(contest, lattices, _grid(unary), rest, n_iter, n_threads, False, True)
     of_half = update(
-        contest, energy.lattices_of(points[half], contest.alive.size, n_threads),
+        contest, lattices_of(energy, points[half], contest.alive.size, n_threads),
         _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter, n_threads,
         False, False,
     )  # fmt: skip
