@@ -26,8 +26,9 @@ def test_photos(family):
         q = run(ours, example.unary, example.image, FAMILIES[family])
         expected = run(theirs, example.unary, example.image, FAMILIES[family])
         error = np.abs(q - expected).max(axis=0)
-        # Ten updates blow the rounding errors of float32 up where two labels are nearly tied, in either library.
-        assert (error > 1e-4).mean() < 1e-3, example.name
+        # Ten updates blow the rounding errors of float32 up where two labels are nearly tied: to 1.7e-4 in the other
+        # library, where in float64 the same sums differ from ours by 7e-6.
+        assert (error > 2e-4).mean() < 1e-3, example.name
         top = np.sort(expected, axis=0)
         no_tie = top[-1] - top[-2] > 2 * error
         assert no_tie.mean() > 0.98, example.name  # unknown pixels of scribbles start as exact ties
