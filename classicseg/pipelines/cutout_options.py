@@ -16,7 +16,7 @@ from classicseg.types import State
 _WEIGHT = 50.0  # of Rother et al.; measured again in benchmarks/pipelines/cutout.py
 ROUNDS = 10  # bounds the time; it ends sooner if no pixel changes
 _COMPONENTS = {False: 5, True: 3}  # by whether colours are learned from strokes alone
-_FLOOR = {False: 4.0, True: 16.0}  # least variance: strokes show less of what a colour can be than objects do
+_FLOOR = {False: 4.0, True: 8.0}  # least variance: strokes show less of what a colour can be than objects do
 _MOST_COMPONENTS = 255  # each pixel keeps the number of its own in 8 bits
 _OF_IMAGE = ("beta", "connectivity", "spacing")
 
