@@ -80,8 +80,8 @@ def elevate(features, width, at, scale, d, work):
     `features` are ``(d * width,)`` float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32
     of three parts with d + 1 planes each.
 
-    Product and difference are rounded one by one, not fused, as in other implementations: on regular grids points lie
-    on the borders of simplices, and the last bit decides which vertices, of weight 0, exist for the blur.
+    On regular grids points lie on the borders of simplices, and the last bit decides which vertices, of weight 0, exist
+    for the blur. Processors that fuse product and difference in one rounding may find others than those that do not.
     """
     total = fill(np.float32(0.0), ACROSS)
     for j in range(d, 0, -1):
