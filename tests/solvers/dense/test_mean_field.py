@@ -58,6 +58,16 @@ def test_two_labels_equal_the_twin(compatibility):
     np.testing.assert_array_equal(result.labels, result.marginals.argmax(axis=0))
 
 
+@pytest.mark.parametrize("small", [False, True])
+def test_two_labels_as_one_channel_equal_two_channels(small):
+    unary = costs(2, (6, 7) if small else (12, 14))
+    unary[1, :2] = np.inf
+    energy = cs.DenseCRF(unary, [cs.GaussianKernel(2, 3), cs.BilateralKernel(photo(12, 14), 8, 20, 5)], shape=(12, 14))
+    one, two = (cs.minimize(energy, "mean_field", max_iter=5, track=track) for track in (False, True))
+    np.testing.assert_allclose(one.marginals, two.marginals, atol=2e-5)
+    assert (one.marginals[1, :2] == 0).all()
+
+
 def test_exact_quality_equals_brute_force():
     energy = crf(quality="exact")
     np.testing.assert_allclose(cs.minimize(energy, max_iter=6).marginals, twin(energy, 6, exact=True), atol=1e-4)
