@@ -298,7 +298,8 @@ const xOf = (x) => Math.min(x, widthOf() - 1);
 
 // --- what the page says -----------------------------------------------------------------------------------------------
 
-const short = ({ kind, window, stride, dilation }) => `${{ c: "", t: "up ", r: "resize " }[kind]}${window}×${window}${kind === "c" ? (stride > 1 ? ` /${stride}` : "") : ` ×${stride}`}${dilation > 1 ? `, d ${dilation}` : ""}`;
+const short = (v) => Number(v.toFixed(2));
+const nameOf = ({ kind, window, stride, dilation }) => `${{ c: "", t: "up ", r: "resize " }[kind]}${window}×${window}${kind === "c" ? (stride > 1 ? ` /${stride}` : "") : ` ×${stride}`}${dilation > 1 ? `, d ${dilation}` : ""}`;
 const plainNumber = (v) => Number(v.toPrecision(3)).toLocaleString("en");
 
 function tellStack(values) {
@@ -306,7 +307,7 @@ function tellStack(values) {
   const chosen = Math.min(values.layer, layers.length - 1);
   const list = one("#layers");
   list.replaceChildren(...layers.map((layer, i) => {
-    const button = Object.assign(document.createElement("button"), { textContent: `${i + 1}: ${short(layer)}` });
+    const button = Object.assign(document.createElement("button"), { textContent: `${i + 1}: ${nameOf(layer)}` });
     button.setAttribute("aria-pressed", String(i === chosen));
     button.addEventListener("click", () => {
       state.set({ layer: i });
@@ -332,7 +333,7 @@ function tellStack(values) {
   live({
     chosen: chosen + 1, kindName: KINDS[layer.kind], window: layer.window, stride: layer.stride, dilation: layer.dilation, layers: layers.length,
     field: field.toLocaleString("en"), area: area.toLocaleString("en"), seen: seen === null ? "?" : seen.toLocaleString("en"),
-    seenShare: seen === null ? "?" : area ? ((100 * seen) / area).toFixed(0) : "0", effective: tooWide ? "?" : effective(across.counts), step: step >= 1 ? step : `1/${Math.round(1 / step)}`,
+    seenShare: seen === null ? "?" : area ? ((100 * seen) / area).toFixed(0) : "0", effective: tooWide ? "?" : effective(across.counts), density: step === 1 ? "one for every pixel" : step > 1 ? `one for every ${short(step)} pixels` : `${short(1 / step)} for every pixel`,
     terms: terms ? `1 + ${terms.join(" + ")} = ${fields.at(-1)}` : `at most ${fields.at(-1)}`, weights: sum(layers.map(({ window: w }) => w * w)), rows: weights,
     painted: painted.length, strength: tooWide ? "?" : plainNumber(noticed({ down, across }, painted)),
   });

@@ -54,6 +54,15 @@ function waysTo(i, totals, lambda) {
   return NAMES.map((_, from) => totals[LABELS * pixel + from] + (from === i % LABELS ? 0 : lambda));
 }
 
+// As many of the ways, from the first on, as are cheapest: an address may say anything.
+function soundWays(values) {
+  const n = values.ways.findIndex((from, i) => {
+    const arrivals = waysTo(i, totalsOf({ ...values, ways: values.ways.slice(0, i) }), values.lambda);
+    return arrivals[from] > Math.min(...arrivals);
+  });
+  return n < 0 ? values.ways : values.ways.slice(0, n);
+}
+
 function cheapestWays(values) {
   let ways = values.ways;
   while (ways.length < ALL) {
@@ -142,7 +151,6 @@ function drawChain() {
     svg.append(line(i, from, { stroke: onBest ? "var(--accent)" : "var(--soft)", "stroke-width": onBest ? 8 : 3, class: onBest ? "best" : null }));
   });
   if (next < ALL) {
-
     NAMES.forEach((_, from) => {
       const [pixel, to] = [Math.floor(next / LABELS), next % LABELS];
       const [x1, y1, x2, y2] = [x(pixel, from), y(pixel, from), x(pixel + 1, to), y(pixel + 1, to)];
@@ -257,6 +265,7 @@ function wrong() {
 
 // --- wiring -----------------------------------------------------------------------------------------------------------
 
+state.values.ways = soundWays(state.values);
 let before = state.values;
 state.whenChanged((values) => {
   if (values.lambda !== before.lambda && values.ways === before.ways) state.values.ways = []; // those of another λ
