@@ -130,7 +130,7 @@ function flip() {
 function minimise() {
   const { labels, energy } = cut(state.values);
   state.set({ labels, term: TERMS, helped: 1 });
-  say(`A minimum cut: no labelling costs less than ${energy}.`, "good");
+  say(`Found by a <a href="cut.html">minimum cut</a>: no labelling costs less than ${energy}.`, "good");
 }
 
 // --- wiring -----------------------------------------------------------------------------------------------------------

@@ -500,10 +500,11 @@ for (const canvas of [input, output]) {
   });
 }
 const small = one("#scores");
+const drawScores = eachFrame(drawEnlarged);
 const scribble = (event) => {
   const [y, x] = pixelOn(small, event, SMALL);
   scores = scores.with(y * SMALL + x, 1);
-  drawAll();
+  drawScores();
 };
 small.addEventListener("pointerdown", scribble);
 small.addEventListener("pointermove", (event) => event.buttons && scribble(event));

@@ -59,24 +59,26 @@ const scoreOfTwo = ({ pixels, back, object }) => {
 };
 
 // A picture of an object in noise, as numbers of pixels of each gray level in background and object.
-const pictures = new Map();
+let picture = {};
 function pictureOf(pixels) {
-  if (!pictures.has(pixels)) {
+  if (picture.pixels !== pixels) {
     const truth = new Uint8Array(N);
-    for (const i of inwards.slice(0, pixels)) truth[i] = 1;
-    const gray = Uint8Array.from(truth, (g, i) => clamp(DARK + BRIGHTER * g + noise[i], 0, 100));
+    for (let i = 0; i < pixels; i++) truth[inwards[i]] = 1;
+    const gray = Uint8Array.from(noise, (more, i) => clamp(DARK + BRIGHTER * truth[i] + more, 0, 100));
     const counts = [new Array(101).fill(0), new Array(101).fill(0)];
     gray.forEach((level, i) => (counts[truth[i]][level] += 1));
-    pictures.clear();
-    pictures.set(pixels, { truth, gray, counts });
+    picture = { pixels, truth, gray, counts };
   }
-  return pictures.get(pixels);
+  return picture;
 }
 
 // What a network of one number, the threshold, says about that picture.
 function groupsAt(threshold, counts) {
-  const said = counts[0].map((_, level) => 1 / (1 + Math.exp((threshold - level) / SOFTNESS)));
-  return [0, 1].flatMap((g) => said.map((p, level) => ({ n: counts[g][level], g, p }))).filter(({ n }) => n > 0);
+  const groups = [];
+  for (const g of [0, 1]) {
+    counts[g].forEach((n, level) => n && groups.push({ n, g, p: 1 / (1 + Math.exp((threshold - level) / SOFTNESS)) }));
+  }
+  return groups;
 }
 
 function lossAt(threshold, values) {
@@ -91,33 +93,38 @@ function scoreAt(threshold, pixels) {
   return score(above[1], above[0], pixels - above[1]);
 }
 
-// Thresholds on the way downhill, and the loss at all thresholds. Kept until the problem changes.
-let known = {};
-function descent(values) {
-  const key = ["loss", "gamma", "alpha", "weight", "pixels", "start"].map((name) => values[name]).join(" ");
-  if (known.key !== key) {
-    const path = [values.start];
-    while (path.length <= STEPS) path.push(clamp(path.at(-1) - RATE * lossAt(path.at(-1), values).slope, 0, LAST));
-    const curve = thresholds.map((t) => lossAt(t, values).loss);
-    const ious = thresholds.map((t) => scoreAt(t, values.pixels).iou);
-    known = { key, path, curve, best: ious.indexOf(Math.max(...ious)), bestIou: Math.max(...ious) };
-  }
-  return known;
+// The last answer of a function of some values of the state, kept until one of them changes.
+function kept(names, compute) {
+  let [key, answer] = [];
+  return (values) => {
+    const now = names.map((name) => values[name]).join(" ");
+    if (key !== now) [key, answer] = [now, compute(values)];
+    return answer;
+  };
 }
 
+const PROBLEM = ["loss", "gamma", "alpha", "weight", "pixels"];
+const curveOf = kept(PROBLEM, (values) => thresholds.map((t) => lossAt(t, values).loss));
+const bestOf = kept(["pixels"], ({ pixels }) => {
+  const ious = thresholds.map((t) => scoreAt(t, pixels).iou);
+  const most = Math.max(...ious);
+  return { best: ious.indexOf(most), bestIou: most };
+});
+// Thresholds on the way downhill.
+const pathOf = kept([...PROBLEM, "start"], (values) => {
+  const path = [values.start];
+  while (path.length <= STEPS) path.push(clamp(path.at(-1) - RATE * lossAt(path.at(-1), values).slope, 0, LAST));
+  return path;
+});
+
 // The threshold that each of some losses likes best.
-const liked = new Map();
-function favourites(pixels) {
-  if (!liked.has(pixels)) {
-    const bottom = (changes) => {
-      const losses = thresholds.map((t) => lossAt(t, { pixels, weight: 1, gamma: 2, ...changes }).loss);
-      return losses.indexOf(Math.min(...losses));
-    };
-    liked.clear();
-    liked.set(pixels, { likesCe: bottom({ loss: "ce" }), likesFocal: bottom({ loss: "focal" }), likesDice: bottom({ loss: "dice" }), likesHeavy: bottom({ loss: "ce", weight: 100 }) });
-  }
-  return liked.get(pixels);
-}
+const favouritesOf = kept(["pixels"], ({ pixels }) => {
+  const bottom = (changes) => {
+    const losses = thresholds.map((t) => lossAt(t, { pixels, weight: 1, gamma: 2, ...changes }).loss);
+    return losses.indexOf(Math.min(...losses));
+  };
+  return { likesCe: bottom({ loss: "ce" }), likesFocal: bottom({ loss: "focal" }), likesDice: bottom({ loss: "dice" }), likesHeavy: bottom({ loss: "ce", weight: 100 }) };
+});
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
 
@@ -189,7 +196,7 @@ function drawImage() {
 function drawDescent() {
   const svg = one("#slope");
   const { values } = state;
-  const { path, curve, best } = descent(values);
+  const [path, curve, { best }] = [pathOf(values), curveOf(values), bestOf(values)];
   const at = path[values.step];
   const highest = 1.15 * Math.max(...curve.slice(DARK)); // the slope on the left may leave the picture
   const [x, y] = [(t) => along(t / LAST), (loss) => PLOT.bottom - (PLOT.bottom - PLOT.top) * Math.min(1.03, loss / highest)];
@@ -243,8 +250,8 @@ function tell() {
   const name = NAMES[values.loss];
   one("#totals").textContent = found.parts ? "loss of the class" : "all its pixels cost";
   for (const [id, isShown] of Object.entries({ gamma: values.loss === "focal", alpha: values.loss === "tversky" })) one(`#${id}`).hidden = !isShown;
-  const { path, best, bestIou } = descent(values);
-  const at = path[values.step];
+  const { best, bestIou } = bestOf(values);
+  const at = pathOf(values)[values.step];
   const { loss, slope } = lossAt(at, values);
   exactly("descended", loss, small(loss));
   exactly("slope-now", slope, slope < 0 ? `−${small(-slope)}` : small(slope));
@@ -264,11 +271,11 @@ function tell() {
 let later = 0;
 function tellFavourites() {
   clearTimeout(later);
-  later = setTimeout(() => live(favourites(state.get("pixels"))), 100); // not while the object is being dragged
+  later = setTimeout(() => live(favouritesOf(state.values)), 100); // not while the object is being dragged
 }
 
 function sentence(at, slope, then, bestIou, step) {
-  const { curve } = descent(state.values);
+  const curve = curveOf(state.values);
   const [least, most] = [Math.min(...curve), Math.max(...curve)];
   if (Math.abs(RATE * slope) < 0.02 && lossAt(at, state.values).loss > least + 0.05 * (most - least)) return `<b>Stuck</b>: a step moves the threshold by ${small(Math.abs(RATE * slope))}. The slope has all but vanished, and ${then.hits ? `only ${then.hits} pixels of the object have been found` : "nothing has been found"}.`;
   if (Math.abs(RATE * slope) < 0.02) return `At the bottom. This loss likes a threshold of ${at.toFixed(1)}: ${then.misses} pixels missed, ${then.alarms} false alarms, an IoU of ${then.iou.toFixed(3)} where ${bestIou.toFixed(3)} is possible.`;
@@ -349,7 +356,7 @@ exercises(state, {
     const [c, d] = twoGroups(values).map((group) => group.n * cost(rightly(group), values.gamma - 0.1));
     return isFirst(values) && values.loss === "focal" && values.weight === 1 && b > a && d <= c;
   },
-  climb: (values) => values.start >= 115 && values.step > 0 && scoreAt(descent(values).path[values.step], values.pixels).iou >= 0.42 && values.pixels === 300,
+  climb: (values) => values.start >= 115 && values.step > 0 && scoreAt(pathOf(values)[values.step], values.pixels).iou >= 0.42 && values.pixels === 300,
 });
 
 const dots = one("#dots");
@@ -403,7 +410,7 @@ hill.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-live(favourites(state.get("pixels")));
+live(favouritesOf(state.values));
 state.tell();
 say("Drag the dots, or the rim of the object in the picture.");
 requestAnimationFrame(() => requestAnimationFrame(ready));
