@@ -145,6 +145,10 @@ def test_fields_answer_paint_and_keys_and_check_their_exercises(window, folder, 
     window.slide("window", 6)
     assert window.text("[data-live=solved]") == "3"
     _drawn(window)
+    large = window.run("return document.querySelector('#large').toDataURL()")
+    window.driver.find_element("css selector", "#scores").send_keys(Keys.ARROW_DOWN, Keys.SPACE)
+    _drawn(window)
+    assert window.run("return document.querySelector('#large').toDataURL()") != large
     window.picture(pictures / "fields-solved.png")
     assert window.complaints() == []
 

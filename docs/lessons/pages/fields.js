@@ -248,9 +248,17 @@ function gray(canvas, { height, width, values }, scale) {
   context.putImageData(image, 0, 0);
 }
 
+let brush = [2, 2]; // where the keyboard paints on the scores
+
 function drawEnlarged() {
   const { mean } = unevenness(state.values);
-  gray(one("#scores"), { height: SMALL, width: SMALL, values: scores }, 1);
+  const canvas = one("#scores");
+  gray(canvas, { height: SMALL, width: SMALL, values: scores }, 1);
+  if (document.activeElement === canvas) {
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#d55e00";
+    context.fillRect(brush[1], brush[0], 1, 1);
+  }
   gray(one("#large"), enlarged(state.values, scores), mean ? 1 / mean : 0);
 }
 
@@ -414,6 +422,11 @@ const preset = (stack, words, kind = "") => () => {
   say(words, kind);
 };
 bind(state, {
+  reset: () => {
+    scores = disc;
+    state.reset();
+    drawScores();
+  },
   add: () => {
     const layers = [...read(state.get("stack")), { kind: "c", window: 3, stride: 1, dilation: 1 }];
     state.set({ stack: write(layers), layer: layers.length - 1 });
@@ -501,13 +514,20 @@ for (const canvas of [input, output]) {
 }
 const small = one("#scores");
 const drawScores = eachFrame(drawEnlarged);
-const scribble = (event) => {
-  const [y, x] = pixelOn(small, event, SMALL);
+const brighten = (y, x) => {
   scores = scores.with(y * SMALL + x, 1);
   drawScores();
 };
-small.addEventListener("pointerdown", scribble);
-small.addEventListener("pointermove", (event) => event.buttons && scribble(event));
+small.addEventListener("pointerdown", (event) => brighten(...pixelOn(small, event, SMALL)));
+small.addEventListener("pointermove", (event) => event.buttons && brighten(...pixelOn(small, event, SMALL)));
+small.addEventListener("keydown", (event) => {
+  if (event.key in ARROWS) brush = brush.map((at, axis) => clamp(at + ARROWS[event.key][axis], 0, SMALL - 1));
+  else if (event.key === " ") brighten(...brush);
+  else return;
+  event.preventDefault();
+  drawScores();
+});
+for (const kind of ["focus", "blur"]) small.addEventListener(kind, drawScores);
 
 const canvas = one("#photo");
 const point = (event, begins) => {
