@@ -38,7 +38,7 @@ WHOLE = 2.0**50
 
 _SAMPLE = 20_000  # of costs, to find their median; also the seed by which it is drawn
 
-_PART = 2**15
+_PART = 2**15  # numbers: with what is made of them, they fit into a cache
 
 _FORBIDDEN, _LARGEST = 2**61, 2**60
 """Unary costs of labels that are forbidden, and the largest of the others."""
