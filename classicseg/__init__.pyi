@@ -38,6 +38,7 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette

@@ -46,8 +46,10 @@ class Vertices(NamedTuple):
     start: np.ndarray  # (n_stripes + 1,) int64: where each stripe begins
 
 
-def meet_all(spaces: Sequence[Space], passing: Passing, n_points: int, n_threads: int) -> list[Vertices]:
-    """The vertices of each lattice; all points pass by once."""
+def meet_all(
+    spaces: Sequence[Space], passing: Passing, n_points: int, n_threads: int, tick: Callable[[], None] = lambda: None
+) -> list[Vertices]:
+    """The vertices of each lattice; all points pass by once, and `tick` is called whenever a stripe has."""
     borders = stripe_borders(n_points) * PIXELS
 
     def stripe(s: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -55,6 +57,7 @@ def meet_all(spaces: Sequence[Space], passing: Passing, n_points: int, n_threads
         for features in passing(int(borders[s]), min(int(borders[s + 1]), n_points)):
             for meeting, own in zip(meetings, _split(features, spaces), strict=True):
                 meeting.add(own)
+        tick()
         return [meeting.met() for meeting in meetings]
 
     met = map_tasks(stripe, borders.size - 1, n_threads)

@@ -6,8 +6,9 @@ import itertools
 import math
 import mmap
 import os
+import shutil
+import tempfile
 import threading
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,19 +131,16 @@ class LabelFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], shape: tuple[int, ...], dtype: Any, fill: int) -> None:
-        self._target, self._dtype = check_target(as_path(path)), np.dtype(dtype)
-        self._lock = threading.Lock()
-        self._temporary = self._target.parent / f".{uuid.uuid4().hex[:16]}"
-        self._file = os.fdopen(os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666), "r+b", 0)
-        np.lib.format.write_array_header_1_0(
-            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        )
+        self._target, self._dtype, self._lock = check_target(as_path(path)), np.dtype(dtype), threading.Lock()
+        self._temporary = self._target.parent / f".{self._target.name}.partial"
+        self._file = self._temporary.open("w+b", buffering=0)
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
         self._offset, n = self._file.tell(), math.prod(shape)
         try:
             self._reserve(n)
-            if fill != 0:
-                for start in range(0, n, _AT_ONCE):
-                    self.write(start, np.full(min(_AT_ONCE, n - start), fill, self._dtype))
+            for start in range(0, n if fill != 0 else 0, _AT_ONCE):
+                self.write(start, np.full(min(_AT_ONCE, n - start), fill, self._dtype))
         except BaseException:
             self.discard()
             raise
@@ -150,9 +148,8 @@ class LabelFile:
     def write(self, start: int, labels: np.ndarray) -> None:
         """Labels of the pixels from `start` on, in C order."""
         data = memoryview(np.ascontiguousarray(labels, self._dtype)).cast("B")
-        at = self._offset + start * self._dtype.itemsize
         with self._lock:
-            self._file.seek(at)
+            self._file.seek(self._offset + start * self._dtype.itemsize)
             while len(data) > 0:
                 data = data[self._file.write(data) :]
 
@@ -161,7 +158,7 @@ class LabelFile:
         os.fsync(self._file.fileno())
         self._file.close()
         if self._target.exists():
-            os.chmod(self._temporary, self._target.stat().st_mode & 0o7777)
+            shutil.copymode(self._target, self._temporary)
         self._temporary.replace(self._target)
 
     def discard(self) -> None:
@@ -176,3 +173,65 @@ class LabelFile:
             os.posix_fallocate(self._file.fileno(), 0, size)
         else:
             self._file.truncate(size)
+
+
+class LabelArray:
+    """An array of labels that is written piece by piece.
+
+    Parameters
+    ----------
+    array : ndarray, C order
+    fill : int
+        The label of pixels that are not written.
+    """
+
+    def __init__(self, array: np.ndarray, fill: int) -> None:
+        array[...] = fill
+        self._flat = array.reshape(-1)
+
+    def write(self, start: int, labels: np.ndarray) -> None:
+        """See :class:`LabelFile`."""
+        self._flat[start : start + labels.size] = labels
+
+    def finish(self) -> None:
+        """See :class:`LabelFile`."""
+
+    def discard(self) -> None:
+        """See :class:`LabelFile`."""
+
+
+class LabelStore:
+    """An array of another library, such as Zarr, written at the end, in whole chunks, from a file that is written first.
+
+    Parameters
+    ----------
+    array : object with shape, dtype and ``array[window] = labels``
+    folder : path or None
+        Where that file lies; None for the system's own place.
+    fill : int
+        The label of pixels that are not written.
+    """
+
+    def __init__(self, array: Any, folder: Path | None, fill: int) -> None:
+        self._array, self._folder = array, tempfile.TemporaryDirectory(dir=folder)
+        self._path = Path(self._folder.name) / "labels.npy"
+        self._file = LabelFile(self._path, tuple(array.shape), array.dtype, fill)
+        self.write = self._file.write
+
+    def discard(self) -> None:
+        """See :class:`LabelFile`."""
+        self._file.discard()
+        self._folder.cleanup()
+
+    def finish(self) -> None:
+        """See :class:`LabelFile`."""
+        self._file.finish()
+        labels = np.load(self._path, mmap_mode="r")
+        step = (getattr(self._array, "chunks", None) or (max(1, _AT_ONCE // max(1, labels[0].size)),))[0]
+        for start in range(0, len(labels), step):
+            self._array[start : start + step] = np.array(labels[start : start + step])
+        del labels
+        self._folder.cleanup()
+
+
+Labels = LabelFile | LabelArray | LabelStore

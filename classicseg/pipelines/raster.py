@@ -74,8 +74,7 @@ class Planes:
         self._axis = None if plane_axis is None else inputs.as_axis(plane_axis, len(shape), f"axis of {name}", name)
         self.grid = shape if self._axis is None else (*shape[: self._axis], *shape[self._axis + 1 :])
         self.count = 1 if self._axis is None else shape[self._axis]
-        chunks = getattr(source, "chunks", None)
-        self.chunks = None if chunks is None else tuple(c for a, c in enumerate(chunks) if a != self._axis)
+        self._chunks = getattr(source, "chunks", None)
 
     def read(self, box: Box) -> np.ndarray:
         """The values in a box of the grid, (count, *box)."""
@@ -90,6 +89,12 @@ class Planes:
         if values.shape != sides:
             raise InputError(f"{self.name} gave an array of shape {values.shape} for a window of shape {sides}")
         return values[np.newaxis] if self._axis is None else np.moveaxis(values, self._axis, 0)
+
+    def chunk(self, axis: int) -> int | None:
+        """How many steps along an `axis` of the grid are stored together, if the source says so."""
+        if self._chunks is None:
+            return None
+        return int(self._chunks[axis if self._axis is None or axis < self._axis else axis + 1])
 
     def held(self, axis: int, window: int | None) -> Callable[[Box], np.ndarray]:
         """Read boxes that do not cross multiples of `window` along an `axis`, so many steps at once."""
@@ -292,7 +297,7 @@ class Costs:
     """
 
     def __init__(self, planes: Planes, kind: str, factors: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.planes, self._kind, self._factors = planes, kind, factors
+        self.planes, self.kind, self.factors = planes, kind, factors
 
     def look(self, digest: Digest, n_threads: int, mask: Planes | None, steps: Steps) -> None:
         """Read all scores once, and refuse what cannot work."""
@@ -302,7 +307,7 @@ class Costs:
             inside = None if mask is None else of_mask(mask.read(box))
             if inside is not None and not inside.any():
                 return
-            if self._kind == "probabilities":
+            if self.kind == "probabilities":
                 of_pixels = values if inside is None else values[:, inside]
                 with np.errstate(over="ignore", invalid="ignore"):
                     total = of_pixels.astype(np.float32).sum(axis=0)
@@ -329,12 +334,12 @@ class Costs:
         if n == 1:  # NumPy adds the labels of a single pixel in another order than those of many
             values = np.repeat(values, 2, axis=-1)
             inside = None if inside is None else np.repeat(inside, 2, axis=-1)
-        if self._kind == "probabilities":
+        if self.kind == "probabilities":
             costs = unary_from_probabilities(inputs.probabilities_inside(values, inside)[0])
         else:
-            filled = inputs.without_outside(values, inside, 0, name=self._kind)[0]
-            costs = unary_from_logits(filled) if self._kind == "logits" else inputs.as_unary(filled)
-        costs = finite_costs(self._factors(costs))
+            filled = inputs.without_outside(values, inside, 0, name=self.kind)[0]
+            costs = unary_from_logits(filled) if self.kind == "logits" else inputs.as_unary(filled)
+        costs = finite_costs(self.factors(costs))
         return costs[..., :1] if n == 1 else costs
 
 

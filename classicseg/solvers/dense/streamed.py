@@ -75,6 +75,7 @@ def update_passing(
     *,
     begin: Progress | None = None,
     after: Callable[[Progress], None] = lambda progress: None,
+    tick: Callable[[], None] = lambda: None,
 ) -> None:
     """Run `n_iter` updates, and write the labels that they lead to.
 
@@ -89,6 +90,8 @@ def update_passing(
         Go on from there.
     after : callable
         Called after every update; the rows are its own until it returns.
+    tick : callable
+        Called whenever a stripe has passed by.
     """
     bank, layout = plan.pairwise.bank, plan.pairwise.layout
     rows = [plan.new_rows(), plan.new_rows()]
@@ -109,6 +112,7 @@ def update_passing(
             update_window(room, n_blocks, window.unary, window.at, source, target, layout, labels)
             if it == n_iter:
                 passage.write(window, labels)
+        tick()
 
     for it in range(done, n_iter + 1):
         map_tasks(lambda s, it=it: update(it, s), bank.stripe.size - 1, n_threads)
