@@ -22,7 +22,7 @@ Box = tuple[slice, ...]
 
 _AT_ONCE = 2**16  # pixels of a window
 _LARGE_STEP = 2**22  # pixels of a step; larger ones are cut along the next axis
-_PARTS = 64  # that a digest is made of
+_PARTS = 16  # that a digest is made of
 
 
 class Steps:
