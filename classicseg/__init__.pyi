@@ -123,6 +123,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_streamed",
     "refinement",
     "refinement_crf",
     "register_solver",

@@ -69,7 +69,9 @@ class UnaryGrid:
         size = self._layout.n_panels * len(self._layout.lanes)
         rows = np.empty(size * int(np.prod(grid)), np.float32)
         run(values_to_rows, resolve_threads(None, rows.size), new_sync(1), flat, rows, self._layout, brief=True)
-        below, share = zip(*(places(*sides, self.align_corners) for sides in zip(self.shape, grid, strict=True)), strict=True)
+        below, share = zip(
+            *(places(*sides, self.align_corners) for sides in zip(self.shape, grid, strict=True)), strict=True
+        )
         first = np.cumsum([0, *self.shape[:-1]])
         sizes = np.array(self.shape, np.int64), np.array(grid, np.int64), first.astype(np.int64)
         stretch = Stretch(rows, *sizes, np.concatenate(below), np.concatenate(share))

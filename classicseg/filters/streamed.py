@@ -149,7 +149,8 @@ class StreamedBank:
         ]
         self.gains = [space.blur.gain(space.features.d) for space in spaces]
         self._gain = np.array(self.gains, np.float32)
-        self._before, self._after = (np.array(powers, np.float32) for powers in zip(*map(POWERS.get, normalizations)))
+        powers = np.array([POWERS[norm] for norm in normalizations], np.float32)
+        self._before, self._after = powers[:, 0].copy(), powers[:, 1].copy()
         self._one_sided = bool((self._before != self._after).any())
         other = new_rows(self.bank, RowLayout.of(1))
         no_points = self.bank._replace(stripe=np.zeros(1, np.int64))

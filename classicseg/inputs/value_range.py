@@ -51,7 +51,7 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
 
 
 def range_of_sample(values: np.ndarray, n_channels: int, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The range of an image of a `dtype` by all `values`, float64, of every so many of its pixels, see `sample_step`."""
+    """The range of an image of a `dtype` by all `values`, float64, of one in :func:`sample_step` pixels."""
     if dtype.kind not in "ub":  # which hold none of them
         values = values[np.isfinite(values)]
         values = values[~(_is_fill(values) | np.isin(values, _NO_DATA))]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import as_path, check_target, suffix_of
 
@@ -45,18 +46,20 @@ def as_source(given: Any, name: str) -> Source:
         path = as_path(given)
         if suffix_of(path) != ".npy":
             raise InputError(
-                f"{name} must be an array, or the name of a .npy file, got {path}; open other files with a library that "
-                "reads windows, such as zarr or h5py, and pass the array"
+                f"{name} must be an array, or the name of a .npy file, got {path}; open other files with a library "
+                "that reads windows, such as zarr or h5py, and pass the array"
             )
         return _opened(path, name)
-    if isinstance(given, np.memmap) and isinstance(given.base, mmap.mmap) and given.flags.c_contiguous:
-        if given.mode != "c" and given.filename is not None:  # copies of written pages are in no file
-            return FileArray(Path(os.fspath(given.filename)), given.offset, given.shape, given.dtype)
+    base: Any = getattr(given, "base", None)
+    is_file = isinstance(given, np.memmap) and isinstance(base, mmap.mmap) and given.filename is not None
+    if is_file and given.flags.c_contiguous and given.mode != "c":  # pages of such copies are in no file
+        return FileArray(Path(os.fspath(given.filename)), given.offset, given.shape, given.dtype)
     if isinstance(given, np.ndarray):
         return given
     if all(hasattr(given, part) for part in ("shape", "dtype", "__getitem__")) and not hasattr(given, "detach"):
-        return given  # type: ignore[no-any-return]
-    return np.asarray(given.detach() if hasattr(given, "detach") else given)
+        source: Source = given
+        return source
+    return inputs.as_array(given, name)
 
 
 class FileArray:
@@ -67,7 +70,9 @@ class FileArray:
         self._offset = offset
         expected = offset + math.prod(self.shape) * self.dtype.itemsize
         if (size := path.stat().st_size) < expected:
-            raise InputError(f"{path} is truncated: it has {size} bytes, and an array of shape {self.shape} needs {expected}")
+            raise InputError(
+                f"{path} is truncated: it has {size} bytes, and an array of shape {self.shape} needs {expected}"
+            )
 
     def __getitem__(self, window: tuple[slice, ...]) -> np.ndarray:
         """The entries of a window; slices have steps of 1."""
@@ -81,13 +86,12 @@ class FileArray:
         while whole > 0 and sides[whole - 1] == self.shape[whole - 1]:
             whole -= 1
         axis = max(0, whole - 1)
-        strides = np.cumprod([1, *self.shape[:0:-1]])[::-1]
+        starts, inner = [start for start, _ in ends[: axis + 1]], math.prod(self.shape[axis + 1 :])
         pieces = out.reshape(*sides[:axis], -1).view(np.uint8)
         with self.path.open("rb", buffering=0) as file:
             for index in itertools.product(*map(range, sides[:axis])):
-                first = [start + i for (start, _), i in zip(ends, index, strict=False)]
-                first += [ends[axis][0]]
-                at = sum(int(i) * int(stride) for i, stride in zip(first, strides, strict=False))
+                first = [start + i for start, i in zip(starts, (*index, 0), strict=True)]
+                at = int(np.ravel_multi_index(first, self.shape[: axis + 1])) * inner
                 file.seek(self._offset + at * self.dtype.itemsize)
                 self._fill(file, memoryview(pieces[index]))
         return out
@@ -113,7 +117,8 @@ def _opened(path: Path, name: str) -> Source:
     if dtype.hasobject:
         raise InputTypeError(f"{name}: {path} must hold real numbers, got dtype {dtype}")
     if is_fortran:
-        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+        mapped: Source = np.load(path, mmap_mode="r")
+        return mapped
     return FileArray(path, offset, shape, dtype)
 
 
@@ -147,7 +152,7 @@ class LabelFile:
 
     def write(self, start: int, labels: np.ndarray) -> None:
         """Labels of the pixels from `start` on, in C order."""
-        data = memoryview(np.ascontiguousarray(labels, self._dtype)).cast("B")
+        data = np.ascontiguousarray(labels, self._dtype).view(np.uint8).data
         with self._lock:
             self._file.seek(self._offset + start * self._dtype.itemsize)
             while len(data) > 0:
@@ -201,7 +206,7 @@ class LabelArray:
 
 
 class LabelStore:
-    """An array of another library, such as Zarr, written at the end, in whole chunks, from a file that is written first.
+    """An array of another library, such as Zarr: written at the end, in whole chunks, from a file.
 
     Parameters
     ----------

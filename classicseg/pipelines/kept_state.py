@@ -46,7 +46,7 @@ class KeptState:
         for part, what in (("inputs", "image, scores or mask"), ("parameters", "parameters")):
             if known is not None and known.get(part) != plan[part]:
                 raise InputError(
-                    f"{folder} is the state of a run with another {what}; give what it began with to go on, or delete the "
+                    f"{folder} is the state of a run with another {what}; give what it began with, or delete the "
                     "folder to begin anew"
                 )
         if known is None:
@@ -60,9 +60,7 @@ class KeptState:
         if arrays is None:
             return None
         parts = Vertices._fields
-        return [
-            Vertices(*(arrays[f"{part}{k}"] for part in parts)) for k in range(len(arrays) // len(parts))
-        ]
+        return [Vertices(*(arrays[f"{part}{k}"] for part in parts)) for k in range(len(arrays) // len(parts))]
 
     def keep_vertices(self, vertices: list[Vertices]) -> None:
         """Save them."""

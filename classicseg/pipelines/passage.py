@@ -194,7 +194,9 @@ class Passing:
         """The costs of the points of a box, (L, n)."""
         if self._raster.stretched:
             costs = self._stretched.full(box[0].start, box[0].stop)
-            costs = costs.reshape(len(costs), *(side.stop - side.start for side in box[:1]), *self._raster.steps.shape[1:])
+            costs = costs.reshape(
+                len(costs), *(side.stop - side.start for side in box[:1]), *self._raster.steps.shape[1:]
+            )
             costs = costs[(slice(None), slice(None), *box[1:])]
         else:
             costs = self._raster.costs.of(read(box), mask)
@@ -207,7 +209,9 @@ class Passing:
         costs = self._raster.costs
         box = (slice(first, last), *(slice(0, n) for n in costs.planes.grid[1:]))
         found = costs.of(costs.planes.read(box), None)
-        return np.ascontiguousarray(found[1:] - found[:1] if self.is_paired and self._raster.inside.planes is None else found)
+        return np.ascontiguousarray(
+            found[1:] - found[:1] if self.is_paired and self._raster.inside.planes is None else found
+        )
 
 
 def _cut(piece: _Piece, start: int, stop: int) -> _Piece:

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -284,6 +284,19 @@ class Colors:
         return channels if self.is_near else inputs.drawn_in(channels, self.low, self.high)
 
 
+class Factors(NamedTuple):
+    """By what costs are divided and multiplied."""
+
+    temperature: np.float32 = np.float32(1)
+    factor: np.float32 = np.float32(1)
+
+    def applied(self, costs: np.ndarray) -> np.ndarray:
+        """The costs that are used."""
+        if self.temperature != 1:
+            costs = costs / self.temperature
+        return costs if self.factor == 1 else costs * self.factor
+
+
 class Costs:
     """Scores as costs, window by window.
 
@@ -292,11 +305,11 @@ class Costs:
     planes : Planes
         The scores.
     kind : {"probabilities", "logits", "unary"}
-    factors : callable
+    factors : Factors
         What is done to costs afterwards.
     """
 
-    def __init__(self, planes: Planes, kind: str, factors: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, planes: Planes, kind: str, factors: Factors) -> None:
         self.planes, self.kind, self.factors = planes, kind, factors
 
     def look(self, digest: Digest, n_threads: int, mask: Planes | None, steps: Steps) -> None:
@@ -339,7 +352,7 @@ class Costs:
         else:
             filled = inputs.without_outside(values, inside, 0, name=self.kind)[0]
             costs = unary_from_logits(filled) if self.kind == "logits" else inputs.as_unary(filled)
-        costs = finite_costs(self.factors(costs))
+        costs = finite_costs(self.factors.applied(costs))
         return costs[..., :1] if n == 1 else costs
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing, Ranges, Raster
 from classicseg.pipelines.presets import Preset
-from classicseg.pipelines.raster import Colors, Costs, Digest, Inside, Planes, Steps
+from classicseg.pipelines.raster import Colors, Costs, Digest, Factors, Inside, Planes, Steps
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.streamed import update_passing
@@ -49,6 +48,7 @@ class StreamOptions(TypedDict, total=False):
     dilution: float | None
     temperature: float | None
     fill: int | None
+    n_threads: int | None
     progress: bool | None
     state: str | os.PathLike[str] | None
     window: int | None
@@ -84,7 +84,6 @@ def refine_streamed(
     mask: Any = None,
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
-    n_threads: int | None = None,
     **options: Unpack[StreamOptions],
 ) -> Any:
     """Refine an image that is larger than memory: it passes by in windows, once for every update.
@@ -109,11 +108,12 @@ def refine_streamed(
         Parameters; not ``"auto"``, which looks at all scores at once.
     mask : array_like or path, spatial shape, optional
         Pixels that take part.
-    label_axis, channel_axis, n_threads
+    label_axis, channel_axis
         As in :func:`refine`.
     **options
         Changes of the preset, as in :func:`refine`: `sigma`, `weight`, `bilateral_sigma`, `color_sigma`,
-        `bilateral_weight`, `max_iter`, `spacing`, `align_corners`, `dilution`, `temperature`, `fill`; and:
+        `bilateral_weight`, `max_iter`, `spacing`, `align_corners`, `dilution`, `temperature`, `fill`,
+        `n_threads`; and:
 
         state : path
             Folder for what is known after each update, by default ``out`` with ``.state`` behind its name if that is a
@@ -161,11 +161,15 @@ def refine_streamed(
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     chosen = _checked(preset, options)
-    n_threads = resolve_threads(n_threads)
+    n_threads = resolve_threads(chosen.get("n_threads"))
     _check_out(out)
     folder = _state_folder(chosen.get("state"), out)
     ready = _prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
-    shape, n_labels, fill = ready.raster.steps.shape, ready.raster.costs.planes.count, chosen.get("fill", inputs.OUTSIDE)
+    shape, n_labels, fill = (
+        ready.raster.steps.shape,
+        ready.raster.costs.planes.count,
+        chosen.get("fill", inputs.OUTSIDE),
+    )
     values = [0, n_labels - 1, *([fill] if ready.raster.inside.planes is not None else [])]
     _check_room(out, shape, values)
     state = KeptState(folder, {"inputs": ready.digest, "parameters": _as_text(ready, chosen)})
@@ -184,9 +188,7 @@ def refine_streamed(
     return labels
 
 
-def _run(
-    ready: _Prepared, sink: Labels, fill: int, state: KeptState, n_threads: int, progress: bool
-) -> None:
+def _run(ready: _Prepared, sink: Labels, fill: int, state: KeptState, n_threads: int, progress: bool) -> None:
     """Build the lattices, run all updates, write labels; from where the state says on."""
     passing = Passing(ready.raster, ready.ranges, sink.write, fill)
     n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
@@ -245,7 +247,7 @@ def _prepared(
     options: dict[str, Any],
     n_threads: int,
 ) -> _Prepared:
-    """Look at everything once: is it as it should be, what is its range, and how is it known again?"""
+    """Look at everything once: whether it can work, what its range is, and how it is known again."""
     kinds = [kind for kind, value in given.items() if value is not None]
     if len(kinds) != 1:
         raise InputTypeError(
@@ -255,8 +257,10 @@ def _prepared(
     scores, source = Planes(as_source(given[kind], kind), axes[0], kind), as_source(image, "image")
     if scores.count < 2:
         raise InputError(f"{kind} must have at least 2 labels along label_axis={axes[0]}, got {scores.count}")
-    stand_ins = (np.broadcast_to(np.uint8(0), shape) for shape in (source.shape, (scores.count, *scores.grid)))
-    axis, spatial = fit_scores(*stand_ins, kind, axes[1])
+    image_like, scores_like = (
+        np.broadcast_to(np.uint8(0), shape) for shape in (source.shape, (scores.count, *scores.grid))
+    )
+    axis, spatial = fit_scores(image_like, scores_like, kind, axes[1])
     planes = Planes(source, axis, "image")
     steps = Steps(spatial, options.get("window") or planes.chunk(0))
     masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
@@ -267,7 +271,7 @@ def _prepared(
     colors = Colors.of(planes, inside, steps, digest, n_threads)
     chosen = _in_units(presets.find(preset), options, colors, inside)
     stretched = scores.grid != spatial
-    costs = Costs(scores, kind, _Factors.of(options, chosen, spatial, scores.grid))
+    costs = Costs(scores, kind, _factors(options, chosen, spatial, scores.grid))
     if stretched:
         costs.look(digest, n_threads, None, Steps(scores.grid, scores.chunk(0)))
     else:
@@ -283,7 +287,15 @@ def _prepared(
     if not kernels:
         raise InputError("weight and bilateral_weight must not both be 0: no kernel is left")
     aligned = options.get("align_corners", False)
-    raster = Raster(steps, inside, colors, costs, stretched, aligned, tuple(inputs.as_positive(chosen.spacing, "spacing", len(spatial))))
+    raster = Raster(
+        steps,
+        inside,
+        colors,
+        costs,
+        stretched,
+        aligned,
+        tuple(inputs.as_positive(chosen.spacing, "spacing", len(spatial))),
+    )
     return _Prepared(raster, chosen, [weight for weight, _ in kernels], [ranges for _, ranges in kernels], str(digest))
 
 
@@ -299,26 +311,12 @@ def _in_units(named: Preset, options: dict[str, Any], colors: Colors, inside: In
     return chosen
 
 
-class _Factors(NamedTuple):
-    """By what costs are divided and multiplied before they are used."""
-
-    temperature: np.float32
-    factor: np.float32
-
-    @classmethod
-    def of(
-        cls, options: dict[str, Any], chosen: Preset, spatial: tuple[int, ...], grid: tuple[int, ...]
-    ) -> _Factors:
-        """Those of temperature and dilution."""
-        temperature = inputs.as_weight(options.get("temperature", 1.0), "temperature", at_least=1e-3, below=1e3)
-        diluted = spatial != grid and chosen.dilution != 0
-        factor = pixels_by_point(spatial, grid) ** -chosen.dilution if diluted else 1.0
-        return cls(np.float32(temperature), np.float32(factor))
-
-    def __call__(self, costs: np.ndarray) -> np.ndarray:
-        if self.temperature != 1:
-            costs = costs / self.temperature
-        return costs if self.factor == 1 else costs * self.factor
+def _factors(options: dict[str, Any], chosen: Preset, spatial: tuple[int, ...], grid: tuple[int, ...]) -> Factors:
+    """Those of temperature and dilution."""
+    temperature = inputs.as_weight(options.get("temperature", 1.0), "temperature", at_least=1e-3, below=1e3)
+    diluted = spatial != grid and chosen.dilution != 0
+    factor = pixels_by_point(spatial, grid) ** -chosen.dilution if diluted else 1.0
+    return Factors(np.float32(temperature), np.float32(factor))
 
 
 def _as_text(ready: _Prepared, options: dict[str, Any]) -> str:

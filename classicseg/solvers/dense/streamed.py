@@ -18,6 +18,7 @@ vertices they are all that the next update starts from.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -115,11 +116,9 @@ def update_passing(
         tick()
 
     for it in range(done, n_iter + 1):
-        map_tasks(lambda s, it=it: update(it, s), bank.stripe.size - 1, n_threads)
+        map_tasks(functools.partial(update, it), bank.stripe.size - 1, n_threads)
         if it < n_iter:
             target, other = rows[it % 2], rows[1 - it % 2]
             pairwise = plan.pairwise
-            run(
-                blur_rows, n_threads, new_sync(COUNTERS), bank, target, other, pairwise.scale, pairwise.matrix, layout
-            )
+            run(blur_rows, n_threads, new_sync(COUNTERS), bank, target, other, pairwise.scale, pairwise.matrix, layout)
             after(Progress(it + 1, target))
