@@ -64,6 +64,12 @@ class Features:
         """Those of the points in a window of the grid; the same numbers."""
         return self.like([Column(column.values[where], column.sigma) for column in self.columns])
 
+    def computed(self, rows: np.ndarray) -> Features:
+        """Those of other points, (d, m) float32, which were computed as :meth:`block` does."""
+        part = self.like([Column(row, 1.0) for row in rows])
+        part._shift = np.zeros(self.d)
+        return part
+
     def like(self, columns: Sequence[Column]) -> Features:
         """Those of other points, moved as these are: their values lie between the smallest and the largest of these."""
         part = copy.copy(self)

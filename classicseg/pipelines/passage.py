@@ -38,7 +38,16 @@ class Ranges:
         return columns + [Column(channel, sigma) for channel, sigma in zip(channels, sigmas, strict=True)]
 
 
-class _Piece(NamedTuple):
+class Place(NamedTuple):
+    """A box of pixels, and what is known of it before its colours are read."""
+
+    step: int  # the first of its steps
+    box: Box
+    mask: np.ndarray | None  # (*box), bool: which pixels are points
+    first: int  # the first of the points
+
+
+class Piece(NamedTuple):
     """Some points that follow each other."""
 
     features: np.ndarray  # (sum of d, n) float32
@@ -90,37 +99,47 @@ class Passing:
         The lattice of each kernel, without its points.
     is_paired : bool
         Whether costs are what the second of two labels costs more than the first.
+    alive : ndarray or None
+        The labels whose costs are given; all if None.
+    stored : bool
+        Whether costs are those of points; else they are stretched as they are asked for, by `stretched`.
+    inner : int
+        Pixels of a step along the first axis.
     """
 
     def __init__(
         self, raster: Raster, kernels: Sequence[Ranges], sink: Callable[[int, np.ndarray], None], fill: int
     ) -> None:
-        self._raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
+        self.raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
+        self.alive: np.ndarray | None = None
         self.spaces = [Space.of(Features(self._ends(kernel), AXES), AXES) for kernel in kernels]
         self.is_paired = False
+        self.stored = not raster.stretched or raster.inside.planes is not None
+        self.inner = int(np.prod(raster.steps.shape[1:]))
         planes = raster.costs.planes
-        self._stretched = UnaryWindows(
+        self.stretched = UnaryWindows(
             self._small_costs, planes.count, planes.grid, raster.steps.shape, raster.align_corners
         )
 
     def features(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Features of the points `start` to `stop` - 1, window by window, as lattices are built of them."""
-        for _, piece in self._pieces(start, stop, with_costs=False):
+        for _, piece in self.pieces(start, stop, with_costs=False):
             yield piece.features
 
     def windows(self, start: int, stop: int) -> Iterator[Window]:
         """See :class:`classicseg.solvers.dense.streamed.Passage`."""
-        raster, size = self._raster, self._raster.steps.size
-        stored = not raster.stretched or raster.inside.planes is not None
-        for at, piece in self._pieces(start, stop, with_costs=stored):
-            n = piece.features.shape[1] - PIXELS
-            if stored:
-                unary, begin = Unary(COSTS, n, piece.costs.reshape(-1), None), 0
-            else:
-                unit = size * (raster.steps.count // raster.steps.shape[0])  # pixels of a step of the first axis
-                first = at // unit
-                unary, begin = self._stretched.for_kernels(first, -(-(at + n) // unit)), at - first * unit
-            yield Window(at, piece.features, unary, begin, piece.pixels if piece.pixels.size > 0 else None)
+        for at, piece in self.pieces(start, stop, with_costs=self.stored):
+            yield self.window(at, piece)
+
+    def window(self, at: int, piece: Piece) -> Window:
+        """A piece that begins with the point `at` as solvers take it."""
+        n, unit = piece.features.shape[1] - PIXELS, self.inner
+        if self.stored:
+            unary, begin = Unary(COSTS, n, piece.costs.reshape(-1), None), 0
+        else:
+            first = at // unit
+            unary, begin = self.stretched.for_kernels(first, -(-(at + n) // unit)), at - first * unit
+        return Window(at, piece.features, unary, begin, piece.pixels if piece.pixels.size > 0 else None)
 
     def write(self, window: Window, labels: np.ndarray) -> None:
         """See :class:`classicseg.solvers.dense.streamed.Passage`."""
@@ -134,11 +153,11 @@ class Passing:
 
     def _ends(self, kernel: Ranges) -> list[Column]:
         """The smallest and the largest value of each feature in place of all of them."""
-        whole, ends = self._raster.inside.box, self._raster.colors.ends
+        whole, ends = self.raster.inside.box, self.raster.colors.ends
         low = tuple(slice(side.start, side.start + 1) for side in whole)
         high = tuple(slice(side.stop - 1, side.stop) for side in whole)
         both = [
-            kernel.columns(corner, self._raster.spacing, ends[:, i].reshape(-1, *(1,) * len(whole)))
+            kernel.columns(corner, self.raster.spacing, ends[:, i].reshape(-1, *(1,) * len(whole)))
             for i, corner in enumerate((low, high))
         ]
         return [
@@ -146,74 +165,87 @@ class Passing:
             for first, last in zip(*both, strict=True)
         ]
 
-    def _pieces(self, start: int, stop: int, with_costs: bool) -> Iterator[tuple[int, _Piece]]:
-        """Points in whole blocks, but for the last ones, and the first of them; features have 16 more."""
-        raster = self._raster
-        steps, inside, scores = raster.steps, raster.inside, raster.costs
-        begin, end = np.searchsorted(inside.first, start, "right") - 1, np.searchsorted(inside.first, stop, "left")
-        read_colors = raster.colors.planes.held(steps.axis, steps.window)
-        read_scores = scores.planes.held(steps.axis, steps.window)
-        read_mask = None if inside.planes is None else inside.planes.held(steps.axis, steps.window)
+    def pieces(self, start: int, stop: int, *, with_costs: bool, unit: int = PIXELS) -> Iterator[tuple[int, Piece]]:
+        """Points in whole units, but for the last ones, each time with the first of them; features have 16 more."""
+        read = self.raster.colors.planes.held(self.raster.steps.axis, self.raster.steps.window)
+        read_costs = self.reader_of_costs()
         at, left = start, None
-        for step, box in steps.boxes(int(begin), int(end)) if start < stop else ():
-            mask = None if read_mask is None else of_mask(read_mask(box))
-            if mask is not None and not mask.any():
-                continue
-            new = self._piece(box, raster.colors.read(read_colors(box)), mask, step)
+        for place in self.places(start, stop):
+            new = self._piece(place, self.raster.colors.read(read(place.box)))
             if with_costs:
-                new = new._replace(costs=self._stored(box, read_scores, mask))
-            of_box = int(inside.first[step])
-            new = _cut(new, max(0, start - of_box), stop - of_box)
+                new = new._replace(costs=read_costs(place))
+            new = _cut(new, max(0, start - place.first), stop - place.first)
             pieces = [new] if left is None else [left, new]
             n = sum(piece.features.shape[1] for piece in pieces)
-            n_now = n if at + n >= stop else n - n % PIXELS
-            joined = _Piece(*(np.concatenate(parts, axis=-1) for parts in zip(*pieces, strict=True)))
+            n_now = n if at + n >= stop else n - n % unit
+            joined = Piece(*(np.concatenate(parts, axis=-1) for parts in zip(*pieces, strict=True)))
             left = _cut(joined, n_now, n)
             if n_now > 0:
                 ready = _cut(joined, 0, n_now)
                 features = np.zeros((len(ready.features), n_now + PIXELS), np.float32)
                 features[:, :n_now] = ready.features
-                yield at, _Piece(features, np.ascontiguousarray(ready.costs), ready.pixels)
+                yield at, Piece(features, np.ascontiguousarray(ready.costs), ready.pixels)
                 at += n_now
 
-    def _piece(self, box: Box, channels: np.ndarray, mask: np.ndarray | None, step: int) -> _Piece:
+    def places(self, start: int, stop: int) -> Iterator[Place]:
+        """Boxes that hold the points `start` to `stop` - 1, and maybe some before and behind."""
+        steps, inside = self.raster.steps, self.raster.inside
+        begin, end = np.searchsorted(inside.first, start, "right") - 1, np.searchsorted(inside.first, stop, "left")
+        read_mask = None if inside.planes is None else inside.planes.held(steps.axis, steps.window)
+        for step, box in steps.boxes(int(begin), int(end)) if start < stop else ():
+            mask = None if read_mask is None else of_mask(read_mask(box))
+            if mask is None or mask.any():
+                yield Place(step, box, mask, int(inside.first[step]))
+
+    def reader_of_costs(self) -> Callable[[Place], np.ndarray]:
+        """What reads the costs of the points of boxes that follow each other, (L, n)."""
+        raster = self.raster
+        read = raster.costs.planes.held(raster.steps.axis, raster.steps.window)
+
+        def costs_of(place: Place) -> np.ndarray:
+            box, mask = place.box, place.mask
+            if raster.stretched:
+                costs = self.stretched.full(box[0].start, box[0].stop)
+                costs = costs.reshape(len(costs), box[0].stop - box[0].start, *raster.steps.shape[1:])
+                costs = costs[(slice(None), slice(None), *box[1:])]
+            else:
+                costs = raster.costs.of(read(box), mask)
+            costs = self._of_labels(costs)
+            return costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+
+        return costs_of
+
+    def _piece(self, place: Place, channels: np.ndarray) -> Piece:
         """The points of a box."""
+        mask, first = place.mask, place.step * self.raster.steps.size
         n = channels[0].size if mask is None else int(np.count_nonzero(mask))
         features = []
         for space, kernel in zip(self.spaces, self._kernels, strict=True):
-            columns = kernel.columns(box, self._raster.spacing, channels)
+            columns = kernel.columns(place.box, self.raster.spacing, channels)
             if mask is not None:
                 columns = [Column(column.values[mask], column.sigma) for column in columns]
             features.append(space.features.like(columns).block(0, n)[0][:, :n])
-        none = np.empty((0, n), np.float32)
-        first = step * self._raster.steps.size
         pixels = np.empty(0, np.int64) if mask is None else first + np.flatnonzero(mask.reshape(-1))
-        return _Piece(np.concatenate(features), none, pixels)
+        return Piece(np.concatenate(features), np.empty((0, n), np.float32), pixels)
 
-    def _stored(self, box: Box, read: Callable[[Box], np.ndarray], mask: np.ndarray | None) -> np.ndarray:
-        """The costs of the points of a box, (L, n)."""
-        if self._raster.stretched:
-            costs = self._stretched.full(box[0].start, box[0].stop)
-            costs = costs.reshape(
-                len(costs), *(side.stop - side.start for side in box[:1]), *self._raster.steps.shape[1:]
-            )
-            costs = costs[(slice(None), slice(None), *box[1:])]
-        else:
-            costs = self._raster.costs.of(read(box), mask)
+    def _of_labels(self, costs: np.ndarray) -> np.ndarray:
+        """The costs that count, (L, ...)."""
         if self.is_paired:
-            costs = costs[1:] - costs[:1]
-        return costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+            return costs[1:] - costs[:1]
+        return costs if self.alive is None else costs[self.alive]
 
     def _small_costs(self, first: int, last: int) -> np.ndarray:
         """The costs on a part of the grid that is smaller than the image."""
-        costs = self._raster.costs
+        costs = self.small(first, last)
+        return costs if self.stored else np.ascontiguousarray(self._of_labels(costs))
+
+    def small(self, first: int, last: int) -> np.ndarray:
+        """Those of all labels."""
+        costs = self.raster.costs
         box = (slice(first, last), *(slice(0, n) for n in costs.planes.grid[1:]))
-        found = costs.of(costs.planes.read(box), None)
-        return np.ascontiguousarray(
-            found[1:] - found[:1] if self.is_paired and self._raster.inside.planes is None else found
-        )
+        return costs.of(costs.planes.read(box), None)
 
 
-def _cut(piece: _Piece, start: int, stop: int) -> _Piece:
+def _cut(piece: Piece, start: int, stop: int) -> Piece:
     """The points `start` to `stop` - 1 of a piece."""
-    return _Piece(*(part[..., start:stop] for part in piece))
+    return Piece(*(part[..., start:stop] for part in piece))

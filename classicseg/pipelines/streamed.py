@@ -25,8 +25,12 @@ from classicseg.pipelines.passage import Passing, Ranges, Raster
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.raster import Colors, Costs, Digest, Factors, Inside, Planes, Steps
 from classicseg.pipelines.refinement import ChannelAxis
+from classicseg.pipelines.sampled_passage import SampledPassing
 from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.prospects import FEWEST
+from classicseg.solvers.dense.sampled import is_sampled
 from classicseg.solvers.dense.streamed import update_passing
+from classicseg.solvers.dense.streamed_sample import label_by_sample
 from classicseg.solvers.run import progress_bar
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ class StreamOptions(TypedDict, total=False):
     spacing: float | Sequence[float] | None
     align_corners: bool | None
     dilution: float | None
+    exact: bool | None
     temperature: float | None
     fill: int | None
     n_threads: int | None
@@ -55,7 +60,6 @@ class StreamOptions(TypedDict, total=False):
 
 
 _REASONS = {
-    "exact": "it does all of the work, as refine does with exact=True",
     "independent": "refine the masks one by one",
     "like": "it sees the whole image",
     "marginals": "they are never stored",
@@ -176,7 +180,9 @@ def refine_streamed(
     labels = np.empty(shape, np.int32) if out is None else out
     sink = _sink_of(labels, shape, values, folder)
     try:
-        _run(ready, sink, fill, state, n_threads, chosen.get("progress", False))
+        passing = Passing(ready.raster, ready.ranges, sink.write, fill)
+        if chosen.get("exact", False) or not _sampled(ready, passing, n_threads):
+            _run(ready, passing, state, n_threads, chosen.get("progress", False))
         sink.finish()
     except BaseException as failure:
         sink.discard()
@@ -188,9 +194,24 @@ def refine_streamed(
     return labels
 
 
-def _run(ready: _Prepared, sink: Labels, fill: int, state: KeptState, n_threads: int, progress: bool) -> None:
+def _sampled(ready: _Prepared, passing: Passing, n_threads: int) -> bool:
+    """Write the labels that the updates of a sample lead to, if the image is large and they tell enough."""
+    n_iter = ready.preset.max_iter
+    if n_iter < FEWEST or not is_sampled(ready.raster.inside.n_points):
+        return False
+    done = label_by_sample(SampledPassing(passing), passing.spaces, _costs(ready), n_iter, n_threads)
+    passing.alive = None
+    return done
+
+
+def _costs(ready: _Prepared) -> list[np.ndarray]:
+    """The weighted compatibility of each kernel, (L, L)."""
+    potts = Potts(1.0).matrix(ready.raster.costs.planes.count).astype(np.float32)
+    return [np.float32(weight) * potts for weight in ready.weights]
+
+
+def _run(ready: _Prepared, passing: Passing, state: KeptState, n_threads: int, progress: bool) -> None:
     """Build the lattices, run all updates, write labels; from where the state says on."""
-    passing = Passing(ready.raster, ready.ranges, sink.write, fill)
     n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
     vertices, begin = state.vertices(), state.progress()
     bar = progress_bar("refine", 16 * (n_iter + 2 - (0 if begin is None else begin.done))) if progress else None
@@ -200,8 +221,7 @@ def _run(ready: _Prepared, sink: Labels, fill: int, state: KeptState, n_threads:
             vertices = meet_all(passing.spaces, passing.features, n_points, n_threads, tick)
             state.keep_vertices(vertices)
         lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), n_points, n_threads)
-        potts = Potts(1.0).matrix(ready.raster.costs.planes.count).astype(np.float32)
-        plan = Plan(lattices.bank, lattices.gains, [np.float32(w) * potts for w in ready.weights], pair=True)
+        plan = Plan(lattices.bank, lattices.gains, _costs(ready), pair=True)
         passing.is_paired = plan.is_paired
         update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
     finally:
@@ -227,7 +247,7 @@ def _checked(preset: str | Preset, options: StreamOptions) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if given.get("quality", "fast") != "fast" or presets.find(preset).quality != "fast":
         raise InputError("quality must be 'fast' where an image passes by in windows")
-    for name in given.keys() & {"align_corners", "progress"}:
+    for name in given.keys() & {"align_corners", "exact", "progress"}:
         inputs.as_flag(given[name], name)
     if "max_iter" in given:
         given["max_iter"] = inputs.as_count(given["max_iter"], "max_iter", 0, 2**31 - 1)
