@@ -92,8 +92,8 @@ def refine_streamed(
 ) -> Any:
     """Refine an image that is larger than memory: it passes by in windows, once for every update.
 
-    The labels are those of ``refine(..., exact=True)``, to the bit, for every size of windows: there are neither tiles
-    nor seams. What stays in memory depends on how many vertices the lattices have, not on the number of pixels.
+    The labels are those of :func:`refine`, to the bit, for every size of windows: there are neither tiles nor seams.
+    What stays in memory depends on how many vertices the lattices have, not on the number of pixels.
 
     Parameters
     ----------
@@ -119,10 +119,15 @@ def refine_streamed(
         `bilateral_weight`, `max_iter`, `spacing`, `align_corners`, `dilution`, `temperature`, `fill`,
         `n_threads`; and:
 
+        exact : bool
+            Do all of the work, as ``refine(..., exact=True)`` does. By default of more than 1.8 million pixels a sample
+            is updated, as by :func:`refine`, if that changes the labels of at most 1 pixel in 1000; if it would change
+            more, or pixels are fewer, all of the work is done.
+
         state : path
             Folder for what is known after each update, by default ``out`` with ``.state`` behind its name if that is a
             file. A run that was ended, in whatever way, goes on from there when it is called again in the same way, and
-            removes the folder at its end.
+            removes the folder at its end. Where a sample is updated there is nothing to keep.
         window : int
             How many rows (or slices) are read at once, by default those of a chunk where `image` has chunks.
         progress : bool
@@ -144,10 +149,10 @@ def refine_streamed(
 
     Notes
     -----
-    Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, and for each update. Vertices that
-    no two pixels share take more memory than pixels do, so this is for kernels that reach far, as those of the presets
-    default, conservative, gentle, firm and strongest do, whose ranges are a share of the image: with three bands of
-    30000 x 30000 pixels these have some ten thousand vertices.
+    Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, for each update, and for the
+    labels; three times, and the scores once or twice more, where a sample is updated. Vertices that no two pixels share
+    take more memory than pixels do, so this is for kernels that reach far, as those of the presets default,
+    conservative, gentle and firm do, whose ranges are a share of the image.
 
     References
     ----------

@@ -15,6 +15,11 @@ import classicseg as cs
 from classicseg.io.windows import FileArray, LabelFile, as_source
 from classicseg.pipelines import raster
 from classicseg.pipelines.kept_state import KeptState
+from classicseg.solvers.dense import sampled
+
+SAMPLE = cs.sample("nuclei")
+SMALL = np.log(SAMPLE.probabilities[:, ::3, ::3])
+OPTIONS = {"preset": "default", "max_iter": 4}
 
 
 @st.composite
@@ -84,11 +89,41 @@ def test_a_single_pixel_in_a_stripe_has_the_costs_of_many():
     np.testing.assert_array_equal(np.concatenate(each, axis=1), cs.unary_from_logits(logits))
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def few_are_many(monkeypatch):
+    """Images of any size are sampled, however small the sample is, and whatever comes out."""
+    for name, value in {"_FEWEST": 0, "_CROWDED": 0, "MOST_DIFFER": np.inf, "_SAMPLES": (700,)}.items():
+        monkeypatch.setattr(sampled, name, value)
+    monkeypatch.setattr("classicseg.solvers.dense.streamed_sample.MOST_DIFFER", np.inf)
+    monkeypatch.setattr("classicseg.solvers.dense.mean_field.MOST_DIFFER", np.inf)
 
-SAMPLE = cs.sample("nuclei")
-SMALL = np.log(SAMPLE.probabilities[:, ::3, ::3])
-OPTIONS = {"preset": "default", "max_iter": 4}
+
+@pytest.mark.parametrize("window", [7, 64])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("more", [0, 10])
+def test_a_sample_gives_the_labels_of_the_same_sample_in_memory(few_are_many, window, masked, small, more):
+    """With labels that cannot win, but together have a share of each pixel, as well."""
+    logits = SMALL if small else np.log(SAMPLE.probabilities)
+    logits = np.concatenate([logits, np.full((more, *logits.shape[1:]), logits.min() + 2)]).astype(np.float32)
+    options = {**OPTIONS, "logits": logits, "preset": "firm"}
+    if masked:
+        options["mask"] = np.add.outer(np.arange(256), np.arange(256)) % 71 > 9
+    result = cs.refinement(SAMPLE.image, **options, marginals=False)
+    assert result.may_differ > 0
+    labels = cs.refine_streamed(SAMPLE.image, **options, window=window, n_threads=2)
+    np.testing.assert_array_equal(labels, result.labels)
+    assert (labels != cs.refine(SAMPLE.image, **options, exact=True)).any()
+
+
+def test_one_label_that_can_win_does(few_are_many):
+    logits = np.stack([np.zeros((256, 256)), np.full((256, 256), -40)])
+    mask = np.eye(256, dtype=bool)
+    labels = cs.refine_streamed(SAMPLE.image, logits=logits, mask=mask, preset="default")
+    np.testing.assert_array_equal(labels, cs.refine(SAMPLE.image, logits=logits, mask=mask, preset="default"))
+
+
+# --- files --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -318,7 +353,7 @@ NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
     ("change", "error", "word"),
     [
         ({"preset": "auto"}, ValueError, "auto.*name one"),
-        ({"exact": True}, TypeError, "exact"),
+        ({"exact": 3}, TypeError, "exact"),
         ({"marginals": True}, TypeError, "never stored"),
         ({"sgima": 1}, TypeError, "did you mean 'sigma'"),
         ({"quality": "high"}, ValueError, "quality must be 'fast'"),
