@@ -21,11 +21,16 @@ from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.lattice import Corners, Met
 from classicseg.kernels.dense.normalization import normalize
 from classicseg.kernels.dense.streamed import locate, meet, normalize_window, numbered, table_of_rows
+from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 
 _FIRST_SIZE = 12  # binary logarithm of how many vertices a stripe has room for at first
+_MANY = 2**20  # vertices; fewer are not worth a look at how much memory is free
+_GROWING = 100  # bytes for each vertex that there was room for: longer lists beside the old ones, and a table
+_BUILDING = 200  # bytes for each vertex of a stripe: keys, tables, rows, neighbours
+_HINT = "larger sigmas, or fewer features, need less"
 
 Passing = Callable[[int, int], Iterator[np.ndarray]]
 """``passing(start, stop)`` gives the features of the points `start` to `stop` - 1, window by window.
@@ -98,6 +103,8 @@ class _Meeting:
 
     def _grow(self) -> None:
         more = 1 << self._log2_size
+        if more >= _MANY:
+            check_memory(_GROWING * more, f"{2 * more} lattice vertices of one stripe of the image", _HINT)
         self._log2_size += 1
         self._keys, self._mass = (np.concatenate([v, np.empty(more, v.dtype)]) for v in (self._keys, self._mass))
         self._table = numbered(self._keys, self._n, self._log2_size + 1)
@@ -133,6 +140,9 @@ class StreamedBank:
         n_points: int,
         n_threads: int,
     ) -> None:
+        total = sum(met.keys.size for met in vertices)
+        if total > _MANY:
+            check_memory(_BUILDING * total, f"{total} lattice vertices of all stripes of the image", _HINT)
         self._spaces, stripe = spaces, stripe_borders(n_points)
         self.borders = np.minimum(stripe * PIXELS, n_points)
         by_stripe = [[met.keys[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]

@@ -92,8 +92,9 @@ def refine_streamed(
 ) -> Any:
     """Refine an image that is larger than memory: it passes by in windows, once for every update.
 
-    The labels are those of :func:`refine`, to the bit, for every size of windows: there are neither tiles nor seams.
-    What stays in memory depends on how many vertices the lattices have, not on the number of pixels.
+    The labels are those of ``refine(..., exact=True)`` or, where that updates a sample, of :func:`refine`: to the bit,
+    for every size of windows. There are neither tiles nor seams. What stays in memory depends on how many vertices the
+    lattices have, not on the number of pixels.
 
     Parameters
     ----------
