@@ -32,7 +32,7 @@ class DenseCRFLoss(nn.Module):
         Standard deviations of position, in pixels, and colour, in the units of the image.
     weight : float
         Factor of the loss.
-    backend : {"auto", "numba", "torch", "triton"}
+    backend : {"auto", "numba", "torch", "triton", "torch+graphs", "triton+graphs"}
 
     Raises
     ------
