@@ -1,7 +1,8 @@
 """Train a network on a folder of images and labels; goes on from its checkpoint if it was stopped.
 
 The folder holds classes.txt, one class in a line, and images/ with labels/ or train/ with train_labels/. Label pictures
-hold the number of the class of each pixel; 255 is void. Needs PyTorch.
+hold the number of the class of each pixel; 255 is void. A list of pairs, --split train.txt, has an image, a tab and its
+labels in each line, from the folder of the list. Needs PyTorch.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--data", type=Path, required=True, help="folder with classes.txt, images and labels")
     parser.add_argument("--label-suffix", default="", metavar="END", help="such as _mask, if a.png has a_mask.png")
-    parser.add_argument("--split", help="such as train, for data/train and data/train_labels; default: no splits")
-    parser.add_argument("--val-split", help="split that chooses the best epoch")
+    parser.add_argument(
+        "--split", help="such as train, for data/train and data/train_labels, or train.txt, a list; default: no splits"
+    )
+    parser.add_argument("--val-split", help="split or list that chooses the best epoch")
     parser.add_argument(
         "--val-share", type=float, default=0.2, metavar="P",
         help="without --val-split: the last of the images, this share of them (default: %(default)s)",
@@ -94,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, train, write, report."""
-    from classicseg.cli._torch import train_module
+    from classicseg.cli._torch import enough_memory, train_module
 
     train = train_module()
     device = train.as_device(options.device)
@@ -127,18 +130,19 @@ def run(options: argparse.Namespace) -> None:
         print(f"{options.init}: {taken} tensors taken, {left} begin anew", file=sys.stderr)
     if options.backbone is not None:
         print(f"{options.backbone}: {model.load_backbone(options.backbone)}", file=sys.stderr)
-    trained = train.fit(
-        model,
-        data,
-        validation,
-        loss=_loss(options, data.survey),
-        settings=settings,
-        device=device,
-        checkpoint=options.output.with_suffix(".ckpt"),
-        log_dir=options.log_dir,
-        callback=None if options.log is None else partial(_log, options.log),
-        progress=True,
-    )
+    with enough_memory("lower --batch, --crop, --size or --width, raise --accumulate, or try --amp"):
+        trained = train.fit(
+            model,
+            data,
+            validation,
+            loss=_loss(options, data.survey),
+            settings=settings,
+            device=device,
+            checkpoint=options.output.with_suffix(".ckpt"),
+            log_dir=options.log_dir,
+            callback=None if options.log is None else partial(_log, options.log),
+            progress=True,
+        )
     model.save(options.output)
     done = {
         "output": str(options.output),
