@@ -65,6 +65,8 @@ class BoundaryLoss(SegmentationLoss):
         z, y, valid, fits = self.check(logits, labels)
         z = tensors.two_labels(z)
         if distances is None:
+            if torch.jit.is_tracing():
+                raise InputError("distances must be given, as a trace would keep those of its example")
             of_images = [self.maps(image, z.shape[1]) for image in torch.where(valid, y, self.ignore_index).cpu()]
             distances = torch.stack(of_images).to(z)
         else:
