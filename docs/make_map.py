@@ -19,6 +19,7 @@ ROOMS = {  # name: (column, row, what it holds)
     "torch": (1, 1, "layer, losses, networks"),
     "pipelines": (2, 1, "refine, cutout, tune"),
     "data": (3, 1, "samples"),
+    "learn": (4, 1, "notebooks"),
     "solvers": (1, 2, "how it is found"),
     "splitmerge": (2, 3, "regions by a rule"),
     "metrics": (3, 2, "IoU, boundary F"),
