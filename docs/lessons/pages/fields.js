@@ -173,10 +173,10 @@ function sentence(values, painted) {
   if (tooWide) return `The field is <b>${widest.toLocaleString("en")}</b> pixels wide, more than any image here. Choose smaller strides or dilations to see paths.`;
   const field = Math.max(down.counts.length, across.counts.length);
   if (!down.counts.length || !across.counts.length) return "This output is made of nothing: the steps are wider than the windows. It stays empty whatever the picture shows.";
-  const wide = field > SIDE ? ` The picture shows the middle ${SIDE} of ${field} columns.` : "";
+  const wide = field > SIDE ? ` The picture shows ${SIDE} of the ${field} columns.` : "";
   if (!painted.length) return `Paint on the left picture, and see on the right which outputs notice.${wide}`;
   const strength = noticed({ down, across }, painted);
-  return `You painted ${painted.length}. The output with the ring ${strength ? `notices, on <b>${plainNumber(strength)}</b> paths` : "<b>notices nothing</b> of it"}.${wide}`;
+  return `You painted ${painted.length}. The output with the ring ${strength ? `notices, on <b>${plainNumber(strength)}</b> ${strength === 1 ? "path" : "paths"}` : "<b>notices nothing</b> of it"}.${wide}`;
 }
 
 function tellEnlarged(values) {
