@@ -10,21 +10,29 @@ CUP = (96, 144)
 """Rows and columns of the cup."""
 
 
+def photo() -> bytes:
+    """The image of the sample, small, (H, W, 3), a byte each."""
+    from skimage.transform import resize
+
+    from classicseg import data
+
+    return bytes(np.rint(resize(data.sample().image, (*CUP, 3), anti_aliasing=True) * 255).astype(np.uint8))
+
+
 def cup() -> bytes:
-    """The sample, small: the image (H, W, 3), 255 times its probabilities (5, H, W), and its truth, a byte each."""
+    """The sample, small: :func:`photo`, 255 times its probabilities (5, H, W), and its truth, a byte each."""
     from skimage.transform import resize
 
     from classicseg import data
 
     sample = data.sample()
-    image = np.rint(resize(sample.image, (*CUP, 3), anti_aliasing=True) * 255)
     probabilities = [resize(p.astype(np.float32), CUP, anti_aliasing=True) for p in sample.probabilities]
     rows, columns = (
         ((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(CUP, sample.truth.shape, strict=True)
     )
     truth = sample.truth[np.ix_(rows, columns)]
-    parts = [image, np.rint(255 * np.stack(probabilities)), truth]
-    return b"".join(part.astype(np.uint8).tobytes() for part in parts)
+    parts = [np.rint(255 * np.stack(probabilities)), truth]
+    return photo() + b"".join(part.astype(np.uint8).tobytes() for part in parts)
 
 
 def gray_cup() -> bytes:
@@ -37,5 +45,5 @@ def gray_cup() -> bytes:
     return bytes(np.rint(resize(gray, (64, 96), anti_aliasing=True)[:, 16:80]).astype(np.uint8))
 
 
-DATA: dict[str, Callable[[], bytes]] = {"cup": cup, "gray": gray_cup}
+DATA: dict[str, Callable[[], bytes]] = {"cup": cup, "gray": gray_cup, "photo": photo}
 """Functions that make the bytes, by the name that pages use."""
