@@ -5,8 +5,8 @@ doi:10.1109/TPAMI.2006.200. :func:`classicseg.reference.graph.trws` is the same 
 
 Nodes are visited in the order of their numbers, then in the opposite one. Each edge has room for one message: forward
 passes read those that lead to earlier nodes and replace them by those that lead to later ones, backward passes the
-other way. Sums are float64, and messages, which are at least 0, are rounded down to float32: then what an edge owes the
-sum of all costs is at least what it has passed on, and the bound of any backward pass holds.
+other way. Sums are float64. Messages, which are at least 0, may be float32, and are then rounded down: an edge passes
+on no more than it has, and the bound of any backward pass holds.
 
 Labels lie in the lanes of packs. Their number is filled up to whole packs with labels of infinite cost.
 """
@@ -33,7 +33,7 @@ class Passing(NamedTuple):
     Attributes
     ----------
     unary : ndarray, (N P,), float64
-    messages : ndarray, (E P,), float32
+    messages : ndarray, (E P,), float32 or float64
         The last one that was sent over each edge, whichever way.
     work : ndarray, float64
         Room for the costs of a node, and, with margins of infinity, twice for those of a message: 3 P + 4 margins.
@@ -133,7 +133,7 @@ def _send(g, m, e, forward, share, lanes):
         source = spare
         for label in range(g.n_labels, n):  # else what fills up packs would become infinity less infinity
             m.work[source + label] = lowest
-    low, most, below = fill_doubles(lowest, lanes), fill_doubles(limit, lanes), fill(_BELOW, lanes)
+    low, most, below = fill_doubles(lowest, lanes), fill_doubles(limit, lanes), convert(fill(_BELOW, lanes), m.messages)
     for label in range(0, n, step):
         exact = minimum(subtract(load(m.work, source + label, lanes), low), most)
         near = convert(exact, m.messages)

@@ -11,7 +11,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.messages.state import power_of_two
 from classicseg.solvers.sites.layout import as_graph
 
-_BRIEF = 2**20  # entries of messages; to visit fewer takes a moment
+_SMALL = 2**20  # entries of messages; to visit fewer takes a moment, and float64 costs nothing
 
 
 class GraphMessages:
@@ -28,22 +28,24 @@ class GraphMessages:
     def __init__(self, crf: GraphCRF) -> None:
         lanes = next((width for width in (2, 4, 8) if width >= crf.n_labels), 16)
         n_padded = -(-crf.n_labels // lanes) * lanes
-        check_memory((4.0 * len(crf.edges) + 8.0 * crf.shape[0]) * n_padded, "the messages of the graph")
+        n_entries = len(crf.edges) * n_padded
+        check_memory(4.0 * n_entries + 8.0 * crf.shape[0] * n_padded, "the messages of the graph")
         graph = as_graph(crf)
         self._scale = power_of_two(float(_dearest(crf).max(initial=0)))
-        self._crf, self._graph = crf, graph._replace(weights=graph.weights * self._scale)
+        self._crf = crf  # whose memory the graph reads
+        self._graph = graph._replace(weights=graph.weights * self._scale, unary=graph.unary * self._scale)
         unary = np.full((crf.shape[0], n_padded), np.inf)
         unary[:, : crf.n_labels] = crf.unary.T * self._scale
         margin = graph.reach
         self._memory = Passing(
             unary=unary.reshape(-1),
-            messages=np.zeros(len(crf.edges) * n_padded, np.float32),
+            messages=np.zeros(n_entries, np.float64 if n_entries <= _SMALL else np.float32),
             work=np.full(3 * n_padded + 4 * margin, np.inf),
             n_padded=n_padded,
             margin=margin,
         )
         self._lanes = (0,) * lanes
-        self._brief = self._memory.messages.size <= _BRIEF
+        self._brief = self._memory.messages.size <= _SMALL
         self._slack, self._whole = _rounding(crf), _is_whole(crf)
         self.labels = np.zeros(crf.shape, np.int32)
         self.bound = -np.inf
