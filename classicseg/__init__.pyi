@@ -8,6 +8,7 @@ from .data import Sample, sample
 from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
 from .energies.contrast import contrast_weights
 from .energies.dense_crf import DenseCRF
+from .energies.graph_crf import GraphCRF
 from .energies.grid_crf import GridCRF
 from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
 from .energies.unary import (
@@ -72,6 +73,7 @@ __all__ = [
     "FeatureKernel",
     "GaussianFilter",
     "GaussianKernel",
+    "GraphCRF",
     "GraphCut",
     "GridCRF",
     "HistogramDistance",

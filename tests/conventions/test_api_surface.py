@@ -4,9 +4,10 @@ import classicseg
 
 NAMES = """
   BilateralKernel BudgetError ClassicsegError Custom Cutout DenseCRF Diagonal ExactFilter FeatureKernel GaussianFilter
-GaussianKernel GraphCut GridCRF HistogramDistance Homogeneity InputError InputTypeError Matrix Matte MeanDifference
-MultiOtsu OtsuSeparability PRESETS PermutohedralLattice Potts Preset Range Record Refinement Refiner RegionStatistics
-Result Rule Run Sample Scores Segmentation State StdDev Step TruncatedLinear TruncatedQuadratic Tuned VarianceRatio
+GaussianKernel GraphCRF GraphCut GridCRF HistogramDistance Homogeneity InputError InputTypeError Matrix Matte
+MeanDifference MultiOtsu OtsuSeparability PRESETS PermutohedralLattice Potts Preset Range Record Refinement Refiner
+RegionStatistics Result Rule Run Sample Scores Segmentation State StdDev Step TruncatedLinear TruncatedQuadratic
+Tuned VarianceRatio
 boundary_f_score calibration_error confusion_matrix contrast_weights cutout describe_regions get_num_threads
 label_by_rule methods minimize overlay paint_regions palette quadtree record_split_and_merge refine refinement
 refinement_crf refine_streamed register_solver reliability sample scores scores_of seeded_region_growing segment
