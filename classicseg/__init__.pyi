@@ -42,6 +42,7 @@ from .pipelines.segment import segment, segmenters
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.cut.flow_network import FlowNetwork, MinimumCut
 from .solvers.cut.graph_cut import GraphCut
 from .solvers.minimize import minimize
 from .solvers.registry import methods, register_solver
@@ -70,6 +71,7 @@ __all__ = [
     "Diagonal",
     "ExactFilter",
     "FeatureKernel",
+    "FlowNetwork",
     "GaussianFilter",
     "GaussianKernel",
     "GraphCRF",
@@ -82,6 +84,7 @@ __all__ = [
     "Matrix",
     "Matte",
     "MeanDifference",
+    "MinimumCut",
     "MultiOtsu",
     "OtsuSeparability",
     "PermutohedralLattice",
