@@ -109,6 +109,19 @@ def _needs_grid_crf(energy: Any) -> str | None:
     return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
 
 
+def _needs_grid_or_graph(energy: Any) -> str | None:
+    from classicseg.energies.graph_crf import GraphCRF
+
+    if _needs_grid_crf(energy) is None or isinstance(energy, GraphCRF):
+        return None
+    return f"it needs a GridCRF or GraphCRF, got {type(energy).__name__}"
+
+
+def _needs_messages(energy: Any) -> str | None:
+    reason = _needs_grid_or_graph(energy)
+    return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
+
+
 def _needs_grid_without_label_costs(energy: Any) -> str | None:
     reason = _needs_grid_crf(energy)
     return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
@@ -147,7 +160,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="trws",
         load=_trws,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_messages,
         summary="Tree-reweighted message passing: low energies and a bound on how much lower they could be.",
         paper="Kolmogorov 2006",
         init="labels",
@@ -205,7 +218,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="mean_field",
         load=_mean_field_of_grid,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_messages,
         summary="Mean field, pixel after pixel: its free energy never rises.",
         paper="Wainwright and Jordan 2008",
         init="marginals",
@@ -225,7 +238,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="belief_propagation",
         load=_belief_propagation,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_messages,
         summary="Min-sum and sum-product messages: exact on chains and trees; marginals at any temperature.",
         paper="Pearl 1988; Felzenszwalb and Huttenlocher 2006",
         max_iter=50,
@@ -234,7 +247,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="icm",
         load=_icm,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Iterated conditional modes: the simplest descent, fast and weak; heeds label costs.",
         paper="Besag 1986",
         init="labels",
@@ -244,7 +257,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="annealing",
         load=_annealing,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Gibbs sampling while the temperature falls: slow, any energy; heeds label costs.",
         paper="Geman and Geman 1984",
         init="labels",
