@@ -1,4 +1,4 @@
-"""Flow networks and energies of graphs that have no grid: meshes, volumes of any outline, superpixels, random graphs."""
+"""Flow networks and energies that have no grid: meshes, volumes of any outline, superpixels, random graphs."""
 
 from __future__ import annotations
 

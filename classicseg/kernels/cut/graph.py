@@ -294,7 +294,7 @@ def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
         record[NODE_WORDS * b + DEPTH] = home + 1
         link[2 * out], link[2 * out + 1] = b, home
         link[2 * home], link[2 * home + 1] = a, out
-        flow = _short_cut(offer[a], offer[b], there[edge], back[edge])
+        flow = short_cut(offer[a], offer[b], there[edge], back[edge])
         if flow != 0:
             offer[a] -= flow
             offer[b] += flow
@@ -304,7 +304,7 @@ def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
 
 
 @inline
-def _short_cut(first, second, forward, backward):
+def short_cut(first, second, forward, backward):
     """What can flow over an edge from excess to deficit, `first` and `second` of its ends, negative if it is back.
 
     `forward` and `backward` are its capacities.
