@@ -51,6 +51,29 @@ def test_trws_is_its_twin(kind):
 
 
 @each_kind
+def test_bounds_hold_for_messages_of_single_precision(kind, monkeypatch):
+    exact = {}
+    for small in (2**20, 0):
+        monkeypatch.setattr("classicseg.solvers.messages.on_graphs._SMALL", small)
+        for seed in range(6):
+            crf = random_graph(np.random.default_rng(seed), kind, n=6)
+            crf = cs.GraphCRF(crf.unary / 7, crf.edges, tables=crf.tables() / 7)
+            bounds = [step.lower_bound for step in cs.minimize(crf, "trws", tol=0, max_iter=50).history]
+            assert bounds[-1] <= minimum_of(crf) + 1e-12
+            assert bounds[-1] == pytest.approx(exact.setdefault(seed, bounds[-1]), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
+def test_costs_may_be_far_from_1(factor, monkeypatch):
+    monkeypatch.setattr("classicseg.solvers.messages.on_graphs._SMALL", 0)
+    crf = random_graph(np.random.default_rng(3), "linear", n=6)
+    far = cs.GraphCRF(crf.unary * factor, crf.edges, crf.compatibility, crf.weights * factor)
+    near, result = cs.minimize(crf, "trws"), cs.minimize(far, "trws")
+    assert result.energy == pytest.approx(near.energy * factor)
+    assert result.lower_bound == pytest.approx(near.lower_bound * factor, rel=0.1)
+
+
+@each_kind
 def test_trees_are_solved_exactly(kind):
     for seed in range(6):
         crf = random_graph(np.random.default_rng(seed), kind, n=6, edges=TREE)

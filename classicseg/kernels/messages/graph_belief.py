@@ -33,21 +33,22 @@ def _belief(g, i, later, earlier, out):
 
 
 @inline
-def _send(g, e, forward, belief, incoming, message, temperature, damping, costs, out):
-    """Replace the `message` of edge `e` of `g`, sent by the node with this `belief`; returns the largest change.
+def _send(g, e, forward, incoming, message, temperature, damping, work):
+    """Replace the `message` of edge `e` of `g`; returns the largest change of an entry.
 
-    `incoming` is the message that came over the edge; `costs` (L,) and `out` (L,) are work space; `forward`,
-    `temperature` and `damping` as in :func:`tell` and :func:`send_in_order`.
+    The belief of the sender is at the begin of `work` (3 L,); `incoming` is the message that came over the edge;
+    `forward`, `temperature` and `damping` as in :func:`tell` and :func:`send_in_order`.
     """
-    for label in range(g.n_labels):
-        costs[label] = belief[label] - incoming[e, label]
+    n = g.n_labels
+    for label in range(n):
+        work[n + label] = work[label] - incoming[e, label]
     if temperature > 0:
-        least = tell_smoothly(g, e, forward, temperature, costs, out)
+        least = tell_smoothly(g, e, forward, temperature, n, 2 * n, work)
     else:
-        least = tell(g, e, forward, costs, out)
+        least = tell(g, e, forward, n, 2 * n, work)
     change = 0.0
-    for label in range(g.n_labels):
-        new = (1 - damping) * (out[label] - least) + damping * message[e, label]
+    for label in range(n):
+        new = (1 - damping) * (work[2 * n + label] - least) + damping * message[e, label]
         change = max(change, abs(new - message[e, label]))
         message[e, label] = new
     return change
@@ -74,23 +75,24 @@ def send_in_order(sync, n_threads, given, later, earlier, temperature, damping, 
         Raised to the largest change of an entry.
     """
     g = with_pointers(given)
-    work = np.empty(3 * g.n_labels)
-    belief, costs, out = pointer(work), pointer(work[g.n_labels :]), pointer(work[2 * g.n_labels :])
+    room = np.empty(3 * g.n_labels)
+    work = pointer(room)
     change = 0.0
     for i in range(g.n_nodes):
         if i % PART == 0 and aborted(sync):
             return
-        _belief(g, i, later, earlier, belief)
+        _belief(g, i, later, earlier, work)
         for e in range(g.later[i], g.later[i + 1]):
-            change = max(change, _send(g, e, True, belief, earlier, later, temperature, damping, costs, out))
+            change = max(change, _send(g, e, True, earlier, later, temperature, damping, work))
     for i in range(g.n_nodes - 1, -1, -1):
         if i % PART == 0 and aborted(sync):
             return
-        _belief(g, i, later, earlier, belief)
+        _belief(g, i, later, earlier, work)
         for a in range(g.earlier[i], g.earlier[i + 1]):
             e = g.arriving[a]
-            change = max(change, _send(g, e, False, belief, later, earlier, temperature, damping, costs, out))
+            change = max(change, _send(g, e, False, later, earlier, temperature, damping, work))
     changes[0] = max(changes[0], change)
+    room[0] = 0.0  # what is pointed at must live until here
 
 
 @kernel

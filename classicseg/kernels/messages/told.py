@@ -4,68 +4,70 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.sites.graph import LINEAR, UNIFORM
+from classicseg.kernels.sites.graph import LINEAR, POTTS, UNIFORM
 from classicseg.machine.jit import inline
 
 
 @inline
-def tell(g, e, forward, costs, out):
-    """Write to `out` (L,) the least of ``costs[k] + weight * table[k, l]`` over k for each l; returns the least of all.
+def tell(g, e, forward, costs, out, work):
+    """Write to ``work[out:]``, for each l, the least of ``costs[k] + weight * table[k, l]``; returns the least of all.
 
     Equal costs of different labels need one pass, and so do truncated linear ones: upwards, downwards, then the limit
     (Felzenszwalb and Huttenlocher 2006, doi:10.1007/s11263-006-7899-4). `g` is a Graph of pointers, `e` the edge; if
-    `forward`, the smaller node tells the larger one. `costs` (L,) are those of the sender; both are pointers.
+    `forward`, the smaller node tells the larger one. The costs of the sender are ``work[costs:]``, of a pointer.
     """
     n, weight, table = g.n_labels, g.weights[e], g.table_at[e]
     slope = weight * g.tables[table + 1]
     lowest = np.inf
-    if g.kind == UNIFORM:
+    if g.kind == POTTS or g.kind == UNIFORM:
         least, second, which = np.inf, np.inf, 0
         for label in range(n):
-            cost = costs[label]
+            cost = work[costs + label]
             which = label if cost < least else which
             second = min(second, max(cost, least))
             least = min(least, cost)
         for label in range(n):
             others = second if label == which else least
-            told = min(costs[label] + weight * g.tables[table + label * (n + 1)], others + slope)
-            out[label] = told
+            told = min(work[costs + label] + weight * g.tables[table + label * (n + 1)], others + slope)
+            work[out + label] = told
             lowest = min(lowest, told)
     elif g.kind == LINEAR and slope >= 0:
         best = np.inf
         for label in range(n):
-            best = min(costs[label], best + slope)
+            best = min(work[costs + label], best + slope)
             lowest = min(lowest, best)
-            out[label] = best
+            work[out + label] = best
         limit = lowest + weight * g.tables[table + n - 1]
         for label in range(n - 1, -1, -1):
-            best = min(out[label], best + slope)
-            out[label] = min(best, limit)
+            best = min(work[out + label], best + slope)
+            work[out + label] = min(best, limit)
     elif forward:
         for label in range(n):
-            out[label] = np.inf
+            work[out + label] = np.inf
         for near in range(n):
             for label in range(n):
-                told = costs[near] + weight * g.tables[table + near * n + label]
-                out[label] = told if told < out[label] else out[label]  # vectorises, min() does not
+                told = work[costs + near] + weight * g.tables[table + near * n + label]
+                work[out + label] = (
+                    told if told < work[out + label] else work[out + label]
+                )  # vectorises, min() does not
         for label in range(n):
-            lowest = min(lowest, out[label])
+            lowest = min(lowest, work[out + label])
     else:
         for label in range(n):
             least = np.inf
             for near in range(n):
-                told = costs[near] + weight * g.tables[table + label * n + near]
+                told = work[costs + near] + weight * g.tables[table + label * n + near]
                 least = told if told < least else least
-            out[label] = least
+            work[out + label] = least
             lowest = min(lowest, least)
     return lowest
 
 
 @inline
-def tell_smoothly(g, e, forward, temperature, costs, out):
+def tell_smoothly(g, e, forward, temperature, costs, out, work):
     """The same with ``-T log sum exp(-cost / T)``, where T is the `temperature`, in place of the least.
 
-    The other arguments, `g`, `e`, `forward`, `costs` and `out`, and what is returned, are those of :func:`tell`.
+    The other arguments, `g`, `e`, `forward`, `costs`, `out` and `work`, and what is returned, are as in :func:`tell`.
     """
     n, weight, table = g.n_labels, g.weights[e], g.table_at[e]
     along, across = (1, n) if forward else (n, 1)
@@ -73,9 +75,9 @@ def tell_smoothly(g, e, forward, temperature, costs, out):
     for label in range(n):
         at, least, total = table + label * along, np.inf, 0.0
         for near in range(n):
-            least = min(least, costs[near] + weight * g.tables[at + near * across])
+            least = min(least, work[costs + near] + weight * g.tables[at + near * across])
         for near in range(n):
-            total += np.exp((least - costs[near] - weight * g.tables[at + near * across]) / temperature)
-        out[label] = least - temperature * np.log(total)
-        lowest = min(lowest, out[label])
+            total += np.exp((least - work[costs + near] - weight * g.tables[at + near * across]) / temperature)
+        work[out + label] = least - temperature * np.log(total)
+        lowest = min(lowest, work[out + label])
     return lowest

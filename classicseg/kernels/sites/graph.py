@@ -19,8 +19,12 @@ from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted
 from classicseg.machine.simd import pointer
 
-UNIFORM, LINEAR, MATRIX = range(3)
-"""Kinds of tables: all pairs of different labels cost the same; a multiple of their distance, up to a limit; any."""
+POTTS, LINEAR, QUADRATIC, UNIFORM, MATRIX = range(5)
+"""Kinds of tables.
+
+All pairs of different labels cost the same, equal ones nothing; a multiple of the distance of labels, or of its square,
+up to a limit; all pairs of different labels cost the same; any.
+"""
 
 PART = 1024
 """Nodes between two looks at whether the run is to end."""
@@ -47,6 +51,8 @@ class Graph(NamedTuple):
         Tables (L, L): row, the label of the smaller node.
     kind : int
         That of all tables.
+    reach : int
+        The largest distance of labels up to which linear or quadratic costs grow.
     n_nodes, n_labels : int
     """
 
@@ -60,6 +66,7 @@ class Graph(NamedTuple):
     table_at: np.ndarray
     tables: np.ndarray
     kind: int
+    reach: int
     n_nodes: int
     n_labels: int
 
@@ -78,6 +85,7 @@ def with_pointers(graph):
         pointer(graph.table_at),
         pointer(graph.tables),
         graph.kind,
+        graph.reach,
         graph.n_nodes,
         graph.n_labels,
     )
@@ -195,7 +203,7 @@ def _add_expected(g, e, q, forward, costs):
     n = g.n_labels
     weight, table = g.weights[e], g.table_at[e]
     other = g.low[e] if forward else g.high[e]
-    if g.kind == UNIFORM:
+    if g.kind == POTTS or g.kind == UNIFORM:
         level = weight * g.tables[table + 1]
         for label in range(n):
             costs[label] += level + (weight * g.tables[table + label * (n + 1)] - level) * q[other, label]

@@ -151,5 +151,7 @@ class _Messages:
         if temperature > 0:
             labels[...] = self.beliefs().argmin(axis=1).reshape(labels.shape)
         else:
-            told = self._earlier.reshape(-1) if isinstance(self._field, Graph) else self._earlier
-            sweep(decode, self._field, 1, told, labels.reshape(-1))
+            told: tuple[Any, ...] = (self._earlier,)
+            if isinstance(self._field, Graph):
+                told = self._earlier.reshape(-1), self._crf.n_labels
+            sweep(decode, self._field, 1, *told, labels.reshape(-1))

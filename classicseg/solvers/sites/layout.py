@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.energies.compatibility import TruncatedLinear
+from classicseg.energies.compatibility import TruncatedLinear, TruncatedQuadratic
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid import edge_ends, edge_shape
 from classicseg.energies.grid_crf import GridCRF, as_volume
@@ -32,7 +32,7 @@ _ON_GRAPHS = {
 
 def as_field(crf: GridCRF | GraphCRF) -> Field | Graph:
     """Lay out an energy pixel by pixel, or node by node, in float64: whole numbers stay exact."""
-    return _as_graph(crf) if isinstance(crf, GraphCRF) else _as_field(crf)
+    return as_graph(crf) if isinstance(crf, GraphCRF) else _as_field(crf)
 
 
 def _as_field(crf: GridCRF) -> Field:
@@ -57,11 +57,13 @@ def _as_field(crf: GridCRF) -> Field:
     )
 
 
-def _as_graph(crf: GraphCRF) -> Graph:
+def as_graph(crf: GraphCRF) -> Graph:
+    """Lay out a graph energy node by node, with lists of the edges to earlier and to later nodes."""
     n_nodes, n_labels, n_edges = crf.shape[0], crf.n_labels, len(crf.edges)
     check_memory(8.0 * n_labels * (n_nodes + n_labels), "the energy, laid out node by node,")
     turned = crf.edges[:, 0] > crf.edges[:, 1]  # only where the cost is not symmetric
     low, high = crf.edges.min(axis=1), crf.edges.max(axis=1)
+    kind, reach = _kind_of(crf)
     if crf.cost is None:
         assert crf.finite_tables is not None
         tables, weights, table_at = crf.finite_tables, np.ones(n_edges), np.arange(n_edges) * n_labels**2
@@ -78,7 +80,8 @@ def _as_graph(crf: GraphCRF) -> Graph:
         weights=writable_alias(weights),
         table_at=table_at.astype(np.int64),
         tables=writable_alias(tables).reshape(-1),
-        kind=_kind_of(crf),
+        kind=kind,
+        reach=reach,
         n_nodes=n_nodes,
         n_labels=n_labels,
     )
@@ -89,14 +92,17 @@ def _starts(nodes: np.ndarray, n_nodes: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=n_nodes))]).astype(np.int64)
 
 
-def _kind_of(crf: GraphCRF) -> int:
-    """What messages can make use of."""
+def _kind_of(crf: GraphCRF) -> tuple[int, int]:
+    """What messages can make use of: the kind of the tables, and up to which distance of labels costs grow."""
     if crf.cost is None:
-        return graph.MATRIX
+        return graph.MATRIX, 0
     different = crf.cost[~np.eye(crf.n_labels, dtype=bool)]
     if (different == different[0]).all():
-        return graph.UNIFORM
-    return graph.LINEAR if isinstance(crf.compatibility, TruncatedLinear) else graph.MATRIX
+        return graph.UNIFORM if np.diag(crf.cost).any() else graph.POTTS, 0
+    reach = int(np.count_nonzero(np.diff(crf.cost[0])))
+    if isinstance(crf.compatibility, TruncatedLinear):
+        return graph.LINEAR, reach
+    return (graph.QUADRATIC, reach) if isinstance(crf.compatibility, TruncatedQuadratic) else (graph.MATRIX, 0)
 
 
 def taking_part(crf: GridCRF | GraphCRF) -> np.ndarray:
