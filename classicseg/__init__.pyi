@@ -43,6 +43,7 @@ from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.cut.flow_network import FlowNetwork, MinimumCut
 from .solvers.cut.graph_cut import GraphCut
 from .solvers.minimize import minimize
 from .solvers.registry import methods, register_solver
@@ -71,6 +72,7 @@ __all__ = [
     "Diagonal",
     "ExactFilter",
     "FeatureKernel",
+    "FlowNetwork",
     "GaussianFilter",
     "GaussianKernel",
     "GraphCRF",
@@ -83,6 +85,7 @@ __all__ = [
     "Matrix",
     "Matte",
     "MeanDifference",
+    "MinimumCut",
     "MultiOtsu",
     "OtsuSeparability",
     "PermutohedralLattice",
