@@ -334,11 +334,12 @@ def test_be_the_message_finds_the_best_row(window, folder, pictures):
     assert window.complaints() == []
 
 
-@pytest.mark.parametrize("name", ["regions", "grid", "dense"])
+@pytest.mark.parametrize("name", ["regions", "grid", "dense", "lattice"])
 def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
     from PIL import Image
 
-    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices"}
+    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices", "lattice": "corners"}
+    says = "#photos .say" if name == "lattice" else ".say"
     window.open(folder / f"{name}.html", 1300)
     seen = [window.text(f"[data-live={numbers[name]}]")]
     for k in (3, 9):  # two images of one size
@@ -347,7 +348,7 @@ def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, nam
         window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
         window.run("return new Promise(done => setTimeout(done, 400))")
         _drawn(window)
-        assert "stays on this machine" in window.text(".say")
+        assert "stays on this machine" in window.text(says)
         seen.append(window.text(f"[data-live={numbers[name]}]"))
     assert len(set(seen)) == 3
     window.picture(pictures / f"{name}-own.png")
@@ -396,3 +397,89 @@ def test_the_torch_of_lessons_gives_what_they_say(window, folder):
     seen, _ = _answers(window, lambda text: text.replace("512, 768", "32, 320").replace("=2)", "=2, width=0.1)"))
     assert seen[3, 2]
     assert seen.any(0).sum() <= 204  # the field
+
+
+def test_the_lattice_of_the_page_is_that_of_the_library(window, folder, pictures):
+    window.open(folder / "lattice.html", 1300)
+    first = window.run("return document.querySelector('#plane').innerHTML")
+    for button, near, alike in [("step", 4, 12), ("step", 12, 12), ("sparse", 3, 8)]:
+        window.press(button)
+        window.slide("near", near)
+        window.slide("alike", alike)
+        _drawn(window)
+        values = _values_of_lattice("STEP" if button == "step" else "SPARSE")
+        features = np.stack([np.arange(len(values)), values]) / np.array([[near], [alike]])
+        lattice = cs.PermutohedralLattice(features.astype(np.float32))
+        assert int(window.text("[data-live=vertices]")) == lattice.n_vertices
+        smooth = np.array(window.run("return document.querySelector('#plane').dataset.smooth").split(), float)
+        assert np.abs(smooth - 100 * lattice.filter(values[None] / 100, "after")[0]).max() <= 2e-4  # of 100, in float32
+        exact = np.exp(-((features[:, :, None] - features[:, None]) ** 2).sum(axis=0) / 2)
+        error = np.abs(smooth - exact @ values / exact.sum(axis=1)).mean()
+        assert abs(float(window.text("[data-live=error]")) - error) < 0.006
+        arrives = 100 * (lattice.row_sums() / exact.sum(axis=1)).mean()
+        assert abs(float(window.text("[data-live=through]")) - arrives) < 0.51
+    assert window.text("[data-exercise=edge] .mark") == "✓ Solved"
+    window.slide("near", 20)
+    window.slide("alike", 60)
+    _drawn(window)
+    assert window.text("[data-exercise=lost] .mark") == "✓ Solved"
+    assert window.run("return document.querySelector('#plane').innerHTML") != first
+    window.press("undo")
+    _drawn(window)
+    assert window.text("[data-live=alike]") == "8"
+    window.picture(pictures / "lattice-steps.png")
+    assert window.complaints() == []
+
+
+def test_the_lattice_goes_step_by_step_and_takes_the_keyboard(window, folder):
+    from selenium.webdriver.common.keys import Keys
+
+    window.open(folder / "lattice.html", 1300)
+    assert window.run("return document.querySelectorAll('.vertex').length") == 0
+    plane = window.driver.find_element("css selector", "#plane")
+    plane.send_keys("+")
+    _drawn(window)
+    n_vertices = int(window.text("[data-live=vertices]"))
+    assert window.run("return document.querySelectorAll('.vertex').length") > n_vertices // 2
+    plane.send_keys("+")
+    _drawn(window)
+    assert window.run("return document.querySelectorAll('.gap').length") > 0
+    assert "up0" in window.text(".now")
+    plane.send_keys("-", Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    _drawn(window)
+    assert window.text("[data-live=asked]") == "15"
+    assert "splat" in window.text(".now")
+    window.click("[data-mode=who][value=one]")
+    _drawn(window)
+    assert window.run("return document.querySelectorAll('.vertex').length") <= 3
+    assert window.complaints() == []
+
+
+def test_the_photo_of_the_lattice_is_filtered_as_by_the_library(window, folder, pictures):
+    image = np.frombuffer(carried.photo(), np.uint8).reshape(*carried.CUP, 3)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    window.open(folder / "lattice.html", 1300)
+    for sigma, color in [(12, 20), (40, 40)]:
+        window.slide("sigma", sigma)
+        window.slide("color", color)
+        script = "const wanted = JSON.stringify(arguments[0]); return new Promise(done => { const look = () => "
+        script += "document.documentElement.dataset.compared === wanted ? done() : setTimeout(look, 30); look(); })"
+        window.run(script, [sigma, color])
+        lattice = cs.PermutohedralLattice(np.stack([x / sigma, y / sigma, *(image.transpose(2, 0, 1) / color)]))
+        assert window.text("[data-live=corners]") == f"{lattice.n_vertices:,}"
+        smooth = 255 * lattice.filter(image.transpose(2, 0, 1) / 255, "after").transpose(1, 2, 0)
+        script = "const c = document.querySelector('#photo'); "
+        script += "const o = new OffscreenCanvas(c.width, 30).getContext('2d', {willReadFrequently: true}); "
+        script += "o.drawImage(c, 0, 0); return [...o.getImageData(0, 0, c.width, 30).data].filter((_, i) => i % 4 < 3)"
+        shown = np.array(window.run(script)).reshape(30, -1, 3)
+        assert np.abs(shown - smooth[:30]).max() < 0.51
+        assert 0 < float(window.text("[data-live=wrong]")) < 1.2
+    assert window.text("[data-exercise=few] .mark") == "✓ Solved"
+    window.picture(pictures / "lattice-photo.png")
+    assert window.complaints() == []
+
+
+def _values_of_lattice(name: str) -> np.ndarray:
+    """The values that the page of the lattice calls STEP or SPARSE."""
+    text = (LESSONS / "pages" / "lattice.js").read_text(encoding="utf-8")
+    return np.array([int(value) for value in re.search(rf"const {name} = \[([\d, ]+)\]", text)[1].split(",")], float)

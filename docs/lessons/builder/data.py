@@ -13,8 +13,17 @@ CUP = (96, 144)
 """Rows and columns of the cup."""
 
 
+def photo() -> bytes:
+    """The image of the sample, small, (H, W, 3), a byte each."""
+    from skimage.transform import resize
+
+    from classicseg import data
+
+    return bytes(np.rint(resize(data.sample().image, (*CUP, 3), anti_aliasing=True) * 255).astype(np.uint8))
+
+
 def cup() -> bytes:
-    """The sample, small: the image (H, W, 3), 255 times its probabilities (5, H, W), and its truth, a byte each."""
+    """The sample, small: :func:`photo`, 255 times its probabilities (5, H, W), and its truth, a byte each."""
     from skimage.transform import resize
 
     from classicseg import data
@@ -27,15 +36,6 @@ def cup() -> bytes:
     truth = sample.truth[np.ix_(rows, columns)]
     parts = [np.rint(255 * np.stack(probabilities)), truth]
     return photo() + b"".join(part.astype(np.uint8).tobytes() for part in parts)
-
-
-def photo() -> bytes:
-    """The image of the cup (H, W, 3), a byte each."""
-    from skimage.transform import resize
-
-    from classicseg import data
-
-    return bytes(np.rint(resize(data.sample().image, (*CUP, 3), anti_aliasing=True) * 255).astype(np.uint8))
 
 
 def gray_cup() -> bytes:
