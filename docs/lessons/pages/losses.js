@@ -47,7 +47,7 @@ function drawDots() {
   svg.replaceChildren();
   axes(svg, highest, [0, 0.25, 0.5, 0.75, 1].map((p) => [along(p), String(p)]), "probability of the right label");
   for (const [side, { ink }] of Object.entries(SIDES)) {
-    const ps = [1, ...Array.from({ length: 99 }, (_, i) => 10 * (i + 1)), 999];
+    const ps = [1, 2, 4, 7, ...Array.from({ length: 99 }, (_, i) => 10 * (i + 1)), 999];
     const points = ps.map((p) => [along(p / 1000), up(lossOf(twoGroups({ ...values, [side]: p }), values).loss)]);
     svg.append(line(points.filter(([, y]) => y >= PLOT.top - 12), { stroke: ink, class: `curve-${side}` }));
   }
@@ -57,7 +57,7 @@ function drawDots() {
     svg.append(
       shape("circle", { cx: x, cy: y, r: 26, fill: "transparent", "data-dot": side, style: "cursor:ew-resize" }),
       shape("circle", { cx: x, cy: y, r: side === held ? 14 : 11, fill: ink, stroke: "var(--ink)", "stroke-width": side === held ? 3 : 1.5, "pointer-events": "none" }),
-      text(x + (last ? 4 : -4), y - 22, name, { "text-anchor": last ? "end" : "start", fill: ink, "font-weight": 700, stroke: "var(--panel)", "stroke-width": 5, "paint-order": "stroke", "pointer-events": "none" }),
+      text(x + (last ? 4 : -4), y - 22, name, { "text-anchor": last ? "end" : "start", fill: "var(--ink)", "font-weight": 700, stroke: "var(--panel)", "stroke-width": 5, "paint-order": "stroke", "pointer-events": "none" }),
     );
   }
 }
