@@ -25,6 +25,8 @@ from .filters.lattice import PermutohedralLattice
 from .machine.threads import get_num_threads, set_num_threads
 from .metrics import (
     Scores,
+    Volumes,
+    areas,
     boundary_f_score,
     calibration_error,
     confusion_matrix,
@@ -32,6 +34,7 @@ from .metrics import (
     scores,
     scores_of,
     trimap_confusion,
+    volumes,
 )
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
@@ -109,6 +112,8 @@ __all__ = [
     "TruncatedQuadratic",
     "Tuned",
     "VarianceRatio",
+    "Volumes",
+    "areas",
     "boundary_f_score",
     "calibration_error",
     "confusion_matrix",
@@ -150,5 +155,6 @@ __all__ = [
     "unary_from_probabilities",
     "unary_from_scribbles",
     "unary_from_sigmoid",
+    "volumes",
     "warmup",
 ]

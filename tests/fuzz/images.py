@@ -1,4 +1,4 @@
-"""Cases of everything that takes an image, and of scores and pictures."""
+"""Cases of everything that takes an image, and of pictures."""
 
 from __future__ import annotations
 
@@ -273,38 +273,6 @@ def statistics(draw: Draw) -> Call:
     return Call(of, {"values": draw.image((draw.integer(1, 9),), 2), "bins": draw.of((0, 4))}, fixed=("values", "bins"))
 
 
-# --- scores -------------------------------------------------------------------------------------------------------
-
-
-def score(function: Callable[..., Any], **more: Callable[[Draw], Any]) -> Callable[[Draw], Call]:
-    """Cases of a function of labels and truth."""
-
-    def case(draw: Draw) -> Call:
-        shape, n = draw.shape(), draw.integer(2, 5)
-        arguments = {"labels": draw.labels(shape, n), "truth": draw.labels(shape, n), "n_labels": n}
-        arguments |= {name: make(draw) for name, make in more.items()}
-        return Call(function, arguments | draw.some(ignore_label=lambda: draw.of((0, 255, n - 1))))
-
-    return case
-
-
-def reliability(draw: Draw) -> Call:
-    shape, n = draw.shape(), draw.integer(2, 5)
-    arguments = {"probabilities": draw.probabilities(n, shape), "truth": draw.labels(shape, n)}
-    return Call(
-        cs.reliability, arguments | draw.some(n_bins=lambda: draw.integer(1, 20), mask=lambda: draw.mask(shape))
-    )
-
-
-def of_table(draw: Draw) -> Call:
-    return Call(cs.calibration_error, {"table": draw.rng.integers(0, 9, (draw.integer(1, 6), 3)).astype(float)})
-
-
-def of_confusion(draw: Draw) -> Call:
-    n = draw.integer(1, 5)
-    return Call(cs.scores_of, {"confusion": draw.rng.integers(0, draw.of((1, 3, 50)), (n, n))})
-
-
 # --- pictures -----------------------------------------------------------------------------------------------------
 
 
@@ -379,14 +347,6 @@ IMAGE_CASES = {
     "paint_regions": paint,
     "RegionStatistics": statistics,
     "RegionStatistics.of": statistics,
-    "boundary_f_score": score(cs.boundary_f_score),
-    "calibration_error": of_table,
-    "reliability": reliability,
-    "confusion_matrix": score(cs.confusion_matrix),
-    "scores": score(cs.scores),
-    "scores_of": of_confusion,
-    "Scores": of_confusion,
-    "trimap_confusion": score(cs.trimap_confusion, width=lambda draw: draw.integer(1, 4)),
     "overlay": overlay,
     "palette": lambda draw: Call(plot.palette, {"n_labels": draw.of((1, 2, 21, 300))}),
     "plot.displayable": lambda draw: Call(plot.displayable, {"image": flat_picture(draw)}, check_picture),

@@ -14,6 +14,7 @@ from tests.fuzz.energies import ENERGY_CASES
 from tests.fuzz.filters import FILTER_CASES
 from tests.fuzz.images import IMAGE_CASES
 from tests.fuzz.judge import Call
+from tests.fuzz.scores import SCORE_CASES
 from tests.fuzz.solvers import RUN_CASES, SOLVER_CASES
 from tests.fuzz.tasks import TASK_CASES
 from tests.fuzz.values import Draw
@@ -26,6 +27,7 @@ CASES: dict[str, Make] = (
     | FILTER_CASES
     | ENERGY_CASES
     | IMAGE_CASES
+    | SCORE_CASES
     | CHART_CASES
     | TASK_CASES
     | DROPIN_CASES
