@@ -58,7 +58,7 @@ TOPICS = {
         "Pictures, scores, files, samples",
         "What is drawn, measured, read and written.",
         ("plot", "metrics", "data"),
-        "overlay palette scores scores_of Scores reliability calibration_error",
+        "overlay palette scores scores_of Scores reliability calibration_error volumes Volumes areas",
         ("classicseg.plot", "classicseg.io"),
     ),
     "torch-layer": Topic(

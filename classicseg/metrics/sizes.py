@@ -18,7 +18,7 @@ from classicseg.metrics.surfaces import surface_distances
 _MILLILITRE = 1000.0  # cubic millimetres
 _HECTARE = 10_000.0  # square metres
 _PIECE = 2**22  # pixels that are counted at once, so that a map on disk is not read into memory as a whole
-_ANY_LABEL = 2**31
+_ANY_LABEL = 2**31  # one more than the largest int32
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from classicseg.machine.memory import check_memory
 
-_PERCENTILE = 95
+_PERCENTILE = 95  # the farthest of thousands of distances is that of a single stray voxel
 _VOXEL = 24.0  # bytes of work space: where the nearest voxel is, and what SciPy makes of its input
 
 

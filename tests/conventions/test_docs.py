@@ -57,7 +57,7 @@ EXAMPLES = {
     "losses.md": Count(2),
     "masks.md": Count(3, 1),
     "networks.md": Count(2),
-    "recipes.md": Count(9, 1),
+    "recipes.md": Count(11, 1),
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
@@ -99,6 +99,12 @@ def gives_whole_objects(names):
         assert (found == 1)[cup].mean() > 0.95
         assert (found == 1)[names["truth"] == 0].mean() < 0.05
     assert (names["segmentation"] == (names["scan"] > 600)).mean() > 0.99
+    organ, known = names["organ"], names["known"].millilitres[1]
+    assert abs(organ.millilitres[1] / known - 1) < 0.05
+    assert organ.hd95[1] <= 3  # a slice
+    inside, cover = names["has_data"], names["truth_of_map"]
+    true = [(cover == label)[inside].sum() * 0.01 for label in range(3)]
+    assert names["hectares"] == pytest.approx(true, rel=0.01)
 
 
 CLAIMS = {

@@ -2,9 +2,9 @@
 Medicine: the volume of an organ in millilitres
 ===============================================
 
-A scan, labels for its voxels, and the size of a voxel: count, multiply, and the volume
-is known. How wrong it is depends on the labels. The scan is made up: an ellipsoid of
-known volume, in noise.
+A scan, labels for its voxels, and the spacing of the voxels: ``volumes`` counts and
+multiplies. How wrong the result is depends on the labels. The scan is made up: an
+ellipsoid of known volume, in noise.
 """
 
 import matplotlib.pyplot as plt
@@ -54,15 +54,22 @@ for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 
 # %%
-# One voxel is 3 x 1.5 x 1.5 mm, that is 0.00675 ml.
+# One voxel is 3 x 1.5 x 1.5 mm, that is 0.00675 ml. ``volumes`` gives millilitres of
+# each label, and against a truth Dice, the mean distance of both surfaces, and the
+# distance that 95 % of them keep, HD95, in millimetres.
 
-voxel_ml = np.prod(spacing) / 1000
-print(f"true volume {true_ml:.1f} ml; a voxel {voxel_ml:.5f} ml")
+print(f"true volume {true_ml:.1f} ml")
+print(f"{'':22} {'volume':>18}   Dice   mean  HD95")
 for name, mask in found.items():
-    overlap = 2 * (mask & inside).sum() / (mask.sum() + inside.sum())
-    ml = mask.sum() * voxel_ml
-    print(f"{name:22} {ml:6.1f} ml ({ml / true_ml - 1:+.1%}), Dice {overlap:.3f}")
+    organ = cs.volumes(mask, spacing, truth=inside)
+    ml, dice = organ.millilitres[1], organ.dice[1]
+    print(
+        f"{name:22} {ml:6.1f} ml ({ml / true_ml - 1:+6.1%})  {dice:.3f} "
+        f"{organ.mean_surface_distance[1]:5.2f} {organ.hd95[1]:5.2f} mm"
+    )
 
 # %%
 # A volume may come out right by chance, where voxels that are missed make up for those
-# too many: look at the overlap, too.
+# too many: look at the overlap and at the distances, too. The specks of the threshold
+# lie all over the scan, so its HD95 is large; 95 % of the other surfaces are within a
+# slice of the true one.

@@ -54,13 +54,14 @@ for ax, (title, picture) in zip(axes, views.items(), strict=True):
     ax.set(title=title, xticks=[], yticks=[])
 
 # %%
-# Count, and multiply by the area of a pixel:
+# ``areas`` counts pixels of each label and knows how large they are. Clouds, and what
+# lies beyond the flight, would be a label of their own, which ``ignore_label`` leaves
+# out.
 
-hectare = metres**2 / 10_000
+found, true = cs.areas(labels, metres), cs.areas(truth, metres)
 print(f"{'':9} {'found':>7} {'true':>7}   (hectares)")
-for label, name in enumerate(names):
-    areas = [(found == label).sum() * hectare for found in (labels, truth)]
-    print(f"{name:9} {areas[0]:7.3f} {areas[1]:7.3f}")
+for name, *hectares in zip(names, found, true, strict=True):
+    print(f"{name:9} {hectares[0]:7.3f} {hectares[1]:7.3f}")
 
 # %%
 # Asphalt that stays after an opening by 8 m is wide, so it is a car park; the rest is
@@ -68,14 +69,14 @@ for label, name in enumerate(names):
 
 asphalt = labels == 3
 wide = ndi.binary_opening(asphalt, np.ones((17, 17)))
-found = np.where(asphalt, 1, 0) + wide
-shown = np.array([[235, 235, 235], [0, 114, 178], [230, 159, 0]], np.uint8)[found]
-lanes, _ = ndi.label(found == 1)
+kind = np.where(asphalt, 1, 0) + wide
+shown = np.array([[235, 235, 235], [0, 114, 178], [230, 159, 0]], np.uint8)[kind]
+lanes, _ = ndi.label(kind == 1)
 pieces = cs.describe_regions(lanes, image)
 figure, ax = plt.subplots(figsize=(6.5, 4.8), layout="constrained")
 ax.imshow(shown)
 ax.set(title="road in blue, car park in orange", xticks=[], yticks=[])
-n_cars = wide.sum() * metres**2 / 25
-print(f"car park {wide.sum() * hectare:.3f} ha, true {parking.sum() * hectare:.3f} ha")
-print(f"room for about {n_cars:.0f} cars")
-print(f"road {(found == 1).sum() * hectare:.3f} ha in {len(pieces['area'])} pieces")
+_, road_ha, parking_ha = cs.areas(kind, metres)
+print(f"car park {parking_ha:.3f} ha, true {cs.areas(parking, metres)[1]:.3f} ha")
+print(f"room for about {parking_ha * 10_000 / 25:.0f} cars")
+print(f"road {road_ha:.3f} ha in {len(pieces['area'])} pieces")
