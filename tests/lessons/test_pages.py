@@ -1,36 +1,17 @@
 """Lessons in a browser: they open, ask nobody for anything, and their numbers and pictures follow their controls."""
 
-import os
+import ast
+import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import classicseg as cs
-from tests.lessons.browser import chromium
 from tests.lessons.modules import LESSONS, carried, pages
 
 NAMES = [lesson["name"] for lesson in pages.outline()]
 SIDE = 5
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("lessons")
-    pages.write_pages(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def window():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return Path(os.environ.get("CLASSICSEG_PICTURES") or tmp_path_factory.mktemp("pictures"))
 
 
 def test_pages_ask_nobody_for_anything_and_are_small(folder):
@@ -55,7 +36,7 @@ def test_lessons_have_what_every_lesson_has(folder, name):
     assert 'data-do="undo"' in body
     assert 'data-do="redo"' in body
     assert "<kbd>" in body
-    assert "import numpy as np, classicseg as cs" in body
+    assert re.search(r"<pre><code>import [^<]*classicseg", body)
 
 
 @pytest.mark.parametrize("width", [1300, 390])
@@ -70,6 +51,7 @@ def test_lessons_open_without_complaints_at_the_width_of(window, folder, picture
 @pytest.mark.parametrize("name", NAMES)
 def test_addresses_that_make_no_sense_are_passed_over(window, folder, name):
     hash_ = "#lambda=x&mode=7&gray=99&labels=&pushes=1.2x9_3&sigma=1e99&n=-5&depth=NaN&x=y"
+    hash_ += "&stack=c9.9.9-q&painted=5.99999&window=0&stride=1e3&loss=&weight=-1&pixels=1e9&back=NaN"
     window.open(folder / f"{name}.html", 1300, hash_)
     assert window.complaints() == []
 
@@ -371,6 +353,50 @@ def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, nam
     assert len(set(seen)) == 3
     window.picture(pictures / f"{name}-own.png")
     assert window.complaints() == []
+
+
+def test_ways_that_an_address_invents_are_not_believed(window, folder):
+    window.open(folder / "messages.html", 1300, "#ways=" + "0" * 18)
+    assert int(window.text("[data-live=done]")) < 3
+    assert window.text("[data-exercise=viterbi] .mark") == "○ Not yet"
+
+
+def _answers(window, change=str, **known):
+    """What the lines of Python at the end of a page give: the value of the last expression, and all names."""
+    lines = ast.parse(change(window.text("pre code").strip())).body
+    names: dict = dict(known)
+    value = lines.pop().value
+    exec(compile(ast.Module(lines, []), "the page", "exec"), names)
+    return eval(compile(ast.Expression(value), "the page", "eval"), names), names
+
+
+def test_the_python_of_lessons_gives_what_they_say(window, folder):
+    window.open(folder / "energies.html", 1300, "#lambda=3")
+    window.click("[data-pixel='7'] rect")
+    names = {"gray": "python", "labels": "given"}
+    known = {name: np.array(json.loads(window.text(f"[data-live={shown}]"))) for name, shown in names.items()}
+    (terms, icm, least), _ = _answers(window, **known)
+    for name, value in {**terms, "icm": icm, "least": least}.items():
+        assert int(window.text(f"b[data-live={name}]")) == value
+    window.open(folder / "messages.html", 1300, "#lambda=5")
+    assert _answers(window)[0] == int(window.text("[data-live=best]"))
+    window.open(folder / "regions.html", 1300, "#limit=30&stop=1")
+    gray = np.frombuffer(carried.gray_cup(), np.uint8).reshape(64, 64)
+    record, names = _answers(window, gray=gray)
+    assert names["labels"].max() == int(window.text("[data-live=regions]"))
+    assert len(record.merges) > 0
+
+
+def test_the_torch_of_lessons_gives_what_they_say(window, folder):
+    pytest.importorskip("torch")
+    for state in ("loss=focal&gamma=3&weight=4", "loss=tversky&pixels=40", "loss=dice&back=990"):
+        window.open(folder / "losses.html", 1300, f"#{state}")
+        shown = float(window.run("return document.getElementById('value').value"))
+        assert _answers(window)[0].item() == pytest.approx(shown, rel=1e-4)  # the loss in float32
+    window.open(folder / "fields.html", 1300, "#net=unet&y=3&x=2")
+    seen, _ = _answers(window, lambda text: text.replace("512, 768", "32, 320").replace("=2)", "=2, width=0.1)"))
+    assert seen[3, 2]
+    assert seen.any(0).sum() <= 204  # the field
 
 
 def test_the_lattice_of_the_page_is_that_of_the_library(window, folder, pictures):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
+
+from builder.sources import FACTS
 
 CUP = (96, 144)
 """Rows and columns of the cup."""
@@ -45,5 +48,24 @@ def gray_cup() -> bytes:
     return bytes(np.rint(resize(gray, (64, 96), anti_aliasing=True)[:, 16:80]).astype(np.uint8))
 
 
-DATA: dict[str, Callable[[], bytes]] = {"cup": cup, "gray": gray_cup, "photo": photo}
+def grain() -> bytes:
+    """Noise of 100 x 100 gray levels, normal with a standard deviation of 12, signed bytes."""
+    from scipy.special import ndtri
+
+    numbers = (np.random.PCG64(8).random_raw(100 * 100) + 0.5) / 2.0**64  # the same with every version of NumPy
+    return np.rint(12 * ndtri(numbers)).astype(np.int8).tobytes()
+
+
+def networks() -> bytes:
+    """What is known about the library's networks, as JSON."""
+    return json.dumps(json.loads(FACTS.read_text(encoding="utf-8"))["networks"]).encode()
+
+
+DATA: dict[str, Callable[[], bytes]] = {
+    "cup": cup,
+    "photo": photo,
+    "gray": gray_cup,
+    "grain": grain,
+    "networks": networks,
+}
 """Functions that make the bytes, by the name that pages use."""

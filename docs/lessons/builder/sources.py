@@ -15,6 +15,7 @@ LESSONS = Path(__file__).parents[1]
 ROOT = LESSONS.parents[1]
 MODULES = LESSONS / "wasm"
 DIGESTS = MODULES / "digests.json"
+FACTS = LESSONS / "facts.json"
 
 _RUNS_IN_PYTHON = {"cache", "limits", "memory", "threads"}  # of classicseg/machine: imported, never compiled
 _SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
