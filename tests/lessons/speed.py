@@ -1,4 +1,4 @@
-"""How long lessons take to answer in a headless Chromium: ``python -m tests.lessons.speed [lesson ...]`` prints a table.
+"""How long lessons take to answer in a headless Chromium: ``python -m tests.lessons.speed [lesson ...]`` prints it.
 
 The time is that of the script: from a control that moves to the last pixel drawn, without the wait for the next frame
 of the screen; on a clock, and in seconds of the processor, which other work on the machine hardly changes. A lesson
@@ -18,9 +18,12 @@ from tests.lessons.modules import pages
 
 CONTROLS = {
     "regions": {"limit": (20, 60), "step": (1, 6), "level": (60, 200)},
+    "energies": {"lambda": (1, 8), "term": (4, 90)},
+    "cut": {"lambda": (1, 8)},
     "grid": {"lambda": (2, 12)},
     "dense": {"weight": (2, 8), "sigma": (10, 30), "color": (8, 20)},
     "lattice": {"near": (3, 9), "sigma": (8, 20), "color": (14, 30)},
+    "messages": {"lambda": (1, 8), "glue": (1, 8), "sweeps": (1, 16)},
 }
 """Of each lesson, what is moved, and between which values."""
 
@@ -32,7 +35,11 @@ const [name, low, high, moves, done] = arguments;
 const input = document.querySelector(`input[data-state=${name}]`);
 const real = window.requestAnimationFrame, times = [];
 let busy = 0;
-const timed = (work) => (...args) => { const start = performance.now(); work(...args); busy += performance.now() - start; };
+const timed = (work) => (...args) => {
+  const start = performance.now();
+  work(...args);
+  busy += performance.now() - start;
+};
 window.requestAnimationFrame = (work) => real(timed(work));
 const move = (k) => {
   busy = 0;
@@ -70,11 +77,11 @@ def measure(window, folder: Path, name: str, side: int | None) -> list[tuple[str
     """Rows of the table: size of the picture, control, best and median time and that of the processor, in ms."""
     window.open(folder / f"{name}.html", 1300)
     window.driver.set_script_timeout(120)
-    if side is not None:
+    if side is not None and window.run("return document.querySelector('input[type=file]') !== null"):
         file = photograph(side, folder / f"{side}.png")
         window.driver.find_element("css selector", "input[type=file]").send_keys(str(file))
         window.run("return new Promise(done => setTimeout(done, 1500))")
-    canvas = window.run("const c = document.querySelector('canvas'); return `${c.width} x ${c.height}`")
+    canvas = window.run("const c = document.querySelector('canvas'); return c ? `${c.width} x ${c.height}` : 'drawn'")
     rows = []
     for control, (low, high) in CONTROLS[name].items():
         window.driver.execute_async_script(_DRAG, control, low, high, MOVES)  # code is compiled while it runs

@@ -334,15 +334,16 @@ def test_be_the_message_finds_the_best_row(window, folder, pictures):
     assert window.complaints() == []
 
 
-@pytest.mark.parametrize("name", ["regions", "grid", "dense", "lattice"])
+@pytest.mark.parametrize("name", ["regions", "energies", "cut", "grid", "dense", "lattice"])
 def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
     from PIL import Image
 
     numbers = {"regions": "regions", "grid": "energy", "dense": "vertices", "lattice": "corners"}
+    numbers |= {"energies": "python", "cut": "python"}
     says = "#photos .say" if name == "lattice" else ".say"
     window.open(folder / f"{name}.html", 1300)
     seen = [window.text(f"[data-live={numbers[name]}]")]
-    for k in (3, 9):  # two images of one size
+    for k in (3, 11):  # two images of one size
         image = (np.add.outer(np.arange(40), np.arange(60))[..., None] // k % 2 * [200, 120, 90]).astype(np.uint8)
         Image.fromarray(image).save(tmp_path / f"{k}.png")
         window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
@@ -363,7 +364,7 @@ def test_ways_that_an_address_invents_are_not_believed(window, folder):
 
 def _answers(window, change=str, **known):
     """What the lines of Python at the end of a page give: the value of the last expression, and all names."""
-    lines = ast.parse(change(window.text("pre code").strip())).body
+    lines = ast.parse(change(window.text("pre:not(.steps) code").strip())).body
     names: dict = dict(known)
     value = lines.pop().value
     exec(compile(ast.Module(lines, []), "the page", "exec"), names)
@@ -385,6 +386,11 @@ def test_the_python_of_lessons_gives_what_they_say(window, folder):
     record, names = _answers(window, gray=gray)
     assert names["labels"].max() == int(window.text("[data-live=regions]"))
     assert len(record.merges) > 0
+    window.open(folder / "lattice.html", 1300, "#near=6&alike=9")
+    smooth, names = _answers(window, values=_values_of_lattice("STEP"))
+    assert names["lattice"].n_vertices == int(window.text("[data-live=vertices]"))
+    shown = np.array(window.run("return document.querySelector('#plane').dataset.smooth").split(), float)
+    assert np.abs(shown - smooth).max() <= 1e-3
 
 
 def test_the_torch_of_lessons_gives_what_they_say(window, folder):

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, all, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { State, all, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
 import { paint, paintParts, ring, takePointer } from "./photo.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
@@ -118,6 +118,7 @@ const draw = eachFrame(() => {
     sigma: values.sigma, color: values.color, weight: values.weight, smooth: values.smooth, iterations: values.iterations,
   });
   all("#legend b").forEach((element, label) => (element.textContent = counts[label] ?? 0));
+  atLine(...(values.iterations === 0 ? [0, 4] : [1, 2, 3]));
   document.documentElement.dataset.drawn = JSON.stringify(values);
   check(values);
 });

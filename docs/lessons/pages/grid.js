@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { paint } from "./photo.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
@@ -131,6 +131,7 @@ const draw = eachFrame(() => {
   const bound = boundOf(curves.trws.bounds);
   const last = (name) => curves[name].energies[MOST - 1];
   const settled = (name) => curves[name].energies.findIndex((e) => e === last(name)) + 1;
+  atLine(...{ icm: [0, 1], expansion: [2, 3], trws: [4, 5] }[solver]);
   live({
     pixels: size.toLocaleString("en"), unary: cost.seen, pairwise: cost.borders, energy: cost.energy, bound, gap: cost.energy - bound,
     right: right(shown, truth).toFixed(1), lambda: values.lambda, iteration, unit: SOLVERS[solver].unit, name: SOLVERS[solver].name, solver,

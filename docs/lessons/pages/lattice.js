@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, all, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { coloursOf, paint, paintParts, ring, takePointer } from "./photo.js";
 
 const N = 40; // points
@@ -187,7 +187,7 @@ function drawRow(values) {
     through: measured.through.toFixed(0), noise: measured.noise.toFixed(2), height: measured.height.toFixed(1),
     ...Object.fromEntries([0, 1, 2].map((r) => [`w${r}`, row.weight[3 * values.asked + r].toFixed(2)])),
   });
-  all("[data-line]").forEach((code) => code.classList.toggle("now", Number(code.dataset.line) === values.step));
+  atLine(values.step);
   one("#plane").dataset.smooth = smooth.map((v) => v.toFixed(6)).join(" ");
 }
 

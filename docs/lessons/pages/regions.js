@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages, whole } from "../frame/frame.js";
 
 const SIDE = 64;
 const TOP = 6; // log2 of that: the level of the root
@@ -162,6 +162,7 @@ const draw = eachFrame(() => {
     step, steps: total, merges: Math.max(0, step - depths), allmerges: full.merges, now: measures.size,
     phase: step < depths ? `split ${step} times over` : step === depths ? "all squares" : `${step - depths} merges`,
   });
+  atLine(...(step === 0 ? [0] : step <= depths ? [1, 2] : step < total ? [3, 4] : [5]));
   check(values);
 });
 
