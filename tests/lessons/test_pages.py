@@ -39,6 +39,16 @@ def test_lessons_have_what_every_lesson_has(folder, name):
     assert re.search(r"<pre><code>import [^<]*classicseg", body)
 
 
+@pytest.mark.parametrize("name", [lesson["name"] for lesson in pages.outline() if "module" in lesson])
+def test_the_line_that_has_just_run_is_marked_beside_the_picture(window, folder, name):
+    window.open(folder / f"{name}.html", 1300, "#step=3&iterations=2&iteration=2&term=3")
+    window.press({"cut": "step", "messages": "one", "energies": "undo"}.get(name, "forth"))
+    _drawn(window)
+    lines = window.run("return [...document.querySelectorAll('.steps code')].map(code => code.className)")
+    assert len(lines) >= 4
+    assert lines.count("now") in (1, 2, 3)
+
+
 @pytest.mark.parametrize("width", [1300, 390])
 @pytest.mark.parametrize("name", NAMES)
 def test_lessons_open_without_complaints_at_the_width_of(window, folder, pictures, name, width):
@@ -296,6 +306,14 @@ def test_split_and_merge_of_the_page_is_that_of_the_library(window, folder, pict
     window.click("[data-mode=view][value=colours]")
     _drawn(window)
     window.picture(pictures / "regions-steps.png")
+    window.open(folder / "regions.html", 1300, "#source=small&limit=30")
+    text = (LESSONS / "pages" / "regions.js").read_text(encoding="utf-8")
+    digits = re.search(r'SMALL = "(\d{64})"', text)[1]
+    small = 28 * np.array([int(digit) for digit in digits], np.uint8).reshape(8, 8)
+    assert int(window.text("[data-live=blocks]")) == len(cs.quadtree(small, cs.StdDev(30), min_size=1))
+    labels = cs.split_and_merge(small, cs.StdDev(30), merge="best_first", min_size=1)
+    assert int(window.text("[data-live=regions]")) == labels.max()
+    window.picture(pictures / "regions-small.png")
     assert window.complaints() == []
 
 

@@ -106,10 +106,17 @@ const draw = eachFrame(() => {
   const heard = listening(problem, values, asked);
   const loudest = Math.max(values.weight + values.smooth, 1e-9);
   ring(paintParts(one("#listens"), problem, image, (i) => heard[i] / loudest), problem, asked);
+  const pairs = Object.entries({ right: 10, left: -10 }).flatMap(([side, columns]) => {
+    const inside = (asked % width) + columns >= 0 && (asked % width) + columns < width;
+    const apart = Math.hypot(...[0, 1, 2].map((c) => image[3 * asked + c] - image[3 * (asked + columns) + c]));
+    const cost = values.weight * Math.exp(-50 / values.sigma ** 2 - apart ** 2 / (2 * values.color ** 2));
+    return [[`gap${side}`, inside ? apart.toFixed(0) : "–"], [`pair${side}`, inside ? cost.toFixed(2) : "–"]];
+  });
   const moved = labels.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);
   const counts = new Array(n).fill(0);
   labels.forEach((label) => (counts[label] += 1));
   live({
+    ...Object.fromEntries(pairs),
     n, row: Math.floor(asked / width) + 1, column: (asked % width) + 1, moved,
     before: right(before, problem.truth).toFixed(1), after: right(labels, problem.truth).toFixed(1),
     heard: (heard.reduce((sum, h) => sum + h, 0) / loudest).toFixed(0),
