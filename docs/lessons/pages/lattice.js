@@ -233,6 +233,7 @@ function drawPhoto(values) {
   const truth = (i) => exactly(picture, values, i, pixel);
   const part = { lattice: (i) => out[4 * n + i], exact: truth, difference: (i) => Math.abs(out[4 * n + i] - truth(i)) }[by];
   ring(paintParts(one("#listens"), picture, image, part), picture, pixel);
+  one("#who").textContent = by === "difference" ? "By how much the lattice is wrong about who hears the pixel in the ring." : "Who hears the pixel in the ring; the brighter, the more.";
   live({
     pixels: n.toLocaleString("en"), allpairs: (n * n).toLocaleString("en"), corners: vertices.toLocaleString("en"), perpixel: (n / vertices).toFixed(1),
     milliseconds: spent.toFixed(0), sigma: values.sigma, color: values.color,
