@@ -1,6 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
 import { State, all, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
-import { paint, paintParts, ring, takePointer } from "./photo.js";
+import { paint, paintParts, ring, takePointer } from "./pixels.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [HEIGHT, WIDTH, LABELS] = [96, 144, 5];

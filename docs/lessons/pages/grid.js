@@ -1,6 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
 import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
-import { paint } from "./photo.js";
+import { paint } from "./pixels.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [CUP_HEIGHT, CUP_WIDTH] = [96, 144];

@@ -1,6 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
 import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
-import { coloursOf, paint, paintParts, ring, takePointer } from "./photo.js";
+import { coloursOf, paint, paintParts, ring, takePointer } from "./pixels.js";
 
 const N = 40; // points
 const STEP = [30, 31, 29, 26, 28, 25, 30, 37, 28, 27, 32, 32, 31, 25, 30, 33, 23, 28, 20, 24, 61, 69, 64, 71, 71, 69, 57, 67, 70, 71, 62, 68, 65, 66, 75, 66, 70, 74, 67, 69];

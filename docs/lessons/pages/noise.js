@@ -1,6 +1,6 @@
 // Noisy labellings to be cleaned: what lessons about CRFs share.
 
-import { coloursOf } from "./photo.js";
+import { coloursOf } from "./pixels.js";
 
 export const NONE = 255; // where there is no truth
 const SHARE = 0.4; // of labels that are replaced

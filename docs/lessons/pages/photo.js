@@ -1,59 +1,42 @@
-// Canvases on which every dot is a pixel of a photo: what lessons about photos share.
+// What a network looks at in a photo, by the shares that the library measured in cells of 8 pixels.
 
-import { clamp } from "../frame/frame.js";
+import { range } from "./layers.js";
 
-// Paint all pixels: `write(i, data, at)` writes red, green and blue of pixel i to data[at], data[at + 1], data[at + 2].
-export function paint(canvas, { height, width }, write) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+const CELL = 8;
+const CELLS = 64;
+const cellsOf = (network) => (network.shades ??= Uint8Array.from(atob(network.cells), (c) => c.charCodeAt(0)));
+
+// Draw a photo, as bright as each part matters for the score at `y` and `x`.
+export function drawLook(canvas, photo, network, y, x) {
+  const shades = cellsOf(network);
+  const [height, width] = [256, Math.round((256 * photo.width) / photo.height)];
+  Object.assign(canvas, { height, width });
   const context = canvas.getContext("2d");
-  const out = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    write(i, out.data, 4 * i);
-    out.data[4 * i + 3] = 255;
+  const image = context.createImageData(width, height);
+  const sized = 512 / height; // pixels of what the network gets for one of the canvas
+  const columns = range(width).map((u) => [Math.floor((u * photo.width) / width), Math.floor((u * sized - x) / CELL) + CELLS / 2]);
+  for (let v = 0; v < height; v++) {
+    const row = Math.floor((v * photo.height) / height) * photo.width;
+    const cellRow = Math.floor((v * sized - y) / CELL) + CELLS / 2;
+    for (let u = 0; u < width; u++) {
+      const [column, cell] = columns[u];
+      const isNear = cellRow >= 0 && cell >= 0 && cellRow < CELLS && cell < CELLS;
+      const light = 0.13 + 0.87 * ((isNear ? shades[cellRow * CELLS + cell] : 0) / 255);
+      const at = photo.channels * (row + column);
+      for (let c = 0; c < 3; c++) image.data[4 * (v * width + u) + c] = photo.colours[at + c] * light;
+      image.data[4 * (v * width + u) + 3] = 255;
+    }
   }
-  context.putImageData(out, 0, 0);
-  return context;
-}
-
-// Paint how loud something is, `part(i)` from 0 to 1, over the `image` in dark gray.
-export function paintParts(canvas, size, image, part) {
-  return paint(canvas, size, (i, data, at) => {
-    const gray = (0.16 * (image[3 * i] + image[3 * i + 1] + image[3 * i + 2])) / 3;
-    const bright = Math.sqrt(clamp(part(i), 0, 1));
-    data[at] = gray + bright * 240;
-    data[at + 1] = gray + bright * 200;
-    data[at + 2] = gray + bright * 60;
-  });
-}
-
-// A ring around a pixel.
-export function ring(context, { width }, pixel) {
-  for (const [colour, wide] of [["#000", 2], ["#fff", 1]]) {
+  context.putImageData(image, 0, 0);
+  const frame = (side, colour, dash) => {
     context.strokeStyle = colour;
-    context.lineWidth = wide;
-    context.beginPath();
-    context.arc((pixel % width) + 0.5, Math.floor(pixel / width) + 0.5, 4, 0, 2 * Math.PI);
-    context.stroke();
-  }
-}
-
-// Tell `use(pixel, begins)` which pixel is pointed at, of a photo of the size that `size()` says.
-export function takePointer(canvas, size, use) {
-  const tell = (event, begins) => {
-    const box = canvas.getBoundingClientRect();
-    const { width, height } = size();
-    const x = clamp(Math.floor(((event.clientX - box.x) / box.width) * width), 0, width - 1);
-    const y = clamp(Math.floor(((event.clientY - box.y) / box.height) * height), 0, height - 1);
-    use(y * width + x, begins);
+    context.lineWidth = 2;
+    context.setLineDash(dash);
+    context.strokeRect((x - side / 2) / sized, (y - side / 2) / sized, side / sized, side / sized);
   };
-  canvas.style.cursor = "crosshair";
-  canvas.addEventListener("pointerdown", (event) => tell(event, true));
-  canvas.addEventListener("pointermove", (event) => event.buttons && tell(event, false));
+  if (network.field) frame(network.field, "#56b4e9", [6, 4]);
+  frame(Math.max(network.half, 6), "#f0e442", []);
 }
 
-// The colours of an image, without its opacity.
-export function coloursOf({ width, height, data }) {
-  const image = new Uint8Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) image[3 * i + c] = data[4 * i + c];
-  return image;
-}
+// Columns of the photo as the network gets it, 512 pixels high.
+export const widthOf = (photo) => Math.round((512 * photo.width) / photo.height);
