@@ -479,6 +479,21 @@ def test_the_lattice_goes_step_by_step_and_takes_the_keyboard(window, folder):
     assert window.complaints() == []
 
 
+def test_points_of_the_lattice_can_be_dragged(window, folder):
+    window.open(folder / "lattice.html", 1300)
+    window.drag("#plane", (0.3, 0.7), (0.3, 0.5))
+    _drawn(window)
+    values = _values_of_lattice("STEP")
+    values[11] += 22
+    lattice = cs.PermutohedralLattice([np.arange(40) / 4, values / 12])
+    assert window.text("[data-live=asked]") == "12"
+    assert int(window.text("[data-live=vertices]")) == lattice.n_vertices
+    window.press("undo")
+    _drawn(window)
+    assert window.text("[data-live=vertices]") == "34"
+    assert window.complaints() == []
+
+
 def test_the_photo_of_the_lattice_is_filtered_as_by_the_library(window, folder, pictures):
     image = np.frombuffer(carried.photo(), np.uint8).reshape(*carried.CUP, 3)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
