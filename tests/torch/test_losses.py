@@ -248,7 +248,8 @@ def test_bad_tensors_are_named(name):
         (logits, labels.float(), TypeError, "labels must hold whole numbers, got dtype torch.float32"),
         (logits, labels.numpy(), TypeError, "labels must be a torch.Tensor, got ndarray"),
         (logits.long(), labels, TypeError, "logits must hold floating point"),
-        (logits[:, :1], labels, ValueError, "at least 2 labels"),
+        (logits[:, :1], labels + 1, ValueError, "labels must be 0 to 1 or ignore_index=255, got [234]"),
+        (logits[:, :0], labels, ValueError, "at least 1 labels"),
     ]:
         with pytest.raises(kind, match=message):
             loss(z, y)
