@@ -123,6 +123,7 @@ def test_what_a_training_can_be_told(data, tmp_path, capsys):
         (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
         (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
         (["--optimizer", "lbfgs"], "--optimizer must be"),
+        (["--net", "unett"], "--net must be one of 'fcn32s'"),
         (["--init", data / "classes.txt"], "cannot be read"),
         (["--log", tmp_path / "log.txt"], "logs can be written as .csv, .jsonl"),
         (["-o", tmp_path / "c.ckpt"], "models can be written as .pt, .pth"),

@@ -77,6 +77,15 @@ def _two_of_one_name(root: Path) -> None:
     Image.fromarray(images()[0]).save(root / "images" / "p1.bmp")
 
 
+def _of_another_format(root: Path) -> None:
+    (root / "images" / "p1.png").unlink()
+    Image.fromarray(images()[1]).save(root / "images" / "p1.webp")
+
+
+def _one_class(root: Path) -> None:
+    (root / "classes.txt").write_text("ground\nvoid\n")
+
+
 def _jpeg_labels(root: Path) -> None:
     Image.fromarray(truths()[1] * 200).save(root / "labels" / "p1.jpg")
     (root / "labels" / "p1.png").unlink()
@@ -128,6 +137,8 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "nothing but void": (_only_void, "no pixel of any class"),
     "no labels": (_no_partner, r"p1\.png has no partner of the same name"),
     "no image": (_no_image, r"p1\.png has no partner of the same name"),
+    "an image of another format": (_of_another_format, r"p1\.webp is none of \.png, \.jpg"),
+    "one class": (_one_class, "must have 2 classes at least, got 'ground' only; the background is one as well"),
     "two of one name": (_two_of_one_name, r"p1\.bmp and p1\.png: names must differ in more than their suffixes"),
     "JPEG labels": (_jpeg_labels, r"p1\.jpg cannot be labels"),
     "JPEG labels called PNG": (_jpeg_by_another_name, r"p1\.png is compressed with loss"),

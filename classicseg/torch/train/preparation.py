@@ -24,6 +24,7 @@ def survey_of(data: Data) -> Survey:
 def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | None, what: str) -> None:
     """Compare what a data set holds with the needs of the model and of its loss."""
     check_all_pixels(model)
+    check_counts(found.counts, found.n_void, data.classes, what)
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
     if networks and max(2, networks[0].n_labels) != len(data.classes):
         given = f"{networks[0].n_labels} labels" if networks[0].n_labels > 1 else "one channel, for 2 classes"
@@ -38,7 +39,6 @@ def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | N
             )
         if channels is not None and found.channels[i] not in (1, channels):
             raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {found.channels[i]}")
-    check_counts(found.counts, found.n_void, data.classes, what)
 
 
 def batchable(found: Survey, settings: Settings) -> Augmentation:
