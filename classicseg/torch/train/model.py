@@ -273,7 +273,10 @@ def predict(
         large = enlarge(found, x.new_empty(1, 1, *array.shape[:2]))
         logits: np.ndarray = large[0].float().cpu().numpy()
     if np.isnan(logits).any():
-        raise InputError("the network returned NaN; its weights or what it was trained on cannot be right")
+        raise InputError(
+            "the network returned NaN: its weights cannot be right; while it is trained, a smaller lr or max_norm=1 may "
+            "help"
+        )
     return logits
 
 
