@@ -152,3 +152,65 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "no number": (_nan, r"p1\.npy must be finite, got nan at index \(0, 0, 0\)"),
 }
 """What is wrong: how to make it so in a :func:`folder`, and what is to be said."""
+
+
+def _within_folders(root: Path) -> None:
+    for name in ("images", "labels"):
+        (root / name / "later").mkdir()
+        (root / name / "p0.png").rename(root / name / "later" / "p1.png")
+
+
+def _with_alpha(root: Path) -> None:
+    for i, image in enumerate(images()):
+        Image.fromarray(np.dstack([image, np.full(SIZE, 128, np.uint8)])).save(root / "images" / f"p{i}.png")
+
+
+def _gray_with_alpha(root: Path) -> None:
+    Image.fromarray(images()[0]).convert("LA").save(root / "images" / "p0.png")
+
+
+def _sixteen_bits(root: Path) -> None:
+    for i, image in enumerate(images()):
+        Image.fromarray(200 * image[..., 0].astype(np.uint16)).save(root / "images" / f"p{i}.png")
+
+
+def _of_a_palette(root: Path) -> None:
+    Image.fromarray(images()[0]).quantize(64).save(root / "images" / "p0.png")
+    labels = Image.fromarray(truths()[0])
+    labels.putpalette([0, 0, 0, 200, 0, 0])
+    labels.save(root / "labels" / "p0.png")
+
+
+def _two_tones(root: Path) -> None:
+    for i, truth in enumerate(truths()):
+        Image.fromarray(truth == 1).save(root / "labels" / f"p{i}.png")
+
+
+def _for_print(root: Path) -> None:
+    (root / "images" / "p0.png").unlink()
+    Image.fromarray(images()[0]).convert("CMYK").save(root / "images" / "p0.JPG")
+
+
+def _odd_names(root: Path) -> None:
+    for name in ("images", "labels"):
+        (root / name / "p0.png").rename(root / name / "Stra\u00dfe 1.v2.PNG")
+
+
+def _what_systems_leave(root: Path) -> None:
+    for path in ("images/Thumbs.db", "images/._p0.png", "labels/.DS_Store", "labels/readme.txt"):
+        (root / path).write_bytes(b"x")
+    (root / "images" / "p9.png").mkdir()
+
+
+ODD: dict[str, Callable[[Path], None]] = {
+    "folders within folders": _within_folders,
+    "an alpha channel": _with_alpha,
+    "gray with an alpha channel": _gray_with_alpha,
+    "16 bits": _sixteen_bits,
+    "palettes": _of_a_palette,
+    "labels of one bit": _two_tones,
+    "CMYK": _for_print,
+    "odd names": _odd_names,
+    "files that systems leave": _what_systems_leave,
+}
+"""What is odd, but right: how to make a :func:`folder` so. Its labels stay what they are."""

@@ -274,8 +274,8 @@ def predict(
         logits: np.ndarray = large[0].float().cpu().numpy()
     if np.isnan(logits).any():
         raise InputError(
-            "the network returned NaN: its weights cannot be right; while it is trained, a smaller lr or max_norm=1 may "
-            "help"
+            "the network returned NaN: its weights cannot be right; while it is trained, a smaller lr or max_norm=1 "
+            "may help"
         )
     return logits
 
