@@ -5,8 +5,11 @@ doi:10.1109/TPAMI.2006.200. :func:`classicseg.reference.graph.trws` is the same 
 
 Nodes are visited in the order of their numbers, then in the opposite one. Each edge has room for one message: forward
 passes read those that lead to earlier nodes and replace them by those that lead to later ones, backward passes the
-other way. Sums are float64. Messages, which are at least 0, may be float32, and are then rounded down: an edge passes
-on no more than it has, and the bound of any backward pass holds.
+other way. The bound is found in float64. Messages, which are at least 0, may be float32, and are then rounded down: an
+edge passes on no more than it has, and the bound holds. Passes that are not asked for it are float32 throughout.
+
+Nodes that do not wait for each other are best visited one after the other: the processor then works on several at a
+time. So the nodes are first numbered anew, layer by layer (:func:`find_layers`), which changes nothing else.
 
 Labels lie in the lanes of packs. Their number is filled up to whole packs with labels of infinite cost.
 """
@@ -20,7 +23,7 @@ import numpy as np
 from classicseg.kernels.messages.told import tell
 from classicseg.kernels.sites.graph import LINEAR, PART, QUADRATIC, with_pointers
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.lanes import fill_doubles, least_of
+from classicseg.machine.lanes import cone, fill_doubles, least_of
 from classicseg.machine.parallel import aborted
 from classicseg.machine.simd import add, choose, convert, fill, less, load, minimum, multiply, pointer, store, subtract
 
@@ -32,10 +35,11 @@ class Passing(NamedTuple):
 
     Attributes
     ----------
-    unary : ndarray, (N P,), float64
+    unary : ndarray, (N P,), float32 or float64
+        Of the precision of `work`.
     messages : ndarray, (E P,), float32 or float64
         The last one that was sent over each edge, whichever way.
-    work : ndarray, float64
+    work : ndarray, float32 or float64
         Room for the costs of a node, and, with margins of infinity, twice for those of a message: 3 P + 4 margins.
     n_padded : int
         P.
@@ -57,7 +61,7 @@ def _gather(g, m, i, lanes):
     Returns the least of them. `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
-    least = fill_doubles(np.inf, lanes)
+    least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
         total = load(m.unary, i * n + label, lanes)
         for e in range(g.later[i], g.later[i + 1]):
@@ -67,7 +71,7 @@ def _gather(g, m, i, lanes):
             total = add(total, convert(load(m.messages, at, lanes), m.work))
         store(m.work, label, total)
         least = minimum(total, least)
-    return least_of(least)
+    return np.float64(least_of(least))
 
 
 @inline
@@ -79,7 +83,7 @@ def _widen(g, m, slope, source, spare, lanes):
     """
     reached, stride = 0, 1
     while reached < g.reach:
-        rise = fill_doubles(slope * stride, lanes)
+        rise = convert(fill_doubles(slope * stride, lanes), m.work)
         for label in range(0, m.n_padded, len(lanes)):
             near = minimum(load(m.work, source + label - stride, lanes), load(m.work, source + label + stride, lanes))
             store(m.work, spare + label, minimum(load(m.work, source + label, lanes), add(near, rise)))
@@ -99,7 +103,8 @@ def _bend(g, m, slope, source, spare, lanes):
         best = load(m.work, source + label, lanes)
         for away in range(1, g.reach + 1):
             near = minimum(load(m.work, source + label - away, lanes), load(m.work, source + label + away, lanes))
-            best = minimum(best, add(near, fill_doubles(slope * (away * away), lanes)))
+            rise = convert(fill_doubles(slope * (away * away), lanes), m.work)
+            best = minimum(best, add(near, rise))
         store(m.work, spare + label, best)
     return spare
 
@@ -114,17 +119,21 @@ def _send(g, m, e, forward, share, lanes):
     step, n = len(lanes), m.n_padded
     at, source = np.int64(e) * n, n + m.margin
     spare = source + n + 2 * m.margin
-    part, least = fill_doubles(share, lanes), fill_doubles(np.inf, lanes)
+    part = convert(fill_doubles(share, lanes), m.work)
+    least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
         told = convert(load(m.messages, at + label, lanes), m.work)
         cost = subtract(multiply(part, load(m.work, label, lanes)), told)
         store(m.work, source + label, cost)
         least = minimum(cost, least)
-    lowest, limit = least_of(least), np.inf
+    lowest, limit = np.float64(least_of(least)), np.inf
     slope = g.weights[e] * g.tables[g.table_at[e] + 1]
     if g.kind <= QUADRATIC and slope >= 0:
         limit = g.weights[e] * g.tables[g.table_at[e] + g.n_labels - 1]
-        if g.kind == LINEAR:
+        if g.kind == LINEAR and n == step:
+            rise = convert(fill_doubles(slope, lanes), m.work)
+            store(m.work, source, cone(load(m.work, source, lanes), rise))
+        elif g.kind == LINEAR:
             source = _widen(g, m, slope, source, spare, lanes)
         elif g.kind == QUADRATIC:
             source = _bend(g, m, slope, source, spare, lanes)
@@ -133,12 +142,30 @@ def _send(g, m, e, forward, share, lanes):
         source = spare
         for label in range(g.n_labels, n):  # else what fills up packs would become infinity less infinity
             m.work[source + label] = lowest
-    low, most, below = fill_doubles(lowest, lanes), fill_doubles(limit, lanes), convert(fill(_BELOW, lanes), m.messages)
+    low, most = convert(fill_doubles(lowest, lanes), m.work), convert(fill_doubles(limit, lanes), m.work)
+    below = convert(fill(_BELOW, lanes), m.messages)
     for label in range(0, n, step):
         exact = minimum(subtract(load(m.work, source + label, lanes), low), most)
         near = convert(exact, m.messages)
-        store(m.messages, at + label, choose(less(exact, convert(near, m.work)), multiply(near, below), near))
+        too_much = less(exact, convert(near, m.work))
+        store(m.messages, at + label, choose(convert(too_much, m.messages), multiply(near, below), near))
     return lowest
+
+
+@kernel
+def find_layers(given, layers):
+    """Find how many nodes come before each one on the longest way to it along which numbers grow.
+
+    Parameters
+    ----------
+    given : Graph
+    layers : int32, (N,)
+        Zeros, which are replaced.
+    """
+    g = with_pointers(given)
+    for i in range(g.n_nodes):
+        for e in range(g.later[i], g.later[i + 1]):
+            layers[g.high[e]] = max(layers[g.high[e]], layers[i] + 1)
 
 
 @kernel
