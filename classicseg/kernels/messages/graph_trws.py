@@ -21,11 +21,24 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.messages.told import tell
-from classicseg.kernels.sites.graph import LINEAR, PART, QUADRATIC, with_pointers
+from classicseg.kernels.sites.graph import LINEAR, PART, POTTS, QUADRATIC, UNIFORM, with_pointers
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.lanes import cone, fill_doubles, least_of
 from classicseg.machine.parallel import aborted
-from classicseg.machine.simd import add, choose, convert, fill, less, load, minimum, multiply, pointer, store, subtract
+from classicseg.machine.simd import (
+    add,
+    choose,
+    convert,
+    fill,
+    less,
+    load,
+    minimum,
+    multiply,
+    pointer,
+    spread,
+    store,
+    subtract,
+)
 
 _BELOW = np.float32(1 - 2.0**-23)  # times a number: the next one below, or the one below that
 
@@ -110,6 +123,37 @@ def _bend(g, m, slope, source, spare, lanes):
 
 
 @inline
+def _tell_by_table(g, m, e, forward, source, spare, lanes):
+    """Write what a node with the costs at `source` tells over edge `e` of `g`, by its table, to `spare`.
+
+    Both are places in the work space of `m`. Loads go beyond the end of a row: only what fills up packs reads that.
+    Returns the least that is told; `forward` and `lanes` are those of :func:`_send`.
+    """
+    step, table, n = len(lanes), g.table_at[e], g.n_labels
+    weight = convert(fill_doubles(g.weights[e], lanes), m.work)
+    infinity = convert(fill_doubles(np.inf, lanes), m.work)
+    lowest = np.inf
+    if forward:
+        for label in range(0, m.n_padded, step):
+            told = infinity
+            for near in range(n):
+                row = multiply(weight, convert(load(g.tables, table + near * n + label, lanes), m.work))
+                told = minimum(add(spread(m.work, source + near, lanes), row), told)
+            store(m.work, spare + label, told)
+        for label in range(n):
+            lowest = min(lowest, np.float64(m.work[spare + label]))
+    else:
+        for label in range(n):
+            told = infinity
+            for near in range(0, m.n_padded, step):
+                row = multiply(weight, convert(load(g.tables, table + label * n + near, lanes), m.work))
+                told = minimum(add(load(m.work, source + near, lanes), row), told)
+            m.work[spare + label] = least_of(told)
+            lowest = min(lowest, np.float64(m.work[spare + label]))
+    return lowest
+
+
+@inline
 def _send(g, m, e, forward, share, lanes):
     """Replace the message of edge `e` of `g` by one from the node whose costs are gathered; returns its least.
 
@@ -138,7 +182,10 @@ def _send(g, m, e, forward, share, lanes):
         elif g.kind == QUADRATIC:
             source = _bend(g, m, slope, source, spare, lanes)
     else:
-        lowest = tell(g, e, forward, source, spare, m.work)
+        if g.kind == UNIFORM or g.kind == POTTS:
+            lowest = tell(g, e, forward, source, spare, m.work)
+        else:
+            lowest = _tell_by_table(g, m, e, forward, source, spare, lanes)
         source = spare
         for label in range(g.n_labels, n):  # else what fills up packs would become infinity less infinity
             m.work[source + label] = lowest
@@ -179,6 +226,7 @@ def iterate(sync, n_threads, given, memory, n_iter, sums, lanes):
     n_threads : int
         1: each node waits for the one before.
     given : Graph
+        Behind its tables as many numbers follow as a pack has lanes.
     memory : Passing
         Its messages are replaced.
     n_iter : int

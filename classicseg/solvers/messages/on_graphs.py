@@ -29,15 +29,19 @@ class GraphMessages:
         lanes = next((width for width in (2, 4, 8) if width >= crf.n_labels), 16)
         n_padded = -(-crf.n_labels // lanes) * lanes
         n_entries = len(crf.edges) * n_padded
-        check_memory(4.0 * n_entries + 24.0 * crf.shape[0] * n_padded, "the messages of the graph")
+        n_costs = 0 if crf.finite_tables is None else crf.finite_tables.size
+        check_memory(4.0 * n_entries + 24.0 * crf.shape[0] * n_padded + 8.0 * n_costs, "the messages of the graph")
         graph = as_graph(crf)
         layers = np.zeros(crf.shape, np.int32)
         find_layers(graph, layers)
         self._order = np.argsort(layers, kind="stable")
         graph = in_order(graph, self._order)
         self._scale = power_of_two(float(_dearest(crf).max(initial=0)))
-        self._crf = crf  # whose memory the graph reads
-        self._graph = graph._replace(weights=graph.weights * self._scale, unary=graph.unary * self._scale)
+        self._graph = graph._replace(
+            weights=graph.weights * self._scale,
+            unary=graph.unary * self._scale,
+            tables=np.append(graph.tables, np.zeros(lanes)),
+        )
         unary = np.full((crf.shape[0], n_padded), np.inf)
         unary[:, : crf.n_labels] = self._graph.unary.reshape(crf.shape[0], -1)
         self._brief = n_entries <= _SMALL
