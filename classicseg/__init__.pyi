@@ -40,9 +40,11 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.cut.flow_network import FlowNetwork, MinimumCut
 from .solvers.cut.graph_cut import GraphCut
 from .solvers.minimize import minimize
 from .solvers.registry import methods, register_solver
@@ -71,6 +73,7 @@ __all__ = [
     "Diagonal",
     "ExactFilter",
     "FeatureKernel",
+    "FlowNetwork",
     "GaussianFilter",
     "GaussianKernel",
     "GraphCRF",
@@ -83,6 +86,7 @@ __all__ = [
     "Matrix",
     "Matte",
     "MeanDifference",
+    "MinimumCut",
     "MultiOtsu",
     "OtsuSeparability",
     "PermutohedralLattice",
@@ -127,6 +131,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_streamed",
     "refinement",
     "refinement_crf",
     "region_graph",
