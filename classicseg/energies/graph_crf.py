@@ -194,9 +194,12 @@ class GraphCRF(Frozen):
         edges = ends[kept]
         flipped = edges[:, 0] > edges[:, 1]
         numbers[flipped] = numbers[flipped].transpose(0, 2, 1)
-        keys, places = np.unique(edges.min(axis=1) * self.shape[0] + edges.max(axis=1), return_inverse=True)
-        summed = np.zeros((len(keys), n, n))
-        np.add.at(summed, places, numbers)
+        every = edges.min(axis=1) * self.shape[0] + edges.max(axis=1)
+        keys, firsts, places = np.unique(every, return_index=True, return_inverse=True)
+        summed = numbers[firsts]
+        again = np.ones(len(every), bool)
+        again[firsts] = False
+        np.add.at(summed, places[again], numbers[again])
         self._set(
             compatibility=None, cost=None, weights=None, finite_weights=None,
             edges=read_only(ends_of(keys, self.shape[0])), edge_tables=read_only(summed),

@@ -82,6 +82,19 @@ class Window:
             script += f"e.dispatchEvent(new PointerEvent('{kind}', at));"
         self.run(f"{script} if (e.click) e.click();", selector)
 
+    def drag(self, selector: str, at: tuple[float, float], to: tuple[float, float]) -> None:
+        """Drag with the mouse in the first element that a selector finds; places are parts of its width and height."""
+        script = "const e = document.querySelector(arguments[0]); "
+        script += "e.scrollIntoView({block: 'center', behavior: 'instant'}); "
+        script += "const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]"
+        left, top, width, height = self.run(script, selector)
+        way = ("mousePressed", 0, 1), ("mouseMoved", 0.5, 1), ("mouseMoved", 1, 1), ("mouseReleased", 1, 0)
+        for kind, part, held in way:
+            x, y = (a + part * (b - a) for a, b in zip(at, to, strict=True))
+            place = {"x": left + x * width, "y": top + y * height}
+            event = {"type": kind, **place, "button": "left", "buttons": held, "clickCount": 1}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
     def press(self, action: str) -> None:
         """Press a button that does an action."""
         self.run("document.querySelector(`button[data-do=${arguments[0]}]`).click()", action)

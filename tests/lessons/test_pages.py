@@ -39,6 +39,16 @@ def test_lessons_have_what_every_lesson_has(folder, name):
     assert re.search(r"<pre><code>import [^<]*classicseg", body)
 
 
+@pytest.mark.parametrize("name", [lesson["name"] for lesson in pages.outline() if "module" in lesson])
+def test_the_line_that_has_just_run_is_marked_beside_the_picture(window, folder, name):
+    window.open(folder / f"{name}.html", 1300, "#step=3&iterations=2&iteration=2&term=3")
+    window.press({"cut": "step", "messages": "one", "energies": "undo"}.get(name, "forth"))
+    _drawn(window)
+    lines = window.run("return [...document.querySelectorAll('.steps code')].map(code => code.className)")
+    assert len(lines) >= 4
+    assert lines.count("now") in (1, 2, 3)
+
+
 @pytest.mark.parametrize("width", [1300, 390])
 @pytest.mark.parametrize("name", NAMES)
 def test_lessons_open_without_complaints_at_the_width_of(window, folder, pictures, name, width):
@@ -296,6 +306,14 @@ def test_split_and_merge_of_the_page_is_that_of_the_library(window, folder, pict
     window.click("[data-mode=view][value=colours]")
     _drawn(window)
     window.picture(pictures / "regions-steps.png")
+    window.open(folder / "regions.html", 1300, "#source=small&limit=30")
+    text = (LESSONS / "pages" / "regions.js").read_text(encoding="utf-8")
+    digits = re.search(r'SMALL = "(\d{64})"', text)[1]
+    small = 28 * np.array([int(digit) for digit in digits], np.uint8).reshape(8, 8)
+    assert int(window.text("[data-live=blocks]")) == len(cs.quadtree(small, cs.StdDev(30), min_size=1))
+    labels = cs.split_and_merge(small, cs.StdDev(30), merge="best_first", min_size=1)
+    assert int(window.text("[data-live=regions]")) == labels.max()
+    window.picture(pictures / "regions-small.png")
     assert window.complaints() == []
 
 
@@ -334,15 +352,16 @@ def test_be_the_message_finds_the_best_row(window, folder, pictures):
     assert window.complaints() == []
 
 
-@pytest.mark.parametrize("name", ["regions", "grid", "dense", "lattice"])
+@pytest.mark.parametrize("name", ["regions", "energies", "cut", "grid", "dense", "lattice"])
 def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
     from PIL import Image
 
     numbers = {"regions": "regions", "grid": "energy", "dense": "vertices", "lattice": "corners"}
+    numbers |= {"energies": "python", "cut": "python"}
     says = "#photos .say" if name == "lattice" else ".say"
     window.open(folder / f"{name}.html", 1300)
     seen = [window.text(f"[data-live={numbers[name]}]")]
-    for k in (3, 9):  # two images of one size
+    for k in (3, 11):  # two images of one size
         image = (np.add.outer(np.arange(40), np.arange(60))[..., None] // k % 2 * [200, 120, 90]).astype(np.uint8)
         Image.fromarray(image).save(tmp_path / f"{k}.png")
         window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
@@ -385,6 +404,11 @@ def test_the_python_of_lessons_gives_what_they_say(window, folder):
     record, names = _answers(window, gray=gray)
     assert names["labels"].max() == int(window.text("[data-live=regions]"))
     assert len(record.merges) > 0
+    window.open(folder / "lattice.html", 1300, "#near=6&alike=9")
+    smooth, names = _answers(window, values=_values_of_lattice("STEP"))
+    assert names["lattice"].n_vertices == int(window.text("[data-live=vertices]"))
+    shown = np.array(window.run("return document.querySelector('#plane').dataset.smooth").split(), float)
+    assert np.abs(shown - smooth).max() <= 1e-3
 
 
 def test_the_torch_of_lessons_gives_what_they_say(window, folder):
@@ -452,6 +476,21 @@ def test_the_lattice_goes_step_by_step_and_takes_the_keyboard(window, folder):
     window.click("[data-mode=who][value=one]")
     _drawn(window)
     assert window.run("return document.querySelectorAll('.vertex').length") <= 3
+    assert window.complaints() == []
+
+
+def test_points_of_the_lattice_can_be_dragged(window, folder):
+    window.open(folder / "lattice.html", 1300)
+    window.drag("#plane", (0.3, 0.7), (0.3, 0.5))
+    _drawn(window)
+    values = _values_of_lattice("STEP")
+    values[11] += 22
+    lattice = cs.PermutohedralLattice([np.arange(40) / 4, values / 12])
+    assert window.text("[data-live=asked]") == "12"
+    assert int(window.text("[data-live=vertices]")) == lattice.n_vertices
+    window.press("undo")
+    _drawn(window)
+    assert window.text("[data-live=vertices]") == "34"
     assert window.complaints() == []
 
 

@@ -118,7 +118,11 @@ def expansion(
     edges, cost, table = _all_edges(given, height, width), _potts(n_labels, np.int32), _potts(n_labels, np.float64)
     sync, size, sides, one = np.zeros(64, np.int64), 3 * sheet // words, np.zeros(n, np.uint8), np.zeros(1, np.int32)
     records, buckets, queues = np.zeros(3 * sheet, np.int32), np.zeros(size, np.int32), np.zeros(2 * size, np.int32)
+    in_vain = 0  # moves since the last one that lowered the energy
     for iteration in range(n_iter):
+        if in_vain == n_labels:
+            energies[iteration] = energies[iteration - 1]
+            continue
         one[0] = iteration % n_labels
         fill(records, layout, offsets, steps, costs, edges, cost, out, one, _CEILING, 0, _EIGHT)
         buckets[:] = 0
@@ -126,6 +130,7 @@ def expansion(
         read_sides(records, layout, sides, _EIGHT)
         read_cut(sides, out, one, out)
         energies[iteration] = _energy(height, width, n_directions, costs, edges, table, out)
+        in_vain = in_vain + 1 if iteration > 0 and energies[iteration] == energies[iteration - 1] else 0
     return 0
 
 

@@ -105,6 +105,11 @@ export function live(values) {
   }
 }
 
+// Mark the lines of the code beside the picture that have just run: <code data-line="0">.
+export function atLine(...lines) {
+  for (const code of all("[data-line]")) code.classList.toggle("now", lines.includes(Number(code.dataset.line)));
+}
+
 // In the figure `within`, if the page has several.
 export function say(text, kind = "", within = document) {
   const element = one(".say", within);

@@ -42,6 +42,20 @@ export class Board {
     return { labels, energy: pixels + lambda * edges };
   }
 
+  // The gray values of an image, from 0 to 9, as bright and dark as there is room for: means of equal parts.
+  graysOf({ width, height, data }) {
+    const [sums, counts] = [new Array(this.n).fill(0), new Array(this.n).fill(0)];
+    for (let i = 0; i < width * height; i++) {
+      const row = Math.floor((Math.floor(i / width) * this.side) / height);
+      const pixel = row * this.side + Math.floor(((i % width) * this.side) / width);
+      sums[pixel] += 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
+      counts[pixel] += 1;
+    }
+    const means = sums.map((sum, pixel) => sum / counts[pixel]);
+    const [low, high] = [Math.min(...means), Math.max(...means)];
+    return means.map((mean) => Math.round((9 * (mean - low)) / Math.max(high - low, 1)));
+  }
+
   // How values of pixels are written into an address: a digit each, between two bounds.
   digits(low, high) {
     return {

@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { Board } from "./board.js";
 import { Network } from "./network.js";
 
@@ -42,6 +42,8 @@ function draw() {
   const { gray, labels, lambda, mode } = state.values;
   const { path: way, reached } = net.search();
   const walled = !way && net.pushes.length > 0;
+  const drained = path.length > 0 && net.left[path.at(-1)] < 0;
+  atLine(path.length ? (drained ? 1 : 0) : walled ? 3 : net.pushes.length ? 2 : null);
   svg.replaceChildren();
   if (walled) {
     for (const pixel of reached) svg.append(shape("rect", { x: x(pixel) - 48, y: y(pixel) - 48, width: 96, height: 96, rx: 10, fill: "var(--sky)", opacity: 0.35, class: "reached" }));
@@ -255,6 +257,12 @@ svg.addEventListener("keydown", (event) => {
 svg.addEventListener("blur", () => {
   keyboard = false;
   draw();
+});
+
+takeImages(one("#figure"), 80, (image) => {
+  const gray = board.graysOf(image);
+  state.set({ gray, labels: gray.map((g) => Number(g > 4)), pushes: [] });
+  say("Your image, as 5 × 5 gray values. It stays on this machine.", "good");
 });
 
 state.tell();

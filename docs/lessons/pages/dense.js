@@ -1,5 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, all, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { State, all, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { paint, paintParts, ring, takePointer } from "./pixels.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [HEIGHT, WIDTH, LABELS] = [96, 144, 5];
@@ -82,26 +83,6 @@ function listening({ height, width, image }, { sigma, color, weight, smooth }, a
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
 
-function paint(canvas, { height, width }, colourOf) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const out = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) out.data.set([...colourOf(i), 255], 4 * i);
-  context.putImageData(out, 0, 0);
-  return context;
-}
-
-function ring(context, { width }, asked) {
-  const [x, y] = [asked % width, Math.floor(asked / width)];
-  for (const [colour, wide] of [["#000", 2], ["#fff", 1]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = wide;
-    context.beginPath();
-    context.arc(x + 0.5, y + 0.5, 4, 0, 2 * Math.PI);
-    context.stroke();
-  }
-}
-
 const place = (asked, problem) => Math.min(asked, problem.height * problem.width - 1);
 let labels = new Int32Array(pixels);
 
@@ -117,19 +98,25 @@ const draw = eachFrame(() => {
   const shown = values.view === "before" ? before : labels;
   const asked = place(values.asked, problem);
   const over = values.view === "photo" ? 0 : 0.62;
-  const context = paint(one("#labels"), problem, (i) => [0, 1, 2].map((c) => (1 - over) * image[3 * i + c] + over * COLOURS[shown[i]][c]));
+  const context = paint(one("#labels"), problem, (i, data, at) => {
+    const colour = COLOURS[shown[i]];
+    for (let c = 0; c < 3; c++) data[at + c] = (1 - over) * image[3 * i + c] + over * colour[c];
+  });
   ring(context, problem, asked);
   const heard = listening(problem, values, asked);
   const loudest = Math.max(values.weight + values.smooth, 1e-9);
-  const gray = (i) => 0.16 * (image[3 * i] + image[3 * i + 1] + image[3 * i + 2]) / 3;
-  ring(paint(one("#listens"), problem, (i) => {
-    const part = Math.sqrt(heard[i] / loudest);
-    return [gray(i) + part * 240, gray(i) + part * 200, gray(i) + part * 60];
-  }), problem, asked);
+  ring(paintParts(one("#listens"), problem, image, (i) => heard[i] / loudest), problem, asked);
+  const pairs = Object.entries({ right: 10, left: -10 }).flatMap(([side, columns]) => {
+    const inside = (asked % width) + columns >= 0 && (asked % width) + columns < width;
+    const apart = Math.hypot(...[0, 1, 2].map((c) => image[3 * asked + c] - image[3 * (asked + columns) + c]));
+    const cost = values.weight * Math.exp(-50 / values.sigma ** 2 - apart ** 2 / (2 * values.color ** 2));
+    return [[`gap${side}`, inside ? apart.toFixed(0) : "–"], [`pair${side}`, inside ? cost.toFixed(2) : "–"]];
+  });
   const moved = labels.reduce((sum, label, i) => sum + Number(label !== before[i]), 0);
   const counts = new Array(n).fill(0);
   labels.forEach((label) => (counts[label] += 1));
   live({
+    ...Object.fromEntries(pairs),
     n, row: Math.floor(asked / width) + 1, column: (asked % width) + 1, moved,
     before: right(before, problem.truth).toFixed(1), after: right(labels, problem.truth).toFixed(1),
     heard: (heard.reduce((sum, h) => sum + h, 0) / loudest).toFixed(0),
@@ -138,6 +125,7 @@ const draw = eachFrame(() => {
     sigma: values.sigma, color: values.color, weight: values.weight, smooth: values.smooth, iterations: values.iterations,
   });
   all("#legend b").forEach((element, label) => (element.textContent = counts[label] ?? 0));
+  atLine(...(values.iterations === 0 ? [0, 4] : [1, 2, 3]));
   document.documentElement.dataset.drawn = JSON.stringify(values);
   check(values);
 });
@@ -179,22 +167,8 @@ guess("blind", (value) => {
   return `${value === "one" ? "Yes." : "Not quite."} ${answer}`;
 });
 
-const canvases = [one("#labels"), one("#listens")];
-const ask = (canvas, event, begins) => {
-  const box = canvas.getBoundingClientRect();
-  const { width, height } = current();
-  const x = clamp(Math.floor(((event.clientX - box.x) / box.width) * width), 0, width - 1);
-  const y = clamp(Math.floor(((event.clientY - box.y) / box.height) * height), 0, height - 1);
-  state.set({ asked: y * width + x }, begins);
-};
-for (const canvas of canvases) {
-  canvas.style.cursor = "crosshair";
-  canvas.addEventListener("pointerdown", (event) => {
-    ask(canvas, event, true);
-  });
-  canvas.addEventListener("pointermove", (event) => event.buttons && ask(canvas, event, false));
-}
-canvases[0].addEventListener("keydown", (event) => {
+for (const canvas of [one("#labels"), one("#listens")]) takePointer(canvas, current, (asked, begins) => state.set({ asked }, begins));
+one("#labels").addEventListener("keydown", (event) => {
   const { width, height } = current();
   const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: width, ArrowUp: -width };
   if (event.key in moves) {
@@ -204,7 +178,7 @@ canvases[0].addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-takeImages(one("#figure"), 144, (image) => {
+takeImages(one("#figure"), 256, (image) => {
   problems.own = noisy(fourColours(image));
   one("#own").hidden = false;
   state.set({ source: "own", asked: Math.floor((image.height / 2 + 0.5) * image.width) });

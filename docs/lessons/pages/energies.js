@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
 import { Board } from "./board.js";
 
 const FIRST = "323323277332333278232787328748237878"; // gray values, row by row
@@ -148,6 +148,7 @@ state.whenChanged((values) => {
     unary, edges, pairwise: edges * values.lambda, energy: energyOf(values), least: cut(values).energy, lambda: values.lambda, icm: downhill(values),
     term: values.term, terms: TERMS, sum: bill.slice(0, values.term).reduce((sum, { cost }) => sum + cost, 0), helping: best(values).helping, python: nested(values.gray), given: nested(values.labels),
   });
+  atLine(values.term === 0 ? 0 : values.term <= board.n ? 2 : values.term < TERMS ? 4 : null);
   draw();
 });
 bind(state, { flip, minimise });
@@ -189,6 +190,12 @@ svg.addEventListener("keydown", (event) => {
 svg.addEventListener("blur", () => {
   keyboard = false;
   draw();
+});
+
+takeImages(one("#figure"), 96, (image) => {
+  const gray = board.graysOf(image);
+  state.set({ gray, labels: gray.map((g) => Number(g > 4)), term: TERMS });
+  say("Your image, as 6 × 6 gray values. It stays on this machine.", "good");
 });
 
 state.tell();

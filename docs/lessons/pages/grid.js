@@ -1,5 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { paint } from "./pixels.js";
 import { fourColours, right, withNoise } from "./noise.js";
 
 const [CUP_HEIGHT, CUP_WIDTH] = [96, 144];
@@ -118,16 +119,10 @@ const draw = eachFrame(() => {
   solveAll();
   const { height, width, image, truth, size } = problem;
   shown = values.painted ?? run(solver, iteration).labels;
-  const canvas = one("#labels");
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const out = context.createImageData(width, height);
-  for (let i = 0; i < size; i++) {
+  const context = paint(one("#labels"), problem, (i, data, at) => {
     const colour = COLOURS[shown[i]];
-    for (let c = 0; c < 3; c++) out.data[4 * i + c] = 0.35 * image[3 * i + c] + 0.65 * colour[c];
-    out.data[4 * i + 3] = 255;
-  }
-  context.putImageData(out, 0, 0);
+    for (let c = 0; c < 3; c++) data[at + c] = 0.35 * image[3 * i + c] + 0.65 * colour[c];
+  });
   if (cursor !== null) {
     context.strokeStyle = "#fff";
     context.strokeRect((cursor % width) - 1.5, Math.floor(cursor / width) - 1.5, 4, 4);
@@ -136,6 +131,7 @@ const draw = eachFrame(() => {
   const bound = boundOf(curves.trws.bounds);
   const last = (name) => curves[name].energies[MOST - 1];
   const settled = (name) => curves[name].energies.findIndex((e) => e === last(name)) + 1;
+  atLine(...{ icm: [0, 1], expansion: [2, 3], trws: [4, 5] }[solver]);
   live({
     pixels: size.toLocaleString("en"), unary: cost.seen, pairwise: cost.borders, energy: cost.energy, bound, gap: cost.energy - bound,
     right: right(shown, truth).toFixed(1), lambda: values.lambda, iteration, unit: SOLVERS[solver].unit, name: SOLVERS[solver].name, solver,

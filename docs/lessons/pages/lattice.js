@@ -1,5 +1,6 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, all, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
+import { coloursOf, paint, paintParts, ring, takePointer } from "./pixels.js";
 
 const N = 40; // points
 const STEP = [30, 31, 29, 26, 28, 25, 30, 37, 28, 27, 32, 32, 31, 25, 30, 33, 23, 28, 20, 24, 61, 69, 64, 71, 71, 69, 57, 67, 70, 71, 62, 68, 65, 66, 75, 66, 70, 74, 67, 69];
@@ -186,7 +187,7 @@ function drawRow(values) {
     through: measured.through.toFixed(0), noise: measured.noise.toFixed(2), height: measured.height.toFixed(1),
     ...Object.fromEntries([0, 1, 2].map((r) => [`w${r}`, row.weight[3 * values.asked + r].toFixed(2)])),
   });
-  all("[data-line]").forEach((code) => code.classList.toggle("now", Number(code.dataset.line) === values.step));
+  atLine(values.step);
   one("#plane").dataset.smooth = smooth.map((v) => v.toFixed(6)).join(" ");
 }
 
@@ -214,25 +215,6 @@ function exactly({ width, image }, { sigma, color }, i, j) {
   return Math.exp(-place / (2 * sigma ** 2) - gap / (2 * color ** 2));
 }
 
-function paint(canvas, { height, width }, colourOf) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const out = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) out.data.set([...colourOf(i), 255], 4 * i);
-  context.putImageData(out, 0, 0);
-  return context;
-}
-
-function ring(context, { width }, pixel) {
-  for (const [colour, wide] of [["#000", 2], ["#fff", 1]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = wide;
-    context.beginPath();
-    context.arc((pixel % width) + 0.5, Math.floor(pixel / width) + 0.5, 4, 0, 2 * Math.PI);
-    context.stroke();
-  }
-}
-
 let photo = null; // what was computed last
 let wrong = null; // of which this is the error
 let later = 0;
@@ -244,13 +226,14 @@ function drawPhoto(values) {
   const [n, pixel] = [width * height, placeOf(values.pixel)];
   photo = filterPhoto(picture, values, pixel);
   const { out, vertices, spent } = photo;
-  ring(paint(one("#photo"), picture, (i) => [0, 1, 2].map((c) => (view === "photo" ? image[3 * i + c] : (255 * out[c * n + i]) / out[3 * n + i]))), picture, pixel);
-  const gray = (i) => 0.16 * (image[3 * i] + image[3 * i + 1] + image[3 * i + 2]) / 3;
-  ring(paint(one("#listens"), picture, (i) => {
-    const [mine, true_] = [out[4 * n + i], by === "lattice" ? 0 : exactly(picture, values, i, pixel)];
-    const part = Math.sqrt(clamp(by === "lattice" ? mine : by === "exact" ? true_ : Math.abs(mine - true_), 0, 1));
-    return [gray(i) + part * 240, gray(i) + part * 200, gray(i) + part * 60];
-  }), picture, pixel);
+  const painted = paint(one("#photo"), picture, (i, data, at) => {
+    for (let c = 0; c < 3; c++) data[at + c] = view === "photo" ? image[3 * i + c] : (255 * out[c * n + i]) / out[3 * n + i];
+  });
+  ring(painted, picture, pixel);
+  const truth = (i) => exactly(picture, values, i, pixel);
+  const part = { lattice: (i) => out[4 * n + i], exact: truth, difference: (i) => Math.abs(out[4 * n + i] - truth(i)) }[by];
+  ring(paintParts(one("#listens"), picture, image, part), picture, pixel);
+  one("#who").textContent = by === "difference" ? "By how much the lattice is wrong about who hears the pixel in the ring." : "Who hears the pixel in the ring; the brighter, the more.";
   live({
     pixels: n.toLocaleString("en"), allpairs: (n * n).toLocaleString("en"), corners: vertices.toLocaleString("en"), perpixel: (n / vertices).toFixed(1),
     milliseconds: spent.toFixed(0), sigma: values.sigma, color: values.color,
@@ -384,18 +367,7 @@ plane.addEventListener("keydown", (event) => {
 narrow.addEventListener("change", () => drawRow(state.values));
 
 // The photo: point at a pixel.
-const ask = (canvas, event, begins) => {
-  const box = canvas.getBoundingClientRect();
-  const { width, height } = shown();
-  const px = clamp(Math.floor(((event.clientX - box.x) / box.width) * width), 0, width - 1);
-  const py = clamp(Math.floor(((event.clientY - box.y) / box.height) * height), 0, height - 1);
-  state.set({ pixel: py * width + px }, begins);
-};
-for (const canvas of [one("#photo"), one("#listens")]) {
-  canvas.style.cursor = "crosshair";
-  canvas.addEventListener("pointerdown", (event) => ask(canvas, event, true));
-  canvas.addEventListener("pointermove", (event) => event.buttons && ask(canvas, event, false));
-}
+for (const canvas of [one("#photo"), one("#listens")]) takePointer(canvas, shown, (pixel, begins) => state.set({ pixel }, begins));
 one("#photo").addEventListener("keydown", (event) => {
   const { width, height } = shown();
   const move = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: width, ArrowUp: -width }[event.key];
@@ -404,11 +376,9 @@ one("#photo").addEventListener("keydown", (event) => {
   if (next >= 0 && next < width * height) state.set({ pixel: next }, false);
   event.preventDefault();
 });
-takeImages(one("#photos"), 256, ({ width, height, data }) => {
-  const image = new Uint8Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) image[3 * i + c] = data[4 * i + c];
-  photos.own = { width, height, image };
-  state.set({ pixel: Math.floor((height / 2 + 0.5) * width) });
+takeImages(one("#photos"), 256, (own) => {
+  photos.own = { width: own.width, height: own.height, image: coloursOf(own) };
+  state.set({ pixel: Math.floor((own.height / 2 + 0.5) * own.width) });
   state.tell();
   say("Your image. It stays on this machine.", "good", one("#photos"));
 });

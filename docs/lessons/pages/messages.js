@@ -1,5 +1,5 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, clamp, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, clamp, exercises, guess, live, one, ready, say, shape, whole } from "../frame/frame.js";
 
 const [LENGTH, LABELS, SIDE] = [7, 3, 3];
 const NAMES = ["a", "b", "c"];
@@ -275,6 +275,7 @@ state.whenChanged((values) => {
   const { labels } = propagate(1, LENGTH, costs, lambda, 1);
   const rows = NAMES.map((_, label) => `[${Array.from({ length: LENGTH }, (_, i) => costs[LABELS * i + label]).join(", ")}]`);
   live({ lambda, done: ways.length, all: ALL, greedy: energyOf(greedy, LENGTH, costs, lambda), best: energyOf([...labels], LENGTH, costs, lambda), python: `[${rows.join(", ")}]` });
+  atLine(...(ways.length === ALL ? [4] : [2, 3]));
   drawChain();
   drawGrid();
 });

@@ -1,5 +1,7 @@
 // Noisy labellings to be cleaned: what lessons about CRFs share.
 
+import { coloursOf } from "./pixels.js";
+
 export const NONE = 255; // where there is no truth
 const SHARE = 0.4; // of labels that are replaced
 
@@ -26,8 +28,7 @@ export function withNoise(truth, n) {
 // Cut an image into its four main colours (k-means), which then are the truth.
 export function fourColours({ width, height, data }) {
   const n = 4;
-  const image = new Uint8Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) image[3 * i + c] = data[4 * i + c];
+  const image = coloursOf({ width, height, data });
   const order = [...Array(width * height).keys()].sort((a, b) => image[3 * a] + image[3 * a + 1] + image[3 * a + 2] - image[3 * b] - image[3 * b + 1] - image[3 * b + 2]);
   let means = [...Array(n).keys()].map((k) => [...image.slice(3 * order[Math.floor(((k + 0.5) * order.length) / n)]).slice(0, 3)]);
   const labels = new Uint8Array(width * height);

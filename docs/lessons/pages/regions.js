@@ -1,8 +1,8 @@
 import { Kernels } from "../frame/kernels.js";
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { State, atLine, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, takeImages, whole } from "../frame/frame.js";
 
 const SIDE = 64;
-const TOP = 6; // log2 of that: the level of the root
+const SMALL = "2223333522283335228833332888333377786333766663337666655376667555"; // gray values from 0 to 9
 const END = 9999;
 const PREDICATES = {
   std: { code: 3, name: "StdDev", question: "a standard deviation of" },
@@ -11,7 +11,12 @@ const PREDICATES = {
 };
 
 const kernels = await Kernels.load(await carried("regions"));
+const pictures = {
+  cup: { height: SIDE, width: SIDE, gray: await carried("gray") },
+  small: { height: 8, width: 8, gray: Uint8Array.from(SMALL, (digit) => 28 * digit) },
+};
 const state = new State({
+  source: choice("cup", "small", "own"),
   view: choice("mean", "colours", "photo"),
   predicate: choice("std", "mean", "range"),
   limit: whole(16, 2, 160),
@@ -21,7 +26,8 @@ const state = new State({
   asked: whole(20 * SIDE + 29, 0, SIDE * SIDE - 1),
 });
 
-let picture = { height: SIDE, width: SIDE, gray: await carried("gray") };
+let picture = pictures.cup;
+const topOf = ({ height, width }) => Math.ceil(Math.log2(Math.max(height, width))); // the level of the root
 
 // --- computing --------------------------------------------------------------------------------------------------------
 
@@ -31,13 +37,13 @@ function segment(stop) {
   const n = height * width;
   const { predicate, limit } = state.values;
   const [leaves, blocks, log, count] = [new Int32Array(n), new Int32Array(4 * n), new Int32Array(2 * n), new Int32Array(1)];
-  const found = kernels.call("split_and_merge", height, width, gray, PREDICATES[predicate].code, limit, limit, TOP, stop, leaves, blocks, log, count);
+  const found = kernels.call("split_and_merge", height, width, gray, PREDICATES[predicate].code, limit, limit, topOf(picture), stop, leaves, blocks, log, count);
   return { leaves, blocks, log, n: found, merges: count[0] };
 }
 
 // The region of each pixel after some steps: depths of the tree first, then merges.
 function regionsAt(step, full, depths) {
-  if (step < depths) return segment(TOP - step).leaves;
+  if (step < depths) return segment(topOf(picture) - step).leaves;
   const parent = Array.from({ length: full.n }, (_, i) => i);
   for (let i = 0; i < step - depths; i++) parent[full.log[2 * i + 1]] = full.log[2 * i];
   const root = (i) => {
@@ -104,15 +110,17 @@ function piecesAt(level) {
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
 
-const ZOOM = 8; // canvas pixels for each pixel, so that outlines are thin
+const ACROSS = 512; // canvas pixels of the picture, so that outlines are thin
+const zoomOf = ({ height, width }) => Math.floor(ACROSS / Math.max(height, width));
 
 function paint(canvas, colourOf) {
   const { height, width } = picture;
-  Object.assign(canvas, { width: width * ZOOM, height: height * ZOOM });
+  const zoom = zoomOf(picture);
+  Object.assign(canvas, { width: width * zoom, height: height * zoom });
   const context = canvas.getContext("2d");
   for (let i = 0; i < width * height; i++) {
     context.fillStyle = colourOf(i);
-    context.fillRect((i % width) * ZOOM, Math.floor(i / width) * ZOOM, ZOOM, ZOOM);
+    context.fillRect((i % width) * zoom, Math.floor(i / width) * zoom, zoom, zoom);
   }
   return context;
 }
@@ -120,12 +128,24 @@ function paint(canvas, colourOf) {
 // Lines between neighbours that are apart.
 function outline(context, areApart, colour, thick) {
   const { height, width } = picture;
+  const zoom = zoomOf(picture);
   context.fillStyle = colour;
   for (let i = 0; i < width * height; i++) {
     const [y, x] = [Math.floor(i / width), i % width];
-    if (x + 1 < width && areApart(i, i + 1)) context.fillRect((x + 1) * ZOOM - thick / 2, y * ZOOM - thick / 2, thick, ZOOM + thick);
-    if (y + 1 < height && areApart(i, i + width)) context.fillRect(x * ZOOM - thick / 2, (y + 1) * ZOOM - thick / 2, ZOOM + thick, thick);
+    if (x + 1 < width && areApart(i, i + 1)) context.fillRect((x + 1) * zoom - thick / 2, y * zoom - thick / 2, thick, zoom + thick);
+    if (y + 1 < height && areApart(i, i + width)) context.fillRect(x * zoom - thick / 2, (y + 1) * zoom - thick / 2, zoom + thick, thick);
   }
+}
+
+// The gray value in every pixel, where there is room.
+function writeGrays(context) {
+  const zoom = zoomOf(picture);
+  Object.assign(context, { font: `600 ${Math.round(0.36 * zoom)}px sans-serif`, textAlign: "center", textBaseline: "middle", lineJoin: "round", lineWidth: 4, strokeStyle: "#000a", fillStyle: "#fff" });
+  picture.gray.forEach((gray, i) => {
+    const at = [(0.5 + (i % picture.width)) * zoom, (0.5 + Math.floor(i / picture.width)) * zoom];
+    context.strokeText(gray, ...at);
+    context.fillText(gray, ...at);
+  });
 }
 
 // A colour for each region that its neighbours hardly share: steps of the golden angle, three lightnesses.
@@ -137,7 +157,7 @@ const draw = eachFrame(() => {
   const values = state.values;
   const { gray } = picture;
   const full = segment(values.stop);
-  const depths = TOP - values.stop;
+  const depths = Math.max(0, topOf(picture) - values.stop);
   const total = depths + full.merges;
   const step = Math.min(values.step, total);
   const regions = regionsAt(step, full, depths);
@@ -151,6 +171,7 @@ const draw = eachFrame(() => {
   });
   outline(context, (i, j) => regions[i] !== regions[j], values.view === "colours" ? "#0008" : "#ffb000", 1.5);
   outline(context, (i, j) => regions[i] !== regions[j] && (regions[i] === regions[asked] || regions[j] === regions[asked]), "#00a2ff", 4);
+  if (picture === pictures.small) writeGrays(context);
   paint(one("#threshold"), (i) => (gray[i] > values.level ? "#f4f0e6" : "#1f2a36"));
   const { name, question } = PREDICATES[values.predicate];
   one("#asked").innerHTML = about(regions[asked]);
@@ -162,6 +183,7 @@ const draw = eachFrame(() => {
     step, steps: total, merges: Math.max(0, step - depths), allmerges: full.merges, now: measures.size,
     phase: step < depths ? `split ${step} times over` : step === depths ? "all squares" : `${step - depths} merges`,
   });
+  atLine(...(step === 0 ? [0] : step <= depths ? [1, 2] : step < total ? [3, 4] : [5]));
   check(values);
 });
 
@@ -184,14 +206,15 @@ const solvedBy = [];
 const check = (values) => solvedBy.forEach((look) => look(values));
 const ended = (values) => Math.min(values.step, shown.total) === shown.total;
 exercises({ whenChanged: (look) => solvedBy.push(look) }, {
-  rim: (values) => values.level >= 100 && values.level <= 235 && piecesAt(values.level) <= 5,
-  dozen: (values) => values.stop === 0 && ended(values) && shown.measures.size >= 8 && shown.measures.size <= 12,
-  blocky: (values) => values.stop >= 3 && ended(values) && shown.measures.size < 10,
+  rim: (values) => picture === pictures.cup && values.level >= 100 && values.level <= 235 && piecesAt(values.level) <= 5,
+  dozen: (values) => picture === pictures.cup && values.stop === 0 && ended(values) && shown.measures.size >= 8 && shown.measures.size <= 12,
+  blocky: (values) => picture === pictures.cup && values.stop >= 3 && ended(values) && shown.measures.size < 10,
 });
 
 let before = state.values;
 state.whenChanged((values) => {
-  const other = ["predicate", "limit", "stop"].some((name) => values[name] !== before[name]);
+  picture = pictures[values.source] ?? pictures.cup; // an address brings no image along
+  const other = ["source", "predicate", "limit", "stop"].some((name) => values[name] !== before[name]);
   if (other && values.step === before.step) state.values.step = END; // a new segmentation is shown finished
   before = state.values;
   draw();
@@ -250,8 +273,8 @@ canvas.addEventListener("keydown", (event) => {
 });
 takeImages(one("#figure"), SIDE, ({ width, height, data }) => {
   const gray = Uint8Array.from({ length: width * height }, (_, i) => Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]));
-  picture = { width, height, gray };
-  state.set({ step: END, asked: Math.floor((height / 2 + 0.5) * width), level: 128 });
+  pictures.own = { width, height, gray };
+  state.set({ source: "own", step: END, asked: Math.floor((height / 2 + 0.5) * width), level: 128 });
   state.tell();
   say(`Your image in gray, ${width} × ${height} pixels. It stays on this machine.`, "good");
 });
