@@ -327,7 +327,7 @@ def test_a_file_that_shrinks_on_the_way_is_noticed(files):
 def test_a_read_only_target_is_refused_at_once(files, monkeypatch):
     np.save(files / "labels.npy", np.zeros(3))
     (files / "labels.npy").chmod(0o444)
-    monkeypatch.setattr("classicseg.pipelines.streamed._prepared", None)
+    monkeypatch.setattr("classicseg.pipelines.streamed.prepared", None)
     with pytest.raises(PermissionError, match="read-only"):
         stream(files)
     frozen = np.zeros(SAMPLE.image.shape[:2], np.int32)
