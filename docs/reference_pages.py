@@ -38,8 +38,8 @@ TOPICS = {
         "Energies: what is wanted",
         "Unary costs, kernels and compatibilities, and the conditional random fields made of them.",
         ("energies",),
-        "DenseCRF GridCRF unary_from_probabilities unary_from_logits unary_from_sigmoid unary_from_labels "
-        "unary_from_scribbles GaussianKernel BilateralKernel FeatureKernel contrast_weights Potts",
+        "DenseCRF GridCRF GraphCRF unary_from_probabilities unary_from_logits unary_from_sigmoid "
+        "unary_from_labels unary_from_scribbles GaussianKernel BilateralKernel FeatureKernel contrast_weights Potts",
     ),
     "solvers": Topic(
         "Solvers: how it is found",

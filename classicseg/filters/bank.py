@@ -54,7 +54,10 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     scale = np.full((len(bank.vertex), layout.n_panels * len(layout.lanes)), gain, np.float32)
     rows, other = new_rows(bank, layout), new_rows(bank, layout)
     flat = values.reshape(-1), out.reshape(-1)
-    run(filter_values, n_threads, new_sync(5), *flat, bank, k, scale, backward, rows, other, layout)
+    run(
+        filter_values, n_threads, new_sync(5), *flat, bank, k, scale, backward, rows, other, layout,
+        brief=values.size <= _FEW,
+    )  # fmt: skip
     return out
 
 

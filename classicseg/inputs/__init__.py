@@ -18,6 +18,7 @@ from classicseg.inputs.arrays import (
     as_values,
 )
 from classicseg.inputs.axes import as_axis, as_region, channel_axis_of
+from classicseg.inputs.graphs import as_edges, as_node_rows, as_signed, as_tables
 from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.masks import (
     OUTSIDE,
@@ -68,6 +69,7 @@ __all__ = [
     "as_costs",
     "as_count",
     "as_edge_weights",
+    "as_edges",
     "as_features",
     "as_flag",
     "as_fractions",
@@ -80,6 +82,7 @@ __all__ = [
     "as_logits",
     "as_marginals",
     "as_mask",
+    "as_node_rows",
     "as_numbers",
     "as_origin",
     "as_positive",
@@ -90,7 +93,9 @@ __all__ = [
     "as_scale",
     "as_sequence",
     "as_shape",
+    "as_signed",
     "as_strokes",
+    "as_tables",
     "as_unary",
     "as_unary_and_forbidden",
     "as_values",
