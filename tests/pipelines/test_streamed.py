@@ -350,6 +350,15 @@ def test_an_image_that_changes_on_the_way_is_noticed(monkeypatch):
 
 
 SMALL_ENOUGH = np.arange(SMALL.size).reshape(SMALL.shape) != 7
+
+
+def test_more_vertices_than_there_is_memory_for_are_refused(monkeypatch):
+    monkeypatch.setattr("classicseg.filters.streamed._MANY", 2**12)
+    monkeypatch.setattr("classicseg.machine.memory.available_memory", lambda: 10_000)
+    with pytest.raises(cs.BudgetError, match=r"lattice vertices of one stripe.*larger sigmas"):
+        cs.refine_streamed(SAMPLE.image, logits=SMALL, preset="pydensecrf", sigma=0.5)
+
+
 NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
 
 
