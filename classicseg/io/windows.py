@@ -237,7 +237,8 @@ class LabelStore:
         """See :class:`LabelFile`."""
         self._file.finish()
         labels = np.load(self._path, mmap_mode="r")
-        step = (getattr(self._array, "chunks", None) or (max(1, _AT_ONCE // max(1, labels[0].size)),))[0]
+        whole = (getattr(self._array, part, None) for part in ("shards", "chunks"))  # of Zarr: what is written at once
+        step = next((sides[0] for sides in whole if sides), max(1, _AT_ONCE // max(1, labels[0].size)))
         for start in range(0, len(labels), step):
             self._array[start : start + step] = np.array(labels[start : start + step])
         del labels

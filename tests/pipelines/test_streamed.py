@@ -192,9 +192,10 @@ def test_whatever_is_read_in_windows_is_read_in_whole_chunks():
     image, out = Chunked(SAMPLE.image), Chunked(np.zeros(SAMPLE.image.shape[:2], np.int16))
     mask = np.ones(image.shape[:2], bool)
     mask[:50, 70:] = False
+    out.shards = (80, 256)
     assert cs.refine_streamed(image, logits=SMALL, mask=mask, out=out, **OPTIONS) is out
     assert {(w[0].start % 40, min(w[0].start + 40, image.shape[0]) - w[0].stop) for w in image.windows} == {(0, 0)}
-    assert [w.start for w in out.windows] == list(range(0, image.shape[0], 40))
+    assert [w.start for w in out.windows] == list(range(0, image.shape[0], 80))
     np.testing.assert_array_equal(out.array, cs.refine(SAMPLE.image, logits=SMALL, mask=mask, exact=True, **OPTIONS))
 
 
