@@ -40,6 +40,7 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.stream_plan import StreamPlan, plan_streamed
 from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
@@ -107,6 +108,7 @@ __all__ = [
     "State",
     "StdDev",
     "Step",
+    "StreamPlan",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -126,6 +128,7 @@ __all__ = [
     "overlay",
     "paint_regions",
     "palette",
+    "plan_streamed",
     "plot",
     "point_graph",
     "quadtree",

@@ -49,7 +49,7 @@ EXAMPLES = {
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(8, 1),
-    "dense-crf.md": Count(5, 1),
+    "dense-crf.md": Count(6, 2),
     "graph-crf.md": Count(7),
     "grid-crf.md": Count(8),
     "hybrid.md": Count(0, 1),
