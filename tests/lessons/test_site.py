@@ -28,7 +28,7 @@ FAINT = r"""
     }
     return 1;
   };
-  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim().length > 1);  // no signs
+  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim().length > 1);
   return [...document.querySelectorAll("main :is(p, li, td, th, figcaption, strong, span, a, h1, h2, h3, math)")]
     .filter((e) => says(e) || e.localName === "math")
     .filter((e) => e.getClientRects().length && !e.closest("pre, button, canvas, [aria-hidden=true]"))
