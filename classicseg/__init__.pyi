@@ -8,6 +8,7 @@ from .data import Sample, sample
 from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, TruncatedQuadratic
 from .energies.contrast import contrast_weights
 from .energies.dense_crf import DenseCRF
+from .energies.graph_crf import GraphCRF
 from .energies.grid_crf import GridCRF
 from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
 from .energies.unary import (
@@ -38,9 +39,11 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
+from .solvers.cut.flow_network import FlowNetwork, MinimumCut
 from .solvers.cut.graph_cut import GraphCut
 from .solvers.minimize import minimize
 from .solvers.registry import methods, register_solver
@@ -69,8 +72,10 @@ __all__ = [
     "Diagonal",
     "ExactFilter",
     "FeatureKernel",
+    "FlowNetwork",
     "GaussianFilter",
     "GaussianKernel",
+    "GraphCRF",
     "GraphCut",
     "GridCRF",
     "HistogramDistance",
@@ -80,6 +85,7 @@ __all__ = [
     "Matrix",
     "Matte",
     "MeanDifference",
+    "MinimumCut",
     "MultiOtsu",
     "OtsuSeparability",
     "PermutohedralLattice",
@@ -122,6 +128,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_streamed",
     "refinement",
     "refinement_crf",
     "register_solver",

@@ -31,15 +31,15 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf Refinement Refiner PRESETS Preset cutout Cutout Matte segment segmenters "
-        "tune",
+        "refine refinement refinement_crf refine_streamed Refinement Refiner PRESETS Preset cutout Cutout Matte "
+        "segment segmenters tune",
     ),
     "energies": Topic(
         "Energies: what is wanted",
         "Unary costs, kernels and compatibilities, and the conditional random fields made of them.",
         ("energies",),
-        "DenseCRF GridCRF unary_from_probabilities unary_from_logits unary_from_sigmoid unary_from_labels "
-        "unary_from_scribbles GaussianKernel BilateralKernel FeatureKernel contrast_weights Potts",
+        "DenseCRF GridCRF GraphCRF unary_from_probabilities unary_from_logits unary_from_sigmoid "
+        "unary_from_labels unary_from_scribbles GaussianKernel BilateralKernel FeatureKernel contrast_weights Potts",
     ),
     "solvers": Topic(
         "Solvers: how it is found",

@@ -151,7 +151,7 @@ class GridCRF(Frozen):
         else:
             size, flat = equal_weights(weights, shape, connectivity, spacing, inside)
         self._set(connectivity=size, directions=directions(len(shape), size))
-        self._set(label_costs=None if label_costs is None else _label_costs(label_costs, n_labels))
+        self._set(label_costs=None if label_costs is None else as_label_costs(label_costs, n_labels))
         self._derive(flat)
 
     def _derive(self, flat: dict[str, np.ndarray]) -> None:
@@ -328,7 +328,8 @@ def _as_edges(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return view
 
 
-def _label_costs(label_costs: ArrayLike, n_labels: int) -> np.ndarray:
+def as_label_costs(label_costs: ArrayLike, n_labels: int) -> np.ndarray:
+    """Costs of using each of the labels, at least 0, as read-only (L,) float64; one number stands for all."""
     costs = inputs.as_numbers(label_costs, "label_costs", axes=(0, 1), dtype=np.float64)
     if costs.min() < 0 or costs.max() > inputs.DEAREST:
         wrong = costs.min() if costs.min() < 0 else costs.max()

@@ -18,6 +18,7 @@ from classicseg.inputs.arrays import (
     as_values,
 )
 from classicseg.inputs.axes import as_axis, as_region, channel_axis_of
+from classicseg.inputs.graphs import as_edges, as_node_rows, as_signed, as_tables
 from classicseg.inputs.marks import as_guess, as_strokes
 from classicseg.inputs.masks import (
     OUTSIDE,
@@ -47,7 +48,15 @@ from classicseg.inputs.numbers import (
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
 from classicseg.inputs.units import warn_of_color_unit
-from classicseg.inputs.value_range import as_bytes, value_range, without_far_values
+from classicseg.inputs.value_range import (
+    as_bytes,
+    drawn_in,
+    is_near,
+    range_of_sample,
+    sample_step,
+    value_range,
+    without_far_values,
+)
 
 __all__ = [
     "DEAREST",
@@ -60,6 +69,7 @@ __all__ = [
     "as_costs",
     "as_count",
     "as_edge_weights",
+    "as_edges",
     "as_features",
     "as_flag",
     "as_fractions",
@@ -72,6 +82,7 @@ __all__ = [
     "as_logits",
     "as_marginals",
     "as_mask",
+    "as_node_rows",
     "as_numbers",
     "as_origin",
     "as_positive",
@@ -82,16 +93,22 @@ __all__ = [
     "as_scale",
     "as_sequence",
     "as_shape",
+    "as_signed",
     "as_strokes",
+    "as_tables",
     "as_unary",
     "as_unary_and_forbidden",
     "as_values",
     "as_weight",
     "channel_axis_of",
     "choice",
+    "drawn_in",
     "image_inside",
+    "is_near",
     "probabilities_inside",
+    "range_of_sample",
     "read",
+    "sample_step",
     "scores_of",
     "value_range",
     "values_inside",

@@ -1,4 +1,4 @@
-"""Files: images and probabilities in, label maps and pictures out.
+"""Files: images, probabilities and energies in, label maps and pictures out.
 
 Everything is written to a temporary file beside its target, which is then renamed: a target is whole or not touched.
 """
@@ -6,6 +6,7 @@ Everything is written to a temporary file beside its target, which is then renam
 from classicseg.io.classes import VOID, read_classes
 from classicseg.io.files import replacing
 from classicseg.io.reading import read_image, read_labels, read_masked_image, read_probabilities
+from classicseg.io.uai import read_uai, read_uai_evidence, read_uai_labels, write_uai, write_uai_labels
 from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals, write_matte
 
 __all__ = [
@@ -16,10 +17,15 @@ __all__ = [
     "read_labels",
     "read_masked_image",
     "read_probabilities",
+    "read_uai",
+    "read_uai_evidence",
+    "read_uai_labels",
     "replacing",
     "write_animation",
     "write_image",
     "write_labels",
     "write_marginals",
     "write_matte",
+    "write_uai",
+    "write_uai_labels",
 ]

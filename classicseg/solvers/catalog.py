@@ -109,18 +109,26 @@ def _needs_grid_crf(energy: Any) -> str | None:
     return None if isinstance(energy, GridCRF) else f"it needs a GridCRF, got {type(energy).__name__}"
 
 
-def _needs_grid_without_label_costs(energy: Any) -> str | None:
-    reason = _needs_grid_crf(energy)
+def _needs_grid_or_graph(energy: Any) -> str | None:
+    from classicseg.energies.graph_crf import GraphCRF
+
+    if _needs_grid_crf(energy) is None or isinstance(energy, GraphCRF):
+        return None
+    return f"it needs a GridCRF or GraphCRF, got {type(energy).__name__}"
+
+
+def _needs_no_label_costs(energy: Any) -> str | None:
+    reason = _needs_grid_or_graph(energy)
     return "it knows no label costs" if reason is None and energy.label_costs is not None else reason
 
 
 def _needs_two_labels(energy: Any) -> str | None:
-    reason = _needs_grid_without_label_costs(energy)
+    reason = _needs_no_label_costs(energy)
     return f"it serves 2 labels, got {energy.n_labels}" if reason is None and energy.n_labels != 2 else reason
 
 
 def _needs_submodular_pairs(energy: Any) -> str | None:
-    reason = _needs_grid_crf(energy)
+    reason = _needs_grid_or_graph(energy)
     return energy.reason_against_cut() if reason is None else reason
 
 
@@ -137,7 +145,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="trws+expansion",
         load=_trws_expansion,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="TRW-S, then expansion moves from its labels: the lowest energies, and how far from the best.",
         paper="Kolmogorov 2006; Boykov, Veksler and Zabih 2001",
         init="labels",
@@ -147,7 +155,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="trws",
         load=_trws,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_no_label_costs,
         summary="Tree-reweighted message passing: low energies and a bound on how much lower they could be.",
         paper="Kolmogorov 2006",
         init="labels",
@@ -157,7 +165,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="expansion",
         load=_expansion,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Alpha-expansion: fast and good for many labels; never raises the energy; heeds label costs.",
         paper="Boykov, Veksler and Zabih 2001; Delong et al. 2012",
         init="labels",
@@ -167,7 +175,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="swap",
         load=_swap,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Alpha-beta swap: for compatibilities that are no metric.",
         paper="Boykov, Veksler and Zabih 2001",
         init="labels",
@@ -177,7 +185,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="fusion",
         load=_fusion,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Combines labellings from elsewhere into one that is at least as good as each.",
         paper="Lempitsky et al. 2010",
         init="labels",
@@ -205,7 +213,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="mean_field",
         load=_mean_field_of_grid,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_no_label_costs,
         summary="Mean field, pixel after pixel: its free energy never rises.",
         paper="Wainwright and Jordan 2008",
         init="marginals",
@@ -225,7 +233,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="belief_propagation",
         load=_belief_propagation,
-        accepts=_needs_grid_without_label_costs,
+        accepts=_needs_no_label_costs,
         summary="Min-sum and sum-product messages: exact on chains and trees; marginals at any temperature.",
         paper="Pearl 1988; Felzenszwalb and Huttenlocher 2006",
         max_iter=50,
@@ -234,7 +242,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="icm",
         load=_icm,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Iterated conditional modes: the simplest descent, fast and weak; heeds label costs.",
         paper="Besag 1986",
         init="labels",
@@ -244,7 +252,7 @@ SOLVERS: tuple[Solver, ...] = (
     Solver(
         name="annealing",
         load=_annealing,
-        accepts=_needs_grid_crf,
+        accepts=_needs_grid_or_graph,
         summary="Gibbs sampling while the temperature falls: slow, any energy; heeds label costs.",
         paper="Geman and Geman 1984",
         init="labels",

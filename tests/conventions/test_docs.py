@@ -50,7 +50,7 @@ EXAMPLES = {
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(8, 1),
     "dense-crf.md": Count(5, 1),
-    "grid-crf.md": Count(7),
+    "grid-crf.md": Count(8),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
     "index.md": Count(1),

@@ -112,6 +112,38 @@ def grid_crf(draw: Draw, n_labels: int | None = None) -> cs.GridCRF:
     return cs.GridCRF(**grid_parts(draw, n_labels))
 
 
+def graph_parts(draw: Draw) -> dict[str, Any]:
+    """Arguments of a GraphCRF, often of so few nodes that all labellings can be tried."""
+    n_labels = draw.of((2, 2, 3, 5))
+    n = draw.integer(2, 5) if draw.chance(0.6) else draw.integer(2, 40)
+    n_edges = draw.integer(0, 2 * n)
+    first = draw.rng.integers(0, n, n_edges)
+    edges = np.stack([first, (first + draw.rng.integers(1, n, n_edges)) % n], axis=1)
+    costs = unary(draw, n_labels, (n,))
+    if draw.chance(0.15):
+        costs = costs.astype(np.float64)
+        costs[1:][draw.rng.random((n_labels - 1, n)) < 0.2] = np.inf
+    parts: dict[str, Any] = {"unary": _far(draw, costs, FAR), "edges": edges}
+    if draw.chance(0.4):
+        tables = draw.numbers((n_edges, n_labels, n_labels)).astype(np.float64)
+        if draw.chance(0.3):
+            tables[:, 1:][draw.rng.random(tables[:, 1:].shape) < 0.2] = np.inf
+        parts["tables"] = _far(draw, tables, FAR)
+    else:
+        parts["compatibility"] = compatibility(draw, n_labels)
+        if draw.chance(0.7):
+            parts["weights"] = _far(draw, draw.numbers((n_edges,)), FAR) if draw.chance(0.8) else draw.weight()
+    if draw.chance(0.15):
+        parts["label_costs"] = np.abs(draw.numbers((n_labels,)))
+    if draw.chance(0.2):
+        parts["mask"] = draw.mask((n,))
+    return parts
+
+
+def graph_crf(draw: Draw) -> cs.GraphCRF:
+    return cs.GraphCRF(**graph_parts(draw))
+
+
 # --- energies -----------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +223,19 @@ def a_grid_crf(draw: Draw) -> Call:
         return repr(energy), result
 
     return Call(solve, arguments)
+
+
+def a_graph_crf(draw: Draw) -> Call:
+    def make(**given: Any) -> tuple[Any, ...]:
+        energy = cs.GraphCRF(**given)
+        labels = np.zeros(energy.shape, int)
+        return repr(energy), energy.unary, energy.edges, energy.tables(), energy.energy(labels)
+
+    return Call(make, graph_parts(draw))
+
+
+def _from_grid(draw: Draw) -> Call:
+    return Call(lambda grid: cs.GraphCRF.from_grid(grid).edges, {"grid": grid_crf(draw)})
 
 
 def _compatibility(cls: Any) -> Callable[[Draw], Call]:
@@ -285,6 +330,12 @@ ENERGY_CASES = {
     "DenseCRF.lattice_bank": _of_energy(with_kernels, "lattice_bank", lambda draw, energy: {"n_threads": 1}),
     "DenseCRF.pairwise_message": _of_energy(dense_crf, "pairwise_message", _marginals),
     "DenseCRF.terms": _of_energy(dense_crf, "terms", _labels_and_threads),
+    "GraphCRF": a_graph_crf,
+    "GraphCRF.energy": _of_energy(graph_crf, "energy", _labels),
+    "GraphCRF.from_grid": _from_grid,
+    "GraphCRF.reason_against_cut": _of_energy(graph_crf, "reason_against_cut", _nothing),
+    "GraphCRF.tables": _of_energy(graph_crf, "tables", lambda draw, energy: {"start": draw.integer(-3, 3)}),
+    "GraphCRF.terms": _of_energy(graph_crf, "terms", _labels),
     "GridCRF": a_grid_crf,
     "GridCRF.energy": _of_energy(grid_crf, "energy", _labels),
     "GridCRF.has_ties": _of_energy(grid_crf, "has_ties", lambda draw, energy: {"name": next(iter(energy.directions))}),

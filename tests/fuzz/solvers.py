@@ -87,6 +87,32 @@ def graph_cut_again(draw: Draw) -> Call:
     )
 
 
+def flow_network(draw: Draw) -> Call:
+    n = draw.integer(1, 6)
+    edges = draw.rng.integers(0, n, (draw.integer(0, 9), 2))
+    edges = edges[edges[:, 0] != edges[:, 1]]
+
+    def capacities(count: int) -> np.ndarray:
+        return np.abs(draw.numbers((count,)))
+
+    def cut_twice(terminals: Any, **given: Any) -> tuple[Any, ...]:
+        network = cs.FlowNetwork(**given)
+        first = network.solve()
+        network.set_terminals(sink=terminals)
+        result = network.solve()
+        anew = cs.FlowNetwork(**given | {"sink": terminals}).solve()
+        for cut in (first, result, anew):
+            assert cut.flow <= cut.cost and set(cut.labels.tolist()) <= {0, 1}
+        for one, other in ((result, anew), (anew, result)):
+            assert one.flow <= other.cost + 1e-12 * abs(other.cost), "kept, found anew"
+        assert network.edge_flow.shape == (len(network.residual),)
+        return tuple(result)
+
+    arguments = {"edges": edges, "capacity": capacities(len(edges)), "source": capacities(n), "sink": capacities(n)}
+    arguments |= {"terminals": capacities(n)} | draw.some(reverse_capacity=lambda: capacities(len(edges)))
+    return Call(cut_twice, arguments)
+
+
 def a_solver(energy: Any, run: cs.Run) -> cs.Result:
     labels = run.labels()
     while not run.ended:
@@ -133,6 +159,9 @@ def register(draw: Draw) -> Call:
 
 SOLVER_CASES = {f"minimize[{name}]": minimize(name) for name in dict.fromkeys(solver.name for solver in SOLVERS)} | {
     "minimize": minimize(None),
+    **dict.fromkeys(("FlowNetwork", "FlowNetwork.set_terminals", "FlowNetwork.solve", "MinimumCut"), flow_network),
+    "FlowNetwork.edge_flow": flow_network,
+    "FlowNetwork.residual": flow_network,
     "GraphCut": graph_cut_again,
     "GraphCut.copy": graph_cut_again,
     "GraphCut.energy": graph_cut_again,

@@ -34,7 +34,7 @@ def block_sums(sync, n_threads, costs, inside, shape, block, sums, sizes, labels
     planes, padded = np.zeros(n_labels * PIXELS, np.float32), np.zeros(n_labels * PIXELS, np.float32)
     scratch, share = np.zeros(PIXELS, np.float32), np.zeros(PIXELS, np.float32)
     column, best = np.zeros(PIXELS, np.int64), np.zeros(PIXELS, np.int32)
-    costs_at, padded_at = pointer(costs), pointer(padded)
+    costs_at = pointer(costs)  # padded, used by its address only, would be freed at once
     one = fill(np.float32(1.0), ACROSS)
     while True:
         task = claim(sync, 0)
@@ -54,7 +54,9 @@ def block_sums(sync, n_threads, costs, inside, shape, block, sums, sizes, labels
                     count = min(PIXELS, width - x)
                     for i in range(n_labels * PIXELS):
                         planes[i] = 0.0
-                    add_block(planes, np.float32(-1.0), costs_at, n, start + x, n_labels, padded_at)
+                    add_block(
+                        planes, np.float32(-1.0), costs_at, n, start + x, n_labels, pointer(padded)
+                    )  # keeps it alive
                     softmax(planes, n_labels)
                     rest = one
                     for label in range(n_labels):

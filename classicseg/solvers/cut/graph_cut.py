@@ -9,25 +9,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError, InputTypeError
 from classicseg.machine.memory import writable_alias
 from classicseg.machine.threads import resolve_threads
 from classicseg.solvers.cut.kept import KeptCut
+from classicseg.solvers.cut.on_graphs import minimum_of_graph
 from classicseg.solvers.run import Callback, Run
 from classicseg.types import Result
 
 Region = slice | tuple[slice, ...]
 
 
-def graph_cut(energy: GridCRF, run: Run) -> Result:
+def graph_cut(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Exact minimum of an energy of 2 labels by a minimum cut [1]_.
 
-    The maximum flow is pushed in waves [2]_ on images, and along shortest paths [3]_ on lines and volumes.
+    The maximum flow is pushed in waves [2]_ on images, and along shortest paths [3]_ on lines, volumes and graphs.
 
     Parameters
     ----------
-    energy : GridCRF
+    energy : GridCRF or GraphCRF
         Of 2 labels, with ``cost[0, 0] + cost[1, 1] <= cost[0, 1] + cost[1, 0]`` (submodular).
     run : Run
 
@@ -59,7 +61,7 @@ def graph_cut(energy: GridCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy, result.gap
     ([[0, 0, 0, 1]], 7.0, 0.0)
     """
-    return KeptCut(energy).minimum(run)
+    return minimum_of_graph(energy, run) if isinstance(energy, GraphCRF) else KeptCut(energy).minimum(run)
 
 
 class GraphCut:

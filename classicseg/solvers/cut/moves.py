@@ -13,21 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
-from classicseg.solvers.cut.integers import as_integers, as_rounded
-from classicseg.solvers.cut.network import Network
-from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
+from classicseg.solvers.cut.choices import GraphChoice, GridChoice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
 
-def expansion(energy: GridCRF, run: Run) -> Result:
+def expansion(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Alpha-expansion: for one label after the other, every pixel may switch to it [1]_.
 
     Parameters
     ----------
-    energy : GridCRF
+    energy : GridCRF or GraphCRF
         Any compatibility. If it is a metric, each move is the best one there is; otherwise pairs that no cut can
         express are made dearer, so that moves are weaker but still never raise the energy. Label costs are heeded
         [2]_: moves that would empty one label, and one that would empty all others, are tried as well.
@@ -62,12 +61,12 @@ def expansion(energy: GridCRF, run: Run) -> Result:
     return _repeat(moves, run, moves.expand_each, "no expansion lowers the energy")
 
 
-def swap(energy: GridCRF, run: Run) -> Result:
+def swap(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Alpha-beta swap: for one pair of labels after the other, pixels of the two may exchange them [1]_.
 
     Parameters
     ----------
-    energy : GridCRF
+    energy : GridCRF or GraphCRF
         Any compatibility; each move is the best one there is if equal labels cost no more than different ones.
     run : Run
         As in :func:`expansion`; a cycle goes over all pairs of labels, those that are dearest together first.
@@ -90,17 +89,18 @@ def swap(energy: GridCRF, run: Run) -> Result:
     12.0
     """
     moves = Moves(energy, cheapest_label(energy) if run.init is None else run.init)
-    label_pairs = _farthest_first(energy.cost)
+    label_pairs = _farthest_first(_typical_cost(energy))
     return _repeat(moves, run, lambda: moves.swap_each(label_pairs), "no swap lowers the energy")
 
 
-def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Result:
+def fusion(energy: GridCRF | GraphCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Result:
     """Fusion moves: each pixel chooses between its label and that of a proposed labelling [1]_.
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility; see :func:`expansion` for pairs that no cut can express.
+    energy : GridCRF or GraphCRF
+        Any compatibility. Pairs of a grid that no cut can express are made dearer, as in :func:`expansion`; on a graph
+        roof duality [2]_ finds what nodes are known to choose, and the others stay as they are.
     run : Run
         As in :func:`expansion`; a cycle goes over all proposals, and the start is by default the best of them.
     proposals : iterable of array_like of int, spatial shape
@@ -120,6 +120,8 @@ def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Resu
     ----------
     .. [1] V. Lempitsky, C. Rother, S. Roth, A. Blake, "Fusion moves for Markov random field optimization", IEEE TPAMI
        32(8), 2010. doi:10.1109/TPAMI.2009.143
+    .. [2] C. Rother, V. Kolmogorov, V. Lempitsky, M. Szummer, "Optimizing binary MRFs via extended roof duality", CVPR
+       2007. doi:10.1109/CVPR.2007.383203
 
     Examples
     --------
@@ -134,7 +136,7 @@ def fusion(energy: GridCRF, run: Run, *, proposals: Iterable[ArrayLike]) -> Resu
     checked = [inputs.as_labels(p, energy.shape, energy.n_labels, name="proposals", mask=energy.mask) for p in given]
     if not checked:
         raise InputError("proposals must hold at least one labelling, got none")
-    moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init)
+    moves = Moves(energy, min(checked, key=energy.energy) if run.init is None else run.init, roof=True)
     return _repeat(moves, run, lambda: moves.fuse_each(checked), "no fusion lowers the energy")
 
 
@@ -146,6 +148,16 @@ def _farthest_first(cost: np.ndarray) -> list[tuple[int, int]]:
     """
     pairs = [(a, b) for a in range(len(cost)) for b in range(a + 1, len(cost))]
     return sorted(pairs, key=lambda pair: (-cost[pair] - cost[pair[::-1]], pair[0] - pair[1]))
+
+
+def _typical_cost(energy: GridCRF | GraphCRF) -> np.ndarray:
+    """The compatibility, or the mean of the tables of all edges."""
+    if energy.cost is None:
+        assert isinstance(energy, GraphCRF)
+        tables = energy.tables()
+        mean: np.ndarray = tables.mean(axis=0) if len(tables) else np.zeros((energy.n_labels,) * 2)
+        return mean
+    return energy.cost
 
 
 def _repeat(moves: Moves, run: Run, cycle: Callable[[], bool], settled: str) -> Result:
@@ -161,7 +173,7 @@ def _repeat(moves: Moves, run: Run, cycle: Callable[[], bool], settled: str) -> 
     return run.result(moves.labels, energy=moves.energy())
 
 
-def cheapest_label(energy: GridCRF) -> np.ndarray:
+def cheapest_label(energy: GridCRF | GraphCRF) -> np.ndarray:
     """The one label that is cheapest everywhere; where no label may be used everywhere, the cheapest of each pixel."""
     totals = energy.unary.reshape(energy.n_labels, -1).sum(axis=1, dtype=np.float64)
     if np.isinf(totals).all():
@@ -174,9 +186,11 @@ class Moves:
 
     Parameters
     ----------
-    energy : GridCRF
+    energy : GridCRF or GraphCRF
     labels : ndarray, spatial shape, int32
         Where to start; not written to.
+    roof : bool
+        Whether pairs of a graph that no cut can express are left to roof duality, and not made dearer.
 
     Attributes
     ----------
@@ -185,15 +199,13 @@ class Moves:
         What the rounding of costs to whole numbers can do.
     """
 
-    def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
+    def __init__(self, energy: GridCRF | GraphCRF, labels: np.ndarray, *, roof: bool = False) -> None:
         self._crf = energy
-        self._grid = as_integers(energy) or as_rounded(energy)
-        self._network = Network(energy.shape, energy.directions)
-        self._real = RealCut(self._network) if self._grid.coarse else None
-        self._relaxed: GridCRF | None = None
+        self._choice: GraphChoice | GridChoice
+        self._choice = GraphChoice(energy, roof=roof) if isinstance(energy, GraphCRF) else GridChoice(energy)
         self._version = 0
         self._tried: dict[Any, int] = {}
-        self.accuracy = self._grid.accuracy if self._real is None else f"each found to {ENOUGH:.3g} of the energy"
+        self.accuracy = self._choice.accuracy
         self.restart(labels)
 
     def restart(self, labels: np.ndarray) -> None:
@@ -218,12 +230,7 @@ class Moves:
     def _cost_of(self, labels: np.ndarray) -> tuple[int, float]:
         """How often labels do what is forbidden, and what they cost besides; the first counts first."""
         value = self._crf.energy(labels)
-        if np.isfinite(value):
-            return 0, value
-        if self._relaxed is None:
-            self._relaxed = _without_forbidden(self._crf)
-        unary = np.take_along_axis(self._crf.unary, labels[None], 0)
-        return int(np.isinf(unary).sum()) + self._crf.n_broken(labels), self._relaxed.energy(labels)
+        return (0, value) if np.isfinite(value) else self._choice.cost_of_forbidden(labels)
 
     def make(self, cycle: Callable[[], bool]) -> tuple[bool, float]:
         """Make a cycle of moves; returns whether one of them lowered the energy, and by how much all did.
@@ -292,13 +299,7 @@ class Moves:
     def _choose(self, zero: np.ndarray, one: np.ndarray, *, test: bool) -> bool:
         """Make the best choice between two labellings; if `test`, keep it only if it lowers the energy."""
         chosen = self._labels.copy()
-        if self._real is None:
-            self._network.fill(self._grid, zero, one)
-            self._network.solve(1)
-        else:
-            write_choice(self._real, self._crf, zero, one)
-            self._real.solve(1, lambda: ENOUGH * abs(self._cost()[1]))
-        if self._network.read(chosen, zero, one) == 0:
+        if self._choice.choose(chosen, zero, one, lambda: abs(self._cost()[1])) == 0:
             return False
         if test:
             return self._keep_if_lower(chosen)
@@ -312,12 +313,3 @@ class Moves:
             return False
         self._take(chosen, cost)
         return True
-
-
-def _without_forbidden(crf: GridCRF) -> GridCRF:
-    """The energy with costs of 0 where they are infinite."""
-    weights = {name: np.where(np.isinf(w), 0, w) for name, w in crf.weights.items()}
-    unary = np.where(np.isinf(crf.unary), 0, crf.unary)
-    return GridCRF(
-        unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs, mask=crf.mask
-    )

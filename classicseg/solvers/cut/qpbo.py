@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.points import only_inside
 from classicseg.solvers.cut.integers import WHOLE, as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
+from classicseg.solvers.cut.on_graphs import roof_of_graph
 from classicseg.solvers.cut.remainders import GAP, RealCut, all_whole, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
@@ -16,13 +18,13 @@ from classicseg.types import Result
 _ROUNDING = 2.0**-46  # NumPy sums in pairs, so that the roundings on the way of a term are a few dozen
 
 
-def qpbo(energy: GridCRF, run: Run) -> Result:
+def qpbo(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Quadratic pseudo-boolean optimisation: the part of a 2-label minimum that a minimum cut can prove [1]_ [2]_.
 
     Parameters
     ----------
-    energy : GridCRF
-        Of 2 labels, with any compatibility.
+    energy : GridCRF or GraphCRF
+        Of 2 labels, with any compatibility or tables.
     run : Run
         Its ``init`` are the labels that pixels keep where nothing is proven, by default those of least unary cost. One
         thread searches the doubled network.
@@ -50,6 +52,8 @@ def qpbo(energy: GridCRF, run: Run) -> Result:
     >>> result.marginals[1].tolist(), result.lower_bound
     ([[0.0, 0.5], [0.5, 0.5]], -4.5)
     """
+    if isinstance(energy, GraphCRF):
+        return roof_of_graph(energy, run)
     start = run.labels()
     grid = as_integers(energy)
     network = DoubledNetwork(energy.shape, energy.directions)

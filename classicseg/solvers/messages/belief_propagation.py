@@ -1,4 +1,4 @@
-"""Loopy belief propagation on grids: neighbours tell each other what their labels would cost."""
+"""Loopy belief propagation: neighbours tell each other what their labels would cost."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from classicseg import inputs
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
 from classicseg.kernels.messages.belief import beliefs, decode, send_by_colour, send_in_raster_order
+from classicseg.kernels.sites.graph import Graph
 from classicseg.kernels.sites.neighbours import Field
 from classicseg.machine.memory import check_memory
 from classicseg.solvers.run import Run
@@ -21,19 +23,19 @@ _SCHEDULES = {"raster": send_in_raster_order, "colours": send_by_colour}
 
 
 def belief_propagation(
-    energy: GridCRF,
+    energy: GridCRF | GraphCRF,
     run: Run,
     *,
     temperature: float = 0.0,
     damping: float = 0.0,
     schedule: str = "raster",
 ) -> Result:
-    """Belief propagation: exact on chains and trees [1]_, a heuristic without guarantee on grids with loops [2]_.
+    """Belief propagation: exact on chains and trees [1]_, a heuristic without guarantee where there are loops [2]_.
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility, no label costs.
+    energy : GridCRF or GraphCRF
+        Any compatibility or tables, no label costs.
     run : Run
         ``max_iter``: largest number of iterations, 50 by default; each sends two messages over every edge, one each
         way. ``tol``: stop when no entry of a message changes by more; by default a millionth of the dearest edge,
@@ -46,7 +48,8 @@ def belief_propagation(
         In [0, 1): weight of the old message in the new one. Helps where messages oscillate.
     schedule : {"raster", "colours"}
         Order of the messages: forward from the first pixel to the last and back, which solves a chain in one
-        iteration, or one colour of pixels after the other, as on a checkerboard [3]_, on all threads.
+        iteration, or one colour of pixels after the other, as on a checkerboard [3]_, on all threads. Nodes of a
+        graph have no colours; their raster order is that of their numbers.
 
     Returns
     -------
@@ -80,7 +83,8 @@ def belief_propagation(
     if 0 < temperature < _COLDEST:
         raise InputError(f"temperature must be 0 or at least {_COLDEST:g}, got {temperature:g}")
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
-    send = _SCHEDULES[inputs.choice(schedule, "schedule", tuple(_SCHEDULES))]
+    schedules = ("raster",) if isinstance(energy, GraphCRF) else tuple(_SCHEDULES)
+    send = _SCHEDULES[inputs.choice(schedule, "schedule", schedules)]
     messages = _Messages(energy, run.n_threads)
     limit = 1e-6 * messages.largest() if run.tol is None else run.tol
     labels = np.empty(energy.shape, np.int32)
@@ -104,22 +108,25 @@ def belief_propagation(
 
 
 class _Messages:
-    """The messages of a grid, both ways over each edge."""
+    """The messages of a grid or a graph, both ways over each edge."""
 
-    def __init__(self, energy: GridCRF, n_threads: int) -> None:
+    def __init__(self, energy: GridCRF | GraphCRF, n_threads: int) -> None:
         self._crf, self._threads = energy, n_threads
-        self._field: Field = as_field(energy)
-        n_edges = self._field.weights.size
-        check_memory(16 * n_edges * energy.n_labels, "the messages")
+        self._field: Field | Graph = as_field(energy)
+        check_memory(16 * self._field.weights.size * energy.n_labels, "the messages")
         shape = (*self._field.weights.shape, energy.n_labels)
         self._later, self._earlier = np.zeros(shape), np.zeros(shape)
         self._changes = np.zeros(n_rows(self._field))
 
     def largest(self) -> float:
         """The dearest edge, which no entry of a min-sum message exceeds, or the largest difference of unary costs."""
-        cost, unary = self._field.by_first, self._field.unary
-        edge = float(cost.max() - cost.min()) * float(self._field.weights.max(initial=0.0))
-        spread = float((unary - unary.min(axis=1, keepdims=True)).max(initial=0, where=np.isfinite(unary)))
+        unary = self._crf.unary.astype(np.float64)
+        if isinstance(self._field, Graph):
+            tables = self._field.tables.reshape(-1, self._crf.n_labels**2)
+            edge = float(np.ptp(tables, axis=1).max(initial=0)) * float(np.abs(self._field.weights).max(initial=0))
+        else:
+            edge = float(np.ptp(self._field.by_first)) * float(self._field.weights.max(initial=0.0))
+        spread = float((unary - unary.min(axis=0)).max(initial=0, where=np.isfinite(unary)))
         return min(edge, spread) if spread > 0 else edge
 
     def send(self, order: Any, temperature: float, damping: float) -> float:
@@ -130,8 +137,8 @@ class _Messages:
         return float(self._changes.max())
 
     def beliefs(self) -> np.ndarray:
-        """Cost of each label at each pixel, (n, L), by all that the pixel was told."""
-        out = np.empty_like(self._field.unary)
+        """Cost of each label at each pixel or node, (n, L), by all that it was told."""
+        out = np.empty((self._crf.unary[0].size, self._crf.n_labels))
         sweep(beliefs, self._field, self._threads, self._later, self._earlier, out)
         return out
 
@@ -144,4 +151,7 @@ class _Messages:
         if temperature > 0:
             labels[...] = self.beliefs().argmin(axis=1).reshape(labels.shape)
         else:
-            sweep(decode, self._field, 1, self._earlier, labels.reshape(-1))
+            told: tuple[Any, ...] = (self._earlier,)
+            if isinstance(self._field, Graph):
+                told = self._earlier.reshape(-1), self._crf.n_labels
+            sweep(decode, self._field, 1, *told, labels.reshape(-1))

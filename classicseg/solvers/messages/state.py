@@ -137,11 +137,11 @@ class MessagePassing:
         ceiling = np.inf
         if heaviest > 0:
             spread = 4.0 * n_chains * heaviest
-            self._scale = _scale(spread)
+            self._scale = power_of_two(spread)
             ceiling = float(np.nextafter(np.float32(spread * self._scale), np.float32(np.inf)))
         else:
             low, high = _finite_range(unary)
-            self._scale = _scale(high - low)
+            self._scale = power_of_two(high - low)
         self._constant, size, self._error, largest = write_unary(self._m, unary, self._scale, ceiling, self._lanes)
         self._error += 2.0**-52 * (crf.shape[-1] + crf.unary[0].size / crf.shape[-1] + 2) * size
         self._largest = largest + 2 * n_chains * heaviest * self._scale
@@ -153,7 +153,7 @@ class MessagePassing:
             self._error += dearest * float(off.sum() if off.size > 1 else off[0] * crf.n_points)
 
 
-def _scale(largest: float) -> float:
+def power_of_two(largest: float) -> float:
     """A power of two to multiply costs by: 1, unless the largest is too far from 1 for float32."""
     if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
         return float(2.0 ** -np.ceil(np.log2(largest)))
@@ -195,7 +195,7 @@ def _as_table(crf: GridCRF) -> tuple[int, int, float, np.ndarray]:
         limit = min(mu.truncation, (n_labels - 1.0) ** 2)
         reach = int(np.count_nonzero(np.arange(1, n_labels) ** 2 < limit))
         return QUADRATIC, reach + (limit == (n_labels - 1.0) ** 2), mu.weight, np.array([limit])
-    scale = _scale(float(np.abs(crf.cost).max()))
+    scale = power_of_two(float(np.abs(crf.cost).max()))
     if isinstance(mu, Diagonal) and np.min(mu.values) >= 0:
         return DIAGONAL, 0, 1 / scale, np.ascontiguousarray(-np.diag(crf.cost) * scale)
     return MATRIX, 0, 1 / scale, crf.cost.reshape(-1) * scale

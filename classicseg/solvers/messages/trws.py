@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
+from classicseg.solvers.messages.on_graphs import GraphMessages
 from classicseg.solvers.messages.state import MessagePassing
 from classicseg.solvers.run import Run
 from classicseg.types import Result
@@ -17,15 +19,16 @@ _CHECK_EVERY = 5
 _PATIENCE = 4  # checks that may bring next to nothing
 
 
-def trws(energy: GridCRF, run: Run) -> Result:
+def trws(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Sequential tree-reweighted message passing (TRW-S) [1]_.
 
     Messages along the edges raise a lower bound on the energies of all labellings; labels are read off them on the way.
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility and neighbourhood, in lines, images and volumes; no label costs.
+    energy : GridCRF or GraphCRF
+        Any compatibility and neighbourhood, in lines, images and volumes, or any graph and tables, whose nodes are
+        visited in the order of their numbers on one thread; no label costs.
     run : Run
         ``init``: labels that are returned if no better ones are found; messages start from zero. ``max_iter``: largest
         number of iterations, 100 by default; each is a forward and a backward pass. ``tol``, relative to the larger of
@@ -35,10 +38,10 @@ def trws(energy: GridCRF, run: Run) -> Result:
     Returns
     -------
     Result
-        The labels of least energy that were found, and ``lower_bound``. Messages are float32, but the bound holds for
-        them as they are: it is summed in float64, less all that rounding can have done. If all costs are whole
-        numbers it is rounded up. ``history`` has one row for each iteration; energies never rise and bounds never
-        fall. Both are looked at after iterations 1, 2, and every fifth; rows between repeat the last values.
+        The labels of least energy that were found, and ``lower_bound``. Messages of grids are float32, but the bound
+        holds for them as they are: it is summed in float64, less all that rounding can have done. If all costs are
+        whole numbers it is rounded up. ``history`` has one row for each iteration; energies never rise and bounds
+        never fall. Both are looked at after iterations 1, 2, and every fifth; rows between repeat the last values.
 
     Notes
     -----
@@ -70,7 +73,7 @@ class Best:
 
     Parameters
     ----------
-    energy : GridCRF
+    energy : GridCRF or GraphCRF
     labels : ndarray, spatial shape, int32
         Where to start; not written to.
 
@@ -86,7 +89,7 @@ class Best:
         Why another iteration of messages would be in vain, or nothing.
     """
 
-    def __init__(self, energy: GridCRF, labels: np.ndarray) -> None:
+    def __init__(self, energy: GridCRF | GraphCRF, labels: np.ndarray) -> None:
         self.labels = labels
         self._evaluate = energy.energy
         self.energy = energy.energy(labels)
@@ -107,12 +110,16 @@ class Best:
 PROVED = "the bound proves that no labels are better"
 
 
-def pass_messages(energy: GridCRF, run: Run, best: Best) -> None:
+def pass_messages(energy: GridCRF | GraphCRF, run: Run, best: Best) -> None:
     """Iterate until the bound is near, nothing moves any more, or the run ends."""
     tolerance = _TOLERANCE if run.tol is None else run.tol
     if run.max_iter == 0:
         return
-    messages = MessagePassing(energy, run.n_threads)
+    messages: GraphMessages | MessagePassing
+    if isinstance(energy, GraphCRF):
+        messages = GraphMessages(energy)
+    else:
+        messages = MessagePassing(energy, run.n_threads)
     marks = [(np.inf, -np.inf)]  # energy and bound of each check
     while not (run.ended or best.settled):
         iteration = len(run.history) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg import inputs
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.points import spread
 from classicseg.errors import InputError
@@ -16,7 +17,7 @@ from classicseg.types import Result
 _COOLING = 20.0  # 10 to 30: energies differ by a tenth on stereo grids, by nothing on Potts grids
 
 
-def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: float | None = None) -> Result:
+def annealing(energy: GridCRF | GraphCRF, run: Run, *, hot: float | None = None, cold: float | None = None) -> Result:
     """Simulated annealing with the Gibbs sampler [1]_: slow, but of any energy and out of poor minima.
 
     Each sweep draws the label of every pixel from its distribution given the others, in which the label x has
@@ -24,15 +25,15 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility. Label costs are heeded, on one thread.
+    energy : GridCRF or GraphCRF
+        Any compatibility or tables. Graphs are visited, and label costs heeded, on one thread.
     run : Run
         ``init``: labels to start from, by default those of least unary cost; it counts as a labelling seen.
         ``max_iter``: number of sweeps, 200 by default; the more, the lower the energy. ``rng``: where random numbers
         come from. Callbacks see the labels drawn.
     hot, cold : float, optional
         Temperature of the first and of the last sweep. By default a quarter of what the edges of a pixel can cost
-        together, on average over the grid, and a twentieth of that.
+        together, on average, and a twentieth of that.
 
     Returns
     -------
@@ -77,11 +78,23 @@ def annealing(energy: GridCRF, run: Run, *, hot: float | None = None, cold: floa
     return run.result(best, energy=least)
 
 
-def _temperatures(crf: GridCRF, hot: float | None, cold: float | None) -> tuple[float, float]:
-    total = sum(float(w.sum(where=np.isfinite(w), dtype=np.float64)) for w in crf.weights.values())
-    around = 2 * float(crf.cost.max() - crf.cost.min()) * total / crf.n_points  # an edge counts for both its pixels
+def _temperatures(crf: GridCRF | GraphCRF, hot: float | None, cold: float | None) -> tuple[float, float]:
+    around = 2 * _range_of_edges(crf) / crf.n_points  # an edge counts for both its pixels
     first = (around / 4 or 1.0) if hot is None else inputs.as_positive_number(hot, "hot")
     last = first / _COOLING if cold is None else inputs.as_positive_number(cold, "cold")
     if last > first:
         raise InputError(f"cold must be at most hot, {first:g}, got {last:g}")
     return first, last
+
+
+def _range_of_edges(crf: GridCRF | GraphCRF) -> float:
+    """By how much the edges can change an energy, but for what is infinite."""
+    if isinstance(crf, GraphCRF) and crf.edge_tables is not None:
+        finite = np.isfinite(crf.edge_tables)
+        highest = crf.edge_tables.max(axis=(1, 2), where=finite, initial=-np.inf)
+        return float((highest - crf.edge_tables.min(axis=(1, 2))).sum())
+    assert crf.cost is not None
+    assert crf.weights is not None
+    weights = list(crf.weights.values()) if isinstance(crf, GridCRF) else [crf.weights]
+    total = sum(float(np.abs(w).sum(where=np.isfinite(w), dtype=np.float64)) for w in weights)
+    return float(crf.cost.max() - crf.cost.min()) * total

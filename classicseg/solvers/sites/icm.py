@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.sites.sites import descend
 from classicseg.machine.threads import resolve_threads
@@ -12,16 +13,16 @@ from classicseg.solvers.sites.layout import as_field, costs_of_use, n_rows, swee
 from classicseg.types import Result
 
 
-def icm(energy: GridCRF, run: Run) -> Result:
+def icm(energy: GridCRF | GraphCRF, run: Run) -> Result:
     """Iterated conditional modes [1]_: the simplest descent, and a weak one; a yardstick, or a last polish.
 
-    Pixels change in a fixed order of colours, neighbours never at the same time, so the energy never rises. After the
-    first sweep only pixels next to a change are visited.
+    Pixels change in a fixed order of colours, nodes of a graph in that of their numbers, neighbours never at the same
+    time, so the energy never rises. After the first sweep only pixels next to a change are visited.
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility. Label costs are heeded, on one thread.
+    energy : GridCRF or GraphCRF
+        Any compatibility or tables. Graphs are visited, and label costs heeded, on one thread.
     run : Run
         ``init``: labels to start from, by default those of least unary cost; the result depends on it. ``max_iter``:
         largest number of sweeps over all pixels, 1000 by default. ``tol``: stop when a sweep lowers the energy by

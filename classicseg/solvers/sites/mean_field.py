@@ -1,10 +1,11 @@
-"""Mean-field inference for grid CRFs: pixels are updated colour by colour, and the free energy never rises."""
+"""Mean-field inference for grids and graphs: neighbours are updated in turn, and the free energy never rises."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from classicseg import inputs
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.sites.mean_field import free_energy, update
 from classicseg.solvers.run import Run
@@ -12,15 +13,15 @@ from classicseg.solvers.sites.layout import as_field, gibbs, label_major, n_rows
 from classicseg.types import Result
 
 
-def mean_field(energy: GridCRF, run: Run, *, damping: float = 0.0) -> Result:
-    """Mean field of a grid CRF, with updates in turn [1]_.
+def mean_field(energy: GridCRF | GraphCRF, run: Run, *, damping: float = 0.0) -> Result:
+    """Mean field of a grid or graph CRF, with updates in turn [1]_.
 
     Neighbours never change at the same time, so each update is the best one there is and the free energy never rises.
 
     Parameters
     ----------
-    energy : GridCRF
-        Any compatibility, no label costs.
+    energy : GridCRF or GraphCRF
+        Any compatibility or tables, no label costs. Graphs are visited on one thread.
     run : Run
         ``init``: marginals to start from, by default ``softmax(-unary)``. ``max_iter``: largest number of updates of
         all pixels, 100 by default. ``tol``: stop when the mean absolute change of the marginals is at most this, 1e-4
@@ -53,7 +54,7 @@ def mean_field(energy: GridCRF, run: Run, *, damping: float = 0.0) -> Result:
     damping = inputs.as_weight(damping, "damping", at_least=0, below=1)
     limit = 1e-4 if run.tol is None else run.tol
     field = as_field(energy)
-    q = gibbs(field.unary) if run.init is None else pixel_major(run.init)
+    q = gibbs(field.unary.reshape(-1, energy.n_labels)) if run.init is None else pixel_major(run.init)
     of_outside = 0.0
     if energy.mask is not None:  # pixels that take no part have no costs, and keep these marginals
         q[~energy.mask.reshape(-1)] = 1 / energy.n_labels

@@ -1,0 +1,418 @@
+"""Maximum flow on any graph by incremental breadth-first search (IBFS).
+
+The algorithm is that of :mod:`classicseg.kernels.cut.paths`, which explains it; here arcs are stored. Each edge is two
+arcs, one in the list of each of its ends, and the arcs of a node lie together. An arc knows what can still flow over it
+and over its opposite: trees of both kinds are grown by reading one list from its beginning to its end, and only pushing
+flow has to visit the opposite arcs.
+
+    links     head | opposite                      of each arc, int32
+    room      capacity | capacity of the opposite  of each arc, int32 or int64: what is left of them
+    nodes     first arc | depth | parent | link    of each node, int32, and one record more, whose first arc is the end
+
+A parent is an arc that leads to it. Excess is what the source offers a node less what the sink asks of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from classicseg.machine.jit import inline, kernel
+from classicseg.machine.parallel import aborted
+from classicseg.machine.simd import pointer
+
+NODE_WORDS = 4
+
+# Words of the record of a node.
+_FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
+# Parents that are no arcs. Orphans that had an arc remember it: the code is less than that of one without by the arc
+# plus 1.
+_ROOT, _FREE, _ORPHAN = -1, -2, -3
+# Flags of a node: it is in the queue of the source tree (1), in that of the sink tree (2), and
+_FROM_HERE = 4  # no arc before that of its parent leads to a parent of the same depth
+# Words of the state: heads and tails of the two queues, the deepest bucket of orphans in use.
+_HEAD, _TAIL, _DEEPEST = 0, 2, 4
+
+
+class Net(NamedTuple):
+    """What all parts of the algorithm share; pointers, because handing on an array costs time.
+
+    `sign` is 1 for the tree of the source and -1 for that of the sink, so that ``sign * depth`` is positive in the tree
+    at hand.
+    """
+
+    links: np.ndarray  # int32: see above
+    room: np.ndarray  # int32 or int64
+    nodes: np.ndarray  # int32
+    excess: np.ndarray  # (n,), as `room`
+    flags: np.ndarray  # (n,) uint8: see above
+    buckets: np.ndarray  # (n + 2,) int32: the first orphan of each depth plus 1; its link leads to the next
+    source_queue: np.ndarray  # (n + 1,) int32: a ring of nodes that wait for the growth of their level
+    sink_queue: np.ndarray  # (n + 1,) int32
+    state: np.ndarray  # int64: see above
+    ring: int  # length of the rings: one more than there are nodes, so that a full one does not look empty
+
+
+@inline
+def _enqueue(net, node, sign):
+    """Let `node` wait for the next level of the tree `sign` of `net` to grow, unless it waits already."""
+    side = 0 if sign > 0 else 1
+    if net.flags[node] & (1 << side) == 0:
+        net.flags[node] |= np.uint8(1 << side)
+        queue = net.source_queue if sign > 0 else net.sink_queue
+        tail = net.state[_TAIL + side]
+        queue[tail] = np.int32(node)
+        net.state[_TAIL + side] = tail + 1 if tail + 1 < net.ring else 0
+
+
+@inline
+def _dequeue(net, sign):
+    """The node that has waited longest for the tree `sign` of `net` to grow; it waits no more."""
+    side = 0 if sign > 0 else 1
+    queue = net.source_queue if sign > 0 else net.sink_queue
+    head = net.state[_HEAD + side]
+    node = np.int64(queue[head])
+    net.state[_HEAD + side] = head + 1 if head + 1 < net.ring else 0
+    net.flags[node] &= np.uint8(~(1 << side))
+    return node
+
+
+@inline
+def _waiting(net, sign):
+    """How many nodes wait for the tree `sign` of `net` to grow."""
+    side = 0 if sign > 0 else 1
+    count = net.state[_TAIL + side] - net.state[_HEAD + side]
+    return count + net.ring if count < 0 else count
+
+
+@inline
+def _orphan(net, node, depth):
+    """Cut `node` of `net` from its parent and put it into the bucket of its `depth`."""
+    at = NODE_WORDS * node
+    net.nodes[at + _PARENT] = np.int32(_ORPHAN - 1 - max(net.nodes[at + _PARENT], -1))
+    net.nodes[at + _LINK] = net.buckets[depth]
+    net.buckets[depth] = np.int32(node + 1)
+    if depth > net.state[_DEEPEST]:
+        net.state[_DEEPEST] = depth
+
+
+@inline
+def _room_to_root(net, node, amount, sign):
+    """How much of `amount` fits between `node` of `net` and its root in the tree `sign`, whose excess limits it too."""
+    back = 1 if sign > 0 else 0
+    while True:
+        arc = np.int64(net.nodes[NODE_WORDS * node + _PARENT])
+        if arc < 0:
+            break
+        room = np.int64(net.room[2 * arc + back])
+        amount = room if room < amount else amount
+        node = np.int64(net.links[2 * arc])
+    room = sign * np.int64(net.excess[node])
+    return room if room < amount else amount
+
+
+@inline
+def _push(net, arc, amount):
+    """Let `amount` flow over the `arc` of `net`; returns what is left of its capacity."""
+    opposite = np.int64(net.links[2 * arc + 1])
+    left = net.room[2 * arc] - amount
+    net.room[2 * arc] = left
+    net.room[2 * arc + 1] += amount
+    net.room[2 * opposite] += amount
+    net.room[2 * opposite + 1] = left
+    return left
+
+
+@inline
+def _push_to_root(net, node, amount, sign):
+    """Push `amount` between `node` of `net` and its root in the tree `sign`.
+
+    Nodes whose arc to the parent is then full become orphans; returns the least depth of one.
+    """
+    shallowest = np.int64(1 << 40)
+    while True:
+        arc = np.int64(net.nodes[NODE_WORDS * node + _PARENT])
+        if arc < 0:
+            break
+        _push(net, arc, -sign * amount)
+        if net.room[2 * arc + (1 if sign > 0 else 0)] == 0:
+            shallowest = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
+            _orphan(net, node, shallowest)
+        node = np.int64(net.links[2 * arc])
+    net.excess[node] -= sign * amount
+    if net.excess[node] == 0:
+        shallowest = np.int64(1)
+        _orphan(net, node, shallowest)
+    return shallowest
+
+
+@inline
+def _adopt(net, depth, limit, sign):
+    """Give each orphan of `net` of depth `depth` or more a parent in the tree `sign`, or let it go.
+
+    The parent is the one of least depth, and not in the last level, `limit`.
+    """
+    nodes, links, room, back = net.nodes, net.links, net.room, 1 if sign > 0 else 0
+    while depth <= net.state[_DEEPEST]:
+        node = np.int64(net.buckets[depth]) - 1
+        if node < 0:
+            depth += 1
+            continue
+        at = NODE_WORDS * node
+        net.buckets[depth] = nodes[at + _LINK]
+        begin, end = np.int64(nodes[at + _FIRST]), np.int64(nodes[at + NODE_WORDS + _FIRST])
+        above = sign * (depth - 1)
+        best, parent = limit, np.int64(-1)
+        if depth > 1:
+            start = _ORPHAN - 1 - np.int64(nodes[at + _PARENT]) if net.flags[node] & _FROM_HERE else begin
+            for arc in range(max(start, begin), end):
+                if room[2 * arc + back] > 0 and nodes[NODE_WORDS * np.int64(links[2 * arc]) + DEPTH] == above:
+                    best, parent = depth - 1, np.int64(arc)
+                    break
+        if parent < 0:
+            for arc in range(begin, end):
+                other = np.int64(links[2 * arc])
+                theirs = np.int64(sign * nodes[NODE_WORDS * other + DEPTH])
+                if theirs < depth:
+                    continue
+                if nodes[NODE_WORDS * other + _PARENT] == links[2 * arc + 1]:
+                    _orphan(net, other, theirs)
+                if theirs < best and room[2 * arc + back] > 0:
+                    best, parent = theirs, np.int64(arc)
+            if parent < 0:
+                nodes[at + DEPTH] = np.int32(0)
+                nodes[at + _PARENT] = np.int32(_FREE)
+                continue
+            nodes[at + DEPTH] = np.int32(sign * (best + 1))
+            if best > depth or nodes[NODE_WORDS * np.int64(links[2 * parent]) + _PARENT] <= _ORPHAN:
+                nodes[at + _PARENT] = np.int32(parent)
+                net.flags[node] |= np.uint8(_FROM_HERE)
+                _orphan(net, node, best + 1)  # until the depth of its parent is settled
+                continue
+        nodes[at + _PARENT] = np.int32(parent)
+        net.flags[node] |= np.uint8(_FROM_HERE)
+        if best + 1 == limit:
+            _enqueue(net, node, sign)
+    net.state[_DEEPEST] = 0
+
+
+@inline
+def _augment(net, node, arc, depth, other_limit, sign):
+    """Push flow over the `arc` of `net` that leads from `node` to the other tree.
+
+    `node` is in the tree `sign` at `depth`, the level that grows; `other_limit` is the last level of the other tree.
+    """
+    other = np.int64(net.links[2 * arc])
+    amount = _room_to_root(net, node, np.int64(net.room[2 * arc + (0 if sign > 0 else 1)]), sign)
+    amount = _room_to_root(net, other, amount, -sign)
+    _push(net, arc, sign * amount)
+    least = _push_to_root(net, node, amount, sign)
+    _adopt(net, least, depth + 1, sign)
+    least = _push_to_root(net, other, amount, -sign)
+    _adopt(net, least, other_limit, -sign)
+
+
+@inline
+def _grow(net, node, depth, other_limit, sign):
+    """Let `node` of `net` claim free neighbours, and push flow wherever it touches the other tree.
+
+    `sign`, `depth` and `other_limit` are those of :func:`_augment`.
+    """
+    nodes, links, room, ahead = net.nodes, net.links, net.room, 0 if sign > 0 else 1
+    at = NODE_WORDS * node
+    for arc in range(np.int64(nodes[at + _FIRST]), np.int64(nodes[at + NODE_WORDS + _FIRST])):
+        while room[2 * arc + ahead] > 0:
+            other = np.int64(links[2 * arc])
+            theirs = sign * nodes[NODE_WORDS * other + DEPTH]
+            if theirs > 0:
+                break
+            if theirs == 0:
+                nodes[NODE_WORDS * other + DEPTH] = np.int32(sign * (depth + 1))
+                nodes[NODE_WORDS * other + _PARENT] = links[2 * arc + 1]
+                net.flags[other] &= np.uint8(~_FROM_HERE)
+                _enqueue(net, other, sign)
+                break
+            _augment(net, node, arc, depth, other_limit, sign)
+            if nodes[at + DEPTH] != sign * depth:
+                return  # it became an orphan and lost its level
+
+
+@inline
+def _grow_level(net, depth, other_limit, sign):
+    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
+
+    The roots are level 1. They are found by looking at all nodes.
+    """
+    if depth == 1:
+        for node in range(net.ring - 1):
+            if net.nodes[NODE_WORDS * node + DEPTH] == sign:
+                _grow(net, node, depth, other_limit, sign)
+        return
+    for _ in range(_waiting(net, sign)):
+        node = _dequeue(net, sign)
+        now = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
+        if now == depth:
+            _grow(net, node, depth, other_limit, sign)
+        elif now == depth + 1:  # it was adopted one level deeper while it waited
+            _enqueue(net, node, sign)
+
+
+@kernel
+def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
+    """Write the lists of arcs of a graph, with what flows from excess to deficit over a single edge already pushed.
+
+    Much of all flow is that near, and needs no trees.
+
+    Parameters
+    ----------
+    ends : int32, (E, 2)
+    forward, backward : int32 or int64, (E,)
+        Capacities from the first end to the second, and back.
+    excess : as `forward`, (n,)
+        On return what is left of it.
+    links, room, nodes
+        As in :func:`graph_flow`; all of `nodes` is zero.
+    arcs : int32, (E,)
+        Set to the arc of each edge that leads from the first end to the second.
+    """
+    record, n, at = pointer(nodes), nodes.size // NODE_WORDS - 1, pointer(ends)
+    for edge in range(2 * len(ends)):
+        record[NODE_WORDS * np.int64(at[edge]) + DEPTH] += 1
+    total = 0
+    for node in range(n):
+        record[NODE_WORDS * node + _FIRST] = total
+        total += record[NODE_WORDS * node + DEPTH]
+        record[NODE_WORDS * node + DEPTH] = record[NODE_WORDS * node + _FIRST]  # the next place in the list
+    record[NODE_WORDS * n + _FIRST] = total
+    link, left, there, back = pointer(links), pointer(room), pointer(forward), pointer(backward)
+    where, offer = pointer(arcs), pointer(excess)
+    for edge in range(len(ends)):
+        a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
+        out, home = np.int64(record[NODE_WORDS * a + DEPTH]), np.int64(record[NODE_WORDS * b + DEPTH])
+        record[NODE_WORDS * a + DEPTH] = out + 1
+        record[NODE_WORDS * b + DEPTH] = home + 1
+        link[2 * out], link[2 * out + 1] = b, home
+        link[2 * home], link[2 * home + 1] = a, out
+        flow = short_cut(offer[a], offer[b], there[edge], back[edge])
+        if flow != 0:
+            offer[a] -= flow
+            offer[b] += flow
+        left[2 * out], left[2 * out + 1] = there[edge] - flow, back[edge] + flow
+        left[2 * home], left[2 * home + 1] = back[edge] + flow, there[edge] - flow
+        where[edge] = out
+
+
+@inline
+def short_cut(first, second, forward, backward):
+    """What can flow over an edge from excess to deficit, `first` and `second` of its ends, negative if it is back.
+
+    `forward` and `backward` are its capacities.
+    """
+    if first > 0 and second < 0:
+        return min(np.int64(first), -np.int64(second), np.int64(forward))
+    if first < 0 and second > 0:
+        return -min(-np.int64(first), np.int64(second), np.int64(backward))
+    return np.int64(0)
+
+
+@kernel
+def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
+    """Push a maximum flow; afterwards depth < 0 marks the nodes from which a deficit can still be reached.
+
+    Parameters
+    ----------
+    sync : int64
+        Of :func:`classicseg.machine.parallel.new_sync`; if it says so, the search ends early, with a flow that is not
+        maximal.
+    n_threads : int
+        1.
+    links : int32, (4 E,)
+        Head and opposite of each arc.
+    room : int32 or int64, (4 E,)
+        Capacities; on return what is left of them.
+    nodes : int32, (4 (n + 1),)
+        Records.
+    excess : as `room`, (n,)
+        On return what is left of it.
+    work : int32, (3 n + 4,)
+        Work space.
+    flags : uint8, (n,)
+        Work space.
+    state : int64, (5,)
+        Work space. All three are the caller's: the compiler would free what is read by its address only.
+
+    Notes
+    -----
+    The marked nodes are the same for every maximum flow: the smallest set that a minimum cut can put on the side of
+    the sink. That is why the sink tree is grown to its end even when no flow can be pushed any more.
+    """
+    n = excess.size
+    net = Net(
+        pointer(links),
+        pointer(room),
+        pointer(nodes),
+        pointer(excess),
+        pointer(flags),
+        pointer(work),
+        pointer(work[n + 2 :]),
+        pointer(work[2 * n + 3 :]),
+        pointer(state),
+        n + 1,
+    )
+    flags[:] = 0
+    state[:] = 0
+    work[: n + 2] = 0
+    for node in range(n):
+        here = net.excess[node]
+        net.nodes[NODE_WORDS * node + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
+        net.nodes[NODE_WORDS * node + _PARENT] = np.int32(_FREE if here == 0 else _ROOT)
+    source_depth, sink_depth = 1, 1
+    source_grows, sink_grows = True, True
+    while sink_grows and not aborted(sync):
+        if source_grows and source_depth <= sink_depth:
+            _grow_level(net, source_depth, sink_depth, 1)
+            source_depth += 1
+        else:
+            _grow_level(net, sink_depth, source_depth, -1)
+            sink_depth += 1
+        source_grows = source_depth == 1 or _waiting(net, 1) > 0
+        sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
+
+
+@kernel
+def read_graph_cut(nodes, labels):
+    """Write on which side of the cut nodes are.
+
+    Parameters
+    ----------
+    nodes : int32, (4 (n + 1),)
+        Records, after :func:`graph_flow`.
+    labels : int32, (n,)
+        Set to 1 on the side of the sink, to 0 on that of the source.
+    """
+    record, out = pointer(nodes), pointer(labels)
+    for node in range(labels.size):
+        out[node] = np.int32(record[NODE_WORDS * node + DEPTH] < 0)
+
+
+@kernel
+def cut_capacity(ends, forward, backward, labels):
+    """What the edges over a cut can carry from the side of label 0 to that of label 1.
+
+    Parameters
+    ----------
+    ends : int32, (E, 2)
+    forward, backward : float64, (E,)
+    labels : int32, (n,)
+
+    Returns
+    -------
+    float
+    """
+    total = 0.0
+    for edge in range(len(ends)):
+        first, second = labels[ends[edge, 0]], labels[ends[edge, 1]]
+        if first != second:
+            total += backward[edge] if first == 1 else forward[edge]
+    return total

@@ -1,0 +1,152 @@
+"""What moves are made of: the best choice between two labellings, of a grid or of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from classicseg.energies.graph_crf import GraphCRF
+from classicseg.energies.grid_crf import GridCRF
+from classicseg.kernels.cut.graph import NODE_WORDS, graph_flow, link_edges, read_graph_cut
+from classicseg.kernels.cut.graph_moves import GraphCosts, write_graph_choice
+from classicseg.kernels.cut.records import read_cut
+from classicseg.machine.memory import check_memory
+from classicseg.machine.parallel import new_sync, run
+from classicseg.solvers.cut.integers import as_integers, as_rounded, is_whole
+from classicseg.solvers.cut.network import Network
+from classicseg.solvers.cut.pairs import choice_between, roof_of
+from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
+
+_ROOM = 2.0**59
+"""What a node and its edges can cost together, in the whole numbers of a graph's network."""
+_BRIEF = 100_000  # edges: their cut takes some milliseconds, and Ctrl-C can wait
+
+
+class GridChoice:
+    """Choices between labellings of a grid.
+
+    Attributes
+    ----------
+    accuracy : str
+        What the rounding of costs to whole numbers can do.
+    """
+
+    def __init__(self, energy: GridCRF) -> None:
+        self._crf = energy
+        self._grid = as_integers(energy) or as_rounded(energy)
+        self._network = Network(energy.shape, energy.directions)
+        self._real = RealCut(self._network) if self._grid.coarse else None
+        self._relaxed: GridCRF | None = None
+        self.accuracy = self._grid.accuracy if self._real is None else f"each found to {ENOUGH:.3g} of the energy"
+
+    def choose(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray, size: Callable[[], float]) -> int:
+        """Write the best choice between `zero` and `one`, (n,) or (1,), to `labels`; returns how many that changed.
+
+        ``size()`` is that of the energy.
+        """
+        if self._real is None:
+            self._network.fill(self._grid, zero, one)
+            self._network.solve(1)
+        else:
+            write_choice(self._real, self._crf, zero, one)
+            self._real.solve(1, lambda: ENOUGH * size())
+        return self._network.read(labels, zero, one)
+
+    def cost_of_forbidden(self, labels: np.ndarray) -> tuple[int, float]:
+        """How often labels of an infinite energy do what is forbidden, and what they cost besides."""
+        if self._relaxed is None:
+            self._relaxed = _without_forbidden(self._crf)
+        unary = np.take_along_axis(self._crf.unary, labels[None], 0)
+        return int(np.isinf(unary).sum()) + self._crf.n_broken(labels), self._relaxed.energy(labels)
+
+
+class GraphChoice:
+    """Choices between labellings of a graph; attributes as of :class:`GridChoice`.
+
+    If `roof`, pairs that no cut can express are kept as they are, and where roof duality leaves the choice open it is
+    that of `zero`; else they are made dearer.
+    """
+
+    def __init__(self, energy: GraphCRF, *, roof: bool) -> None:
+        self._crf, self._roof = energy, roof
+        n, n_edges = energy.shape[0], len(energy.edges)
+        check_memory(60.0 * n_edges + 8.0 * energy.unary.size, "the flow network")
+        self._ends = np.ascontiguousarray(energy.edges, np.int32)
+        self._links, self._room = np.empty(4 * n_edges, np.int32), np.zeros(4 * n_edges, np.int64)
+        self._nodes, self._arcs = np.zeros(NODE_WORDS * (n + 1), np.int32), np.empty(n_edges, np.int32)
+        self._excess, self._side = np.zeros(n, np.int64), np.empty(n, np.int32)
+        self._work = np.empty(3 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
+        nothing = np.zeros(n_edges, np.int64)
+        link_edges(self._ends, nothing, nothing, self._excess, self._links, self._room, self._nodes, self._arcs)
+        self._costs, scale = _in_whole_numbers(energy)
+        whole = scale == 1 and all(map(is_whole, (energy.unary, self._costs.tables, self._costs.weights)))
+        self.accuracy = "in exact whole numbers" if whole else f"costs rounded to multiples of {1 / scale:.3g}"
+
+    def choose(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray, size: Callable[[], float]) -> int:
+        """As of :class:`GridChoice`; the choice is found as well as whole numbers tell, whatever the `size`."""
+        if self._roof:
+            choice = choice_between(self._crf, *(np.broadcast_to(x, labels.shape) for x in (zero, one)), crossed=True)
+            if choice.crossed.any():
+                _, first, second = roof_of(choice)
+                return int(read_cut(((first == 1) & (second == 1)).astype(np.uint8), zero, one, labels))
+        write_graph_choice(self._costs, zero, one, self._arcs, self._links, self._room, self._excess)
+        brief = len(self._ends) <= _BRIEF
+        run(graph_flow, 1, new_sync(0), self._links, self._room, self._nodes, self._excess, *self._work, brief=brief)
+        read_graph_cut(self._nodes, self._side)
+        return int(read_cut(self._side.astype(np.uint8), zero, one, labels))
+
+    def cost_of_forbidden(self, labels: np.ndarray) -> tuple[int, float]:
+        """As of :class:`GridChoice`."""
+        crf = self._crf
+        own = np.take_along_axis(crf.unary, labels[None], 0)[0].astype(np.float64)
+        first, second = labels[crf.edges].T
+        if crf.edge_tables is not None:
+            pairs = crf.edge_tables[np.arange(len(first)), first, second]
+        else:
+            assert crf.cost is not None
+            with np.errstate(invalid="ignore"):
+                pairs = np.nan_to_num(crf.weights * crf.cost[first, second], nan=0.0, posinf=np.inf)
+        terms = np.concatenate([own, pairs])
+        prices = 0.0 if crf.label_costs is None else float(crf.label_costs[np.unique(labels)].sum())
+        return int(np.isinf(terms).sum()), float(terms.sum(where=np.isfinite(terms))) + prices
+
+
+def _in_whole_numbers(crf: GraphCRF) -> tuple[GraphCosts, float]:
+    """Costs times a power of two, and that power: 1 if they are small whole numbers."""
+    n_labels, n = crf.unary.shape
+    unary = crf.unary.astype(np.float64)
+    if crf.finite_tables is not None:
+        tables, weights = crf.finite_tables, np.ones(1)
+    else:
+        assert crf.cost is not None
+        assert crf.finite_weights is not None
+        tables, weights = crf.cost[None], crf.finite_weights
+    forbidden = np.isinf(unary)
+    sizes = np.abs(np.where(forbidden, 0, unary)).max(axis=0)
+    dearest = np.broadcast_to(np.abs(tables).max(axis=(1, 2), initial=0) * np.abs(weights), len(crf.edges))
+    if forbidden.any():  # nothing that nodes and edges can save together outweighs a forbidden label
+        unary[forbidden] = 4 * 2.0 ** np.ceil(np.log2(2 * (sizes.sum() + dearest.sum()) or 1.0))
+        sizes = np.abs(unary).max(axis=0)
+    for end in crf.edges.T:
+        sizes = sizes + 4 * np.bincount(end, dearest, n)
+    scale = 2.0 ** np.floor(np.log2(_ROOM / (float(sizes.max()) or 1.0)))
+    if scale >= 1 and all(map(is_whole, (unary, tables, weights))):
+        scale = 1.0
+    costs = GraphCosts(
+        np.rint(unary * scale).astype(np.int64).reshape(-1),
+        np.ascontiguousarray(crf.edges, np.int32).reshape(-1),
+        np.array(tables, np.float64).reshape(-1),
+        np.array(weights * scale, np.float64),
+        n_labels,
+    )
+    return costs, scale
+
+
+def _without_forbidden(crf: GridCRF) -> GridCRF:
+    """The energy with costs of 0 where they are infinite."""
+    weights = {name: np.where(np.isinf(w), 0, w) for name, w in crf.weights.items()}
+    unary = np.where(np.isinf(crf.unary), 0, crf.unary)
+    return GridCRF(
+        unary, crf.compatibility, weights, connectivity=crf.connectivity, label_costs=crf.label_costs, mask=crf.mask
+    )

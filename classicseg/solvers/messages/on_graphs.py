@@ -1,0 +1,100 @@
+"""The state of tree-reweighted message passing on a graph: messages, bound, labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classicseg.energies.graph_crf import GraphCRF
+from classicseg.kernels.messages.graph_trws import Passing, decode, iterate
+from classicseg.machine.memory import check_memory
+from classicseg.machine.parallel import new_sync, run
+from classicseg.solvers.messages.state import power_of_two
+from classicseg.solvers.sites.layout import as_graph
+
+_SMALL = 2**20  # entries of messages; to visit fewer takes a moment, and float64 costs nothing
+
+
+class GraphMessages:
+    """Messages of a graph energy without label costs.
+
+    Attributes
+    ----------
+    labels : ndarray, (N,), int32
+        Decoded by the last :meth:`iterate` that was asked to.
+    bound : float
+        The best lower bound that was found. No energy is below it, whatever was rounded.
+    """
+
+    def __init__(self, crf: GraphCRF) -> None:
+        lanes = next((width for width in (2, 4, 8) if width >= crf.n_labels), 16)
+        n_padded = -(-crf.n_labels // lanes) * lanes
+        n_entries = len(crf.edges) * n_padded
+        check_memory(4.0 * n_entries + 8.0 * crf.shape[0] * n_padded, "the messages of the graph")
+        graph = as_graph(crf)
+        self._scale = power_of_two(float(_dearest(crf).max(initial=0)))
+        self._crf = crf  # whose memory the graph reads
+        self._graph = graph._replace(weights=graph.weights * self._scale, unary=graph.unary * self._scale)
+        unary = np.full((crf.shape[0], n_padded), np.inf)
+        unary[:, : crf.n_labels] = crf.unary.T * self._scale
+        margin = graph.reach
+        self._memory = Passing(
+            unary=unary.reshape(-1),
+            messages=np.zeros(n_entries, np.float64 if n_entries <= _SMALL else np.float32),
+            work=np.full(3 * n_padded + 4 * margin, np.inf),
+            n_padded=n_padded,
+            margin=margin,
+        )
+        self._lanes = (0,) * lanes
+        self._brief = self._memory.messages.size <= _SMALL
+        self._slack, self._whole = _rounding(crf), _is_whole(crf)
+        self.labels = np.zeros(crf.shape, np.int32)
+        self.bound = -np.inf
+
+    def iterate(self, *, check: bool) -> None:
+        """Run an iteration. If `check`, decode labels and find the bound."""
+        sums = np.zeros(2)
+        self._run(iterate, self._memory, 1, sums, self._lanes)
+        if check:
+            self._run(decode, self._memory.messages, self._memory.n_padded, self.labels)
+            total, size = sums.tolist()
+            n_terms = self.labels.size + self._graph.low.size
+            bound = (total - 2.0**-52 * n_terms * size) / self._scale - self._slack
+            self.bound = max(self.bound, float(np.ceil(bound)) if self._whole else bound)
+
+    def _run(self, kernel: object, *arguments: object) -> None:
+        run(kernel, 1, new_sync(1), self._graph, *arguments, brief=self._brief)
+
+
+def _rounding(crf: GraphCRF) -> float:
+    """By how much rounding of messages can change the bound.
+
+    A message differs over its entries by no more than the table of its edge does, so the costs of a node with all
+    messages to it are of a known size; each is the sum of a few more numbers than the node has neighbours.
+    """
+    unary = crf.unary.astype(np.float64)
+    sizes = np.abs(unary).max(axis=0, where=np.isfinite(unary), initial=0)
+    n_neighbours = np.bincount(crf.edges.reshape(-1), minlength=crf.shape[0])
+    for end in crf.edges.T:
+        sizes += 3 * np.bincount(end, _dearest(crf), crf.shape[0])
+    return float(2.0**-52 * ((n_neighbours + 8.0) ** 2 * sizes).sum())
+
+
+def _dearest(crf: GraphCRF) -> np.ndarray:
+    """The largest size of a cost of each edge."""
+    if crf.finite_tables is not None:
+        dearest: np.ndarray = np.abs(crf.finite_tables).max(axis=(1, 2), initial=0)
+        return dearest
+    assert crf.finite_weights is not None
+    assert crf.cost is not None
+    return np.abs(crf.finite_weights) * np.abs(crf.cost).max()
+
+
+def _is_whole(crf: GraphCRF) -> bool:
+    """Whether all costs are whole numbers, small enough for float64 to hold energies exactly."""
+    given = [crf.unary, crf.finite_tables, crf.finite_weights, crf.cost]
+    for array in given:
+        if array is not None and array.dtype != np.int32:
+            finite = array[np.isfinite(array)]
+            if not np.array_equal(finite, np.rint(finite)) or (finite.size and np.abs(finite).max() > 2**31):
+                return False
+    return True

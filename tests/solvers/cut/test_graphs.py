@@ -1,0 +1,162 @@
+"""Cuts and moves on graphs of every kind, against all labellings."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.reference import graph as reference
+from tests.solvers.graphs import KINDS, edges_of, every_labelling, minimum_of, random_edges, random_graph
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+MOVES = ("expansion", "swap", "trws+expansion")
+
+
+def two_labels(rng, kind, n=6):
+    """An energy of 2 labels: whole or real costs, with some labels forbidden if it is hard."""
+    crf = random_graph(rng, "tables" if kind in ("ragged", "hard") else kind, n, 2)
+    if kind == "hard":
+        unary = crf.unary.astype(float)
+        unary[rng.integers(0, 2, n), np.arange(n)] = np.where(rng.random(n) < 0.5, np.inf, 3)
+        return cs.GraphCRF(unary, crf.edges, tables=crf.tables())
+    if kind == "ragged":  # of fractions
+        return cs.GraphCRF(crf.unary + rng.random((2, n)), crf.edges, tables=crf.tables() + rng.random((1, 2, 2)))
+    return crf
+
+
+def submodular(crf):
+    tables = np.array(crf.tables())
+    excess = tables[:, 0, 0] + tables[:, 1, 1] - tables[:, 0, 1] - tables[:, 1, 0]
+    tables[:, 0, 1] += np.maximum(excess, 0)
+    return cs.GraphCRF(crf.unary, crf.edges, tables=tables)
+
+
+@each_kind
+def test_a_minimum_cut_finds_the_least_energy(kind):
+    for seed in range(12):
+        crf = submodular(two_labels(np.random.default_rng(seed), kind))
+        assert "graph_cut" in cs.methods(crf)
+        result = cs.minimize(crf, "graph_cut")
+        assert result.energy == pytest.approx(minimum_of(crf), rel=1e-14)
+        assert result.energy == pytest.approx(reference.energy(result.labels, crf.unary, edges_of(crf)), rel=1e-14)
+        assert result.converged
+        assert result.gap <= (1e-9 if kind == "ragged" else 0)
+        assert result.lower_bound <= minimum_of(crf)
+
+
+@each_kind
+def test_what_roof_duality_proves_holds(kind):
+    proven = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        crf = two_labels(rng, kind)
+        start = rng.integers(0, 2, 6) if kind != "hard" else crf.unary.argmin(axis=0)
+        result = cs.minimize(crf, "qpbo", init=start)
+        labels, energies = every_labelling(crf)
+        best = labels[energies <= energies.min() + 1e-9]
+        known = result.marginals[0] != 0.5
+        proven += known.sum()
+        assert (best[:, known] == result.labels[known]).all(axis=1).any()
+        assert result.lower_bound <= energies.min() + 1e-9
+        assert result.energy <= crf.energy(start) + 1e-9
+        assert result.energy == pytest.approx(crf.energy(result.labels))
+        if result.converged:
+            assert result.energy == pytest.approx(energies.min())
+    assert proven > 20
+
+
+def test_roof_duality_is_half_the_doubled_energy_on_a_frustrated_triangle():
+    crf = cs.GraphCRF(np.zeros((2, 3)), [[0, 1], [1, 2], [2, 0]], cs.Potts(-2))
+    result = cs.minimize(crf, "qpbo")
+    assert (result.lower_bound, minimum_of(crf)) == (-6, -4)
+    assert (result.marginals == 0.5).all()
+    assert result.message == "3 of 3 nodes unlabelled"
+
+
+@each_kind
+@pytest.mark.parametrize("method", MOVES)
+def test_moves_never_raise_the_energy_and_end_where_none_lowers_it(kind, method):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        crf = random_graph(rng, kind, n=5)
+        result = cs.minimize(crf, method)
+        assert result.energy == reference.energy(result.labels, crf.unary, edges_of(crf))
+        energies = [step.energy for step in result.history if step.energy is not None]
+        assert all(b <= a for a, b in itertools.pairwise(energies))
+        assert result.energy >= minimum_of(crf)
+        if result.lower_bound is not None:
+            assert result.lower_bound <= minimum_of(crf) + 1e-12
+
+
+@pytest.mark.parametrize("compatibility", [cs.Potts(2), cs.TruncatedLinear(1, truncation=2)])
+def test_no_single_expansion_lowers_the_energy_that_expansion_ends_with(compatibility):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        edges = random_edges(rng, 6)
+        weights = rng.integers(0, 5, len(edges)) + (0.5 * rng.random() if seed % 2 else 0)
+        crf = cs.GraphCRF(rng.integers(0, 9, (3, 6)), edges, compatibility, weights)
+        result = cs.minimize(crf, "expansion")
+        labels, energies = every_labelling(crf)
+        for label in range(3):
+            near = ((labels == result.labels) | (labels == label)).all(axis=1)
+            assert energies[near].min() >= result.energy - 1e-9
+
+
+@each_kind
+def test_fusion_takes_the_best_of_proposals(kind):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        crf = random_graph(rng, kind, n=6)
+        finite = [labels for labels, energy in zip(*every_labelling(crf), strict=True) if np.isfinite(energy)]
+        proposals = [finite[i] for i in rng.integers(0, len(finite), 4)]
+        result = cs.minimize(crf, "fusion", proposals=proposals)
+        assert result.energy <= min(map(crf.energy, proposals))
+        assert result.energy == crf.energy(result.labels) >= minimum_of(crf)
+
+
+def test_fusion_of_pairs_that_no_cut_can_express_is_left_to_roof_duality():
+    tables = [[[4, 0], [0, 4]]] * 4  # neighbours on a ring of even length want to differ
+    crf = cs.GraphCRF([[0, 0, 0, 0], [1, 0, 0, 0]], [[0, 1], [1, 2], [2, 3], [3, 0]], tables=tables)
+    fused = cs.minimize(crf, "fusion", init=[0, 0, 0, 0], proposals=[[1, 1, 1, 1]])
+    assert fused.energy == minimum_of(crf) == 0
+
+
+def test_label_costs_are_heeded():
+    for seed in range(6):
+        crf = random_graph(np.random.default_rng(seed), "potts", n=6, label_costs=[30, 3, 1])
+        for method in MOVES:
+            result = cs.minimize(crf, method)
+            assert result.energy == reference.energy(result.labels, crf.unary, edges_of(crf), crf.label_costs)
+            assert result.energy <= minimum_of(crf) + 30
+    assert "graph_cut" not in cs.methods(random_graph(np.random.default_rng(0), "potts", 4, 2, label_costs=1))
+
+
+@pytest.mark.parametrize("method", ["graph_cut", "expansion", "swap", "qpbo"])
+@pytest.mark.parametrize("real", [False, True])
+def test_a_grid_as_a_graph_has_the_same_minimum(method, real):
+    rng = np.random.default_rng(2)
+    unary = rng.integers(0, 20, (2, 9, 11)) + (rng.random((2, 9, 11)) if real else 0)
+    grid = cs.GridCRF(unary, cs.Potts(3))
+    on_grid, on_graph = (cs.minimize(crf, method) for crf in (grid, cs.GraphCRF.from_grid(grid)))
+    assert on_graph.energy == pytest.approx(on_grid.energy, rel=1e-13)
+    np.testing.assert_array_equal(on_graph.labels, on_grid.labels.ravel())
+
+
+@pytest.mark.parametrize("method", ["graph_cut", "qpbo", "expansion", "swap"])
+def test_nodes_outside_of_a_mask_take_no_part(method):
+    rng = np.random.default_rng(6)
+    mask = np.array([1, 0, 1, 1, 0, 1, 1], bool)
+    edges, unary = random_edges(rng, 7), rng.normal(size=(2, 7))
+    result = cs.minimize(cs.GraphCRF(unary, edges, cs.Potts(0.5), mask=mask), method)
+    number = np.cumsum(mask) - 1
+    alone = cs.GraphCRF(unary[:, mask], number[edges[mask[edges].all(axis=1)]], cs.Potts(0.5))
+    assert result.labels[~mask].tolist() == [-1, -1]
+    assert result.labels[mask].tolist() == cs.minimize(alone, method).labels.tolist()
+    assert result.energy == pytest.approx(cs.minimize(alone, method).energy, rel=1e-12)
+
+
+def test_a_graph_may_have_no_edges():
+    crf = cs.GraphCRF([[3, 0, 1], [0, 2, 1]], np.empty((0, 2), int), cs.Potts(1))
+    for method in ("graph_cut", "qpbo", "expansion", "swap"):
+        assert cs.minimize(crf, method).energy == 1
