@@ -195,5 +195,3 @@ def test_colours_are_for_grids():
     crf = random_graph(np.random.default_rng(0), "potts")
     with pytest.raises(cs.InputError, match="schedule must be one of 'raster', got 'colours'"):
         cs.minimize(crf, "belief_propagation", schedule="colours")
-    with pytest.raises(cs.InputTypeError, match="fusion cannot minimise this energy"):
-        cs.minimize(crf, "fusion", proposals=[np.zeros(5, int)])

@@ -71,13 +71,17 @@ def write_graph_choice(costs, zero, one, arcs, links, room, excess):
             forward, backward = forward - flow, backward + flow
             offer[a] += c11 - c00 - flow
             offer[b] += flow
-        left[2 * out], left[2 * out + 1] = forward, backward
-    for edge in range(n_edges):
-        a, b, out = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1]), np.int64(where[edge])
         home = np.int64(link[2 * out + 1])
-        flow = short_cut(offer[a], offer[b], left[2 * out], left[2 * out + 1])
-        offer[a] -= flow
-        offer[b] += flow
-        left[2 * out] -= flow
-        left[2 * out + 1] += flow
-        left[2 * home], left[2 * home + 1] = left[2 * out + 1], left[2 * out]
+        left[2 * out], left[2 * out + 1] = forward, backward
+        left[2 * home], left[2 * home + 1] = backward, forward
+    for edge in range(n_edges):
+        a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
+        if (offer[a] > 0 and offer[b] < 0) or (offer[a] < 0 and offer[b] > 0):
+            out = np.int64(where[edge])
+            home = np.int64(link[2 * out + 1])
+            flow = short_cut(offer[a], offer[b], left[2 * out], left[2 * out + 1])
+            offer[a] -= flow
+            offer[b] += flow
+            left[2 * out] -= flow
+            left[2 * out + 1] += flow
+            left[2 * home], left[2 * home + 1] = left[2 * out + 1], left[2 * out]
