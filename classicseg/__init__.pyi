@@ -39,6 +39,7 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
@@ -127,6 +128,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_streamed",
     "refinement",
     "refinement_crf",
     "register_solver",

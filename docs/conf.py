@@ -1,7 +1,8 @@
 """Configuration of the documentation: ``python -m sphinx -W -b html docs docs/_build``.
 
-The reference is written from the public names (``reference_pages.py``), formulas become MathML (``mathml.py``), and the
-scripts of ``gallery/`` and ``twins/`` are run: they draw all their figures.
+The reference is written from the public names (``reference_pages.py``), chapters are plain Markdown (``chapters.py``),
+formulas become MathML (``mathml.py``), and the scripts of ``gallery/`` and ``twins/`` are run: they draw all their
+figures.
 """
 
 import importlib.util
@@ -26,6 +27,7 @@ copyright = author  # noqa: A001 (the name that Sphinx reads)
 version = release = classicseg.__version__
 
 extensions = [
+    "chapters",
     "mathml",
     "myst_parser",
     "numpydoc",
@@ -68,6 +70,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "image_scrapers": ("matplotlib",),
     "matplotlib_animations": False,
+    "reset_modules": ("matplotlib", "quiet.hide_compile_notice"),
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,

@@ -31,8 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf Refinement Refiner PRESETS Preset cutout Cutout Matte segment segmenters "
-        "tune",
+        "refine refinement refinement_crf refine_streamed Refinement Refiner PRESETS Preset cutout Cutout Matte "
+        "segment segmenters tune",
     ),
     "energies": Topic(
         "Energies: what is wanted",

@@ -84,6 +84,10 @@ def cases() -> Iterator[Case]:
     yield from (Case(normalization=how, n_labels=5) for how in ("none", "before", "after"))
 
 
+TINY = [Case(shape=(9, 11), full=full) for full in (False, True)]
+"""For the CPU: the compiled kernels that the tests need, too."""
+
+
 def answer(crf: ct.DenseCRF, logits: torch.Tensor, image: torch.Tensor) -> list[torch.Tensor]:
     """Marginals, the gradient of logits scaled to the size of one, and those of parameters: before and after a step."""
     found = []
@@ -145,7 +149,7 @@ MODES: dict[str, tuple[Callable[[str], AbstractContextManager[object]], torch.dt
 def in_mode(session: Session, backend: str, name: str) -> Row:
     """How far marginals and gradients move; half precision rounds them, so it is allowed more."""
     context, dtype = MODES[name]
-    case = Case(n_labels=21, full=True, shape=(60, 70))
+    case = Case(full=True, shape=(9, 11)) if session.tiny else Case(n_labels=21, full=True, shape=(60, 70))
     logits, image = (x.to(session.device) for x in (case.logits().to(dtype), case.image()))
     wanted = answer(case.layer(backend).to(session.device), logits.float(), image)
     with context(session.device.type):
@@ -158,7 +162,7 @@ def in_mode(session: Session, backend: str, name: str) -> Row:
 
 def in_half(session: Session, backend: str, dtype: torch.dtype) -> Row:
     """The layer itself turned to half precision: positions must stay exact, so marginals stay near."""
-    case = Case(n_labels=5, shape=(70, 320))
+    case = Case(n_labels=5, shape=(4 if session.tiny else 70, 320))
     logits, image = (x.to(session.device) for x in (case.logits().to(dtype), case.image()))
     crf = case.layer(backend).to(session.device)
     wanted = crf(logits.float(), image)
@@ -200,6 +204,29 @@ def captured_training(session: Session, backend: str) -> Row:
     return {"difference": difference, "right": difference < 1e-6}
 
 
+def trained_with_graphs(session: Session, backend: str) -> Row:
+    """Steps of training, with images of one size, some of which have lattices of other sizes, next to plain ones."""
+    case = TINY[1] if session.tiny else Case(full=True, n_images=2, n_labels=5)
+    noise = torch.Generator().manual_seed(4)
+
+    def train(name: str) -> list[torch.Tensor]:
+        noise.manual_seed(4)
+        crf = case.layer(name).to(session.device)
+        optimizer, found = torch.optim.SGD(crf.parameters(), 1e-3), []
+        for step in range(8):
+            image = case.image() * (step % 3 + 1) / 3 + torch.rand(case.image().shape, generator=noise)
+            z = case.logits().roll(step, -1).to(session.device).requires_grad_()
+            optimizer.zero_grad()
+            marginals = crf(z, image.to(session.device))
+            marginals[:, 0].square().mean().backward()
+            found += [marginals.detach(), *(p.grad.clone() for p in crf.parameters() if p.grad is not None)]
+            optimizer.step()
+        return found
+
+    difference = largest_difference(train(session.with_graphs(backend)), train(backend))
+    return {"difference": difference, "right": difference < FAR}
+
+
 def captured_loss(session: Session, backend: str) -> Row:
     """DenseCRFLoss in a graph: it reads nothing back."""
     loss = losses.DenseCRFLoss(50, 15, backend=backend).to(session.device)
@@ -228,7 +255,7 @@ def main() -> None:
         session.attempt("pytest -m gpu", tests)
         for process in compiling[:-1]:
             process.wait()
-    for case in [case for case in cases() if case.n_labels == 2] if session.tiny else cases():
+    for case in TINY if session.tiny else cases():
         for backend in session.backends:
             session.attempt(f"{backend}: {case}", compare, case, backend)
     for backend in session.backends:
@@ -236,6 +263,7 @@ def main() -> None:
             session.attempt(f"{backend}: {name}", in_mode, backend, name)
         for dtype in (torch.bfloat16, torch.float16):
             session.attempt(f"{backend}: layer in {dtype}", in_half, backend, dtype)
+        session.attempt(f"{backend}: training with graphs of updates", trained_with_graphs, backend)
         if session.on_gpu:
             for width in (70, 71, 72, 73):  # odd and even numbers of vertices
                 session.attempt(f"{backend}: graph, width {width}", replayed, backend, width)

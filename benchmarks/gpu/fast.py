@@ -1,7 +1,8 @@
 """Part B: how fast is the layer of PyTorch on a GPU, and what keeps it from being faster?
 
 For images of several kinds: building a lattice, 5 updates, the same as one CUDA graph, a training step with a new
-image, and one that learns the sigmas too; next to the CPU with the copies to and fro, and to the floor: the time in
+image, and one that learns the sigmas too; updates and steps with images of one size, with the layer's own graphs and
+without; next to the CPU with the copies to and fro, and to the floor: the time in
 which the card, at the speed at which it copies, moves what 5 updates cannot do without (marginals out and in, logits
 in, indices and weights of points twice). Then from logits of a quarter of the size, and with a compatibility of its own
 for each kernel; and what gets in the way: programs to compile, synchronisations, launches.
@@ -106,6 +107,33 @@ def times(session: Session, case: Case, backend: str) -> Row:
         row["5 updates in a graph, ms"] = session.milliseconds(captured(updates))
     if speed is not None:
         row["floor of 5 updates, ms"] = floor(crf, z, image, speed)
+    return row
+
+
+def graphs_on_and_off(session: Session, case: Case, backend: str) -> Row:
+    """Updates and steps of training, each with another image of one size, launched one by one and as CUDA graphs."""
+    z, image = tensors(session, case)
+    images = [image + 0.05 * k * torch.randn_like(image) for k in range(8)]
+    row: Row = {}
+    for how, name in (("off", backend), ("on", session.with_graphs(backend))):
+        crf = layer(z.shape[1], name).to(session.device)
+        lattice = crf.lattice(image)
+
+        def updates(crf: ct.DenseCRF = crf, lattice: ct.Lattice = lattice) -> torch.Tensor:
+            with torch.no_grad():
+                return crf(z, lattice=lattice)
+
+        def steps(crf: ct.DenseCRF = crf) -> None:
+            for picture in images:
+                training_step(crf, z, picture)
+
+        updates()  # the second one is recorded, and those that are timed come after it
+        steps()
+        row[f"5 updates, {how}, ms"] = session.milliseconds(updates)
+        row[f"training step, {how}, ms"] = round(session.milliseconds(steps, 3) / len(images), 4)
+        if session.on_gpu:
+            row[f"memory, {how}, MB"] = torch.cuda.memory_reserved() >> 20
+    row["sizes of lattices"] = len({tuple(x.shape for x in crf.lattice(picture).tensors) for picture in images})
     return row
 
 
@@ -239,6 +267,10 @@ def main() -> None:
         for backend in session.backends:
             session.attempt(f"{backend}: {name}", times, case, backend)
         session.attempt(f"CPU with copies: {name}", on_the_host, case)
+    for case in TINY[:1] if session.tiny else (CASES[0], CASES[1], CASES[5]):
+        for backend in session.backends:
+            name = f"{backend}: graphs, {case[1]}x{case[2]}, {case[3]} labels"
+            session.attempt(name, graphs_on_and_off, case, backend)
     for case in TINY[:1] if session.tiny else CASES[:2]:
         for backend in session.backends:
             name = f"{backend}: {case[1]}x{case[2]}, small logits and own compatibilities"

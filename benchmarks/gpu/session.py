@@ -46,6 +46,10 @@ class Session:
         """What runs on the device."""
         return ["torch", "triton"] if self.on_gpu and backends.HAS_TRITON else ["torch"]
 
+    def with_graphs(self, backend: str) -> str:
+        """A backend whose updates are CUDA graphs, where there is a card."""
+        return f"{backend}+graphs" if self.on_gpu else backend
+
     def record(self, **row: Any) -> None:
         """Print a row, and save all so far."""
         self.rows.append(row)

@@ -26,7 +26,9 @@ _SHOWN = 10  # of a list
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("data", type=Path, help="folder with classes.txt, images and labels, as for classicseg train")
-    parser.add_argument("--split", help="such as train, for data/train and data/train_labels; default: no splits")
+    parser.add_argument(
+        "--split", help="such as train, for data/train and data/train_labels, or train.txt, a list; default: no splits"
+    )
     parser.add_argument("--label-suffix", default="", metavar="END", help="such as _mask, if a.png has a_mask.png")
     upright.add_arguments(parser)
     add_json_option(parser)

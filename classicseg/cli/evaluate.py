@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", type=Path, help="classes.txt of the truth; the labels count its classes from 0")
     parser.add_argument("--model", type=Path, help="from classicseg train; needs PyTorch")
     parser.add_argument("--data", type=Path, help="with --model: folder as for classicseg train")
-    parser.add_argument("--split", help="with --model: which split of the folder")
+    parser.add_argument("--split", help="with --model: which split of the folder, or a list, such as test.txt")
     parser.add_argument(
         "--label-suffix", default="", metavar="END", help="of the truth, such as _mask, if a.png has a_mask.png"
     )
@@ -147,7 +147,7 @@ def _compared(
 
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
-    from classicseg.cli._torch import train_module
+    from classicseg.cli._torch import enough_memory, train_module
     from classicseg.energies.softmax import softmax
     from classicseg.pipelines.presets import check as check_preset
     from classicseg.pipelines.refine import refinement
@@ -166,7 +166,8 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     def examples() -> Examples:
         for i in range(len(data)):
             image, truth = data[i]
-            logits = model.predict(image)
+            with enough_memory("images of this size are too large here"):
+                logits = model.predict(image)
             if options.crf is None:
                 yield data.name(i), logits.argmax(0), truth, softmax(logits)
             else:

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from classicseg import io, plot
-    from classicseg.cli._torch import train_module
+    from classicseg.cli._torch import enough_memory, train_module
     from classicseg.energies.softmax import softmax
     from classicseg.inputs import as_bytes
     from classicseg.pipelines.refine import refine
@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     for path, target in zip(options.images, targets, strict=True):
         image, _ = io.read_masked_image(path, exif=options.exif)
         try:
-            logits = model.predict(image, window=options.window, flips=options.flips)
+            with enough_memory("give --window 512 512, or a smaller one"):
+                logits = model.predict(image, window=options.window, flips=options.flips)
         except ValueError as failure:
             raise InputError(f"{path}: {failure}") from failure
         labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence, film, inside
+from classicseg.cli import evidence, film, inside, stream
 from classicseg.cli.output import add_json_option, check_axes, report
 from classicseg.pipelines.presets import AUTO, NAMES
 
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quality", choices=("fast", "high", "exact"), default="fast", help="default: %(default)s")
     parser.add_argument("--exact", action="store_true", help="also do the work that can hardly change a label")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    stream.add_arguments(parser)
     add_json_option(parser)
 
 
@@ -66,6 +67,11 @@ def run(options: argparse.Namespace) -> None:
     if options.film is not None:
         film.run(options)
         return
+    if options.stream:
+        stream.run(options)
+        return
+    if options.window is not None or options.state is not None:
+        raise InputError("--window and --state go with --stream")
     if options.image is None or options.probabilities is None or options.folder is not None:
         raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
     image, mask = inside.read(options)

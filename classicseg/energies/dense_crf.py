@@ -391,5 +391,5 @@ def lattices_of(crf: DenseCRF, points: np.ndarray | None, n_channels: int, n_thr
     norms = [kernel.normalization for kernel in crf.kernels]
     return LatticeBank(
         crf._columns(), norms, accurate=crf.quality == "high", n_threads=n_threads, n_channels=n_channels,
-        points=points,
+        pick=None if points is None else lambda _, features: features.at(points),
     )  # fmt: skip

@@ -102,7 +102,7 @@ class GaussianKernel(PairwiseKernel):
 
     def columns(self, shape: tuple[int, ...]) -> list[Column]:
         """See :meth:`PairwiseKernel.columns`: x first, then y and z."""
-        return _position_columns(shape, self.sigma, self.spacing, self.origin)
+        return position_columns(shape, self.sigma, self.spacing, self.origin)
 
 
 class BilateralKernel(PairwiseKernel):
@@ -187,7 +187,7 @@ class BilateralKernel(PairwiseKernel):
             raise InputError(f"image covers {self.image.shape[1:]} pixels, but the unary covers {shape}")
         sigmas = inputs.as_scale(self.color_sigma, "color_sigma", len(self.image))
         colors = [Column(channel, sigma) for channel, sigma in zip(self.image, sigmas, strict=True)]
-        return _position_columns(shape, self.sigma, self.spacing, self.origin) + colors
+        return position_columns(shape, self.sigma, self.spacing, self.origin) + colors
 
 
 class FeatureKernel(PairwiseKernel):
@@ -241,7 +241,7 @@ class FeatureKernel(PairwiseKernel):
         return [Column(feature, 1.0) for feature in self.features]
 
 
-def _position_columns(
+def position_columns(
     shape: tuple[int, ...], sigma: _Scale, spacing: _Scale, origin: tuple[int, ...] | None
 ) -> list[Column]:
     """Coordinates of the grid points, fastest axis first."""

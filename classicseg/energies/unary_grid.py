@@ -14,7 +14,8 @@ from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import resolve_threads
 
-_COSTS = np.float32(-1.0)  # sign of costs among logits
+COSTS = np.float32(-1.0)
+"""Sign of costs among logits."""
 _AT_ONCE = 2**16  # pixels
 _FORBIDDEN = np.float32(1e38)
 """In place of an infinite cost: beyond all that costs and messages of at most 1e30 add up to, and finite in sums. The
@@ -63,16 +64,18 @@ class UnaryGrid:
         """The costs as kernels take them."""
         flat = writable_alias(self.values.reshape(-1))
         if not self.is_stretched:
-            return Unary(_COSTS, self.n_points, flat, None)
+            return Unary(COSTS, self.n_points, flat, None)
         grid = self.values.shape[1:]
         size = self._layout.n_panels * len(self._layout.lanes)
         rows = np.empty(size * int(np.prod(grid)), np.float32)
         run(values_to_rows, resolve_threads(None, rows.size), new_sync(1), flat, rows, self._layout, brief=True)
-        below, share = zip(*map(self._places, self.shape, grid), strict=True)
+        below, share = zip(
+            *(places(*sides, self.align_corners) for sides in zip(self.shape, grid, strict=True)), strict=True
+        )
         first = np.cumsum([0, *self.shape[:-1]])
         sizes = np.array(self.shape, np.int64), np.array(grid, np.int64), first.astype(np.int64)
         stretch = Stretch(rows, *sizes, np.concatenate(below), np.concatenate(share))
-        return Unary(_COSTS, self.n_points, np.empty(0, np.float32), stretch)
+        return Unary(COSTS, self.n_points, np.empty(0, np.float32), stretch)
 
     def difference(self) -> UnaryGrid:
         """What label 1 of two costs more than label 0, as the only channel."""
@@ -102,7 +105,7 @@ class UnaryGrid:
         if not self.is_stretched:
             costs[:] = self.values.reshape(self.n_labels, -1)[:, begin:end]
             return costs
-        positive = self.for_kernels._replace(sign=-_COSTS)
+        positive = self.for_kernels._replace(sign=-COSTS)
         threads = resolve_threads(None, costs.size)
         run(read_unary, threads, new_sync(1), positive, begin, costs.reshape(-1), self._layout, brief=True)
         return costs
@@ -138,15 +141,16 @@ class UnaryGrid:
             total += _sum_of(np.take_along_axis(self.read(begin, begin + some.size), some, 0))
         return total
 
-    def _places(self, n: int, small: int) -> tuple[np.ndarray, np.ndarray]:
-        """The grid coordinate at or below each of `n` pixels of an axis, and the weight of the one above."""
-        pixels = np.arange(n)
-        if self.align_corners:
-            at = pixels * ((small - 1) / max(n - 1, 1))
-        else:
-            at = ((pixels + 0.5) * (small / n) - 0.5).clip(0, small - 1)
-        below = np.minimum(at.astype(np.int64), max(small - 2, 0))
-        return below, (at - below).astype(np.float32)
+
+def places(n: int, small: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The grid coordinate at or below each of `n` pixels of an axis, and the weight of the one above."""
+    pixels = np.arange(n)
+    if align_corners:
+        at = pixels * ((small - 1) / max(n - 1, 1))
+    else:
+        at = ((pixels + 0.5) * (small / n) - 0.5).clip(0, small - 1)
+    below = np.minimum(at.astype(np.int64), max(small - 2, 0))
+    return below, (at - below).astype(np.float32)
 
 
 def finite_costs(costs: np.ndarray) -> np.ndarray:

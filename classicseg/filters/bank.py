@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -54,7 +54,10 @@ def filter_with(bank: Bank, k: int, values: np.ndarray, gain: float, backward: b
     scale = np.full((len(bank.vertex), layout.n_panels * len(layout.lanes)), gain, np.float32)
     rows, other = new_rows(bank, layout), new_rows(bank, layout)
     flat = values.reshape(-1), out.reshape(-1)
-    run(filter_values, n_threads, new_sync(5), *flat, bank, k, scale, backward, rows, other, layout)
+    run(
+        filter_values, n_threads, new_sync(5), *flat, bank, k, scale, backward, rows, other, layout,
+        brief=values.size <= _FEW,
+    )  # fmt: skip
     return out
 
 
@@ -62,7 +65,8 @@ class LatticeBank:
     """Lattices of several kernels over the same points, normalised, ready for plain filtering and for mean field.
 
     Before they are built it is checked that there is memory for them, and for filtering `n_channels` with all at once.
-    With `points`, (m,) int64 in C order, the lattices are of these alone, and can be read at all: see `elsewhere`.
+    With `pick`, the lattices are of some of the points alone, and can be read at all: see `elsewhere`. ``pick(k, f)``
+    gives the features of these of all features f of lattice k.
     """
 
     def __init__(
@@ -74,18 +78,18 @@ class LatticeBank:
         n_threads: int,
         keep_row_sums: bool = False,
         n_channels: int = 1,
-        points: np.ndarray | None = None,
+        pick: Callable[[int, Features], Features] | None = None,
     ) -> None:
         blurs = [choose_blur(c, accurate) for c in columns]
         of_all = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
-        features = of_all if points is None else [f.at(points) for f in of_all]
+        features = of_all if pick is None else [pick(k, f) for k, f in enumerate(of_all)]
         self.n_points = features[0].n
         self.gains = [blur.gain(f.d) for blur, f in zip(blurs, features, strict=True)]
         check_lattices(
             features, blurs, n_channels, n_threads, f"a dense CRF of {n_channels} labels at {self.n_points} pixels"
         )
         bank, ones, lattices = build_bank(features, blurs, n_threads, index_type_of(features, blurs))
-        if points is None:
+        if pick is None:
             lattices.clear()
         one_sided = any(norm in ("before", "after") for norm in normalizations)
         self.bank = bank._replace(weight_out=bank.weight_in.copy()) if one_sided else bank
@@ -97,7 +101,7 @@ class LatticeBank:
             normalize, n_threads, new_sync(2), self.bank, self.n_points, np.array(self.gains, np.float32),
             before.copy(), after.copy(), ones, other, self.row_sums.reshape(-1), brief=self.n_points <= _FEW,
         )  # fmt: skip
-        self.elsewhere = None if points is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
+        self.elsewhere = None if pick is None else Elsewhere(of_all, lattices, bank, ones, self.gains, after)
 
     def factors(self, k: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Factors of each point before and after lattice `k`, (n,) float32 each or None.

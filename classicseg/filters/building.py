@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,22 +79,31 @@ def _built(
     feature_sets: Sequence[Features], blurs: Sequence[Blur], n_threads: int, dtype: type[np.unsignedinteger[Any]]
 ) -> tuple[Bank, np.ndarray, list[Lattice]]:
     n = feature_sets[0].n
-    stripe = _stripe_borders(n)
+    stripe = stripe_borders(n)
     spaces = [Space.of(features, blur) for features, blur in zip(feature_sets, blurs, strict=True)]
     corners, stripe_keys, masses = _embed(spaces, stripe, n, dtype, n_threads)
     _give_back_if(sum(keys.size for of_lattice in stripe_keys for keys in of_lattice))
     lattices = map_tasks(lambda k: Lattice.of(spaces[k], stripe_keys[k]), len(spaces), n_threads)
-    first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
-    _give_back_if(int(first_row[-1]) + lattices[-1].n_rows)
-    neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
-    searches = _searches(lattices, first_row, neighbour)
-    rows, links = _find_neighbours_and_rows(searches, corners, stripe, n_threads)
-    bank = _packed(searches, links, corners, rows, neighbour, stripe)
+    index, n_rows = corners[0].index, 1 + sum(lattice.n_rows for lattice in lattices)
+    _give_back_if(n_rows)
+    rows = index if n_rows <= 1 << (8 * index.itemsize) else np.empty(index.size, np.uint32)
+
+    def number(searches: Sequence[_Search], s: int) -> None:
+        for search, own in zip(searches, corners, strict=True):
+            search.number(own, rows, stripe, s)
+
+    bank = bank_of_vertices(lattices, stripe, n_threads, number)
+    bank = bank._replace(index=rows, weight_in=corners[0].weight, weight_out=corners[0].weight)
+    return bank, ones_of(lattices, bank, masses), lattices
+
+
+def ones_of(lattices: Sequence[Lattice], bank: Bank, masses: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """What splatting ones gives, (n_rows,) float32, from the `masses` of the vertices of each lattice's stripes."""
     ones = aligned_zeros(bank.n_rows, np.float32)
-    for lattice, row, of_stripes in zip(lattices, first_row, masses, strict=True):
+    for lattice, row, of_stripes in zip(lattices, bank.vertex[:, 0], masses, strict=True):
         for start, mass in zip(lattice.start[:-1], of_stripes, strict=True):
             ones[row:][lattice.row_of[start : start + mass.size]] = mass
-    return bank, ones, lattices
+    return ones
 
 
 def _give_back_if(n_rows: int) -> None:
@@ -153,7 +162,7 @@ class Space:
         return keys, fits
 
 
-def _stripe_borders(n: int) -> np.ndarray:
+def stripe_borders(n: int) -> np.ndarray:
     """First block of each stripe, and where the last one ends."""
     return np.linspace(0, padded_pixels(n) // PIXELS, stripes_of(n) + 1).astype(np.int64)
 
@@ -269,41 +278,44 @@ def _searches(lattices: Sequence[Lattice], first_row: np.ndarray, neighbour: np.
     return searches
 
 
-def _find_neighbours_and_rows(
-    searches: Sequence[_Search], corners: Sequence[Corners], stripe: np.ndarray, n_threads: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The row of each corner of the points, and the links of each lattice; all are tasks of one pool."""
-    index = corners[0].index
-    rows, n_rows = index, 1 + sum(search.lattice.n_rows for search in searches)
-    if n_rows > 1 << (8 * index.itemsize):
-        rows = np.empty(index.size, np.uint32)
+def bank_of_vertices(
+    lattices: Sequence[Lattice],
+    stripe: np.ndarray,
+    n_threads: int,
+    number: Callable[[Sequence[_Search], int], None] | None = None,
+) -> Bank:
+    """All lattices in a bank over points that are cut into stripes, without the corners of any point.
+
+    If corners are kept elsewhere, `number` turns those of a stripe into rows; that and to search for neighbours are
+    tasks of one pool.
+    """
+    first_row = 1 + _starts([lattice.n_rows for lattice in lattices])
+    neighbour = np.zeros(sum(lattice.n_neighbours for lattice in lattices), np.uint32)
+    searches = _searches(lattices, first_row, neighbour)
     parts = [(search, p) for search in searches[::-1] for p in range(search.part.size - 1)]
 
     def task(i: int) -> np.ndarray:
         if i < len(parts):
             search, p = parts[i]
             return search.find(p)
-        for search, own in zip(searches, corners, strict=True):
-            search.number(own, rows, stripe, i - len(parts))
+        assert number is not None
+        number(searches, i - len(parts))
         return np.empty(0, np.uint32)
 
-    found = map_tasks(task, len(parts) + stripe.size - 1, n_threads)[: len(parts)]
+    n_others = 0 if number is None else stripe.size - 1
+    found = map_tasks(task, len(parts) + n_others, n_threads)[: len(parts)]
     links = [[part for (owner, _), part in zip(parts, found, strict=True) if owner is search] for search in searches]
-    return rows, [search.joined(of_parts) for search, of_parts in zip(searches, links, strict=True)]
+    joined = [search.joined(of_parts) for search, of_parts in zip(searches, links, strict=True)]
+    return _packed(searches, joined, neighbour, stripe)
 
 
 # --- the bank -----------------------------------------------------------------------------------------------------
 
 
 def _packed(
-    searches: Sequence[_Search],
-    links: Sequence[np.ndarray],
-    corners: Sequence[Corners],
-    rows: np.ndarray,
-    neighbour: np.ndarray,
-    stripe: np.ndarray,
+    searches: Sequence[_Search], links: Sequence[np.ndarray], neighbour: np.ndarray, stripe: np.ndarray
 ) -> Bank:
-    """All lattices in the arrays of one bank."""
+    """All lattices in the arrays of one bank, without corners of points."""
     lattices, first = [search.lattice for search in searches], [search.first_row for search in searches]
     both = list(zip(first, lattices, strict=True))
     blurs = [lattice.space.blur for lattice in lattices]
@@ -313,10 +325,10 @@ def _packed(
         weights[: len(blur.weights)] = blur.weights
     links_before = _starts([link.size for link in links])
     return Bank(
-        index=rows,
-        weight_in=corners[0].weight,
-        weight_out=corners[0].weight,
-        corner_start=np.array([*(own.first for own in corners), corners[0].count], np.int64),
+        index=np.empty(0, np.uint32),
+        weight_in=np.empty(0, np.float32),
+        weight_out=np.empty(0, np.float32),
+        corner_start=np.cumsum([0, *(lattice.space.n_corners for lattice in lattices)]).astype(np.int64),
         stripe=stripe,
         vertex=np.array([(row, lattice.keys.size) for row, lattice in both], np.int64),
         duplicate=np.array([(row + lattice.keys.size, lattice.target.size) for row, lattice in both], np.int64),
@@ -357,7 +369,7 @@ def links_per_point(columns: Sequence[Column], blur: Blur) -> float:
     The points are those of the stripe in the middle, the vertices some of theirs.
     """
     features = Features(columns, blur)
-    space, stripe = Space.of(features, blur), _stripe_borders(features.n)
+    space, stripe = Space.of(features, blur), stripe_borders(features.n)
     first, last = (int(block) for block in stripe[(stripe.size - 1) // 2 :][:2])
     n = min(last * PIXELS, features.n)
     keys, fits = space.keys_of(first, last, np.uint16)

@@ -11,7 +11,8 @@ from classicseg.filters.features import Features
 from classicseg.kernels.dense.bank import Bank
 from classicseg.kernels.dense.elsewhere import Finder
 
-_AT_ONCE = 2**15  # points
+AT_ONCE = 2**15
+"""Points that are worked on together, or one step along the first axis if it has more."""
 
 
 class Elsewhere:
@@ -59,7 +60,7 @@ class Elsewhere:
 
     def parts(self) -> list[tuple[int, int]]:
         """Points that are worked on together: from where to where, whole steps along the first axis."""
-        step = self._inner * max(1, _AT_ONCE // self._inner)
+        step = self._inner * max(1, AT_ONCE // self._inner)
         return [(start, min(start + step, self.n_points)) for start in range(0, self.n_points, step)]
 
     def block(self, start: int, stop: int) -> np.ndarray:

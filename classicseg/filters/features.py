@@ -58,17 +58,23 @@ class Features:
     def at(self, points: np.ndarray) -> Features:
         """Those of some `points`, (m,) int64, counted in C order; the same numbers."""
         where = np.unravel_index(points, self.columns[0].values.shape)
-        part = copy.copy(self)
-        part.columns = [Column(column.values[where], column.sigma) for column in self.columns]
-        part.n, part.inner = points.size, 1
-        return part
+        return self.like([Column(column.values[where], column.sigma) for column in self.columns])
 
     def window(self, where: tuple[slice, ...]) -> Features:
         """Those of the points in a window of the grid; the same numbers."""
+        return self.like([Column(column.values[where], column.sigma) for column in self.columns])
+
+    def computed(self, rows: np.ndarray) -> Features:
+        """Those of other points, (d, m) float32, which were computed as :meth:`block` does."""
+        part = self.like([Column(row, 1.0) for row in rows])
+        part._shift = np.zeros(self.d)
+        return part
+
+    def like(self, columns: Sequence[Column]) -> Features:
+        """Those of other points, moved as these are: their values lie between the smallest and the largest of these."""
         part = copy.copy(self)
-        part.columns = [Column(column.values[where], column.sigma) for column in self.columns]
-        part.n = part.columns[0].values.size
-        part.inner = part.n // part.columns[0].values.shape[0]
+        part.columns, part.n = columns, columns[0].values.size
+        part.inner = part.n // columns[0].values.shape[0]
         return part
 
 

@@ -48,7 +48,15 @@ from classicseg.inputs.numbers import (
 from classicseg.inputs.probabilities import as_fractions, as_marginals, as_probabilities
 from classicseg.inputs.reading import LARGEST, as_array, as_sequence, read
 from classicseg.inputs.units import warn_of_color_unit
-from classicseg.inputs.value_range import as_bytes, value_range, without_far_values
+from classicseg.inputs.value_range import (
+    as_bytes,
+    drawn_in,
+    is_near,
+    range_of_sample,
+    sample_step,
+    value_range,
+    without_far_values,
+)
 
 __all__ = [
     "DEAREST",
@@ -94,9 +102,13 @@ __all__ = [
     "as_weight",
     "channel_axis_of",
     "choice",
+    "drawn_in",
     "image_inside",
+    "is_near",
     "probabilities_inside",
+    "range_of_sample",
     "read",
+    "sample_step",
     "scores_of",
     "value_range",
     "values_inside",

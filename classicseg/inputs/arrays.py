@@ -48,14 +48,17 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
     Integers become int32 (float64 where they do not fit), float64 stays, narrower floats become float32.
     """
     array = _own_precision(labels_first(read(costs, name, booleans=False), label_axis, name), name)
-    if not (float(array.min()) >= -DEAREST and float(array.max()) <= DEAREST):
+    least, most = float(array.min()), float(array.max())
+    forbids = most == np.inf
+    if forbids:
+        most = float(array.max(where=array < np.inf, initial=-np.inf))
+    if not (least >= -DEAREST and most <= DEAREST):
         wrong = np.isnan(array) | (np.abs(array) > np.float64(DEAREST)) & (array != np.inf)
-        if wrong.any():
-            where = index_of(int(wrong.argmax()), array.shape)
-            raise InputError(
-                f"{name} must be numbers of at most {DEAREST:g} in size, or +inf, got {array[where]} at index "
-                f"{text(where)}"
-            )
+        where = index_of(int(wrong.argmax()), array.shape)
+        raise InputError(
+            f"{name} must be numbers of at most {DEAREST:g} in size, or +inf, got {array[where]} at index {text(where)}"
+        )
+    if forbids:
         refuse_all_forbidden(array, name)
     return array
 

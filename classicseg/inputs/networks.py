@@ -24,7 +24,8 @@ def scores_of(value: Any, name: str, image: Any, label_axis: int, channel_axis: 
     Raises
     ------
     ValueError
-        If there are several images, or the labels come last and `label_axis` does not say so.
+        If there are several images, the labels come last and `label_axis` does not say so, or there is one channel for
+        an image, without an axis of labels.
     TypeError
         If there are no numbers, or logits where probabilities or costs are expected.
     """
@@ -35,6 +36,12 @@ def scores_of(value: Any, name: str, image: Any, label_axis: int, channel_axis: 
     if not isinstance(label_axis, (int, np.integer)) or label_axis != 0:
         return scores
     of_image = as_array(image, "image").shape
+    is_plane = scores.shape == of_image and (channel_axis is None or isinstance(channel_axis, str))
+    if scores.ndim == 2 and (len(of_image) == 3 or is_plane):
+        raise InputError(
+            f"{name} of shape {text(scores.shape)} lack the axis of labels, which comes first, (L, H, W); "
+            "unary_from_sigmoid takes the foreground alone"
+        )
     fitting = _spatial_shapes(of_image, channel_axis)
     is_batch = scores.ndim > 3 and _covers(scores.shape[2:], fitting) and not _covers(scores.shape[1:], fitting)
     if is_batch and scores.shape[0] > 1 and (scores.shape[2:] in fitting or of_image[-1] <= _MOST_CHANNELS):

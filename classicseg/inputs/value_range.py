@@ -47,13 +47,23 @@ def value_range(image: np.ndarray, channel_axis: int | None) -> tuple[float, flo
     (2.0, 10.0)
     """
     channels = image[np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
-    values = _sample(channels)
-    if channels.dtype.kind not in "ub":  # which hold none of them
+    return range_of_sample(_sample(channels), len(channels), channels.dtype)
+
+
+def range_of_sample(values: np.ndarray, n_channels: int, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The range of an image of a `dtype` by all `values`, float64, of one in :func:`sample_step` pixels."""
+    if dtype.kind not in "ub":  # which hold none of them
         values = values[np.isfinite(values)]
         values = values[~(_is_fill(values) | np.isin(values, _NO_DATA))]
-    if values.size == 0:
-        return 0.0, 0.0
-    return _trimmed(values, len(channels))
+    return _trimmed(values, n_channels) if values.size > 0 else (0.0, 0.0)
+
+
+def sample_step(n: int) -> int:
+    """One in how many of `n` pixels is looked at."""
+    step = -(-n // _MOST_PIXELS)
+    while step > 1 and math.gcd(step, n) > 1:  # or it would see some columns and no others
+        step += 1
+    return step
 
 
 def as_bytes(image: np.ndarray, channel_axis: int | None, *, name: str = "image") -> np.ndarray:
@@ -80,18 +90,25 @@ def without_far_values(channels: np.ndarray, low: float, high: float) -> np.ndar
 
     They still are like no other colour, and arithmetic in float32 and a lattice can hold them.
     """
+    return channels if is_near(channels, low, high) else drawn_in(channels, low, high)
+
+
+def drawn_in(channels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The same of a part of an image that has such values, here or elsewhere."""
     reach = _FAR * (high - low)
-    if high == low or (low - reach <= channels.min() and channels.max() <= high + reach):
-        return channels
     return channels.clip(low - reach, high + reach)
+
+
+def is_near(values: np.ndarray, low: float, high: float) -> bool:
+    """Whether no value is out of all proportion to a range."""
+    reach = _FAR * (high - low)
+    return bool(high == low or (low - reach <= values.min() and values.max() <= high + reach))
 
 
 def _sample(channels: np.ndarray) -> np.ndarray:
     """Values of pixels all over the image, each with all its channels, as float64; of (C, *spatial)."""
     n = math.prod(channels.shape[1:])
-    step = -(-n // _MOST_PIXELS)
-    while step > 1 and math.gcd(step, n) > 1:  # or it would see some columns and no others
-        step += 1
+    step = sample_step(n)
     if step == 1:
         return channels.reshape(-1).astype(np.float64)
     if channels.flags.c_contiguous:

@@ -10,7 +10,7 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.classes import VOID, check_counts, read_classes, read_colors, table_of
-from classicseg.io.folders import folders_of, matched
+from classicseg.io.folders import matched_in
 from classicseg.io.pairs import Pair, as_learned, read_pair
 
 
@@ -60,7 +60,7 @@ def inspect(root: Path, split: str | None = None, *, exif: bool = True, label_su
     table, colors = table_of(numbers), read_colors(root / "classes.txt")
     n = len(classes)
     found = Inspection(classes, np.zeros(n, np.int64), np.zeros(n, np.int64))
-    pairs, found.faults = matched(*folders_of(root, split), label_suffix=label_suffix)
+    pairs, found.faults = matched_in(root, split, label_suffix=label_suffix)
     for files in pairs.values():
         try:
             _add(found, read_pair(*files, exif=exif, colors=colors), files, table)

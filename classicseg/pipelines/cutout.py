@@ -18,10 +18,11 @@ from classicseg.errors import InputTypeError
 from classicseg.pipelines import cutout_options as asked_for
 from classicseg.pipelines import strokes as marked
 from classicseg.pipelines.cutout_options import Options
-from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, first_models, pieces_without_strokes
+from classicseg.pipelines.evidence import Evidence, How, Models, first_models, pieces_without_strokes
 from classicseg.pipelines.matting import Matte, check_flat, matte_of
 from classicseg.pipelines.prepared_image import PreparedImage, Region, check_same_image, prepare
 from classicseg.pipelines.presets import check_names, names_of
+from classicseg.pipelines.rounds import First, alternate, cut_by
 from classicseg.solvers.cut.boxes import bounds, hull
 from classicseg.solvers.run import Run
 from classicseg.types import Shown, Step
@@ -43,9 +44,9 @@ class Cutout(Shown):
     history : tuple of Step
         One row for each round: energy after the cut, and as `change` the share of the pixels that changed.
     n_iter : int
-        Rounds.
+        Rounds of all pixels.
     converged : bool
-        Whether the last round changed nothing.
+        Whether the last round changed nothing; of large images, the last of those at some pixels.
     message : str
         Why it stopped.
     seconds : float
@@ -195,16 +196,19 @@ class Cutout(Shown):
             A new result; this one stays as it is.
         """
         rounds = asked_for.ROUNDS if max_iter is None else inputs.as_count(max_iter, "max_iter", 1)
-        run, colors = Run("cutout", max_iter=rounds, n_threads=n_threads), self._prepared.colors
+        run = Run("cutout", max_iter=rounds, n_threads=n_threads)
         inside = True if self._prepared.mask is None else self._prepared.mask
         labels = np.where(inside, self.labels, marked.NONE).reshape(-1)
-        models = tuple(
-            self._how.fit(colors=colors, where=labels == label, n_threads=run.n_threads)
-            if np.any(labels == label)
-            else model
-            for label, model in enumerate(self.models)
-        )
-        return _rounds(run, self._prepared, self._how, self.scribbles.copy(), labels, models)
+
+        def first(colors: np.ndarray, labels: np.ndarray) -> Models:
+            return tuple(
+                self._how.fit(colors=colors, where=labels == label, n_threads=run.n_threads)
+                if np.any(labels == label)
+                else model
+                for label, model in enumerate(self.models)
+            )
+
+        return _found(run, self._prepared, self._how, self.scribbles.copy(), labels, first)
 
     def _costs(self, box: Region) -> np.ndarray:
         """What labels cost in a box, (L, *shape of the box)."""
@@ -301,7 +305,10 @@ def cutout(
 
     Notes
     -----
-    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round. Pieces without a stroke
+    With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round. Images of more than
+    2**20 pixels learn their colours in rounds at every k-th pixel in each direction, of some 2**18 in all; then all
+    pixels are cut once, and `history` has that one round. Costs and weights are multiples of 1/1024, or of finer steps
+    where weights are small, so that a cut is exact in whole numbers. Pieces without a stroke
     are left out after the last round: the energy is that of the labels without them, in which they are forbidden.
 
     References
@@ -345,38 +352,21 @@ def cutout(
     by_strokes = probable is None and set(range(n_labels)) <= set(np.unique(strokes).tolist())
     how = asked.how(None if old is None else old._how, by_strokes)
     known = () if previous is None else previous.models
-    models = first_models(how.fit, known, prepared.colors, labels, n_labels, run.n_threads)
-    found = _rounds(run, prepared, how, strokes.reshape(prepared.shape), labels, models)
+    first = partial(first_models, how.fit, known, n_labels=n_labels, n_threads=run.n_threads)
+    found = _found(run, prepared, how, strokes.reshape(prepared.shape), labels, first)
     return replace(found, _matte=found.matte) if soft else found
 
 
-def _rounds(
-    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, models: Models
+def _found(
+    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, first: First
 ) -> Cutout:
-    """Cut and learn in turn, from these models, until nothing changes."""
-    owner, whole, colors = object(), tuple(slice(0, length) for length in strokes.shape), prepared.colors
-    near = costs_of_distance(models, colors, strokes, prepared.spacing, run.n_threads) if how.by_strokes else None
-    evidence = Evidence(models, near)
-
-    def cut(start: np.ndarray) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
-        unary, components = evidence.costs(colors, strokes, whole, run.n_threads)
-        crf = GridCRF(unary, Potts(how.weight), prepared.weights, mask=prepared.mask)
-        start = np.maximum(start, 0).reshape(strokes.shape)
-        return crf, prepared.minimum(crf, how.weight, start, run.n_threads, owner), components
-
-    while not run.ended:
-        crf, found, components = cut(labels)
-        change = float((found.reshape(-1) != labels).sum() / crf.n_points)
-        labels = found.reshape(-1)
-        run.record(energy=crf.energy(found), change=change, labels=partial(np.asarray, found))
-        if change == 0:
-            run.stop("no pixel changed", converged=True)
-        if not run.ended:
-            evidence = evidence.refitted(colors, labels, components, run.n_threads)
+    """Cut and learn in turn, and leave out pieces without a stroke."""
+    owner = object()
+    evidence, crf, found = alternate(run, prepared, how, strokes, labels, first, owner)
     pieces = pieces_without_strokes(found, strokes) if how.by_strokes else None
     if pieces is not None:
         evidence = replace(evidence, pieces=pieces[0], barred=pieces[1])
-        crf, found, _ = cut(np.where(pieces[0] > 0, 0, found))
+        crf, found, _ = cut_by(evidence, prepared, how, strokes, np.where(pieces[0] > 0, 0, found), owner, run)
     result = run.result(found, energy=crf.energy(found))
     inside, p = prepared.mask, softmax(-crf.unary)
     return Cutout(

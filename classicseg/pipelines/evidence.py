@@ -10,6 +10,7 @@ import numpy as np
 from classicseg.energies.color_models import ColorModel
 from classicseg.energies.softmax import softmax
 from classicseg.inputs import OUTSIDE
+from classicseg.pipelines.prepared_image import in_steps
 from classicseg.pipelines.strokes import NONE
 from classicseg.solvers.cut.boxes import Box, hull
 
@@ -60,8 +61,8 @@ class Evidence:
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Costs in a box, (L, *shape of the box) float32, and the components of the models behind them, each (n,).
 
-        Labels that strokes or pieces forbid cost infinity. `colors` (C, N) and `strokes`, spatial shape, are those of
-        the whole image.
+        Labels that strokes or pieces forbid cost infinity; other costs are rounded to whole steps. `colors` (C, N) and
+        `strokes`, spatial shape, are those of the whole image.
         """
         inside = colors.reshape(-1, *strokes.shape)[(slice(None), *box)]
         flat = np.ascontiguousarray(inside).reshape(len(inside), -1)
@@ -69,13 +70,16 @@ class Evidence:
         unary = np.stack([cost for cost, _ in both]).reshape(-1, *inside.shape[1:])
         if self.nearness is not None:
             unary += self.nearness[(slice(None), *box)]
-        drawn = strokes[box]
-        for label in range(len(self.models)):
-            unary[label, (drawn != NONE) & (drawn != label)] = np.inf
+        in_steps(unary, 1.0)
+        flat_unary, drawn = unary.reshape(len(unary), -1), strokes[box].reshape(-1)
+        there = np.flatnonzero(drawn != NONE)
+        for label, costs in enumerate(flat_unary):
+            costs[there[drawn[there] != label]] = np.inf
         if self.pieces is not None:
-            numbers = self.pieces[box]
-            for number in np.unique(numbers[numbers > 0]).tolist():
-                unary[self.barred[number - 1][0], numbers == number] = np.inf
+            numbers = self.pieces[box].reshape(-1)
+            there = np.flatnonzero(numbers)
+            barred = np.array([label for label, _ in self.barred])
+            flat_unary[barred[numbers[there] - 1], there] = np.inf
         return unary, [component for _, component in both]
 
     def refitted(
@@ -131,7 +135,7 @@ def costs_of_distance(
     .. [1] X. Bai, G. Sapiro, "Geodesic matting: a framework for fast interactive image and video segmentation and
        matting", IJCV 82(2), 2009. doi:10.1007/s11263-008-0191-z
     """
-    from scipy.ndimage import gaussian_filter, zoom
+    from scipy.ndimage import gaussian_filter
     from skimage.graph import MCP_Geometric
 
     if not all(np.any(strokes == label) for label in range(len(models))):
@@ -148,10 +152,15 @@ def costs_of_distance(
         near.append(1 / (ways.find_costs(seeds)[0] + 1e-3))
     share = np.stack(near) / np.sum(near, axis=0)
     costs = -np.log(share.clip(_LEAST, 1)).astype(np.float32)
-    if step > 1:
-        small = costs.shape[1:]
-        costs = np.stack([zoom(c, [n / m for n, m in zip(shape, small, strict=True)], order=1) for c in costs])
-    return costs
+    return costs if step == 1 else np.stack([stretched(of_label, shape) for of_label in costs])
+
+
+def stretched(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values on a coarse grid over an image of that shape, at each of its pixels: linear in between."""
+    from scipy.ndimage import zoom
+
+    fine: np.ndarray = zoom(values, [n / m for n, m in zip(shape, values.shape, strict=True)], order=1)
+    return fine
 
 
 def pieces_without_strokes(

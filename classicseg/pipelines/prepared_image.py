@@ -19,6 +19,20 @@ from classicseg.solvers.minimize import minimize
 
 Region = tuple[slice, ...]
 
+_STEPS = 1024
+"""In a cost of 1. What is likely is known far less well; and cuts of whole numbers of steps need no second round."""
+
+
+_LIGHTEST = 2.0**-100  # weights of less are not rounded: float32 could not count the steps
+
+
+def in_steps(values: np.ndarray, typical: float) -> None:
+    """Round float32 values, of which some are about as large as the typical one, to whole steps, in place."""
+    steps = np.float32(_STEPS * 2.0 ** -np.floor(np.log2(typical)))
+    values *= steps
+    np.rint(values, out=values)
+    values /= steps
+
 
 class PreparedImage:
     """What depends on the image alone and serves all calls for it, and the flow of the last cut.
@@ -49,8 +63,9 @@ class PreparedImage:
         spacing: tuple[float, ...],
         units: np.ndarray,
         shown: tuple[float, float],
+        contrast: dict[str, Any],
     ) -> None:
-        self.units, self.shown = units, shown
+        self.units, self.shown, self._contrast = units, shown, contrast
         self.weights, self.image, self.shape, self.mask, self.spacing = weights, image, image.shape[1:], mask, spacing
         self.colors = colors if mask is None else np.ascontiguousarray(spread(colors, mask).reshape(len(colors), -1))
         self._cut: GraphCut | None = None
@@ -62,6 +77,14 @@ class PreparedImage:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
+
+    def at(self, pixels: np.ndarray) -> PreparedImage:
+        """A small image of some of the pixels, flat numbers in its shape, with contrasts of its own."""
+        channels = self.image.reshape(len(self.image), -1)[:, pixels]
+        mask = None if self.mask is None else self.mask.reshape(-1)[pixels]
+        colors = self.colors[:, pixels.reshape(-1) if mask is None else pixels[mask]]
+        weights = _weights(channels, mask, self._contrast)
+        return PreparedImage(colors, weights, channels, mask, self.spacing, self.units, self.shown, self._contrast)
 
     def minimum(self, crf: GridCRF, weight: float, start: np.ndarray, n_threads: int, owner: Any) -> np.ndarray:
         """Labels of least energy; for 2 labels the flow of the last cut is the start, which changes no label.
@@ -123,9 +146,8 @@ def prepare(
         raise InputError(f"image must have 1 to 3 spatial axes, got shape {image.shape}")
     neighbours = {1: 2, 2: 8, 3: 6}[len(shape)] if connectivity is None else connectivity
     inside = None if mask is None else inputs.as_mask(mask, shape)
-    weights = contrast_weights(
-        channels, beta=beta, connectivity=neighbours, spacing=spacing, channel_axis=0, mask=inside
-    )
+    contrast = {"beta": beta, "connectivity": neighbours, "spacing": spacing}
+    weights = _weights(channels, inside, contrast)
     seen = channels.reshape(len(channels), -1) if inside is None else channels[:, inside]
     low, high = inputs.value_range(seen, 0)
     unit = eight_bit_unit(low, high)
@@ -135,7 +157,18 @@ def prepare(
     distances = inputs.as_scale(spacing, "spacing", len(shape))
     units = np.array([unit, *mean[:, 0]], np.float32)
     shown = (0.0, 255.0) if image.dtype == np.uint8 else (low, high)
-    return PreparedImage(((flat - mean) / unit).astype(np.float32), weights, kept, inside, distances, units, shown)
+    colors = ((flat - mean) / unit).astype(np.float32)
+    return PreparedImage(colors, weights, kept, inside, distances, units, shown, contrast)
+
+
+def _weights(channels: np.ndarray, mask: np.ndarray | None, contrast: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Contrast weights in whole steps."""
+    weights = contrast_weights(channels, channel_axis=0, mask=mask, **contrast)
+    heaviest = max(float(w.max(initial=0)) for w in weights.values())
+    for w in weights.values():
+        if heaviest > _LIGHTEST:
+            in_steps(w, heaviest)
+    return weights
 
 
 def _channel_axis(image: np.ndarray, scribbles: Any, box: Any) -> int | None:

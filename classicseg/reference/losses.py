@@ -82,3 +82,26 @@ def lovasz(p: np.ndarray, g: np.ndarray) -> np.ndarray:
             before = now
         losses.append(total)
     return np.array(losses)
+
+
+def soft_focal(logits: np.ndarray, q: np.ndarray, gamma: float = 2) -> np.ndarray:
+    """Focal loss for probabilities q (L, n) in place of labels, (n,); cross-entropy if gamma is 0."""
+    p = softmax(logits)
+    return (-q * (1 - p) ** gamma * np.log(p)).sum(0)
+
+
+def smoothed(g: np.ndarray, share: float) -> np.ndarray:
+    """One-hot labels (L, n) of which a share is spread over all labels alike (Szegedy et al. 2016)."""
+    return (1 - share) * g + share / len(g)
+
+
+def soft_dice(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """One minus the Dice coefficient of each class, (L,), for probabilities q: 0 where p = q (Wang et al. 2023)."""
+    return 1 - 2 * np.minimum(p, q).sum(1) / (p.sum(1) + q.sum(1))
+
+
+def hardest(logits: np.ndarray, labels: np.ndarray, threshold: float, min_share: float) -> float:
+    """Mean cross-entropy of the pixels below a threshold, but at least of a share (Shrivastava et al. 2016)."""
+    costs = np.sort(cross_entropy(logits, labels))[::-1]
+    n_below = int((costs >= -np.log(threshold)).sum())
+    return float(costs[: max(n_below, int(np.ceil(min_share * len(costs))), 1)].mean())

@@ -126,6 +126,11 @@ class Run:
         """Whether single iterations matter to anyone: to a callback, a progress bar, or a tolerance."""
         return self._callback is not None or self._progress or self.tol is not None
 
+    @property
+    def converged(self) -> bool:
+        """Whether what stopped the run said so."""
+        return self._converged
+
     def extend(self, n_iter: int) -> None:
         """Let up to `n_iter` more iterations follow those recorded so far: a second phase."""
         self._limit = len(self.history) + n_iter

@@ -39,10 +39,11 @@ class DenseCRF(nn.Module):
         Number of updates.
     output : {"logits", "marginals"}
         Refined logits are log-marginals: give them to ``F.cross_entropy``.
-    backend : {"auto", "numba", "torch", "triton", "exact"}
-        The first three filter with the same lattice: compiled kernels on the CPU, operations of PyTorch on any device,
-        or programs in Triton on CUDA devices; "auto" takes "numba" for tensors on the CPU, else "torch". "exact"
-        visits all pairs of pixels, on any device, for small images only.
+    backend : {"auto", "numba", "torch", "triton", "torch+graphs", "triton+graphs", "exact"}
+        All but the last filter with the same lattice: compiled kernels on the CPU, operations of PyTorch on any device,
+        or programs in Triton on CUDA devices, the latter two launched one by one or recorded into CUDA graphs; "auto"
+        takes "numba" for tensors on the CPU, else "torch". "exact" visits all pairs of pixels, on any device, for small
+        images only.
 
     Raises
     ------

@@ -120,7 +120,7 @@ def dense_crf(
         Number of updates.
     output : {"logits", "marginals"}
         Refined logits are log-marginals; good for ``F.cross_entropy``.
-    backend : {"auto", "numba", "torch", "triton", "exact"}
+    backend : {"auto", "numba", "torch", "triton", "torch+graphs", "triton+graphs", "exact"}
     lattice : Lattice, optional
         Of the same features; built if None.
 

@@ -112,7 +112,7 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
         Position of each point in the feature space of each kernel, in standard deviations.
     normalizations : sequence of {"symmetric", "none", "before", "after"}
         Of each kernel, see :meth:`classicseg.PermutohedralLattice.filter`.
-    backend : {"auto", "numba", "torch", "triton"}
+    backend : {"auto", "numba", "torch", "triton", "torch+graphs", "triton+graphs"}
 
     Returns
     -------
@@ -151,4 +151,5 @@ def build_lattice(features: Sequence[Tensor], normalizations: Sequence[str], *, 
 
 def computing_dtype(tensor: Tensor, backend: str) -> torch.dtype:
     """Half precision is computed in float32; float64 in itself, but by numba and triton in float32, too."""
-    return torch.float64 if tensor.dtype == torch.float64 and backend in ("torch", "exact") else torch.float32
+    in_double = tensor.dtype == torch.float64 and backends.without_graphs(backend) in ("torch", "exact")
+    return torch.float64 if in_double else torch.float32

@@ -27,21 +27,26 @@ def as_floats(tensor: Any, name: str) -> Tensor:
     return tensor
 
 
-def as_logits(logits: Any, n_labels: int | None = None, *, name: str = "logits") -> Tensor:
-    """A floating point (B, L, *spatial) tensor with L >= 2."""
+def as_logits(logits: Any, n_labels: int | None = None, *, name: str = "logits", at_least: int = 2) -> Tensor:
+    """A floating point (B, L, *spatial) tensor with L >= 2, or 1 where one channel will do."""
     tensor = as_floats(logits, name)
     if tensor.dim() < 3:
         raise InputError(f"{name} must have shape (B, L, *spatial), got {tuple(tensor.shape)}; a batch axis is needed")
     if n_labels is not None and tensor.shape[1] != n_labels:
         raise InputError(f"{name} must have {n_labels} labels along axis 1, got shape {tuple(tensor.shape)}")
-    if tensor.shape[1] < 2:
+    if tensor.shape[1] < at_least:
         raise InputError(
-            f"{name} must have at least 2 labels along axis 1, got shape {tuple(tensor.shape)}; "
+            f"{name} must have at least {at_least} labels along axis 1, got shape {tuple(tensor.shape)}; "
             "for one foreground channel z pass torch.cat([-z, z], 1) / 2"
         )
     if tensor.numel() == 0:
         raise InputError(f"{name} must not be empty, got shape {tuple(tensor.shape)}")
     return tensor
+
+
+def two_labels(logits: Tensor) -> Tensor:
+    """Logits (B, L, *spatial), of two labels where one channel tells the second from the first, as for a sigmoid."""
+    return torch.cat([-logits, logits], 1) / 2 if logits.shape[1] == 1 else logits
 
 
 def as_image(image: Any, like: Tensor, name: str = "image") -> Tensor:

@@ -11,7 +11,7 @@ from classicseg import inputs
 from classicseg.errors import InputTypeError
 from classicseg.torch.dense_crf import DenseCRF
 from classicseg.torch.networks import check_all_pixels
-from classicseg.torch.tensors import enlarge
+from classicseg.torch.tensors import enlarge, two_labels
 
 
 class HybridCRF(nn.Module):
@@ -20,7 +20,8 @@ class HybridCRF(nn.Module):
     Parameters
     ----------
     model : nn.Module
-        Called with the images. What it returns may be a tensor, a dict, an object with ``.logits``, or a tuple.
+        Called with the images. What it returns may be a tensor, a dict, an object with ``.logits``, or a tuple. One
+        channel of logits, as for a sigmoid, counts as two labels.
     crf : DenseCRF
     output : str, int or callable, optional
         Where the logits are in what the model returns: a key, an attribute, a position, or a function of it. If None,
@@ -89,7 +90,7 @@ class HybridCRF(nn.Module):
         found = self.model(image, *args, **kwargs)
         logits = find_logits(found, self.output)
         seen = crf_image if crf_image is not None else self.to_crf_image(image) if self.to_crf_image else image
-        refined = self.refine(enlarge(logits, seen), seen, ignore)
+        refined = self.refine(enlarge(two_labels(logits), seen), seen, ignore)
         if self.training and isinstance(found, Mapping) and "aux" in found:
             return {"out": refined, "aux": found["aux"]}
         return refined

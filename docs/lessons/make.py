@@ -1,7 +1,8 @@
 """Build the lessons: ``python docs/lessons/make.py [folder]`` writes the pages, by default to docs/_build/lessons.
 
 ``--wasm`` compiles the kernels of modules that are stale first, which needs ``wasm-ld``; ``--check`` only says whether
-any is, and needs nothing but Python.
+any is, and needs nothing but Python. ``--facts`` asks the library's losses and networks anew, which needs PyTorch and
+takes minutes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=LESSONS.parent / "_build" / "lessons")
     parser.add_argument("--wasm", action="store_true", help="compile modules that are stale, by wasm-ld")
+    parser.add_argument("--facts", action="store_true", help="ask losses and networks for their numbers, by PyTorch")
     parser.add_argument("--check", action="store_true", help="only say which modules are stale")
     given = parser.parse_args(arguments)
     if given.wasm:
         _compile(stale())
+    if given.facts:
+        from builder.facts import write
+
+        write()
     if given.check:
         names = stale()
         print(

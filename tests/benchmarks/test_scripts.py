@@ -35,6 +35,7 @@ NEEDS = {
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
+    "pipelines/streamed.py": [],
     "pipelines/strength.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],

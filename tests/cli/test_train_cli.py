@@ -116,7 +116,10 @@ def test_what_a_training_can_be_told(data, tmp_path, capsys):
     assert (tmp_path / "log.csv").read_text().count("\n") == 3
     for words, said in (
         (["--class-weights", "1", "2", "3"], "--class-weights must be 2 numbers, one for each class, got 3"),
-        (["--class-weights", "much"], "--class-weights must be auto, or a number for each class, got much"),
+        (["--class-weights", "much"], "--class-weights must be auto, effective, or a number for each class, got much"),
+        (["--class-weights", "effective", "1"], "beta must be at least 0 and below 1, got 1.0"),
+        (["--class-weights", "auto", "1"], "--class-weights must be 2 numbers, one for each class, got 1"),
+        (["--accumulate", "3"], "--accumulate must be at most --batch 2, got 3"),
         (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
         (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
         (["--optimizer", "lbfgs"], "--optimizer must be"),
@@ -129,6 +132,59 @@ def test_what_a_training_can_be_told(data, tmp_path, capsys):
         assert code == 2
         assert said in err
         assert err.count("\n") == 1
+
+
+@needs_torch
+def test_losses_with_weights_smoothing_distances_and_one_channel(data, tmp_path, capsys):
+    model = tmp_path / "m.pt"
+    losses = ["--loss", "dice+0.1*boundary+ohem+ce", "--loss-option", "label_smoothing=0.1"]
+    weights = ["--class-weights", "effective", "--sigmoid", "--accumulate", 2]
+    code, _, err = call(capsys, "train", "--data", data, "-o", model, "--width", 0.03, "--epochs", 1, *losses, *weights)
+    assert (code, err) == (0, "")
+    photos = sorted((data / "images").iterdir())
+    code, _, err = call(capsys, "predict", model, *photos, "-o", tmp_path / "out", "--logits", "--crf", "default")
+    assert (code, err) == (0, "")
+    assert np.load(tmp_path / "out" / "p0_logits.npy").shape == (2, 24, 32)
+    assert call(capsys, "evaluate", "--model", model, "--data", data)[0] == 0
+
+
+@needs_torch
+def test_a_backbone_is_a_start(data, tmp_path, capsys):
+    import torch
+
+    from classicseg.torch import networks
+
+    trunk = networks.build("pspnet50", 2, width=1 / 16).trunk.state_dict()
+    fc = {"fc.weight": torch.zeros(1000, 128), "fc.bias": torch.zeros(1000)}
+    torch.save({**trunk, **fc}, tmp_path / "resnet50.pth")
+    torch.save(trunk | {"layer4.3.conv1.weight": torch.zeros(1)}, tmp_path / "deeper.pth")
+    trunk.pop("layer2.0.bn1.weight")
+    torch.save({"state_dict": trunk}, tmp_path / "short.pth")
+    words = ["train", "--data", data, "-o", tmp_path / "m.pt", "--width", 1 / 16, "--epochs", 1, "--net", "pspnet50"]
+    code, _, err = call(capsys, *words, "--backbone", tmp_path / "resnet50.pth")
+    assert code == 0
+    (tmp_path / "own.pt").write_bytes((tmp_path / "m.pt").read_bytes())
+    assert "resnet50.pth: 318 weights loaded\nunexpected: fc.weight, fc.bias\n" in err
+    for more, said in (
+        (["--backbone", tmp_path / "resnet50.pth"], None),  # the same start: the training has ended
+        (["--backbone", tmp_path / "short.pth"], "short.pth: state_dict must hold all weights of the trunk and of no "
+         "other: layer2.0.bn1.weight is missing\n"),
+        (["--backbone", tmp_path / "deeper.pth"], "layer4.3.conv1.weight has no place\n"),
+        (["--backbone", tmp_path / "resnet50.pth", "--width", "1", "--device", "cpu"],
+         "conv1.weight has shape (4, 3, 7, 7), needed is (64, 3, 7, 7) (264 more); --width 1 has the published shapes"),
+        (["--backbone", tmp_path / "resnet50.pth", "--net", "unet"], "must have a trunk of ResNet or VGG16, got UNet"),
+        (["--backbone", data / "classes.txt"], "cannot be read as a file of PyTorch"),
+        (["--backbone", tmp_path / "own.pt"], "own.pt: state_dict must be a mapping of names to tensors, got one "
+         "with 'format': int"),
+        (["--backbone", tmp_path / "none.pth"], "no such file"),
+        (["--backbone", tmp_path / "resnet50.pth", "--init", tmp_path / "own.pt"], "either --init or --backbone"),
+        ([], "the initial weights are others"),
+    ):  # fmt: skip
+        code, _, err = call(capsys, *words, *more)
+        assert code == (2 if said else 0)
+        if said:
+            assert said in err
+            assert err.count("\n") == 1
 
 
 @needs_torch

@@ -16,7 +16,7 @@ import classicseg.cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN_BY_SPHINX = ("auto_examples/", "auto_twins/", "reference/")
+WRITTEN_BY_SPHINX = ("reference/",)
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 SLOW_PAGES = {
     "README.md",
@@ -234,6 +234,47 @@ def test_paths_in_the_text_exist(page):
     places = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())
     for path in re.findall(rf"`((?:{places})/[\w./-]*)`", page.read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
+
+
+def test_chapters_are_markdown_for_github_and_more_on_the_site():
+    text = """
+![a disc](pictures/4_networks/plot_01_checkerboard_001.png)
+
+*Two ways ([the script](gallery/4_networks/plot_01_checkerboard.py)),
+of two.*
+
+See [all](gallery/), [a twin](twins/plot_05_trws.py) and [a lesson](lessons/pages/cut.html).
+
+<!-- {toctree}
+:hidden:
+
+masks
+-->
+"""
+    assert (
+        script("chapters").on_the_site(text)
+        == """
+```{figure} /auto_examples/4_networks/images/sphx_glr_plot_01_checkerboard_001.png
+:alt: a disc
+
+Two ways ([the script](auto_examples/4_networks/plot_01_checkerboard.rst)),
+of two.
+```
+
+See [all](auto_examples/index.rst), [a twin](auto_twins/plot_05_trws.rst) and <a href="lessons/cut.html">a lesson</a>.
+
+```{toctree}
+:hidden:
+
+masks
+```
+"""
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != DOCS / "index.md"], ids=lambda page: page.name)
+def test_pages_show_no_directive_of_sphinx_as_code(page):
+    assert re.findall(r"^```\{(?!include)", page.read_text(encoding="utf-8"), re.MULTILINE) == []
 
 
 def test_the_map_shows_all_rooms_and_their_imports():

@@ -120,6 +120,15 @@ def refinement_crf(draw: Draw) -> Call:
     return Call(costs, refine_parts(draw), words=("preset", "sigma", "bilateral_sigma"))
 
 
+def refine_streamed(draw: Draw) -> Call:
+    given = {name: value for name, value in refine_parts(draw).items() if name not in ("like", "origin")}
+    if given.get("quality") != "fast":
+        given.pop("quality", None)
+    preset = draw.of(tuple(cs.PRESETS))
+    options = draw.some(window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)), fill=lambda: 255)
+    return Call(cs.refine_streamed, given | {"preset": preset} | options, words=("sigma", "bilateral_sigma"))
+
+
 def cutout(draw: Draw) -> Call:
     shape = tuple(2 + n for n in draw.shape((2, 2, 3), 8))
     channels = draw.of((None, 3))
@@ -348,6 +357,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "unary_from_sigmoid": unary_from_sigmoid,
     "refine": refine,
     "refinement_crf": refinement_crf,
+    "refine_streamed": refine_streamed,
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),

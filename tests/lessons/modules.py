@@ -13,9 +13,9 @@ LESSONS = Path(__file__).parents[2] / "docs" / "lessons"
 sys.path.insert(0, str(LESSONS))
 
 from builder import data as carried  # noqa: E402
-from builder import pages, sources  # noqa: E402
+from builder import facts, pages, sources  # noqa: E402
 
-__all__ = ["LESSONS", "call", "carried", "pages", "sources"]
+__all__ = ["LESSONS", "call", "carried", "facts", "pages", "sources"]
 
 
 def call(module: str, name: str, *args):

@@ -7,6 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg import data
+from classicseg.reference.lattice import Lattice
 from tests.lessons.modules import LESSONS, call, sources
 
 
@@ -65,7 +66,55 @@ def test_mean_field_is_that_of_the_library():
     assert n_vertices == crf.lattice_bank(1).bank.vertex[1, 1]
     assert np.array_equal(labels, result.labels)
     assert (labels != unary.argmin(0)).mean() > 0.01  # there was something to do
-    assert np.abs(marginals - result.marginals).max() <= 1e-5  # sums of float32 in another order, iterated
+    assert np.abs(marginals - result.marginals).max() <= 1e-6
+
+
+@pytest.mark.parametrize(("n", "spread"), [(40, 4), (17, 40), (1, 1)])
+def test_every_step_of_a_lattice_is_that_of_its_twin(n, spread):
+    rng = np.random.default_rng(n)
+    features = (rng.random((2, n)) * spread).astype(np.float32)
+    values = rng.random((3, n)).astype(np.float32)
+    vertices = 3 * n
+    empty = np.zeros((n, 3), np.int32), np.zeros((n, 3), np.float32), np.zeros((vertices, 2), np.int32)
+    empty += np.zeros((3, vertices, 2), np.int32), np.zeros((4, vertices, 3), np.float32), np.zeros_like(values)
+    found, (*_, simplex, weight, position, neighbour, rows, out) = call(
+        "lattice", "steps", n, 3, features, values, *empty
+    )
+    lattice = cs.PermutohedralLattice(features)
+    assert found == lattice.n_vertices
+    assert np.abs(out - lattice.filter(values)).max() <= 1e-6 * np.abs(out).max()
+    twin = Lattice(features)
+    position, rows = position[:found], rows.reshape(-1)[: 4 * found * 3].reshape(4, found, 3)
+    order = np.array([np.flatnonzero((twin.vertices == p).all(axis=1))[0] for p in position])
+    assert np.array_equal(order[simplex], twin.index)
+    assert np.abs(weight - twin.weights).max() <= 1e-5
+    neighbour = neighbour.reshape(-1)[: 3 * found * 2].reshape(3, found, 2)
+    mine = np.where(neighbour < 0, -1, order[neighbour])
+    assert np.array_equal(mine, np.stack(twin.neighbours)[:, :, order].transpose(0, 2, 1))
+    expected = twin.splat(values.astype(float))
+    for step in range(4):
+        if step > 0:
+            up, down = twin.neighbours[step - 1]
+            blurred = expected[:, :-1] + 0.5 * (expected[:, up] + expected[:, down])
+            expected = np.pad(blurred, ((0, 0), (0, 1)))
+        gain = twin.gain if step == 3 else 1
+        assert np.abs(rows[step] - gain * expected[:, order].T).max() <= 1e-5
+
+
+def test_the_lattice_of_an_image_filters_as_the_library_does():
+    image = np.ascontiguousarray(data.sample().image[100:148, 200:277])
+    sigma, color = 12, 20
+    values = np.random.default_rng(2).random((5, *image.shape[:2])).astype(np.float32)
+    n_vertices, (*_, out) = call(
+        "lattice", "bilateral", *image.shape[:2], image, sigma, color, values, np.zeros_like(values)
+    )
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    lattice = cs.PermutohedralLattice(
+        np.stack([x / sigma, y / sigma, *(image.transpose(2, 0, 1) / color)]).astype("f4")
+    )
+    assert n_vertices == lattice.n_vertices
+    expected = lattice.filter(values)
+    assert np.abs(out - expected).max() <= 1e-6 * expected.max()
 
 
 def _grid_problem(shape, n_labels, n_directions, seed=0):

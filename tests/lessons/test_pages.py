@@ -1,36 +1,17 @@
 """Lessons in a browser: they open, ask nobody for anything, and their numbers and pictures follow their controls."""
 
-import os
+import ast
+import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import classicseg as cs
-from tests.lessons.browser import chromium
 from tests.lessons.modules import LESSONS, carried, pages
 
 NAMES = [lesson["name"] for lesson in pages.outline()]
 SIDE = 5
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("lessons")
-    pages.write_pages(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def window():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    return Path(os.environ.get("CLASSICSEG_PICTURES") or tmp_path_factory.mktemp("pictures"))
 
 
 def test_pages_ask_nobody_for_anything_and_are_small(folder):
@@ -55,7 +36,7 @@ def test_lessons_have_what_every_lesson_has(folder, name):
     assert 'data-do="undo"' in body
     assert 'data-do="redo"' in body
     assert "<kbd>" in body
-    assert "import numpy as np, classicseg as cs" in body
+    assert re.search(r"<pre><code>import [^<]*classicseg", body)
 
 
 @pytest.mark.parametrize("width", [1300, 390])
@@ -70,6 +51,7 @@ def test_lessons_open_without_complaints_at_the_width_of(window, folder, picture
 @pytest.mark.parametrize("name", NAMES)
 def test_addresses_that_make_no_sense_are_passed_over(window, folder, name):
     hash_ = "#lambda=x&mode=7&gray=99&labels=&pushes=1.2x9_3&sigma=1e99&n=-5&depth=NaN&x=y"
+    hash_ += "&stack=c9.9.9-q&painted=5.99999&window=0&stride=1e3&loss=&weight=-1&pixels=1e9&back=NaN"
     window.open(folder / f"{name}.html", 1300, hash_)
     assert window.complaints() == []
 
@@ -352,11 +334,12 @@ def test_be_the_message_finds_the_best_row(window, folder, pictures):
     assert window.complaints() == []
 
 
-@pytest.mark.parametrize("name", ["regions", "grid", "dense"])
+@pytest.mark.parametrize("name", ["regions", "grid", "dense", "lattice"])
 def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, name):
     from PIL import Image
 
-    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices"}
+    numbers = {"regions": "regions", "grid": "energy", "dense": "vertices", "lattice": "corners"}
+    says = "#photos .say" if name == "lattice" else ".say"
     window.open(folder / f"{name}.html", 1300)
     seen = [window.text(f"[data-live={numbers[name]}]")]
     for k in (3, 9):  # two images of one size
@@ -365,8 +348,138 @@ def test_images_of_ones_own_can_be_tried(window, folder, tmp_path, pictures, nam
         window.driver.find_element("css selector", "input[type=file]").send_keys(str(tmp_path / f"{k}.png"))
         window.run("return new Promise(done => setTimeout(done, 400))")
         _drawn(window)
-        assert "stays on this machine" in window.text(".say")
+        assert "stays on this machine" in window.text(says)
         seen.append(window.text(f"[data-live={numbers[name]}]"))
     assert len(set(seen)) == 3
     window.picture(pictures / f"{name}-own.png")
     assert window.complaints() == []
+
+
+def test_ways_that_an_address_invents_are_not_believed(window, folder):
+    window.open(folder / "messages.html", 1300, "#ways=" + "0" * 18)
+    assert int(window.text("[data-live=done]")) < 3
+    assert window.text("[data-exercise=viterbi] .mark") == "○ Not yet"
+
+
+def _answers(window, change=str, **known):
+    """What the lines of Python at the end of a page give: the value of the last expression, and all names."""
+    lines = ast.parse(change(window.text("pre code").strip())).body
+    names: dict = dict(known)
+    value = lines.pop().value
+    exec(compile(ast.Module(lines, []), "the page", "exec"), names)
+    return eval(compile(ast.Expression(value), "the page", "eval"), names), names
+
+
+def test_the_python_of_lessons_gives_what_they_say(window, folder):
+    window.open(folder / "energies.html", 1300, "#lambda=3")
+    window.click("[data-pixel='7'] rect")
+    names = {"gray": "python", "labels": "given"}
+    known = {name: np.array(json.loads(window.text(f"[data-live={shown}]"))) for name, shown in names.items()}
+    (terms, icm, least), _ = _answers(window, **known)
+    for name, value in {**terms, "icm": icm, "least": least}.items():
+        assert int(window.text(f"b[data-live={name}]")) == value
+    window.open(folder / "messages.html", 1300, "#lambda=5")
+    assert _answers(window)[0] == int(window.text("[data-live=best]"))
+    window.open(folder / "regions.html", 1300, "#limit=30&stop=1")
+    gray = np.frombuffer(carried.gray_cup(), np.uint8).reshape(64, 64)
+    record, names = _answers(window, gray=gray)
+    assert names["labels"].max() == int(window.text("[data-live=regions]"))
+    assert len(record.merges) > 0
+
+
+def test_the_torch_of_lessons_gives_what_they_say(window, folder):
+    pytest.importorskip("torch")
+    for state in ("loss=focal&gamma=3&weight=4", "loss=tversky&pixels=40", "loss=dice&back=990"):
+        window.open(folder / "losses.html", 1300, f"#{state}")
+        shown = float(window.run("return document.getElementById('value').value"))
+        assert _answers(window)[0].item() == pytest.approx(shown, rel=1e-4)  # the loss in float32
+    window.open(folder / "fields.html", 1300, "#net=unet&y=3&x=2")
+    seen, _ = _answers(window, lambda text: text.replace("512, 768", "32, 320").replace("=2)", "=2, width=0.1)"))
+    assert seen[3, 2]
+    assert seen.any(0).sum() <= 204  # the field
+
+
+def test_the_lattice_of_the_page_is_that_of_the_library(window, folder, pictures):
+    window.open(folder / "lattice.html", 1300)
+    first = window.run("return document.querySelector('#plane').innerHTML")
+    for button, near, alike in [("step", 4, 12), ("step", 12, 12), ("sparse", 3, 8)]:
+        window.press(button)
+        window.slide("near", near)
+        window.slide("alike", alike)
+        _drawn(window)
+        values = _values_of_lattice("STEP" if button == "step" else "SPARSE")
+        features = np.stack([np.arange(len(values)), values]) / np.array([[near], [alike]])
+        lattice = cs.PermutohedralLattice(features.astype(np.float32))
+        assert int(window.text("[data-live=vertices]")) == lattice.n_vertices
+        smooth = np.array(window.run("return document.querySelector('#plane').dataset.smooth").split(), float)
+        assert np.abs(smooth - 100 * lattice.filter(values[None] / 100, "after")[0]).max() <= 2e-4  # of 100, in float32
+        exact = np.exp(-((features[:, :, None] - features[:, None]) ** 2).sum(axis=0) / 2)
+        error = np.abs(smooth - exact @ values / exact.sum(axis=1)).mean()
+        assert abs(float(window.text("[data-live=error]")) - error) < 0.006
+        arrives = 100 * (lattice.row_sums() / exact.sum(axis=1)).mean()
+        assert abs(float(window.text("[data-live=through]")) - arrives) < 0.51
+    assert window.text("[data-exercise=edge] .mark") == "✓ Solved"
+    window.slide("near", 20)
+    window.slide("alike", 60)
+    _drawn(window)
+    assert window.text("[data-exercise=lost] .mark") == "✓ Solved"
+    assert window.run("return document.querySelector('#plane').innerHTML") != first
+    window.press("undo")
+    _drawn(window)
+    assert window.text("[data-live=alike]") == "8"
+    window.picture(pictures / "lattice-steps.png")
+    assert window.complaints() == []
+
+
+def test_the_lattice_goes_step_by_step_and_takes_the_keyboard(window, folder):
+    from selenium.webdriver.common.keys import Keys
+
+    window.open(folder / "lattice.html", 1300)
+    assert window.run("return document.querySelectorAll('.vertex').length") == 0
+    plane = window.driver.find_element("css selector", "#plane")
+    plane.send_keys("+")
+    _drawn(window)
+    n_vertices = int(window.text("[data-live=vertices]"))
+    assert window.run("return document.querySelectorAll('.vertex').length") > n_vertices // 2
+    plane.send_keys("+")
+    _drawn(window)
+    assert window.run("return document.querySelectorAll('.gap').length") > 0
+    assert "up0" in window.text(".now")
+    plane.send_keys("-", Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    _drawn(window)
+    assert window.text("[data-live=asked]") == "15"
+    assert "splat" in window.text(".now")
+    window.click("[data-mode=who][value=one]")
+    _drawn(window)
+    assert window.run("return document.querySelectorAll('.vertex').length") <= 3
+    assert window.complaints() == []
+
+
+def test_the_photo_of_the_lattice_is_filtered_as_by_the_library(window, folder, pictures):
+    image = np.frombuffer(carried.photo(), np.uint8).reshape(*carried.CUP, 3)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    window.open(folder / "lattice.html", 1300)
+    for sigma, color in [(12, 20), (40, 40)]:
+        window.slide("sigma", sigma)
+        window.slide("color", color)
+        script = "const wanted = JSON.stringify(arguments[0]); return new Promise(done => { const look = () => "
+        script += "document.documentElement.dataset.compared === wanted ? done() : setTimeout(look, 30); look(); })"
+        window.run(script, [sigma, color])
+        lattice = cs.PermutohedralLattice(np.stack([x / sigma, y / sigma, *(image.transpose(2, 0, 1) / color)]))
+        assert window.text("[data-live=corners]") == f"{lattice.n_vertices:,}"
+        smooth = 255 * lattice.filter(image.transpose(2, 0, 1) / 255, "after").transpose(1, 2, 0)
+        script = "const c = document.querySelector('#photo'); "
+        script += "const o = new OffscreenCanvas(c.width, 30).getContext('2d', {willReadFrequently: true}); "
+        script += "o.drawImage(c, 0, 0); return [...o.getImageData(0, 0, c.width, 30).data].filter((_, i) => i % 4 < 3)"
+        shown = np.array(window.run(script)).reshape(30, -1, 3)
+        assert np.abs(shown - smooth[:30]).max() < 0.51
+        assert 0 < float(window.text("[data-live=wrong]")) < 1.2
+    assert window.text("[data-exercise=few] .mark") == "✓ Solved"
+    window.picture(pictures / "lattice-photo.png")
+    assert window.complaints() == []
+
+
+def _values_of_lattice(name: str) -> np.ndarray:
+    """The values that the page of the lattice calls STEP or SPARSE."""
+    text = (LESSONS / "pages" / "lattice.js").read_text(encoding="utf-8")
+    return np.array([int(value) for value in re.search(rf"const {name} = \[([\d, ]+)\]", text)[1].split(",")], float)

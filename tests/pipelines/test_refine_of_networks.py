@@ -90,6 +90,17 @@ def test_one_foreground_channel_is_no_batch():
         cs.refine(gray, logits=np.zeros((1, 8, 16, 18)))
 
 
+@pytest.mark.parametrize("name", ["probabilities", "logits"])
+@pytest.mark.parametrize(("image", "step"), [(IMAGE, 1), (IMAGE, 2), (IMAGE[..., 0], 1)])
+def test_a_foreground_without_an_axis_of_labels_is_refused_with_what_takes_it(name, image, step):
+    with pytest.raises(InputError, match=r"lack the axis of labels.*unary_from_sigmoid takes the foreground alone"):
+        cs.refine(image, **{name: np.full((16, 18), 0.4)[::step, ::step]})
+
+
+def test_a_line_of_as_many_pixels_as_channels_and_labels_is_one_if_that_is_said():
+    assert cs.refine(np.eye(5), np.eye(5), channel_axis=-1).shape == (5,)
+
+
 @pytest.mark.parametrize("name", ["probabilities", "logits", "unary"])
 def test_labels_behind_the_pixels_are_refused_with_what_to_pass(name):
     p = np.full((3, 16, 18), 1 / 3)

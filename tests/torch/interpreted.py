@@ -9,7 +9,7 @@ import torch
 
 import classicseg.torch as ct
 from classicseg.filters.base import NORMALIZATIONS
-from classicseg.torch import ops
+from classicseg.torch import backends, ops
 from classicseg.torch.backends import _sorting, get, pytorch
 from classicseg.torch.backends.triton import _launch
 from classicseg.torch.backends.triton._layout import layout_of
@@ -116,6 +116,25 @@ def test_filters_are_those_of_pytorch(norms, widths):
         )
         inner = (forth.double() * y).sum(), (x.double() * back).sum()
         torch.testing.assert_close(*inner, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_together", [0, 1100])
+def test_room_to_spare_changes_nothing(n_together):
+    """As CUDA graphs want it."""
+    seed = torch.Generator().manual_seed(0)
+    features = [torch.rand(1, d, 40, generator=seed) for d in (1, 3)]
+    features = [torch.cat([torch.zeros(1, f.shape[1], n_together), 9 * f], 2) for f in features]
+    z, rewards = torch.randn(1, 3, n_together + 40, generator=seed), -torch.rand(2, 3, 3, generator=seed)
+    norms, updates, found, module = ["symmetric", "after"], backends.Updates(1, False, True), [], get("triton")
+    for roomy in (False, True):
+        lattice = module.build(features, norms, roomy=roomy)
+        out, tape = module.mean_field(z, rewards, lattice, updates, True)
+        found.append([out, *module.mean_field_backward(z, out, z, rewards, [], lattice, norms, tape, updates)])
+    layout = layout_of(lattice)
+    assert layout.begin_group.numel() == (layout.n_rows + 1) * (n_together > 0)  # more than one group of a vertex
+    assert layout.run.numel() == _sorting.room(layout.run.numel())
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6 * float(one.abs().max()))
 
 
 @pytest.mark.parametrize(

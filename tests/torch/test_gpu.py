@@ -69,6 +69,26 @@ def test_a_gpu_gives_the_same_answer_every_time(backend):
 
 
 @on_gpu_backends
+def test_training_with_graphs_of_updates_is_training_without(backend):
+    logits, image = batch(5, (40, 50), n_images=2)
+
+    def train(name):
+        crf, found = layer(name).cuda(), []
+        optimizer = torch.optim.SGD(crf.parameters(), 0.01)
+        for step in range(5):
+            z = logits.roll(step, 2).cuda().requires_grad_()
+            optimizer.zero_grad()
+            loss = crf(z, image.roll(step, 3).cuda()).square().mean()
+            loss.backward()
+            found += [loss.detach(), z.grad, *(p.grad.clone() for p in crf.parameters())]
+            optimizer.step()
+        return found
+
+    for one, other in zip(train(f"{backend}+graphs"), train(backend), strict=True):
+        assert (one - other).norm() <= 1e-3 * other.norm() + 1e-5
+
+
+@on_gpu_backends
 def test_updates_can_be_captured_into_a_graph(backend):
     logits, image = (x.cuda() for x in batch(5, (40, 50), n_images=2))
     crf = layer(backend).cuda()

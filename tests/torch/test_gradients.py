@@ -125,10 +125,10 @@ def test_gradients_of_a_lattice_are_those_of_its_matrix(normalization, n_labels,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["potts", "full"])
+@pytest.mark.parametrize(("n_labels", "kind"), [(2, "potts"), (3, "potts"), (3, "full")])
 @on_lattices
-def test_gradients_of_many_stripes_are_those_of_single_filters(kind, backend):
-    logits, image = batch(3, (150, 170), n_images=2)  # more points than a stripe has: vertices have several rows
+def test_gradients_of_many_stripes_are_those_of_single_filters(n_labels, kind, backend):
+    logits, image = batch(n_labels, (150, 170), n_images=2)  # more points than a stripe has: vertices have several rows
     lattice = ct.build_lattice(features_of(image), ["symmetric"] * 2, backend=backend)
     towards = torch.randn(logits.shape)
 
@@ -142,7 +142,7 @@ def test_gradients_of_many_stripes_are_those_of_single_filters(kind, backend):
 
     def gradients(run):
         z, w = logits.clone().requires_grad_(), torch.tensor([2.0, 3.0], requires_grad=True)
-        mu = costs_of(3, kind).float().requires_grad_()
+        mu = costs_of(n_labels, kind).float().requires_grad_()
         (run(z, w, mu) * towards).sum().backward()
         return z.grad, w.grad, mu.grad
 
@@ -179,9 +179,9 @@ def test_gradients_of_weights_and_costs_are_finite_differences(backend):
 
 @pytest.mark.slow
 @on_lattices
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(normalization, backend):
-    logits, image = batch(3, (20, 23))
+@pytest.mark.parametrize(("n_labels", "normalization"), [*((3, each) for each in NORMALIZATIONS), (2, "symmetric")])
+def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(n_labels, normalization, backend):
+    logits, image = batch(n_labels, (20, 23))
     scale = {"none": 0.05}.get(normalization, 1.0)  # sums over the neighbours, not means
 
     def gradients(kind):
@@ -189,9 +189,9 @@ def test_gradients_of_a_lattice_point_where_those_of_all_pairs_do(normalization,
             ct.GaussianKernel(2, 2 * scale, normalization=normalization),
             ct.BilateralKernel(10, 25, 3 * scale, normalization=normalization),
         ]
-        crf = ct.DenseCRF(3, kernels, learn=("weights", "compatibility", "sigma"), n_iter=3, backend=kind)
+        crf = ct.DenseCRF(n_labels, kernels, learn=("weights", "compatibility", "sigma"), n_iter=3, backend=kind)
         z = logits.clone().requires_grad_()
-        target = torch.arange(20 * 23).reshape(1, 20, 23) * 3 // (20 * 23)
+        target = torch.arange(20 * 23).reshape(1, 20, 23) * n_labels // (20 * 23)
         torch.nn.functional.cross_entropy(crf(z, image), target).backward()
         weights = torch.stack([kernel.weight.grad for kernel in crf.kernels])
         sigmas = torch.cat([p.grad for kernel in crf.kernels for p in kernel.scale_parameters()])

@@ -128,6 +128,22 @@ def test_ignored_logits_may_be_infinite_or_none(name, bad):
     torch.testing.assert_close(found.grad, wanted.grad)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_ignored_logits_of_one_block_have_no_influence_on_others(name, monkeypatch):
+    monkeypatch.setattr(_softmax, "_BLOCK", 8)  # 2 pixels
+    logits, labels = problem(2, 4, (3, 4))
+    labels[1, 1] = 255
+    other = logits.clone()
+    other[1, :, 1, 2] = torch.nan
+    other[1, 3, 1, 0] = torch.inf
+    found, wanted = (x.clone().requires_grad_() for x in (other, logits))
+    values = [losses.build(name)(x, labels) for x in (found, wanted)]
+    torch.testing.assert_close(*values)
+    for value in values:
+        value.backward()
+    torch.testing.assert_close(found.grad, wanted.grad)
+
+
 @pytest.mark.parametrize("name", ["ce", "focal", "sigmoid_focal"])
 def test_a_class_without_weight_may_be_forbidden(name):
     logits, labels = problem()
@@ -232,7 +248,8 @@ def test_bad_tensors_are_named(name):
         (logits, labels.float(), TypeError, "labels must hold whole numbers, got dtype torch.float32"),
         (logits, labels.numpy(), TypeError, "labels must be a torch.Tensor, got ndarray"),
         (logits.long(), labels, TypeError, "logits must hold floating point"),
-        (logits[:, :1], labels, ValueError, "at least 2 labels"),
+        (logits[:, :1], labels + 1, ValueError, "labels must be 0 to 1 or ignore_index=255, got [234]"),
+        (logits[:, :0], labels, ValueError, "at least 1 labels"),
     ]:
         with pytest.raises(kind, match=message):
             loss(z, y)

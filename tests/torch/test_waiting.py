@@ -19,6 +19,7 @@ if backends.HAS_TRITON:
 
 BACKENDS = [
     "torch",
+    "torch+graphs",
     pytest.param("triton", marks=pytest.mark.skipif(not backends.HAS_TRITON, reason="Triton is missing")),
 ]
 NORMS = ["symmetric", "after"]

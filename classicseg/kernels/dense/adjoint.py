@@ -14,6 +14,9 @@ of slicing: it is the filter of a bank in which both kinds of weights are exchan
 What :func:`classicseg.kernels.dense.mean_field.infer` records are not the marginals but the blurred rows of each
 iteration, which are several times smaller; a backward step slices them once more and has Q_t of 16 points in the
 level-1 cache.
+
+Of paired labels the rows hold differences: of marginals in the records, of gradients in what is splatted here. To
+splat a difference and to hand half of what is sliced to each label, with opposite signs, is its own adjoint.
 """
 
 from __future__ import annotations
@@ -28,8 +31,8 @@ from classicseg.kernels.dense.planes import (
     new_planes,
     read_block,
     slice_planes,
-    softmax,
     splat_planes,
+    to_marginals,
     write_block,
 )
 from classicseg.kernels.dense.vertices import mix_labels, scale_vertices, sum_reward_gradient
@@ -71,7 +74,7 @@ def adjoint_start(sync, n_threads, out, as_logits, grad_out, adjoint, target, gr
     grad : (n_labels * n,) float32, filled with the new gradient
     """
     bank, layout = adjoint.bank, adjoint.layout
-    n_labels = layout.n_channels
+    n_labels = layout.n_labels
     n = out.size // n_labels
     block, q, g = new_planes(layout), new_planes(layout), new_planes(layout)
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
@@ -111,8 +114,8 @@ def adjoint_blur(sync, n_threads, pairwise, adjoint, rows, other, values, sums, 
     rows : row array of the splatted gradient, changed in place
     other : row array, work space
     values : the row array that was recorded of this iteration
-    sums : (REWARD_PARTS * n_lattices * n_labels * n_panels * len(lanes),) float32, filled with parts of the gradient
-        with respect to the rewards, gains not included
+    sums : (REWARD_PARTS * n_lattices * n_channels * n_panels * len(lanes),) float32, filled with parts of the gradient
+        with respect to the rewards, gains not included; of paired labels with parts of the product of both differences
     has_messages : bool, whether there is an iteration before
     before : the row array that was recorded of it
     messages : row array, filled with its messages
@@ -145,7 +148,7 @@ def adjoint_step(
     marginals, step_grad : (n_labels * n,) float32, filled with Q_t and g_t, or both empty
     """
     bank, swapped, layout = pairwise.bank, adjoint.bank, pairwise.layout
-    n_labels = layout.n_channels
+    n_labels = layout.n_labels
     n = logits.size // n_labels
     block, q, g = new_planes(layout), new_planes(layout), new_planes(layout)
     n_stripes, n_lattices = bank.stripe.size - 1, bank.vertex.shape[0]
@@ -169,7 +172,7 @@ def adjoint_step(
                 for i in range(n_labels * PIXELS):
                     q[i] = 0.0
             add_block(q, np.float32(1.0), logits_at, n, at, n_labels, block_at)
-            softmax(q, n_labels)
+            to_marginals(q, n_labels, layout)
             _softmax_adjoint(q, g, n_labels)
             add_to_block(g, n, at, n_labels, grad)
             if marginals.size > 0:

@@ -24,6 +24,7 @@ from classicseg.machine.simd import (
     ACROSS,
     PIXELS,
     add,
+    axpy,
     choose,
     equal,
     fill,
@@ -80,13 +81,13 @@ def elevate(features, width, at, scale, d, work):
     `features` are ``(d * width,)`` float32, the points those from `at` on, `scale` is (d,) float32, and `work` float32
     of three parts with d + 1 planes each.
 
-    On regular grids points lie on the borders of simplices, and the last bit decides which vertices, of weight 0, exist
-    for the blur. Processors that fuse product and difference in one rounding may find others than those that do not.
+    Product and difference are rounded once, on all processors alike: on regular grids points lie on the borders of
+    simplices, and the last bit decides which vertices, of weight 0, exist for the blur.
     """
     total = fill(np.float32(0.0), ACROSS)
     for j in range(d, 0, -1):
         scaled = multiply(load(features, (j - 1) * width + at, ACROSS), fill(scale[j - 1], ACROSS))
-        store(work, j * PIXELS, subtract(total, multiply(fill(np.float32(j), ACROSS), scaled)))
+        store(work, j * PIXELS, axpy(np.float32(-j), scaled, total))
         total = add(total, scaled)
     store(work, 0, total)
 

@@ -140,7 +140,7 @@ def sum_reward_gradient(sync, counter, n_threads, bank, values, gradient, sums, 
     sync, counter, n_threads, bank, layout : as in :func:`mix_labels`
     values : (layout.size(bank),) float32, V
     gradient : (layout.size(bank),) float32, G
-    sums : (REWARD_PARTS * n_lattices * n_labels * n_panels * len(lanes),) float32, filled with parts of the gradient
+    sums : (REWARD_PARTS * n_lattices * n_channels * n_panels * len(lanes),) float32, filled with parts of the gradient
     """
     n_lattices, n_labels = bank.vertex.shape[0], layout.n_channels
     n_sums = n_labels * layout.n_panels * len(layout.lanes)

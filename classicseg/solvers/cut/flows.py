@@ -6,6 +6,7 @@ Either keeps its flow while unary costs change, of all pixels or in a box of sli
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,11 +45,11 @@ class WholeFlow:
     exact, error = True, 0.0
 
     def __init__(self, network: Network, energy: GridCRF, grid: IntegerGrid) -> None:
-        self._network, self._ceiling = network, grid.ceiling
+        self._network, self._grid = network, replace(grid, unary=grid.unary[:, :0])
         self._near: NearSearch | None = None
         self._side: np.ndarray | None = None  # of each slot, if searches changed it after the last cut
         network.fill(grid, _ZERO, _ONE)
-        wanted = differences(energy.flat_unary.reshape(2, -1), grid.ceiling)
+        wanted = differences(energy.flat_unary.reshape(2, -1), grid)
         assert wanted is not None
         self._wanted = wanted
 
@@ -67,7 +68,7 @@ class WholeFlow:
 
     def change(self, energy: GridCRF) -> bool:
         """Take other unary costs; returns whether that was possible."""
-        wanted = differences(energy.flat_unary.reshape(2, -1), self._ceiling)
+        wanted = differences(energy.flat_unary.reshape(2, -1), self._grid)
         if wanted is None:
             return False
         self._network.change_unary(self._wanted, wanted)
@@ -76,7 +77,7 @@ class WholeFlow:
 
     def change_within(self, box: Box, unary: np.ndarray) -> bool:
         """Take other unary costs in a box, (2, depth, height, width); returns whether that was possible."""
-        wanted = differences(unary, self._ceiling)
+        wanted = differences(unary, self._grid)
         if wanted is None:
             return False
         before = self._wanted.reshape(self.excess.shape)[box]

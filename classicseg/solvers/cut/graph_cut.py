@@ -36,12 +36,13 @@ def graph_cut(energy: GridCRF | GraphCRF, run: Run) -> Result:
     Returns
     -------
     Result
-        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers that sum up to less
-        than 2**50. Real costs are cut again and again, each time to finer steps, until the bound is within 1e-10 of the
-        energy or rounding in float64 hides the rest; the bound counts that. ``converged`` if the gap is at most 1e-9
-        times the larger of 1 and the energy. Where several labellings are best, the one with the fewest pixels of
-        label 1 is returned. If forbidden labels and infinite weights leave no finite energy, energy and bound are
-        infinite, and the labels are those with the fewest forbidden pixels.
+        ``energy`` is the minimum, and ``lower_bound`` equals it, if all costs are whole numbers, or multiples of one
+        power of two such as 1/1024, and sum up to less than 2**50 of them. Other costs are cut again and again, each
+        time to finer steps, until the bound is within 1e-10 of the energy or rounding in float64 hides the rest; the
+        bound counts that. ``converged`` if the gap is at most 1e-9 times the larger of 1 and the energy. Where several
+        labellings are best, the one with the fewest pixels of label 1 is returned. If forbidden labels and infinite
+        weights leave no finite energy, energy and bound are infinite, and the labels are those with the fewest
+        forbidden pixels.
 
     References
     ----------

@@ -1,9 +1,10 @@
 """Grid energies as whole numbers, which is what maximum flows are computed in.
 
-Whole numbers make the flow exact: no order of additions and no number of threads changes it. Costs that are whole
-already, and small enough for 32 bits to sum them up at every pixel, are taken as they are. For moves, others are
-multiplied by a power of two, as large as 32 bits allow, and rounded. Where that is too coarse, because a few costs are
-far larger than most, and where a minimum is to be proven, :mod:`classicseg.solvers.cut.remainders` takes over.
+Whole numbers make the flow exact: no order of additions and no number of threads changes it. Costs that are whole, or
+multiples of some power of two such as 1/1024, and small enough for 32 bits to sum them up at every pixel, are counted
+in steps of that. For moves, others are multiplied by a power of two, as large as 32 bits allow, and rounded. Where that
+is too coarse, because a few costs are far larger than most, and where a minimum is to be proven,
+:mod:`classicseg.solvers.cut.remainders` takes over.
 
 What two labels of a pixel cost may differ by more than 32 bits hold: the network cuts differences off where no edges
 of the pixel can outweigh them.
@@ -11,6 +12,7 @@ of the pixel can outweigh them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +30,15 @@ _BITS = 30
 _FINE = 2.0**18
 """Steps in a typical cost; where there are fewer, 32 bits are too coarse."""
 
+_FINEST = 20
+"""Bits behind the point of costs that are taken as they are; with more, 32 bits are soon full."""
+
+WHOLE = 2.0**50
+"""Sums of whole numbers, and of their halves, are exact up to there."""
+
 _SAMPLE = 20_000  # of costs, to find their median; also the seed by which it is drawn
+
+_PART = 2**15  # numbers: with what is made of them, they fit into a cache
 
 _FORBIDDEN, _LARGEST = 2**61, 2**60
 """Unary costs of labels that are forbidden, and the largest of the others."""
@@ -48,6 +58,8 @@ class IntegerGrid:
     ceiling : int
         Differences of unary costs above that make no difference.
     scale : float
+    largest : float
+        The largest unary cost, times `scale`, that energies are exact with.
     exact : bool
         Whether nothing was rounded.
     coarse : bool
@@ -60,6 +72,7 @@ class IntegerGrid:
     shift: int
     ceiling: int
     scale: float
+    largest: float
     exact: bool
     coarse: bool
 
@@ -72,35 +85,45 @@ class IntegerGrid:
 def as_integers(crf: GridCRF) -> IntegerGrid | None:
     """A grid energy in exact whole numbers that 32 bits can sum up at every pixel; None if it has no such."""
     unary, weights, edges_at_most = _parts(crf)
-    if not (is_whole(unary) and all(map(is_whole, weights)) and 5 * edges_at_most < _LIMIT):
-        return None
     unit, cost = _as_multiples(crf, crf.cost - crf.cost.min())
-    if unit != round(unit) or not is_whole(cost):
+    if not is_whole(cost):
         return None
-    small = 2 * _largest(unary) + 3 * edges_at_most < _LIMIT
-    if not small and _largest_finite(unary) > _LARGEST:
+    of_unary, of_unit, *of_weights = (_bits_behind_point(x) for x in (unary, np.array([unit]), *weights))
+    bits = max(of_unary, of_unit + max(of_weights))
+    if bits > _FINEST or 5 * edges_at_most * 2.0**bits >= _LIMIT:
+        return None
+    scale = 2.0**bits
+    small = 2 * _largest(unary) * scale + 3 * edges_at_most * scale < _LIMIT
+    largest = _LARGEST if bits == 0 else WHOLE / crf.n_points - edges_at_most * scale
+    if (bits > 0 or not small) and _largest_finite(unary) * scale > largest:
         return None
     return IntegerGrid(
-        unary=_rounded(unary, 1.0, np.int32 if small else np.int64),
+        unary=_rounded(unary, scale, np.int32 if small else np.int64),
         cost=np.ascontiguousarray(cost if edges_at_most > 0 else 0 * cost, np.int32),
-        weights=[_rounded(w, unit, np.int32) for w in weights],
+        weights=[_rounded(w, unit * scale, np.int32) for w in weights],
         shift=0,
-        ceiling=int(2 * edges_at_most) + 1,
-        scale=1.0,
+        ceiling=int(2 * edges_at_most * scale) + 1,
+        scale=scale,
+        largest=largest,
         exact=True,
         coarse=False,
     )
 
 
-def differences(unary: np.ndarray, ceiling: int) -> np.ndarray | None:
-    """What label 1 costs more than label 0, int32, cut off at `ceiling`, of unary costs (2, ...).
+def differences(unary: np.ndarray, grid: IntegerGrid) -> np.ndarray | None:
+    """What label 1 costs more than label 0, int32, cut off at the ceiling, of other unary costs (2, ...) for a grid.
 
-    None if those are no whole numbers, or too large.
+    None if those are no whole numbers in its scale, or too large.
     """
-    if not is_whole(unary) or _largest_finite(unary) > _LARGEST:
+    if 2.0 ** _bits_behind_point(unary) > grid.scale or _largest_finite(unary) * grid.scale > grid.largest:
         return None
-    more = np.subtract(unary[1], unary[0], dtype=np.int64 if unary.dtype == np.int32 else np.float64)
-    return np.clip(more, -ceiling, ceiling).astype(np.int32)
+    zero, one = unary.reshape(2, -1)
+    wanted, kind = np.empty(zero.size, np.int32), np.int64 if unary.dtype == np.int32 else np.float64
+    for part in _parts_of(zero):
+        more = np.subtract(one[part], zero[part], dtype=kind)
+        more *= kind(grid.scale)
+        wanted[part] = np.clip(more, -grid.ceiling, grid.ceiling, out=more)
+    return wanted.reshape(unary.shape[1:])
 
 
 def as_rounded(crf: GridCRF) -> IntegerGrid:
@@ -132,6 +155,7 @@ def as_rounded(crf: GridCRF) -> IntegerGrid:
         shift=round(np.log2(of_cost * of_weight / scale)) if edges_at_most > 0 else 0,
         ceiling=ceiling,
         scale=scale,
+        largest=np.inf,
         exact=False,
         coarse=min(typical, default=np.inf) * scale < _FINE,
     )
@@ -177,16 +201,49 @@ def _largest_finite(unary: np.ndarray) -> float:
 
 def is_whole(values: np.ndarray) -> bool:
     """Whether all values are whole numbers, or infinite."""
+    return _bits_behind_point(values, 0) == 0
+
+
+def _bits_behind_point(values: np.ndarray, finest: int = _FINEST) -> float:
+    """The least number of bits behind the binary point that holds all finite values; infinite if above `finest`."""
     if values.dtype == np.int32:
-        return True
-    few = values.reshape(-1)[:64]  # of real costs, these tell in no time
-    return bool(np.array_equal(few, np.rint(few)) and np.array_equal(values, np.rint(values)))
+        return 0
+    flat = values.reshape(-1)
+    wrong, bits = flat[:64], 0  # of most real costs, a few tell in no time
+    while wrong.size:
+        bits = max(bits, _bits_of(wrong[:64]))
+        if bits > finest:
+            return np.inf
+        for part in _parts_of(flat):
+            with np.errstate(over="ignore"):  # what becomes infinite was whole
+                steps = flat[part] * flat.dtype.type(2.0**bits)
+            wrong = flat[part][steps != np.rint(steps)]
+            if wrong.size:
+                break
+    return bits
+
+
+def _bits_of(values: np.ndarray) -> int:
+    """The same of a few values, whatever they need."""
+    mantissa, exponent = np.frexp(values[np.isfinite(values) & (values != 0)].astype(np.float64))
+    digits = (mantissa * 2.0**53).astype(np.int64)
+    behind = 53 - exponent - np.log2(digits & -digits).astype(int)
+    return max(0, int(behind.max(initial=0)))
 
 
 def _rounded(values: np.ndarray, scale: float, dtype: Any) -> np.ndarray:
     if values.dtype == dtype and scale == 1:
         return values
-    exact = np.rint(values * np.float64(scale))
-    if dtype == np.int64:
-        exact[np.isinf(exact)] = _FORBIDDEN
-    return exact.astype(dtype)
+    rounded = np.empty(values.shape, dtype)
+    flat, out = values.reshape(-1), rounded.reshape(-1)
+    for part in _parts_of(flat):
+        exact = np.rint(flat[part] * np.float64(scale))
+        if dtype == np.int64:
+            exact[np.isinf(exact)] = _FORBIDDEN
+        out[part] = exact
+    return rounded
+
+
+def _parts_of(flat: np.ndarray) -> Iterator[slice]:
+    """Slices that a cache holds, and what is made of them."""
+    return (slice(start, start + _PART) for start in range(0, flat.size, _PART))

@@ -6,9 +6,9 @@ import numpy as np
 
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.points import only_inside
-from classicseg.solvers.cut.integers import is_whole
+from classicseg.solvers.cut.integers import WHOLE, is_whole
 from classicseg.solvers.cut.pairs import choice_between, cut_of, roof_of
-from classicseg.solvers.cut.remainders import GAP, WHOLE
+from classicseg.solvers.cut.remainders import GAP
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 

@@ -8,10 +8,10 @@ from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.points import only_inside
-from classicseg.solvers.cut.integers import as_integers
+from classicseg.solvers.cut.integers import WHOLE, as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
 from classicseg.solvers.cut.on_graphs import roof_of_graph
-from classicseg.solvers.cut.remainders import GAP, WHOLE, RealCut, all_whole, write_choice
+from classicseg.solvers.cut.remainders import GAP, RealCut, all_whole, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 

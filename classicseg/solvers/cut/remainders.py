@@ -19,7 +19,7 @@ from classicseg.kernels.cut.remainders import capacity_left, excess_left, round_
 from classicseg.kernels.sites.energy import PART, pairwise_energy
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.solvers.cut.boxes import Box
-from classicseg.solvers.cut.integers import is_whole
+from classicseg.solvers.cut.integers import WHOLE, is_whole
 from classicseg.solvers.cut.near import NearSearch, Pixels
 from classicseg.solvers.cut.network import DoubledNetwork, Network
 
@@ -36,8 +36,6 @@ _HUGE = 2.0**900  # no pixel's edges count as more, so that sums over pixels sta
 _RANGE = 1024.0  # between the capacities that count as infinite and the least flow that they suit
 _WORN = 64.0  # roundings of all numbers, after which a network is made anew
 _EPSILON = 2.0**-53  # half of what float64 distinguishes from 1: the largest relative error of a rounding
-WHOLE = 2.0**50
-"""Sums of whole numbers, and of their halves, are exact up to there."""
 
 
 class RealCut:

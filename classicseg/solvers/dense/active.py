@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -57,8 +57,28 @@ def infer_pruned(contest: Contest, n_iter: int, n_threads: int, *, marginals: bo
     )
 
 
+class Stakes(Protocol):
+    """What is at stake in a contest of labels: the part of a :class:`Contest` that does not grow with the points."""
+
+    @property
+    def alive(self) -> np.ndarray:
+        """See :class:`Contest`."""
+
+    @property
+    def costs(self) -> list[np.ndarray]:
+        """See :class:`Contest`."""
+
+    @property
+    def share(self) -> float:
+        """See :class:`Contest`."""
+
+    @property
+    def reach(self) -> np.ndarray:
+        """See :class:`Contest`."""
+
+
 def update(
-    contest: Contest,
+    contest: Stakes,
     lattices: LatticeBank,
     grid: UnaryGrid,
     rest: np.ndarray,
@@ -71,7 +91,7 @@ def update(
 
     Parameters
     ----------
-    contest : Contest
+    contest : Stakes
     lattices : LatticeBank
     grid : UnaryGrid
         Costs of the labels that are alive, at these points.

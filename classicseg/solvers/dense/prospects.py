@@ -17,13 +17,16 @@ from classicseg.machine.memory import writable_alias
 from classicseg.machine.parallel import new_sync, run
 
 _HOPELESS = 0.3  # a label whose marginals stay below wins nowhere, whatever rounding and unequal row sums add
-_FAINT = 1e-3  # share of a pixel that may be left out without account
-_SAMPLE = 16  # one run of points in so many tells which labels can be expected to win
+FAINT = 1e-3
+"""Share of a pixel that may be left out without account."""
+SAMPLE = 16
+"""One run of points in so many tells which labels can be expected to win."""
 _AT_ONCE = 2**20  # differences
 
 NOTHING = np.empty(0, np.float32)
 """No costs of a rest."""
-_FEWEST = 3  # updates of which some can be saved
+FEWEST = 3
+"""Updates of which some can be saved."""
 _BOUNDED = ("symmetric", "after")  # normalisations with row sums of about 1, so that weights bound messages
 
 
@@ -55,7 +58,7 @@ class Contest(NamedTuple):
 def can_be_pruned(energy: DenseCRF, n_iter: int) -> bool:
     """Whether a :func:`contest` bounds what can change in an energy, and there is something to gain."""
     bounded = all(kernel.normalization in _BOUNDED for kernel in energy.kernels)
-    return energy.quality != "exact" and bool(energy.kernels) and bounded and n_iter >= _FEWEST
+    return energy.quality != "exact" and bool(energy.kernels) and bounded and n_iter >= FEWEST
 
 
 def contest(energy: DenseCRF, n_iter: int, n_threads: int) -> Contest:
@@ -91,19 +94,19 @@ def prospects(grid: UnaryGrid, costs: Sequence[np.ndarray], n_iter: int, n_threa
         return everything
     factors = np.stack([diagonal for diagonal, _, _ in rewards])
     values = writable_alias(grid.values.reshape(n_labels, -1))
-    among = _least_of_cells(grid.values) if grid.is_stretched else np.full(n_labels, np.inf)
+    among = least_of_cells(grid.values) if grid.is_stretched else np.full(n_labels, np.inf)
     # All costs are read once: a sample of them tells which labels can be expected to be left out.
-    step, alive, rest = _SAMPLE, np.empty(0, np.int64), NOTHING
+    step, alive, rest = SAMPLE, np.empty(0, np.int64), NOTHING
     while True:
         lost = np.setdiff1d(np.arange(n_labels), alive)
         gaps, share = _surveyed(values, step, lost, rest, n_threads)
-        could = _possible(np.minimum(gaps, among), factors, n_iter)
+        could = possible(np.minimum(gaps, among), factors, n_iter)
         if could.size == n_labels:
             return everything
         if step == 1 and could.size == alive.size:
             break
         step, alive, rest = 1, could, np.empty(values.shape[1], np.float32)
-    if share <= _FAINT:
+    if share <= FAINT:
         return Prospects(alive, None, share)
     values_of_rest = rest.reshape(1, *grid.values.shape[1:])
     return Prospects(alive, UnaryGrid(values_of_rest, grid.shape, grid.align_corners), 0.0)
@@ -120,7 +123,7 @@ def _surveyed(
     return gaps.min(axis=0).astype(np.float64), float(share.max())
 
 
-def _possible(gap: np.ndarray, factors: np.ndarray, n_iter: int) -> np.ndarray:
+def possible(gap: np.ndarray, factors: np.ndarray, n_iter: int) -> np.ndarray:
     """The labels that can win somewhere, (m,) int64, if to leave out the others saves any work; else all.
 
     Where a label costs at least `gap` more than the cheapest, and no point has more than q of it, the messages of the
@@ -138,7 +141,7 @@ def _possible(gap: np.ndarray, factors: np.ndarray, n_iter: int) -> np.ndarray:
     return alive if alive.size == 1 or saved else np.arange(n_labels)
 
 
-def _least_of_cells(values: np.ndarray) -> np.ndarray:
+def least_of_cells(values: np.ndarray) -> np.ndarray:
     """How much more than the cheapest label each label costs at least, inside the cells of a (L, *grid), (L,).
 
     Where the same label is the cheapest at all corners of a cell it is so inside as well, and differences are least at

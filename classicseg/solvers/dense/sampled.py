@@ -9,6 +9,7 @@ falls with the root of their number, or as a pixel counts for more among fewer, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from classicseg.kernels.dense.bank import Pairwise
 from classicseg.kernels.dense.elsewhere import COUNTERS, label_points, messages
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.threads import map_tasks
-from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, update
+from classicseg.solvers.dense.active import MOST_DIFFER, Pruned, Stakes, update
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import NOTHING, Contest
 
@@ -32,12 +33,21 @@ _CAUTION = 2.0  # the difference between two samples is itself a matter of chanc
 _SEED = 20111212  # the same sample for the same shape
 
 
-class _Solved(NamedTuple):
+class Solved(NamedTuple):
     """A sample after all updates but the last one."""
 
     lattices: LatticeBank
     marginals: np.ndarray  # (L * m,) float32
     differ: float  # share of points whose labels may be others with all points in place of the sample
+
+
+class Drawn(NamedTuple):
+    """A sample of the points."""
+
+    half: np.ndarray  # (m,) bool: which of them are of half the sample
+    unary: np.ndarray  # (L, m) float32, costs of the labels that are alive
+    rest: np.ndarray  # (m,) float32, cost of one label that stands for the others, or empty
+    lattices: Callable[[np.ndarray], LatticeBank]  # of those of which (m,) bool is True
 
 
 def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: bool) -> Pruned | None:
@@ -46,35 +56,57 @@ def infer_sampled(contest: Contest, n_iter: int, n_threads: int, *, marginals: b
     None if marginals are wanted, which depend more on the sample than labels do, if points are too few for a sample to
     save much, if it is too small for the vertices that it touches, or if too many labels depend on it.
     """
-    if marginals or contest.alive.size == 1:
+    energy = contest.energy
+
+    def draw(n: int) -> Drawn:
+        points, half = sample(energy.shape, n)
+        rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
+
+        def lattices(some: np.ndarray) -> LatticeBank:
+            return lattices_of(energy, points[some], contest.alive.size, n_threads)
+
+        return Drawn(half, contest.grid.at(points), rest, lattices)
+
+    if marginals:
+        return None
+    solved = solve(contest, draw, energy.n_points, n_iter, n_threads)
+    if solved is None:
+        return None
+    labels, n_lost = _labels_of_all(contest, solved, n_threads)
+    return Pruned(None, contest.named(labels), solved.differ + n_lost / energy.n_points)
+
+
+def is_sampled(n_points: int) -> bool:
+    """Whether a sample of so many points saves much."""
+    return n_points >= _FEWEST * _SAMPLES[0]
+
+
+def solve(stakes: Stakes, draw: Callable[[int], Drawn], n_points: int, n_iter: int, n_threads: int) -> Solved | None:
+    """Update samples until one is large enough; ``draw(n)`` gives one of about `n` points. None if none is."""
+    if stakes.alive.size == 1:
         return None
     for n in _SAMPLES:
-        solved = _solve(contest, n, n_iter - 1, n_threads) if contest.energy.n_points >= _FEWEST * n else None
+        solved = _updated(stakes, draw(n), n_iter - 1, n_threads) if n_points >= _FEWEST * n else None
         if solved is None or solved.differ > _NEARLY * MOST_DIFFER:
             return None
         if solved.differ <= MOST_DIFFER:
-            labels, n_lost = _labels_of_all(contest, solved, n_threads)
-            return Pruned(None, contest.named(labels), solved.differ + n_lost / contest.energy.n_points)
+            return solved
     return None
 
 
-def _solve(contest: Contest, n: int, n_iter: int, n_threads: int) -> _Solved | None:
-    """Update a sample of `n` points, and half of it; None if they hardly share vertices."""
-    energy = contest.energy
-    points, half = sample(energy.shape, n)
-    lattices = lattices_of(energy, points, contest.alive.size, n_threads)
-    if _CROWDED * lattices.bank.vertex[:, 1].max() > points.size:
+def _updated(stakes: Stakes, drawn: Drawn, n_iter: int, n_threads: int) -> Solved | None:
+    """Update a sample, and half of it; None if its points hardly share vertices."""
+    half, unary, rest = drawn.half, drawn.unary, drawn.rest
+    lattices = drawn.lattices(np.ones(half.size, bool))
+    if _CROWDED * lattices.bank.vertex[:, 1].max() > half.size:
         return None
-    unary = contest.grid.at(points)
-    rest = NOTHING if contest.rest is None else contest.rest.at(points).reshape(-1)
-    whole = update(contest, lattices, _grid(unary), rest, n_iter, n_threads, False, True)
+    whole = update(stakes, lattices, _grid(unary), rest, n_iter, n_threads, False, True)
     of_half = update(
-        contest, lattices_of(energy, points[half], contest.alive.size, n_threads),
-        _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter, n_threads,
+        stakes, drawn.lattices(half), _grid(unary[:, half]), rest[half] if rest.size > 0 else rest, n_iter, n_threads,
         False, False,
     )  # fmt: skip
     differ = float((whole.labels[half] != of_half.labels).mean())
-    return _Solved(lattices, whole.marginals, whole.doubtful + _CAUTION * differ)
+    return Solved(lattices, whole.marginals, whole.doubtful + _CAUTION * differ)
 
 
 def sample(shape: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,14 +132,18 @@ def _grid(costs: np.ndarray) -> UnaryGrid:
     return UnaryGrid(np.ascontiguousarray(costs), costs.shape[1:], align_corners=False)
 
 
-def _labels_of_all(contest: Contest, solved: _Solved, n_threads: int) -> tuple[np.ndarray, int]:
-    """The labels that messages of the sample's marginals give all points, and how many of these have lost too much."""
-    lattices = solved.lattices
-    plan = Plan(lattices.bank, lattices.gains, contest.costs)
-    pairwise: Pairwise = plan.pairwise
+def messages_of(stakes: Stakes, solved: Solved, n_threads: int) -> tuple[Pairwise, np.ndarray]:
+    """The pairwise term of a sample, and the messages of its marginals, a row array."""
+    plan = Plan(solved.lattices.bank, solved.lattices.gains, stakes.costs)
     rows, other = plan.new_rows(), plan.new_rows()
-    run(messages, n_threads, new_sync(COUNTERS), solved.marginals, pairwise, rows, other)
-    elsewhere = lattices.elsewhere
+    run(messages, n_threads, new_sync(COUNTERS), solved.marginals, plan.pairwise, rows, other)
+    return plan.pairwise, rows
+
+
+def _labels_of_all(contest: Contest, solved: Solved, n_threads: int) -> tuple[np.ndarray, int]:
+    """The labels that messages of the sample's marginals give all points, and how many of these have lost too much."""
+    pairwise, rows = messages_of(contest, solved, n_threads)
+    elsewhere = solved.lattices.elsewhere
     assert elsewhere is not None
     labels, reach = np.empty(elsewhere.n_points, np.int32), contest.reach.astype(np.float32)
     parts, unary = elsewhere.parts(), contest.grid.for_kernels

@@ -7,16 +7,19 @@ triton
     on a GPU.
 torch
     Any device, nothing but operations of PyTorch. The default elsewhere.
+torch+graphs, triton+graphs
+    The same two, whose updates are recorded into CUDA graphs and replayed. Used only when asked for.
 exact
     All pairs, quadratic in the number of pixels, differentiable by autograd alone; has an interface of its own.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -96,7 +99,24 @@ def _triton() -> Backend:
     return triton
 
 
-_MODULES = {"numba": _numba, "torch": _torch, "triton": _triton}  # imported when they are first used
+def _with_graphs(load: Callable[[], Any]) -> Callable[[], Backend]:
+    @functools.cache
+    def once() -> Backend:
+        from classicseg.torch.backends import graphs
+
+        return graphs.WithGraphs(load(), graphs.OnCuda())
+
+    return once
+
+
+_GRAPHS = "+graphs"
+_MODULES: dict[str, Callable[[], Backend]] = {  # imported when they are first used
+    "numba": _numba,
+    "torch": _torch,
+    "triton": _triton,
+    f"torch{_GRAPHS}": _with_graphs(_torch),
+    f"triton{_GRAPHS}": _with_graphs(_triton),
+}
 LATTICES = tuple(_MODULES)
 BACKENDS = (*LATTICES, "exact")
 
@@ -104,6 +124,11 @@ BACKENDS = (*LATTICES, "exact")
 def get(name: str) -> Backend:
     """The module of a backend with a lattice."""
     return _MODULES[name]()
+
+
+def without_graphs(name: str) -> str:
+    """The backend whose updates another one records, or `name` itself."""
+    return name.removesuffix(_GRAPHS)
 
 
 def has_bags(device: torch.device) -> bool:
@@ -128,10 +153,14 @@ def choose(name: str, device: torch.device) -> str:
         raise InputError(
             f"backend='numba' computes on the CPU, but the logits are on {device}; take backend='auto' or 'torch'"
         )
+    if name.endswith(_GRAPHS) and device.type != "cuda":
+        raise InputError(
+            f"backend={name!r} records CUDA graphs, but the logits are on {device}; take backend='auto' or 'torch'"
+        )
     if name == "triton" and device.type != "cuda" and not (device.type == "cpu" and _INTERPRETED):
         raise InputError(
             f"backend='triton' computes on CUDA devices, but the logits are on {device}; take backend='auto' or 'torch'"
         )
-    if name == "triton" and not HAS_TRITON:
-        raise ImportError("backend='triton' needs Triton: pip install triton, or take backend='torch'")
+    if without_graphs(name) == "triton" and not HAS_TRITON:
+        raise ImportError(f"backend={name!r} needs Triton: pip install triton, or take backend='torch'")
     return name

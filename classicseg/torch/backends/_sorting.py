@@ -115,6 +115,12 @@ class Corners(NamedTuple):
         return Vertices(index, self.weight, *(x.to(integer) for x in rest))
 
 
+def room(n: int) -> int:
+    """At least `n`: the next of 1, 1 1/2, 2, 3, 4, 6, 8, ..., so that lattices of many images are of equal sizes."""
+    whole = 1 << max(n - 1, 0).bit_length()
+    return whole * 3 // 4 if whole > 2 and n <= whole * 3 // 4 else whole
+
+
 def integer_for(n_entries: int) -> torch.dtype:
     """The dtype that counts so many entries."""
     return torch.int64 if n_entries > np.iinfo(np.int32).max else torch.int32

@@ -119,7 +119,8 @@ class _Image:
 
     def filter(self, k: int, values: torch.Tensor, adjoint: bool) -> torch.Tensor:
         bank = self.bank.adjoint() if adjoint else self.bank
-        return torch.from_numpy(filter_with(bank, k, _array(values), self.gains[k], adjoint, resolve_threads(None)))
+        n_threads, _ = _threads(values.numel())
+        return torch.from_numpy(filter_with(bank, k, _array(values), self.gains[k], adjoint, n_threads))
 
 
 def _images(lattice: Sequence[torch.Tensor]) -> Iterator[_Image]:
@@ -136,11 +137,11 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 
 
 def _plan(rewards: torch.Tensor, image: _Image) -> Plan:
-    return Plan(image.bank, image.gains, [-reward.T for reward in _array(rewards)])
+    return Plan(image.bank, image.gains, [-reward.T for reward in _array(rewards)], pair=True)
 
 
 def tape_size(lattice: Sequence[torch.Tensor], n_labels: int, n_iter: int) -> tuple[int, ...]:
-    """See :class:`Backend`."""
+    """See :class:`Backend`. Paired labels fill half of it, and the system gives no memory for the rest."""
     layout, at = RowLayout.of(n_labels), Bank._fields.index("n_rows")
     n_rows = sum(lattice[start + at].shape[0] for start in range(0, len(lattice), _PER_IMAGE))
     return (n_iter * n_rows * len(layout.lanes) * layout.n_panels,)
@@ -165,7 +166,8 @@ def mean_field(
         size = n_iter * plan.rows_size
         rows, work = (tape[used : used + size].numpy(), plan.new_rows()) if record else (plan.new_rows(2), nothing)
         used += size
-        unary = Unary(_LOGITS, int(np.prod(z.shape[1:])), _array(z).reshape(-1), None)
+        channels = _array(z[1] - z[0] if plan.is_paired else z)
+        unary = Unary(_LOGITS, z.shape[1], channels.reshape(-1), None)
         run(
             forward.infer, n_threads, new_sync(forward.COUNTERS), unary, nothing, plan.pairwise, n_iter, rows, work,
             result.numpy().reshape(-1), not marginals, no_labels, brief=is_brief,
@@ -202,7 +204,7 @@ def mean_field_backward(
 
         g, q, z = (_array(x[b]).reshape(-1) for x in (grad, out, logits))
         _backward_of_image(
-            plan, image.gains, g, q, z, grad_logits[b].numpy().reshape(-1), slots, marginals, grad_rewards,
+            plan, image, g, q, z, grad_logits[b].numpy().reshape(-1), slots, marginals, grad_rewards,
             on_step if features else None,
         )  # fmt: skip
     return [grad_logits, torch.from_numpy(grad_rewards), *grad_features]
@@ -210,7 +212,7 @@ def mean_field_backward(
 
 def _backward_of_image(
     plan: Plan,
-    gains: Sequence[float],
+    image: _Image,
     grad: np.ndarray,
     out: np.ndarray,
     logits: np.ndarray,
@@ -225,14 +227,14 @@ def _backward_of_image(
     `on_step` is called after each iteration with the gradient with respect to its messages, and its marginals.
     """
     (n_threads, is_brief), pairwise = _threads(logits.size), plan.pairwise
-    adjoint, n_labels = pairwise.adjoint(), pairwise.layout.n_channels
+    adjoint, n_labels, n_channels = pairwise.adjoint(), pairwise.layout.n_labels, pairwise.layout.n_channels
     source, target, messages = (plan.new_rows() for _ in range(3))
     run(
         backward.adjoint_start, n_threads, new_sync(1), out, not marginals, grad, adjoint, source, grad_logits,
         brief=is_brief,
     )  # fmt: skip
-    sums = np.empty((REWARD_PARTS, len(gains), n_labels, pairwise.scale.shape[1]), np.float32)
-    factors = np.array(gains, np.float32)[:, None, None]
+    sums = np.empty((REWARD_PARTS, len(image.gains), n_channels, pairwise.scale.shape[1]), np.float32)
+    products = np.zeros((len(image.gains), n_channels, n_channels), np.float32)
     kept = logits.size if on_step else 0
     q, g = np.empty(kept, np.float32), np.empty(kept, np.float32)
     last_g = torch.from_numpy(grad_logits.copy().reshape(n_labels, -1)) if on_step else None
@@ -242,7 +244,9 @@ def _backward_of_image(
             backward.adjoint_blur, n_threads, new_sync(backward.COUNTERS), pairwise, adjoint, source, target, tape[t],
             sums.reshape(-1), has_messages, tape[max(0, t - 1)], messages, brief=is_brief,
         )  # fmt: skip
-        grad_rewards += sums.sum(0)[:, :, :n_labels] * factors
+        products += sums.sum(0)[:, :, :n_channels]
+        if plan.is_paired and not has_messages:  # the gradients of all messages are there, and no other ones yet
+            grad_rewards += _of_pair(image, grad_logits.reshape(2, -1))
         run(
             backward.adjoint_step, n_threads, new_sync(1), logits, pairwise, adjoint, has_messages, messages, source,
             target, grad_logits, q, g, brief=is_brief,
@@ -251,6 +255,22 @@ def _backward_of_image(
         if on_step:
             on_step(last_g, torch.from_numpy(q.reshape(n_labels, -1)))
             last_g = torch.from_numpy(g.copy().reshape(n_labels, -1))
+    factors = np.array(image.gains, np.float32)[:, None, None]
+    grad_rewards += products * factors * (_OF_DIFFERENCES if plan.is_paired else np.float32(1))
+
+
+_OF_DIFFERENCES = np.array([[1, -1], [-1, 1]], np.float32) / 4
+"""Marginals of two labels are 1/2 -+ d/2, and gradients -+h/2, if d and h are the differences that rows hold."""
+
+
+def _of_pair(image: _Image, grad: np.ndarray) -> np.ndarray:
+    """The part of the gradient of rewards that the 1/2 of both marginals adds, (K, 2, 2).
+
+    `grad` is the gradient with respect to the messages of all updates.
+    """
+    halves = torch.full((1, grad.shape[1]), 0.5)
+    filtered = torch.cat([image.filter(k, halves, False) for k in range(len(image.gains))]).numpy()
+    return np.broadcast_to((filtered @ grad.T)[:, None], (len(filtered), 2, 2))
 
 
 # --- single filters -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, pad
 
 from classicseg.filters.blur import AXES
 from classicseg.torch.backends import Updates
@@ -30,6 +30,7 @@ from classicseg.torch.backends._sorting import (
     is_one_sided,
     normalized,
     read,
+    room,
 )
 
 _LONG = 128  # entries of a bag that are summed at once; on a GPU
@@ -148,14 +149,17 @@ class _Lattice(NamedTuple):
     blur_weight: Tensor
 
 
-def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Tensor]:
-    """See :class:`Backend`. The tensors are those of :class:`Layout`, one after the other."""
+def build(features: Sequence[Tensor], normalizations: Sequence[str], *, roomy: bool = False) -> list[Tensor]:
+    """See :class:`classicseg.torch.backends.graphs.Roomy`. The tensors are those of :class:`Layout`, in its order."""
     n_images, _, n = features[0].shape
     n_points, n_pairs = n_images * n, sum(f.shape[1] + 1 for f in features)
     integer, one_sided, new = integer_for(n_points * n_pairs), is_one_sided(normalizations), features[0].new_empty
     found = corners_of(features)
     counts = read([each.groups.count for each in found])
-    lattices = [_build_one(each, n_vertices, integer) for each, n_vertices in zip(found, counts, strict=True)]
+    lattices = [
+        _build_one(each, n_vertices, room(n_vertices) if roomy else n_vertices, integer)
+        for each, n_vertices in zip(found, counts, strict=True)
+    ]
     point, sorted_in = new(n_points * n_pairs, dtype=integer), new(n_points * n_pairs)
     sorted_out = new(n_points * n_pairs if one_sided else 0)
     index, weights_in, weights_out = [], [], []
@@ -188,19 +192,22 @@ def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Ten
     ]
 
 
-def _build_one(corners: Corners, n_vertices: int, integer: torch.dtype) -> _Lattice:
+def _build_one(corners: Corners, n_vertices: int, n_rows: int, integer: torch.dtype) -> _Lattice:
+    """A lattice of `n_vertices` in so many rows; the others are empty and have no neighbours."""
     vertices = corners.vertices(n_vertices, integer)
     pair, end = vertices.pairs(vertices.corners)
     ends = end.index_select(0, vertices.n_corners.cumsum(0, dtype=integer) - 1)
-    own = torch.arange(len(ends), dtype=integer, device=ends.device).expand(vertices.neighbours.shape[:2])
-    blur = torch.cat([own[:, :, None], vertices.neighbours], 2)
-    blur_weight = (vertices.neighbours != own[:, :, None]).to(vertices.weight.dtype) * 0.5
+    n_corners = pad(vertices.n_corners, (0, n_rows - n_vertices))
+    own = torch.arange(n_rows, dtype=integer, device=ends.device)[None, :, None].repeat(len(vertices.neighbours), 1, 1)
+    neighbours = torch.cat([vertices.neighbours, own[:, n_vertices:].expand(-1, -1, 2)], 1)
+    blur = torch.cat([own, neighbours], 2)
+    blur_weight = (neighbours != own).to(vertices.weight.dtype) * 0.5
     blur_weight = torch.cat([torch.ones_like(blur_weight[:, :, :1]), blur_weight], 2)
     # Sums of simplices first: there are fewer of them than points.
     sums = _sums(vertices.weight, vertices.order, vertices.n_points).reshape(-1, 1)
-    sums = _blur(_sums(sums, vertices.corners, vertices.n_corners), blur, blur_weight, False)
+    sums = _blur(_sums(sums, vertices.corners, n_corners), blur, blur_weight, False)
     sums = embedding_bag(vertices.index, sums, per_sample_weights=vertices.weight, mode="sum")[:, 0]
-    count = torch.diff(ends, prepend=ends.new_zeros(1))
+    count = pad(torch.diff(ends, prepend=ends.new_zeros(1)), (0, n_rows - n_vertices))
     return _Lattice(vertices, pair, count, sums * AXES.gain(pair.shape[0] // len(sums) - 1), blur, blur_weight)
 
 

@@ -24,12 +24,13 @@ from classicseg.torch.losses.boundary import BoundaryLoss
 from classicseg.torch.losses.crf import DenseCRFLoss, GatedCRFLoss
 from classicseg.torch.losses.lovasz import LovaszSoftmax
 from classicseg.torch.losses.overlap import DiceLoss, GeneralizedDiceLoss, TverskyLoss
-from classicseg.torch.losses.pixelwise import CrossEntropy, FocalLoss
+from classicseg.torch.losses.pixelwise import CrossEntropy, FocalLoss, OHEMCrossEntropy, class_balanced_weights
 
 _BUILDERS: dict[str, Callable[..., SegmentationLoss]] = {
     "ce": CrossEntropy,
     "focal": FocalLoss,
     "sigmoid_focal": partial(FocalLoss, activation="sigmoid"),
+    "ohem": OHEMCrossEntropy,
     "dice": DiceLoss,
     "squared_dice": partial(DiceLoss, squared=True),
     "generalized_dice": GeneralizedDiceLoss,
@@ -65,11 +66,22 @@ class SumOfLosses(nn.Module):
         if not self.factors or len(self.factors) != len(self.losses):
             raise InputError(f"factors must be one for each loss, got {len(self.factors)} for {len(self.losses)}")
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, L, *spatial) for labels (B, *spatial)."""
-        terms = [f * loss(logits, labels) for f, loss in zip(self.factors, self.losses, strict=True)]
+    def forward(self, logits: Tensor, labels: Tensor, distances: Tensor | None = None) -> Tensor:
+        """The loss of logits (B, L, *spatial) for labels (B, *spatial).
+
+        Distances are those of :meth:`BoundaryLoss.maps`, if it is one of the losses and they are known.
+        """
+        terms = [
+            factor * (loss(logits, labels, distances) if takes_distances(loss) else loss(logits, labels))
+            for factor, loss in zip(self.factors, self.losses, strict=True)
+        ]
         total: Tensor = sum(terms[1:], terms[0])
         return total
+
+
+def takes_distances(loss: object) -> bool:
+    """Whether a loss takes those of :meth:`BoundaryLoss.maps`."""
+    return isinstance(loss, BoundaryLoss) or (isinstance(loss, SumOfLosses) and any(map(takes_distances, loss.losses)))
 
 
 def build(spec: str, **options: Any) -> nn.Module:
@@ -132,8 +144,10 @@ __all__ = [
     "GatedCRFLoss",
     "GeneralizedDiceLoss",
     "LovaszSoftmax",
+    "OHEMCrossEntropy",
     "SegmentationLoss",
     "SumOfLosses",
     "TverskyLoss",
     "build",
+    "class_balanced_weights",
 ]

@@ -3,8 +3,9 @@
 The probabilities of a whole batch, and what automatic differentiation would keep beside them, take longer to fetch from
 memory than to compute. Here a block stays in the cache until it is done with; the only large tensors are the gradient
 and, for Lovász, the slopes. The functions take logits (B, L, N), labels (B, N) and which pixels count (B, N), and can
-be differentiated once. Logits of pixels that do not count may be anything, NaN and infinite too: they are never used,
-as 0 times such a number is not 0.
+be differentiated once. Logits of pixels that do not count may be anything, NaN and infinite too, and 0 times such a
+number is not 0. To look for them takes a tenth of the time of a softmax, so a block is first computed as if there were
+none, and again without them if its few results are not finite.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ def blocks(z: Tensor) -> Iterator[tuple[int, slice]]:
             yield image, slice(first, first + step)
 
 
-def counted(z: Tensor, valid: Tensor) -> Tensor:
-    """A block of logits (L, n), zeros where a pixel does not count. Nothing is copied where it does not matter."""
-    if z.device.type == "cpu":  # a GPU would have to be waited for
-        everywhere = bool(valid.numpy().all())  # much faster than that of PyTorch
-        if everywhere or bool(z.sum().isfinite()):
-            return z
-    return torch.where(valid, z, 0)
+def _counted(z: Tensor, valid: Tensor, is_spoilt: bool) -> Tensor:
+    """A block of logits (L, n), zeros where a pixel does not count; nothing is copied where that does not matter."""
+    return torch.where(valid, z, 0) if is_spoilt else z
+
+
+def _spoils(result: Tensor) -> bool:
+    """Whether a result of a block is not finite, so that logits that do not count may be why."""
+    return not bool(result.sum().isfinite())
 
 
 def through_softmax(p: Tensor, g: Tensor) -> Tensor:
@@ -47,9 +49,14 @@ class _LogProbability(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
         result = z.new_empty(y.shape)
+        ctx.is_spoilt = z.device.type != "cpu"  # a GPU would have to be waited for
         for image, pixels in blocks(z):
-            log_p = counted(z[image, :, pixels], valid[image, pixels]).log_softmax(0)
-            result[image, pixels] = log_p.gather(0, y[image, pixels][None])[0]
+            part, true = (z[image, :, pixels], valid[image, pixels]), y[image, pixels][None]
+            log_p = _counted(*part, ctx.is_spoilt).log_softmax(0).gather(0, true)
+            if not ctx.is_spoilt and _spoils(log_p):
+                ctx.is_spoilt = True
+                log_p = _counted(*part, True).log_softmax(0).gather(0, true)
+            result[image, pixels] = log_p[0]
         ctx.save_for_backward(z, y, valid)
         return result
 
@@ -60,7 +67,7 @@ class _LogProbability(torch.autograd.Function):
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
             upstream = g[image, pixels][None]
-            part = counted(z[image, :, pixels], valid[image, pixels]).softmax(0).mul_(-upstream)
+            part = _counted(z[image, :, pixels], valid[image, pixels], ctx.is_spoilt).softmax(0).mul_(-upstream)
             gradient[image, :, pixels] = part.scatter_add_(0, y[image, pixels][None], upstream)
         return gradient, None, None
 
@@ -70,12 +77,21 @@ class _RegionSums(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor, y: Tensor, valid: Tensor, power: int) -> tuple[Tensor, Tensor]:
         wide = torch.float32 if z.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
         both, found = (z.new_zeros(z.shape[:2], dtype=wide) for _ in range(2))
-        for image, pixels in blocks(z):
-            p, true = counted(z[image, :, pixels], valid[image, pixels]).softmax(0), y[image, pixels]
+        ctx.is_spoilt = z.device.type != "cpu"
+
+        def sums(image: int, pixels: slice) -> tuple[Tensor, Tensor]:
+            p, true = _counted(z[image, :, pixels], valid[image, pixels], ctx.is_spoilt).softmax(0), y[image, pixels]
             counts = valid[image, pixels].to(p.dtype)
             of_true = p.gather(0, true[None])[0] * counts
-            both[image].index_add_(0, true, of_true.to(wide))
-            found[image] += p.pow_(power) @ counts
+            return of_true.to(wide), p.pow_(power) @ counts
+
+        for image, pixels in blocks(z):
+            of_true, of_all = sums(image, pixels)
+            if not ctx.is_spoilt and _spoils(of_all):
+                ctx.is_spoilt = True
+                of_true, of_all = sums(image, pixels)
+            both[image].index_add_(0, y[image, pixels], of_true)
+            found[image] += of_all
         ctx.save_for_backward(z, y, valid)
         ctx.power = power
         return both.to(z.dtype), found.to(z.dtype)
@@ -86,7 +102,7 @@ class _RegionSums(torch.autograd.Function):
         z, y, valid = ctx.saved_tensors
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
-            p, true = counted(z[image, :, pixels], valid[image, pixels]).softmax(0), y[image, pixels]
+            p, true = _counted(z[image, :, pixels], valid[image, pixels], ctx.is_spoilt).softmax(0), y[image, pixels]
             by_p = of_found[image][:, None].expand_as(p)
             by_p = by_p.clone() if ctx.power == 1 else ctx.power * p ** (ctx.power - 1) * by_p
             by_p.scatter_add_(0, true[None], of_both[image][true][None])
@@ -107,7 +123,7 @@ class _LinearInProbabilities(torch.autograd.Function):
         gradient = torch.empty_like(z)
         for image, pixels in blocks(z):
             by_p = g[image if len(g) > 1 else 0][:, None] * slopes[image, :, pixels]
-            p = counted(z[image, :, pixels], valid[image, pixels]).softmax(0)
+            p = _counted(z[image, :, pixels], valid[image, pixels], True).softmax(0)
             gradient[image, :, pixels] = through_softmax(p, by_p)
         return gradient, None, None, None
 

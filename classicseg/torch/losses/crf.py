@@ -32,7 +32,7 @@ class DenseCRFLoss(nn.Module):
         Standard deviations of position, in pixels, and colour, in the units of the image.
     weight : float
         Factor of the loss.
-    backend : {"auto", "numba", "torch", "triton"}
+    backend : {"auto", "numba", "torch", "triton", "torch+graphs", "triton+graphs"}
 
     Raises
     ------
@@ -107,7 +107,7 @@ class DenseCRFLoss(nn.Module):
         Parameters
         ----------
         probabilities : Tensor, (B, L, *spatial)
-            After the softmax.
+            After the softmax; or, of one channel, after the sigmoid.
         image : Tensor, (B, C, *spatial), optional
             Not needed with a lattice.
         lattice : Lattice, optional
@@ -125,7 +125,7 @@ class DenseCRFLoss(nn.Module):
         ValueError
             If shapes or devices do not fit, or values are not finite or no probabilities.
         """
-        tensors.as_logits(probabilities, name="probabilities")
+        probabilities = _of_labels(probabilities)
         if lattice is None:
             if image is None:
                 raise InputError("image or lattice must be given")
@@ -197,7 +197,7 @@ class GatedCRFLoss(nn.Module):
         Parameters
         ----------
         probabilities : Tensor, (B, L, *spatial)
-            After the softmax.
+            After the softmax; or, of one channel, after the sigmoid.
         image : Tensor, (B, C, *spatial)
         mask : Tensor, (B, *spatial), optional
             The gates: weight in [0, 1] of each pixel.
@@ -211,7 +211,7 @@ class GatedCRFLoss(nn.Module):
         ValueError
             If shapes or devices do not fit or a value is not finite.
         """
-        tensors.as_logits(probabilities, name="probabilities")
+        probabilities = _of_labels(probabilities)
         s = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
         seen = tensors.as_image(image, probabilities)
         if not (torch.compiler.is_compiling() or self.has_seen_unit):  # a graph would depend on the second
@@ -234,6 +234,12 @@ class GatedCRFLoss(nn.Module):
             kernel = torch.exp(-0.5 * squared) * gate[here] * gate[there]
             energy = energy + 2 * (kernel * (1 - (s[here] * s[there]).sum(1, keepdim=True))).sum()
         return self.weight * factor * energy / gate.sum().clamp_min(_EMPTY)
+
+
+def _of_labels(probabilities: Tensor) -> Tensor:
+    """Probabilities of all labels, of two where one channel has those of the second."""
+    tensors.as_logits(probabilities, name="probabilities", at_least=1)
+    return torch.cat([1 - probabilities, probabilities], 1) if probabilities.shape[1] == 1 else probabilities
 
 
 def _masked(mask: Tensor, probabilities: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,6 +40,8 @@ class LovaszSoftmax(Overlap):
     >>> round(losses.LovaszSoftmax()(logits, torch.tensor([[0, 1, 1, 1]])).item(), 4)  # 1 - (1/2 + 2/3) / 2
     0.4167
     """
+
+    takes_probabilities: ClassVar[bool] = False
 
     def of(self, z: Tensor, y: Tensor, valid: Tensor) -> Tensor:
         """A number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from classicseg.torch.losses._softmax import region_sums
 
 class Overlap(SegmentationLoss):
     """A loss of each class, and how classes and images are put together."""
+
+    takes_probabilities: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -31,9 +34,18 @@ class Overlap(SegmentationLoss):
 
     def regions(self, z: Tensor, y: Tensor, valid: Tensor, power: int = 1) -> tuple[Tensor, Tensor, Tensor]:
         """Soft sizes of what is right, of what is found (to a power) and of the truth, (groups, L)."""
-        z, y, valid = z.flatten(2), y.flatten(1), valid.flatten(1)
-        both, found = region_sums(z, y, valid, power)
-        return self.grouped(both), self.grouped(found), self.grouped(sizes(y, valid, z.shape[1]).to(z.dtype))
+        z, valid = z.flatten(2), valid.flatten(1)
+        if y.is_floating_point():
+            q = y.flatten(2)
+            p = z.masked_fill(~valid[:, None], 0).softmax(1) * valid[:, None]
+            # Whoever says q must lose nothing. For 0 and 1 both are the product.
+            shared = p * q if power == 2 else torch.minimum(p, q)
+            both, found, size = shared.sum(2), (p**power).sum(2), (q**power).sum(2)
+        else:
+            y = y.flatten(1)
+            both, found = region_sums(z, y, valid, power)
+            size = sizes(y, valid, z.shape[1]).to(z.dtype)
+        return self.grouped(both), self.grouped(found), self.grouped(size)
 
     def grouped(self, of_images: Tensor) -> Tensor:
         """Sums over the pixels of a group, an image or the batch, from those of images (B, L)."""
@@ -131,12 +143,19 @@ class DiceLoss(Overlap):
 
     Notes
     -----
-    0 if nothing counts, such as a batch that is ignored throughout.
+    0 if nothing counts, such as a batch that is ignored throughout. Of one channel of logits, class_weights=[0, 1]
+    is the loss of the object alone.
+
+    Labels may be probabilities, ``(B, L, *spatial)``; a pixel whose probabilities are all 0 does not count. Then, for
+    q = 1, the smaller one of p and g takes the place of their product [2]_, so that p = g costs nothing; for 0 and 1
+    these are the same.
 
     References
     ----------
     .. [1] F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net: fully convolutional neural networks for volumetric medical
        image segmentation", 3DV 2016. :arxiv:`1606.04797`
+    .. [2] Z. Wang, T. Popordanoska, J. Bertels, R. Lemmens, M. B. Blaschko, "Dice semimetric losses: optimizing the
+       Dice score with soft labels", MICCAI 2023. :arxiv:`2303.16296`
 
     Examples
     --------

@@ -46,7 +46,7 @@ class LoadReport:
         return "\n".join(lines)
 
 
-def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
+def load_backbone(network: nn.Module, state_dict: Mapping[str, Any], *, strict: bool = False) -> LoadReport:
     """Load weights of a ResNet-50, ResNet-101, VGG16 or DeepLabv3 of torchvision into a network.
 
     What does not fit is left out and reported. The first two layers of VGG16's classifier become those of an FCN. The
@@ -58,6 +58,9 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadRepo
         An FCN, PSPNet or DeepLabv3.
     state_dict : mapping of str to Tensor
         Prefixes such as ``backbone.`` are taken off.
+    strict : bool
+        Load all of the trunk, or nothing. What is unexpected may still be there, such as the last layer of a
+        classifier, but no layers of a trunk that this network has not.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadRepo
     Raises
     ------
     ValueError
-        If the network has no such trunk or nothing fits.
+        If the network has no such trunk or nothing fits, or not all does and it must.
     TypeError
         If the weights are not a mapping of tensors.
 
@@ -82,34 +85,52 @@ def load_backbone(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadRepo
     trunk = getattr(network, "trunk", None)
     if not isinstance(network, SegmentationNetwork) or not isinstance(trunk, nn.Module):
         raise InputError(f"network must have a trunk of ResNet or VGG16, got {type(network).__name__}")
-    if not isinstance(state_dict, Mapping) or not all(isinstance(v, Tensor) for v in state_dict.values()):
+    if not isinstance(state_dict, Mapping):
         raise InputTypeError(f"state_dict must be a mapping of names to tensors, got {type(state_dict).__name__}")
+    others = [f"{name!r}: {type(x).__name__}" for name, x in state_dict.items() if not isinstance(x, Tensor)]
+    if others:
+        raise InputTypeError(f"state_dict must be a mapping of names to tensors, got one with {others[0]}")
     beside = set(network.published_names.values())
     heads = {name: place for name, place in network.state_dict(keep_vars=True).items() if _layer(name) in beside}
     places = {**trunk.state_dict(keep_vars=True), **heads}
     report = LoadReport()
-    seen: set[str] = set()
-    with torch.no_grad():
-        for key, value in state_dict.items():
-            name = _name(key, network.published_names)
-            place = places.get(name)
-            if place is None:
-                report.unexpected.append(key)
-                continue
-            seen.add(name)
-            fits = value.shape == place.shape or (name.startswith("fc") and value.numel() == place.numel())
-            if fits:
-                place.copy_(value.reshape(place.shape))
-                report.loaded.append(name)
-            else:
-                report.mismatched[name] = (tuple(value.shape), tuple(place.shape))
+    fitting: dict[str, Tensor] = {}
+    for key, value in state_dict.items():
+        name = _name(key, network.published_names)
+        place = places.get(name)
+        if place is None:
+            report.unexpected.append(key)
+        elif value.shape == place.shape or (name.startswith("fc") and value.numel() == place.numel()):
+            fitting[name] = value.reshape(place.shape)
+        else:
+            report.mismatched[name] = (tuple(value.shape), tuple(place.shape))
+    report.loaded.extend(fitting)
+    seen = fitting.keys() | report.mismatched.keys()
     looked_for = places if seen & heads.keys() else places.keys() - heads.keys()
     report.missing.extend(
         name for name in places if name in looked_for and name not in seen and _kind(name) != "num_batches_tracked"
     )
+    if strict:
+        _check_whole(report, trunk, heads)
     if not report.loaded:
         raise InputError(f"state_dict must hold weights of the trunk, such as {next(iter(places))!r}, got\n{report}")
+    with torch.no_grad():
+        for name, value in fitting.items():
+            places[name].copy_(value)
     return report
+
+
+def _check_whole(report: LoadReport, trunk: nn.Module, heads: Mapping[str, Tensor]) -> None:
+    """Raise an error, in one line, if the weights are not those of the whole trunk, and of no larger one."""
+    stages = {name for name, _ in trunk.named_children()}
+    faults = [f"{name} has shape {theirs}, needed is {ours}" for name, (theirs, ours) in report.mismatched.items()
+              if name not in heads]  # fmt: skip
+    faults += [f"{name} is missing" for name in report.missing if name not in heads]
+    faults += [f"{name} has no place" for name in report.unexpected if _name(name, {}).partition(".")[0] in stages]
+    if faults:
+        hint = "; width=1 has the published shapes" if any(" has shape " in fault for fault in faults) else ""
+        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise InputError(f"state_dict must hold all weights of the trunk and of no other: {faults[0]}{more}{hint}")
 
 
 def _name(key: str, published: Mapping[str, str]) -> str:

@@ -12,6 +12,9 @@ or several, that of the split ``train`` being either of ::
 ignore or unlabelled is not learned and not scored, nor is the label 255. Label pictures with colours are read by those
 that ``classes.txt`` has after the names, as in ``road 128 64 128``. Files in folders within these count as well,
 by the names of both.
+
+A split may also be a list, a text file such as ``data/train.txt`` with a pair in each line: an image, a tab and its
+labels, as they lie from the folder of the list.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import numpy as np
 from classicseg import inputs, io
 from classicseg.errors import InputError
 from classicseg.io.classes import read_colors, table_of
-from classicseg.io.folders import folders_of, pairs_of
+from classicseg.io.folders import pairs_in
 from classicseg.io.orientation import say_turned
 from classicseg.io.pairs import as_learned, read_pair
 from classicseg.torch.train.dataset import Survey, survey
@@ -98,7 +101,7 @@ class FolderData:
     ----------
     root : path
     split : str, optional
-        Such as ``"train"``; None for a folder of one set.
+        Such as ``"train"``; None for a folder of one set. That of a file within, such as ``"train.txt"``, is a list.
     names : sequence of str, optional
         Only the pictures of these names, without suffix; by default all.
     size : (int, int), optional
@@ -160,12 +163,11 @@ class FolderData:
         self.exif, self._room = inputs.as_flag(exif, "exif"), inputs.as_count(keep, "keep", 0)
         self.classes, numbers = io.read_classes(self.root / "classes.txt")
         self._table, self._colors = table_of(numbers), read_colors(self.root / "classes.txt")
-        images, labels = folders_of(self.root, split)
-        self._files = pairs_of(images, labels, label_suffix=label_suffix)
+        self._files = pairs_in(self.root, split, label_suffix=label_suffix)
         if names is not None:
             missing = sorted(set(names) - set(self._files))
             if missing:
-                raise InputError(f"{images} has no picture {missing[0]!r}")
+                raise InputError(f"{self.root} has no picture {missing[0]!r}")
             self._files = {name: self._files[name] for name in names}
         self.names = tuple(self._files)
         self._read: dict[int, tuple[np.ndarray, np.ndarray]] = {}

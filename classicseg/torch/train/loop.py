@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,14 @@ from classicseg.io import VOID
 from classicseg.metrics import Scores, confusion_matrix, scores_of
 from classicseg.solvers.run import progress_bar
 from classicseg.torch import losses
-from classicseg.torch.tensors import enlarge
 from classicseg.torch.train import schedule as schedules
 from classicseg.torch.train.dataset import Data
+from classicseg.torch.train.gradients import Batch, Learner
 from classicseg.torch.train.identity import check_fixed, check_same, identity_of
 from classicseg.torch.train.model import as_device, load, predict, save, with_channels
 from classicseg.torch.train.preparation import batchable, check, new_optimizer, survey_of
 from classicseg.torch.train.settings import Epoch, Report, Settings
 from classicseg.torch.train.tally import Tally
-from classicseg.torch.wrappers import find_logits
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,7 +64,7 @@ def fit(
         network of colours.
     loss : str or callable
         A name for :func:`losses.build` such as ``"dice+ce"``, or a function of logits (B, L, H, W) and labels
-        (B, H, W) with 255 for void.
+        (B, H, W) with 255 for void. Logits of two classes may have one channel, if the network gives that.
     settings : Settings, optional
     device : str or torch.device, optional
         By default a GPU if there is one.
@@ -214,7 +214,7 @@ class _Run:
         self.history: list[Epoch] = []
         self.step, self.seconds = 0, 0.0
         self.tally = Tally(int(on_gpu))
-        self.learner = torch.compile(model) if settings.compile else model
+        self.learner = Learner(torch.compile(model) if settings.compile else model, self.loss, settings)
         if settings.channels_last:  # images come so
             model.to(memory_format=torch.channels_last)
         self.best_epoch = 0
@@ -229,8 +229,8 @@ class _Run:
         start = time.perf_counter() - self.seconds
         number = len(self.history)
         rate = 0.0
-        for images, labels in self.batches(number, self.step - number * self.n_batches):
-            rate = self.update(images, labels)
+        for batch in self.batches(number, self.step - number * self.n_batches):
+            rate = self.update(batch)
             if bar is not None:
                 bar.update()
             if self.save_every and self.step % self.save_every == 0 and self.step % self.n_batches:
@@ -255,10 +255,9 @@ class _Run:
         self.stopped_early = patience is not None and done.number - self.best_epoch >= patience
         self.ended = self.stopped_early or done.number >= self.settings.n_epochs
 
-    def update(self, images: Tensor, labels: Tensor) -> float:
+    def update(self, batch: Batch) -> float:
         """One step; returns its learning rate."""
         settings = self.settings
-        torch.manual_seed(int(np.random.SeedSequence([settings.seed, self.step]).generate_state(1)[0]))  # dropout
         n_steps = settings.n_epochs * self.n_batches
         rate = settings.lr * schedules.factor(settings.schedule, self.step, n_steps, settings.warmup)
         for group in self.optimizer.param_groups:
@@ -268,10 +267,10 @@ class _Run:
             module.training = False
         self.optimizer.zero_grad(set_to_none=True)
         kind = torch.bfloat16 if not self.scaler.is_enabled() else torch.float16
-        with torch.autocast(self.device.type, dtype=kind, enabled=self.half):
-            value = self._loss(self._given(images), self._given(labels))
+        half = partial(torch.autocast, self.device.type, dtype=kind, enabled=self.half)
+        seeds = np.random.SeedSequence([settings.seed, self.step]).generate_state(settings.accumulate).tolist()
+        value = self.learner.learn(batch.to(self.device), seeds, half, self.scaler.scale)
         self.tally.add(value, self.step)
-        self.scaler.scale(value).backward()
         if settings.max_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_norm)
@@ -280,18 +279,7 @@ class _Run:
         self.step += 1
         return rate
 
-    def _given(self, batch: Tensor) -> Tensor:
-        """A batch on the device; nobody waits for a copy from memory that the system may not move."""
-        return batch.to(self.device, non_blocking=batch.is_pinned())
-
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        output = self.learner(images)
-        value = self.loss(enlarge(find_logits(output, None), images).float(), labels)
-        if isinstance(output, dict) and "aux" in output:
-            value = value + self.settings.aux_weight * self.loss(enlarge(output["aux"], images).float(), labels)
-        return value
-
-    def batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from the `first` on; each is made while the one before is learned."""
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.data))
         size = min(self.settings.batch_size, len(self.data))
@@ -300,17 +288,15 @@ class _Run:
             waiting = [pool.submit(self._example, epoch, int(i)) for i in chunks[0]]
             for chunk in [*chunks[1:], np.zeros(0, int)]:
                 ready, waiting = waiting, [pool.submit(self._example, epoch, int(i)) for i in chunk]
-                pairs = [example.result() for example in ready]
-                images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2).float()
-                labels = torch.from_numpy(np.stack([labels for _, labels in pairs])).long()
-                on_gpu = self.device.type == "cuda"
-                yield (images.pin_memory(), labels.pin_memory()) if on_gpu else (images, labels)
+                batch = Batch.of([example.result() for example in ready])
+                yield batch.pinned() if self.device.type == "cuda" else batch
 
-    def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """An image and its labels as they are seen in an epoch."""
+    def _example(self, epoch: int, i: int) -> tuple[np.ndarray, np.ndarray, Tensor | None]:
+        """An image and its labels as they are seen in an epoch, and the distances that the loss asks for."""
         image, labels = self.data[i]
         rng = np.random.default_rng([self.settings.seed, epoch, i])
-        return self.augmentation(with_channels(image, self.model), labels, rng)
+        image, labels = self.augmentation(with_channels(image, self.model), labels, rng)
+        return image, labels, self.learner.maps(labels, len(self.data.classes))
 
     def save(self) -> None:
         """Write the checkpoint."""

@@ -20,7 +20,7 @@ from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import networks
 from classicseg.torch.networks import check_all_pixels
-from classicseg.torch.tensors import enlarge
+from classicseg.torch.tensors import enlarge, two_labels
 from classicseg.torch.train.resize import resize_image
 from classicseg.torch.train.windows import blended
 from classicseg.torch.wrappers import find_logits
@@ -45,6 +45,9 @@ class Model(nn.Module):
     size : (int, int), optional
         Height and width to which :meth:`predict` resizes an image before the network sees it, if the model is trained
         on images of that size. Logits come back in the size of the image.
+    sigmoid : bool
+        One channel of logits for two classes, which tells the second from the first, as for a sigmoid. :meth:`predict`
+        returns logits of both.
     seed : int
         Of the initial weights. The global random state is left alone.
     **options
@@ -81,6 +84,7 @@ class Model(nn.Module):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         size: tuple[int, int] | None = None,
+        sigmoid: bool = False,
         seed: int = 0,
         **options: Any,
     ) -> None:
@@ -90,10 +94,13 @@ class Model(nn.Module):
         if self.size is not None and len(self.size) != 2:
             raise InputError(f"size must be a height and a width, got {size!r}")
         self.origin: str | None = None  # a digest of the file from which the weights come at first
-        self.recipe = {"name": name, "width": width, "in_channels": in_channels, **options}
+        n_labels = 1 if inputs.as_flag(sigmoid, "sigmoid") else len(self.classes)
+        if sigmoid and len(self.classes) != 2:
+            raise InputError(f"sigmoid=True is for 2 classes, got {len(self.classes)}")
+        self.recipe = {"name": name, "width": width, "in_channels": in_channels, "sigmoid": bool(sigmoid), **options}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(inputs.as_count(seed, "seed", 0))
-            self.network = networks.build(name, len(self.classes), in_channels, width, **options)
+            self.network = networks.build(name, n_labels, in_channels, width, **options)
         check_all_pixels(self.network)
         self.register_buffer("mean", _per_channel(mean, _MEAN, in_channels, "mean"))
         self.register_buffer("std", _per_channel(std, _STD, in_channels, "std"))
@@ -157,8 +164,38 @@ class Model(nn.Module):
                 f"{path} holds the model of another network or width: {len(fitting)} of its tensors fit, of {len(own)}"
             )
         self.network.load_state_dict(own | fitting)
-        self.origin = hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+        self.origin = _digest_of(path)
         return len(fitting), len(own) - len(fitting)
+
+    def load_backbone(self, path: str | os.PathLike[str]) -> networks.LoadReport:
+        """Take weights of a classifier as a start, all those of the network's trunk.
+
+        Parameters
+        ----------
+        path : path
+            Weights with the names of torchvision, such as those of its ``resnet50``, or of a checkpoint that has them
+            as ``"state_dict"`` or ``"model"``. No code in the file is run.
+
+        Returns
+        -------
+        networks.LoadReport
+            Its heads, of other classes, are what is unexpected.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it holds no weights, or not all of the trunk, or of another shape: then nothing has changed.
+        """
+        content = load(path)
+        weights = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
+        try:
+            report = networks.load_backbone(self.network, weights, strict=True)
+        except (ValueError, TypeError) as failure:
+            raise InputError(f"{path}: {failure}") from failure
+        self.origin = _digest_of(path)
+        return report
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -190,7 +227,7 @@ def predict(
     Parameters
     ----------
     model : nn.Module
-        From (1, C, H, W) images of values 0 to 255.
+        From (1, C, H, W) images of values 0 to 255. One channel of logits, as for a sigmoid, counts as two labels.
     image : array_like, (H, W) or (H, W, C)
         Of 8 bits, or of values from 0 to 255 in any dtype, which are rounded: it is seen as it is. The range of all
         other values, but for a few in a thousand, becomes 0 to 255, in training as here. A :class:`Model` of a size
@@ -241,10 +278,10 @@ def predict(
 
 def _scores(model: nn.Module, flips: bool, x: Tensor) -> Tensor:
     """Logits of an image (1, C, H, W), or the logarithm of the mean probability of it and of its mirror image."""
-    given = enlarge(find_logits(model(x), None), x).float()
+    given = two_labels(enlarge(find_logits(model(x), None), x).float())
     if not flips:
         return given
-    mirrored = enlarge(find_logits(model(x.flip(3)), None), x).float().flip(3)
+    mirrored = two_labels(enlarge(find_logits(model(x.flip(3)), None), x).float()).flip(3)
     return torch.logaddexp(given.log_softmax(1), mirrored.log_softmax(1)) - math.log(2)
 
 
@@ -327,6 +364,11 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputTypeError(f"{source} must hold a dict, got {type(content).__name__}")
     return content
+
+
+def _digest_of(path: str | os.PathLike[str]) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _per_channel(values: Sequence[float] | None, default: Sequence[float], n: int, name: str) -> Tensor:

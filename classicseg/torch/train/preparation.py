@@ -25,10 +25,9 @@ def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | N
     """Compare what a data set holds with the needs of the model and of its loss."""
     check_all_pixels(model)
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
-    if networks and networks[0].n_labels != len(data.classes):
-        raise InputError(
-            f"the network has {networks[0].n_labels} labels, but the data have {len(data.classes)} classes"
-        )
+    if networks and max(2, networks[0].n_labels) != len(data.classes):
+        given = f"{networks[0].n_labels} labels" if networks[0].n_labels > 1 else "one channel, for 2 classes"
+        raise InputError(f"the network has {given}, but the data have {len(data.classes)} classes")
     channels = n_channels(model)
     least = max((network.minimum_size for network in networks), default=1)
     for i, size in enumerate(found.sizes):

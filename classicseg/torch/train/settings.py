@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from classicseg import inputs
-from classicseg.errors import InputTypeError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.torch.train import schedule as schedules
 from classicseg.torch.train.augment import Augmentation
 
@@ -21,6 +21,9 @@ class Settings:
     ----------
     n_epochs, batch_size : int
         Images that do not fill a batch are left out of an epoch; which ones differs from epoch to epoch.
+    accumulate : int
+        Parts of a batch that pass the network one after the other, in less memory: the gradient is that of the whole
+        batch, whatever the loss divides by, for a third more time. Batch normalisation sees one part.
     lr, weight_decay : float
     optimizer : {"adamw", "sgd"}
         "sgd" has a momentum of 0.9.
@@ -62,6 +65,7 @@ class Settings:
 
     n_epochs: int = 50
     batch_size: int = 4
+    accumulate: int = 1
     lr: float = 1e-3
     weight_decay: float = 1e-4
     optimizer: str = "adamw"
@@ -79,8 +83,11 @@ class Settings:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        for name, minimum in (("n_epochs", 1), ("batch_size", 1), ("warmup", 0), ("seed", 0), ("n_workers", 1)):
+        at_least = {"n_epochs": 1, "batch_size": 1, "accumulate": 1, "warmup": 0, "seed": 0, "n_workers": 1}
+        for name, minimum in at_least.items():
             inputs.as_count(getattr(self, name), name, minimum)
+        if self.accumulate > self.batch_size:
+            raise InputError(f"accumulate must be at most batch_size={self.batch_size}, got {self.accumulate}")
         if self.patience is not None:
             inputs.as_count(self.patience, "patience", 1)
         inputs.as_positive_number(self.lr, "lr")

@@ -29,5 +29,8 @@ def entry(function: Callable[..., Any]) -> Any:
 
 
 def exact(function: Callable[..., Any]) -> Any:
-    """Compile `function` as a part of entries in which every float is rounded as NumPy rounds it."""
-    return numba.njit(forceinline=True, **_NO_WRAPPERS)(function)
+    """Compile `function` as a part of entries in which every float is rounded as NumPy rounds it.
+
+    Without a word about `fastmath` it would take the liberties of the entry that it is compiled for.
+    """
+    return numba.njit(forceinline=True, fastmath=False, **_NO_WRAPPERS)(function)

@@ -17,7 +17,7 @@ MOST_BYTES = 300_000
 
 
 def outline() -> list[dict[str, str]]:
-    """The lessons in their order: name, question, module of kernels, data and summary of each."""
+    """The lessons in their order: name, question, summary, data, and the module of kernels of those that have one."""
     return json.loads((LESSONS / "pages" / "outline.json").read_text(encoding="utf-8"))
 
 
@@ -44,7 +44,8 @@ def _page(lessons: list[dict[str, str]], i: int) -> str:
         *(pages / f for f in lesson.get("scripts", [])),
         pages / f"{name}.js",
     ]
-    data = [(lesson["module"], (MODULES / f"{lesson['module']}.wasm").read_bytes())]
+    module = lesson.get("module")
+    data = [(module, (MODULES / f"{module}.wasm").read_bytes())] if module else []
     data += [(key, DATA[key]()) for key in lesson.get("data", [])]
     parts = {
         "title": html.escape(lesson["title"]),
@@ -52,12 +53,23 @@ def _page(lessons: list[dict[str, str]], i: int) -> str:
         "style": (frame / "frame.css").read_text(encoding="utf-8"),
         "neighbours": _links(lessons, i),
         "body": (pages / f"{name}.html").read_text(encoding="utf-8"),
-        "kernels": f"classicseg/kernels/{lesson['kernels']}",
+        "source": _source(lesson),
         "data": "\n".join(_carried(key, content) for key, content in data),
         "script": "\n".join(_inlined(path) for path in scripts),
     }
     page = (frame / "frame.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+
+
+def _source(lesson: dict[str, str]) -> str:
+    """Where the numbers of a page come from, in a sentence."""
+    ours = '<a href="../index.html">classicseg</a>'
+    if "module" in lesson:
+        return (
+            f"Its numbers come from <em>classicseg/kernels/{lesson['kernels']}</em>, the kernels of {ours} themselves, "
+            "compiled by Numba and LLVM for WebAssembly."
+        )
+    return f"Its numbers come from formulas that tests hold against <em>classicseg/{lesson['equals']}</em> of {ours}."
 
 
 def _links(lessons: list[dict[str, str]], i: int) -> str:

@@ -15,6 +15,7 @@ LESSONS = Path(__file__).parents[1]
 ROOT = LESSONS.parents[1]
 MODULES = LESSONS / "wasm"
 DIGESTS = MODULES / "digests.json"
+FACTS = LESSONS / "facts.json"
 
 _RUNS_IN_PYTHON = {"cache", "limits", "memory", "threads"}  # of classicseg/machine: imported, never compiled
 _SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -26,14 +27,14 @@ def entries() -> list[Path]:
 
 
 def files_of(entry: Path) -> list[Path]:
-    """All that `entry` is compiled from: itself, what it imports from the library's kernels, and the builder."""
+    """All that `entry` is compiled from: itself, what it imports from the library's kernels, and the compiler."""
     found, waiting = set(), [entry]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += _imported(path)
-    return sorted(found | {LESSONS / "builder" / "entry.py", LESSONS / "builder" / "wasm.py"})
+    return sorted(found | {LESSONS / "builder" / "wasm.py"})
 
 
 def digest_of(entry: Path) -> str:
@@ -70,12 +71,13 @@ def _record_of(entry: Path) -> dict[str, str]:
 
 
 def _imported(path: Path) -> list[Path]:
-    """Files of the library that `path` imports and that hold compiled code."""
+    """Files of the library and of the builder that `path` imports and that hold compiled code."""
     names = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
     files = [ROOT / f"{name.replace('.', '/')}.py" for name in names if _is_compiled(name)]
+    files += [LESSONS / f"{name.replace('.', '/')}.py" for name in names if name.startswith("builder.")]
     return [file for file in files if file.exists()]
 
 

@@ -105,8 +105,9 @@ export function live(values) {
   }
 }
 
-export function say(text, kind = "") {
-  const element = one(".say");
+// In the figure `within`, if the page has several.
+export function say(text, kind = "", within = document) {
+  const element = one(".say", within);
   element.className = `say ${kind}`;
   element.innerHTML = text;
 }
@@ -193,7 +194,7 @@ const LARGEST = 80e6; // bytes of a file
 
 // Let images be dropped on, or chosen by, `element`; `use(pixels)` gets ImageData of at most `side` pixels a side.
 export function takeImages(element, side, use) {
-  const complain = (text) => say(text, "bad");
+  const complain = (text) => say(text, "bad", element);
   const take = async (file) => {
     if (!file) return;
     if (file.size > LARGEST) return complain(`That file has ${Math.round(file.size / 1e6)} MB; take one below 80 MB.`);

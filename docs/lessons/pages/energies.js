@@ -106,7 +106,10 @@ function drawPixel(pixel, g, label, mode) {
 
 function act(pixel, down) {
   const { mode, gray, labels } = state.values;
-  if (mode === "draw") return state.set({ gray: gray.with(pixel, (gray[pixel] + (down ? 9 : 1)) % 10) });
+  if (mode === "draw") {
+    state.set({ gray: gray.with(pixel, (gray[pixel] + (down ? 9 : 1)) % 10) });
+    return say("A click raises a gray by one, and 9 becomes 0; with Shift it falls.");
+  }
   const change = changeAt(pixel, state.values);
   state.set({ labels: labels.with(pixel, 1 - labels[pixel]), term: TERMS });
   say(change < 0 ? `That saved ${-change}.` : change > 0 ? `That cost ${change} more. Sometimes one has to climb first.` : "That changed nothing in the sum.", change < 0 ? "good" : "");
@@ -127,7 +130,7 @@ function flip() {
 function minimise() {
   const { labels, energy } = cut(state.values);
   state.set({ labels, term: TERMS, helped: 1 });
-  say(`A minimum cut: no labelling costs less than ${energy}.`, "good");
+  say(`Found by a <a href="cut.html">minimum cut</a>: no labelling costs less than ${energy}.`, "good");
 }
 
 // --- wiring -----------------------------------------------------------------------------------------------------------
@@ -138,10 +141,12 @@ state.whenChanged((values) => {
   const item = bill[values.term - 1];
   one("#item").textContent = values.term === 0 ? "Nothing has been added yet." : values.term === TERMS ? "All items are in the sum." : `${item.text}: ${item.cost}.`;
   const side = board.side;
-  const rows = [...Array(side).keys()].map((r) => `[${values.gray.slice(side * r, side * r + side).join(", ")}]`);
+  const nested = (list) => `[${[...Array(side).keys()].map((r) => `[${list.slice(side * r, side * r + side).join(", ")}]`).join(", ")}]`;
+  const beside = board.pairs.filter(([a, b]) => b === a + 1 && values.labels[a] !== values.labels[b]).length;
   live({
+    right: beside * values.lambda, down: (edges - beside) * values.lambda,
     unary, edges, pairwise: edges * values.lambda, energy: energyOf(values), least: cut(values).energy, lambda: values.lambda, icm: downhill(values),
-    term: values.term, terms: TERMS, sum: bill.slice(0, values.term).reduce((sum, { cost }) => sum + cost, 0), helping: best(values).helping, python: `[${rows.join(", ")}]`,
+    term: values.term, terms: TERMS, sum: bill.slice(0, values.term).reduce((sum, { cost }) => sum + cost, 0), helping: best(values).helping, python: nested(values.gray), given: nested(values.labels),
   });
   draw();
 });

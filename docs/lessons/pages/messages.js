@@ -54,6 +54,15 @@ function waysTo(i, totals, lambda) {
   return NAMES.map((_, from) => totals[LABELS * pixel + from] + (from === i % LABELS ? 0 : lambda));
 }
 
+// As many of the ways, from the first on, as are cheapest: an address may say anything.
+function soundWays(values) {
+  const n = values.ways.findIndex((from, i) => {
+    const arrivals = waysTo(i, totalsOf({ ...values, ways: values.ways.slice(0, i) }), values.lambda);
+    return arrivals[from] > Math.min(...arrivals);
+  });
+  return n < 0 ? values.ways : values.ways.slice(0, n);
+}
+
 function cheapestWays(values) {
   let ways = values.ways;
   while (ways.length < ALL) {
@@ -142,12 +151,11 @@ function drawChain() {
     svg.append(line(i, from, { stroke: onBest ? "var(--accent)" : "var(--soft)", "stroke-width": onBest ? 8 : 3, class: onBest ? "best" : null }));
   });
   if (next < ALL) {
-
     NAMES.forEach((_, from) => {
       const [pixel, to] = [Math.floor(next / LABELS), next % LABELS];
       const [x1, y1, x2, y2] = [x(pixel, from), y(pixel, from), x(pixel + 1, to), y(pixel + 1, to)];
       svg.append(line(next, from, { stroke: "var(--accent)", "stroke-width": 3, "stroke-dasharray": "7 6" }));
-      const part = 0.42;
+      const part = narrow.matches ? 0.56 : 0.42;
       svg.append(shape("text", { x: x1 + part * (x2 - x1), y: y1 + part * (y2 - y1) - 5, "text-anchor": "middle", "font-size": 15, "font-weight": 700, fill: "var(--accent)", stroke: "var(--panel)", "stroke-width": 5, "paint-order": "stroke" }, from === next % LABELS ? "+0" : `+${lambda}`));
     });
   }
@@ -231,32 +239,30 @@ function rest() {
 }
 
 let seed = 1;
-function shuffle() {
-  const next = () => {
+function otherCosts() {
+  return state.get("grid").map(() => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return Math.floor((seed / 2 ** 32) * 10);
-  };
-  state.set({ grid: state.get("grid").map(next) });
+  });
 }
 
 // Look for costs on which twenty sweeps fail.
 function wrong() {
+  const { glue: lambda } = state.values;
   const end = performance.now() + 400; // ms
   while (performance.now() < end) {
-    shuffle();
-    const { grid, glue: lambda } = state.values;
+    const grid = otherCosts();
     const { labels } = propagate(SIDE, SIDE, grid, lambda, 20);
-    if (energyOf([...labels], SIDE, grid, lambda) > Math.min(...tryAll(grid, lambda))) {
-      state.set({ sweeps: 20 }, false);
-      return say("Twenty sweeps, and the labels are not the best: what the messages say has gone round in circles.", "bad");
-    }
-    state.undo();
+    if (energyOf([...labels], SIDE, grid, lambda) === Math.min(...tryAll(grid, lambda))) continue;
+    state.set({ grid, sweeps: 20 });
+    return say("Twenty sweeps, and the labels are not the best: what the messages say has gone round in circles.", "bad");
   }
-  say(`With λ = ${state.get("glue")} no such costs turned up so far. Press again, or take another λ.`);
+  say(`With λ = ${lambda} no such costs turned up so far. Press again, or take another λ.`);
 }
 
 // --- wiring -----------------------------------------------------------------------------------------------------------
 
+state.values.ways = soundWays(state.values);
 let before = state.values;
 state.whenChanged((values) => {
   if (values.lambda !== before.lambda && values.ways === before.ways) state.values.ways = []; // those of another λ
@@ -274,7 +280,7 @@ state.whenChanged((values) => {
 });
 narrow.addEventListener("change", drawChain);
 const step = (by) => state.set({ sweeps: clamp(state.get("sweeps") + by, 0, 20) });
-bind(state, { one: sendOne, rest, back: () => step(-1), forth: () => step(1), shuffle, wrong });
+bind(state, { one: sendOne, rest, back: () => step(-1), forth: () => step(1), shuffle: () => state.set({ grid: otherCosts() }), wrong });
 guess("greedy", (value) => {
   const [greedy, best] = ["greedy", "best"].map((name) => Number(one(`[data-live=${name}]`).textContent));
   const gap = greedy - best;

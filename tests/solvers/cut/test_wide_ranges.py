@@ -5,12 +5,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.energies.grid import directions, edge_ends
 from classicseg.reference.max_flow import Graph
 from classicseg.solvers.cut import network, waves
-from tests.solvers.grids import edges_of
+from tests.solvers.grids import edges_of, minimum_of
 from tests.strategies.energies import exact_energy, least_energy
 
 CUTS = ("graph_cut", "expansion", "swap", "qpbo")
@@ -192,3 +194,33 @@ def test_costs_that_change_by_orders_of_magnitude_are_cut_like_new_ones(ties):
 def reference_minimum_of_finite(crf):
     unary = np.where(np.isinf(crf.unary), 1e15, crf.unary)
     return reference_minimum(cs.GridCRF(unary, cs.Potts(1), dict(crf.weights)))[0]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 12), st.integers(0, 2**32 - 1))
+def test_multiples_of_a_power_of_two_are_cut_exactly(bits, seed):
+    rng = np.random.default_rng(seed)
+    unary = rng.integers(-40 * 2**bits, 40 * 2**bits, (2, 3, 3)) / 2**bits
+    unary[rng.integers(2), 1, 1] = np.inf
+    weights = rng.integers(0, 8, (3, 2)) / 8
+    energy = cs.GridCRF(unary.astype(np.float32), cs.Potts(3), {"right": weights, "down": np.ones((2, 3))})
+    result = cs.minimize(energy, "graph_cut")
+    assert result.energy == result.lower_bound == minimum_of(energy)
+    assert "in exact whole numbers" in result.message
+    cut = cs.GraphCut(energy)
+    cut.solve()
+    for finer in (0.0, 2.0 ** -(bits + 3)):  # as fine as before, and finer than the network was made for
+        changed = unary[::-1] + finer
+        cut.set_unary(changed)
+        best = minimum_of(cs.GridCRF(changed, energy.compatibility, energy.weights))
+        assert cut.solve().energy == pytest.approx(best, abs=1e-9)
+
+
+def test_costs_that_would_round_the_energy_are_not_taken_for_exact():
+    unary = np.zeros((2, 40, 50))
+    unary[1] = 2.0**40 + 2.0**-10
+    result = cs.minimize(cs.GridCRF(unary, cs.Potts(1)), "graph_cut")
+    assert result.energy == 0
+    unary[0, 0, 0] = 2.0**-10
+    unary[0] += 2.0**45
+    assert "exact" not in cs.minimize(cs.GridCRF(unary, cs.Potts(1)), "graph_cut").message

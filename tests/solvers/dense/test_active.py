@@ -12,7 +12,7 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.reference import mean_field as reference
 from classicseg.solvers.dense import mean_field as solver
 from classicseg.solvers.dense.active import infer_pruned
-from classicseg.solvers.dense.prospects import _least_of_cells, contest, prospects
+from classicseg.solvers.dense.prospects import contest, least_of_cells, prospects
 from tests.oracles import bilateral_features, costs, gaussian_matrix, normalized, photo, position_features, softmax
 
 SHAPE = (64, 80)
@@ -229,4 +229,4 @@ def test_no_label_comes_closer_inside_a_cell_than_its_bound(grid):
     full = UnaryGrid(values, fine, True).full().reshape(4, -1)
     gaps = (full - full.min(axis=0)).min(axis=1)
     corners = (values - values.min(axis=0)).reshape(4, -1).min(axis=1)
-    assert (np.minimum(corners, _least_of_cells(values)) <= gaps + 1e-4).all()
+    assert (np.minimum(corners, least_of_cells(values)) <= gaps + 1e-4).all()

@@ -60,7 +60,7 @@ def sample_all(shape, n):
 )
 def test_a_sample_of_all_points_gives_the_labels_of_the_whole_loop(n_labels, small, options, few_are_many, monkeypatch):
     monkeypatch.setattr(sampled, "sample", sample_all)
-    monkeypatch.setattr("classicseg.filters.elsewhere._AT_ONCE", 1000)  # several parts, none a multiple of a block
+    monkeypatch.setattr("classicseg.filters.elsewhere.AT_ONCE", 1000)  # several parts, none a multiple of a block
     energy = crf(smooth(n_labels, small), **options)
     found = infer(energy)
     assert (found.labels != plain(energy)).mean() <= 2e-4  # rounding
@@ -121,7 +121,7 @@ def test_a_pattern_as_wide_as_a_cell_is_seen(few_are_many):
 
 
 def test_equal_to_the_bit_for_every_number_of_threads(few_are_many, monkeypatch):
-    monkeypatch.setattr("classicseg.filters.elsewhere._AT_ONCE", 1000)
+    monkeypatch.setattr("classicseg.filters.elsewhere.AT_ONCE", 1000)
     energy = crf(smooth(3, (15, 21)))
     first, *others = (infer(energy, n_threads=n) for n in (1, 2, 5))
     for other in others:

@@ -41,9 +41,9 @@ def _on_its_device(function: Callable[..., _Result]) -> Callable[..., _Result]:
     """Programs run on the current device, not on that of their arguments."""
 
     @functools.wraps(function)
-    def guarded(first: Any, *args: Any) -> _Result:
+    def guarded(first: Any, *args: Any, **options: Any) -> _Result:
         with torch.cuda.device_of(first if isinstance(first, Tensor) else first[0]):
-            return function(first, *args)
+            return function(first, *args, **options)
 
     return guarded
 

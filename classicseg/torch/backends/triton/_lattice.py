@@ -8,7 +8,7 @@ more. No program has much more to do than another, and the order of every sum is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,6 +24,7 @@ from classicseg.torch.backends._sorting import (
     is_one_sided,
     normalized,
     read,
+    room,
 )
 from classicseg.torch.backends.triton._filtering import Room, blur, splat
 from classicseg.torch.backends.triton._launch import ROWS, Slicing, embed, new_rows, update_points, width_of
@@ -34,15 +35,15 @@ _RUN = 32  # pairs, or runs, that are summed by one program
 _TOGETHER = 4  # tiles whose runs are sorted by their lengths, so that those of one program are alike
 
 
-def build(features: Sequence[Tensor], normalizations: Sequence[str]) -> list[Tensor]:
-    """See :class:`Backend`. The tensors are those of :class:`Layout`, one after the other."""
+def build(features: Sequence[Tensor], normalizations: Sequence[str], *, roomy: bool = False) -> list[Tensor]:
+    """See :class:`classicseg.torch.backends.graphs.Roomy`. The tensors are those of :class:`Layout`, in its order."""
     n_images, _, n = features[0].shape
     integer = integer_for(n_images * n * sum(f.shape[1] + 1 for f in features))
     found = corners_of(features, embed)
     tiled = [_tiled(each) for each in found]
     counts = [torch.stack([each.groups.count, *own.counts]) for each, own in zip(found, tiled, strict=True)]
     parts = [_part(each, own, count, integer) for each, own, count in zip(found, tiled, read(counts), strict=True)]
-    plain = _joined(parts, integer)
+    plain = _joined(parts, integer, room if roomy else lambda n: n)
     sums = _row_sums(plain, n)
     of_kernels = zip(parts, sums, normalizations, strict=True)
     both = [normalized(part.vertices.weight, own_sums, norm) for part, own_sums, norm in of_kernels]
@@ -147,10 +148,10 @@ def _cut(pieces: Tensor, begin: Tensor, n_pieces: int) -> tuple[Tensor, Tensor]:
     return whose, begin[whose] + _RUN * piece
 
 
-def _joined(parts: Sequence[_Part], integer: torch.dtype) -> Layout:
-    """All kernels in one, with weights before normalisation."""
+def _joined(parts: Sequence[_Part], integer: torch.dtype, enlarged: Callable[[int], int]) -> Layout:
+    """All kernels in one, with weights before normalisation; numbers of runs, groups and rows are enlarged."""
     lengths = [(len(p.begin), len(p.begin_run), len(p.begin_group)) for p in parts]
-    filled = [tuple(-(-n // ROWS) * ROWS for n in own) for own in lengths]
+    filled = [tuple(-(-enlarged(n) // ROWS) * ROWS for n in own) for own in lengths]
     runs, groups, rows = (slices([own[at] for own in filled]) for at in range(3))
     pairs = slices([len(p.pair) for p in parts])
     members = slices([len(p.run) for p in parts])
@@ -182,7 +183,7 @@ def _joined(parts: Sequence[_Part], integer: torch.dtype) -> Layout:
         pair_weight_out=weight[:0, 0],
         begin=torch.cat(begin),
         end=torch.cat(end),
-        run=torch.cat(run),
+        run=_filled(torch.cat(run), enlarged(members[-1].stop), 0),
         begin_run=torch.cat(begin_run),
         begin_group=index.new_empty(0) if few else torch.cat(begin_group),
         neighbours=torch.cat(neighbours, 1),

@@ -1,0 +1,74 @@
+"""`classicseg refine --stream`: images that are larger than memory."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from classicseg.cli import evidence
+from classicseg.cli.output import report
+from classicseg.pipelines.presets import AUTO
+
+_OTHERS = ("overlay", "marginals", "nodata", "sigmoid", "labels", "key", "reverse_axes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what makes an image pass by in windows."""
+    parser.add_argument(
+        "--stream", action="store_true",
+        help="read image, scores and mask, all .npy, window by window, once for each update, and write labels as .npy: "
+        "for images that are larger than memory. A run that was ended goes on when it is started again in the same way."
+        " The preset is default if none is named",
+    )  # fmt: skip
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="FOLDER",
+        help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Refine, and report."""
+    from classicseg import io
+    from classicseg.errors import InputError
+    from classicseg.pipelines.streamed import refine_streamed
+
+    given = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
+    if given:
+        raise InputError(f"--stream does not go with --{given[0].replace('_', '-')}")
+    if options.image is None or options.probabilities is None:
+        raise InputError("give an image and the file of its probabilities")
+    start = time.perf_counter()
+    kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
+    preset = "default" if options.preset == AUTO else options.preset
+    refine_streamed(
+        options.image,
+        **{kind: options.probabilities},
+        out=options.output,
+        preset=preset,
+        mask=options.mask,
+        label_axis=options.label_axis,
+        channel_axis=options.channel_axis,
+        n_threads=options.threads,
+        sigma=options.sigma,
+        weight=options.weight,
+        bilateral_sigma=options.bilateral_sigma,
+        color_sigma=options.color_sigma,
+        bilateral_weight=options.bilateral_weight,
+        temperature=options.temperature,
+        max_iter=options.max_iter,
+        quality=options.quality,
+        align_corners=options.align_corners,
+        exact=options.exact,
+        fill=None if options.mask is None else io.VOID,
+        spacing=evidence.spacing_of(options),
+        window=options.window,
+        state=options.state,
+        progress=True,
+    )
+    seconds = time.perf_counter() - start
+    done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
+    report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")

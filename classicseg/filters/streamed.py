@@ -1,0 +1,200 @@
+"""Lattices of points that pass by in windows: what stays is what vertices have.
+
+A stripe meets its vertices window by window, in the order of its points, as if it were embedded at once; so the bank is
+the one that :mod:`classicseg.filters.building` makes of all points, but for their corners. These are found anew for
+every window that passes by, by the keys of the vertices that the stripe knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from classicseg.errors import InputError
+from classicseg.filters.bank import new_rows
+from classicseg.filters.base import POWERS, Normalization
+from classicseg.filters.building import Lattice, Space, bank_of_vertices, ones_of, stripe_borders
+from classicseg.kernels.dense.bank import Bank, RowLayout
+from classicseg.kernels.dense.hashing import Table
+from classicseg.kernels.dense.lattice import Corners, Met
+from classicseg.kernels.dense.normalization import normalize
+from classicseg.kernels.dense.streamed import locate, meet, normalize_window, numbered, table_of_rows
+from classicseg.machine.memory import check_memory
+from classicseg.machine.parallel import new_sync, run
+from classicseg.machine.simd import PIXELS, padded_pixels
+from classicseg.machine.threads import map_tasks
+
+_FIRST_SIZE = 12  # binary logarithm of how many vertices a stripe has room for at first
+_MANY = 2**20  # vertices; fewer are not worth a look at how much memory is free
+_GROWING = 100  # bytes for each vertex that there was room for: longer lists beside the old ones, and a table
+_BUILDING = 200  # bytes for each vertex of a stripe: keys, tables, rows, neighbours
+_HINT = "larger sigmas, or fewer features, need less"
+
+Passing = Callable[[int, int], Iterator[np.ndarray]]
+"""``passing(start, stop)`` gives the features of the points `start` to `stop` - 1, window by window.
+
+Each is (sum of d, m + 16) float32, lattice after lattice, for the m points of the window; m is a multiple of 16 but for
+the last window.
+"""
+
+
+class Vertices(NamedTuple):
+    """The vertices that the stripes of one lattice touch, stripe after stripe, each in the order in which it met them.
+
+    All else about a lattice follows from it.
+    """
+
+    keys: np.ndarray  # (total,) int64
+    mass: np.ndarray  # (total,) float32: the weights of the points of the stripe, summed up
+    start: np.ndarray  # (n_stripes + 1,) int64: where each stripe begins
+
+
+def meet_all(
+    spaces: Sequence[Space], passing: Passing, n_points: int, n_threads: int, tick: Callable[[], None] = lambda: None
+) -> list[Vertices]:
+    """The vertices of each lattice; all points pass by once, and `tick` is called whenever a stripe has."""
+    borders = stripe_borders(n_points) * PIXELS
+
+    def stripe(s: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        meetings = [_Meeting(space) for space in spaces]
+        for features in passing(int(borders[s]), min(int(borders[s + 1]), n_points)):
+            for meeting, own in zip(meetings, _split(features, spaces), strict=True):
+                meeting.add(own)
+        tick()
+        return [meeting.met() for meeting in meetings]
+
+    met = map_tasks(stripe, borders.size - 1, n_threads)
+    found = []
+    for k in range(len(spaces)):
+        keys, mass = ([of_stripe[k][i] for of_stripe in met] for i in (0, 1))
+        start = np.cumsum([0, *(part.size for part in keys)]).astype(np.int64)
+        found.append(Vertices(np.concatenate(keys), np.concatenate(mass), start))
+    return found
+
+
+class _Meeting:
+    """The vertices that a stripe has met in one lattice so far."""
+
+    def __init__(self, space: Space) -> None:
+        self._space, self._n, self._log2_size = space, 0, _FIRST_SIZE
+        self._keys, self._mass = np.empty(1 << _FIRST_SIZE, np.int64), np.empty(1 << _FIRST_SIZE, np.float32)
+        self._table = numbered(self._keys, 0, _FIRST_SIZE + 1)
+
+    def add(self, features: np.ndarray) -> None:
+        """The points of a window, (d, m + 16), as well."""
+        n = features.shape[1] - PIXELS
+        size = padded_pixels(n) * self._space.n_corners
+        corners = Corners(np.empty(size, np.uint32), np.empty(size, np.float32), 0, self._space.n_corners)
+        block, n_blocks = 0, padded_pixels(n) // PIXELS
+        while True:
+            block, self._n = meet(
+                features, n, self._space.scale, self._space.radix, block, n_blocks, corners, self._table,
+                Met(self._keys, self._mass), self._n,
+            )  # fmt: skip
+            if block >= n_blocks:
+                break
+            self._grow()
+
+    def met(self) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and masses."""
+        return self._keys[: self._n].copy(), self._mass[: self._n].copy()
+
+    def _grow(self) -> None:
+        more = 1 << self._log2_size
+        if more >= _MANY:
+            check_memory(_GROWING * more, f"{2 * more} lattice vertices of one stripe of the image", _HINT)
+        self._log2_size += 1
+        self._keys, self._mass = (np.concatenate([v, np.empty(more, v.dtype)]) for v in (self._keys, self._mass))
+        self._table = numbered(self._keys, self._n, self._log2_size + 1)
+
+
+class StreamedBank:
+    """Lattices of several kernels, normalised, whose points pass by.
+
+    Parameters
+    ----------
+    spaces : sequence of Space
+    vertices : sequence of Vertices
+        Of each, as :func:`meet_all` finds them.
+    normalizations : sequence of str
+    n_points : int
+    n_threads : int
+
+    Attributes
+    ----------
+    bank : Bank
+        Of all vertices, without corners of points.
+    gains : list of float
+        Factor of each lattice.
+    borders : ndarray, (n_stripes + 1,), int64
+        The first point of each stripe, and the number of points.
+    """
+
+    def __init__(
+        self,
+        spaces: Sequence[Space],
+        vertices: Sequence[Vertices],
+        normalizations: Sequence[Normalization],
+        n_points: int,
+        n_threads: int,
+    ) -> None:
+        total = sum(met.keys.size for met in vertices)
+        if total > _MANY:
+            check_memory(_BUILDING * total, f"{total} lattice vertices of all stripes of the image", _HINT)
+        self._spaces, stripe = spaces, stripe_borders(n_points)
+        self.borders = np.minimum(stripe * PIXELS, n_points)
+        by_stripe = [[met.keys[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]
+        lattices = [Lattice.of(space, list(keys)) for space, keys in zip(spaces, by_stripe, strict=True)]
+        masses = [[met.mass[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]
+        self.bank = bank_of_vertices(lattices, stripe, n_threads)
+        self._ones = ones_of(lattices, self.bank, masses)
+        self._tables = [
+            [
+                table_of_rows(keys, lattice.row_of[start : start + keys.size], int(row))
+                for keys, start in zip(of_stripes, lattice.start[:-1], strict=True)
+            ]
+            for of_stripes, lattice, row in zip(by_stripe, lattices, self.bank.vertex[:, 0], strict=True)
+        ]
+        self.gains = [space.blur.gain(space.features.d) for space in spaces]
+        self._gain = np.array(self.gains, np.float32)
+        powers = np.array([POWERS[norm] for norm in normalizations], np.float32)
+        self._before, self._after = powers[:, 0].copy(), powers[:, 1].copy()
+        self._one_sided = bool((self._before != self._after).any())
+        other = new_rows(self.bank, RowLayout.of(1))
+        no_points = self.bank._replace(stripe=np.zeros(1, np.int64))
+        run(
+            normalize, n_threads, new_sync(2), no_points, 0, self._gain, self._before, self._after, self._ones, other,
+            np.empty(0, np.float32),
+        )  # fmt: skip
+
+    def new_corners(self, n: int) -> Bank:
+        """The bank with room for the corners of `n` points."""
+        size = padded_pixels(n) * int(self.bank.corner_start[-1])
+        weight = np.empty(size, np.float32)
+        weight_out = np.empty(size, np.float32) if self._one_sided else weight
+        return self.bank._replace(index=np.empty(size, np.uint32), weight_in=weight, weight_out=weight_out)
+
+    def locate(self, s: int, features: np.ndarray, room: Bank) -> int:
+        """Find the corners of the points of a window of stripe `s`; returns how many blocks of them there are."""
+        n = features.shape[1] - PIXELS
+        n_blocks, count, unknown = padded_pixels(n) // PIXELS, int(room.corner_start[-1]), 0
+        for k, own in enumerate(_split(features, self._spaces)):
+            corners = Corners(room.index, room.weight_in, int(room.corner_start[k]), count)
+            space, table = self._spaces[k], Table(*self._tables[k][s])
+            unknown += locate(own, n, space.scale, space.radix, n_blocks, corners, table)
+        if unknown:
+            raise InputError("the image has other colours than it had when the lattice was built: it was changed")
+        if self._one_sided:
+            room.weight_out[:] = room.weight_in
+        normalize_window(room, n_blocks, self._gain, self._before, self._after, self._ones)
+        return n_blocks
+
+
+def _split(features: np.ndarray, spaces: Sequence[Space]) -> Iterator[np.ndarray]:
+    """The features of each lattice."""
+    first = 0
+    for space in spaces:
+        yield features[first : first + space.features.d]
+        first += space.features.d

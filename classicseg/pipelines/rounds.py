@@ -1,0 +1,125 @@
+"""The rounds of :func:`cutout`: cut by the colours that labels have, learn the colours from the cut, and so on.
+
+A large image has far more pixels than colours need to be learned from. There the rounds are made on every k-th pixel in
+each direction, and one cut of all pixels follows. The small image has the colours of the large one, noise included,
+which an average of k x k pixels would not; a block with a stroke is represented by a pixel of the stroke.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from classicseg.energies.compatibility import Potts
+from classicseg.energies.grid_crf import GridCRF
+from classicseg.pipelines.evidence import Evidence, How, Models, costs_of_distance, stretched
+from classicseg.pipelines.prepared_image import PreparedImage
+from classicseg.pipelines.strokes import NONE
+from classicseg.solvers.run import Run
+
+_LARGE, _LEARNED_FROM = 2**20, 2**18
+"""Images of more pixels than the first are thinned out for the rounds, to about the second."""
+
+First = Callable[[np.ndarray, np.ndarray], Models]
+"""Models of colours (C, N) whose labels (N,) are known, or NONE."""
+
+
+def cut_by(
+    evidence: Evidence, prepared: PreparedImage, how: How, strokes: np.ndarray, start: np.ndarray, owner: Any, run: Run
+) -> tuple[GridCRF, np.ndarray, list[np.ndarray]]:
+    """The energy that the evidence makes, its best labels, spatial shape, and the component of each pixel by label.
+
+    `start` are labels to start from, NONE where nothing is known; `owner` may go on from the flow.
+    """
+    whole = tuple(slice(0, length) for length in strokes.shape)
+    unary, components = evidence.costs(prepared.colors, strokes, whole, run.n_threads)
+    crf = GridCRF(unary, Potts(how.weight), prepared.weights, mask=prepared.mask)
+    start = np.maximum(start, 0).reshape(strokes.shape)
+    return crf, prepared.minimum(crf, how.weight, start, run.n_threads, owner), components
+
+
+def alternate(
+    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, first: First, owner: Any
+) -> tuple[Evidence, GridCRF, np.ndarray]:
+    """Cut and learn in turn until nothing changes; returns evidence, energy and labels of the last cut.
+
+    Parameters
+    ----------
+    run : Run
+        Records each cut of all pixels.
+    prepared : PreparedImage
+    how : How
+    strokes : ndarray, spatial shape, int32
+    labels : ndarray, (N,), int32
+        To start from, NONE where nothing is known.
+    first : callable
+        Learns the first models from them.
+    owner : object
+        May go on from the flow of the last cut.
+    """
+    step = round((strokes.size / _LEARNED_FROM) ** (1 / strokes.ndim)) if strokes.size > _LARGE else 1
+    is_large, converged = step > 1 and run.max_iter > 1, False
+    if is_large:
+        evidence, labels, converged = _learned(run, prepared, how, strokes, labels, first, step)
+    else:
+        evidence = _evidence(first(prepared.colors, labels), prepared, how, strokes, run)
+    while not run.ended:
+        crf, found, components = cut_by(evidence, prepared, how, strokes, labels, owner, run)
+        change = float((found.reshape(-1) != labels).sum() / crf.n_points)
+        labels = found.reshape(-1)
+        run.record(energy=crf.energy(found), change=change, labels=partial(np.asarray, found))
+        if is_large and not run.stopped:
+            run.stop(f"one cut, by colours that were learned at every {step} pixels", converged=converged)
+        elif change == 0:
+            run.stop("no pixel changed", converged=True)
+        if not run.ended:
+            evidence = evidence.refitted(prepared.colors, labels, components, run.n_threads)
+    return evidence, crf, found
+
+
+def _evidence(models: Models, prepared: PreparedImage, how: How, strokes: np.ndarray, run: Run) -> Evidence:
+    if not how.by_strokes:
+        return Evidence(models)
+    return Evidence(models, costs_of_distance(models, prepared.colors, strokes, prepared.spacing, run.n_threads))
+
+
+def _learned(
+    run: Run, prepared: PreparedImage, how: How, strokes: np.ndarray, labels: np.ndarray, first: First, step: int
+) -> tuple[Evidence, np.ndarray, bool]:
+    """Make all rounds but one at every `step` pixels: evidence and labels for all, and whether the rounds converged."""
+    shape = strokes.shape
+    chosen = _chosen(shape, step, prepared.mask, strokes)
+    small, few = prepared.at(chosen), labels[chosen.reshape(-1)]
+    marked = labels != NONE
+    n_marked = np.count_nonzero(marked)
+    known = (prepared.colors[:, marked], labels[marked]) if n_marked <= chosen.size else (small.colors, few)
+    models = first(*known)
+    rounds = Run("cutout", max_iter=run.max_iter - 1, n_threads=run.n_threads)
+    evidence, _, found = alternate(rounds, small, how, strokes.reshape(-1)[chosen], few, lambda *_: models, None)
+    whole, near = found, evidence.nearness
+    for axis in range(len(shape)):
+        whole = np.repeat(whole, step, axis=axis)
+    whole = whole[tuple(map(slice, shape))].reshape(-1)
+    near = None if near is None else np.stack([stretched(costs, shape) for costs in near])
+    return Evidence(evidence.models, near), whole, rounds.converged
+
+
+def _chosen(shape: tuple[int, ...], step: int, mask: np.ndarray | None, strokes: np.ndarray) -> np.ndarray:
+    """One pixel of each block of `step` pixels a side, flat numbers in the shape of the blocks.
+
+    The one in the middle, unless a mask leaves it out, or it has no stroke while another of the block has one.
+    """
+    axes = [np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in shape]
+    chosen = np.ravel_multi_index(np.ix_(*axes), shape)
+    for better in (mask, strokes != NONE if mask is None else mask & (strokes != NONE)):
+        if better is None:
+            continue
+        good = better.reshape(-1)[chosen]
+        for axis in range(len(shape)):
+            good = np.repeat(good, step, axis=axis)
+        there = np.flatnonzero(better & ~good[tuple(map(slice, shape))])
+        chosen[tuple(i // step for i in np.unravel_index(there, shape))] = there
+    return chosen

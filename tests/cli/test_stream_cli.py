@@ -1,0 +1,63 @@
+"""The command refines images that pass by in windows."""
+
+import json
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.cli import main
+
+SAMPLE = cs.sample("nuclei")
+LOGITS = np.log(SAMPLE.probabilities[:, ::4, ::4])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    np.save(tmp_path / "image.npy", SAMPLE.image)
+    np.save(tmp_path / "logits.npy", LOGITS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refine(*more):
+    return main(["refine", "image.npy", "logits.npy", "--logits", "-o", "labels.npy", "--stream", *more])
+
+
+def test_labels_are_those_of_the_library(folder, capsys):
+    mask = np.ones(SAMPLE.image.shape[:2], np.uint8)
+    mask[:9] = 0
+    np.save("mask.npy", mask)
+    assert refine("--json", "--mask", "mask.npy", "--window", "7", "--preset", "firm", "--max-iter", "3") == 0
+    labels = np.load("labels.npy")
+    assert labels.dtype == np.uint8
+    expected = cs.refine(SAMPLE.image, logits=LOGITS, mask=mask, preset="firm", max_iter=3, exact=True, fill=255)
+    np.testing.assert_array_equal(labels, expected)
+    assert json.loads(capsys.readouterr().out)["preset"] == "firm"
+
+
+def test_the_preset_is_default_if_none_is_named(folder):
+    assert refine() == 0
+    np.testing.assert_array_equal(
+        np.load("labels.npy"), cs.refine(SAMPLE.image, logits=LOGITS, preset="default", exact=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--overlay", "o.png"], "--stream does not go with --overlay"),
+        (["--nodata", "0"], "--stream does not go with --nodata"),
+        (["--quality", "high"], "--quality must be"),
+        (["--window", "0"], "--window must be"),
+    ],
+)
+def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
+    assert refine(*more) == 2
+    assert word in capsys.readouterr().err
+    assert not (folder / "labels.npy").exists()
+
+
+def test_windows_go_with_nothing_else(folder, capsys):
+    assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "labels.npy", "--window", "9"]) == 2
+    assert "--window and --state go with --stream" in capsys.readouterr().err

@@ -1,0 +1,382 @@
+"""Streamed refinement gives the labels of the run in memory, to the bit, whatever the windows are."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import classicseg as cs
+from classicseg.io.windows import FileArray, LabelFile, as_source
+from classicseg.pipelines import raster
+from classicseg.pipelines.kept_state import KeptState
+from classicseg.solvers.dense import sampled
+
+SAMPLE = cs.sample("nuclei")
+SMALL = np.log(SAMPLE.probabilities[:, ::3, ::3])
+OPTIONS = {"preset": "default", "max_iter": 4}
+
+
+@st.composite
+def problems(draw):
+    """An image with scores of its pixels or of fewer points, and what goes with them."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = draw(
+        st.one_of(
+            st.tuples(st.integers(1, 40), st.integers(1, 40)),
+            st.tuples(st.integers(1, 7), st.integers(1, 9), st.integers(1, 9)),
+            st.tuples(st.integers(2, 300)),
+        )
+    )
+    dtype, n_channels = (
+        draw(st.sampled_from([("u1", 3), ("u2", 3), ("f4", 3), ("f8", 3)])) if len(shape) == 2 else ("f4", 0)
+    )
+    values = rng.integers(0, 256, (*shape, n_channels) if n_channels else shape)
+    image = (values * (100 if dtype == "u2" else 1)).astype(dtype)
+    if dtype == "f8":  # far from 0, and a value that is out of all proportion
+        image += 1e7
+        image.reshape(-1)[rng.integers(image.size)] = draw(st.sampled_from((-9999.0, 1e7 + 1e9, 1e7)))
+    n_labels = draw(st.sampled_from((2, 3)))
+    grid = shape
+    if draw(st.booleans()):
+        grid = tuple(int(rng.integers(1, n + 1)) for n in shape)
+    kind = draw(st.sampled_from(("probabilities", "logits", "unary")))
+    scores = rng.standard_normal((n_labels, *grid)).astype(np.float32) * 3
+    if kind == "probabilities":
+        scores = np.exp(scores) / np.exp(scores).sum(axis=0)
+    options = {kind: scores, "channel_axis": -1 if n_channels else None}
+    if draw(st.booleans()):
+        mask = rng.random(shape) < draw(st.sampled_from((0.05, 0.5, 0.95)))
+        mask.reshape(-1)[rng.integers(mask.size)] = True
+        options["mask"] = mask
+        if dtype.startswith("f"):
+            image[~mask] = np.nan
+    options["preset"] = draw(st.sampled_from(("default", "pydensecrf", "strong")))
+    options["max_iter"] = draw(st.integers(0, 4))
+    if draw(st.booleans()):
+        options |= {"temperature": 1.7, "spacing": [1.5] * len(shape), "align_corners": True}
+    return image, options
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    problems(),
+    st.sampled_from((None, 1, 2, 5)),
+    st.sampled_from((1, 17, 2**16)),
+    st.sampled_from((5, 2**22)),
+    st.sampled_from((1, 2)),
+)
+def test_labels_are_those_of_the_run_in_memory(problem, window, at_once, large_step, n_threads):
+    image, options = problem
+    expected = cs.refine(image, **options, exact=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raster, "_AT_ONCE", at_once)
+        patch.setattr(raster, "_LARGE_STEP", large_step)
+        labels = cs.refine_streamed(image, **options, window=window, n_threads=n_threads)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_single_pixel_in_a_stripe_has_the_costs_of_many():
+    """NumPy sums the labels of one pixel in another order than those of several."""
+    logits = np.random.default_rng(0).standard_normal((21, 17, 1)) * 4
+    costs = raster.Costs(raster.Planes(logits, 0, "logits"), "logits", raster.Factors())
+    each = [costs.of(logits[:, i : i + 1], None) for i in range(17)]
+    np.testing.assert_array_equal(np.concatenate(each, axis=1), cs.unary_from_logits(logits))
+
+
+@pytest.fixture
+def few_are_many(monkeypatch):
+    """Images of any size are sampled, however small the sample is, and whatever comes out."""
+    for name, value in {"_FEWEST": 0, "_CROWDED": 0, "MOST_DIFFER": np.inf, "_SAMPLES": (700,)}.items():
+        monkeypatch.setattr(sampled, name, value)
+    monkeypatch.setattr("classicseg.solvers.dense.streamed_sample.MOST_DIFFER", np.inf)
+    monkeypatch.setattr("classicseg.solvers.dense.mean_field.MOST_DIFFER", np.inf)
+
+
+@pytest.mark.parametrize("window", [7, 64])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("more", [0, 10])
+def test_a_sample_gives_the_labels_of_the_same_sample_in_memory(few_are_many, window, masked, small, more):
+    """With labels that cannot win, but together have a share of each pixel, as well."""
+    logits = SMALL if small else np.log(SAMPLE.probabilities)
+    logits = np.concatenate([logits, np.full((more, *logits.shape[1:]), logits.min() + 2)]).astype(np.float32)
+    options = {**OPTIONS, "logits": logits, "preset": "firm"}
+    if masked:
+        options["mask"] = np.add.outer(np.arange(256), np.arange(256)) % 71 > 9
+    result = cs.refinement(SAMPLE.image, **options, marginals=False)
+    assert result.may_differ > 0
+    labels = cs.refine_streamed(SAMPLE.image, **options, window=window, n_threads=2)
+    np.testing.assert_array_equal(labels, result.labels)
+    assert (labels != cs.refine(SAMPLE.image, **options, exact=True)).any()
+
+
+def test_one_label_that_can_win_does(few_are_many):
+    logits = np.stack([np.zeros((256, 256)), np.full((256, 256), -40)])
+    mask = np.eye(256, dtype=bool)
+    labels = cs.refine_streamed(SAMPLE.image, logits=logits, mask=mask, preset="default")
+    np.testing.assert_array_equal(labels, cs.refine(SAMPLE.image, logits=logits, mask=mask, preset="default"))
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path):
+    np.save(tmp_path / "image.npy", SAMPLE.image)
+    np.save(tmp_path / "logits.npy", SMALL)
+    return tmp_path
+
+
+def expected():
+    return cs.refine(SAMPLE.image, logits=SMALL, exact=True, **OPTIONS)
+
+
+def stream(folder, **options):
+    names = {"image": folder / "image.npy", "logits": folder / "logits.npy", "out": folder / "labels.npy"}
+    return cs.refine_streamed(**{**names, **OPTIONS, **options})
+
+
+def test_files_in_and_a_file_out(files):
+    assert stream(files) == files / "labels.npy"
+    labels = np.load(files / "labels.npy")
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, expected())
+    assert sorted(path.name for path in files.iterdir()) == ["image.npy", "labels.npy", "logits.npy"]
+
+
+def test_any_part_of_a_file_is_read(tmp_path):
+    array = np.arange(5 * 6 * 7, dtype=">i4").reshape(5, 6, 7)
+    np.save(tmp_path / "a.npy", array)
+    source = as_source(str(tmp_path / "a.npy"), "a")
+    assert isinstance(source, FileArray)
+    assert isinstance(as_source(np.load(tmp_path / "a.npy", mmap_mode="r"), "a"), FileArray)
+    for window in (
+        np.s_[0:5, 0:6, 0:7],
+        np.s_[1:3, 0:6, 0:7],
+        np.s_[4:5, 2:3, 0:7],
+        np.s_[0:5, 1:6, 2:4],
+        np.s_[3:3, :, :],
+    ):
+        np.testing.assert_array_equal(source[window], array[window])
+    np.save(tmp_path / "f.npy", np.asfortranarray(array))
+    np.testing.assert_array_equal(as_source(tmp_path / "f.npy", "f")[1:3, 0:6, 2:4], array[1:3, :, 2:4])
+
+
+class Chunked:
+    """An array in chunks of 40 rows, as Zarr and HDF5 have them, which counts what is read and written."""
+
+    def __init__(self, array, rows=40):
+        self.array, self.shape, self.dtype, self.windows = array, array.shape, array.dtype, []
+        self.chunks = tuple(rows if n > 9 else n for n in array.shape)
+
+    def __getitem__(self, window):
+        self.windows.append(window)
+        return self.array[window]
+
+    def __setitem__(self, window, values):
+        self.windows.append(window)
+        self.array[window] = values
+
+
+def test_whatever_is_read_in_windows_is_read_in_whole_chunks():
+    image, out = Chunked(SAMPLE.image), Chunked(np.zeros(SAMPLE.image.shape[:2], np.int16))
+    mask = np.ones(image.shape[:2], bool)
+    mask[:50, 70:] = False
+    assert cs.refine_streamed(image, logits=SMALL, mask=mask, out=out, **OPTIONS) is out
+    assert {(w[0].start % 40, min(w[0].start + 40, image.shape[0]) - w[0].stop) for w in image.windows} == {(0, 0)}
+    assert [w.start for w in out.windows] == list(range(0, image.shape[0], 40))
+    np.testing.assert_array_equal(out.array, cs.refine(SAMPLE.image, logits=SMALL, mask=mask, exact=True, **OPTIONS))
+
+
+def test_labels_go_into_an_array_of_any_layout():
+    for out in (np.zeros(SAMPLE.image.shape[:2], np.int64), np.zeros(SAMPLE.image.shape[1::-1], np.uint8).T):
+        assert cs.refine_streamed(SAMPLE.image, logits=SMALL, out=out, **OPTIONS) is out
+        np.testing.assert_array_equal(out, expected())
+
+
+# --- interruptions ------------------------------------------------------------------------------------------------
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 4])
+def test_a_run_goes_on_where_it_was_ended(files, monkeypatch, after):
+    def keep(self, progress, keep=KeptState.keep):
+        keep(self, progress)
+        if progress.done == after:
+            raise StoppedError
+
+    def keep_vertices(self, vertices, keep=KeptState.keep_vertices):
+        keep(self, vertices)
+        if after == 0:
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptState, "keep", keep)
+        patch.setattr(KeptState, "keep_vertices", keep_vertices)
+        with pytest.raises(StoppedError):
+            stream(files, window=9)
+    assert not (files / "labels.npy").exists()
+    monkeypatch.setattr("classicseg.pipelines.streamed.meet_all", None)  # what is known is not found again
+    stream(files, window=31)
+    np.testing.assert_array_equal(np.load(files / "labels.npy"), expected())
+    assert not (files / "labels.npy.state").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on(files):
+    program = (
+        "import sys, time, classicseg as cs\n"
+        "from classicseg.pipelines.kept_state import KeptState as K; keep = K.keep\n"
+        "def slow(self, progress): keep(self, progress); print(progress.done, flush=True); time.sleep(60)\n"
+        "K.keep = slow\n"
+        "cs.refine_streamed(sys.argv[1], logits=sys.argv[2], out=sys.argv[3], preset='default', max_iter=4)"
+    )
+    names = [files / name for name in ("image.npy", "logits.npy", "labels.npy")]
+    with subprocess.Popen([sys.executable, "-c", program, *names], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "1\n"
+        process.send_signal(signal.SIGKILL)
+    assert not names[2].exists()
+    stream(files)
+    np.testing.assert_array_equal(np.load(names[2]), expected())
+    assert {path.name for path in files.iterdir()} == {"image.npy", "labels.npy", "logits.npy"}
+
+
+def stop_after_an_update(files, monkeypatch):
+    def keep(self, progress):
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptState, "keep", keep)
+        with pytest.raises(StoppedError):
+            stream(files)
+
+
+@pytest.mark.parametrize("what", ["image", "scores", "parameters"])
+def test_a_run_does_not_go_on_with_something_else(files, monkeypatch, what):
+    stop_after_an_update(files, monkeypatch)
+    options = {}
+    if what == "image":
+        np.save(
+            files / "image.npy",
+            np.where(np.arange(SAMPLE.image.size).reshape(SAMPLE.image.shape) == 7, 1, SAMPLE.image),
+        )
+    elif what == "scores":
+        np.save(files / "logits.npy", SMALL + np.float32(1e-3))
+    else:
+        options = {"temperature": 2.0}
+    before = sorted(path.name for path in (files / "labels.npy.state").iterdir())
+    with pytest.raises(ValueError, match=f"state of a run with another .*{what}"):
+        stream(files, **options)
+    assert sorted(path.name for path in (files / "labels.npy.state").iterdir()) == before
+    assert not (files / "labels.npy").exists()
+
+
+def test_a_full_disk_loses_nothing(files, monkeypatch):
+    def write(self, start, labels):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelFile, "write", write)
+        with pytest.raises(OSError, match=r"No space left.*kept in") as failure:
+            stream(files)
+    assert failure.value.errno == errno.ENOSPC
+    assert {path.name for path in files.iterdir()} == {"image.npy", "labels.npy.state", "logits.npy"}
+    stream(files)
+    np.testing.assert_array_equal(np.load(files / "labels.npy"), expected())
+
+
+def test_no_room_for_labels_is_known_beforehand(files, monkeypatch):
+    def reserve(self, n):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(LabelFile, "_reserve", reserve)
+    monkeypatch.setattr("classicseg.pipelines.streamed.meet_all", None)
+    with pytest.raises(OSError, match="No space left"):
+        stream(files)
+
+
+# --- what cannot work ---------------------------------------------------------------------------------------------
+
+
+def test_a_truncated_file_is_refused(files):
+    content = (files / "logits.npy").read_bytes()
+    (files / "logits.npy").write_bytes(content[:-8])
+    with pytest.raises(ValueError, match="truncated"):
+        stream(files)
+    (files / "logits.npy").write_bytes(content[:20])
+    with pytest.raises(ValueError, match="no array file"):
+        stream(files)
+
+
+def test_a_file_that_shrinks_on_the_way_is_noticed(files):
+    source = as_source(files / "logits.npy", "logits")
+    (files / "logits.npy").write_bytes((files / "logits.npy").read_bytes()[:400])
+    with pytest.raises(ValueError, match="ended before all"):
+        source[tuple(slice(0, n) for n in source.shape)]
+
+
+def test_a_read_only_target_is_refused_at_once(files, monkeypatch):
+    np.save(files / "labels.npy", np.zeros(3))
+    (files / "labels.npy").chmod(0o444)
+    monkeypatch.setattr("classicseg.pipelines.streamed._prepared", None)
+    with pytest.raises(PermissionError, match="read-only"):
+        stream(files)
+    frozen = np.zeros(SAMPLE.image.shape[:2], np.int32)
+    frozen.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        stream(files, out=frozen)
+
+
+def test_an_image_that_changes_on_the_way_is_noticed(monkeypatch):
+    class Changing(Chunked):
+        def __getitem__(self, window):
+            return super().__getitem__(window) + np.uint8(90 if len(self.windows) > 40 else 0)
+
+    with pytest.raises(ValueError, match="it was changed"):
+        cs.refine_streamed(Changing(SAMPLE.image), logits=SMALL, **OPTIONS)
+
+
+SMALL_ENOUGH = np.arange(SMALL.size).reshape(SMALL.shape) != 7
+NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "word"),
+    [
+        ({"preset": "auto"}, ValueError, "auto.*name one"),
+        ({"exact": 3}, TypeError, "exact"),
+        ({"marginals": True}, TypeError, "never stored"),
+        ({"sgima": 1}, TypeError, "did you mean 'sigma'"),
+        ({"quality": "high"}, ValueError, "quality must be 'fast'"),
+        ({"window": 0}, ValueError, "window"),
+        ({"logits": None}, TypeError, "exactly one"),
+        ({"unary": SMALL}, TypeError, "exactly one"),
+        ({"logits": SMALL[:1]}, ValueError, "at least 2 labels"),
+        ({"logits": SMALL[..., 0]}, ValueError, "does not fit"),
+        ({"logits": np.where(SMALL_ENOUGH, SMALL, np.nan)}, ValueError, "finite.*window"),
+        ({"logits": None, "probabilities": SMALL + 9}, ValueError, "must sum to 1"),
+        ({"image": NAN}, ValueError, "image must be finite"),
+        ({"image": "photo.jpg"}, ValueError, ".npy"),
+        ({"mask": np.zeros(SAMPLE.image.shape[:2], bool)}, ValueError, "no pixel takes part"),
+        ({"mask": np.ones((3, 3), bool)}, ValueError, "mask must have shape"),
+        ({"mask": np.full(SAMPLE.image.shape[:2], 7)}, ValueError, "mask must hold booleans"),
+        ({"weight": 0, "bilateral_weight": 0}, ValueError, "no kernel is left"),
+        ({"out": "labels.png"}, ValueError, ".npy"),
+        ({"out": 3}, TypeError, "out must be"),
+        ({"out": np.zeros((3, 3))}, ValueError, "out must have shape"),
+        ({"out": np.zeros((256, 256), np.uint8), "mask": np.eye(256)}, ValueError, "cannot hold the label -1"),
+    ],
+)
+def test_what_cannot_work_is_named(change, error, word):
+    arguments = {"image": SAMPLE.image, "logits": SMALL, **OPTIONS, **change}
+    with pytest.raises(error, match=word):
+        cs.refine_streamed(**arguments)
