@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.cut.graph import NODE_WORDS, short_cut
+from classicseg.kernels.cut.graph import NODE_WORDS
+from classicseg.kernels.cut.graph_arcs import short_cut
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
-from classicseg.kernels.cut.graph import NODE_WORDS, graph_flow, link_edges, read_graph_cut
+from classicseg.kernels.cut.graph import NODE_WORDS, graph_flow
+from classicseg.kernels.cut.graph_arcs import link_edges, read_graph_cut
 from classicseg.kernels.cut.graph_moves import Arcs, Chosen, GraphCosts, Room, settle, write_choice_of_graph
 from classicseg.kernels.cut.records import read_cut
 from classicseg.machine.memory import check_memory
