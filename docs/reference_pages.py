@@ -74,7 +74,7 @@ TOPICS = {
     "command-line": Topic("Command line", "All commands and their options."),
     "drop-ins": Topic(
         "Drop-in modules",
-        "The interfaces of pydensecrf, SimpleCRF, numpymaxflow, PyMaxflow and MONAI, on the solvers of this library.",
+        "The interfaces of pydensecrf, SimpleCRF, numpymaxflow, PyMaxflow, gco-wrapper and MONAI, on the solvers of this library.",
         modules=(
             "classicseg.pydensecrf.densecrf",
             "classicseg.pydensecrf.utils",
@@ -85,6 +85,7 @@ TOPICS = {
             "classicseg.maxflow.graph",
             "classicseg.maxflow.fastmin",
             "classicseg.maxflow.structures",
+            "classicseg.gco",
             "classicseg.monai",
         ),
     ),

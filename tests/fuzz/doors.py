@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import classicseg as cs
+from classicseg import gco, numpymaxflow
 from classicseg import maxflow as pymaxflow
-from classicseg import numpymaxflow
 from classicseg.maxflow.structures import grid_edges
 from classicseg.monai import CRFd
 from classicseg.simplecrf import denseCRF, denseCRF3D, maxflow
@@ -85,6 +85,31 @@ def _grid_moves(function: Callable[..., Any]) -> Callable[[Draw], Call]:
         if function is pymaxflow.fastmin.energy_of_grid_labeling:
             return Call(function, arguments | {"labels": draw.labels(shape, n)})
         return Call(function, arguments | draw.some(max_cycles=lambda: draw.integer(0, 3)))
+
+    return make
+
+
+def _gco(function: Callable[..., Any]) -> Callable[[Draw], Call]:
+    def make(draw: Draw) -> Call:
+        n = draw.integer(2, 4)
+        table = 9 * draw.rng.random((n, n))
+        options = draw.some(n_iter=lambda: draw.integer(-1, 3), algorithm=lambda: draw.of(("expansion", "swap")))
+        if "grid" not in function.__name__:
+            n_nodes = draw.integer(2, 6)
+            edges = np.stack([np.arange(n_nodes - 1), np.arange(1, n_nodes)], axis=1)
+            arguments = {"edges": edges, "unary_cost": draw.numbers((n_nodes, n)), "pairwise_cost": table}
+            if function is gco.cut_general_graph:
+                arguments["edge_weights"] = 9 * draw.rng.random(n_nodes - 1)
+                options |= draw.some(init_labels=lambda: draw.labels((n_nodes,), n))
+            return Call(function, arguments | options, words=("weights",))
+        height, width = draw.integer(2, 5), draw.integer(2, 5)
+        arguments = {"unary_cost": draw.numbers((height, width, n)), "pairwise_cost": table}
+        if function is gco.cut_grid_graph:
+            arguments |= {
+                "cost_v": draw.rng.random((height - 1, width)),
+                "cost_h": draw.rng.random((height, width - 1)),
+            }
+        return Call(function, arguments | options)
 
     return make
 
@@ -188,6 +213,7 @@ DOOR_CASES: dict[str, Callable[[Draw], Call]] = {
     "maxflow.structures.moore_structure": _structure(pymaxflow.moore_structure),
     "maxflow.graph.vonNeumann_structure": _structure(pymaxflow.vonNeumann_structure),
     "maxflow.graph.grid_edges": _edges,
+    **{f"gco.{name}": _gco(getattr(gco, name)) for name in gco.__all__},
     "monai.transform.CRFd": _transform,
     "Refiner": _film,
     "Refiner.reset": _film,

@@ -23,7 +23,6 @@ from classicseg.machine.parallel import aborted
 from classicseg.machine.simd import pointer
 
 NODE_WORDS = 4
-"""Words of the record of a node."""
 
 # Words of the record of a node.
 FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
