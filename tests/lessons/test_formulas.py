@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.lessons.modules import LESSONS, facts
+from tests.lessons.modules import LESSONS, facts, pages
 
 KEPT = facts.kept()
 
@@ -202,3 +202,12 @@ def test_the_page_on_networks_has_the_same_numbers():
         field, half = re.search(rf"\| `{network['name']}` \| ([^|]+) \| (\d+) \|", text).groups()
         assert field.startswith(f"{network['field']:,}" if network["field"] else "the whole image")
         assert int(half) == network["half"]
+
+
+def test_the_code_that_ran_is_shown(folder):
+    for name, functions in (("losses", ("pixelwise", "overlap")), ("fields", ("sources", "pathsTo"))):
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        body = text[text.index("<main") : text.index("</main>")]
+        assert [body.count(f"function {function}(") for function in functions] == [1, 1]
+    with pytest.raises(ValueError, match="no function nobody"):
+        pages._with_code('<pre data-code="formulas.js nobody"></pre>')

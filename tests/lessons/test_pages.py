@@ -363,7 +363,7 @@ def test_ways_that_an_address_invents_are_not_believed(window, folder):
 
 def _answers(window, change=str, **known):
     """What the lines of Python at the end of a page give: the value of the last expression, and all names."""
-    lines = ast.parse(change(window.text("pre code").strip())).body
+    lines = ast.parse(change(window.text("main > pre code").strip())).body
     names: dict = dict(known)
     value = lines.pop().value
     exec(compile(ast.Module(lines, []), "the page", "exec"), names)

@@ -38,13 +38,13 @@ def write_pages(folder: Path) -> list[Path]:
 def _page(lessons: list[dict[str, str]], i: int) -> str:
     lesson = lessons[i]
     name, frame, pages = lesson["name"], LESSONS / "frame", LESSONS / "pages"
+    module = lesson.get("module")
     scripts = [
-        frame / "kernels.js",
+        *([frame / "kernels.js"] if module else []),
         frame / "frame.js",
         *(pages / f for f in lesson.get("scripts", [])),
         pages / f"{name}.js",
     ]
-    module = lesson.get("module")
     data = [(module, (MODULES / f"{module}.wasm").read_bytes())] if module else []
     data += [(key, DATA[key]()) for key in lesson.get("data", [])]
     parts = {
@@ -52,13 +52,33 @@ def _page(lessons: list[dict[str, str]], i: int) -> str:
         "summary": html.escape(lesson["summary"]),
         "style": (frame / "frame.css").read_text(encoding="utf-8"),
         "neighbours": _links(lessons, i),
-        "body": (pages / f"{name}.html").read_text(encoding="utf-8"),
+        "body": _with_code((pages / f"{name}.html").read_text(encoding="utf-8")),
         "source": _source(lesson),
         "data": "\n".join(_carried(key, content) for key, content in data),
         "script": "\n".join(_inlined(path) for path in scripts),
     }
     page = (frame / "frame.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+
+
+def _with_code(body: str) -> str:
+    """A body in which each <pre data-code="FILE FUNCTION ..."> shows these functions, as they run in the page."""
+
+    def shown(match: re.Match[str]) -> str:
+        file, *names = match[1].split()
+        text = (LESSONS / "pages" / file).read_text(encoding="utf-8")
+        code = "\n\n".join(_function(text, name) for name in names)
+        return f"<pre><code>{html.escape(code)}</code></pre>"
+
+    return re.sub(r'<pre data-code="([^"]+)"></pre>', shown, body)
+
+
+def _function(text: str, name: str) -> str:
+    """A function of a module of JavaScript, with the comment above it."""
+    found = re.search(rf"((?://[^\n]*\n)*)export (function {name}\b.*?^}}$)", text, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise ValueError(f"there is no function {name} to be shown")
+    return found[1] + found[2]
 
 
 def _source(lesson: dict[str, str]) -> str:

@@ -1,17 +1,15 @@
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, shape, takeImages, whole } from "../frame/frame.js";
-import { KINDS, MOST_LAYERS, enlarge, fieldsOf, pathsTo, placesOf, range, read, sources, write } from "./layers.js";
+import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, one, ready, say, takeImages, whole } from "../frame/frame.js";
+import { enlarged, SMALL, unevenness } from "./checkerboard.js";
+import { MOST_LAYERS, fieldsOf, placesOf, read, write } from "./layers.js";
+import { drawLook, widthOf } from "./photo.js";
+import { drawRow, shade } from "./row.js";
+import { SIDE, effective, look, noticed, responses, sum } from "./sight.js";
 
-const SIDE = 33; // pixels of the input that are shown
-const WIDEST = 1500; // field of which each path is followed
-const SMALL = 24; // side of the picture that is enlarged
-const [PHOTO_HEIGHT, PHOTO_WIDTH] = [96, 144];
 const MIDDLE = (SIDE - 1) / 2;
 const NAMES = { fcn8s: "FCN-8s", unet: "U-Net", fcdensenet103: "Tiramisu (FC-DenseNet-103)", pspnet50: "PSPNet-50", deeplabv3_50: "DeepLabv3-50" };
 
 const networks = JSON.parse(new TextDecoder().decode(await carried("networks")));
-let photo = await (async () => {
-  return { height: PHOTO_HEIGHT, width: PHOTO_WIDTH, colours: await carried("photo"), channels: 3 };
-})();
+let photo = { height: 96, width: 144, colours: await carried("photo"), channels: 3 };
 const disc = Float64Array.from({ length: SMALL * SMALL }, (_, i) => Number((Math.floor(i / SMALL) - 11.5) ** 2 + ((i % SMALL) - 11.5) ** 2 < 64));
 let scores = disc;
 
@@ -36,153 +34,12 @@ const state = new State({
 });
 const listOf = (text) => (text ? text.split(".").map(Number) : []);
 
-// --- computing --------------------------------------------------------------------------------------------------------
-
-const sum = (values) => values.reduce((total, v) => total + v, 0);
-
-// The output that lies nearest to a pixel, and all about what it sees along one axis.
-function sightOf(layers, at) {
-  const { start, step } = placesOf(layers).at(-1);
-  const unit = Math.round((at - start) / step);
-  const levels = pathsTo(layers, unit);
-  const seen = [...levels[0].keys()];
-  const first = seen.length ? Math.min(...seen) : at;
-  const counts = range(seen.length ? Math.max(...seen) - first + 1 : 0).map((i) => levels[0].get(first + i) ?? 0);
-  return { unit, levels, first, counts };
-}
-
-// The middle part of the field through which 95 % of the paths lead.
-function effective(counts) {
-  const total = sum(counts);
-  let [a, b, left] = [0, counts.length, total];
-  while (b - a > 1) {
-    const without = counts[a] < counts[b - 1] ? left - counts[a] : left - counts[b - 1];
-    if (without < 0.95 * total) break;
-    left = without;
-    counts[a] < counts[b - 1] ? (a += 1) : (b -= 1);
-  }
-  return b - a;
-}
-
-let known = {};
-function look({ stack, row, column }) {
-  const key = `${stack} ${row} ${column}`;
-  if (known.key !== key) {
-    const layers = read(stack);
-    const widest = Math.max(...fieldsOf(layers));
-    known = { key, layers, widest, tooWide: widest > WIDEST };
-    if (!known.tooWide) Object.assign(known, { down: sightOf(layers, row), across: sightOf(layers, column) });
-  }
-  return known;
-}
-
-// How strongly each output that lies within the picture notices what was painted.
-function responses(layers, painted) {
-  const { start, step } = placesOf(layers).at(-1);
-  const first = Math.ceil((-0.5 - start) / step);
-  const n = Math.min(132, Math.max(1, Math.floor((SIDE - 0.5 - start) / step) - first + 1));
-  const rows = new Map();
-  const pathsOf = range(n).map((i) => pathsTo(layers, first + i)[0]);
-  const values = new Float64Array(n * n);
-  for (const i of painted) {
-    const [y, x] = [Math.floor(i / SIDE), i % SIDE];
-    if (!rows.has(y)) rows.set(y, pathsOf.map((paths) => paths.get(y) ?? 0));
-    const across = pathsOf.map((paths) => paths.get(x) ?? 0);
-    rows.get(y).forEach((down, v) => down && across.forEach((paths, u) => (values[v * n + u] += down * paths)));
-  }
-  return { first, n, step, start, values };
-}
-
-const noticed = ({ down, across }, painted) => sum(painted.map((i) => (down.levels[0].get(Math.floor(i / SIDE)) ?? 0) * (across.levels[0].get(i % SIDE) ?? 0)));
-
-// Weights of a window: all the same, or random, the same at each visit.
-function weightsOf({ window, weights }, layer) {
-  let a = 40503 * (layer + 1);
-  const next = () => {
-    a = Math.imul(a ^ (a >>> 15), 2246822519) + 374761393;
-    a ^= a >>> 13;
-    return (a >>> 0) / 2 ** 32;
-  };
-  return range(window * window).map(() => (weights === "equal" ? 1 : next()));
-}
-
-function enlarged(values, input) {
-  const layer = { kind: values.by, window: values.window, stride: values.stride };
-  let made = { height: SMALL, width: SMALL, values: input };
-  for (let i = 0; i < values.times; i++) made = enlarge(made, layer, weightsOf(values, i));
-  return made;
-}
-
-// The middle of a picture, away from its border.
-function inner({ height, values }) {
-  const edge = Math.floor(height / 3);
-  return range(height - 2 * edge).flatMap((y) => [...values.slice((y + edge) * height + edge, (y + edge) * height + height - edge)]);
-}
-
-let plain = {};
-function unevenness(values) {
-  const key = [values.by, values.window, values.stride, values.times, values.weights].join(" ");
-  if (plain.key !== key) {
-    const middle = inner(enlarged(values, new Float64Array(SMALL * SMALL).fill(1)));
-    const [least, most] = [Math.min(...middle), Math.max(...middle)];
-    plain = { key, least, most, mean: sum(middle) / middle.length };
-  }
-  return plain;
-}
-
 // --- drawing ----------------------------------------------------------------------------------------------------------
-
-const text = (x, y, content, more = {}) => shape("text", { x, y, "font-size": 15, fill: "var(--soft)", ...more }, content);
-
-// From dark blue over gray to yellow (cividis), for 0 to 1.
-function shade(part) {
-  const [low, middle, high] = [[0, 34, 78], [124, 123, 120], [254, 232, 56]];
-  const [a, b, t] = part < 0.5 ? [low, middle, 2 * part] : [middle, high, 2 * part - 1];
-  return a.map((v, c) => Math.round(v + t * (b[c] - v)));
-}
 
 let view = null; // what part of the row is drawn
 const narrow = matchMedia("(max-width: 560px)");
 function drawPaths() {
-  const svg = one("#paths");
-  const { layers, across, tooWide, widest } = look(state.values);
-  const width = narrow.matches ? 400 : 800;
-  const [top, gap, left, right] = [34, 62, 8, width - 8];
-  svg.setAttribute("viewBox", `0 0 ${width} ${top + gap * layers.length + 20}`);
-  svg.replaceChildren();
-  if (tooWide) return svg.append(text(width / 2, 90, `${widest.toLocaleString("en")} pixels: too wide to follow each path`, { "text-anchor": "middle", "font-size": 18 }));
-  const places = placesOf(layers);
-  const center = places.at(-1).start + places.at(-1).step * across.unit;
-  const reach = Math.max(9.5, 0.56 * across.counts.length);
-  view = { center, reach, left, right, width };
-  const x = (place) => left + ((place - center + reach) / (2 * reach)) * (right - left);
-  const y = (level) => top + gap * (layers.length - level);
-  const most = across.levels.map((paths) => Math.max(...paths.values()));
-  const placeOf = (level, unit) => x(places[level].start + places[level].step * unit);
-  across.levels.slice(1).forEach((paths, i) => {
-    if (across.levels[i].size > 120) { // too many lines: a fan from the outermost units
-      const ends = (level) => [Math.min, Math.max].map((end) => `${placeOf(level, end(...across.levels[level].keys()))},${y(level)}`);
-      const [[a, b], [c, d]] = [ends(i + 1), ends(i)];
-      return svg.append(shape("polygon", { points: [a, b, d, c].join(" "), fill: "var(--accent)", opacity: 0.25 }));
-    }
-    for (const [unit, weight] of paths) {
-      for (const [source] of sources(layers[i], unit)) {
-        svg.append(shape("line", { x1: placeOf(i + 1, unit), y1: y(i + 1), x2: placeOf(i, source), y2: y(i), stroke: "var(--accent)", "stroke-width": 0.8 + 2 * Math.sqrt(weight / most[i + 1]), opacity: 0.55 }));
-      }
-    }
-  });
-  places.forEach(({ start, step }, level) => {
-    const radius = clamp((0.36 * step * (right - left)) / (2 * reach), 1.2, 11);
-    const [a, b] = [Math.ceil((center - reach - start) / step), Math.floor((center + reach - start) / step)];
-    if (b - a < 400) {
-      for (let unit = a; unit <= b; unit++) {
-        const weight = across.levels[level].get(unit) ?? 0;
-        svg.append(shape("circle", { cx: x(start + step * unit), cy: y(level), r: radius, fill: weight ? `rgb(${shade(Math.sqrt(weight / most[level]))})` : "var(--paper)", stroke: weight ? "var(--ink)" : "var(--line)", "stroke-width": 1.2, class: weight && level === 0 ? "seen" : null }));
-      }
-    }
-    const name = level === 0 ? "input" : level === layers.length ? "output" : `after layer ${level}`;
-    svg.append(text(left, y(level) - 17, name, { stroke: "var(--panel)", "stroke-width": 4, "paint-order": "stroke" }));
-  });
+  view = drawRow(one("#paths"), look(state.values), narrow.matches ? 400 : 800);
 }
 
 const inkOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
@@ -262,47 +119,12 @@ function drawEnlarged() {
   gray(one("#large"), enlarged(state.values, scores), mean ? 1 / mean : 0);
 }
 
-const CELL = 8;
-const CELLS = 64;
-const cellsOf = (network) => (network.shades ??= Uint8Array.from(atob(network.cells), (c) => c.charCodeAt(0)));
+const xOf = (x) => Math.min(x, widthOf(photo) - 1);
 
 function drawPhoto() {
   const { net, y, x } = state.values;
-  const network = networks.find(({ name }) => name === net);
-  const shades = cellsOf(network);
-  const canvas = one("#photo");
-  const [height, width] = [256, Math.round((256 * photo.width) / photo.height)];
-  Object.assign(canvas, { height, width });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  const sized = 512 / height; // pixels of what the network gets for one of the canvas
-  const columns = range(width).map((u) => [Math.floor((u * photo.width) / width), Math.floor((u * sized - xOf(x)) / CELL) + CELLS / 2]);
-  for (let v = 0; v < height; v++) {
-    const row = Math.floor((v * photo.height) / height) * photo.width;
-    const cellRow = Math.floor((v * sized - y) / CELL) + CELLS / 2;
-    for (let u = 0; u < width; u++) {
-      const [column, cell] = columns[u];
-      const isNear = cellRow >= 0 && cell >= 0 && cellRow < CELLS && cell < CELLS;
-      const light = 0.13 + 0.87 * ((isNear ? shades[cellRow * CELLS + cell] : 0) / 255);
-      const at = photo.channels * (row + column);
-      for (let c = 0; c < 3; c++) image.data[4 * (v * width + u) + c] = photo.colours[at + c] * light;
-      image.data[4 * (v * width + u) + 3] = 255;
-    }
-  }
-  context.putImageData(image, 0, 0);
-  const frame = (side, colour, dash) => {
-    context.strokeStyle = colour;
-    context.lineWidth = 2;
-    context.setLineDash(dash);
-    context.strokeRect((xOf(x) - side / 2) / sized, (y - side / 2) / sized, side / sized, side / sized);
-  };
-  if (network.field) frame(network.field, "#56b4e9", [6, 4]);
-  frame(Math.max(network.half, 6), "#f0e442", []);
+  drawLook(one("#photo"), photo, networks.find(({ name }) => name === net), y, xOf(x));
 }
-
-// Columns of the photo as the network gets it, 512 pixels high.
-const widthOf = () => Math.round((512 * photo.width) / photo.height);
-const xOf = (x) => Math.min(x, widthOf() - 1);
 
 // --- what the page says -----------------------------------------------------------------------------------------------
 
@@ -332,19 +154,17 @@ function tellStack(values) {
   const fields = fieldsOf(layers);
   const { step } = placesOf(layers).at(-1);
   const terms = layers.every(({ kind }) => kind === "c") ? fields.slice(1).map((f, i) => f - fields[i]) : null;
-  const weights = sum(layers.map(({ window }) => window));
   const painted = listOf(values.painted);
   const field = tooWide ? widest : across.counts.length;
   const seen = tooWide ? null : across.counts.filter(Boolean).length * down.counts.filter(Boolean).length;
   const area = tooWide ? widest ** 2 : across.counts.length * down.counts.length;
   one("#paths-to").value = tooWide ? "" : across.counts.join(",");
   live({
-    chosen: chosen + 1, kindName: KINDS[layer.kind], window: layer.window, stride: layer.stride, dilation: layer.dilation, layers: layers.length,
+    chosen: chosen + 1, window: layer.window, stride: layer.stride, dilation: layer.dilation, layers: layers.length,
     field: field.toLocaleString("en"), area: area.toLocaleString("en"), seen: seen === null ? "?" : seen.toLocaleString("en"),
     seenShare: seen === null ? "?" : area ? ((100 * seen) / area).toFixed(0) : "0", effective: tooWide ? "?" : effective(across.counts), density: step === 1 ? "one for every pixel" : step > 1 ? `one for every ${short(step)} pixels` : `${short(1 / step)} for every pixel`,
-    terms: terms ? `1 + ${terms.join(" + ")} = ${fields.at(-1)}` : `at most ${fields.at(-1)}`, weights: sum(layers.map(({ window: w }) => w * w)), rows: weights,
-    painted: painted.length, strength: tooWide ? "?" : plainNumber(noticed({ down, across }, painted)),
-  });
+    terms: terms ? `1 + ${terms.join(" + ")} = ${fields.at(-1)}` : `at most ${fields.at(-1)}`, weights: sum(layers.map(({ window: w }) => w * w)),
+     });
   one("#sees").innerHTML = sentence(values, painted);
 }
 
@@ -353,22 +173,28 @@ function sentence(values, painted) {
   if (tooWide) return `The field is <b>${widest.toLocaleString("en")}</b> pixels wide, more than any image here. Choose smaller strides or dilations to see paths.`;
   const field = Math.max(down.counts.length, across.counts.length);
   if (!down.counts.length || !across.counts.length) return "This output is made of nothing: the steps are wider than the windows. It stays empty whatever the picture shows.";
-  const wide = field > SIDE ? ` The picture shows the middle ${SIDE} of ${field} columns.` : "";
+  const wide = field > SIDE ? ` The picture shows ${SIDE} of the ${field} columns.` : "";
   if (!painted.length) return `Paint on the left picture, and see on the right which outputs notice.${wide}`;
   const strength = noticed({ down, across }, painted);
-  return `You painted ${painted.length}. The output with the ring ${strength ? `notices, on <b>${plainNumber(strength)}</b> paths` : "<b>notices nothing</b> of it"}.${wide}`;
+  return `You painted ${painted.length}. The output with the ring ${strength ? `notices, on <b>${plainNumber(strength)}</b> ${strength === 1 ? "path" : "paths"}` : "<b>notices nothing</b> of it"}.${wide}`;
 }
 
 function tellEnlarged(values) {
   const { least, most } = unevenness(values);
   const even = most - least <= 1e-9 * most;
-  const apart = values.by === "t" && values.window % values.stride;
   one("#writes").value = `${least},${most}`;
   live({
     up: values.by === "t" ? "a transposed convolution" : "resizing and convolving", upWindow: values.window, upStride: values.stride, times: values.times,
-    uneven: even ? "1, no pattern at all" : least > 0 ? (most / least).toFixed(2) : "∞: some get nothing",
-    why: values.by === "r" ? "Interpolation treats all pixels alike, and so does the convolution after it." : values.window < values.stride ? `A window of ${values.window} is narrower than a step of ${values.stride}, and what lies between gets nothing.` : apart ? `${values.window} is no multiple of ${values.stride}, so windows overlap more often at some pixels than at others.` : values.weights === "equal" ? `${values.window} is a multiple of ${values.stride}: each pixel is written equally often.` : `Each pixel is written equally often, as ${values.window} is a multiple of ${values.stride}; but each of the ${values.stride ** 2} places of a cell has weights of its own, and training must learn to balance them.`,
+    uneven: even ? "1, no pattern at all" : least > 0 ? (most / least).toFixed(2) : "∞: some get nothing", why: whyUneven(values),
   });
+}
+
+function whyUneven({ by, window, stride, weights }) {
+  if (by === "r") return "Interpolation treats all pixels alike, and so does the convolution after it.";
+  if (window < stride) return `A window of ${window} is narrower than a step of ${stride}, and what lies between gets nothing.`;
+  if (window % stride) return `${window} is no multiple of ${stride}, so windows overlap more often at some pixels than at others.`;
+  const often = `Each pixel is written equally often, as ${window} is a multiple of ${stride}`;
+  return weights === "equal" ? `${often}.` : `${often}; but each of the ${stride ** 2} places of a cell has weights of its own, and training must learn to balance them.`;
 }
 
 function tellNetwork(values) {
@@ -533,14 +359,14 @@ const canvas = one("#photo");
 const point = (event, begins) => {
   const box = canvas.getBoundingClientRect();
   const at = (place, from, size, n) => clamp(Math.round(((place - from) / size) * n), 0, n - 1);
-  state.set({ y: at(event.clientY, box.y, box.height, 512), x: Math.min(767, at(event.clientX, box.x, box.width, widthOf())) }, begins);
+  state.set({ y: at(event.clientY, box.y, box.height, 512), x: Math.min(767, at(event.clientX, box.x, box.width, widthOf(photo))) }, begins);
 };
 canvas.addEventListener("pointerdown", (event) => point(event, true));
 canvas.addEventListener("pointermove", (event) => event.buttons && point(event, false));
 canvas.addEventListener("keydown", (event) => {
   if (!(event.key in ARROWS)) return;
   const [dy, dx] = ARROWS[event.key];
-  state.set({ y: clamp(state.get("y") + 8 * dy, 0, 511), x: clamp(xOf(state.get("x")) + 8 * dx, 0, Math.min(767, widthOf() - 1)) });
+  state.set({ y: clamp(state.get("y") + 8 * dy, 0, 511), x: clamp(xOf(state.get("x")) + 8 * dx, 0, Math.min(767, widthOf(photo) - 1)) });
   event.preventDefault();
 });
 takeImages(one("#own"), 192, ({ width, height, data }) => {
@@ -549,7 +375,7 @@ takeImages(one("#own"), 192, ({ width, height, data }) => {
     const at = 4 * (Math.floor(((Math.floor(i / SMALL) + 0.5) * height) / SMALL) * width + Math.floor((((i % SMALL) + 0.5) * width) / SMALL));
     return (0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]) / 255;
   });
-  state.set({ y: 256, x: Math.min(767, Math.round(widthOf() / 2)) });
+  state.set({ y: 256, x: Math.min(767, Math.round(widthOf(photo) / 2)) });
   drawAll();
   say(`Your image, ${width} × ${height} pixels, is now what networks look at and what is enlarged. It stays on this machine.`, "good");
 });

@@ -1,7 +1,7 @@
-// Layers of a network in one dimension: which units each unit is made of. Windows are square, so that in two dimensions
-// the paths to a pixel are those to its row times those to its column.
+// Layers of a network in one dimension: convolutions (c), transposed ones (t), and resizing with a convolution after it
+// (r). Which units is each unit made of? Windows are square, so that in two dimensions the paths to a pixel are those to
+// its row times those to its column.
 
-export const KINDS = { c: "convolution", t: "transposed convolution", r: "resize, then convolve" };
 const LIMITS = { window: [1, 7], stride: [1, 4], dilation: [1, 8] };
 export const MOST_LAYERS = 6;
 export const range = (n) => [...Array(n).keys()];

@@ -1,15 +1,8 @@
-import { State, bind, carried, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, shape, whole } from "../frame/frame.js";
-import { cost, overlap, pixelwise, rightly } from "./formulas.js";
+import { State, bind, choice, clamp, eachFrame, exercises, guess, live, motionIsWelcome, one, ready, say, shape, whole } from "../frame/frame.js";
+import { cost, rightly } from "./formulas.js";
+import { DARK, LAST, N, RATE, SIDE, STEPS, bestOf, curveOf, favouritesOf, lossAt, lossOf, pathOf, pictureOf, pulls, scoreAt, scoreOfTwo, twoGroups } from "./threshold.js";
 
-const SIDE = 100;
-const N = SIDE * SIDE;
 const MOST = 5000; // pixels of the object
-const [DARK, BRIGHTER] = [40, 30]; // gray of the background, and how much brighter the object is
-const SOFTNESS = 5; // gray levels over which the threshold goes from no to yes
-const LAST = 140; // the largest threshold
-const RATE = 200; // gray levels for each unit of slope
-const STEPS = 100;
-const thresholds = [...Array(LAST + 1).keys()];
 const NAMES = { ce: "cross-entropy", focal: "focal loss", dice: "Dice", tversky: "Tversky" };
 
 const decimal = (start, low, high) => ({ start, low, high });
@@ -23,107 +16,6 @@ const state = new State({
   object: whole(300, 1, 999), // and on the object
   start: whole(115, 0, LAST),
   step: whole(0, 0, STEPS),
-});
-const noise = Int8Array.from(await carried("grain"));
-
-// Pixels in the order of their distance from the middle: the object is the first ones.
-const square = (i) => (Math.floor(i / SIDE) - (SIDE - 1) / 2) ** 2 + ((i % SIDE) - (SIDE - 1) / 2) ** 2;
-const inwards = [...Array(N).keys()].sort((a, b) => square(a) - square(b) || a - b);
-
-// --- computing --------------------------------------------------------------------------------------------------------
-
-function lossOf(groups, { loss, gamma, alpha, weight }) {
-  if (loss === "ce" || loss === "focal") return pixelwise(groups, loss === "focal" ? gamma : 0, weight);
-  return overlap(groups, loss === "tversky" ? alpha : 0.5, weight);
-}
-
-// The background and the object, each with one probability.
-const twoGroups = ({ pixels, back, object }) => [
-  { n: N - pixels, g: 0, p: 1 - back / 1000 },
-  { n: pixels, g: 1, p: object / 1000 },
-];
-
-// The slope of the loss by the score of the right label of one pixel of each group: what training follows.
-function pulls(groups, values) {
-  return lossOf(groups, values).slopes.map((slope, i) => Math.abs(slope) * groups[i].p * (1 - groups[i].p));
-}
-
-// How well labels serve: pixels that are right, in per cent, and the overlap of the object.
-function score(hits, alarms, misses) {
-  return { hits, alarms, misses, accuracy: (100 * (N - alarms - misses)) / N, iou: hits / (hits + alarms + misses) };
-}
-
-const scoreOfTwo = ({ pixels, back, object }) => {
-  const hits = object > 500 ? pixels : 0;
-  return score(hits, back >= 500 ? 0 : N - pixels, pixels - hits);
-};
-
-// A picture of an object in noise, as numbers of pixels of each gray level in background and object.
-let picture = {};
-function pictureOf(pixels) {
-  if (picture.pixels !== pixels) {
-    const truth = new Uint8Array(N);
-    for (let i = 0; i < pixels; i++) truth[inwards[i]] = 1;
-    const gray = Uint8Array.from(noise, (more, i) => clamp(DARK + BRIGHTER * truth[i] + more, 0, 100));
-    const counts = [new Array(101).fill(0), new Array(101).fill(0)];
-    gray.forEach((level, i) => (counts[truth[i]][level] += 1));
-    picture = { pixels, truth, gray, counts };
-  }
-  return picture;
-}
-
-// What a network of one number, the threshold, says about that picture.
-function groupsAt(threshold, counts) {
-  const groups = [];
-  for (const g of [0, 1]) {
-    counts[g].forEach((n, level) => n && groups.push({ n, g, p: 1 / (1 + Math.exp((threshold - level) / SOFTNESS)) }));
-  }
-  return groups;
-}
-
-function lossAt(threshold, values) {
-  const groups = groupsAt(threshold, pictureOf(values.pixels).counts);
-  const { loss, slopes } = lossOf(groups, values);
-  const slope = groups.reduce((total, { n, p }, i) => total - (n * slopes[i] * p * (1 - p)) / SOFTNESS, 0);
-  return { loss, slope };
-}
-
-function scoreAt(threshold, pixels) {
-  const above = pictureOf(pixels).counts.map((count) => count.reduce((total, n, level) => total + (level > threshold ? n : 0), 0));
-  return score(above[1], above[0], pixels - above[1]);
-}
-
-// The last answer of a function of some values of the state, kept until one of them changes.
-function kept(names, compute) {
-  let [key, answer] = [];
-  return (values) => {
-    const now = names.map((name) => values[name]).join(" ");
-    if (key !== now) [key, answer] = [now, compute(values)];
-    return answer;
-  };
-}
-
-const PROBLEM = ["loss", "gamma", "alpha", "weight", "pixels"];
-const curveOf = kept(PROBLEM, (values) => thresholds.map((t) => lossAt(t, values).loss));
-const bestOf = kept(["pixels"], ({ pixels }) => {
-  const ious = thresholds.map((t) => scoreAt(t, pixels).iou);
-  const most = Math.max(...ious);
-  return { best: ious.indexOf(most), bestIou: most };
-});
-// Thresholds on the way downhill.
-const pathOf = kept([...PROBLEM, "start"], (values) => {
-  const path = [values.start];
-  while (path.length <= STEPS) path.push(clamp(path.at(-1) - RATE * lossAt(path.at(-1), values).slope, 0, LAST));
-  return path;
-});
-
-// The threshold that each of some losses likes best.
-const favouritesOf = kept(["pixels"], ({ pixels }) => {
-  const bottom = (changes) => {
-    const losses = thresholds.map((t) => lossAt(t, { pixels, weight: 1, gamma: 2, ...changes }).loss);
-    return losses.indexOf(Math.min(...losses));
-  };
-  return { likesCe: bottom({ loss: "ce" }), likesFocal: bottom({ loss: "focal" }), likesDice: bottom({ loss: "dice" }), likesHeavy: bottom({ loss: "ce", weight: 100 }) };
 });
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
@@ -155,7 +47,7 @@ function drawDots() {
   svg.replaceChildren();
   axes(svg, highest, [0, 0.25, 0.5, 0.75, 1].map((p) => [along(p), String(p)]), "probability of the right label");
   for (const [side, { ink }] of Object.entries(SIDES)) {
-    const ps = [1, ...Array.from({ length: 99 }, (_, i) => 10 * (i + 1)), 999];
+    const ps = [1, 2, 4, 7, ...Array.from({ length: 99 }, (_, i) => 10 * (i + 1)), 999];
     const points = ps.map((p) => [along(p / 1000), up(lossOf(twoGroups({ ...values, [side]: p }), values).loss)]);
     svg.append(line(points.filter(([, y]) => y >= PLOT.top - 12), { stroke: ink, class: `curve-${side}` }));
   }
@@ -165,7 +57,7 @@ function drawDots() {
     svg.append(
       shape("circle", { cx: x, cy: y, r: 26, fill: "transparent", "data-dot": side, style: "cursor:ew-resize" }),
       shape("circle", { cx: x, cy: y, r: side === held ? 14 : 11, fill: ink, stroke: "var(--ink)", "stroke-width": side === held ? 3 : 1.5, "pointer-events": "none" }),
-      text(x + (last ? 4 : -4), y - 22, name, { "text-anchor": last ? "end" : "start", fill: ink, "font-weight": 700, stroke: "var(--panel)", "stroke-width": 5, "paint-order": "stroke", "pointer-events": "none" }),
+      text(x + (last ? 4 : -4), y - 22, name, { "text-anchor": last ? "end" : "start", fill: "var(--ink)", "font-weight": 700, stroke: "var(--panel)", "stroke-width": 5, "paint-order": "stroke", "pointer-events": "none" }),
     );
   }
 }
@@ -262,7 +154,7 @@ function tell() {
     back: values.back / 1000, object: values.object / 1000, accuracy: now.accuracy.toFixed(1), iou: now.iou.toFixed(2),
     ratio: small(ratio), wrongBack: Number((1 - values.back / 1000).toFixed(3)), wrongObject: Number((1 - values.object / 1000).toFixed(3)),
     dicePull: small(pulls(groups, { ...values, loss: "dice" })[1]), cePull: small(pulls(groups, { ...values, loss: "ce" })[1]), value: small(found.loss), plainPixels: values.pixels, plainOthers: N - values.pixels, naive: ((100 * (N - values.pixels)) / N).toFixed(1),
-    hits: then.hits, alarms: then.alarms, misses: then.misses, threshold: at.toFixed(1), thenIou: then.iou.toFixed(3), thenAccuracy: then.accuracy.toFixed(1), best, bestIou: bestIou.toFixed(3),
+    hits: then.hits, alarms: then.alarms, misses: then.misses, threshold: at.toFixed(1), thenIou: then.iou.toFixed(3), thenAccuracy: then.accuracy.toFixed(1), best,
     call: { ce: "CrossEntropy(", focal: `FocalLoss(${values.gamma}, `, dice: "DiceLoss(", tversky: `TverskyLoss(${values.alpha}, ${Number((1 - values.alpha).toFixed(2))}, ` }[values.loss] + `class_weights=[1, ${values.weight}])`,
   });
   one("#slope-says").innerHTML = sentence(at, slope, then, bestIou, values.step);
