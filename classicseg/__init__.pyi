@@ -9,6 +9,7 @@ from .energies.compatibility import Diagonal, Matrix, Potts, TruncatedLinear, Tr
 from .energies.contrast import contrast_weights
 from .energies.dense_crf import DenseCRF
 from .energies.graph_crf import GraphCRF
+from .energies.graphs import RegionGraph, point_graph, region_graph
 from .energies.grid_crf import GridCRF
 from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
 from .energies.unary import (
@@ -95,6 +96,7 @@ __all__ = [
     "Record",
     "Refinement",
     "Refiner",
+    "RegionGraph",
     "RegionStatistics",
     "Result",
     "Rule",
@@ -125,12 +127,14 @@ __all__ = [
     "paint_regions",
     "palette",
     "plot",
+    "point_graph",
     "quadtree",
     "record_split_and_merge",
     "refine",
     "refine_streamed",
     "refinement",
     "refinement_crf",
+    "region_graph",
     "register_solver",
     "reliability",
     "sample",

@@ -16,6 +16,7 @@ ENERGIES = {
     "2 labels, repulsive": cs.GridCRF(np.zeros((2, 2, 2)), cs.Potts(-1)),
     "more labels": cs.GridCRF(np.zeros((3, 2, 2)), cs.Potts()),
     "label costs": cs.GridCRF(np.zeros((3, 2, 2)), cs.Potts(), label_costs=1),
+    "any graph": cs.GraphCRF(np.zeros((2, 3)), [[0, 1], [1, 2]], cs.Potts()),
     "dense CRF": cs.DenseCRF(np.zeros((2, 2, 2)), cs.GaussianKernel()),
 }
 

@@ -1,4 +1,4 @@
-"""The least of the lanes of a pack, and packs of doubles; see :mod:`classicseg.machine.simd`."""
+"""What becomes of all lanes of a pack together, and packs of doubles; see :mod:`classicseg.machine.simd`."""
 
 from __future__ import annotations
 
@@ -41,3 +41,30 @@ def least_of(typing: Any, a: Any) -> Any:
         return builder.extract_element(vector, ir.Constant(_INT32, 0))
 
     return a.dtype(a), codegen
+
+
+@intrinsic
+def cone(typing: Any, a: Any, rise: Any) -> Any:
+    """Each lane of `a`, a pack of one vector of floats, or what another lane and `rise` for each step to it come to.
+
+    Of these sums, each lane of the result is the least. `rise` is at least 0.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (vector,), (slope,) = split(builder, a.width, args[0]), split(builder, a.width, args[1])
+        size = vector.type.count
+        infinity = ir.Constant(vector.type, [float("inf")] * size)
+        step = 1
+        while step < size:  # by steps of 1, 2, 4 … every distance is reached
+            near = infinity
+            for way in (-step, step):
+                order = [lane + way if 0 <= lane + way < size else size for lane in range(size)]
+                moved = builder.shuffle_vector(vector, infinity, ir.Constant(ir.VectorType(_INT32, size), order))
+                near = builder.select(builder.fcmp_ordered("<", moved, near), moved, near)
+            dearer = builder.fadd(near, slope)
+            vector = builder.select(builder.fcmp_ordered("<", dearer, vector), dearer, vector)
+            slope = builder.fadd(slope, slope)
+            step *= 2
+        return build(builder, [vector])
+
+    return a(a, a), codegen

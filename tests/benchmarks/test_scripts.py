@@ -20,6 +20,7 @@ NEEDS = {
     "dense/memory.py": ["pydensecrf"],
     "dense/quality.py": ["pydensecrf"],
     "graph/speed.py": ["maxflow", "gco", "thinqpbo"],
+    "graph/trws.py": [],
     "grid/speed.py": ["maxflow", "gco"],
     "grid/memory.py": ["maxflow"],
     "grid/quality.py": [],

@@ -50,6 +50,7 @@ EXAMPLES = {
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(8, 1),
     "dense-crf.md": Count(5, 1),
+    "graph-crf.md": Count(7),
     "grid-crf.md": Count(8),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),

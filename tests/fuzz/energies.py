@@ -238,6 +238,37 @@ def _from_grid(draw: Draw) -> Call:
     return Call(lambda grid: cs.GraphCRF.from_grid(grid).edges, {"grid": grid_crf(draw)})
 
 
+def _region_graph(draw: Draw) -> Call:
+    shape, channels = draw.shape((1, 2, 3)), draw.of((None, 1, 3))
+    arguments: dict[str, Any] = {
+        "image": draw.image(shape, channels), "labels": draw.labels(shape, 5),
+        "channel_axis": None if channels is None else -1,
+    }  # fmt: skip
+    arguments |= draw.some(connectivity=lambda: draw.of(NEIGHBOURHOODS[len(shape)]), mask=lambda: draw.mask(shape))
+
+    def make(**given: Any) -> tuple[Any, ...]:
+        graph = cs.region_graph(**given)
+        numbers = np.arange(graph.sizes.size)
+        return graph.edges, graph.lengths, graph.contrasts, graph.sizes, graph.means, graph.paint(numbers), repr(graph)
+
+    return Call(make, arguments)
+
+
+def _of_regions(method: str) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        shape = draw.shape((1, 2, 3))
+        graph = cs.region_graph(draw.image(shape, 3), draw.labels(shape, 5))
+        if method == "gather":
+            return Call(graph.gather, {"unary": draw.numbers((draw.integer(2, 4), *shape))})
+        return Call(graph.paint, {"labels": draw.labels(graph.sizes.shape, 4)})
+
+    return case
+
+
+def _point_graph(draw: Draw) -> Call:
+    return Call(cs.point_graph, {"points": draw.numbers((draw.integer(5, 30), 2)), "k": draw.integer(1, 4)})
+
+
 def _compatibility(cls: Any) -> Callable[[Draw], Call]:
     def case(draw: Draw) -> Call:
         n_labels = draw.integer(2, 5)
@@ -342,8 +373,13 @@ ENERGY_CASES = {
     "GridCRF.n_broken": _of_energy(grid_crf, "n_broken", _labels),
     "GridCRF.reason_against_cut": _of_energy(grid_crf, "reason_against_cut", _nothing),
     "GridCRF.terms": _of_energy(grid_crf, "terms", _labels),
+    "RegionGraph": _region_graph,
+    "RegionGraph.gather": _of_regions("gather"),
+    "RegionGraph.paint": _of_regions("paint"),
     "contrast_weights": _contrast,
     "methods": _methods,
+    "point_graph": _point_graph,
+    "region_graph": _region_graph,
 }  # fmt: skip
 for _cls in (cs.Potts, cs.Diagonal, cs.Matrix, cs.TruncatedLinear, cs.TruncatedQuadratic):
     ENERGY_CASES |= {_cls.__name__: _compatibility(_cls), f"{_cls.__name__}.matrix": _compatibility(_cls)}

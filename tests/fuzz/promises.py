@@ -12,7 +12,7 @@ import classicseg as cs
 TINY = 2000  # labellings that are worth enumerating
 
 
-def least_energy(energy: cs.GridCRF) -> float | None:
+def least_energy(energy: cs.GridCRF | cs.GraphCRF) -> float | None:
     """Of all labellings; None if there are too many."""
     if energy.n_labels**energy.n_points > TINY:
         return None
@@ -43,7 +43,7 @@ def check_result(result: cs.Result, energy: Any, **_: Any) -> None:
     if result.lower_bound is not None:
         assert result.lower_bound <= result.energy + 1e-9 * scale, f"bound {result.lower_bound!r} > {result.energy!r}"
         assert result.gap is not None and result.gap >= -1e-9 * scale, "the gap is negative"
-    if isinstance(energy, cs.GridCRF) and (least := least_energy(energy)) is not None:
+    if isinstance(energy, cs.GridCRF | cs.GraphCRF) and (least := least_energy(energy)) is not None:
         assert result.energy >= least - 1e-9 * scale, f"energy {result.energy!r} below the least, {least!r}"
         if result.lower_bound is not None:
             assert result.lower_bound <= least + 1e-9 * scale, f"bound {result.lower_bound!r} above {least!r}"
@@ -58,6 +58,9 @@ def _scale(energy: Any) -> float:
         for weights in energy.weights.values():
             heavy = np.where(np.isfinite(weights), weights, 0).astype(np.float64)
             size += float(heavy.sum() * np.abs(energy.cost).max())
+        size += 0.0 if energy.label_costs is None else float(energy.label_costs.sum())
+    if isinstance(energy, cs.GraphCRF):
+        size += float(np.abs(energy.tables()).max(axis=(1, 2)).sum())
         size += 0.0 if energy.label_costs is None else float(energy.label_costs.sum())
     return max(1.0, size) if np.isfinite(size) else np.inf
 

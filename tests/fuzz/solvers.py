@@ -9,7 +9,7 @@ import numpy as np
 
 import classicseg as cs
 from classicseg.solvers.catalog import SOLVERS
-from tests.fuzz.energies import dense_crf, grid_crf
+from tests.fuzz.energies import dense_crf, graph_crf, grid_crf
 from tests.fuzz.judge import Call
 from tests.fuzz.promises import check_result
 from tests.fuzz.values import Draw, Fresh
@@ -24,6 +24,9 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
     def make(draw: Draw) -> Call:
         dense = (method in DENSE and (len(known) == 1 or draw.chance(0.7))) or (method is None and draw.chance(0.3))
         energy = dense_crf(draw) if dense else grid_crf(draw, 2 if method in ("graph_cut", "qpbo") else None)
+        if not dense and draw.chance(0.3):
+            graph = graph_crf(draw)
+            energy = graph if method is None or method in cs.methods(graph) else energy
         if method is not None and method not in cs.methods(energy):
             energy = cs.GridCRF(draw.numbers((2, *draw.shape())), cs.Potts(draw.weight()))
         uses = next((solver.uses for solver in known if solver.accepts(energy) is None), ())

@@ -331,6 +331,28 @@ def _writing(function: Callable[..., Any], suffixes: tuple[str, ...], make: Any,
     return case
 
 
+UAI = "MARKOV\n3\n2 3 2\n3\n1 0\n2 0 1\n2 2 1\n2\n 0.5 0.25\n6\n 1 2 4 0 1 1\n6\n 1 1 1 1 0.5 1\n"
+
+
+def _uai(function: Callable[..., Any], text: str) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        path = _file(draw, (".uai",), lambda path: path.write_text(text))
+        return Call(function, {"path": path}, words=(str(path), "tables", "evidence"))
+
+    return case
+
+
+def _write_uai(draw: Draw) -> Call:
+    def write(crf: Any) -> Any:
+        PLACE.mkdir(exist_ok=True)
+        io.write_uai(PLACE / "out.uai", crf)
+        return io.read_uai(PLACE / "out.uai").edges
+
+    n = draw.integer(2, 6)
+    tables = draw.rng.normal(size=(n - 1, 3, 3)) * draw.of((1, 1, 1000))
+    return Call(write, {"crf": cs.GraphCRF(np.zeros((3, n)), [[i, i + 1] for i in range(n - 1)], tables=tables)})
+
+
 def _check_output(draw: Draw) -> Call:
     paths = (PLACE / "fine.png", PLACE / "nowhere" / "x.png", PLACE, Path("/proc/x.png"))
     return Call(
@@ -377,7 +399,14 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "io.read_labels": _reading(io.read_labels, FILES, (2,)),
     "io.read_masked_image": _reading(io.read_masked_image, FILES, (2,)),
     "io.read_probabilities": _reading(io.read_probabilities, (".npy", ".npz", ".tif"), (3,)),
+    "io.read_uai": _uai(io.read_uai, UAI),
+    "io.read_uai_evidence": _uai(io.read_uai_evidence, "2 0 1 5 0"),
+    "io.read_uai_labels": _uai(io.read_uai_labels, "MAP\n3 0 2 1"),
     "io.replacing": _replacing,
+    "io.write_uai": _write_uai,
+    "io.write_uai_labels": _writing(
+        io.write_uai_labels, (".MAP",), lambda draw: draw.labels((draw.integer(1, 5),), 9), "labels"
+    ),
     "io.write_animation": _writing(
         io.write_animation, (".gif",), lambda draw: [np.zeros((3, 4, 3), np.uint8)] * draw.integer(1, 3), "frames"
     ),

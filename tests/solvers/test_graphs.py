@@ -195,3 +195,32 @@ def test_colours_are_for_grids():
     crf = random_graph(np.random.default_rng(0), "potts")
     with pytest.raises(cs.InputError, match="schedule must be one of 'raster', got 'colours'"):
         cs.minimize(crf, "belief_propagation", schedule="colours")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_runs_can_be_begun_watched_and_stopped(method):
+    crf = random_graph(np.random.default_rng(2), "tables", n=30, density=0.2)
+    start = np.full((3, 30), 1 / 3) if method == "mean_field" else np.ones(30, int)
+    begun = {} if method == "belief_propagation" else {"init": start}
+    states = []
+    result = cs.minimize(crf, method, callback=lambda state: states.append(state) or True, progress=True, **begun)
+    assert len(states) == len(result.history) == 1
+    assert result.message == "the callback asked to stop" or result.converged
+    one, two = (cs.minimize(crf, method, n_threads=n, max_iter=7) for n in (1, 2))
+    assert one.labels.tolist() == two.labels.tolist()
+    assert cs.minimize(crf, method, max_iter=0).n_iter == 0
+    if begun:
+        with pytest.raises(cs.InputError, match="init must have shape"):
+            cs.minimize(crf, method, init=start[..., :-1])
+
+
+def test_numbers_of_nodes_change_nothing_but_the_order():
+    """A graph whose nodes are numbered backwards is visited backwards."""
+    rng = np.random.default_rng(11)
+    crf = random_graph(rng, "linear", n=60, density=0.1)
+    backwards = cs.GraphCRF(crf.unary[:, ::-1], 59 - crf.edges, crf.compatibility, crf.weights)
+    for method in ("trws+expansion", "trws", "icm"):
+        results = [cs.minimize(energy, method) for energy in (crf, backwards)]
+        assert results[0].energy == pytest.approx(results[1].energy, rel=0.1)
+    bounds = [cs.minimize(energy, "trws").lower_bound for energy in (crf, backwards)]
+    assert bounds[0] == pytest.approx(bounds[1], rel=0.02)

@@ -5,8 +5,11 @@ doi:10.1109/TPAMI.2006.200. :func:`classicseg.reference.graph.trws` is the same 
 
 Nodes are visited in the order of their numbers, then in the opposite one. Each edge has room for one message: forward
 passes read those that lead to earlier nodes and replace them by those that lead to later ones, backward passes the
-other way. Sums are float64. Messages, which are at least 0, may be float32, and are then rounded down: an edge passes
-on no more than it has, and the bound of any backward pass holds.
+other way. The bound is found in float64. Messages, which are at least 0, may be float32, and are then rounded down: an
+edge passes on no more than it has, and the bound holds. Passes that are not asked for it are float32 throughout.
+
+Nodes that do not wait for each other are best visited one after the other: the processor then works on several at a
+time. So the nodes are first numbered anew, layer by layer (:func:`find_layers`), which changes nothing else.
 
 Labels lie in the lanes of packs. Their number is filled up to whole packs with labels of infinite cost.
 """
@@ -18,11 +21,24 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.messages.told import tell
-from classicseg.kernels.sites.graph import LINEAR, PART, QUADRATIC, with_pointers
+from classicseg.kernels.sites.graph import LINEAR, PART, POTTS, QUADRATIC, UNIFORM, with_pointers
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.lanes import fill_doubles, least_of
+from classicseg.machine.lanes import cone, fill_doubles, least_of
 from classicseg.machine.parallel import aborted
-from classicseg.machine.simd import add, choose, convert, fill, less, load, minimum, multiply, pointer, store, subtract
+from classicseg.machine.simd import (
+    add,
+    choose,
+    convert,
+    fill,
+    less,
+    load,
+    minimum,
+    multiply,
+    pointer,
+    spread,
+    store,
+    subtract,
+)
 
 _BELOW = np.float32(1 - 2.0**-23)  # times a number: the next one below, or the one below that
 
@@ -32,10 +48,11 @@ class Passing(NamedTuple):
 
     Attributes
     ----------
-    unary : ndarray, (N P,), float64
+    unary : ndarray, (N P,), float32 or float64
+        Of the precision of `work`.
     messages : ndarray, (E P,), float32 or float64
         The last one that was sent over each edge, whichever way.
-    work : ndarray, float64
+    work : ndarray, float32 or float64
         Room for the costs of a node, and, with margins of infinity, twice for those of a message: 3 P + 4 margins.
     n_padded : int
         P.
@@ -57,7 +74,7 @@ def _gather(g, m, i, lanes):
     Returns the least of them. `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
-    least = fill_doubles(np.inf, lanes)
+    least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
         total = load(m.unary, i * n + label, lanes)
         for e in range(g.later[i], g.later[i + 1]):
@@ -67,7 +84,7 @@ def _gather(g, m, i, lanes):
             total = add(total, convert(load(m.messages, at, lanes), m.work))
         store(m.work, label, total)
         least = minimum(total, least)
-    return least_of(least)
+    return np.float64(least_of(least))
 
 
 @inline
@@ -79,7 +96,7 @@ def _widen(g, m, slope, source, spare, lanes):
     """
     reached, stride = 0, 1
     while reached < g.reach:
-        rise = fill_doubles(slope * stride, lanes)
+        rise = convert(fill_doubles(slope * stride, lanes), m.work)
         for label in range(0, m.n_padded, len(lanes)):
             near = minimum(load(m.work, source + label - stride, lanes), load(m.work, source + label + stride, lanes))
             store(m.work, spare + label, minimum(load(m.work, source + label, lanes), add(near, rise)))
@@ -99,9 +116,41 @@ def _bend(g, m, slope, source, spare, lanes):
         best = load(m.work, source + label, lanes)
         for away in range(1, g.reach + 1):
             near = minimum(load(m.work, source + label - away, lanes), load(m.work, source + label + away, lanes))
-            best = minimum(best, add(near, fill_doubles(slope * (away * away), lanes)))
+            rise = convert(fill_doubles(slope * (away * away), lanes), m.work)
+            best = minimum(best, add(near, rise))
         store(m.work, spare + label, best)
     return spare
+
+
+@inline
+def _tell_by_table(g, m, e, forward, source, spare, lanes):
+    """Write what a node with the costs at `source` tells over edge `e` of `g`, by its table, to `spare`.
+
+    Both are places in the work space of `m`. Loads go beyond the end of a row: only what fills up packs reads that.
+    Returns the least that is told; `forward` and `lanes` are those of :func:`_send`.
+    """
+    step, table, n = len(lanes), g.table_at[e], g.n_labels
+    weight = convert(fill_doubles(g.weights[e], lanes), m.work)
+    infinity = convert(fill_doubles(np.inf, lanes), m.work)
+    lowest = np.inf
+    if forward:
+        for label in range(0, m.n_padded, step):
+            told = infinity
+            for near in range(n):
+                row = multiply(weight, convert(load(g.tables, table + near * n + label, lanes), m.work))
+                told = minimum(add(spread(m.work, source + near, lanes), row), told)
+            store(m.work, spare + label, told)
+        for label in range(n):
+            lowest = min(lowest, np.float64(m.work[spare + label]))
+    else:
+        for label in range(n):
+            told = infinity
+            for near in range(0, m.n_padded, step):
+                row = multiply(weight, convert(load(g.tables, table + label * n + near, lanes), m.work))
+                told = minimum(add(load(m.work, source + near, lanes), row), told)
+            m.work[spare + label] = least_of(told)
+            lowest = min(lowest, np.float64(m.work[spare + label]))
+    return lowest
 
 
 @inline
@@ -114,31 +163,56 @@ def _send(g, m, e, forward, share, lanes):
     step, n = len(lanes), m.n_padded
     at, source = np.int64(e) * n, n + m.margin
     spare = source + n + 2 * m.margin
-    part, least = fill_doubles(share, lanes), fill_doubles(np.inf, lanes)
+    part = convert(fill_doubles(share, lanes), m.work)
+    least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
         told = convert(load(m.messages, at + label, lanes), m.work)
         cost = subtract(multiply(part, load(m.work, label, lanes)), told)
         store(m.work, source + label, cost)
         least = minimum(cost, least)
-    lowest, limit = least_of(least), np.inf
+    lowest, limit = np.float64(least_of(least)), np.inf
     slope = g.weights[e] * g.tables[g.table_at[e] + 1]
     if g.kind <= QUADRATIC and slope >= 0:
         limit = g.weights[e] * g.tables[g.table_at[e] + g.n_labels - 1]
-        if g.kind == LINEAR:
+        if g.kind == LINEAR and n == step:
+            rise = convert(fill_doubles(slope, lanes), m.work)
+            store(m.work, source, cone(load(m.work, source, lanes), rise))
+        elif g.kind == LINEAR:
             source = _widen(g, m, slope, source, spare, lanes)
         elif g.kind == QUADRATIC:
             source = _bend(g, m, slope, source, spare, lanes)
     else:
-        lowest = tell(g, e, forward, source, spare, m.work)
+        if g.kind == UNIFORM or g.kind == POTTS:
+            lowest = tell(g, e, forward, source, spare, m.work)
+        else:
+            lowest = _tell_by_table(g, m, e, forward, source, spare, lanes)
         source = spare
         for label in range(g.n_labels, n):  # else what fills up packs would become infinity less infinity
             m.work[source + label] = lowest
-    low, most, below = fill_doubles(lowest, lanes), fill_doubles(limit, lanes), convert(fill(_BELOW, lanes), m.messages)
+    low, most = convert(fill_doubles(lowest, lanes), m.work), convert(fill_doubles(limit, lanes), m.work)
+    below = convert(fill(_BELOW, lanes), m.messages)
     for label in range(0, n, step):
         exact = minimum(subtract(load(m.work, source + label, lanes), low), most)
         near = convert(exact, m.messages)
-        store(m.messages, at + label, choose(less(exact, convert(near, m.work)), multiply(near, below), near))
+        too_much = less(exact, convert(near, m.work))
+        store(m.messages, at + label, choose(convert(too_much, m.messages), multiply(near, below), near))
     return lowest
+
+
+@kernel
+def find_layers(given, layers):
+    """Find how many nodes come before each one on the longest way to it along which numbers grow.
+
+    Parameters
+    ----------
+    given : Graph
+    layers : int32, (N,)
+        Zeros, which are replaced.
+    """
+    g = with_pointers(given)
+    for i in range(g.n_nodes):
+        for e in range(g.later[i], g.later[i + 1]):
+            layers[g.high[e]] = max(layers[g.high[e]], layers[i] + 1)
 
 
 @kernel
@@ -152,6 +226,7 @@ def iterate(sync, n_threads, given, memory, n_iter, sums, lanes):
     n_threads : int
         1: each node waits for the one before.
     given : Graph
+        Behind its tables as many numbers follow as a pack has lanes.
     memory : Passing
         Its messages are replaced.
     n_iter : int

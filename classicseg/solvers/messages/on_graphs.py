@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg.energies.graph_crf import GraphCRF
-from classicseg.kernels.messages.graph_trws import Passing, decode, iterate
+from classicseg.kernels.messages.graph_trws import Passing, decode, find_layers, iterate
 from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.messages.state import power_of_two
-from classicseg.solvers.sites.layout import as_graph
+from classicseg.solvers.sites.layout import as_graph, in_order
 
 _SMALL = 2**20  # entries of messages; to visit fewer takes a moment, and float64 costs nothing
 
@@ -29,23 +29,31 @@ class GraphMessages:
         lanes = next((width for width in (2, 4, 8) if width >= crf.n_labels), 16)
         n_padded = -(-crf.n_labels // lanes) * lanes
         n_entries = len(crf.edges) * n_padded
-        check_memory(4.0 * n_entries + 8.0 * crf.shape[0] * n_padded, "the messages of the graph")
+        n_costs = 0 if crf.finite_tables is None else crf.finite_tables.size
+        check_memory(4.0 * n_entries + 24.0 * crf.shape[0] * n_padded + 8.0 * n_costs, "the messages of the graph")
         graph = as_graph(crf)
+        layers = np.zeros(crf.shape, np.int32)
+        find_layers(graph, layers)
+        self._order = np.argsort(layers, kind="stable")
+        graph = in_order(graph, self._order)
         self._scale = power_of_two(float(_dearest(crf).max(initial=0)))
-        self._crf = crf  # whose memory the graph reads
-        self._graph = graph._replace(weights=graph.weights * self._scale, unary=graph.unary * self._scale)
-        unary = np.full((crf.shape[0], n_padded), np.inf)
-        unary[:, : crf.n_labels] = crf.unary.T * self._scale
-        margin = graph.reach
-        self._memory = Passing(
-            unary=unary.reshape(-1),
-            messages=np.zeros(n_entries, np.float64 if n_entries <= _SMALL else np.float32),
-            work=np.full(3 * n_padded + 4 * margin, np.inf),
-            n_padded=n_padded,
-            margin=margin,
+        self._graph = graph._replace(
+            weights=graph.weights * self._scale,
+            unary=graph.unary * self._scale,
+            tables=np.append(graph.tables, np.zeros(lanes)),
         )
+        unary = np.full((crf.shape[0], n_padded), np.inf)
+        unary[:, : crf.n_labels] = self._graph.unary.reshape(crf.shape[0], -1)
+        self._brief = n_entries <= _SMALL
+        self._exact = Passing(
+            unary=unary.reshape(-1),
+            messages=np.zeros(n_entries, np.float64 if self._brief else np.float32),
+            work=np.full(3 * n_padded + 4 * graph.reach, np.inf),
+            n_padded=n_padded,
+            margin=graph.reach,
+        )
+        self._quick = self._exact if self._brief else _in_single_precision(self._exact)
         self._lanes = (0,) * lanes
-        self._brief = self._memory.messages.size <= _SMALL
         self._slack, self._whole = _rounding(crf), _is_whole(crf)
         self.labels = np.zeros(crf.shape, np.int32)
         self.bound = -np.inf
@@ -53,9 +61,12 @@ class GraphMessages:
     def iterate(self, *, check: bool) -> None:
         """Run an iteration. If `check`, decode labels and find the bound."""
         sums = np.zeros(2)
-        self._run(iterate, self._memory, 1, sums, self._lanes)
+        memory = self._exact if check else self._quick
+        self._run(iterate, memory, 1, sums, self._lanes)
         if check:
-            self._run(decode, self._memory.messages, self._memory.n_padded, self.labels)
+            labels = np.zeros_like(self.labels)
+            self._run(decode, memory.messages, memory.n_padded, labels)
+            self.labels[self._order] = labels
             total, size = sums.tolist()
             n_terms = self.labels.size + self._graph.low.size
             bound = (total - 2.0**-52 * n_terms * size) / self._scale - self._slack
@@ -63,6 +74,14 @@ class GraphMessages:
 
     def _run(self, kernel: object, *arguments: object) -> None:
         run(kernel, 1, new_sync(1), self._graph, *arguments, brief=self._brief)
+
+
+def _in_single_precision(exact: Passing) -> Passing:
+    """The same messages, with costs in float32 that are 0 for the best label of each node."""
+    unary = exact.unary.reshape(-1, exact.n_padded)
+    with np.errstate(over="ignore"):
+        costs = (unary - unary.min(axis=1, keepdims=True)).astype(np.float32)
+    return exact._replace(unary=costs.reshape(-1), work=exact.work.astype(np.float32))
 
 
 def _rounding(crf: GraphCRF) -> float:

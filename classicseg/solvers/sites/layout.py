@@ -72,11 +72,7 @@ def as_graph(crf: GraphCRF) -> Graph:
         tables, weights, table_at = np.stack([crf.cost, crf.cost.T]), crf.finite_weights, turned * n_labels**2
     return Graph(
         unary=np.ascontiguousarray(crf.unary.T, np.float64).reshape(-1),
-        low=low,
-        high=high,
-        later=_starts(low, n_nodes),
-        earlier=_starts(high, n_nodes),
-        arriving=np.argsort(high, kind="stable").astype(np.int32),
+        **_lists(low, high, n_nodes),
         weights=writable_alias(weights),
         table_at=table_at.astype(np.int64),
         tables=writable_alias(tables).reshape(-1),
@@ -87,9 +83,26 @@ def as_graph(crf: GraphCRF) -> Graph:
     )
 
 
-def _starts(nodes: np.ndarray, n_nodes: int) -> np.ndarray:
-    """Where the edges of each node begin if they are sorted by `nodes`, (N + 1,) int64."""
-    return np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=n_nodes))]).astype(np.int64)
+def in_order(given: Graph, order: np.ndarray) -> Graph:
+    """The same energy with its nodes numbered anew, as they come in `order`; smaller ends of edges stay smaller."""
+    rank = np.empty(given.n_nodes, np.int32)
+    rank[order] = np.arange(given.n_nodes, dtype=np.int32)
+    low, high = rank[given.low], rank[given.high]
+    by_ends = np.lexsort([high, low])
+    return given._replace(
+        unary=given.unary.reshape(given.n_nodes, -1)[order].reshape(-1),
+        **_lists(low[by_ends], high[by_ends], given.n_nodes),
+        weights=given.weights[by_ends],
+        table_at=given.table_at[by_ends],
+    )
+
+
+def _lists(low: np.ndarray, high: np.ndarray, n_nodes: int) -> dict[str, Any]:
+    """The edges as lists of each node, from their ends, (E,), sorted by the smaller one."""
+    counts = (np.bincount(ends, minlength=n_nodes) for ends in (low, high))
+    later, earlier = (np.concatenate([[0], np.cumsum(count)]).astype(np.int64) for count in counts)
+    arriving = np.argsort(high, kind="stable").astype(np.int32)
+    return {"low": low, "high": high, "later": later, "earlier": earlier, "arriving": arriving}
 
 
 def _kind_of(crf: GraphCRF) -> tuple[int, int]:
