@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, of the README.md of the repository and of docs/hybrid.md from results/*.json.
+"""Writes the tables of README.md and of the README.md of the repository from results/*.json.
 
     python benchmarks/render.py [--check]
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.shared.folders import RESULTS, ROOT
 
 README = ROOT / "benchmarks" / "README.md"
-LESSONS = (ROOT / "README.md", ROOT / "docs" / "hybrid.md")
+LESSONS = (ROOT / "README.md",)
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 REST = "\n## Other results\n"
 
@@ -389,12 +389,14 @@ def split_quality(document: Document) -> str:
 
 @shows("hybrid_camvid")
 @shows("hybrid_camvid_x3")
+@shows("hybrid_camvid_full")
 @shows("hybrid_nuclei")
 @shows("hybrid_satellite")
 def hybrid(document: Document) -> str:
     titles = {
         "network": "network alone",
         "default": "+ dense CRF, default",
+        "small": "the same, from its small logits",
         "pydensecrf": "+ dense CRF, pydensecrf's parameters",
         "tuned": "+ dense CRF, tuned on validation",
         "grid": "+ grid CRF, tuned on validation",
@@ -406,6 +408,8 @@ def hybrid(document: Document) -> str:
         network = about["network"]
         seeds = f" ({len(about['seeds'])} seeds)" if len(about["seeds"]) > 1 else ""
         for method, title in titles.items():
+            if method not in about["methods"]:
+                continue
             scores = about["methods"][method]
             low, high = scores["gain_interval"]
             of_seeds = zip(scores["miou_by_seed"], about["methods"]["network"]["miou_by_seed"], strict=True)

@@ -84,13 +84,13 @@ def run(problem: Problem, fold: Fold, network: str, seed: int, folder: Path, abo
     longer = contenders.train_longer(problem, fold, model, seed, folder)
     rnn = contenders.train_rnn(problem, fold, model, chosen["dense"], seed, folder)
     log(folder, "trained with the CRF", start)
-    records: dict[str, list[Row]] = {method: [] for method in contenders.METHODS}
+    records: dict[str, list[Row]] = {}
     labels: dict[str, np.ndarray] = {}
     for i in range(len(fold.test)):
         image, truth = fold.test[i]
         answers = contenders.labels_of(image, model, longer, rnn, chosen)
         for method, (answer, seconds) in answers.items():
-            records[method].append(scoring.record(answer, truth, len(fold.test.classes), seconds))
+            records.setdefault(method, []).append(scoring.record(answer, truth, len(fold.test.classes), seconds))
             labels[f"{method}_{i}"] = answer.astype(np.uint8)
     np.savez_compressed(folder / "labels.npz", **labels)
     write(target, {"run": about, "chosen": chosen, "records": records})
@@ -117,6 +117,7 @@ def summaries(problem: Problem, folds: list[Fold], work: Path) -> list[tuple[dic
         by_method = {
             method: [[r for fold in one for r in fold["records"][method]] for one in runs]
             for method in contenders.METHODS
+            if method in runs[0][0]["records"]
         }
         row = {
             "network": network,

@@ -21,7 +21,8 @@ from classicseg.pipelines import presets
 from classicseg.torch import train
 
 GRID_STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-METHODS = ("network", "default", "pydensecrf", "tuned", "grid", "longer", "rnn")
+METHODS = ("network", "default", "small", "pydensecrf", "tuned", "grid", "longer", "rnn")
+"""All, of which "small" can only follow networks with logits of a fraction of the size."""
 Labels = Callable[[np.ndarray], tuple[np.ndarray, float]]
 """From an image to labels, and the CPU seconds that they took beyond the network's."""
 
@@ -129,6 +130,7 @@ def labels_of(
 ) -> dict[str, tuple[np.ndarray, float]]:
     """Labels of all contenders and the CPU seconds of each, that of the network included."""
     logits, spent = _timed(lambda: model.predict(image))
+    small = small_logits(model, image)
     calls: dict[str, Callable[[], np.ndarray]] = {
         "network": lambda: logits.argmax(0),
         "default": lambda: cs.refine(image, logits=logits, n_threads=1),
@@ -136,6 +138,8 @@ def labels_of(
         "tuned": lambda: cs.refine(image, logits=logits, n_threads=1, **chosen["dense"]),
         "grid": lambda: grid(image, logits, chosen["grid"]),
     }
+    if small is not None:
+        calls["small"] = lambda: cs.refine(image, logits=small, n_threads=1)
     answers = {}
     for name, call in calls.items():
         labels, seconds = _timed(call)
@@ -143,6 +147,20 @@ def labels_of(
     answers["longer"] = _timed(lambda: train.predict(longer, image).argmax(0))
     answers["rnn"] = _timed(lambda: train.predict(rnn, image).argmax(0))
     return answers
+
+
+def small_logits(model: train.Model, image: np.ndarray) -> np.ndarray | None:
+    """Logits as a dilated network has them before it enlarges them; of other networks None."""
+    head = getattr(model.network, "head", None)
+    if head is None:
+        return None
+    kept: list[torch.Tensor] = []
+    hook = head.register_forward_hook(lambda module, given, found: kept.append(found))
+    try:
+        model.predict(image)
+    finally:
+        hook.remove()
+    return kept[-1][0].numpy()
 
 
 def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:

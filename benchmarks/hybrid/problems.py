@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,9 @@ class Repeated:
         return self.data.name(index % len(self.data))
 
 
-def camvid() -> list[Fold]:
+def camvid(size: tuple[int, int] | None = (180, 240)) -> list[Fold]:
     """Street scenes, 11 classes, at half size. The last 4 training frames of each of 3 sequences validate."""
-    root, size = DATA / "camvid", (180, 240)
+    root = DATA / "camvid"
     names = train.FolderData(root, "train").names
     sequences: dict[str, list[str]] = {}
     for name in names:
@@ -147,7 +148,7 @@ def bundled() -> list[Fold]:
 
 
 _BRIEF = train.Settings(n_epochs=1, batch_size=2, augmentation=train.Augmentation(crop=(32, 32)))
-TINY = Problem("tiny", bundled, ("unet",), _BRIEF, _BRIEF, budget=1, width_factor=0.2)
+TINY = Problem("tiny", bundled, ("unet", "deeplabv3_50"), _BRIEF, _BRIEF, budget=1, width_factor=0.2)
 
 PROBLEMS = {
     problem.name: problem
@@ -161,6 +162,17 @@ PROBLEMS = {
             ),
             train.Settings(
                 n_epochs=3, batch_size=3, lr=3e-4, max_norm=5.0, augmentation=train.Augmentation(crop=(120, 160))
+            ),
+        ),
+        Problem(
+            "camvid_full",
+            partial(camvid, size=None),
+            ("deeplabv3_50", "pspnet50"),  # logits of a 16th and of an 8th of the size
+            train.Settings(
+                n_epochs=36, batch_size=3, lr=2e-3, max_norm=5.0, augmentation=train.Augmentation(crop=(240, 320))
+            ),
+            train.Settings(
+                n_epochs=3, batch_size=3, lr=3e-4, max_norm=5.0, augmentation=train.Augmentation(crop=(240, 320))
             ),
         ),
         Problem(

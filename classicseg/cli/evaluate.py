@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-suffix", default="", metavar="END", help="of the truth, such as _mask, if a.png has a_mask.png"
     )
+    parser.add_argument(
+        "--window", type=int, nargs=2, metavar=("H", "W"),
+        help="with --model: see large images in windows of this size that overlap, as classicseg predict does",
+    )  # fmt: skip
+    parser.add_argument("--device", default="cpu", help="with --model: default %(default)s")
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
     upright.add_arguments(parser)
@@ -157,7 +162,7 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
 
     if options.crf is not None:
         check_preset(options.crf)  # an unknown name ends it here, not after the network has run
-    model = train.Model.load(options.model)
+    model = train.Model.load(options.model).to(train.as_device(options.device))
     data = train.FolderData(options.data, options.split, exif=options.exif, label_suffix=options.label_suffix)
     if data.classes != model.classes:
         raise InputError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
@@ -166,8 +171,8 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
     def examples() -> Examples:
         for i in range(len(data)):
             image, truth = data[i]
-            with enough_memory("images of this size are too large here"):
-                logits = model.predict(image)
+            with enough_memory("give --window 512 512, or a smaller one"):
+                logits = model.predict(image, window=options.window)
             if options.crf is None:
                 yield data.name(i), logits.argmax(0), truth, softmax(logits)
             else:

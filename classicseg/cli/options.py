@@ -11,6 +11,7 @@ _SAME = {
     "from_logits": "logits",
     "n_epochs": "epochs",
     "n_threads": "threads",
+    "name": "net",
     "np.transpose": "reverse_axes",
     "unary_from_labels": "labels",
     "unary_from_logits": "logits",

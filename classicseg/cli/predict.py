@@ -80,6 +80,8 @@ def _targets(options: argparse.Namespace, path: Path) -> dict[str, Path]:
 def _check(options: argparse.Namespace, targets: list[Path]) -> None:
     """Raise an error, before anything is predicted, if files are missing or would be written over."""
     for path in (options.model, *options.images):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name the files in it, as in {path}/*")
         if not path.is_file():
             raise FileNotFoundError(f"no such file: {path}")
     if options.output.exists() and not options.output.is_dir():

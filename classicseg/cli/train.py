@@ -77,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let a batch pass the network in N parts, in less memory and a third more time",
     )  # fmt: skip
     parser.add_argument("--lr", type=float, default=1e-3, help="default: %(default)s")
+    parser.add_argument("--max-norm", type=float, metavar="X", help="shorten longer gradients to this length")
     parser.add_argument("--schedule", default="poly", help="poly, cosine or constant (default: %(default)s)")
     parser.add_argument(
         "--size",
@@ -112,6 +113,7 @@ def run(options: argparse.Namespace) -> None:
         schedule=options.schedule,
         seed=options.seed,
         patience=options.patience,
+        max_norm=options.max_norm,
         optimizer=options.optimizer,
         amp=options.amp,
         n_workers=options.workers,

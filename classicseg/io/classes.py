@@ -131,12 +131,15 @@ def check_counts(counts: np.ndarray, n_void: int, classes: Sequence[str], what: 
     Raises
     ------
     ValueError
-        If no pixel is of a class, or all that are not void are of the first of several: labels of 0 and 255.
+        If there is one class only, no pixel is of a class, or all that are not void are of the first of several: labels
+        of 0 and 255.
     """
+    if len(classes) < 2:
+        raise InputError(f"{what} must have 2 classes at least, got {classes[0]!r} only; the background is one as well")
     missing = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if len(missing) == len(classes):
         raise InputError(f"no pixel of any class in {what}: all labels are void ({VOID})")
-    if len(classes) > 1 and n_void and missing == list(classes[1:]):
+    if n_void and missing == list(classes[1:]):
         name = "object" if classes[1].isdecimal() else classes[1]
         raise InputError(
             f"labels of {what} are 0 and {VOID} only, and {VOID} is void: there is nothing but {classes[0]!r}. If "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from classicseg.errors import InputError
@@ -88,12 +89,14 @@ def matched(
     for files in of_labels.values():
         faults += [_lossy(file) for file in files if file.suffix.lower() not in LABELS]
     for mine, others, there in ((of_images, of_labels, labels), (of_labels, of_images, images)):
-        faults += [
-            f"{mine[name][0]} has no partner of the same name in {there}; every image needs its labels"
-            for name in mine
-            if name not in others
-        ]
+        faults += [_alone(mine[name][0], there, name) for name in mine if name not in others]
     return {name: (of_images[name][0], of_labels[name][0]) for name in of_images if name in of_labels}, faults
+
+
+def _alone(file: Path, there: Path, name: str) -> str:
+    unread = [path.name for path in sorted(there.glob(f"{glob.escape(name)}.*")) if path.suffix.lower() not in IMAGES]
+    hint = f"; {unread[0]} is none of {', '.join(IMAGES)}" if unread else "; every image needs its labels"
+    return f"{file} has no partner of the same name in {there}{hint}"
 
 
 def _lossy(file: Path) -> str:

@@ -6,7 +6,10 @@ pixel, or by how far the regions of each class overlap.
 Lin et al., "Focal loss for dense object detection", ICCV 2017, arXiv:1708.02002. Sudre et al., "Generalised Dice
 overlap as a deep learning loss function for highly unbalanced segmentations", 2017, arXiv:1707.03237. Salehi et al.,
 "Tversky loss function for image segmentation using 3D fully convolutional deep networks", 2017, arXiv:1706.05721.
-Berman et al., "The Lovász-Softmax loss", CVPR 2018, arXiv:1705.08790.
+Berman et al., "The Lovász-Softmax loss", CVPR 2018, arXiv:1705.08790. Shrivastava et al., "Training region-based object
+detectors with online hard example mining", CVPR 2016, arXiv:1604.03540. Szegedy et al., "Rethinking the Inception
+architecture for computer vision", CVPR 2016, arXiv:1512.00567. Wang et al., "Dice semimetric losses", MICCAI 2023,
+arXiv:2303.16296.
 """
 
 from __future__ import annotations

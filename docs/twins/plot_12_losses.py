@@ -53,6 +53,7 @@ pairs = {
     "ce": twin.cross_entropy(scores, labels).mean(),
     "focal": twin.focal(scores, labels).mean(),
     "dice": twin.dice(twin.softmax(scores), twin.one_hot(labels, 2)).mean(),
+    "ohem": twin.hardest(scores, labels, threshold=0.7, min_share=1 / 16),
 }
 for name, slow in pairs.items():
     fast = losses.build(name)(logits, truth).item()

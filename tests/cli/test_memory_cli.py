@@ -43,7 +43,7 @@ def test_train_predict_and_evaluate_say_what_to_lower(tmp_path, capsys, monkeypa
     for words, advice in (
         (["train", "--data", root, "-o", tmp_path / "new.pt"], "lower --batch, --crop, --size or --width, raise --acc"),
         (["predict", model, root / "images" / "p0.png", "-o", tmp_path / "out"], "give --window 512 512"),
-        (["evaluate", "--model", model, "--data", root], "images of this size are too large"),
+        (["evaluate", "--model", model, "--data", root], "give --window 512 512"),
     ):
         assert main([str(word) for word in words]) == 2
         err = capsys.readouterr().err

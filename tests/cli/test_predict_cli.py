@@ -45,6 +45,7 @@ def everything(place):
         (["images/p0.png", "images/p0_overlay.png", "-o", "out", "--overlay"], "p0_overlay.png would be written twice"),
         (["images/p0.png", "images/none.png", "-o", "out"], "no such file: images/none.png"),
         (["images/p0.png", "-o", "m.pt"], "m.pt is no folder"),
+        (["images", "-o", "out"], "images is a folder; name the files in it, as in images/*"),
         (["images/p0.png", "-o", "out", "--device", "cuda:99"], "device must be one that PyTorch can use"),
     ],
 )
@@ -87,7 +88,7 @@ def test_images_of_all_dtypes_are_taken_or_refused_in_one_line(place, capsys):
     np.save("images/volume.npy", np.stack([image] * 2))
     for name, said in (
         ("nan", "images/nan.npy: image must be finite"),
-        ("four", "images/four.npy: image must have 3 channels for this network, or one, got 4"),
+        ("four", "images/four.npy: image must have 3 channels, or one, for this network, got 4 channels"),
         ("volume", "images/volume.npy: image must have shape (H, W) or (H, W, C)"),
     ):
         code, _, err = predict(capsys, f"images/{name}.npy", "-o", "out")

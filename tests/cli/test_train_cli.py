@@ -123,6 +123,9 @@ def test_what_a_training_can_be_told(data, tmp_path, capsys):
         (["--loss-option", "gamma"], "--loss-option must be a name and a number"),
         (["--loss-option", "delta=1"], "delta: no loss of 'dice+ce' takes it"),
         (["--optimizer", "lbfgs"], "--optimizer must be"),
+        (["--max-norm", "0"], "--max-norm must be positive"),
+        (["--lr", "1e20"], "a smaller lr or --max-norm 1 may help"),
+        (["--net", "unett"], "--net must be one of 'fcn32s'"),
         (["--init", data / "classes.txt"], "cannot be read"),
         (["--log", tmp_path / "log.txt"], "logs can be written as .csv, .jsonl"),
         (["-o", tmp_path / "c.ckpt"], "models can be written as .pt, .pth"),
@@ -146,6 +149,22 @@ def test_losses_with_weights_smoothing_distances_and_one_channel(data, tmp_path,
     assert (code, err) == (0, "")
     assert np.load(tmp_path / "out" / "p0_logits.npy").shape == (2, 24, 32)
     assert call(capsys, "evaluate", "--model", model, "--data", data)[0] == 0
+
+
+@needs_torch
+def test_windows_are_scored_as_they_are_predicted(data, tmp_path, capsys):
+    from classicseg.torch import train
+
+    train.Model("unet", ["ground", "block"], width=0.03).save(tmp_path / "m.pt")
+    window, photos = ["--window", 16, 16], sorted((data / "images").iterdir())
+    assert call(capsys, "predict", tmp_path / "m.pt", *photos, "-o", tmp_path / "out", *window)[0] == 0
+    of_files = call(capsys, "evaluate", "--labels", tmp_path / "out", "--truth", data / "labels", "--json")[1]
+    words = ["evaluate", "--model", tmp_path / "m.pt", "--data", data, "--json"]
+    of_windows, of_wholes = (json.loads(call(capsys, *words, *more)[1]) for more in (window, []))
+    assert list(json.loads(of_files)["iou"].values()) == list(of_windows["iou"].values())
+    assert of_windows["iou"] != of_wholes["iou"]
+    code, _, err = call(capsys, *words, "--device", "cuda:99")
+    assert (code, err.count("\n")) == (2, 1)
 
 
 @needs_torch

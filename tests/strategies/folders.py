@@ -77,6 +77,15 @@ def _two_of_one_name(root: Path) -> None:
     Image.fromarray(images()[0]).save(root / "images" / "p1.bmp")
 
 
+def _of_another_format(root: Path) -> None:
+    (root / "images" / "p1.png").unlink()
+    Image.fromarray(images()[1]).save(root / "images" / "p1.webp")
+
+
+def _one_class(root: Path) -> None:
+    (root / "classes.txt").write_text("ground\nvoid\n")
+
+
 def _jpeg_labels(root: Path) -> None:
     Image.fromarray(truths()[1] * 200).save(root / "labels" / "p1.jpg")
     (root / "labels" / "p1.png").unlink()
@@ -128,6 +137,8 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "nothing but void": (_only_void, "no pixel of any class"),
     "no labels": (_no_partner, r"p1\.png has no partner of the same name"),
     "no image": (_no_image, r"p1\.png has no partner of the same name"),
+    "an image of another format": (_of_another_format, r"p1\.webp is none of \.png, \.jpg"),
+    "one class": (_one_class, "must have 2 classes at least, got 'ground' only; the background is one as well"),
     "two of one name": (_two_of_one_name, r"p1\.bmp and p1\.png: names must differ in more than their suffixes"),
     "JPEG labels": (_jpeg_labels, r"p1\.jpg cannot be labels"),
     "JPEG labels called PNG": (_jpeg_by_another_name, r"p1\.png is compressed with loss"),
@@ -141,3 +152,65 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "no number": (_nan, r"p1\.npy must be finite, got nan at index \(0, 0, 0\)"),
 }
 """What is wrong: how to make it so in a :func:`folder`, and what is to be said."""
+
+
+def _within_folders(root: Path) -> None:
+    for name in ("images", "labels"):
+        (root / name / "later").mkdir()
+        (root / name / "p0.png").rename(root / name / "later" / "p1.png")
+
+
+def _with_alpha(root: Path) -> None:
+    for i, image in enumerate(images()):
+        Image.fromarray(np.dstack([image, np.full(SIZE, 128, np.uint8)])).save(root / "images" / f"p{i}.png")
+
+
+def _gray_with_alpha(root: Path) -> None:
+    Image.fromarray(images()[0]).convert("LA").save(root / "images" / "p0.png")
+
+
+def _sixteen_bits(root: Path) -> None:
+    for i, image in enumerate(images()):
+        Image.fromarray(200 * image[..., 0].astype(np.uint16)).save(root / "images" / f"p{i}.png")
+
+
+def _of_a_palette(root: Path) -> None:
+    Image.fromarray(images()[0]).quantize(64).save(root / "images" / "p0.png")
+    labels = Image.fromarray(truths()[0])
+    labels.putpalette([0, 0, 0, 200, 0, 0])
+    labels.save(root / "labels" / "p0.png")
+
+
+def _two_tones(root: Path) -> None:
+    for i, truth in enumerate(truths()):
+        Image.fromarray(truth == 1).save(root / "labels" / f"p{i}.png")
+
+
+def _for_print(root: Path) -> None:
+    (root / "images" / "p0.png").unlink()
+    Image.fromarray(images()[0]).convert("CMYK").save(root / "images" / "p0.JPG")
+
+
+def _odd_names(root: Path) -> None:
+    for name in ("images", "labels"):
+        (root / name / "p0.png").rename(root / name / "Stra\u00dfe 1.v2.PNG")
+
+
+def _what_systems_leave(root: Path) -> None:
+    for path in ("images/Thumbs.db", "images/._p0.png", "labels/.DS_Store", "labels/readme.txt"):
+        (root / path).write_bytes(b"x")
+    (root / "images" / "p9.png").mkdir()
+
+
+ODD: dict[str, Callable[[Path], None]] = {
+    "folders within folders": _within_folders,
+    "an alpha channel": _with_alpha,
+    "gray with an alpha channel": _gray_with_alpha,
+    "16 bits": _sixteen_bits,
+    "palettes": _of_a_palette,
+    "labels of one bit": _two_tones,
+    "CMYK": _for_print,
+    "odd names": _odd_names,
+    "files that systems leave": _what_systems_leave,
+}
+"""What is odd, but right: how to make a :func:`folder` so. Its labels stay what they are."""

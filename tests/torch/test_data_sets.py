@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from classicseg import io
 from classicseg.errors import InputError, InputTypeError
 from classicseg.torch import losses, train
-from tests.strategies.folders import SIZE, WRONG, folder, images, truths, turn
+from tests.strategies.folders import ODD, SIZE, WRONG, folder, images, truths, turn
 
 CLASSES = ("ground", "block")
 
@@ -29,13 +29,28 @@ def test_what_is_wrong_is_said_before_the_first_step(tmp_path, wrong):
     spoil, said = WRONG[wrong]
     root = folder(tmp_path / "data")
     spoil(root)
-    learner = model()
+    learner = train.Model("unet", train.FolderData(root).classes, width=0.03) if wrong == "one class" else model()
     before = [x.clone() for x in learner.parameters()]
     with pytest.raises(InputError, match=said):
         train.fit(learner, train.FolderData(root), settings=settings())
     assert all(torch.equal(a, b) for a, b in zip(before, learner.parameters(), strict=True))
     with pytest.raises(InputError, match=said):
         train.evaluate(learner, train.FolderData(root))
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_odd_but_right_is_learned_as_it_is(tmp_path, odd):
+    root = folder(tmp_path / "data")
+    ODD[odd](root)
+    data = train.FolderData(root)
+    assert len(data) == 4
+    assert data.survey.counts.tolist() == [2512, 560]
+    assert data.survey.n_void == 0
+    if odd != "16 bits":  # whose range is stretched
+        assert all(abs(data[i][0].mean() - np.mean(images())) < 30 for i in range(4))
+    learner = model(in_channels=max(data.survey.channels))
+    train.fit(learner, data, settings=settings())
+    assert 0 <= train.evaluate(learner, data).mean_iou <= 1
 
 
 def test_masks_of_0_and_255_can_be_meant(tmp_path):

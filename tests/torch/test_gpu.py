@@ -5,7 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import classicseg.torch as ct
-from classicseg.torch import backends
+from classicseg.torch import backends, losses
+from classicseg.torch.train import Settings
+from classicseg.torch.train.gradients import Batch, Learner
 from tests.torch.inputs import batch
 
 pytestmark = [
@@ -101,3 +103,38 @@ def test_updates_can_be_captured_into_a_graph(backend):
         z.copy_(logits)
         graph.replay()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [*losses.NAMES, "soft ce", "soft focal", "soft dice", "soft squared_dice"])
+def test_losses_are_those_of_the_cpu(name):
+    generator = torch.Generator().manual_seed(0)
+    z = 2 * torch.randn(2, 4, 30, 40, generator=generator)
+    labels = torch.randint(4, (2, 30, 40), generator=generator)
+    labels[0, :9] = 255
+    target = z.roll(1, 1).softmax(1) * (labels != 255)[:, None] if name.startswith("soft ") else labels
+    loss, found = losses.build(name.removeprefix("soft ")), []
+    for device in ("cpu", "cuda"):
+        x = z.to(device).requires_grad_()
+        value = loss(x, target.to(device))
+        value.backward()
+        found.append([value.detach().cpu(), x.grad.cpu()])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_no_label_or_probability_poisons_the_loss():
+    z = torch.zeros(1, 2, 4, device="cuda")
+    for target in (torch.tensor([[0, 2, 1, 255]]), torch.full((1, 2, 4), 0.9)):
+        assert losses.CrossEntropy()(z, target.cuda()).isnan()
+
+
+def test_parts_of_a_batch_learn_what_the_whole_does():
+    found = []
+    for seeds in ([0], [0, 1, 2]):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 1)).cuda()
+        labels = torch.randint(2, (5, 12, 14))
+        labels[0, 1:] = 255
+        batch = Batch(torch.rand(5, 3, 12, 14), labels, None).pinned().to(torch.device("cuda"))
+        Learner(model, losses.build("dice+ce"), Settings()).learn(batch, seeds, torch.enable_grad, lambda x: x)
+        found.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)

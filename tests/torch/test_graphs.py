@@ -3,6 +3,8 @@
 There is no GPU here. A recorder that is none does the work again in the memory of the first time, as a graph would.
 """
 
+import contextlib
+import inspect
 import logging
 
 import pytest
@@ -182,6 +184,47 @@ def test_a_replayed_step_of_training_launches_no_program_and_copies_each_type_on
     assert counts[2][0] == 0
     assert counts[2][1] <= 2 * 3  # forward and backward: float32, int32 and int64
     assert (recorder.recorded, recorder.replayed) == (2, 4)
+
+
+def test_the_recorder_warms_up_on_a_stream_of_its_own_and_lets_other_threads_be(monkeypatch):
+    """The calls of CUDA's functions, of which none is there."""
+    calls, signature = [], inspect.signature(torch.cuda.graph.__init__)
+
+    class Stream:
+        def __init__(self, device=None):
+            self.waits = calls.append
+
+        def wait_stream(self, other):
+            self.waits("wait")
+
+    class Capture(contextlib.nullcontext):
+        def __init__(self, *args, **options):
+            super().__init__()
+            signature.bind(self, *args, **options)
+            calls.append(("capture", options["pool"], options["capture_error_mode"]))
+
+    class Graph:
+        def replay(self):
+            calls.append("replay")
+
+    pools = iter("ab")
+    for name, fake in {
+        "Stream": Stream,
+        "current_stream": Stream,
+        "stream": contextlib.nullcontext,
+        "graph": Capture,
+        "CUDAGraph": Graph,
+        "graph_pool_handle": lambda: next(pools),
+    }.items():
+        assert hasattr(torch.cuda, name)
+        monkeypatch.setattr(torch.cuda, name, fake)
+    record, place = graphs.OnCuda(), (torch.device("cuda", 0), 7)
+    for _ in range(2):
+        calls.clear()
+        replay, results = record(place, lambda: calls.append("work") or ["result"])
+        replay()
+        assert calls == ["wait", "work", "wait", ("capture", "a", "thread_local"), "work", "replay"]
+        assert results == ["result"]
 
 
 def test_graphs_need_a_gpu():

@@ -174,9 +174,9 @@ def test_gray_pictures_are_equal_channels_for_a_network_of_colours():
 
 def test_colours_for_a_network_of_gray_pictures_are_refused():
     model = train.Model("unet", CLASSES, width=0.03, in_channels=1)
-    with pytest.raises(InputError, match="image 0 must have 1 channels for this network, got 3"):
+    with pytest.raises(InputError, match="image 0 must be gray for this network, got 3 channels"):
         train.fit(model, array_data())
-    with pytest.raises(InputError, match="must have 1 channels for this network"):
+    with pytest.raises(InputError, match="must be gray for this network, got 3 channels"):
         model.predict(pictures()[0][0])
 
 

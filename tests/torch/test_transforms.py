@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import importlib.util
 import io
 import logging
@@ -25,6 +26,7 @@ def crf(backend):
     return ct.DenseCRF(3, [ct.GaussianKernel(2, 1), ct.BilateralKernel(5, 20, 1)], n_iter=2, backend=backend)
 
 
+@functools.cache
 def things():
     """Each by its name in the table, with two inputs of one size."""
 
@@ -64,9 +66,6 @@ def things():
         drawn(lambda: 255 * torch.rand(2, 3, 32, 32)),
     )
     return found
-
-
-THINGS = things()
 
 
 def compiled(module, _):
@@ -145,14 +144,14 @@ def table(which=0):
 
 
 def test_the_tables_have_everything():
-    assert list(table()) == list(THINGS)
+    assert list(table()) == list(things())
     assert all(list(row) == list(WAYS) for row in table().values())
     assert list(table(1)) == list(REASONS)
 
 
 def judge(name, way):
     """Yes, or what went wrong."""
-    module, (given, other) = THINGS[name]
+    module, (given, other) = things()[name]
     logging.disable(logging.CRITICAL)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -166,7 +165,7 @@ def judge(name, way):
     return "yes"
 
 
-@pytest.mark.parametrize("name", THINGS)
+@pytest.mark.parametrize("name", table())
 def test_each_cell_is_true(name):
     row = table()[name]
     for way, said in row.items():
@@ -185,6 +184,6 @@ def test_each_cell_is_true(name):
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxscript") is not None, reason="the package is there")
 def test_onnx_needs_a_package():
-    module, (given, _) = THINGS["unet"]
+    module, (given, _) = things()["unet"]
     with pytest.raises(ImportError, match="onnx"):
         torch.onnx.export(module, given, dynamo=True)

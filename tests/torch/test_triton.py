@@ -148,9 +148,12 @@ def test_registers_hold_what_the_embedding_computes(d, compile_only):
 def test_triton_must_be_asked_for_and_installed(monkeypatch):
     cuda = torch.device("cuda")
     assert backends.choose("auto", torch.device("cpu")) == "numba"
-    assert backends.choose("auto", cuda) == "torch"
+    assert backends.choose("auto", cuda) == backends.ON_CUDA
     assert backends.choose("triton", cuda) == "triton"
+    monkeypatch.setattr(backends, "ON_CUDA", "triton+graphs")
+    assert backends.choose("auto", cuda) == "triton+graphs"
     monkeypatch.setattr(backends, "HAS_TRITON", False)
+    assert backends.choose("auto", cuda) == "torch"
     with pytest.raises(ImportError, match="backend='triton' needs Triton: pip install triton"):
         backends.choose("triton", cuda)
 

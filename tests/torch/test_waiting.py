@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import classicseg.torch as ct
 from classicseg.torch import backends, losses
 from classicseg.torch.backends import _sorting
+from classicseg.torch.train import Settings
+from classicseg.torch.train.gradients import Batch, Learner
 from tests.torch.inputs import batch
 
 if backends.HAS_TRITON:
@@ -92,6 +94,25 @@ def test_losses_never_wait(name):
     value = loss(z, torch.empty(2, 5, 6, dtype=torch.long, device="meta"))
     value.backward()
     assert z.grad.shape == z.shape
+
+
+def test_probabilities_distances_and_one_channel_never_wait():
+    z, one = (torch.empty(2, n, 5, 6, device="meta", requires_grad=True) for n in (3, 1))
+    labels = torch.empty(2, 5, 6, dtype=torch.long, device="meta")
+    for name in ("ce", "focal", "sigmoid_focal", "dice", "squared_dice", "generalized_dice", "tversky"):
+        losses.build(name)(z, z.detach()).backward()
+        losses.build(name)(one, one.detach()).backward()
+        losses.build(name)(one, labels).backward()
+    losses.build("dice+boundary")(z, labels, z.detach()).backward()
+    losses.build("ohem+lovasz")(one, labels).backward()
+
+
+def test_parts_of_a_batch_never_wait():
+    layers = [torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 2, 1)]
+    model = torch.nn.Sequential(*layers).to("meta")
+    batch = Batch(torch.empty(4, 3, 5, 6, device="meta"), torch.empty(4, 5, 6, dtype=torch.long, device="meta"), None)
+    Learner(model, losses.build("dice+ce"), Settings()).learn(batch, [0, 1], torch.enable_grad, lambda x: x)
+    assert all(p.grad.shape == p.shape for p in model.parameters())
 
 
 @pytest.mark.parametrize("over", ["batch", "image"])

@@ -75,6 +75,15 @@ def test_what_is_no_network_output_is_named():
         ct.CRFasRNN(Network(), crf(), n_iter_eval=0)
 
 
+def test_one_channel_of_a_network_is_two_labels_for_the_crf():
+    torch.manual_seed(0)
+    network, image = torch.nn.Conv2d(3, 1, 1), 255 * torch.rand(1, 3, 6, 7)
+    crf = ct.DenseCRF(2, [ct.GaussianKernel(2, 3)])
+    z = network(image)
+    expected = crf(torch.cat([torch.zeros_like(z), z], 1), image).softmax(1)
+    torch.testing.assert_close(ct.HybridCRF(network, crf)(image).softmax(1), expected)
+
+
 def test_the_crf_may_see_another_image():
     network = Network()
     hybrid = ct.HybridCRF(network, crf(), to_crf_image=lambda x: x * 0.5)

@@ -26,7 +26,8 @@ import torch
 from classicseg.errors import InputError
 
 ON_CUDA = "torch"
-"""What "auto" takes there: "triton" once part B of ``benchmarks/gpu/run`` says so, which has not run on a GPU yet."""
+"""What "auto" takes there if Triton is installed, else "torch". Part B of ``benchmarks/gpu/run`` says what this should
+be; it has not run on a GPU yet."""
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton, too, looks once
 
@@ -143,7 +144,7 @@ def has_bags(device: torch.device) -> bool:
 def choose(name: str, device: torch.device) -> str:
     """The backend for tensors on `device` if `name` is ``"auto"``, else `name`; it must serve the device."""
     if name == "auto":
-        name = {"cpu": "numba", "cuda": ON_CUDA}.get(device.type, "torch")
+        name = {"cpu": "numba", "cuda": ON_CUDA if HAS_TRITON else "torch"}.get(device.type, "torch")
     if name == "torch" and device.type == "mps" and not has_bags(device):
         raise InputError(
             "backend='torch' sums with embedding_bag, which this version of PyTorch does not have on mps; "

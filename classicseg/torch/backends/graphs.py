@@ -55,7 +55,8 @@ class OnCuda:
             work()  # libraries prepare themselves for each stream, which cannot be recorded
         current.wait_stream(apart)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool, stream=apart):
+        # Other threads may pin memory for a loader meanwhile, which is an error by default.
+        with torch.cuda.graph(graph, pool=pool, stream=apart, capture_error_mode="thread_local"):
             results = work()
         return graph.replay, results
 
@@ -115,7 +116,8 @@ class _Graph:
         return [x.clone() for x in self._results]
 
     def _copy(self, given: Sequence[Tensor]) -> None:
-        pairs = sorted(zip(self._given, given, strict=True), key=lambda pair: str(pair[0].dtype))
+        both = [pair for pair in zip(self._given, given, strict=True) if pair[0].numel()]  # some only have shapes
+        pairs = sorted(both, key=lambda pair: str(pair[0].dtype))
         for _, alike in groupby(pairs, key=lambda pair: pair[0].dtype):  # one launch for all of a type
             kept, new = zip(*alike, strict=True)
             torch._foreach_copy_(kept, new)

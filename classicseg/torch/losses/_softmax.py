@@ -87,7 +87,7 @@ class _RegionSums(torch.autograd.Function):
 
         for image, pixels in blocks(z):
             of_true, of_all = sums(image, pixels)
-            if not ctx.is_spoilt and _spoils(of_all):
+            if not ctx.is_spoilt and _spoils(of_true):
                 ctx.is_spoilt = True
                 of_true, of_all = sums(image, pixels)
             both[image].index_add_(0, y[image, pixels], of_true)

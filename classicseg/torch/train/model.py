@@ -256,7 +256,8 @@ def predict(
         raise InputError(f"image must have shape (H, W) or (H, W, C), got {np.shape(image)}")
     seen, n = with_channels(inputs.as_bytes(array, -1), model), n_channels(model)
     if n is not None and seen.shape[2] != n:
-        raise InputError(f"image must have {n} channels for this network, or one, got {array.shape[2]}")
+        wanted = "be gray" if n == 1 else f"have {n} channels, or one,"
+        raise InputError(f"image must {wanted} for this network, got {array.shape[2]} channels")
     size = None if window is None else tuple(inputs.as_count(n, "window", 1) for n in window)
     if size is not None and len(size) != 2:
         raise InputError(f"window must be a height and a width, got {window!r}")
@@ -272,7 +273,10 @@ def predict(
         large = enlarge(found, x.new_empty(1, 1, *array.shape[:2]))
         logits: np.ndarray = large[0].float().cpu().numpy()
     if np.isnan(logits).any():
-        raise InputError("the network returned NaN; its weights or what it was trained on cannot be right")
+        raise InputError(
+            "the network returned NaN: its weights cannot be right; while it is trained, a smaller lr or max_norm=1 "
+            "may help"
+        )
     return logits
 
 

@@ -25,7 +25,7 @@ def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | N
     """Compare what a data set holds with the needs of the model and of its loss."""
     check_all_pixels(model)
     networks = [m for m in model.modules() if isinstance(m, SegmentationNetwork)]
-    if networks and max(2, networks[0].n_labels) != len(data.classes):
+    if networks and max(2, networks[0].n_labels) != max(2, len(data.classes)):  # of one class see below
         given = f"{networks[0].n_labels} labels" if networks[0].n_labels > 1 else "one channel, for 2 classes"
         raise InputError(f"the network has {given}, but the data have {len(data.classes)} classes")
     channels = n_channels(model)
@@ -37,7 +37,8 @@ def check(model: nn.Module, data: Data, found: Survey, crop: tuple[int, int] | N
                 f"{data.name(i)} must be at least {least}x{least} pixels for this network, got {height}x{width}"
             )
         if channels is not None and found.channels[i] not in (1, channels):
-            raise InputError(f"{data.name(i)} must have {channels} channels for this network, got {found.channels[i]}")
+            wanted = "be gray" if channels == 1 else f"have {channels} channels, or one,"
+            raise InputError(f"{data.name(i)} must {wanted} for this network, got {found.channels[i]} channels")
     check_counts(found.counts, found.n_void, data.classes, what)
 
 
