@@ -58,7 +58,7 @@ EXAMPLES = {
     "losses.md": Count(2),
     "masks.md": Count(3, 1),
     "networks.md": Count(2),
-    "recipes.md": Count(9, 1),
+    "recipes.md": Count(10, 1),
     "split-and-merge.md": Count(9, 1),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
