@@ -43,6 +43,7 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.stream_plan import StreamPlan, plan_streamed
 from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
@@ -110,6 +111,7 @@ __all__ = [
     "State",
     "StdDev",
     "Step",
+    "StreamPlan",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -131,6 +133,7 @@ __all__ = [
     "overlay",
     "paint_regions",
     "palette",
+    "plan_streamed",
     "plot",
     "point_graph",
     "quadtree",

@@ -15,6 +15,8 @@ ROOMS = {  # name: (column, row, what it holds)
     "monai": (1, 0, "for pipelines of MONAI"),
     "cli": (2, 0, "the command classicseg"),
     "numpymaxflow": (3, 0, "numpymaxflow's interface"),
+    "maxflow": (4, 0, "PyMaxflow's interface"),
+    "gco": (5, 0, "gco-wrapper's interface"),
     "pydensecrf": (0, 1, "pydensecrf's interface"),
     "torch": (1, 1, "layer, losses, networks"),
     "pipelines": (2, 1, "refine, cutout, tune"),

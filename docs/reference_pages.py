@@ -31,8 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf refine_streamed Refinement Refiner PRESETS Preset cutout Cutout Matte "
-        "segment segmenters tune",
+        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan Refinement Refiner "
+        "PRESETS Preset cutout Cutout Matte segment segmenters tune",
     ),
     "energies": Topic(
         "Energies: what is wanted",
@@ -74,7 +74,7 @@ TOPICS = {
     "command-line": Topic("Command line", "All commands and their options."),
     "drop-ins": Topic(
         "Drop-in modules",
-        "The interfaces of pydensecrf, SimpleCRF, numpymaxflow and MONAI, on the solvers of this library.",
+        "The interfaces of pydensecrf, SimpleCRF, numpymaxflow, PyMaxflow, gco-wrapper and MONAI, on these solvers.",
         modules=(
             "classicseg.pydensecrf.densecrf",
             "classicseg.pydensecrf.utils",
@@ -82,6 +82,10 @@ TOPICS = {
             "classicseg.simplecrf.denseCRF3D",
             "classicseg.simplecrf.maxflow",
             "classicseg.numpymaxflow",
+            "classicseg.maxflow.graph",
+            "classicseg.maxflow.fastmin",
+            "classicseg.maxflow.structures",
+            "classicseg.gco",
             "classicseg.monai",
         ),
     ),

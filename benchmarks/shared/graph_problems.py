@@ -117,3 +117,33 @@ FLOWS = {
     "superpixels of retina, 20k": lambda: two_regions("retina", 25_000, 60),
 }
 """For minimum cuts."""
+
+
+EXPANSIONS = {
+    "astronaut, 15k, 5 labels": lambda: many_regions("astronaut", 20_000, 5, 2),
+    "astronaut, 5k, 8 labels": lambda: many_regions("astronaut", 5_000, 8, 4),
+    "astronaut, 15k, 16 labels": lambda: many_regions("astronaut", 20_000, 16, 8),
+    "coffee, 26k, 8 labels": lambda: many_regions("coffee", 30_000, 8, 4),
+    "coffee, 26k, 21 labels": lambda: many_regions("coffee", 30_000, 21, 8),
+    "chelsea, 8k, 12 labels": lambda: many_regions("chelsea", 10_000, 12, 5),
+    "rocket, 10k, 12 labels": lambda: many_regions("rocket", 10_000, 12, 8),
+}
+"""For expansion moves."""
+
+
+def mixed_signs(n: int, degree: int, noise: int) -> cs.GraphCRF:
+    """Two labels, and edges between any two nodes that want them equal or different."""
+    rng = np.random.default_rng(n * degree + noise)
+    edges = rng.integers(0, n, (n * degree // 2, 2))
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    unary = rng.integers(-noise, noise + 1, (2, n))
+    return cs.GraphCRF(unary, edges, cs.Potts(1), rng.integers(-50, 51, len(edges)))
+
+
+ROOFS = {
+    "2k nodes, degree 4": lambda: mixed_signs(2_000, 4, 100),
+    "20k nodes, degree 4": lambda: mixed_signs(20_000, 4, 100),
+    "20k nodes, degree 4, weak": lambda: mixed_signs(20_000, 4, 40),
+    "20k nodes, degree 8": lambda: mixed_signs(20_000, 8, 200),
+}
+"""For roof duality."""

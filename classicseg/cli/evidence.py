@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds.add_argument("--unary", action="store_true", help="the file holds costs, -log p: lower is better")
     kinds.add_argument(
         "--labels", action="store_true",
-        help="the file is a label map, also .png; seeds, as from class activation maps, leave the rest unknown",
+        help="the file is a label map, also .png; seeds, as from class activation maps, leave the rest unknown; a file "
+        "of 0 and 255 alone is a mask",
     )  # fmt: skip
     parser.add_argument(
         "--confidence", type=float, metavar="P", help="with --labels: probability that a label is right (default: 0.7)"
@@ -54,6 +55,8 @@ def spacing_of(options: argparse.Namespace) -> float | list[float] | None:
 
 def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> dict[str, Any]:
     """What the file says about the pixels of an image from the file `of`, as arguments of `refinement_crf`."""
+    import numpy as np
+
     from classicseg import inputs, io
     from classicseg.energies.unary import unary_from_labels, unary_from_sigmoid
     from classicseg.errors import InputError
@@ -68,13 +71,14 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> d
         drawn = _turned_along(io.read_labels(path, key, exif=options.exif), options, of, None)
         labels = inputs.as_labels(_of_one_image(drawn, expected), None, 2**31 - 1, unknown)
         known = labels[labels != unknown]
-        n_labels = max(2, int(known.max()) + 1) if known.size else 2
-        if known.size < labels.size and known.size and not known.any():
+        if options.ignore_label is None and known.size not in (0, labels.size) and not known.any():
             warnings.warn(
-                f"{path} holds 0 and {unknown} only, and {unknown} is unknown: nothing speaks for another label. If it "
-                f"is a mask, turn {unknown} into 1",
+                f"{path} holds 0 and {unknown} only: it is taken for a mask of the object; --ignore-label {unknown} "
+                f"makes {unknown} unknown",
                 stacklevel=2,
             )
+            labels, known, unknown = (labels == unknown).astype(np.int32), np.array([0, 1]), -1
+        n_labels = max(2, int(known.max()) + 1) if known.size else 2
         confidence = _CONFIDENCE if options.confidence is None else options.confidence
         return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
     scores = io.read_probabilities(path, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
     )
     parser.add_argument(
+        "--plan", action="store_true",
+        help="with --stream: only say what memory, scratch space and time it takes, and with which parameters",
+    )  # fmt: skip
+    parser.add_argument(
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
     )  # fmt: skip
@@ -34,41 +39,43 @@ def run(options: argparse.Namespace) -> None:
     """Refine, and report."""
     from classicseg import io
     from classicseg.errors import InputError
+    from classicseg.pipelines.stream_plan import plan_streamed
+    from classicseg.pipelines.stream_survey import StreamOptions
     from classicseg.pipelines.streamed import refine_streamed
 
-    given = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
-    if given:
-        raise InputError(f"--stream does not go with --{given[0].replace('_', '-')}")
+    refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
+    if refused:
+        raise InputError(f"--stream does not go with --{refused[0].replace('_', '-')}")
     if options.image is None or options.probabilities is None:
         raise InputError("give an image and the file of its probabilities")
     start = time.perf_counter()
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
     preset = "default" if options.preset == AUTO else options.preset
-    refine_streamed(
-        options.image,
-        **{kind: options.probabilities},
-        out=options.output,
-        preset=preset,
-        mask=options.mask,
-        label_axis=options.label_axis,
-        channel_axis=options.channel_axis,
-        n_threads=options.threads,
-        sigma=options.sigma,
-        weight=options.weight,
-        bilateral_sigma=options.bilateral_sigma,
-        color_sigma=options.color_sigma,
-        bilateral_weight=options.bilateral_weight,
-        temperature=options.temperature,
-        max_iter=options.max_iter,
-        quality=options.quality,
-        align_corners=options.align_corners,
-        exact=options.exact,
-        fill=None if options.mask is None else io.VOID,
-        spacing=evidence.spacing_of(options),
-        window=options.window,
-        state=options.state,
-        progress=True,
-    )
+    given = {"image": options.image, kind: options.probabilities, "mask": options.mask, "preset": preset}
+    axes = {"label_axis": options.label_axis, "channel_axis": options.channel_axis}
+    changes: StreamOptions = {
+        "n_threads": options.threads,
+        "sigma": options.sigma,
+        "weight": options.weight,
+        "bilateral_sigma": options.bilateral_sigma,
+        "color_sigma": options.color_sigma,
+        "bilateral_weight": options.bilateral_weight,
+        "temperature": options.temperature,
+        "max_iter": options.max_iter,
+        "quality": options.quality,
+        "align_corners": options.align_corners,
+        "exact": options.exact,
+        "fill": None if options.mask is None else io.VOID,
+        "spacing": evidence.spacing_of(options),
+        "window": options.window,
+        "state": options.state,
+        "progress": True,
+    }
+    if options.plan:
+        plan = plan_streamed(**given, **axes, **changes)
+        report(options, dataclasses.asdict(plan), str(plan))
+        return
+    refine_streamed(**given, **axes, out=options.output, **changes)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")

@@ -29,7 +29,8 @@ from classicseg.machine.threads import map_tasks
 _FIRST_SIZE = 12  # binary logarithm of how many vertices a stripe has room for at first
 _MANY = 2**20  # vertices; fewer are not worth a look at how much memory is free
 _GROWING = 100  # bytes for each vertex that there was room for: longer lists beside the old ones, and a table
-_BUILDING = 200  # bytes for each vertex of a stripe: keys, tables, rows, neighbours
+BYTES_OF_VERTEX = 200
+"""For each vertex of a stripe: keys, tables, rows, neighbours."""
 _HINT = "larger sigmas, or fewer features, need less"
 
 Passing = Callable[[int, int], Iterator[np.ndarray]]
@@ -142,7 +143,7 @@ class StreamedBank:
     ) -> None:
         total = sum(met.keys.size for met in vertices)
         if total > _MANY:
-            check_memory(_BUILDING * total, f"{total} lattice vertices of all stripes of the image", _HINT)
+            check_memory(BYTES_OF_VERTEX * total, f"{total} lattice vertices of all stripes of the image", _HINT)
         self._spaces, stripe = spaces, stripe_borders(n_points)
         self.borders = np.minimum(stripe * PIXELS, n_points)
         by_stripe = [[met.keys[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]

@@ -32,6 +32,8 @@ def scores_of(value: Any, name: str, image: Any, label_axis: int, channel_axis: 
     held = _held(value)
     if held is not value and name != "logits":
         raise InputTypeError(f"{name} must be an array, got {type(value).__name__}, which holds logits; pass logits=")
+    if getattr(held, "dtype", None) == np.bool_:
+        raise InputTypeError(f"{name} must hold real numbers, got a mask of booleans; unary_from_labels takes masks")
     scores = read(held, name, booleans=False)
     if not isinstance(label_axis, (int, np.integer)) or label_axis != 0:
         return scores

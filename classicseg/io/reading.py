@@ -184,7 +184,8 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     """
     source = _existing(path)
     if suffix_of(source) not in _ARRAYS:
-        raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}")
+        hint = "; unary_from_labels takes masks and other label maps" if suffix_of(source) == ".png" else ""
+        raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}{hint}")
     array = read_array(source, key)
     if suffix_of(source) in NIFTI and array.ndim > _AXES_OF_SPACE:
         if array.ndim == _AXES_OF_SPACE + 2 and array.shape[_AXES_OF_SPACE] == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import mmap
@@ -174,9 +175,13 @@ class LabelFile:
     def _reserve(self, n: int) -> None:
         """Ask for the room of all labels now: a disk that is too small is to be known before anything is computed."""
         size = self._offset + n * self._dtype.itemsize
-        if hasattr(os, "posix_fallocate"):
+        try:
             os.posix_fallocate(self._file.fileno(), 0, size)
-        else:
+        except AttributeError:  # of systems that cannot promise it
+            self._file.truncate(size)
+        except OSError as failure:
+            if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
             self._file.truncate(size)
 
 
@@ -232,7 +237,8 @@ class LabelStore:
         """See :class:`LabelFile`."""
         self._file.finish()
         labels = np.load(self._path, mmap_mode="r")
-        step = (getattr(self._array, "chunks", None) or (max(1, _AT_ONCE // max(1, labels[0].size)),))[0]
+        whole = (getattr(self._array, part, None) for part in ("shards", "chunks"))  # of Zarr: what is written at once
+        step = next((sides[0] for sides in whole if sides), max(1, _AT_ONCE // max(1, labels[0].size)))
         for start in range(0, len(labels), step):
             self._array[start : start + step] = np.array(labels[start : start + step])
         del labels

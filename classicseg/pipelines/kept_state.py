@@ -54,6 +54,11 @@ class KeptState:
             with replacing(folder / _PLAN) as path:
                 path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether vertices are known, so that all of the work is being done."""
+        return self.folder is not None and (self.folder / _VERTICES).exists()
+
     def vertices(self) -> list[Vertices] | None:
         """Those of each lattice, if they are known."""
         arrays = self._arrays(_VERTICES)

@@ -259,9 +259,9 @@ class Colors:
                     return
             if flat.dtype.kind not in "biuf":
                 raise InputError(f"{planes.name} must hold real numbers, got dtype {flat.dtype}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = flat.astype(np.float32).sum() if flat.dtype.kind == "f" else 0
-            if not np.isfinite(total):
+            with np.errstate(over="ignore"):
+                single = flat.astype(np.float32, copy=False) if flat.dtype.kind == "f" else np.zeros(1)
+            if not np.isfinite(single).all():
                 raise InputError(
                     f"{planes.name} must be finite in float32, got other values in the window at {_place(box)}; a mask "
                     "leaves out pixels that hold nothing"

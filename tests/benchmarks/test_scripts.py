@@ -19,7 +19,7 @@ NEEDS = {
     "dense/accuracy.py": ["pydensecrf"],
     "dense/memory.py": ["pydensecrf"],
     "dense/quality.py": ["pydensecrf"],
-    "graph/speed.py": ["maxflow"],
+    "graph/speed.py": ["maxflow", "gco", "thinqpbo"],
     "graph/trws.py": [],
     "grid/speed.py": ["maxflow", "gco"],
     "grid/memory.py": ["maxflow"],

@@ -73,12 +73,26 @@ def test_unknown_pixels_have_the_label_that_is_said_and_all_may_be_unknown(refin
 
 
 @pytest.mark.filterwarnings("default")
-def test_masks_of_0_and_255_are_no_seeds_of_an_object(tmp_path, monkeypatch, capsys):
+def test_0_and_255_alone_are_a_mask_of_an_object_unless_255_is_said_to_be_unknown(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     io.write_image("photo.png", IMAGE)
-    np.save("mask.npy", np.where(P.argmax(0) == 1, 255, 0))
-    assert main(["refine", "photo.png", "mask.npy", "--labels", "-o", "l.npy"]) == 0
-    assert "mask.npy holds 0 and 255 only" in capsys.readouterr().err
+    mask = P.argmax(0) == 1
+    io.write_labels("mask.png", np.where(mask, 255, 0))
+    words = ["refine", "photo.png", "mask.png", "--labels", "-o", "l.npy", "--max-iter", "2"]
+    assert main(words) == 0
+    assert "mask.png holds 0 and 255 only: it is taken for a mask of the object" in capsys.readouterr().err
+    np.testing.assert_array_equal(np.load("l.npy"), of_library(unary=cs.unary_from_labels(mask.astype(int), 2)))
+    assert main([*words, "--ignore-label", "255"]) == 0
+    assert capsys.readouterr().err == ""
+    seeds = cs.unary_from_labels(np.where(mask, 255, 0), 2, ignore_label=255)
+    np.testing.assert_array_equal(np.load("l.npy"), of_library(unary=seeds))
+
+
+def test_a_picture_without_labels_is_told_what_takes_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    io.write_image("photo.png", IMAGE)
+    assert main(["refine", "photo.png", "photo.png", "-o", "l.npy"]) == 2
+    assert "got photo.png; --labels takes masks and other label maps" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -60,4 +60,15 @@ def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
 
 def test_windows_go_with_nothing_else(folder, capsys):
     assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "labels.npy", "--window", "9"]) == 2
-    assert "--window and --state go with --stream" in capsys.readouterr().err
+    assert "--window, --state and --plan go with --stream" in capsys.readouterr().err
+
+
+def test_a_plan_is_told_and_nothing_done(folder, capsys):
+    assert refine("--plan", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["n_points"] == 256 * 256
+    assert plan["memory"] > 2**20 > plan["seconds"] > 0
+    assert plan["preset"]["sigma"] == pytest.approx(0.3 * 256)
+    assert refine("--plan") == 0
+    assert "256 x 256 pixels, 65536 inside, 2 labels" in capsys.readouterr().out
+    assert not (folder / "labels.npy").exists()

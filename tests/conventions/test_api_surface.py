@@ -3,7 +3,7 @@
 import classicseg
 
 NAMES = """
-BilateralKernel BudgetError ClassicsegError Custom Cutout DenseCRF Diagonal ExactFilter FeatureKernel FlowNetwork
+    BilateralKernel BudgetError ClassicsegError Custom Cutout DenseCRF Diagonal ExactFilter FeatureKernel FlowNetwork
 GaussianFilter GaussianKernel GraphCRF GraphCut GridCRF HistogramDistance Homogeneity InputError InputTypeError Matrix
 Matte MeanDifference MinimumCut MultiOtsu OtsuSeparability PRESETS PermutohedralLattice Potts Preset Range Record
 Refinement Refiner RegionGraph RegionStatistics Result Rule Run Sample Scores Segmentation State StdDev Step

@@ -1,4 +1,4 @@
-"""Cases of the interfaces of SimpleCRF and numpymaxflow, of the transform for MONAI, and of films."""
+"""Cases of the interfaces of SimpleCRF, numpymaxflow and PyMaxflow, of the transform for MONAI, and of films."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 import classicseg as cs
-from classicseg import numpymaxflow
+from classicseg import gco, numpymaxflow
+from classicseg import maxflow as pymaxflow
+from classicseg.maxflow.structures import grid_edges
 from classicseg.monai import CRFd
 from classicseg.simplecrf import denseCRF, denseCRF3D, maxflow
 from tests.fuzz.judge import Call
@@ -27,6 +29,101 @@ def _numpymaxflow(draw: Draw) -> Call:
         return Call(numpymaxflow.maxflow, arguments, _binary)
     seed = draw.rng.random((2, *shape)) < 0.2
     return Call(numpymaxflow.maxflow_interactive, arguments | {"seed": seed}, _binary)
+
+
+def _graph(draw: Draw) -> Call:
+    """A grid and its flow."""
+    shape = draw.shape((1, 2, 3))
+    kind = draw.of((int, float))
+
+    def cut(
+        sourcecaps: Any, sinkcaps: Any, weights: Any, i: Any, j: Any, capacity: Any, structure: Any, periodic: Any
+    ) -> Any:
+        graph = pymaxflow.Graph[kind](3, 3)
+        grid, nodes = graph.add_grid_nodes(shape), graph.add_nodes(2)
+        graph.add_grid_edges(grid, weights, structure, symmetric=True, periodic=periodic)
+        graph.add_grid_tedges(grid, sourcecaps, sinkcaps)
+        graph.add_edge(i, j, capacity, 0)
+        graph.add_edges(nodes[:1], nodes[1:], [1], [2])
+        graph.add_tedge(nodes[0], 3, 0)
+        graph.mark_node(i)
+        graph.mark_grid_nodes(grid)
+        flow, sides = graph.maxflow(), graph.get_grid_segments(grid)
+        assert sides.dtype == bool and sides.shape == shape and graph.get_segment(nodes[0]) in (0, 1)
+        twin = graph.copy()
+        graph.reset()
+        assert graph.get_node_count() == graph.get_edge_count() == graph.get_edge_num() == 0
+        assert twin.get_node_num() == sides.size + 2
+        return flow, sides, twin.maxflow()
+
+    n = int(np.prod(shape))
+    arguments = {name: 9 * draw.rng.random(shape) for name in ("sourcecaps", "sinkcaps", "weights")}
+    arguments |= {"i": draw.integer(0, n), "j": draw.integer(0, n + 1), "capacity": draw.integer(0, 9)}
+    structure = draw.of((None, pymaxflow.moore_structure(len(shape), True)))
+    return Call(cut, arguments | {"structure": structure, "periodic": draw.chance(0.3)}, fixed=("structure",))
+
+
+def _networkx(draw: Draw) -> Call:
+    def built(capacity: Any) -> Any:
+        graph = pymaxflow.GraphInt()
+        graph.add_nodes(2)
+        graph.add_edge(0, 1, capacity, 1)
+        return sorted((str(a), str(b), w) for a, b, w in graph.get_nx_graph().edges(data="weight"))
+
+    return Call(built, {"capacity": draw.integer(0, 9)})
+
+
+def _structure(function: Callable[..., Any]) -> Callable[[Draw], Call]:
+    return lambda draw: Call(function, {"ndim": draw.integer(1, 4), "directed": draw.chance(0.5)}, fixed=("directed",))
+
+
+def _grid_moves(function: Callable[..., Any]) -> Callable[[Draw], Call]:
+    def make(draw: Draw) -> Call:
+        shape, n = draw.shape((1, 2, 3)), draw.integer(2, 4)
+        table = 9 * draw.rng.random((n, n))
+        arguments = {"unary": draw.numbers((*shape, n)), "binary": table + table.T - np.diag(2 * np.diag(table))}
+        if function is pymaxflow.fastmin.energy_of_grid_labeling:
+            return Call(function, arguments | {"labels": draw.labels(shape, n)})
+        return Call(function, arguments | draw.some(max_cycles=lambda: draw.integer(0, 3)))
+
+    return make
+
+
+def _gco(function: Callable[..., Any]) -> Callable[[Draw], Call]:
+    def make(draw: Draw) -> Call:
+        n = draw.integer(2, 4)
+        table = 9 * draw.rng.random((n, n))
+        options = draw.some(n_iter=lambda: draw.integer(-1, 3), algorithm=lambda: draw.of(("expansion", "swap")))
+        if "grid" not in function.__name__:
+            n_nodes = draw.integer(2, 6)
+            edges = np.stack([np.arange(n_nodes - 1), np.arange(1, n_nodes)], axis=1)
+            arguments = {"edges": edges, "unary_cost": draw.numbers((n_nodes, n)), "pairwise_cost": table}
+            if function is gco.cut_general_graph:
+                arguments["edge_weights"] = 9 * draw.rng.random(n_nodes - 1)
+                options |= draw.some(init_labels=lambda: draw.labels((n_nodes,), n))
+            return Call(function, arguments | options, words=("weights",))
+        height, width = draw.integer(2, 5), draw.integer(2, 5)
+        arguments = {"unary_cost": draw.numbers((height, width, n)), "pairwise_cost": table}
+        if function is gco.cut_grid_graph:
+            arguments |= {
+                "cost_v": draw.rng.random((height - 1, width)),
+                "cost_h": draw.rng.random((height, width - 1)),
+            }
+        return Call(function, arguments | options)
+
+    return make
+
+
+def _edges(draw: Draw) -> Call:
+    """What only the library itself calls, with what it has checked."""
+    shape = draw.shape((1, 2))
+    arguments = {
+        "nodes": np.arange(int(np.prod(shape))).reshape(shape),
+        "weights": draw.rng.random(shape),
+        "structure": pymaxflow.moore_structure(len(shape)),
+        "periodic": draw.rng.random(len(shape)) < 0.5,
+    }
+    return Call(grid_edges, arguments, fixed=tuple(arguments))
 
 
 def _cut(draw: Draw) -> Call:
@@ -98,6 +195,25 @@ DOOR_CASES: dict[str, Callable[[Draw], Call]] = {
     "simplecrf.denseCRF.densecrf": _densecrf,
     "simplecrf.denseCRF3D.densecrf3d": _densecrf3d,
     **{f"simplecrf.maxflow.{name}": _cut for name in maxflow.__all__},
+    **{
+        f"maxflow.graph.{cls}{part}": _graph
+        for cls in ("GraphInt", "GraphFloat")
+        for part in ("", *(f".{name}" for name in dir(pymaxflow.GraphInt) if not name.startswith("_")))
+    },
+    "maxflow.graph.GraphInt.get_nx_graph": _networkx,
+    "maxflow.graph.GraphFloat.get_nx_graph": _networkx,
+    **{
+        f"maxflow.fastmin.{function.__name__}": _grid_moves(function)
+        for function in (
+            pymaxflow.abswap_grid,
+            pymaxflow.aexpansion_grid,
+            pymaxflow.fastmin.energy_of_grid_labeling,
+        )
+    },
+    "maxflow.structures.moore_structure": _structure(pymaxflow.moore_structure),
+    "maxflow.graph.vonNeumann_structure": _structure(pymaxflow.vonNeumann_structure),
+    "maxflow.graph.grid_edges": _edges,
+    **{f"gco.{name}": _gco(getattr(gco, name)) for name in gco.__all__},
     "monai.transform.CRFd": _transform,
     "Refiner": _film,
     "Refiner.reset": _film,

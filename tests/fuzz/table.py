@@ -38,7 +38,8 @@ WEIGHTS: dict[str, float] = {name: OFTEN if name in SOLVER_CASES or name in FILT
 """Most go to solvers and filters."""
 
 MODULES = (
-    "io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen", "numpymaxflow",
+    "io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen", "numpymaxflow", "maxflow.graph",
+    "maxflow.fastmin", "maxflow.structures", "gco",
     "simplecrf.denseCRF", "simplecrf.denseCRF3D", "simplecrf.maxflow", "monai.transform",
 )  # fmt: skip
 ELSEWHERE = {

@@ -121,12 +121,25 @@ def refinement_crf(draw: Draw) -> Call:
 
 
 def refine_streamed(draw: Draw) -> Call:
+    return Call(cs.refine_streamed, _stream_parts(draw), words=("sigma", "bilateral_sigma"))
+
+
+def plan_streamed(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_streamed(**given)
+        assert plan.memory > 0 and plan.scratch > 0 and plan.seconds > 0 and str(plan)
+        return plan.shape, plan.n_points, plan.n_vertices
+
+    return Call(planned, _stream_parts(draw), words=("sigma", "bilateral_sigma"))
+
+
+def _stream_parts(draw: Draw) -> dict[str, Any]:
     given = {name: value for name, value in refine_parts(draw).items() if name not in ("like", "origin")}
     if given.get("quality") != "fast":
         given.pop("quality", None)
     preset = draw.of(tuple(cs.PRESETS))
     options = draw.some(window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)), fill=lambda: 255)
-    return Call(cs.refine_streamed, given | {"preset": preset} | options, words=("sigma", "bilateral_sigma"))
+    return given | {"preset": preset} | options
 
 
 def cutout(draw: Draw) -> Call:
@@ -379,6 +392,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "unary_from_sigmoid": unary_from_sigmoid,
     "refine": refine,
     "refinement_crf": refinement_crf,
+    "plan_streamed": plan_streamed,
     "refine_streamed": refine_streamed,
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,

@@ -28,13 +28,12 @@ FAINT = r"""
     }
     return 1;
   };
-  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim().length > 1);  // no signs
+  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim().length > 1);
   return [...document.querySelectorAll("main :is(p, li, td, th, figcaption, strong, span, a, h1, h2, h3, math)")]
     .filter((e) => says(e) || e.localName === "math")
     .filter((e) => e.getClientRects().length && !e.closest("pre, button, canvas, [aria-hidden=true]"))
-    .map((e) => [e.textContent.trim().slice(0, 40), [light(numbers(getComputedStyle(e).color)), ground(e)]])
-    .map(([text, both]) => [text, both.sort((a, b) => a - b)])
-    .map(([text, [low, high]]) => [text, (high + 0.05) / (low + 0.05)])
+    .map((e) => [e.textContent.trim().slice(0, 40), light(numbers(getComputedStyle(e).color)), ground(e)])
+    .map(([text, a, b]) => [text, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)])
     .filter(([text, contrast]) => contrast < 4.4);
 """
 """Texts that hardly stand out from what is behind them."""

@@ -97,6 +97,11 @@ def test_a_foreground_without_an_axis_of_labels_is_refused_with_what_takes_it(na
         cs.refine(image, **{name: np.full((16, 18), 0.4)[::step, ::step]})
 
 
+def test_booleans_are_told_what_takes_masks():
+    with pytest.raises(InputTypeError, match="got a mask of booleans; unary_from_labels takes masks"):
+        cs.refine(IMAGE, np.ones((16, 18), bool))
+
+
 def test_a_line_of_as_many_pixels_as_channels_and_labels_is_one_if_that_is_said():
     assert cs.refine(np.eye(5), np.eye(5), channel_axis=-1).shape == (5,)
 

@@ -25,7 +25,7 @@ from classicseg.machine.simd import pointer
 NODE_WORDS = 4
 
 # Words of the record of a node.
-_FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
+FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
 # Parents that are no arcs. Orphans that had an arc remember it: the code is less than that of one without by the arc
 # plus 1.
 _ROOT, _FREE, _ORPHAN = -1, -2, -3
@@ -161,7 +161,7 @@ def _adopt(net, depth, limit, sign):
             continue
         at = NODE_WORDS * node
         net.buckets[depth] = nodes[at + _LINK]
-        begin, end = np.int64(nodes[at + _FIRST]), np.int64(nodes[at + NODE_WORDS + _FIRST])
+        begin, end = np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])
         above = sign * (depth - 1)
         best, parent = limit, np.int64(-1)
         if depth > 1:
@@ -221,7 +221,7 @@ def _grow(net, node, depth, other_limit, sign):
     """
     nodes, links, room, ahead = net.nodes, net.links, net.room, 0 if sign > 0 else 1
     at = NODE_WORDS * node
-    for arc in range(np.int64(nodes[at + _FIRST]), np.int64(nodes[at + NODE_WORDS + _FIRST])):
+    for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
         while room[2 * arc + ahead] > 0:
             other = np.int64(links[2 * arc])
             theirs = sign * nodes[NODE_WORDS * other + DEPTH]
@@ -256,64 +256,6 @@ def _grow_level(net, depth, other_limit, sign):
             _grow(net, node, depth, other_limit, sign)
         elif now == depth + 1:  # it was adopted one level deeper while it waited
             _enqueue(net, node, sign)
-
-
-@kernel
-def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
-    """Write the lists of arcs of a graph, with what flows from excess to deficit over a single edge already pushed.
-
-    Much of all flow is that near, and needs no trees.
-
-    Parameters
-    ----------
-    ends : int32, (E, 2)
-    forward, backward : int32 or int64, (E,)
-        Capacities from the first end to the second, and back.
-    excess : as `forward`, (n,)
-        On return what is left of it.
-    links, room, nodes
-        As in :func:`graph_flow`; all of `nodes` is zero.
-    arcs : int32, (E,)
-        Set to the arc of each edge that leads from the first end to the second.
-    """
-    record, n, at = pointer(nodes), nodes.size // NODE_WORDS - 1, pointer(ends)
-    for edge in range(2 * len(ends)):
-        record[NODE_WORDS * np.int64(at[edge]) + DEPTH] += 1
-    total = 0
-    for node in range(n):
-        record[NODE_WORDS * node + _FIRST] = total
-        total += record[NODE_WORDS * node + DEPTH]
-        record[NODE_WORDS * node + DEPTH] = record[NODE_WORDS * node + _FIRST]  # the next place in the list
-    record[NODE_WORDS * n + _FIRST] = total
-    link, left, there, back = pointer(links), pointer(room), pointer(forward), pointer(backward)
-    where, offer = pointer(arcs), pointer(excess)
-    for edge in range(len(ends)):
-        a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
-        out, home = np.int64(record[NODE_WORDS * a + DEPTH]), np.int64(record[NODE_WORDS * b + DEPTH])
-        record[NODE_WORDS * a + DEPTH] = out + 1
-        record[NODE_WORDS * b + DEPTH] = home + 1
-        link[2 * out], link[2 * out + 1] = b, home
-        link[2 * home], link[2 * home + 1] = a, out
-        flow = short_cut(offer[a], offer[b], there[edge], back[edge])
-        if flow != 0:
-            offer[a] -= flow
-            offer[b] += flow
-        left[2 * out], left[2 * out + 1] = there[edge] - flow, back[edge] + flow
-        left[2 * home], left[2 * home + 1] = back[edge] + flow, there[edge] - flow
-        where[edge] = out
-
-
-@inline
-def short_cut(first, second, forward, backward):
-    """What can flow over an edge from excess to deficit, `first` and `second` of its ends, negative if it is back.
-
-    `forward` and `backward` are its capacities.
-    """
-    if first > 0 and second < 0:
-        return min(np.int64(first), -np.int64(second), np.int64(forward))
-    if first < 0 and second > 0:
-        return -min(-np.int64(first), np.int64(second), np.int64(backward))
-    return np.int64(0)
 
 
 @kernel
@@ -378,41 +320,3 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
             sink_depth += 1
         source_grows = source_depth == 1 or _waiting(net, 1) > 0
         sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
-
-
-@kernel
-def read_graph_cut(nodes, labels):
-    """Write on which side of the cut nodes are.
-
-    Parameters
-    ----------
-    nodes : int32, (4 (n + 1),)
-        Records, after :func:`graph_flow`.
-    labels : int32, (n,)
-        Set to 1 on the side of the sink, to 0 on that of the source.
-    """
-    record, out = pointer(nodes), pointer(labels)
-    for node in range(labels.size):
-        out[node] = np.int32(record[NODE_WORDS * node + DEPTH] < 0)
-
-
-@kernel
-def cut_capacity(ends, forward, backward, labels):
-    """What the edges over a cut can carry from the side of label 0 to that of label 1.
-
-    Parameters
-    ----------
-    ends : int32, (E, 2)
-    forward, backward : float64, (E,)
-    labels : int32, (n,)
-
-    Returns
-    -------
-    float
-    """
-    total = 0.0
-    for edge in range(len(ends)):
-        first, second = labels[ends[edge, 0]], labels[ends[edge, 1]]
-        if first != second:
-            total += backward[edge] if first == 1 else forward[edge]
-    return total

@@ -1,6 +1,13 @@
-"""A choice between two labels at each node of a graph, written into a flow network whose arcs stay where they are.
+"""The flow network of a choice between two labels at each node of a graph, without the nodes that have none.
 
-The costs of a pair become capacities and excess as in :mod:`classicseg.kernels.cut.records`.
+Most nodes cannot gain by a move, whatever their neighbours do: they keep their first label. That their neighbours know
+it settles others. This is the elimination of dead ends of
+
+Goldstein, "Efficient rotamer elimination applied to protein side-chains and related spin glasses", Biophysical Journal
+66(5), 1994, doi:10.1016/S0006-3495(94)80923-3.
+
+Of the rest the network is written anew for each move; the costs of a pair become capacities and excess as in
+:mod:`classicseg.kernels.cut.records`.
 """
 
 from __future__ import annotations
@@ -9,75 +16,193 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.cut.graph import short_cut
+from classicseg.kernels.cut.graph import NODE_WORDS
+from classicseg.kernels.cut.graph_arcs import short_cut
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
+
+_KEEPS, _MAY, _WAITS = 0, 1, 2  # states of a node: keeps its first label, may choose, will keep but nobody knows it yet
 
 
 class GraphCosts(NamedTuple):
     """An energy of a graph, multiplied by a power of two that leaves little to round."""
 
     unary: np.ndarray  # (L n,) int64
-    ends: np.ndarray  # (2 E,) int32
     tables: np.ndarray  # float64: (L L) that all edges share, or (E L L)
     weights: np.ndarray  # float64, (E,): what tables are multiplied by, or (1,)
     n_labels: int
+    reach: np.ndarray  # (n,) int64: by how much edges can change what a label costs a node
+
+
+class Arcs(NamedTuple):
+    """All arcs of a graph, sorted by node."""
+
+    first: np.ndarray  # (n + 1,) int32: the first arc of each node
+    links: np.ndarray  # (4 E,) int32: head and opposite of each arc
+    edges: np.ndarray  # (2 E,) int32: twice its edge, and one more if it leads from the second end to the first
+
+
+class Chosen(NamedTuple):
+    """What is written: the network of the nodes that may choose (see :mod:`classicseg.kernels.cut.graph`)."""
+
+    node: np.ndarray  # (n,) int32: which nodes they are
+    nodes: np.ndarray  # (4 (n + 1),) int32
+    links: np.ndarray  # (4 E,) int32
+    room: np.ndarray  # (4 E,) int64
+    excess: np.ndarray  # (n,) int64
+
+
+class Room(NamedTuple):
+    """Work space."""
+
+    low: np.ndarray  # (n,) int64: the least by which choosing the second label can raise the energy
+    state: np.ndarray  # (n,) uint8
+    number: np.ndarray  # (n,) int32: nodes that wait; then the numbers of nodes in the network
+    place: np.ndarray  # (2 E,) int32: of arcs in the network
 
 
 @inline
-def _cost(table, at, weight):
-    """What a pair of labels costs in whole numbers: entry `at` of a `table` times `weight`."""
-    return np.int64(np.rint(table[at] * weight))
+def _raise(costs, at, old, new, other):
+    """By how much an edge raises the energy if one end goes from label `old` to `new`, and the other one has `other`.
+
+    `at` is what ``Arcs.edges`` tells of the edge, `costs` a :class:`GraphCosts`.
+    """
+    size, edge = costs.n_labels * costs.n_labels, at >> 1
+    weight = pointer(costs.weights)[edge if costs.weights.size > 1 else 0]
+    along, across = (1, costs.n_labels) if at & 1 else (costs.n_labels, 1)
+    first = (edge * size if costs.tables.size > size else 0) + across * other
+    table = pointer(costs.tables)
+    return np.int64((table[first + along * new] - table[first + along * old]) * weight)
 
 
 @kernel
-def write_graph_choice(costs, zero, one, arcs, links, room, excess):
-    """Write the network of a choice, with what flows from excess to deficit over a single edge already pushed.
+def settle(costs, arcs, zero, one, room):
+    """Find the nodes that keep their first label.
 
     Parameters
     ----------
     costs : GraphCosts
-    zero, one : int32, (n,) or (1,)
-        Labels that 0 and 1 stand for, of each node or of all. Where pairs are not submodular, a cut costs at least as
-        much as the labelling that it stands for, and exactly as much if that is `zero` everywhere.
-    arcs : int32, (E,)
-        The arc of each edge from its first end to its second.
-    links, room, excess
-        As in :func:`classicseg.kernels.cut.graph.graph_flow`; `room` and `excess`, int64, are written.
+    arcs : Arcs
+    zero, one : int32, (n,)
+        The first label of each node, and the second.
+    room : Room
+        ``state`` and ``low`` are filled.
+
+    Returns
+    -------
+    int
+        How many may choose.
     """
-    n, n_labels, unary = excess.size, costs.n_labels, pointer(costs.unary)
-    zeros, ones, offer, left = pointer(zero), pointer(one), pointer(excess), pointer(room)
-    each_zero, each_one = min(zero.size - 1, 1), min(one.size - 1, 1)
+    n, n_waiting, n_left = zero.size, 0, 0
+    first, links, edges = pointer(arcs.first), pointer(arcs.links), pointer(arcs.edges)
+    low, state, waiting, unary = pointer(room.low), pointer(room.state), pointer(room.number), pointer(costs.unary)
+    zeros, ones, reach = pointer(zero), pointer(one), pointer(costs.reach)
     for node in range(n):
-        offer[node] = unary[ones[each_one * node] * n + node] - unary[zeros[each_zero * node] * n + node]
-    at, table, weights, where, link = (
-        pointer(costs.ends), pointer(costs.tables), pointer(costs.weights), pointer(arcs), pointer(links)
-    )  # fmt: skip
-    n_edges, size = arcs.size, n_labels * n_labels
-    each_table, each_weight = 0 if costs.tables.size == size else size, min(costs.weights.size - 1, 1)
-    for edge in range(n_edges):
-        a, b, out = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1]), np.int64(where[edge])
-        first, weight = edge * each_table, weights[each_weight * edge]
-        row0, row1 = first + zeros[each_zero * a] * n_labels, first + ones[each_one * a] * n_labels
-        column0, column1 = zeros[each_zero * b], ones[each_one * b]
-        forward, backward = np.int64(0), np.int64(0)
-        if row0 != row1 or column0 != column1:
-            c00, c01 = _cost(table, row0 + column0, weight), _cost(table, row0 + column1, weight)
-            c10, c11 = _cost(table, row1 + column0, weight), _cost(table, row1 + column1, weight)
-            forward, backward = c01 - c00, c10 - c11
-            if forward + backward < 0:
-                forward = -backward
-            flow = (forward - backward) >> 1
-            forward, backward = forward - flow, backward + flow
-            offer[a] += c11 - c00 - flow
-            offer[b] += flow
-        left[2 * out], left[2 * out + 1] = forward, backward
-    for edge in range(n_edges):
-        a, b, out = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1]), np.int64(where[edge])
-        home = np.int64(link[2 * out + 1])
-        flow = short_cut(offer[a], offer[b], left[2 * out], left[2 * out + 1])
-        offer[a] -= flow
-        offer[b] += flow
-        left[2 * out] -= flow
-        left[2 * out + 1] += flow
-        left[2 * home], left[2 * home + 1] = left[2 * out + 1], left[2 * out]
+        low[node] = unary[np.int64(ones[node]) * n + node] - unary[np.int64(zeros[node]) * n + node]
+        state[node] = np.uint8(_MAY if zeros[node] != ones[node] and low[node] < reach[node] else _KEEPS)
+    for node in range(n):
+        if state[node] == _KEEPS:
+            continue
+        n_left += 1
+        old, new, least = np.int64(zeros[node]), np.int64(ones[node]), low[node]
+        for arc in range(np.int64(first[node]), np.int64(first[node + 1])):
+            other, at = np.int64(links[2 * arc]), np.int64(edges[arc])
+            change = _raise(costs, at, old, new, np.int64(zeros[other]))
+            if state[other] != _KEEPS:
+                change = min(change, _raise(costs, at, old, new, np.int64(ones[other])))
+            least += change
+        low[node] = least
+        if least >= 0:
+            state[node] = np.uint8(_WAITS)
+            waiting[n_waiting] = np.int32(node)
+            n_waiting += 1
+    while n_waiting > 0:
+        n_waiting -= 1
+        n_left -= 1
+        node = np.int64(waiting[n_waiting])
+        state[node] = np.uint8(_KEEPS)
+        for arc in range(np.int64(first[node]), np.int64(first[node + 1])):
+            other, at = np.int64(links[2 * arc]), np.int64(edges[arc]) ^ 1
+            if state[other] != _MAY:
+                continue
+            old, new = np.int64(zeros[other]), np.int64(ones[other])
+            kept = _raise(costs, at, old, new, np.int64(zeros[node]))
+            low[other] += kept - min(kept, _raise(costs, at, old, new, np.int64(ones[node])))
+            if low[other] >= 0:
+                state[other] = np.uint8(_WAITS)
+                waiting[n_waiting] = np.int32(other)
+                n_waiting += 1
+    return n_left
+
+
+@kernel
+def write_choice_of_graph(costs, arcs, zero, one, room, chosen):
+    """Write the network of the nodes that may choose, with what flows over single edges already pushed.
+
+    Parameters
+    ----------
+    costs, arcs, zero, one, room
+        As in :func:`settle`, which must have been called.
+    chosen : Chosen
+        Is written. Where pairs are not submodular, a cut costs at least as much as the labelling that it stands for,
+        and exactly as much if that is `zero` everywhere.
+
+    Returns
+    -------
+    int
+        How many arcs the network has.
+    """
+    n, n_nodes, n_arcs = zero.size, 0, np.int64(0)
+    first, links, edges, unary = pointer(arcs.first), pointer(arcs.links), pointer(arcs.edges), pointer(costs.unary)
+    state, number, place = pointer(room.state), pointer(room.number), pointer(room.place)
+    zeros, ones, record, excess = pointer(zero), pointer(one), pointer(chosen.nodes), pointer(chosen.excess)
+    link, left = pointer(chosen.links), pointer(chosen.room)
+    for node in range(n):
+        if state[node] == _KEEPS:
+            continue
+        chosen.node[n_nodes] = node
+        number[node] = np.int32(n_nodes)
+        record[NODE_WORDS * n_nodes] = np.int32(n_arcs)
+        excess[n_nodes] = 0
+        for arc in range(np.int64(first[node]), np.int64(first[node + 1])):
+            if state[links[2 * arc]] != _KEEPS:
+                place[arc] = np.int32(n_arcs)
+                n_arcs += 1
+        n_nodes += 1
+    record[NODE_WORDS * n_nodes] = np.int32(n_arcs)
+    for mine in range(n_nodes):
+        node = np.int64(chosen.node[mine])
+        old, new = np.int64(zeros[node]), np.int64(ones[node])
+        excess[mine] += unary[new * n + node] - unary[old * n + node]
+        for arc in range(np.int64(first[node]), np.int64(first[node + 1])):
+            other, at = np.int64(links[2 * arc]), np.int64(edges[arc])
+            if state[other] == _KEEPS:
+                excess[mine] += _raise(costs, at, old, new, np.int64(zeros[other]))
+            elif at & 1 == 0:
+                old_other, new_other = np.int64(zeros[other]), np.int64(ones[other])
+                alone = _raise(costs, at, old, new, old_other)  # c10 - c00
+                both = _raise(costs, at, old, new, new_other)  # c11 - c01
+                forward = _raise(costs, at ^ 1, old_other, new_other, old)  # c01 - c00
+                last = both + forward
+                backward = alone - last  # c10 - c11
+                forward = max(forward, -backward)  # what makes the pair submodular, if it is not
+                flow = (forward - backward) >> 1
+                forward, backward = forward - flow, backward + flow
+                excess[mine] += last - flow
+                theirs, out, home = np.int64(number[other]), np.int64(place[arc]), np.int64(place[links[2 * arc + 1]])
+                excess[theirs] += flow
+                link[2 * out], link[2 * out + 1] = np.int32(theirs), np.int32(home)
+                link[2 * home], link[2 * home + 1] = np.int32(mine), np.int32(out)
+                left[2 * out], left[2 * out + 1] = forward, backward
+                left[2 * home], left[2 * home + 1] = backward, forward
+    for mine in range(n_nodes):
+        for out in range(np.int64(record[NODE_WORDS * mine]), np.int64(record[NODE_WORDS * (mine + 1)])):
+            theirs, home = np.int64(link[2 * out]), np.int64(link[2 * out + 1])
+            flow = short_cut(excess[mine], excess[theirs], left[2 * out], left[2 * out + 1])
+            if flow != 0:
+                excess[mine] -= flow
+                excess[theirs] += flow
+                left[2 * out] -= flow
+                left[2 * out + 1] += flow
+                left[2 * home], left[2 * home + 1] = left[2 * out + 1], left[2 * out]
+    return n_arcs

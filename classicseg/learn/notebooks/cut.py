@@ -100,12 +100,12 @@ def _(crf, cs, image, mo):
     alone = crf.unary.argmin(0)
     mo.vstack(
         [
-            cs.plot.before_after(
-                cs.overlay(image, alone), cs.overlay(image, result.labels), names=("threshold", "minimum cut")
-            ),
             mo.md(
                 f"energy {crf.energy(alone):.0f} → **{result.energy:.0f}**, bound {result.lower_bound:.0f}, "
                 f"found in **{1000 * result.seconds:.0f} ms** (more the first time, while kernels are compiled)"
+            ),
+            cs.plot.before_after(
+                cs.overlay(image, alone), cs.overlay(image, result.labels), names=("threshold", "minimum cut")
             ),
         ]
     )

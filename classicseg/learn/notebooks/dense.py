@@ -83,12 +83,12 @@ def _(clean, cs, labels, mo, noisy, result, seen):
     before, after = (100 * (each == clean).mean() for each in (noisy, labels))
     mo.vstack(
         [
-            cs.plot.before_after(
-                cs.overlay(seen.image, noisy), cs.overlay(seen.image, labels), names=("noisy", "after mean field")
-            ),
             mo.md(
                 f"as before the noise: {before:.1f} % → **{after:.1f} %** of the pixels"
                 + ("" if result is None else f", in {1000 * result.seconds:.0f} ms")
+            ),
+            cs.plot.before_after(
+                cs.overlay(seen.image, noisy), cs.overlay(seen.image, labels), names=("noisy", "after mean field")
             ),
         ]
     )

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.cut.capacities import Survey, survey
-from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS, cut_capacity, graph_flow, link_edges, read_graph_cut
+from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS, graph_flow
+from classicseg.kernels.cut.graph_arcs import cut_capacity, link_edges, read_graph_cut
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
 
-_INT32 = 2**31 - 1
+_INT32 = 2**31 - 1  # arcs are numbered in 32 bits
 _SMALL = _INT32  # whole numbers up to there are counted in 32 bits
 _WHOLE = 2.0**59
 """Whole numbers that sum up to less are cut exactly."""
@@ -37,6 +38,13 @@ class MinimumCut(NamedTuple):
         What this cut costs: equal to the flow if all capacities are whole numbers.
     labels : ndarray, (N,), int32
         0 for nodes on the side of the source, 1 on that of the sink.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> flow, cost, labels = cs.FlowNetwork([[0, 1]], [4], source=[5, 0], sink=[0, 9]).solve()
+    >>> flow, cost, labels.tolist()
+    (4, 4, [0, 1])
     """
 
     flow: float

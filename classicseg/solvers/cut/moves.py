@@ -247,7 +247,7 @@ class Moves:
 
     def expand_each(self) -> bool:
         """Expand one label after the other."""
-        return sum(self._try_once(label, self.expand, label) for label in range(self._crf.n_labels)) > 0
+        return sum(self._try_once(label, self.expand, label) for label in self._choice.order) > 0
 
     def swap_each(self, label_pairs: list[tuple[int, int]]) -> bool:
         """Swap one pair of labels after the other."""

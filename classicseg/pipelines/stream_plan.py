@@ -1,0 +1,192 @@
+"""What a streamed refinement will take, told before it begins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import numpy as np
+
+from classicseg.filters.building import stripes_of
+from classicseg.filters.streamed import BYTES_OF_VERTEX, StreamedBank, meet_all
+from classicseg.kernels.dense.bank import RowLayout
+from classicseg.machine.simd import PIXELS
+from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines.passage import Passing
+from classicseg.pipelines.presets import Preset
+from classicseg.pipelines.refinement import ChannelAxis
+from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked, prepared
+from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.streamed import Window, update_passing
+
+_PIECES = 16  # of the image that are tried
+_POINTS = 2**14  # of a piece
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What :func:`refine_streamed` will take if it does all of the work.
+
+    Attributes
+    ----------
+    preset : Preset
+        Parameters, in pixels and in the units of the image.
+    shape : tuple of int
+        Spatial shape of the image.
+    n_points : int
+        Pixels that take part.
+    n_labels : int
+    n_vertices : float
+        Of all lattices, those that several stripes touch counted for each: an estimate, rather too large.
+    memory : float
+        Bytes beyond those of the process before.
+    scratch : float
+        Bytes on the disk for the state, while it runs; labels are not counted.
+    seconds : float
+        For all passes, as pieces of the image take them now.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample("nuclei")
+    >>> plan = cs.plan_streamed(s.image, s.probabilities)
+    >>> plan.shape, plan.n_labels, plan.preset.max_iter
+    ((256, 256), 2, 10)
+    """
+
+    preset: Preset
+    shape: tuple[int, ...]
+    n_points: int
+    n_labels: int
+    n_vertices: float
+    memory: float
+    scratch: float
+    seconds: float
+
+    def __str__(self) -> str:
+        chosen, size = self.preset, " x ".join(map(str, self.shape))
+        memory, scratch = (f"{nbytes / 2**20:.3g} MiB" for nbytes in (self.memory, self.scratch))
+        return (
+            f"{size} pixels, {self.n_points} inside, {self.n_labels} labels; about {self.n_vertices:.2g} vertices: "
+            f"{memory} of memory, {scratch} of scratch space, {self.seconds:.3g} s for {chosen.max_iter} updates\n"
+            f"sigma={chosen.sigma}, weight={chosen.weight}, bilateral_sigma={chosen.bilateral_sigma}, "
+            f"color_sigma={chosen.color_sigma}, bilateral_weight={chosen.bilateral_weight}"
+        )
+
+
+def plan_streamed(
+    image: Any,
+    probabilities: Any = None,
+    *,
+    logits: Any = None,
+    unary: Any = None,
+    preset: str | Preset = "default",
+    mask: Any = None,
+    label_axis: int = 0,
+    channel_axis: ChannelAxis = "infer",
+    **options: Unpack[StreamOptions],
+) -> StreamPlan:
+    """Say what :func:`refine_streamed` will take: everything is looked at once, and pieces of the image are tried.
+
+    Parameters
+    ----------
+    image, probabilities, logits, unary, preset, mask, label_axis, channel_axis, **options
+        As in :func:`refine_streamed`.
+
+    Returns
+    -------
+    StreamPlan
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`refine_streamed` does.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> s = cs.sample("nuclei")
+    >>> cs.plan_streamed(s.image, s.probabilities, preset="firm").preset.bilateral_weight
+    4.0
+    """
+    chosen = checked(preset, options)
+    n_threads = resolve_threads(chosen.get("n_threads"))
+    start = time.perf_counter()
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    ready = prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
+    to_look = time.perf_counter() - start
+    raster, n_iter = ready.raster, ready.preset.max_iter
+    n_points, n_labels = raster.inside.n_points, raster.costs.planes.count
+    tried = [_tried(ready, n, n_threads) for n in (_PIECES // 4, _PIECES, _PIECES)]  # kernels are loaded by the first
+    stripes = stripes_of(n_points)
+    rows = stripes * sum(_grown(*pair, n_points / stripes) for pair in zip(tried[0].met, tried[-1].met, strict=True))
+    layout = RowLayout.of(n_labels)
+    row = 4 * layout.n_panels * len(layout.lanes)
+    at_once = max(2**16, raster.steps.size * (raster.steps.window or 1))
+    of_point = 40 * len(tried[0].met) + 4 * (8 * n_labels + 4 * raster.colors.planes.count)
+    memory = BYTES_OF_VERTEX * rows + 2 * row * rows + n_threads * at_once * of_point
+    seconds = to_look + tried[-1].seconds / tried[-1].n * n_points * (n_iter + 2)
+    scratch = (12 + row) * rows
+    return StreamPlan(ready.preset, raster.steps.shape, n_points, n_labels, rows, memory, scratch, seconds)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What pieces of an image took."""
+
+    n: int  # points
+    met: list[tuple[int, int]]  # points and vertices, for each lattice
+    seconds: float  # of a pass
+
+
+class _Pieces:
+    """Some of the points of a passing image, as if they were all."""
+
+    def __init__(self, passing: Passing, n: int, n_points: int) -> None:
+        size = max(PIXELS, min(_POINTS, n_points // n) // PIXELS * PIXELS)
+        last = max(0, n_points - size)
+        self._starts = sorted({int(start) for start in np.linspace(0, last, n)})
+        self._passing, self._size = passing, min(size, n_points)
+        self.n = len(self._starts) * self._size
+
+    def features(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """See :class:`Passing`."""
+        for piece in self._within(start, stop):
+            yield from self._passing.features(*piece)
+
+    def windows(self, start: int, stop: int) -> Iterator[Window]:
+        """See :class:`Passing`."""
+        for piece in self._within(start, stop):
+            yield from self._passing.windows(*piece)
+
+    def write(self, window: Window, labels: np.ndarray) -> None:
+        """Nobody wants them."""
+
+    def _within(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        for i, first in enumerate(self._starts):
+            low, high = max(start, i * self._size), min(stop, (i + 1) * self._size)
+            if low < high:
+                yield first + low - i * self._size, first + high - i * self._size
+
+
+def _tried(ready: Prepared, n: int, n_threads: int) -> _Tried:
+    """Build lattices of `n` pieces of the image, and update them once."""
+    passing = Passing(ready.raster, ready.ranges, lambda start, labels: None, 0)
+    pieces = _Pieces(passing, n, ready.raster.inside.n_points)
+    vertices = meet_all(passing.spaces, pieces.features, pieces.n, n_threads)
+    lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), pieces.n, n_threads)
+    plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
+    passing.is_paired = plan.is_paired
+    start = time.perf_counter()
+    update_passing(pieces, lattices, plan, 1, n_threads)
+    seconds = (time.perf_counter() - start) / 2
+    return _Tried(pieces.n, [(pieces.n, int(k)) for k in lattices.bank.vertex[:, 1]], seconds)
+
+
+def _grown(few: tuple[int, int], many: tuple[int, int], n: float) -> float:
+    """Vertices of `n` points, as they grow from few to many."""
+    power = math.log(many[1] / few[1]) / math.log(many[0] / few[0]) if many[0] > few[0] else 1.0
+    return many[1] * max(1.0, n / many[0]) ** min(1.0, max(0.0, power))
