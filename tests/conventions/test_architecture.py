@@ -136,6 +136,32 @@ def test_words_with_several_meanings_are_no_parameters_of_kernels(path):
 
 
 @each_source
+def test_arrays_of_kernels_outlive_their_address(path):
+    """The compiler frees an array after its last mention, and an address is no mention."""
+    for function in ast.walk(tree_of(path)):
+        if not isinstance(function, ast.FunctionDef) or path.relative_to(ROOT).parts[0] != "kernels":
+            continue
+        outside_of_loops = [node for node in function.body if not isinstance(node, (ast.For, ast.While))]
+        made = {
+            name.id
+            for node in outside_of_loops
+            if isinstance(node, ast.Assign) and re.search(r"np\.(empty|zeros|ones|full|arange)\(", ast.unparse(node))
+            for name in ast.walk(node.targets[0])
+            if isinstance(name, ast.Name)
+        }
+        addressed = {
+            node.args[0].id
+            for statement in outside_of_loops
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "pointer"
+            and isinstance(node.args[0], ast.Name)
+        }
+        last = {node.id for node in ast.walk(function.body[-1]) if isinstance(node, ast.Name)}
+        assert made & addressed <= last, f"{function.name}: {made & addressed - last}"
+
+
+@each_source
 def test_zip_wants_equal_lengths(path):
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "zip":

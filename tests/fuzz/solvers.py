@@ -124,7 +124,7 @@ def a_solver(energy: Any, run: cs.Run) -> cs.Result:
         if len(run.history) == 3:
             run.extend(2)
         if run.stopped or (run.is_watched and len(run.history) > 6):
-            run.stop("enough", converged=True)
+            run.stop("enough", converged=not run.converged)
     return run.result(labels, energy=energy.energy(labels))
 
 
@@ -171,5 +171,5 @@ SOLVER_CASES = {f"minimize[{name}]": minimize(name) for name in dict.fromkeys(so
     "GraphCut.set_unary": graph_cut_again,
     "GraphCut.solve": graph_cut_again,
 }
-RUN_PARTS = ("ended", "extend", "is_watched", "labels", "record", "result", "stop", "stopped")
+RUN_PARTS = ("converged", "ended", "extend", "is_watched", "labels", "record", "result", "stop", "stopped")
 RUN_CASES = {"register_solver": register, "Run": run} | {f"Run.{part}": run for part in RUN_PARTS}

@@ -393,6 +393,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "refine": refine,
     "refinement_crf": refinement_crf,
     "plan_streamed": plan_streamed,
+    "StreamPlan": plan_streamed,
     "refine_streamed": refine_streamed,
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,

@@ -348,7 +348,7 @@ def max_flow(sync, g, first, last, steps, buckets, queues, directions):
             sink_depth += 1
         source_grows = source_depth == 1 or _waiting(net, 1) > 0
         sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
-    return net.state[_ORPHANS]
+    return state[_ORPHANS]  # its address alone would not keep it
 
 
 @kernel
