@@ -153,9 +153,7 @@ def test_arrays_of_kernels_outlive_their_address(path):
             node.args[0].id
             for statement in outside_of_loops
             for node in ast.walk(statement)
-            if isinstance(node, ast.Call)
-            and ast.unparse(node.func) == "pointer"
-            and isinstance(node.args[0], ast.Name)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pointer" and isinstance(node.args[0], ast.Name)
         }
         last = {node.id for node in ast.walk(function.body[-1]) if isinstance(node, ast.Name)}
         assert made & addressed <= last, f"{function.name}: {made & addressed - last}"
