@@ -240,7 +240,7 @@ def test_links_and_pictures_lead_to_files(page):
 def test_paths_in_the_text_exist(page):
     places = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())
     for path in re.findall(rf"`((?:{places})/[\w./-]*)`", page.read_text(encoding="utf-8")):
-        assert (ROOT / path).exists(), path
+        assert (ROOT / path).exists() or path.startswith("docs/_build/"), path
 
 
 def test_chapters_are_markdown_for_github_and_more_on_the_site():

@@ -23,7 +23,7 @@ def test_pages_ask_nobody_for_anything_and_are_small(folder):
 
 def test_every_lesson_is_listed():
     index = (LESSONS / "index.md").read_text(encoding="utf-8")
-    assert re.findall(r'href="(\w+)\.html"', index) == NAMES
+    assert re.findall(r"\(pages/(\w+)\.html\)", index) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
