@@ -90,6 +90,14 @@ def dense_speed(document: Document) -> str:
     return table(rows)
 
 
+@shows("graph_speed_flow")
+@shows("graph_speed_expansion")
+@shows("graph_speed_qpbo")
+def graph_speed(document: Document) -> str:
+    rows = [row for row in document["rows"] if "problem" in row]
+    return table({key: row[key] for key in row if key not in ("part", "rounds")} for row in rows)
+
+
 @shows("torch_layer")
 def torch_layer(document: Document) -> str:
     rows = []
