@@ -91,12 +91,14 @@ def _learned(
 ) -> tuple[Evidence, np.ndarray, bool]:
     """Make all rounds but one at every `step` pixels: evidence and labels for all, and whether the rounds converged."""
     shape = strokes.shape
-    chosen = _chosen(shape, step, prepared.mask, strokes)
+    chosen = _chosen(shape, step, prepared.mask, strokes, labels)
     small, few = prepared.at(chosen), labels[chosen.reshape(-1)]
     marked = labels != NONE
-    n_marked = np.count_nonzero(marked)
-    known = (prepared.colors[:, marked], labels[marked]) if n_marked <= chosen.size else (small.colors, few)
-    models = first(*known)
+    all_are_few = np.count_nonzero(marked) <= chosen.size
+    if all_are_few or not np.array_equal(_labels_of(few), _labels_of(labels)):  # tiny objects may share a block
+        models = first(prepared.colors[:, marked], labels[marked])
+    else:
+        models = first(small.colors, few)
     rounds = Run("cutout", max_iter=run.max_iter - 1, n_threads=run.n_threads)
     evidence, _, found = alternate(rounds, small, how, strokes.reshape(-1)[chosen], few, lambda *_: models, None)
     whole, near = found, evidence.nearness
@@ -107,19 +109,33 @@ def _learned(
     return Evidence(evidence.models, near), whole, rounds.converged
 
 
-def _chosen(shape: tuple[int, ...], step: int, mask: np.ndarray | None, strokes: np.ndarray) -> np.ndarray:
+def _labels_of(labels: np.ndarray) -> np.ndarray:
+    """Which labels there are, without NONE."""
+    found: np.ndarray = np.unique(labels)
+    return found[found != NONE]
+
+
+def _chosen(
+    shape: tuple[int, ...], step: int, mask: np.ndarray | None, strokes: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
     """One pixel of each block of `step` pixels a side, flat numbers in the shape of the blocks.
 
-    The one in the middle, unless a mask leaves it out, or it has no stroke while another of the block has one.
+    The one in the middle, unless a mask leaves it out, or it has no stroke while another of the block has one, or all
+    pixels of a label would be passed over.
     """
     axes = [np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in shape]
     chosen = np.ravel_multi_index(np.ix_(*axes), shape)
+
+    def choose(there: np.ndarray) -> None:
+        chosen[tuple(i // step for i in np.unravel_index(there, shape))] = there
+
     for better in (mask, strokes != NONE if mask is None else mask & (strokes != NONE)):
         if better is None:
             continue
         good = better.reshape(-1)[chosen]
         for axis in range(len(shape)):
             good = np.repeat(good, step, axis=axis)
-        there = np.flatnonzero(better & ~good[tuple(map(slice, shape))])
-        chosen[tuple(i // step for i in np.unravel_index(there, shape))] = there
+        choose(np.flatnonzero(better & ~good[tuple(map(slice, shape))]))
+    for label in np.setdiff1d(_labels_of(labels), labels[chosen]):
+        choose(np.flatnonzero(labels == label))
     return chosen

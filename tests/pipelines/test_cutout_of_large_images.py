@@ -52,6 +52,24 @@ def test_strokes_of_one_pixel_are_not_lost():
     assert (cut.mask == DISK).mean() > 0.99
 
 
+@pytest.mark.parametrize("box", [(50, 40, 51, 41), (49, 39, 51, 41), (0, 0, 1, 1)])
+def test_boxes_between_the_pixels_that_are_looked_at(box):
+    cut = cs.cutout(IMAGE, box=box)
+    inside = np.zeros(DISK.shape, bool)
+    inside[box[0] : box[2], box[1] : box[3]] = True
+    assert not cut.mask[~inside].any()
+    assert all(np.isfinite(model.means).all() for model in cut.models)
+
+
+def test_strokes_of_one_pixel_among_others_are_not_lost():
+    drawn = np.zeros(DISK.shape, int)
+    drawn[20:80, 20:64] = -1
+    drawn[48, 39], drawn[49, 40] = 1, 2  # in one block, which shows only one of them
+    cut = cs.cutout(IMAGE, drawn)
+    assert (cut.labels[drawn >= 0] == drawn[drawn >= 0]).all()
+    assert len(cut.models) == 3
+
+
 def test_what_follows_a_cut_works_as_with_small_images():
     cut = cs.cutout(IMAGE, SCRIBBLES)
     stroke = np.zeros((6, 6), int)
