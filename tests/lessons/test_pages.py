@@ -412,12 +412,13 @@ def test_the_python_of_lessons_gives_what_they_say(window, folder):
 
 
 def test_the_torch_of_lessons_gives_what_they_say(window, folder):
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     for state in ("loss=focal&gamma=3&weight=4", "loss=tversky&pixels=40", "loss=dice&back=990"):
         window.open(folder / "losses.html", 1300, f"#{state}")
         shown = float(window.run("return document.getElementById('value').value"))
         assert _answers(window)[0].item() == pytest.approx(shown, rel=1e-4)  # the loss in float32
     window.open(folder / "fields.html", 1300, "#net=unet&y=3&x=2")
+    torch.manual_seed(0)  # a narrow network with random weights may not see a pixel of its field
     seen, _ = _answers(window, lambda text: text.replace("512, 768", "32, 320").replace("=2)", "=2, width=0.1)"))
     assert seen[3, 2]
     assert seen.any(0).sum() <= 204  # the field
