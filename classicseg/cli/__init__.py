@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import check, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
+from classicseg.cli import bench, check, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -26,6 +26,7 @@ _COMMANDS = {  # these modules import what is heavy when they run: --help is ans
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,
+    "bench": bench,
     "learn": learn,
     "warmup": warmup,
 }
