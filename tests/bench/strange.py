@@ -30,17 +30,6 @@ def sleeps(instance, limits):
     return lambda: time.sleep(1000)
 
 
-@contender("is greedy")
-def is_greedy(instance, limits):
-    def call():
-        kept = []
-        while True:
-            kept.append(np.ones(4_000_000))
-            time.sleep(0.005)
-
-    return call
-
-
 @contender("raises")
 def raises(instance, limits):
     return lambda: 1 / 0

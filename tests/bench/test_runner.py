@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from classicseg.bench import html_report
+from classicseg.bench.contender import Limits
+from classicseg.bench.worker import Setting
+from classicseg.bench.worker_process import EndedError, WorkerProcess
 from classicseg.cli import main
 
 STRANGE = Path(__file__).parent / "strange.py"
-BAD = ("cheapest", "crashes", "sleeps", "is greedy", "raises", "is out of range", "lies")
+BAD = ("cheapest", "crashes", "sleeps", "raises", "is out of range", "lies")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def written(tmp_path_factory):
     files = {name: folder / f"report.{ending}" for name, ending in (("html", "html"), ("json", "json"), ("csv", "csv"))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("classicseg.bench.runner._EXTRA", 1.0)
-        words = ["bench", "strange", "--plugin", str(STRANGE), "--data", str(folder), "--memory-limit", "600"]
+        words = ["bench", "strange", "--plugin", str(STRANGE), "--data", str(folder), "--memory-limit", "2000"]
         words += ["--time-limit", "1", "--repeats", "2", *(word for name in BAD for word in ("--solver", name))]
         words += ["--solver", "icm", *(word for name, file in files.items() for word in (f"--{name}", str(file)))]
         assert main(words) == 0
@@ -36,7 +39,7 @@ def rows_of(written, problem):
 def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     rows = rows_of(written, problem)
     assert {name: row["status"] for name, row in rows.items()} == {
-        "cheapest": "done", "crashes": "crashed", "sleeps": "timed out", "is greedy": "memory", "raises": "failed",
+        "cheapest": "done", "crashes": "crashed", "sleeps": "timed out", "raises": "failed",
         "is out of range": "wrong", "lies": "wrong", "icm": "done",
     }  # fmt: skip
     assert "exit code 3" in rows["crashes"]["message"]
@@ -60,7 +63,15 @@ def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
 def test_reports_can_be_made_of_the_document_alone(written):
     assert html_report.html(json.loads(written["json"])) == written["html"]
     assert "crashed: its process ended by itself" in written["html"]
-    assert len(written["csv"].splitlines()) == 1 + 2 * 8
+    assert len(written["csv"].splitlines()) == 1 + 2 * 7
+
+
+def test_who_uses_too_much_memory_is_ended():
+    worker = WorkerProcess("sleeps", Setting(None, (STRANGE,), Limits(60.0, 1)), memory_mb=1.0)
+    with pytest.raises(EndedError, match="MB") as ended:
+        worker.ask("open", "strange/small")
+        worker.ask("solve", False)
+    assert ended.value.kind == "memory"
 
 
 @pytest.mark.parametrize(
