@@ -68,9 +68,13 @@ def test_reports_can_be_made_of_the_document_alone(written):
 
 def test_who_uses_too_much_memory_is_ended():
     worker = WorkerProcess("sleeps", Setting(None, (STRANGE,), Limits(60.0, 1)), memory_mb=1.0)
-    with pytest.raises(EndedError, match="MB") as ended:
+
+    def asked():
         worker.ask("open", "strange/small")
         worker.ask("solve", False)
+
+    with pytest.raises(EndedError, match="MB") as ended:
+        asked()
     assert ended.value.kind == "memory"
 
 
