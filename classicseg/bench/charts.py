@@ -66,5 +66,6 @@ def profiles(document: Document, numbers: dict[str, int]) -> list[tuple[str, str
                 lines.append(Line(name, number, [(1.0, 0.0), *stairs, end]))
         x = Axis(1, analysis.WIDEST, decades(1, analysis.WIDEST), "times as long as the fastest", log=True)
         y = Axis(0, 1, [(n / 4, f"{25 * n} %") for n in range(5)], "share of problems")
-        drawn.append((f"within {level} of the best", chart(x, y, lines, f"Performance profile, within {level}")))
+        name = f"within {level} of the best" if analysis.GAPS[level] > 1e-6 else "the best itself"
+        drawn.append((name, chart(x, y, lines, f"Performance profile, within {level}")))
     return drawn

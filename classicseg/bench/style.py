@@ -24,7 +24,7 @@ code { font-size: .85em; background: var(--raised); border-radius: 3px; padding:
   max-width: 100%; width: fit-content }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
-td:last-child { white-space: normal; min-width: 24ch }
+td:last-child:not(.number) { white-space: normal; min-width: 24ch }
 tbody tr:last-child td { border-bottom: 0 }
 th { background: var(--raised); cursor: pointer; position: sticky; top: 0; user-select: none }
 th[aria-sort=ascending]::after { content: " \\25B2"; font-size: .7em }
@@ -36,8 +36,8 @@ figure { margin: .6rem 0; max-width: 600px }
 figcaption { color: var(--soft); font-size: .85rem }
 svg { display: block; width: 100%; height: auto }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif }
-svg .left { text-anchor: end } svg .below { text-anchor: middle } svg .name { fill: var(--text) }
-svg .grid { stroke: var(--line); stroke-width: 1 }
+svg .left, svg .end { text-anchor: end } svg .below { text-anchor: middle } svg .name { fill: var(--text) }
+svg .grid { stroke: var(--line); stroke-width: 1 } svg .zero { stroke: var(--soft); stroke-width: 1.2 }
 svg path { fill: none; stroke: currentColor; stroke-width: 1.8 }
 svg .mark { fill: currentColor; stroke: currentColor; stroke-width: 1.2 }
 .swatch { display: inline-block; width: 28px; height: 12px; margin-right: .4em; vertical-align: middle }

@@ -9,7 +9,7 @@ from html import escape
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 420, 270  # units of the drawing: text of 12 of them can be read on a phone
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 34  # room for the axes
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 10, 34  # room for the axes
 N_COLORS = 7
 """Those of Okabe and Ito that can be told apart by colour-blind people, on light and dark ground; see the style."""
 _DASHES = ("", "7 3", "2 3")  # of the first, second and third round of colours
@@ -74,12 +74,15 @@ def chart(x: Axis, y: Axis, lines: Sequence[Line], title: str) -> str:
     ]
     for value, text in y.ticks:
         at = _y(y, value)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        kind = "zero" if value == 0 and y.low < 0 else "grid"
+        parts.append(f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text class="left" x="{_LEFT - 5}" y="{at + 4:.1f}">{escape(text)}</text>')
     for value, text in x.ticks:
         at = _x(x, value)
+        side = "end" if at > _WIDTH - 2 * _RIGHT else "below"
         parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text class="below" x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 14}">{escape(text)}</text>')
+        edge = min(at + _RIGHT, _WIDTH) if side == "end" else at
+        parts.append(f'<text class="{side}" x="{edge:.1f}" y="{_HEIGHT - _BOTTOM + 14}">{escape(text)}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text class="below" x="{middle:.1f}" y="{_HEIGHT - 4}">{escape(x.name)}</text>')
     parts.append(f'<text class="name" x="{_LEFT + 4}" y="{_TOP + 12}">{escape(y.name)}</text>')

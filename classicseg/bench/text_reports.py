@@ -35,9 +35,9 @@ def markdown(document: Document, verdicts: Sequence[dict[str, Any]] = ()) -> str
 
 
 RANKING = (
-    "The score is the area below the performance profile (Dolan and Moré 2002), the mean over gaps of 1 %, 0.1 % and "
-    "0: 1 is the fastest everywhere, 0 never arrives. Problems that a solver does not accept count as ones at which it "
-    "does not arrive; the second score is over those alone that it accepts."
+    "The score is the area below the performance profile (Dolan and Moré 2002), the mean over gaps of 1\u00a0%, "
+    "0.1\u00a0% and 0: 1 is the fastest everywhere, 0 never arrives. Problems that a solver does not accept count as "
+    "ones at which it does not arrive; the second score is over those alone that it accepts."
 )
 
 

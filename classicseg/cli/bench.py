@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from classicseg.errors import InputError
 
 if TYPE_CHECKING:
+    from classicseg.bench.contender import Contender
+    from classicseg.bench.problem import Problem
     from classicseg.bench.runner import Document
 
 SUMMARY = "run and compare solvers on known problems"
@@ -48,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report as Markdown")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each solver at each problem")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
+    parser.add_argument(
+        "--benchopt", type=Path, metavar="FOLDER", help="run nothing; write the problems and solvers for benchopt"
+    )
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="tell what has changed since that run")
     parser.add_argument("--repeats", type=int, metavar="N", help="runs that count (default: 3, with --compare 10)")
     parser.add_argument("--time-limit", type=float, metavar="S", help="seconds for a run (default: 30, with --quick 2)")
@@ -67,6 +72,12 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.what[:1] == ["score"]:
         _score([Path(file) for file in options.what[1:]], data)
+        return
+    if options.benchopt is not None:
+        from classicseg.bench import benchopt
+
+        for path in benchopt.export(options.benchopt, *_chosen(options, data)):
+            print(f"written: {path}")
         return
     for name, least in (("repeats", 0), ("threads", 1)):
         if getattr(options, name) is not None:
@@ -91,14 +102,21 @@ def _data(options: argparse.Namespace) -> Path | None:
     return given
 
 
-def _run(options: argparse.Namespace, data: Path | None) -> Document:
-    from classicseg.bench import catalog, runner
-    from classicseg.bench.contender import Limits
-    from classicseg.bench.worker import Setting
+def _chosen(options: argparse.Namespace, data: Path | None) -> tuple[list[Problem], list[Contender]]:
+    """The problems and contenders that the words mean."""
+    from classicseg.bench import catalog
 
     problems = catalog.chosen_problems(options.what, catalog.problems(data), quick=options.quick)
     peers = "all" if options.solver else options.peers
-    contenders = catalog.chosen_contenders(options.solver, catalog.contenders(peers))
+    return problems, catalog.chosen_contenders(options.solver, catalog.contenders(peers))
+
+
+def _run(options: argparse.Namespace, data: Path | None) -> Document:
+    from classicseg.bench import runner
+    from classicseg.bench.contender import Limits
+    from classicseg.bench.worker import Setting
+
+    problems, contenders = _chosen(options, data)
     seconds = options.time_limit or (2.0 if options.quick else 30.0)
     many = _MANY_RUNS if options.compare else 3
     plan = runner.Plan(
