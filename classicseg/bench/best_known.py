@@ -36,13 +36,20 @@ def merged(known: dict[str, dict[str, Any]], document: dict[str, Any]) -> dict[s
     result = {name: dict(found) for name, found in known.items()}
     energies = {one["name"] for one in document["problems"] if one.get("kind") == "energy"}
     run = document["run"]
-    for row in document["rows"]:
+    published = [
+        {"problem": one["name"], "status": "done", "score": one["published"][who], "contender": who,
+         "lower_bound": None, "labels_sha256": digest}
+        for one in document["problems"]
+        for who, digest in one["published_labels"].items()
+    ]  # fmt: skip
+    for row in [*published, *document["rows"]]:
         if row["problem"] not in energies or row["status"] not in ("done", "stopped"):
             continue
         found = result.setdefault(row["problem"], {"energy": None, "lower_bound": None})
         if found["energy"] is None or row["score"] < found["energy"] - _NEAR * abs(found["energy"]):
             found |= {
-                "energy": row["score"], "who": row["contender"], "command": run["command"],
+                "energy": row["score"], "who": row["contender"],
+                "command": run["command"] if "cpu_seconds" in row else "published",
                 "labels_sha256": row["labels_sha256"], "date": run["date"][:10], "versions": run["versions"],
             }  # fmt: skip
         bound = row["lower_bound"]

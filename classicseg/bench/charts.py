@@ -38,7 +38,7 @@ def against_time(document: Document, problem: dict[str, Any], numbers: dict[str,
     lowest = min((y for line in lines for _, y in line.points), default=0.0)
     bottom = -_decade(_FARTHEST) if lowest < 0 else -0.3
     x = Axis(low, high if high > low else 10 * low, decades(low, high, _TIMES), "time", log=True)
-    y = Axis(bottom, _decade(_FARTHEST), [tick for tick in shares if tick[0] >= bottom], "energies, and bounds below")
+    y = Axis(bottom, _decade(_FARTHEST), [tick for tick in shares if tick[0] >= bottom], "")
     return chart(x, y, lines, f"{problem['name']}: energy and lower bound of each solver against time")
 
 

@@ -107,6 +107,7 @@ class _Problem:
         self.known: dict[str, Any] = {
             "name": problem.name, "summary": problem.summary, "published": dict(problem.published),
             "published_bound": problem.published_bound, "best_known": best_known.entry(problem.name), "yardstick": [],
+            "published_labels": {},
         }  # fmt: skip
         missing = problem.missing(plan.setting.data)
         if missing:
@@ -131,6 +132,7 @@ class _Problem:
         for who, file in self.problem.labels.items():
             labels = io.read_uai_labels(self.plan.setting.data / file)  # type: ignore[operator]  # it is not absent
             self.known["published"][who] = self.score(labels)
+            self.known["published_labels"][who] = scoring.hash_of(labels)
 
     def solved_by(self, workers: dict[str, WorkerProcess]) -> list[Row]:
         """A row for each contender that is installed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -126,7 +127,7 @@ def _run(options: argparse.Namespace, data: Path | None) -> Document:
         repeats=many if options.repeats is None else options.repeats,
         memory_mb=options.memory_limit,
         pictures=options.html is not None,
-        command=" ".join(["classicseg", *_typed()]),
+        command=shlex.join(["classicseg", *_typed()]),
     )
     tell = _Teller()
     document = runner.run(plan, tell)

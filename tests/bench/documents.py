@@ -13,7 +13,8 @@ def run_of(**more):
 def problem_of(name, *, kind="energy", unit="energy", **more):
     return {
         "name": name, "summary": "what it is", "published": {}, "published_bound": None, "best_known": None,
-        "yardstick": [1.0] * 3, "status": "made", "kind": kind, "unit": unit, "text": "GridCRF(…)", "whole": True,
+        "yardstick": [1.0] * 3, "published_labels": {},
+        "status": "made", "kind": kind, "unit": unit, "text": "GridCRF(…)", "whole": True,
     } | more  # fmt: skip
 
 

@@ -20,6 +20,12 @@ def cheapest(instance, limits):
     return lambda: instance.unary.argmin(axis=0)
 
 
+@cs.register_solver("one label", accepts=cs.GridCRF, summary="The one label that is cheapest everywhere.")
+def one_label(energy, run):
+    labels = np.zeros(energy.shape, np.int32)
+    return run.result(labels, energy=energy.energy(labels))
+
+
 @contender("crashes")
 def crashes(instance, limits):
     return lambda: os._exit(3)

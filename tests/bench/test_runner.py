@@ -13,7 +13,7 @@ from classicseg.bench.worker_process import EndedError, WorkerProcess
 from classicseg.cli import main
 
 STRANGE = Path(__file__).parent / "strange.py"
-BAD = ("cheapest", "crashes", "sleeps", "raises", "is out of range", "lies")
+BAD = ("cheapest", "one label", "crashes", "sleeps", "raises", "is out of range", "lies")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def rows_of(written, problem):
 def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     rows = rows_of(written, problem)
     assert {name: row["status"] for name, row in rows.items()} == {
-        "cheapest": "done", "crashes": "crashed", "sleeps": "timed out", "raises": "failed",
+        "cheapest": "done", "one label": "done", "crashes": "crashed", "sleeps": "timed out", "raises": "failed",
         "is out of range": "wrong", "lies": "wrong", "icm": "done",
     }  # fmt: skip
     assert "exit code 3" in rows["crashes"]["message"]
@@ -63,7 +63,7 @@ def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
 def test_reports_can_be_made_of_the_document_alone(written):
     assert html_report.html(json.loads(written["json"])) == written["html"]
     assert "crashed: its process ended by itself" in written["html"]
-    assert len(written["csv"].splitlines()) == 1 + 2 * 7
+    assert len(written["csv"].splitlines()) == 1 + 2 * 8
 
 
 def test_who_uses_too_much_memory_is_ended():

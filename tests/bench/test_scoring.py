@@ -111,6 +111,8 @@ def test_the_table_of_best_energies_keeps_the_lower_ones_and_who_found_them():
     table = best_known.merged({}, document_of([problem_of("a/b")], rows))
     assert (table["a/b"]["energy"], table["a/b"]["who"]) == (9.0, "y")
     assert (table["a/b"]["lower_bound"], table["a/b"]["bound_by"]) == (8.0, "y")
+    published = problem_of("a/b", published={"MAP": 5.0}, published_labels={"MAP": "1" * 64})
+    assert best_known.merged(table, document_of([published], []))["a/b"]["labels_sha256"] == "1" * 64
     again = best_known.merged(table, document_of([problem_of("a/b")], [row_of("a/b", "z", 9.0, [1])], command="z"))
     assert again == table
 
