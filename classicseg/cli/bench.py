@@ -167,7 +167,7 @@ def _report(options: argparse.Namespace, document: Document, old: Document | Non
     if old is not None:
         equal, judged = compare.self_test(document)
         if judged:
-            print(f"even runs against odd ones: {equal} of {judged} solvers are called equal")
+            print(f"even runs against odd ones: {equal} of {judged} solvers get no verdict, as it must be")
     texts: list[tuple[Path | None, Callable[[], str]]] = [
         (options.html, partial(html_report.html, document, verdicts)),
         (options.markdown, partial(text_reports.markdown, document, verdicts)),

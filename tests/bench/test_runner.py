@@ -1,7 +1,9 @@
 """Whatever a contender or a file does, it is said, and the rest goes on."""
 
+import contextlib
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,6 +16,15 @@ from classicseg.cli import main
 
 STRANGE = Path(__file__).parent / "strange.py"
 BAD = ("cheapest", "one label", "crashes", "sleeps", "raises", "is out of range", "lies")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_plugins_register():
+    """Is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        for name in ("solvers.registry", "bench.contender", "bench.problem"):
+            stack.enter_context(mock.patch.dict(f"classicseg.{name}._registered"))
+        yield
 
 
 @pytest.fixture(scope="module")
