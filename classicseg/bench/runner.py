@@ -84,8 +84,11 @@ def run(plan: Plan, tell: Tell = lambda text: None) -> Document:
     try:
         for number, problem in enumerate(plan.problems, 1):
             found = _Problem(problem, plan, partial(_tell_of, tell, f"{number}/{len(plan.problems)}"))
+            solved = found.solved_by(workers)
             problems.append(found.known)
-            rows += found.solved_by(workers)
+            rows += solved
+    except KeyboardInterrupt:  # what is done is kept
+        about["stopped"] = f"stopped by Ctrl-C after {len(problems)} of {len(plan.problems)} problems"
     finally:
         for worker in workers.values():
             worker.end()

@@ -67,6 +67,8 @@ def about(document: Document) -> list[str]:
         f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}, at most {run['time_limit_s']:g} s{limit} for a "
         f"run; medians of {run['repeats']} runs, of one where it takes more than 2 s",
     ]
+    if "stopped" in run:
+        lines.append(run["stopped"])
     if run["load"] is not None and run["load"] > 0.5:
         lines.append("other jobs were running: ratios are worth more than times")
     return lines

@@ -91,6 +91,8 @@ def run(options: argparse.Namespace) -> None:
     old = None if options.compare is None else compare.read(options.compare)
     document = _run(options, data)
     _report(options, document, old)
+    if "stopped" in document["run"]:
+        raise KeyboardInterrupt
 
 
 def _data(options: argparse.Namespace) -> Path | None:

@@ -77,6 +77,23 @@ def test_reports_can_be_made_of_the_document_alone(written):
     assert len(written["csv"].splitlines()) == 1 + 2 * 8
 
 
+def test_what_was_done_before_ctrl_c_is_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("CLASSICSEG_DATA", raising=False)
+
+    def stop(self, workers):
+        if self.problem.name == "generated/stairs":
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr("classicseg.bench.runner._Problem.solved_by", stop)
+    words = ["bench", "potts-5", "stairs", "torus", "--json", str(tmp_path / "run.json")]
+    assert main(words) == 130
+    document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in document["problems"]] == ["generated/potts-5"]
+    assert document["run"]["stopped"] == "stopped by Ctrl-C after 1 of 3 problems"
+    assert "stopped" in capsys.readouterr().err
+
+
 def test_who_uses_too_much_memory_is_ended():
     worker = WorkerProcess("sleeps", Setting(None, (STRANGE,), Limits(60.0, 1)), memory_mb=1.0)
 
