@@ -37,6 +37,7 @@ from .metrics import (
     trimap_confusion,
     volumes,
 )
+from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.matting import Matte
@@ -112,6 +113,7 @@ __all__ = [
     "StdDev",
     "Step",
     "StreamPlan",
+    "StreamedCut",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -130,6 +132,7 @@ __all__ = [
     "methods",
     "metrics",
     "minimize",
+    "minimum_cut_streamed",
     "overlay",
     "paint_regions",
     "palette",
