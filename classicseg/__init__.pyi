@@ -37,6 +37,7 @@ from .metrics import (
     trimap_confusion,
     volumes,
 )
+from .pipelines.cut_plan import CutPlan, plan_minimum_cut
 from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
@@ -73,6 +74,7 @@ __all__ = [
     "BudgetError",
     "ClassicsegError",
     "Custom",
+    "CutPlan",
     "Cutout",
     "DenseCRF",
     "Diagonal",
@@ -136,6 +138,7 @@ __all__ = [
     "overlay",
     "paint_regions",
     "palette",
+    "plan_minimum_cut",
     "plan_streamed",
     "plot",
     "point_graph",

@@ -13,7 +13,7 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.files import replacing
-from classicseg.io.windows import FileArray
+from classicseg.io.windows import FileArray, reserve
 from classicseg.pipelines.kept_folder import KeptFolder
 from classicseg.solvers.cut.bands import Band, Codes, Proof
 
@@ -112,7 +112,7 @@ class _CodesInFile:
         size = int(np.prod(shape))
         if not path.exists() or path.stat().st_size != size:
             with path.open("wb") as file:
-                file.truncate(size)
+                reserve(file.fileno(), size)
         self._array = FileArray(path, 0, shape, np.dtype(np.uint8))
 
     def read(self, first: int, stop: int) -> np.ndarray:

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from classicseg import __version__, inputs
-from classicseg.energies.grid import Offset, directions, edge_length, edge_shape
-from classicseg.errors import BudgetError, InputError, InputTypeError
-from classicseg.io.windows import as_source
+from classicseg import inputs
+from classicseg.errors import BudgetError, InputError
 from classicseg.machine.memory import give_back
-from classicseg.machine.threads import resolve_threads
-from classicseg.pipelines.cut_costs import CutCosts, look_at_unary
-from classicseg.pipelines.cut_edges import ContrastEdges, Edges, EqualEdges, GivenEdges
+from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
+from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
 from classicseg.pipelines.cut_state import CutState
-from classicseg.pipelines.image import find_channel_axis
-from classicseg.pipelines.raster import Digest, Inside, Planes, Steps
-from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.pipelines.targets import check_out, check_room, sink_of, state_folder
-from classicseg.solvers.cut.bands import Band, bytes_of_pixel, cut_band, labels_of, prove_band
+from classicseg.solvers.cut.bands import Band, cut_band, labels_of, prove_band
 from classicseg.solvers.run import progress_bar
-
-_MEMORY = 2.0**30  # bytes for a band
-_LEAST = 8  # a band has room for so many times fewer new rows, or is too small
-
-
-class CutOptions(TypedDict, total=False):
-    """What :func:`minimum_cut_streamed` can be told beside what it reads; None is as if not given."""
-
-    spacing: float | Sequence[float] | None
-    label_axis: int | None
-    channel_axis: ChannelAxis
-    fill: int | None
-    memory: float | None
-    window: int | None
-    state: str | os.PathLike[str] | None
-    n_threads: int | None
-    progress: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,106 +51,6 @@ class StreamedCut:
             f"energy {self.energy:.10g} in steps of {self.step:.3g}: flow {self.flow} = cut {self.cut}; "
             f"{self.n_bands} bands, {self.n_open} pixels open between two at most"
         )
-
-
-class CutProblem:
-    """What is to be cut, looked at once.
-
-    Attributes
-    ----------
-    costs : CutCosts
-    inside : Inside
-    digest : str
-        Of all that was read.
-    parameters : str
-        All that the labels depend on besides.
-    """
-
-    def __init__(
-        self,
-        unary: Any,
-        weights: Any,
-        image: Any,
-        beta: Any,
-        connectivity: int | None,
-        mask: Any,
-        options: dict[str, Any],
-    ) -> None:
-        planes = Planes(as_source(unary, "unary"), options.get("label_axis", 0), "unary")
-        if planes.count != 2:
-            raise InputError(
-                f"unary must have 2 labels along label_axis={options.get('label_axis', 0)}, got {planes.count}"
-            )
-        shape = planes.grid
-        if len(shape) not in (2, 3) or 0 in shape:
-            raise InputError(f"unary must be of an image (2, H, W) or a volume (2, D, H, W), got grid {shape}")
-        offsets = directions(len(shape), connectivity)
-        masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
-        if masked is not None and masked.grid != shape:
-            raise InputError(f"mask must have shape {shape}, got {masked.grid}")
-        self.n_threads = resolve_threads(options.get("n_threads"))
-        steps, digest = Steps(shape, planes.chunk(0)), Digest()
-        self.inside = Inside.of(masked, steps, digest, self.n_threads)
-        look_at_unary(planes, steps, self.inside, digest, self.n_threads)
-        edges = self._edges(weights, image, beta, offsets, shape, digest, options)
-        self.costs = CutCosts(planes, offsets, edges, self.inside, self.n_threads)
-        self.digest = str(digest)
-        lengths, given = _lengths(offsets, shape, options), None if isinstance(weights, Mapping) else weights
-        self.parameters = f"{shape} {list(offsets)} {lengths} {given} {beta} {image is None} classicseg {__version__}"
-
-    def _edges(
-        self,
-        weights: Any,
-        image: Any,
-        beta: Any,
-        offsets: dict[str, Offset],
-        shape: tuple[int, ...],
-        digest: Digest,
-        options: dict[str, Any],
-    ) -> Edges:
-        if isinstance(weights, Mapping):
-            if image is not None or beta is not None or options.get("spacing") is not None:
-                raise InputError("image, beta and spacing go with a single number as weights; a mapping says it all")
-            return self._given(weights, offsets, shape, digest)
-        weight = inputs.as_weight(weights, "weights", at_least=0)
-        if weight > inputs.DEAREST:
-            raise InputError(f"weights must be at most {inputs.DEAREST:g}, got {weight:g}")
-        lengths = _lengths(offsets, shape, options)
-        if image is None:
-            if beta is not None:
-                raise InputError("beta goes with an image")
-            lengths = lengths if options.get("spacing") is not None else dict.fromkeys(lengths, 1.0)
-            return EqualEdges(shape, {offset: weight / length for offset, length in lengths.items()})
-        rate = None if beta is None else inputs.as_weight(beta, "beta", at_least=0)
-        source = as_source(image, "image")
-        axis = options.get("channel_axis", "infer")
-        if isinstance(axis, str):
-            axis = find_channel_axis(np.broadcast_to(np.uint8(0), source.shape), shape, "unary")
-        colors = Planes(source, axis, "image")
-        if colors.grid != shape:
-            raise InputError(f"image must have the spatial shape {shape} of unary, got {colors.grid}")
-        steps = Steps(shape, colors.chunk(0))
-        return ContrastEdges.of(colors, steps, self.inside, lengths, weight, rate, digest, self.n_threads)
-
-    def _given(
-        self, weights: Mapping[str, Any], offsets: dict[str, Offset], shape: tuple[int, ...], digest: Digest
-    ) -> GivenEdges:
-        planes = {}
-        for name, offset in offsets.items():
-            if name not in weights:
-                raise InputError(f"weights must have the directions {', '.join(offsets)}, got {', '.join(weights)}")
-            planes[offset] = Planes(as_source(weights[name], f"weights[{name!r}]"), None, f"weights[{name!r}]")
-            if planes[offset].grid != edge_shape(shape, offset):
-                expected = edge_shape(shape, offset)
-                raise InputError(f"weights[{name!r}] must have shape {expected}, got {planes[offset].grid}")
-        edges = GivenEdges(planes, self.inside)
-        edges.look(digest, self.n_threads)
-        return edges
-
-    def rows_at_once(self, memory: float) -> int:
-        """How many rows a band may have."""
-        size = max(1, int(np.prod(self.costs.shape[1:])))
-        return int(memory / (size * bytes_of_pixel(len(self.costs.directions), self.n_threads))) - 2
 
 
 def minimum_cut_streamed(
@@ -272,7 +147,7 @@ def minimum_cut_streamed(
     >>> result.flow == result.cut, result.n_bands
     (True, 8)
     """
-    chosen = _checked(options)
+    chosen = checked(options)
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
     problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
@@ -283,6 +158,8 @@ def minimum_cut_streamed(
     labels = np.empty(shape, np.int32) if out is None else out
     sink = sink_of(labels, shape, values, folder)
     try:
+        if not state.progress.bands:
+            refuse_beforehand(problem)
         _run(problem, state, chosen)
         size = int(np.prod(shape[1:]))
         for first, stop in state.pieces():
@@ -307,7 +184,7 @@ def _run(problem: CutProblem, state: CutState, options: dict[str, Any]) -> None:
     bar = progress_bar("cut", 2 * length) if options.get("progress", False) else None
     try:
         while (stop := progress.bands[-1].stop if progress.bands else 0) < length:
-            band = _next_band(progress.begin, stop, length, problem, options)
+            band = _next_band(progress.begin, stop, problem, options.get("window"))
             bands = [*progress.bands, band]
             begin, n_open = cut_band(costs, state.codes, bands, problem.n_threads)
             progress.bands, progress.begin, progress.n_open = bands, begin, max(progress.n_open, n_open)
@@ -331,44 +208,14 @@ def _run(problem: CutProblem, state: CutState, options: dict[str, Any]) -> None:
         )
 
 
-def _next_band(begin: int, start: int, length: int, problem: CutProblem, options: dict[str, Any]) -> Band:
+def _next_band(begin: int, start: int, problem: CutProblem, window: int | None) -> Band:
     """The next band; raises if it would be too large."""
-    memory = options.get("memory", _MEMORY)
-    most = problem.rows_at_once(memory)
-    left, room = length - start, most - (start - begin)
-    if room < max(1, min(left, most // _LEAST)):
-        needed = memory / max(most, 1) * (start - begin + max(1, most // _LEAST))
+    most, length = problem.most_rows, problem.costs.shape[0]
+    left, room, least = length - start, most - (start - begin), max(1, most // LEAST)
+    if room < min(left, least):
         raise BudgetError(
-            f"the rows {begin} to {start - 1} hold pixels that depend on what lies behind them, and a band of them and "
-            f"new ones would need {needed / 2**30:.3g} GiB of memory, more than memory={memory:.4g} bytes allows; give "
-            "more memory, or less weight to the edges"
-            if start > begin
-            else f"a band of one row would need more than memory={memory:.4g} bytes; give more memory"
+            f"the rows {begin} to {start - 1} hold pixels that depend on what lies behind them; with {least} rows more "
+            f"a band would take {in_gib((start - begin + least + 2) * problem.bytes_of_row)}: give more memory, or "
+            "less weight to the edges"
         )
-    return Band(begin, start, start + min(left, room, options.get("window", left)))
-
-
-def _checked(options: CutOptions) -> dict[str, Any]:
-    """What is given of the options."""
-    for name in options:
-        if name not in CutOptions.__annotations__:
-            known = ", ".join(CutOptions.__annotations__)
-            raise InputTypeError(f"minimum_cut_streamed has no parameter {name!r}; its options are {known}")
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if "channel_axis" in options:
-        given["channel_axis"] = options["channel_axis"]  # None is a value of it
-    if "progress" in given:
-        inputs.as_flag(given["progress"], "progress")
-    if "memory" in given:
-        given["memory"] = inputs.as_positive_number(given["memory"], "memory")
-    if "window" in given:
-        given["window"] = inputs.as_count(given["window"], "window", 1)
-    if "fill" in given:
-        given["fill"] = inputs.as_int32(given["fill"], "fill")
-    return given
-
-
-def _lengths(offsets: dict[str, Offset], shape: tuple[int, ...], options: dict[str, Any]) -> dict[Offset, float]:
-    """How long the edges of each direction are."""
-    spacing = inputs.as_scale(options.get("spacing", 1.0), "spacing", len(shape))
-    return {offset: edge_length(offset, spacing) for offset in offsets.values()}
+    return Band(begin, start, start + min(left, room, left if window is None else window))

@@ -32,7 +32,7 @@ OPEN, OUTSIDE = 255, 254
 """Codes of pixels that are not settled yet, and of those that take no part."""
 
 LATEST = 126
-"""So many bands after the one that a pixel came with it must be settled: its code is its label plus twice that."""
+"""Pixels are settled fewer bands after that with which they came: a code is the label plus twice their number."""
 
 _ACTIVE, _AWAY, _LATER = -1, 2, 3  # beside 0 and 1, of pixels whose label is known
 _PULL = np.array([0, 1, -1, 0, 0], np.int32)  # by which a neighbour makes label 1 dearer, from _ACTIVE on
@@ -114,22 +114,13 @@ def cut_band(costs: Costs, codes: Codes, bands: list[Band], n_threads: int) -> t
         known[-1] = 0
     if rows.inside is not None:
         known[~rows.inside] = _AWAY
-    border = None if is_last else _weights_behind(rows, costs.directions, known)
-    _fold(rows, costs.directions, known, None)
-    network = _network(rows, costs.directions)
-    network.solve(n_threads)
-    labels = network.sides[0].reshape(known.shape)
-    settled = known == _ACTIVE
-    if border is not None:
-        labels = labels.copy()
-        excess = network.excess.reshape(-1, *network.excess.shape[2:]) if known.ndim == 2 else network.excess
-        excess[-2] -= 2 * border  # behind it is label 1 now
-        network.solve(n_threads)
-        settled &= labels == network.sides[0].reshape(known.shape)
+    labels, settled = _cut_twice(rows, costs.directions, known, [] if is_last else [-1], n_threads)
     mine = slice(band.begin - top, band.stop - top)
     late = _late(bands, band.begin, band.stop, number, known.ndim)
-    if late.max() >= LATEST and (settled[mine] & (late >= LATEST)).any():
-        raise BudgetError(f"pixels depend on what lies more than {LATEST} bands behind them; let bands be larger")
+    if late.max() >= LATEST and ((known[mine] == _ACTIVE) & (late >= LATEST)).any():
+        raise BudgetError(
+            f"pixels depend on what lies {LATEST} bands behind them; give a larger window, or more memory"
+        )
     found = np.where(settled[mine], labels[mine] + 2 * late.astype(np.uint8), np.uint8(OPEN))
     found[known[mine] == _AWAY] = OUTSIDE
     old = slice(0, band.start - band.begin)
@@ -173,6 +164,45 @@ def prove_band(costs: Costs, codes: Codes, bands: list[Band], number: int, n_thr
     return Proof(cut, flow, float(sum(rows.least[new].tolist())))
 
 
+class Trial(NamedTuple):
+    """What a band in the middle of an image is like."""
+
+    certain: float  # share of the pixels that all of their edges cannot outweigh
+    n_open: int  # pixels that depend on what lies before or behind the band
+    reach: int  # of its rows, how many from the end on hold such pixels, but for those in its first half
+
+
+def try_band(costs: Costs, first: int, stop: int, n_threads: int) -> Trial:
+    """Cut some rows of which nothing else is known."""
+    top, low = max(first - 1, 0), min(stop + 1, costs.shape[0])
+    rows = costs.rows(top, low)
+    known = np.full(rows.unary.shape[1:], _ACTIVE, np.int8)
+    ends = [0] * (top < first) + [-1] * (stop < low)
+    for end in ends:
+        known[end] = 0
+    if rows.inside is not None:
+        known[~rows.inside] = _AWAY
+    mine = slice(first - top, stop - top)
+    active = known[mine] == _ACTIVE
+    certain = _certain(rows, costs.directions)[mine] & active
+    _, settled = _cut_twice(rows, costs.directions, known, ends, n_threads)
+    is_open = active & ~settled[mine]
+    middle = (stop - first) // 2
+    held = np.flatnonzero(is_open[middle:].reshape(stop - first - middle, -1).any(axis=1))
+    reach = stop - first - middle - int(held[0]) if held.size else 0
+    return Trial(int(certain.sum()) / max(1, int(active.sum())), int(is_open.sum()), reach)
+
+
+def _certain(rows: Rows, directions: Mapping[str, Offset]) -> np.ndarray:
+    """Which pixels all of their edges, to those of these rows, cannot outweigh."""
+    edges = np.zeros(rows.unary.shape[1:], np.int32)
+    for offset, weights in zip(directions.values(), rows.weights, strict=True):
+        for end in edge_ends(offset):
+            edges[end] += weights
+    certain: np.ndarray = np.abs(rows.unary[1]) >= edges
+    return certain
+
+
 def labels_of(codes: np.ndarray, fill: int) -> np.ndarray:
     """The labels, int32, of pixels that are all settled."""
     return np.where(codes == OUTSIDE, np.int32(fill), (codes & 1).astype(np.int32))
@@ -185,7 +215,7 @@ def _late(bands: list[Band], first: int, stop: int, number: int, n_axes: int) ->
 
 
 def _known(codes: np.ndarray, bands: list[Band], first: int, number: int, later: int) -> np.ndarray:
-    """What is known in the zone of a band of rows from `first` on, int8; `later` are pixels that are settled after it."""
+    """What the zone of a band sees of rows from `first` on, int8; `later` are pixels that are settled after it."""
     late, due = codes >> 1, _late(bands, first, first + len(codes), number, codes.ndim)
     known = (codes & 1).astype(np.int8)
     known[late >= due] = later
@@ -193,13 +223,38 @@ def _known(codes: np.ndarray, bands: list[Band], first: int, number: int, later:
     return known
 
 
-def _weights_behind(rows: Rows, directions: Mapping[str, Offset], known: np.ndarray) -> np.ndarray:
-    """What each active pixel of the last row but one has of weights to the last row, which is known."""
+def _cut_twice(
+    rows: Rows, directions: Mapping[str, Offset], known: np.ndarray, ends: list[int], n_threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, uint8, of pixels that are active, and for which of them they do not depend on the rows at these `ends`.
+
+    Those rows, the first (0) or the last (-1), are known to have label 0.
+    """
+    borders = [(1 if end == 0 else -2, _weights_to(rows, directions, known, end)) for end in ends]
+    _fold(rows, directions, known, None)
+    network = _network(rows, directions)
+    network.solve(n_threads)
+    labels = network.sides[0].reshape(known.shape)
+    settled: np.ndarray = known == _ACTIVE
+    if borders:
+        labels = labels.copy()
+        excess = network.excess[0] if known.ndim == 2 else network.excess
+        for row, weights in borders:
+            excess[row] -= 2 * weights  # there is label 1 now
+        network.solve(n_threads)
+        settled &= labels == network.sides[0].reshape(known.shape)
+    return labels, settled
+
+
+def _weights_to(rows: Rows, directions: Mapping[str, Offset], known: np.ndarray, end: int) -> np.ndarray:
+    """What each active pixel of the row beside the first (0) or the last (-1) has of weights to that one."""
+    near = known[1 if end == 0 else -2]
     border = np.zeros(known.shape[1:], np.int32)
     for (step, *beside), weights in zip(directions.values(), rows.weights, strict=True):
         if step == 1:
             first, second = edge_ends(tuple(beside))
-            border[first] += weights[-1] * ((known[-2][first] == _ACTIVE) & (known[-1][second] == 0))
+            here, there = (second, first) if end == 0 else (first, second)
+            border[here] += weights[end] * ((near[here] == _ACTIVE) & (known[end][there] == 0))
     return border
 
 
