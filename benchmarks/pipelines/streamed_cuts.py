@@ -143,7 +143,10 @@ def main() -> None:
             for weight, n_threads in [next(cases)] if options.tiny else cases:
                 command = [sys.executable, __file__, "--measure", folder, str(weight), str(n_threads)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                row: Row = {"case": f"{side} x {side}, weight {weight:g}, {n_threads} threads", **json.loads(done.stdout)}
+                row: Row = {
+                    "case": f"{side} x {side}, weight {weight:g}, {n_threads} threads",
+                    **json.loads(done.stdout),
+                }
                 rows.append(row)
                 print(row, flush=True)
                 save("pipelines_streamed_cuts", rows, run, options.output, key="case")
