@@ -15,6 +15,7 @@ from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_m
 from classicseg.solvers.cut.bands import Rows
 
 _LIMIT = 2.0**30  # of what a pixel may ever have: its own difference, and three times what its edges can cost
+_FINEST = 500  # powers of two: what float64 can multiply any cost by
 
 
 class CutCosts:
@@ -41,7 +42,7 @@ class CutCosts:
         self.shape, self.directions = unary.grid, directions
         self._unary, self._edges, self._inside, self._threads = unary, edges, inside, n_threads
         most = 2 * len(directions) * edges.heaviest  # that the edges of a pixel can cost
-        self.scale = float(2.0 ** np.floor(np.log2(_LIMIT / (5 * most)))) if most > 0 else 2.0**20
+        self.scale = float(2.0 ** min(np.floor(np.log2(_LIMIT / 5) - np.log2(most)), _FINEST)) if most > 0 else 2.0**20
         self._ceiling = np.floor(2 * most * self.scale) + 1
 
     def rows(self, first: int, stop: int) -> Rows:

@@ -21,7 +21,9 @@ _AT_ONCE = 2**17  # pixels that are counted at once
 class Edges(Protocol):
     """The weights of edges, direction by direction."""
 
-    heaviest: float
+    @property
+    def heaviest(self) -> float:
+        """What no weight is above."""
 
     def read(self, first: int, stop: int, end: int) -> list[np.ndarray]:
         """For each direction those of edges whose first row is from `first` to `stop` - 1, if they end before `end`."""
@@ -177,18 +179,15 @@ class ContrastEdges:
         def look(rows: slice) -> None:
             channels, mask = self._channels(rows.start, min(rows.stop + 1, length))
             usual = ((channels >= low) & (channels <= high)).all(axis=0)
-            sets = (mask, usual if mask is None else usual & mask)
+            inside, n = np.ones_like(usual) if mask is None else mask, rows.stop - rows.start
             for offset in self.lengths:
-                n = rows.stop - rows.start
-                squares = self._squares(channels, offset, n)
-                ends = edge_ends(offset)
-                for k, chosen in enumerate(sets):
-                    some = None if chosen is None else (chosen if offset[0] else chosen[:n])
-                    both = np.True_ if some is None else some[ends[0]] & some[ends[1]]
-                    at = slice(rows.start, rows.start + len(squares))
-                    axes = tuple(range(1, squares.ndim))
+                squares, (first, second) = self._squares(channels, offset, n), edge_ends(offset)
+                at, axes = slice(rows.start, rows.start + len(squares)), tuple(range(1, squares.ndim))
+                for k, chosen in enumerate((inside, usual & inside)):
+                    some = chosen if offset[0] else chosen[:n]
+                    both = some[first] & some[second]
                     sums[k, at] += squares.sum(axis=axes, dtype=np.float64, where=both)
-                    counts[k, at] += np.broadcast_to(both, squares.shape).sum(axis=axes)
+                    counts[k, at] += both.sum(axis=axes)
 
         pieces = pieces_of(0, length, self.image)
         map_tasks(lambda i: look(pieces[i]), len(pieces), n_threads)
