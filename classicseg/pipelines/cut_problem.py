@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from classicseg import __version__, inputs
+from classicseg.energies.edge_weights import connectivity_of
 from classicseg.energies.grid import Offset, directions, edge_length, edge_shape
 from classicseg.errors import BudgetError, InputError, InputTypeError
 from classicseg.io.windows import as_source
@@ -73,6 +74,9 @@ class CutProblem:
         shape = planes.grid
         if len(shape) not in (2, 3) or 0 in shape:
             raise InputError(f"unary must be of an image (2, H, W) or a volume (2, D, H, W), got grid {shape}")
+        if isinstance(weights, Mapping):
+            largest = connectivity_of(weights, len(shape))
+            connectivity = largest if connectivity is None else connectivity
         offsets = directions(len(shape), connectivity)
         masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
         if masked is not None and masked.grid != shape:

@@ -83,7 +83,8 @@ def minimum_cut_streamed(
     beta : float, optional
         As in :func:`contrast_weights`; by default found in a pass over the whole image.
     connectivity : int, optional
-        4 or 8 neighbours in an image, 6, 18 or 26 in a volume; the smallest by default.
+        4 or 8 neighbours in an image, 6, 18 or 26 in a volume. By default as of :class:`GridCRF`: the largest for which
+        a mapping has all directions, or the smallest if `weights` is no mapping.
     mask : array_like or path, spatial shape, optional
         Pixels that take part.
     out : path or array, optional

@@ -42,7 +42,7 @@ def problems(draw):
         forbidden = rng.random(unary.shape) < 0.1
         forbidden[1] &= ~forbidden[0]
         unary[forbidden] = np.inf
-    options = {"connectivity": connectivity}
+    options = {}
     if draw(st.booleans()):
         options["mask"] = rng.random(shape) < 0.8
         options["mask"].reshape(-1)[0] = True
