@@ -31,7 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan Refinement Refiner "
+        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan minimum_cut_streamed "
+        "plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
         "PRESETS Preset cutout Cutout Matte segment segmenters tune",
     ),
     "energies": Topic(

@@ -173,16 +173,19 @@ class LabelFile:
         self._temporary.unlink(missing_ok=True)
 
     def _reserve(self, n: int) -> None:
-        """Ask for the room of all labels now: a disk that is too small is to be known before anything is computed."""
-        size = self._offset + n * self._dtype.itemsize
-        try:
-            os.posix_fallocate(self._file.fileno(), 0, size)
-        except AttributeError:  # of systems that cannot promise it
-            self._file.truncate(size)
-        except OSError as failure:
-            if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-            self._file.truncate(size)
+        reserve(self._file.fileno(), self._offset + n * self._dtype.itemsize)
+
+
+def reserve(file: int, size: int) -> None:
+    """Ask for all the room of a file now: a disk that is too small is to be known before anything is computed."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # of systems that cannot promise it
+        os.truncate(file, size)
+    except OSError as failure:
+        if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+        os.truncate(file, size)
 
 
 class LabelArray:

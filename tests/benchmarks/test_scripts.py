@@ -37,6 +37,7 @@ NEEDS = {
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
     "pipelines/streamed.py": [],
+    "pipelines/streamed_cuts.py": [],
     "pipelines/strength.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],

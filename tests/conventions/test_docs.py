@@ -54,7 +54,7 @@ EXAMPLES = {
     "cutout.md": Count(8, 1),
     "dense-crf.md": Count(6, 2),
     "graph-crf.md": Count(7),
-    "grid-crf.md": Count(8),
+    "grid-crf.md": Count(9, 1),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
     "index.md": Count(1),
