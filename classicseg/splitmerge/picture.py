@@ -30,6 +30,8 @@ class Picture:
     """(D, H, W) bool: where there is something to segment. None: everywhere."""
     shape: tuple[int, ...]
     """(H, W) or (D, H, W)."""
+    sample: np.ndarray | None = None
+    """`some_pixels` of the image that this is a window of, if it is one."""
 
     @property
     def volume(self) -> bool:
@@ -44,8 +46,7 @@ class Picture:
     @cached_property
     def some_pixels(self) -> np.ndarray:
         """Values (n, C) of a few thousand pixels from all over the mask, to find out where they lie."""
-        n = len(self.pixels)
-        return self.pixels if n <= _SOME else self.pixels[np.linspace(0, n - 1, _SOME).astype(np.intp)]
+        return self.pixels[places_of_some(len(self.pixels))] if self.sample is None else self.sample
 
     @property
     def origin(self) -> np.ndarray:
@@ -61,6 +62,11 @@ class Picture:
     def full_mask(self) -> np.ndarray:
         """The mask, all True if there is none."""
         return np.ones(self.values.shape[:3], bool) if self.mask is None else self.mask
+
+
+def places_of_some(n: int) -> np.ndarray:
+    """Which of `n` pixels tell where all lie, in order."""
+    return np.linspace(0, n - 1, min(n, _SOME)).astype(np.intp)
 
 
 def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
