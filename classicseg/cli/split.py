@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 from typing import Any
@@ -116,12 +115,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:
-    from classicseg import io
+    from classicseg.io.tables import TableFile
 
-    columns = [name for name in table if name != "neighbours"]
-    with io.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*columns, "neighbours"])
-        rows = zip(*(table[name].tolist() for name in columns), strict=True)
-        for row, near in zip(rows, table["neighbours"], strict=True):
-            writer.writerow([*row, " ".join(map(str, near.tolist()))])
+    columns = {name: column for name, column in table.items() if name != "neighbours"}
+    file = TableFile(path)
+    try:
+        file.write({**columns, "neighbours": [" ".join(map(str, near.tolist())) for near in table["neighbours"]]})
+    except BaseException:
+        file.discard()
+        raise
+    file.finish()

@@ -76,16 +76,8 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
             "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
         )
     array = inputs.read(image, "image")
-    if array.size == 0:
-        raise InputError(f"image must not be empty, got shape {array.shape}")
-    axis = inputs.channel_axis_of(array.shape, channel_axis)
-    if axis is None:
-        array = array[..., np.newaxis]
-    else:
-        array = np.moveaxis(array, axis, -1)
-    shape = array.shape[:-1]
-    if len(shape) not in (2, 3):
-        raise InputError(f"image must have 2 or 3 spatial axes, got {shape} with channel_axis={channel_axis}")
+    axis, shape = axes_of(array.shape, channel_axis)
+    array = array[..., np.newaxis] if axis is None else np.moveaxis(array, axis, -1)
     if math.prod(shape) >= 2**31:
         raise InputError(f"image must have less than 2^31 pixels, got {shape}; segment it in parts")
     inside = None if mask is None else inputs.as_mask(mask, shape)
@@ -100,6 +92,17 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         None if inside is None else inside.reshape(planes),
         shape,
     )
+
+
+def axes_of(shape: tuple[int, ...], channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:
+    """Which axis of an image of this shape is that of its channels, if there is one, and its spatial shape."""
+    if math.prod(shape) == 0:
+        raise InputError(f"image must not be empty, got shape {shape}")
+    axis = inputs.channel_axis_of(shape, channel_axis)
+    spatial = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+    if len(spatial) not in (2, 3):
+        raise InputError(f"image must have 2 or 3 spatial axes, got {spatial} with channel_axis={channel_axis}")
+    return axis, spatial
 
 
 def as_connectivity(connectivity: Any, picture: Picture) -> int:
