@@ -34,8 +34,9 @@ def hills(rng, shape, width):
 def problems(draw):
     """An image of several groups, and what is asked of it."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    volume = draw(st.sampled_from((False, False, False, True)))
-    sides = draw(st.permutations((int(rng.integers(1, 20)), 130, 140) if volume else (int(rng.integers(1, 600)), 1050)))
+    few = int(rng.integers(1, 12))
+    sides = draw(st.sampled_from(((9 * few, 1050), (1050, 9 * few), (530, 540), (few, 130, 140), (140, 130, few))))
+    volume = len(sides) == 3
     image = hills(rng, sides, draw(st.sampled_from((3, 40, 1000)))) // draw(st.sampled_from((1, 60)))
     options = {"channel_axis": None}
     kind = draw(st.sampled_from(("bytes", "bytes", "floats", "colours"))) if not volume else "bytes"
@@ -56,7 +57,8 @@ def problems(draw):
     return image, draw(st.sampled_from((0, 7, 24))), options
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.filterwarnings("ignore:the values of image span")
+@settings(max_examples=10, deadline=None)
 @given(problems(), st.sampled_from((None, 1, 513, 10**6)), st.sampled_from((1, 2)))
 def test_labels_and_table_are_those_of_the_run_in_memory(tmp_path_factory, problem, window, n_threads):
     image, threshold, options = problem
