@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import inside
+from classicseg.cli import inside, stream_split
 from classicseg.cli.output import add_json_option, check_axes, report
+
+if TYPE_CHECKING:
+    from classicseg.splitmerge.homogeneity import Homogeneity
 
 SUMMARY = "photo in, regions out, by split-and-merge"
 OUTPUTS = {
@@ -47,23 +50,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    stream_split.add_arguments(parser)
     add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Read, segment, write, report."""
+    if options.stream:
+        stream_split.run(options, predicate_of(options))
+        return
     import numpy as np
 
     from classicseg import io, plot
     from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
-    from classicseg.splitmerge.homogeneity import Range
-    from classicseg.splitmerge.predicates import MeanDifference, StdDev
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
-    predicate = kinds[options.predicate](options.threshold)
+    if options.window is not None or options.state is not None or options.plan:
+        raise InputError("--window, --state and --plan go with --stream")
+    predicate = predicate_of(options)
     image, mask = inside.read(options)
     axis = channel_axis_of(image.shape, "auto")
     check_axes(options, OUTPUTS, image.ndim - (axis is not None))
@@ -112,6 +118,16 @@ def run(options: argparse.Namespace) -> None:
     report(
         options, done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
     )
+
+
+def predicate_of(options: argparse.Namespace) -> Homogeneity:
+    """What may be one region."""
+    from classicseg.splitmerge.homogeneity import Range
+    from classicseg.splitmerge.predicates import MeanDifference, StdDev
+
+    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
+    found: Homogeneity = kinds[options.predicate](options.threshold)
+    return found
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:
