@@ -16,7 +16,7 @@ from classicseg.pipelines import presets
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
 from classicseg.splitmerge.groups import Layout
 from classicseg.splitmerge.homogeneity import AND, OR, RANGE, Homogeneity, HomogeneityLike
-from classicseg.splitmerge.picture import Picture, as_picture, axes_of, places_of_some
+from classicseg.splitmerge.picture import Picture, as_picture, axes_of, places_of_some, refuse_masked
 from classicseg.splitmerge.plan import Plan, plan_of, warn_of_spread
 
 _AT_ONCE = 2**24  # pixels of a window
@@ -156,6 +156,7 @@ def surveyed(
     image: Any, homogeneity: HomogeneityLike, mask: Any, channel_axis: Any, options: dict[str, Any], n_threads: int
 ) -> Survey:
     """Look at everything once: whether it can work, where its values lie, and how it is known again."""
+    refuse_masked(image)
     source = as_source(image, "image")
     axis, spatial = axes_of(tuple(int(n) for n in source.shape), channel_axis)
     planes, layout = Planes(source, axis, "image"), Layout(spatial)

@@ -71,10 +71,7 @@ def places_of_some(n: int) -> np.ndarray:
 
 def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
     """Check an image and its mask. `channel_axis`: see :func:`classicseg.inputs.channel_axis_of`."""
-    if isinstance(image, np.ma.MaskedArray):
-        raise InputTypeError(
-            "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
-        )
+    refuse_masked(image)
     array = inputs.read(image, "image")
     axis, shape = axes_of(array.shape, channel_axis)
     array = array[..., np.newaxis] if axis is None else np.moveaxis(array, axis, -1)
@@ -92,6 +89,14 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         None if inside is None else inside.reshape(planes),
         shape,
     )
+
+
+def refuse_masked(image: Any) -> None:
+    """Raise an error if an image has a mask of its own."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise InputTypeError(
+            "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
+        )
 
 
 def axes_of(shape: tuple[int, ...], channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:

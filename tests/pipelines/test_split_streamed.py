@@ -266,10 +266,10 @@ def test_files_are_read_in_windows_of_a_bounded_size(tmp_path, monkeypatch):
 def test_a_table_is_there_as_a_whole_or_not_at_all(tmp_path):
     path = tmp_path / "t.csv"
     table = TableFile(path)
-    table.write({"label": np.array([1]), "mean": [0.5]})
+    table.write({"label": np.array([1]), "mean": np.array([0.5]), "near": ["2 3"]})
     assert not path.exists()
-    table.write({"label": np.array([2]), "mean": [1.5]})
+    table.write({"label": np.array([2]), "mean": np.array([1.5]), "near": [""]})
     table.finish()
-    assert path.read_text().split() == ["label,mean", "1,0.5", "2,1.5"]
+    assert path.read_text().splitlines() == ["label,mean,near", "1,0.5,2 3", "2,1.5,"]
     TableFile(path).discard()
     assert names(tmp_path) == ["t.csv"]
