@@ -150,6 +150,8 @@ IMAGE = hills(np.random.default_rng(1), (20, 1100), 30)
         ({"image": np.zeros((0, 9))}, ValueError, "must not be empty"),
         ({"image": np.zeros(9)}, ValueError, "2 or 3 spatial axes"),
         ({"image": np.zeros((9, 9), complex)}, TypeError, "real"),
+        ({"image": np.zeros((9, 9), object)}, TypeError, "real"),
+        ({"image": np.ma.ones((9, 9))}, TypeError, "masked array"),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path, monkeypatch, options, error, word):
