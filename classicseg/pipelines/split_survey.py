@@ -90,7 +90,8 @@ class Survey:
         grid = self.layout.grid
         for z, y in np.ndindex(*grid[:2]):
             for first in range(0, grid[2], self.window):
-                places = [(z, y, x) for x in range(first, min(first + self.window, grid[2]))]
+                last = min(first + self.window, grid[2])
+                places: list[tuple[int, ...]] = [(z, y, x) for x in range(first, last)]
                 ends = self.layout.box(places[0]), self.layout.box(places[-1])
                 box = (*ends[0][:2], slice(ends[0][2].start, ends[1][2].stop))
                 yield Window(z if self.layout.volume else y, box, places)
