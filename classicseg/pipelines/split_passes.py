@@ -214,6 +214,6 @@ def _write(sink: Labels, labels: np.ndarray, box: tuple[slice, ...], shape: tupl
     axis = max(0, whole - 1)
     inner = math.prod(shape[axis + 1 :])
     for index in np.ndindex(*labels.shape[:axis]):
-        first = [b.start + i for b, i in zip(box, (*index, 0), strict=False)]
+        first = [b.start + i for b, i in zip(box[: axis + 1], (*index, 0), strict=True)]
         start = int(np.ravel_multi_index(first, shape[: axis + 1])) * inner
         sink.write(start, labels[index].reshape(-1))
