@@ -33,7 +33,8 @@ TOPICS = {
         ("pipelines",),
         "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan minimum_cut_streamed "
         "plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
-        "PRESETS Preset cutout Cutout Matte segment segmenters tune",
+        "PRESETS Preset cutout Cutout Matte segment segmenters tune "
+        "split_and_merge_streamed plan_split_and_merge SplitPlan",
     ),
     "energies": Topic(
         "Energies: what is wanted",

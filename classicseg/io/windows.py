@@ -56,9 +56,11 @@ def as_source(given: Any, name: str) -> Source:
     if is_file and given.flags.c_contiguous and given.mode != "c":  # pages of such copies are in no file
         return FileArray(Path(os.fspath(given.filename)), given.offset, given.shape, given.dtype)
     if isinstance(given, np.ndarray):
-        return given
+        return inputs.read(given, name)
     if all(hasattr(given, part) for part in ("shape", "dtype", "__getitem__")) and not hasattr(given, "detach"):
         source: Source = given
+        if np.dtype(source.dtype).hasobject:
+            raise InputTypeError(f"{name} must hold real numbers, got dtype {source.dtype}")
         return source
     return inputs.as_array(given, name)
 

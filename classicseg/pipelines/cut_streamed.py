@@ -13,7 +13,7 @@ from classicseg.machine.memory import give_back
 from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
 from classicseg.pipelines.cut_state import CutState
-from classicseg.pipelines.targets import check_out, check_room, sink_of, state_folder
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.solvers.cut.bands import Band, cut_band, labels_of, prove_band
 from classicseg.solvers.run import progress_bar
 

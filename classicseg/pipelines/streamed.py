@@ -11,12 +11,12 @@ from classicseg.filters.building import stripes_of
 from classicseg.filters.streamed import StreamedBank, meet_all
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.pipelines.sampled_passage import SampledPassing
 from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked, prepared
-from classicseg.pipelines.targets import check_out, check_room, sink_of, state_folder
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import FEWEST
 from classicseg.solvers.dense.sampled import is_sampled

@@ -29,6 +29,7 @@ NEEDS = {
     "grid/trws.py": [],
     "split/speed.py": [],
     "split/quality.py": [],
+    "split/streamed.py": [],
     "pipelines/alpha.py": [],
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": [],

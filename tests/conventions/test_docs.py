@@ -62,7 +62,7 @@ EXAMPLES = {
     "masks.md": Count(3, 1),
     "networks.md": Count(2),
     "recipes.md": Count(11, 1),
-    "split-and-merge.md": Count(9, 1),
+    "split-and-merge.md": Count(10, 2),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
     "training.md": Count(5, 1),

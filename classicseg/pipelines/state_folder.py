@@ -1,11 +1,14 @@
-"""A folder that a run keeps what it knows in, and that says of which run it is."""
+"""What a streamed run keeps on the disk, so that it goes on where it was ended."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.files import replacing
@@ -13,8 +16,10 @@ from classicseg.io.files import replacing
 _PLAN = "plan.json"
 
 
-class KeptFolder:
-    """A folder with a plan of what its files are of.
+class StateFolder:
+    """A folder with arrays that a run may need again, and a plan that says what they are of.
+
+    A file is there as a whole or not at all.
 
     Parameters
     ----------
@@ -64,3 +69,19 @@ class KeptFolder:
         except ValueError as failure:
             raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
         return plan
+
+    def arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """Those that were saved by this name, if they were."""
+        if self.folder is None or not (self.folder / name).exists():
+            return None
+        try:
+            with np.load(self.folder / name) as arrays:
+                return dict(arrays)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
+            raise InputError(f"{self.folder / name} cannot be read: {failure}; delete it to begin anew") from failure
+
+    def save(self, name: str, arrays: dict[str, Any]) -> None:
+        """Save arrays by a name."""
+        if self.folder is not None:
+            with replacing(self.folder / name) as path, path.open("wb") as file:
+                np.savez(file, **arrays)

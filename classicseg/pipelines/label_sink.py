@@ -1,4 +1,4 @@
-"""Where the labels of a streamed run go, and where what it knows is kept."""
+"""Where the labels of a streamed run go, and whether they can."""
 
 from __future__ import annotations
 
