@@ -53,12 +53,12 @@ def add_spacing(parser: argparse.ArgumentParser) -> None:
     """Declare how far pixels are apart."""
     parser.add_argument(
         "--spacing", type=float, nargs="+", metavar="S",
-        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: that of "
-        "a scan (in millimetres) or a stack, as its file has it, else 1",
+        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: "
+        "that of a scan (in millimetres) or a stack, as its file has it, else 1",
     )  # fmt: skip
 
 
-def spacing_of(options: argparse.Namespace, image: np.ndarray | None = None) -> float | Sequence[float] | None:
+def spacing_of(options: argparse.Namespace, image: Any = None) -> float | Sequence[float] | None:
     """One number, one for each axis, or nothing; if none is given, that of the file of a scan or a stack.
 
     That of a map is left: its pixels are nearly squares, and ranges are thought of in pixels there, not in metres.

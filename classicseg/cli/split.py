@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " the means of its parts (default: %(default)s)",
     )  # fmt: skip
     inside.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy, .tif, .nii.gz, .zarr")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy, .tif, .nii.gz, .zarr"
+    )
     parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")

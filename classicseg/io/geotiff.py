@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from classicseg.io.files import TIFF
 from classicseg.io.raster import Place
 
 _TAGS = (33550, 33922, 34264, 34735, 42112, 42113)  # scale, tie points, matrix, keys, and what GDAL adds
-_KEYS, _MODEL_KEYS = 34735, (1024, 2048, 3072)  # of the keys: kind of model, geographic and projected system
+_KEYS, _SYSTEMS = 34735, (2048, 3072)  # keys that name a geographic and a projected system
+_UNKNOWN = ("LOCAL_CS", "ENGCRS")  # what GDAL takes a system for that it cannot read
 _SIDECARS = (".tfw", ".tifw", ".tif.aux.xml")  # that say it in place of the file
 _LOSSY = ("jpeg", "webp", "jpeg2000")
 _OWN_SPACES = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", "COLOR_PROFILE")  # written by GDAL
@@ -82,8 +84,8 @@ class GeoProfile:
 
     @property
     def place(self) -> Place | None:
-        """Where it lies; None if nothing but tags is known."""
-        if self.transform.is_identity and self.crs is None:
+        """Where it lies; None if nothing but tags and control points are known."""
+        if self.transform.is_identity and (self.crs is None or self.more["gcps"]):
             return None
         a, b, c, d, e, f = tuple(self.transform)[:6]
         return Place(self.crs, np.array([[b, a, c], [e, d, f], [0, 0, 1]]), self.shape)
@@ -91,20 +93,20 @@ class GeoProfile:
     def write(self, temporary: Path, target: Path, array: Any, *, nodata: float | None, whole: bool) -> None:
         """See :class:`~classicseg.io.raster.Profile`."""
         planes = np.moveaxis(array, -1, 0) if whole and array.ndim == 3 else array
-        planes = planes if planes.ndim == 3 else planes[np.newaxis]
-        if planes.shape[1:] != self.shape:
+        if tuple(planes.shape[-2:]) != self.shape or len(planes.shape) not in (2, 3):
             raise InputError(
-                f"{target} would have {planes.shape[1]} x {planes.shape[2]} pixels, but lies where an image of "
-                f"{self.shape[0]} x {self.shape[1]} pixels does"
+                f"{target} would have shape {planes.shape}, but lies where an image of {self.shape[0]} x "
+                f"{self.shape[1]} pixels does"
             )
-        whole = whole and len(planes) == len(self.bands)
+        whole = whole and _n_bands(planes) == len(self.bands)
         with _rasterio(target):
             if self.is_cog:
                 self._write_cog(temporary, planes, nodata, whole)
             else:
                 self._write(temporary, planes, nodata, whole)
+            _check_written(temporary, target, planes)
 
-    def _write_cog(self, temporary: Path, planes: np.ndarray, nodata: float | None, whole: bool) -> None:
+    def _write_cog(self, temporary: Path, planes: Any, nodata: float | None, whole: bool) -> None:
         from rasterio import shutil
 
         plain = temporary.with_name(f".{uuid.uuid4().hex[:16]}")
@@ -122,29 +124,28 @@ class GeoProfile:
             options["compress"] = "deflate"
         if not whole:
             options = {name: value for name, value in options.items() if name not in ("photometric", "nbits")}
+            options["interleave"] = "band"
             if options.get("predictor") == "3" and dtype.kind != "f":
                 options["predictor"] = "2"
         return options
 
-    def _write(self, path: Path, planes: np.ndarray, nodata: float | None, whole: bool) -> None:
+    def _write(self, path: Path, planes: Any, nodata: float | None, whole: bool) -> None:
         import rasterio
 
-        n, height, width = planes.shape
+        n, (height, width) = _n_bands(planes), self.shape
         options = self._options(planes.dtype, whole)
         place = {name: value for name, value in self.more.items() if value}
         if not (place.get("gcps") and self.transform.is_identity):
-            place |= {"crs": self.crs, "transform": self.transform}
+            place["transform"] = self.transform
         with rasterio.open(
             path, "w", driver="GTiff", height=height, width=width, count=n, dtype=planes.dtype, nodata=nodata,
-            **place, **options,
+            crs=self.crs, **place, **options,
         ) as file:  # fmt: skip
             self._describe(file, whole)
-            step = max(1, _ROWS // max(1, width * n * planes.dtype.itemsize))
-            step = -(-step // (block := file.block_shapes[0][0])) * block
-            for start in range(0, height, step):
-                rows = np.ascontiguousarray(planes[:, start : start + step])
-                file.write(rows, window=rasterio.windows.Window(0, start, width, rows.shape[1]))
-            if whole and self.mask is not None:
+            for values, rows in _pieces(planes, file.block_shapes[0][0]):
+                file.write(values, window=rows)
+        if whole and self.mask is not None:  # in the file that was just made it would be lost, and the place with it
+            with rasterio.open(path, "r+") as file:
                 file.write_mask(self.mask)
         if self.overviews:
             with rasterio.open(path, "r+") as file:
@@ -168,6 +169,37 @@ class GeoProfile:
             setattr(file, f"{name}s", [band[name] for band in self.bands])
         if not any(band["palette"] for band in self.bands):
             file.colorinterp = [band["color"] for band in self.bands]
+
+
+def _pieces(planes: Any, block: int) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
+    """Values (B, h, W) of rows that follow each other, whole blocks of them, and where they are."""
+    height, width = planes.shape[-2:]
+    n, bands = _n_bands(planes), (slice(None),) * (len(planes.shape) - 2)
+    step = max(1, _ROWS // max(1, width * n * planes.dtype.itemsize))
+    step = -(-step // block) * block
+    for start in range(0, height, step):
+        rows = (slice(start, min(start + step, height)), slice(0, width))
+        yield np.ascontiguousarray(planes[(*bands, *rows)]).reshape(n, -1, width), rows
+
+
+def _check_written(path: Path, target: Path, planes: Any) -> None:
+    """Raise an error unless a file holds what was written: what the disk has no room for, GDAL loses in silence."""
+    import rasterio
+
+    try:
+        with rasterio.open(path, sharing=False) as file:
+            is_whole = all(
+                np.array_equal(file.read(window=rows), values, equal_nan=values.dtype.kind == "f")
+                for values, rows in _pieces(planes, file.block_shapes[0][0])
+            )
+    except rasterio.errors.RasterioError:
+        is_whole = False
+    if not is_whole:
+        raise OSError(errno.EIO, "what was written cannot be read back; is the disk full?", str(target))
+
+
+def _n_bands(planes: Any) -> int:
+    return planes.shape[0] if len(planes.shape) == 3 else 1
 
 
 _OF_COG = ("compress", "predictor", "bigtiff")
@@ -221,12 +253,20 @@ def is_alpha(band: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """A file of rasterio; what goes wrong is an error of the file."""
+    with _rasterio(path), open_map(path) as file:
+        try:
+            yield file
+        except OSError as failure:  # of rasterio, too
+            raise InputError(f"{path} cannot be read: {failure.__cause__ or failure}") from failure
+
+
+def open_map(path: Path) -> Any:
+    """A file of rasterio that stays open, for one thread."""
     with _rasterio(path):
         import rasterio
 
         try:
-            with rasterio.open(path, sharing=False) as file:
-                yield file
+            return rasterio.open(path, sharing=False)
         except rasterio.errors.RasterioError as failure:
             raise InputError(f"{path} cannot be read: {failure.__cause__ or failure}") from failure
 
@@ -245,9 +285,10 @@ def _rasterio(path: Path) -> Iterator[None]:
             raise InputError(f"{path} has a system of coordinates that cannot be read: {failure}") from failure
 
 
-def profile_of_file(file: Any, path: Path) -> GeoProfile:
-    """All that an open file says beside pixels."""
-    if file.crs is None and not file.gcps[0] and _names_a_system(path):
+def profile_of_file(file: Any, path: Path, *, masked: bool = True) -> GeoProfile:
+    """All that an open file says beside pixels; its mask if it has one and that is to be read."""
+    is_known = file.crs is not None and not file.crs.wkt.startswith(_UNKNOWN)
+    if not is_known and not file.gcps[0] and _names_a_system(path):
         raise InputError(
             f"{path} has a system of coordinates that cannot be read; set it anew, as by gdal_edit.py -a_srs EPSG:32632"
         )
@@ -262,7 +303,7 @@ def profile_of_file(file: Any, path: Path) -> GeoProfile:
         stored["blockysize"] = rows
     points, system = file.gcps
     mask = None
-    if any(flag.name == "per_dataset" for flag in file.mask_flag_enums[0]) and not _has_alpha(file):
+    if masked and any(flag.name == "per_dataset" for flag in file.mask_flag_enums[0]) and not _has_alpha(file):
         mask = file.read_masks(1) > 0
     return GeoProfile(
         (file.height, file.width),
@@ -315,4 +356,4 @@ def _names_a_system(path: Path) -> bool:
     with tifffile.TiffFile(path) as file:
         tag = file.pages.first.tags.get(_KEYS)
         keys = () if tag is None else tuple(tag.value)
-    return any(key in _MODEL_KEYS for key in keys[4::4])
+    return any(key in _SYSTEMS for key in keys[4::4])

@@ -123,7 +123,7 @@ def profile_of_image(image: Any, path: Path) -> NiftiProfile:
     """All that a file says beside voxels."""
     from nibabel.openers import ImageOpener
 
-    with ImageOpener(path) as file:
+    with ImageOpener(str(path)) as file:
         stored = type(image.header).from_fileobj(file)  # nibabel's own forgets slope and intercept
     header = image.header.copy()
     header["scl_slope"], header["scl_inter"] = stored["scl_slope"], stored["scl_inter"]

@@ -97,13 +97,14 @@ class Raster(np.ndarray):
     >>> import numpy as np
     >>> from classicseg import io
     >>> image = io.Raster(np.zeros((4, 6), np.uint8))
-    >>> image.spacing is None, image.mean()
+    >>> image.spacing is None, float(image.mean())
     (True, 0.0)
     """
 
     profile: Profile | None = None
 
     def __new__(cls, pixels: np.ndarray, profile: Profile | None = None) -> Raster:
+        """See :class:`Raster`."""
         raster = np.asarray(pixels).view(cls)
         raster.profile = profile
         return raster

@@ -82,8 +82,8 @@ def read_masked_image(path: str | os.PathLike[str], *, exif: bool = True) -> tup
         As of :func:`read_image`, but that an alpha channel of a ``.tif`` is dropped as well, if the file says that it
         is one. A fourth channel of which nobody says so is no alpha channel.
     mask : ndarray, spatial shape, bool, or None
-        False where alpha is 0, where the mask of a GeoTIFF is, and where all of its bands have the value that it has for
-        no data; None if the file says nothing of the kind.
+        False where alpha is 0, where the mask of a GeoTIFF is False, and where all of its bands have its value for no
+        data; None if the file says nothing of the kind.
 
     Raises
     ------

@@ -70,7 +70,8 @@ class StackProfile:
         """See :class:`~classicseg.io.raster.Profile`."""
         import tifffile
 
-        more: dict[str, Any] = {"compression": "zlib"}
+        is_colored = whole and self.axes.endswith("S")
+        more: dict[str, Any] = {"compression": "zlib", "photometric": "rgb" if is_colored else "minisblack"}
         if self.resolution is not None:
             more |= {"resolution": self.resolution[:2], "resolutionunit": self.resolution[2]}
         if whole and self.ome is not None:
@@ -80,7 +81,9 @@ class StackProfile:
             tifffile.imwrite(temporary, array, imagej=True, metadata={**(self.imagej or {}), "axes": axes}, **more)
         else:
             sizes = {f"PhysicalSize{letter}": size for letter, size in self.sizes.items()}
-            units = {f"{name}Unit": "µm" if _METRES.get(self.unit) == 1e-6 else self.unit for name in sizes if self.unit}
+            units = {
+                f"{name}Unit": "µm" if _METRES.get(self.unit) == 1e-6 else self.unit for name in sizes if self.unit
+            }
             metadata = {"axes": self._axes_of(array), **sizes, **units}
             tifffile.imwrite(temporary, array, ome=True, metadata=metadata, **more)
 

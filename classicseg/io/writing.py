@@ -301,8 +301,11 @@ def profile_for(target: Path, like: object, shape: tuple[int, ...]) -> Profile |
 
 
 def write_like(
-    target: Path, array: np.ndarray, profile: Profile, *, nodata: float | None = None, whole: bool = False
+    target: Path, array: np.ndarray, profile: Profile | None, *, nodata: float | None = None, whole: bool = False
 ) -> None:
     """Write an array with what is known of it."""
+    if profile is None:
+        _write_array(target, array)
+        return
     with (replacing_folder if suffix_of(target) in ZARR else replacing)(target) as temporary:
         profile.write(temporary, target, array, nodata=nodata, whole=whole)

@@ -118,4 +118,5 @@ def write_whole_shards(stored: Any, array: Any) -> None:
     step = (stored.shards or stored.chunks)[0]
     step *= max(1, _AT_ONCE // max(1, step * int(np.prod(array.shape[1:])) * array.dtype.itemsize))
     for start in range(0, array.shape[0], step):
-        stored[start : start + step] = np.ascontiguousarray(array[start : start + step])
+        rows = (slice(start, start + step), *(slice(None),) * (len(array.shape) - 1))
+        stored[rows] = np.ascontiguousarray(array[rows])

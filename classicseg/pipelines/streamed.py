@@ -12,8 +12,7 @@ from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.building import stripes_of
 from classicseg.filters.streamed import StreamedBank, meet_all
-from classicseg.io.files import check_target
-from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
+from classicseg.io.windows import LabelArray, Labels, LabelStore, as_source, check_label_file, label_file
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing
@@ -51,7 +50,8 @@ def refine_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
+        The name of a file (``.npy``, ``.zarr``, GeoTIFF, a TIFF stack, or NIfTI, which takes scratch space in the
+        system's temporary folder), an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
@@ -59,12 +59,14 @@ def refine_streamed(
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file (``.npy``, ``.tif``, ``.nii``, ``.nii.gz``, ``.zarr``), in the narrowest whole
+        numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
+        where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
         Parameters; not ``"auto"``, which looks at all scores at once.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
+        data.
     label_axis, channel_axis
         As in :func:`refine`.
     **options
@@ -126,7 +128,8 @@ def refine_streamed(
     n_threads = resolve_threads(chosen.get("n_threads"))
     _check_out(out)
     folder = _state_folder(chosen.get("state"), out)
-    ready = prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
+    source = as_source(image, "image")
+    ready = prepared(source, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
     shape, n_labels, fill = (
         ready.raster.steps.shape,
         ready.raster.costs.planes.count,
@@ -138,7 +141,7 @@ def refine_streamed(
         folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {chosen.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = _sink_of(labels, shape, values, folder)
+    sink = _sink_of(labels, shape, values, folder, source)
     try:
         passing = Passing(ready.raster, ready.ranges, sink.write, fill)
         everything = chosen.get("exact", False) or state.is_begun
@@ -198,11 +201,9 @@ def _state_folder(state: Any, out: Any) -> Path | None:
 def _check_out(out: Any) -> None:
     """Raise unless labels can be written there."""
     if isinstance(out, (str, os.PathLike)):
-        if Path(out).suffix != ".npy":
-            raise InputError(f"out must be the name of a .npy file, or an array, got {out}")
-        check_target(Path(out))
+        check_label_file(out)
     elif out is not None and not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
-        raise InputTypeError(f"out must be the name of a .npy file, or an array, got {out!r:.80}")
+        raise InputTypeError(f"out must be the name of a file, or an array, got {out!r:.80}")
     elif isinstance(out, np.ndarray) and not out.flags.writeable:
         raise InputError("out is read-only")
 
@@ -218,11 +219,12 @@ def _check_room(out: Any, shape: tuple[int, ...], values: list[int]) -> None:
             raise InputError(f"out of dtype {out.dtype} cannot hold the label {value}")
 
 
-def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None) -> Labels:
-    """What takes the labels, all of which are of these `values` or between."""
+def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None, image: Any) -> Labels:
+    """What takes the labels of an image, all of which are of these `values` or between."""
     fill = values[-1] if len(values) > 2 else 0
     if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.result_type(*map(np.min_scalar_type, values)), fill)
+        dtype, nodata = np.result_type(*map(np.min_scalar_type, values)), fill if len(values) > 2 else None
+        return label_file(out, shape, dtype, fill, folder=folder, like=image, nodata=nodata)
     if isinstance(out, np.ndarray) and out.flags.c_contiguous:
         return LabelArray(out, fill)
     return LabelStore(out, folder, fill)
