@@ -144,8 +144,7 @@ class GeoProfile:
             self._describe(file, whole)
             for values, rows in _pieces(planes, file.block_shapes[0][0]):
                 file.write(values, window=rows)
-        if whole and self.mask is not None:  # in the file that was just made it would be lost, and the place with it
-            with rasterio.open(path, "r+") as file:
+            if whole and self.mask is not None:
                 file.write_mask(self.mask)
         if self.overviews:
             with rasterio.open(path, "r+") as file:
@@ -213,9 +212,16 @@ def is_georeferenced(path: Path) -> bool:
         return True
     try:
         with tifffile.TiffFile(path) as file:
-            return len(file.series) == 1 and any(tag in file.pages.first.tags for tag in _TAGS)
+            known = any(tag in file.pages.first.tags for tag in _TAGS)
+            return known and all(_kind(file.pages[i]) for i in range(1, len(file.pages)))  # overviews, masks
     except Exception as failure:
         raise InputError(f"{path} cannot be read: {failure}") from failure
+
+
+def _kind(page: Any) -> int:
+    """0 of a page that is one of several, else what it is of another."""
+    tag = page.tags.get("NewSubfileType")
+    return 0 if tag is None else int(tag.value)
 
 
 def read_geotiff(path: Path, *, nodata: bool = True) -> tuple[np.ndarray, np.ndarray | None, GeoProfile]:
