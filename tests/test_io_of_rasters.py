@@ -133,7 +133,7 @@ def test_labels_lie_where_their_map_does_and_are_stored_without_loss(tmp_path):
     io.write_marginals(tmp_path / "p.tif", marginals, like=image)
     np.testing.assert_array_equal(io.read_probabilities(tmp_path / "p.tif"), marginals)
     assert io.read_probabilities(tmp_path / "p.tif").crs == image.crs
-    with pytest.raises(InputError, match="labels.tif would have shape .* 40 x 50"):
+    with pytest.raises(InputError, match=r"labels\.tif would have shape .* 40 x 50"):
         io.write_labels(tmp_path / "labels.tif", LABELS[1:], like=image)
     np.testing.assert_array_equal(io.read_labels(tmp_path / "labels.tif"), LABELS)
     io.write_labels(tmp_path / "labels.png", LABELS, like=image)
@@ -272,7 +272,7 @@ def test_truncated_files_are_errors_that_name_them(tmp_path, suffix):
     for what, content in damaged(path.read_bytes()):
         path.write_bytes(content)
         for read in (io.read_image, io.read_labels, io.read_probabilities):
-            with pytest.raises(InputError, match="a.*cannot be read"):
+            with pytest.raises(InputError, match="cannot be read"):
                 pytest.fail(f"{what}: {read(path)}")
 
 
