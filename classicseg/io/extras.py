@@ -14,7 +14,7 @@ def extra(module: str, name: str, path: Path) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as failure:
-        raise InputError(f"{path} needs {module}: pip install 'classicseg[{name}]'") from failure
+        raise InputError(f"{path} needs {module}, of the extra {name}: pip install {module}") from failure
 
 
 def is_there(module: str) -> bool:

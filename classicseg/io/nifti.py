@@ -14,7 +14,7 @@ from classicseg.io.extras import extra
 from classicseg.io.files import NIFTI, suffix_of
 from classicseg.io.raster import Place, in_metres
 
-_AXES_OF_SPACE = 3  # then come time, which has one entry, and what there is at each point
+AXES_OF_SPACE = 3  # then come time, which has one entry, and what there is at each point
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 _LEVEL = 6  # of gzip: 9 takes four times as long and saves a hundredth
 
@@ -49,7 +49,7 @@ class NiftiProfile:
     @property
     def spacing(self) -> tuple[float, ...] | None:
         """Size of a voxel along the axes of space in millimetres; None if the header has none."""
-        zooms = self.header.get_zooms()[: min(len(self.shape), _AXES_OF_SPACE)]
+        zooms = self.header.get_zooms()[: min(len(self.shape), AXES_OF_SPACE)]
         unit = _MILLIMETRES.get(self.header.get_xyzt_units()[0], 1.0)
         steps = tuple(float(f"{unit * float(zoom):.7g}") for zoom in zooms)  # they are stored as float32
         return steps if steps and all(0 < step < np.inf for step in steps) else None
@@ -62,11 +62,11 @@ class NiftiProfile:
     @property
     def place(self) -> Place | None:
         """Where it lies; None of slices."""
-        if len(self.shape) < _AXES_OF_SPACE or not np.isfinite(self.affine).all():
+        if len(self.shape) < AXES_OF_SPACE or not np.isfinite(self.affine).all():
             return None
         matrix = self.affine.copy()
         matrix[:3, 3] -= matrix[:3, :3].sum(axis=1) / 2  # coordinates are those of the middles of voxels
-        return Place(None, matrix, self.shape[:_AXES_OF_SPACE])
+        return Place(None, matrix, self.shape[:AXES_OF_SPACE])
 
     def write(self, temporary: Path, target: Path, array: Any, *, nodata: float | None, whole: bool) -> None:
         """See :class:`~classicseg.io.raster.Profile`."""
@@ -80,7 +80,7 @@ class NiftiProfile:
             elif array.dtype != dtype:
                 header.set_data_dtype(array.dtype)
         else:
-            array = np.moveaxis(array, 0, -1) if array.ndim > _AXES_OF_SPACE else array
+            array = np.moveaxis(array, 0, -1) if array.ndim > AXES_OF_SPACE else array
             self._check(array.shape, target)
             array = array.astype(np.int32) if array.dtype.kind == "u" and array.dtype.itemsize > 2 else array
             header.set_data_dtype(array.dtype)
@@ -93,7 +93,7 @@ class NiftiProfile:
         save(temporary, target, image)
 
     def _check(self, shape: tuple[int, ...], target: Path) -> None:
-        n = min(len(self.shape), _AXES_OF_SPACE)
+        n = min(len(self.shape), AXES_OF_SPACE)
         if shape[:n] != self.shape[:n]:
             raise InputError(f"{target} would have shape {shape}, but lies where a scan of shape {self.shape} does")
 
@@ -135,7 +135,7 @@ def plain_profile(shape: tuple[int, ...], target: Path) -> NiftiProfile:
     """That of a scan of which nothing is known: voxels of 1 mm."""
     nibabel = extra("nibabel", "medical", target)
     header = nibabel.Nifti1Header()
-    header.set_data_shape(shape[:_AXES_OF_SPACE])
+    header.set_data_shape(shape[:AXES_OF_SPACE])
     header.set_xyzt_units("mm")
     return NiftiProfile(nibabel.Nifti1Image, header, np.eye(4), tuple(shape), (1.0, 0.0))
 

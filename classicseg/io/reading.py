@@ -14,7 +14,7 @@ from classicseg.io.arrays import PYTORCH, loses_values, read_array, turn_of_tiff
 from classicseg.io.extras import is_there
 from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, suffix_of
 from classicseg.io.geotiff import is_alpha, is_georeferenced, read_geotiff
-from classicseg.io.nifti import read_nifti
+from classicseg.io.nifti import AXES_OF_SPACE, read_nifti
 from classicseg.io.orientation import TAG, Turn, turn_of
 from classicseg.io.raster import Raster, profile_of
 from classicseg.io.stacks import stack_profile
@@ -22,7 +22,6 @@ from classicseg.io.zarr_arrays import read_zarr
 
 _ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI, *ZARR)
 _IMAGES = (".npy", *TIFF, *NIFTI, *ZARR)  # the others are read by Pillow
-_AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
 _LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")  # formats of Pillow that keep about what was written
 _NOT_LABELS = "is compressed with loss, which makes other labels of some at every border; write labels as .png"
@@ -147,7 +146,7 @@ def _lies_on_a_map(source: Path) -> bool:
     if is_there("rasterio"):
         return True
     warnings.warn(
-        f"{source} says where it lies, which is forgotten without rasterio: pip install 'classicseg[geo]'", stacklevel=2
+        f"{source} says where it lies, which is forgotten without rasterio: pip install rasterio", stacklevel=2
     )
     return False
 
@@ -227,9 +226,9 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
         hint = "; unary_from_labels takes masks and other label maps" if suffix_of(source) == ".png" else ""
         raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}{hint}")
     array = _array(source, key)
-    if suffix_of(source) in NIFTI and array.ndim > _AXES_OF_SPACE:
+    if suffix_of(source) in NIFTI and array.ndim > AXES_OF_SPACE:
         profile, voxels = profile_of(array), np.asarray(array)
-        if voxels.ndim == _AXES_OF_SPACE + 2 and voxels.shape[_AXES_OF_SPACE] == 1:
+        if voxels.ndim == AXES_OF_SPACE + 2 and voxels.shape[AXES_OF_SPACE] == 1:
             voxels = voxels[:, :, :, 0]
         array = Raster(np.moveaxis(voxels, -1, 0), profile)
     return array

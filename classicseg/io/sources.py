@@ -19,12 +19,11 @@ from classicseg.io.arrays import turn_of_tiff
 from classicseg.io.extras import extra, is_there
 from classicseg.io.files import NIFTI, TIFF, ZARR, suffix_of
 from classicseg.io.geotiff import GeoProfile, held, is_alpha, is_georeferenced, open_map, profile_of_file
-from classicseg.io.nifti import NiftiProfile, load, profile_of_image
+from classicseg.io.nifti import AXES_OF_SPACE, NiftiProfile, load, profile_of_image
 from classicseg.io.npy import FileArray, open_npy
 from classicseg.io.stacks import StackProfile, stack_profile
 from classicseg.io.zarr_arrays import open_zarr, profile_of_zarr
 
-_AXES_OF_SPACE = 3
 _SLAB = 2**26  # bytes of a scan that are unpacked at once
 _FEWEST_ROWS = 64  # that are read at once of a map in strips, which have a row or a few each
 
@@ -161,7 +160,7 @@ class UnpackedScan(FileArray):
         image = load(path)
         self.profile: NiftiProfile = profile_of_image(image, path)
         shape = tuple(int(n) for n in image.shape)
-        has_bands = bands_first and len(shape) > _AXES_OF_SPACE
+        has_bands = bands_first and len(shape) > AXES_OF_SPACE
         dtype = np.asarray(image.dataobj[(slice(0, 1),) * len(shape)]).dtype
         _check_room(path, math.prod(shape) * dtype.itemsize)
         handle, name = tempfile.mkstemp(suffix=".voxels")
@@ -170,7 +169,7 @@ class UnpackedScan(FileArray):
         os.truncate(name, math.prod(shape) * dtype.itemsize)
         last = len(shape) - 1
         step = max(1, _SLAB * shape[last] // max(1, math.prod(shape) * dtype.itemsize))
-        order = (last, *range(_AXES_OF_SPACE)) if has_bands else tuple(range(len(shape)))
+        order = (last, *range(AXES_OF_SPACE)) if has_bands else tuple(range(len(shape)))
         kept = tuple(shape[axis] for axis in order)  # of time, which has one entry, nothing is kept
         for start in range(0, shape[last], step):
             where = (..., slice(start, start + step))
@@ -178,7 +177,7 @@ class UnpackedScan(FileArray):
                 slab = np.asarray(image.dataobj[where])
             except Exception as failure:  # damaged files raise whatever they like
                 raise InputError(f"{path} cannot be read: {failure}") from failure
-            slab = slab.reshape(*slab.shape[:_AXES_OF_SPACE], -1) if has_bands else slab
+            slab = slab.reshape(*slab.shape[:AXES_OF_SPACE], -1) if has_bands else slab
             voxels = np.memmap(name, dtype, "r+", shape=kept)  # anew each time: what is mapped counts as memory
             (np.moveaxis(voxels, 0, -1) if has_bands else voxels)[where] = slab
             del voxels

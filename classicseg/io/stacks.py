@@ -116,8 +116,9 @@ def stack_profile(path: Path) -> StackProfile | None:
                 unit_name = units.pop() if len(units) == 1 else None
                 return StackProfile(series.shape, series.axes, sizes, unit_name, None, text, resolution)
             known = dict(file.imagej_metadata or {})
-            sizes = {letter: _size(value) for letter, value in zip("XY", resolution or (), strict=False)}
-            sizes["Z"] = float(known.get("spacing", 0))
+            sizes = {"Z": float(known.get("spacing", 0))}
+            if resolution is not None:
+                sizes |= {"X": _size(resolution[0]), "Y": _size(resolution[1])}
             sizes = {letter: size for letter, size in sizes.items() if size > 0}
             return StackProfile(series.shape, series.axes, sizes, known.get("unit"), known, None, resolution)
     except Exception as failure:
