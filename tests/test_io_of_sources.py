@@ -118,11 +118,11 @@ def test_labels_that_come_piece_by_piece_are_written_as_a_whole(tmp_path, suffix
         like, stored = as_source(tmp_path / "image.zarr", "image"), "zarr"
     before = {path.name for path in tmp_path.iterdir()}
     target = tmp_path / f"labels{suffix}"
-    sink = label_file(target, labels.shape, np.uint8, 9, folder=tmp_path, like=like, nodata=9)
+    sink = label_file(target, labels.shape, np.uint8, 9, like=like, nodata=9)
     sink.write(0, labels.reshape(-1)[:77])
     sink.discard()
     assert {path.name for path in tmp_path.iterdir()} == before
-    sink = label_file(target, labels.shape, np.uint8, 9, folder=tmp_path, like=like, nodata=9)
+    sink = label_file(target, labels.shape, np.uint8, 9, like=like, nodata=9)
     for start in (100, 0):
         sink.write(start, labels.reshape(-1)[start : start + 100])
     assert not target.exists()

@@ -185,7 +185,7 @@ class LabelStore:
 
 
 class LabelRaster:
-    """A file of labels of any format: written at the end, in whole tiles or shards, from a file that takes them.
+    """A file of labels of any format: written at the end, in whole tiles or shards, from a file beside it.
 
     Parameters
     ----------
@@ -195,8 +195,6 @@ class LabelRaster:
     dtype : dtype
     fill : int
         The label of pixels that are not written.
-    folder : path or None
-        Where that other file lies; None for the system's own place.
     like : object
         The source of the image: what it says beside pixels goes into the file.
     nodata : int or None
@@ -204,24 +202,18 @@ class LabelRaster:
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], dtype: Any, fill: int, *,
-        folder: Path | None, like: Any, nodata: int | None,
-    ) -> None:  # fmt: skip
+        self, path: Path, shape: tuple[int, ...], dtype: Any, fill: int, *, like: Any, nodata: int | None
+    ) -> None:
         self._target, self._nodata = check_label_file(path), nodata
         self._profile = profile_for(path, like, shape)
-        self._folder = tempfile.TemporaryDirectory(dir=folder)
-        self._path = Path(self._folder.name) / "labels.npy"
-        try:
-            self._file = LabelFile(self._path, shape, dtype, fill)
-        except BaseException:
-            self._folder.cleanup()
-            raise
+        self._path = self._target.resolve().parent / f".{path.name}.npy"
+        self._file = LabelFile(self._path, shape, dtype, fill)
         self.write = self._file.write
 
     def discard(self) -> None:
         """See :class:`LabelFile`."""
         self._file.discard()
-        self._folder.cleanup()
+        self._path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """See :class:`LabelFile`."""
@@ -230,7 +222,7 @@ class LabelRaster:
         labels = open_npy(self._path, "labels") if in_pieces else np.load(self._path, mmap_mode="r")
         write_like(self._target, labels, self._profile, nodata=self._nodata)
         del labels
-        self._folder.cleanup()
+        self._path.unlink()
 
 
 Labels = LabelFile | LabelArray | LabelStore | LabelRaster
@@ -245,11 +237,16 @@ def check_label_file(path: str | os.PathLike[str]) -> Path:
 
 
 def label_file(
-    path: str | os.PathLike[str], shape: tuple[int, ...], dtype: Any, fill: int, *,
-    folder: Path | None = None, like: Any = None, nodata: int | None = None,
-) -> Labels:  # fmt: skip
+    path: str | os.PathLike[str],
+    shape: tuple[int, ...],
+    dtype: Any,
+    fill: int,
+    *,
+    like: Any = None,
+    nodata: int | None = None,
+) -> Labels:
     """A file that takes labels piece by piece, of the format that its name asks for."""
     target = check_label_file(path)
     if suffix_of(target) == ".npy":
         return LabelFile(target, shape, dtype, fill)
-    return LabelRaster(target, shape, dtype, fill, folder=folder, like=like, nodata=nodata)
+    return LabelRaster(target, shape, dtype, fill, like=like, nodata=nodata)

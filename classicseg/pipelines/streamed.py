@@ -224,7 +224,7 @@ def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path |
     fill = values[-1] if len(values) > 2 else 0
     if isinstance(out, (str, os.PathLike)):
         dtype, nodata = np.result_type(*map(np.min_scalar_type, values)), fill if len(values) > 2 else None
-        return label_file(out, shape, dtype, fill, folder=folder, like=image, nodata=nodata)
+        return label_file(out, shape, dtype, fill, like=image, nodata=nodata)
     if isinstance(out, np.ndarray) and out.flags.c_contiguous:
         return LabelArray(out, fill)
     return LabelStore(out, folder, fill)
