@@ -277,13 +277,20 @@ def open_map(path: Path) -> Any:
             raise InputError(f"{path} cannot be read: {failure.__cause__ or failure}") from failure
 
 
+def small_cache() -> Any:
+    """While this lasts, GDAL keeps few blocks in memory."""
+    import rasterio
+
+    return rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True)
+
+
 @contextlib.contextmanager
 def _rasterio(path: Path) -> Iterator[None]:
     """Settings of rasterio, for a moment."""
-    rasterio = extra("rasterio", "geo", path)
+    extra("rasterio", "geo", path)
     from rasterio.errors import CRSError, NotGeoreferencedWarning
 
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True), warnings.catch_warnings():
+    with small_cache(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
             yield

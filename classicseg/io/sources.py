@@ -18,7 +18,7 @@ from classicseg.errors import InputError
 from classicseg.io.arrays import turn_of_tiff
 from classicseg.io.extras import extra, is_there
 from classicseg.io.files import NIFTI, TIFF, ZARR, suffix_of
-from classicseg.io.geotiff import GeoProfile, held, is_alpha, is_georeferenced, open_map, profile_of_file
+from classicseg.io.geotiff import GeoProfile, held, is_alpha, is_georeferenced, open_map, profile_of_file, small_cache
 from classicseg.io.nifti import AXES_OF_SPACE, NiftiProfile, load, profile_of_image
 from classicseg.io.npy import FileArray, open_npy
 from classicseg.io.stacks import StackProfile, stack_profile
@@ -114,8 +114,10 @@ class MapSource:
         return tuple(side.indices(n)[:2] for side, n in zip(sides, self.profile.shape, strict=True))
 
     def _guarded(self, read: Any) -> np.ndarray:
+        file = self._file()
         try:
-            values: np.ndarray = read(self._file())
+            with small_cache():
+                values: np.ndarray = read(file)
         except OSError as failure:  # of rasterio, too
             raise InputError(f"{self._path} cannot be read: {failure.__cause__ or failure}") from failure
         return values
