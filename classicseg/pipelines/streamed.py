@@ -9,6 +9,7 @@ import numpy as np
 from classicseg import inputs
 from classicseg.filters.building import stripes_of
 from classicseg.filters.streamed import StreamedBank, meet_all
+from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
@@ -47,7 +48,8 @@ def refine_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
+        The name of a file (``.npy``, ``.zarr``, GeoTIFF, a TIFF stack, or NIfTI, which takes scratch space in the
+        system's temporary folder), an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
@@ -55,12 +57,14 @@ def refine_streamed(
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file (``.npy``, ``.tif``, ``.nii``, ``.nii.gz``, ``.zarr``), in the narrowest whole
+        numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
+        where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
         Parameters; not ``"auto"``, which looks at all scores at once.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
+        data.
     label_axis, channel_axis
         As in :func:`refine`.
     **options
@@ -122,7 +126,8 @@ def refine_streamed(
     n_threads = resolve_threads(chosen.get("n_threads"))
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    ready = prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
+    source = as_source(image, "image")
+    ready = prepared(source, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
     shape, n_labels, fill = (
         ready.raster.steps.shape,
         ready.raster.costs.planes.count,
@@ -134,7 +139,7 @@ def refine_streamed(
         folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {chosen.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder)
+    sink = sink_of(labels, shape, values, folder, source)
     try:
         passing = Passing(ready.raster, ready.ranges, sink.write, fill)
         everything = chosen.get("exact", False) or state.is_begun
