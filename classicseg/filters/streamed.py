@@ -54,24 +54,43 @@ class Vertices(NamedTuple):
     start: np.ndarray  # (n_stripes + 1,) int64: where each stripe begins
 
 
+StripeVertices = list[tuple[np.ndarray, np.ndarray]]
+"""For each lattice: the keys and masses of the vertices that one stripe touches, see :class:`Vertices`."""
+
+
 def meet_all(
     spaces: Sequence[Space], passing: Passing, n_points: int, n_threads: int, tick: Callable[[], None] = lambda: None
 ) -> list[Vertices]:
     """The vertices of each lattice; all points pass by once, and `tick` is called whenever a stripe has."""
-    borders = stripe_borders(n_points) * PIXELS
+    borders = point_borders(n_points)
 
-    def stripe(s: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        meetings = [_Meeting(space) for space in spaces]
-        for features in passing(int(borders[s]), min(int(borders[s + 1]), n_points)):
-            for meeting, own in zip(meetings, _split(features, spaces), strict=True):
-                meeting.add(own)
+    def stripe(s: int) -> StripeVertices:
+        met = meet_stripe(spaces, passing(int(borders[s]), int(borders[s + 1])))
         tick()
-        return [meeting.met() for meeting in meetings]
+        return met
 
-    met = map_tasks(stripe, borders.size - 1, n_threads)
+    return joined(map_tasks(stripe, borders.size - 1, n_threads))
+
+
+def point_borders(n_points: int) -> np.ndarray:
+    """The first point of each stripe, and the number of points, (n_stripes + 1,) int64."""
+    return np.minimum(stripe_borders(n_points) * PIXELS, n_points)
+
+
+def meet_stripe(spaces: Sequence[Space], windows: Iterator[np.ndarray]) -> StripeVertices:
+    """The vertices of each lattice that the points of a stripe touch, whose features are given as by `Passing`."""
+    meetings = [_Meeting(space) for space in spaces]
+    for features in windows:
+        for meeting, own in zip(meetings, _split(features, spaces), strict=True):
+            meeting.add(own)
+    return [meeting.met() for meeting in meetings]
+
+
+def joined(stripes: Sequence[StripeVertices]) -> list[Vertices]:
+    """The vertices of each lattice, from those of all stripes in order."""
     found = []
-    for k in range(len(spaces)):
-        keys, mass = ([of_stripe[k][i] for of_stripe in met] for i in (0, 1))
+    for k in range(len(stripes[0])):
+        keys, mass = ([of_stripe[k][i] for of_stripe in stripes] for i in (0, 1))
         start = np.cumsum([0, *(part.size for part in keys)]).astype(np.int64)
         found.append(Vertices(np.concatenate(keys), np.concatenate(mass), start))
     return found
@@ -165,9 +184,13 @@ class Norms(NamedTuple):
     @classmethod
     def of(cls, spaces: Sequence[Space], normalizations: Sequence[Normalization]) -> Norms:
         """Those of these names."""
-        gain = np.array([space.blur.gain(space.features.d) for space in spaces], np.float32)
         powers = np.array([POWERS[norm] for norm in normalizations], np.float32)
-        return cls(gain, powers[:, 0].copy(), powers[:, 1].copy())
+        return cls(np.array(gains_of(spaces), np.float32), powers[:, 0].copy(), powers[:, 1].copy())
+
+
+def gains_of(spaces: Sequence[Space]) -> list[float]:
+    """The factor of each lattice."""
+    return [space.blur.gain(space.features.d) for space in spaces]
 
 
 class PassingLattices:
@@ -259,9 +282,8 @@ class StreamedBank(PassingLattices):
             [Table(*table_of_rows(met.keys[a:b], rows[a:b], int(first))) for a, b in pairwise(met.start)]
             for met, rows, first in zip(vertices, merged.rows, merged.bank.vertex[:, 0], strict=True)
         ]
-        borders = np.minimum(stripe_borders(n_points) * PIXELS, n_points)
-        super().__init__(spaces, merged.bank, merged.ones, norms, tables, borders)
-        self.gains = [space.blur.gain(space.features.d) for space in spaces]
+        super().__init__(spaces, merged.bank, merged.ones, norms, tables, point_borders(n_points))
+        self.gains = gains_of(spaces)
 
 
 def _split(features: np.ndarray, spaces: Sequence[Space]) -> Iterator[np.ndarray]:
