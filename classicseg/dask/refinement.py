@@ -6,6 +6,7 @@ import functools
 from itertools import pairwise
 from typing import Any, Unpack
 
+import dask.array
 import numpy as np
 
 from classicseg.dask import tasks
@@ -100,7 +101,7 @@ def refine(
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     if "exact" in options:
         raise InputTypeError("classicseg.dask.refine has no parameter 'exact': it always does all of the work")
-    if is_labelled(out) or hasattr(out, "__dask_graph__"):
+    if is_labelled(out) or isinstance(out, dask.array.Array):
         raise InputTypeError("out must be the name of a .npy file, or an array that can be written, as of Zarr")
     chosen = checked(preset, options) | {"exact": True}
     label: Any = label_axis

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 from distributed.client import futures_of
 
@@ -48,7 +49,7 @@ def readable(given: Any, name: str) -> Any:
     if is_labelled(given):
         given = given.variable  # coordinates are of no use to readers
         given = given if given.chunks is None else given.data
-    return DaskArray(given, name) if hasattr(given, "__dask_graph__") else given
+    return DaskArray(given, name) if isinstance(given, dask.array.Array) else given
 
 
 def _zarr(path: Path, name: str) -> Any:

@@ -43,7 +43,7 @@ def connected(cluster: Any) -> Iterator[distributed.Client | None]:
             raise InputError(f"cluster must be 'local:N' with the number of processes N, got {cluster!r}")
         with (
             distributed.LocalCluster(
-                n_workers=int(n), threads_per_worker=max(1, processors() // int(n)), dashboard_address=None
+                n_workers=int(n), threads_per_worker=max(1, processors() // int(n)), dashboard_address=":0"
             ) as local,
             distributed.Client(local, set_as_default=False) as client,
         ):
