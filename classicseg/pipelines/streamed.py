@@ -141,14 +141,13 @@ class Job(NamedTuple):
     def bar(self, begin: Progress | None, vertices: list[Vertices] | None) -> Iterator[Callable[[], None]]:
         """A progress bar of what is left, if it is wanted: to be called whenever a stripe has passed by."""
         n_passes = self.ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
-        if not self.options.get("progress", False):
-            yield lambda: None
-            return
-        bar = progress_bar("refine", stripes_of(self.ready.raster.inside.n_points) * n_passes)
+        n_stripes = stripes_of(self.ready.raster.inside.n_points)
+        bar = progress_bar("refine", n_stripes * n_passes) if self.options.get("progress", False) else None
         try:
-            yield bar.update
+            yield (lambda: None) if bar is None else bar.update
         finally:
-            bar.close()
+            if bar is not None:
+                bar.close()
 
 
 def streamed(
