@@ -17,6 +17,7 @@ from classicseg.errors import InputError
 from classicseg.filters.apart import Part, PartLattices
 from classicseg.filters.streamed import Norms, StripeVertices, meet_stripe
 from classicseg.kernels.dense.bank import RowLayout
+from classicseg.machine.memory import keep_freed
 from classicseg.pipelines.passage import Passing
 from classicseg.solvers.dense.apart import label_stripe, splat_stripe
 
@@ -62,6 +63,7 @@ class Sent(NamedTuple):
                     "workers read something else than this process does: they have to see the same files, under the "
                     "same names"
                 )
+            keep_freed()
             _seen.add(own)
         return passing
 
@@ -104,12 +106,7 @@ def _ready(
 ) -> tuple[Passing, PartLattices]:
     passing = sent.opened(s, part.start, sink)
     passing.is_paired = len(layout.paired) > 0
-    return passing, PartLattices(passing.spaces, part, Norms(*map(_writable, norms)))
-
-
-def _writable(array: np.ndarray) -> np.ndarray:
-    """Arrays that came from another process are read-only, for which kernels would be compiled again."""
-    return np.require(array, None, "W")
+    return passing, PartLattices(passing.spaces, part, norms)
 
 
 def _nowhere(start: int, labels: np.ndarray) -> None:

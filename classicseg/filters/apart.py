@@ -18,6 +18,7 @@ from classicseg.filters.streamed import Merged, Norms, PassingLattices, Vertices
 from classicseg.kernels.dense.bank import Bank, RowLayout
 from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.streamed import table_of_rows
+from classicseg.machine.memory import writable_alias
 from classicseg.machine.simd import PIXELS
 
 
@@ -91,12 +92,13 @@ class PartLattices(PassingLattices):
     def __init__(self, spaces: Sequence[Space], part: Part, norms: Norms) -> None:
         first = 1 + np.cumsum([0, *(keys.size for keys in part.keys)])
         tables = [
-            [Table(*table_of_rows(np.require(keys, None, "W"), np.arange(keys.size, dtype=np.uint32), int(row)))]
+            [Table(*table_of_rows(writable_alias(keys), np.arange(keys.size, dtype=np.uint32), int(row)))]
             for keys, row in zip(part.keys, first[:-1], strict=True)
         ]
         bank = _bank_of_part(spaces, -(-int(first[-1]) // PIXELS) * PIXELS)
         ones = np.zeros(bank.n_rows, np.float32)
         ones[1 : first[-1]] = part.ones
+        norms = Norms(*map(writable_alias, norms))  # what came from another process is read-only
         super().__init__(spaces, bank, ones, norms, tables, np.array([part.start, part.stop]))
         self._n_vertices = int(first[-1]) - 1
 

@@ -31,6 +31,7 @@ NEEDS = {
     "split/quality.py": [],
     "pipelines/alpha.py": [],
     "pipelines/choose_defaults.py": [],
+    "pipelines/cluster.py": ["distributed"],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],
     "pipelines/small_quality.py": [],
