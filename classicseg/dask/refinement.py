@@ -24,6 +24,12 @@ from classicseg.solvers.dense.apart import Messages, update_apart
 from classicseg.solvers.dense.plan import Plan
 
 
+class ClusterOptions(StreamOptions, total=False):
+    """What :func:`refine` can be told beside what it reads; None is as if not given."""
+
+    cluster: Any
+
+
 def refine(
     image: Any,
     probabilities: Any = None,
@@ -31,12 +37,11 @@ def refine(
     logits: Any = None,
     unary: Any = None,
     out: Any = None,
-    cluster: Any = None,
     preset: str | Preset = "default",
     mask: Any = None,
     label_axis: int | str = 0,
     channel_axis: int | str | None = "infer",
-    **options: Unpack[StreamOptions],
+    **options: Unpack[ClusterOptions],
 ) -> Any:
     """Refine an image that is larger than memory, with workers that each read the part of it that they work on.
 
@@ -52,17 +57,18 @@ def refine(
     out : path or array, optional
         Where labels are written, as in :func:`classicseg.refine_streamed`. The calling process writes them, an array of
         Zarr in whole shards.
-    cluster : str, Cluster or Client, optional
-        The address of a scheduler, such as ``"tcp://10.0.0.1:8786"``, or ``"local:2"`` for two processes of this
-        machine; a cluster or a client of ``distributed``. By default the client that there is, or else threads of this
-        process.
     preset : str or Preset
         As in :func:`classicseg.refine_streamed`.
     label_axis, channel_axis
         As in :func:`classicseg.refine`, or the name of a dimension.
     **options
         As in :func:`classicseg.refine_streamed`, but for `exact`: all of the work is done. `n_threads` are those of the
-        calling process; workers have as many as their cluster gives them.
+        calling process; workers have as many as their cluster gives them. And:
+
+        cluster : str, Cluster or Client
+            The address of a scheduler, such as ``"tcp://10.0.0.1:8786"``, or ``"local:2"`` for two processes of this
+            machine; a cluster or a client of ``distributed``. By default the client that there is, or else threads of
+            this process.
 
     Returns
     -------
@@ -99,6 +105,7 @@ def refine(
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    cluster = options.pop("cluster", None)
     if "exact" in options:
         raise InputTypeError("classicseg.dask.refine has no parameter 'exact': it always does all of the work")
     if is_labelled(out) or isinstance(out, dask.array.Array):

@@ -28,6 +28,7 @@ SLOW_PAGES = {
     "training.md",
 }
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+HAS_DASK = importlib.util.find_spec("distributed") is not None
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the package is installed without its pages")
 
@@ -49,7 +50,7 @@ EXAMPLES = {
     "add-a-solver.md": Count(2),
     "coming-from-pydensecrf.md": Count(5, 2),
     "cutout.md": Count(8, 1),
-    "dense-crf.md": Count(6, 2),
+    "dense-crf.md": Count(7, 3),
     "graph-crf.md": Count(7),
     "grid-crf.md": Count(8),
     "hybrid.md": Count(0, 1),
@@ -134,11 +135,16 @@ def needs_torch(code):
     return re.search(r"\bimport torch\b|classicseg\.torch\b", code) is not None
 
 
+def cannot_run(code):
+    """Whether an optional package is missing."""
+    return (needs_torch(code) and not HAS_TORCH) or ("classicseg.dask" in code and not HAS_DASK)
+
+
 def run_python(page, found):
     """Run blocks of a page one after the other in one namespace; return it, and how many ran."""
     names, n_ran = {"__name__": "__main__"}, 0
     for line, code in found:
-        if needs_torch(code) and not HAS_TORCH:
+        if cannot_run(code):
             continue
         if code.startswith(">>>"):
             run_session(code, names, page, line)
@@ -204,7 +210,7 @@ def test_examples_run(page, a_place_of_its_own):
     found = list(blocks(page.read_text(encoding="utf-8"), "python"))
     if found and needs_torch(found[0][1]):  # what follows goes on from there
         pytest.importorskip("torch")
-    left_out = 0 if HAS_TORCH else sum(needs_torch(code) for _, code in found)
+    left_out = sum(cannot_run(code) for _, code in found)
     names, n_ran = run_python(page, found)
     assert n_ran + left_out == EXAMPLES.get(page.name, NONE).python
     if page.name in CLAIMS:
@@ -359,6 +365,7 @@ def test_formulas_can_be_read():
 
 def test_the_reference_has_a_place_for_everything_public(monkeypatch):
     pytest.importorskip("torch")
+    pytest.importorskip("distributed")
     monkeypatch.syspath_prepend(DOCS)
     pages = script("reference_pages").pages()
     text = "\n".join(pages.values())
