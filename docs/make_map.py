@@ -21,6 +21,7 @@ ROOMS = {  # name: (column, row, what it holds)
     "torch": (1, 1, "layer, losses, networks"),
     "run_as": (0, 2, "scripts unchanged"),
     "pipelines": (2, 1, "refine, cutout, tune"),
+    "dask": (3, 1, "workers of a cluster"),
     "data": (4, 2, "samples"),
     "learn": (4, 1, "notebooks"),
     "solvers": (1, 2, "how it is found"),

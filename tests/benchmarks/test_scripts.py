@@ -32,6 +32,7 @@ NEEDS = {
     "split/streamed.py": [],
     "pipelines/alpha.py": [],
     "pipelines/choose_defaults.py": [],
+    "pipelines/cluster.py": ["distributed"],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],
     "pipelines/small_quality.py": [],
