@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.cut.graph import NODE_WORDS
-from classicseg.kernels.cut.graph_arcs import short_cut
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 
@@ -137,7 +136,7 @@ def settle(costs, arcs, zero, one, room):
 
 @kernel
 def write_choice_of_graph(costs, arcs, zero, one, room, chosen):
-    """Write the network of the nodes that may choose, with what flows over single edges already pushed.
+    """Write the network of the nodes that may choose.
 
     Parameters
     ----------
@@ -195,14 +194,4 @@ def write_choice_of_graph(costs, arcs, zero, one, room, chosen):
                 link[2 * home], link[2 * home + 1] = np.int32(mine), np.int32(out)
                 left[2 * out], left[2 * out + 1] = forward, backward
                 left[2 * home], left[2 * home + 1] = backward, forward
-    for mine in range(n_nodes):
-        for out in range(np.int64(record[NODE_WORDS * mine]), np.int64(record[NODE_WORDS * (mine + 1)])):
-            theirs, home = np.int64(link[2 * out]), np.int64(link[2 * out + 1])
-            flow = short_cut(excess[mine], excess[theirs], left[2 * out], left[2 * out + 1])
-            if flow != 0:
-                excess[mine] -= flow
-                excess[theirs] += flow
-                left[2 * out] -= flow
-                left[2 * out + 1] += flow
-                left[2 * home], left[2 * home + 1] = left[2 * out + 1], left[2 * out]
     return n_arcs

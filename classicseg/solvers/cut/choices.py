@@ -79,7 +79,7 @@ class GraphChoice:
         links, nodes, forth = np.empty(4 * n_edges, np.int32), np.zeros(NODE_WORDS * (n + 1), np.int32), _int32(n_edges)
         nothing = np.zeros(n_edges, np.int64)
         ends = np.ascontiguousarray(energy.edges, np.int32)
-        link_edges(ends, nothing, nothing, np.zeros(n, np.int64), links, np.empty(4 * n_edges, np.int64), nodes, forth)
+        link_edges(ends, nothing, nothing, links, np.empty(4 * n_edges, np.int64), nodes, forth)
         edges = _int32(2 * n_edges)
         edges[forth] = 2 * np.arange(n_edges)
         edges[links[2 * forth.astype(np.int64) + 1]] = 2 * np.arange(n_edges) + 1
@@ -88,7 +88,7 @@ class GraphChoice:
             _int32(n), nodes, np.empty_like(links), np.empty(4 * n_edges, np.int64), np.empty(n, np.int64)
         )
         self._space = Room(np.empty(n, np.int64), np.empty(n, np.uint8), _int32(n), _int32(2 * n_edges))
-        self._work = _int32(3 * n + 4), np.empty(n, np.uint8), np.empty(5, np.int64)
+        self._work = _int32(4 * n + 4), np.empty(n, np.uint8), np.empty(5, np.int64)
         self._costs, scale = _in_whole_numbers(energy)
         whole = scale == 1 and all(map(is_whole, (energy.unary, self._costs.tables, self._costs.weights)))
         # First those that most nodes like best: a cycle less, and energies as low as those of other orders or lower.

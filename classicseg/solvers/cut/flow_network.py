@@ -239,8 +239,8 @@ class FlowNetwork:
         self._rooms, self._excess = (forward, backward), self._wanted.copy()
         self._links, self._room = np.empty(4 * n_edges, np.int32), np.empty(4 * n_edges, dtype)
         self._nodes, self._arcs = aligned_zeros(NODE_WORDS * (n + 1), np.int32), np.empty(n_edges, np.int32)
-        self._work = np.empty(3 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
-        link_edges(self._ends, forward, backward, self._excess, self._links, self._room, self._nodes, self._arcs)
+        self._work = np.empty(4 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
+        link_edges(self._ends, forward, backward, self._links, self._room, self._nodes, self._arcs)
         self._is_linked, self._is_stale = True, False
 
     def _push(self, excess: np.ndarray) -> None:
