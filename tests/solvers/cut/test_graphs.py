@@ -7,6 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.reference import graph as reference
+from classicseg.solvers.cut import choices
 from tests.solvers.graphs import KINDS, edges_of, every_labelling, minimum_of, random_edges, random_graph
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -101,6 +102,19 @@ def test_no_single_expansion_lowers_the_energy_that_expansion_ends_with(compatib
         for label in range(3):
             near = ((labels == result.labels) | (labels == label)).all(axis=1)
             assert energies[near].min() >= result.energy - 1e-9
+
+
+def test_expansions_that_look_only_where_something_changed_end_as_those_that_look_everywhere(monkeypatch):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        edges = rng.integers(0, 300, (500, 2))
+        edges = edges[edges[:, 0] != edges[:, 1]]
+        crf = cs.GraphCRF(rng.integers(0, 40, (6, 300)), edges, cs.Potts(1), rng.integers(0, 12, len(edges)))
+        skipping = cs.minimize(crf, "expansion")
+        assert skipping.n_iter > 2
+        with monkeypatch.context() as everywhere:
+            everywhere.setattr(choices, "_is_metric", lambda energy: False)
+            assert np.array_equal(cs.minimize(crf, "expansion").labels, skipping.labels)
 
 
 @each_kind
