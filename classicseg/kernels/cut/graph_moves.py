@@ -23,8 +23,8 @@ from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 
-# States of a node: it keeps its first label; it may choose; it will keep its first label but nobody knows it yet; its own
-# cost lets it choose, and it is in the list of those to look at, or not; nothing is known.
+# States of a node: it keeps its first label; it may choose; it will keep its first label but nobody knows it yet; its
+# own cost lets it choose and it is listed to be looked at; the same, but it is not listed; nothing is known.
 _KEEPS, _MAY, _WAITS, _LISTED, _SEEN, _UNSEEN = 0, 1, 2, 3, 4, 5
 
 
