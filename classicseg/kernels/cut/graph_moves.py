@@ -87,7 +87,7 @@ def _raise(costs, at, weight, old, new, other):
 
 @inline
 def _see(costs, zeros, ones, low, state, node):
-    """Note in `low` and `state` what the own cost of a `node` tells, whose labels are in `zeros` and `ones`."""
+    """Note in `low` and `state` what a `node` tells by its own of the `costs`; its labels are in `zeros` and `ones`."""
     if state[node] == _UNSEEN:
         n, unary = costs.reach.size, pointer(costs.unary)
         low[node] = unary[np.int64(ones[node]) * n + node] - unary[np.int64(zeros[node]) * n + node]
