@@ -24,7 +24,8 @@ from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.cut.integers import as_integers, as_rounded, is_whole
 from classicseg.solvers.cut.network import Network
-from classicseg.solvers.cut.pairs import choice_between, roof_of
+from classicseg.solvers.cut.pairs import quadratic_between
+from classicseg.solvers.cut.quadratic import Roof
 from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
 
 _ROOM = 2.0**59
@@ -110,10 +111,10 @@ class GraphChoice:
         """As of :class:`GridChoice`; the choice is found as well as whole numbers tell, whatever the `size`."""
         before = labels.copy()
         if self._roof:
-            choice = choice_between(self._crf, *(np.broadcast_to(x, labels.shape) for x in (zero, one)), crossed=True)
-            if choice.crossed.any():
-                _, first, second = roof_of(choice)
-                return int(read_cut(((first == 1) & (second == 1)).astype(np.uint8), zero, one, labels))
+            function, only = quadratic_between(self._crf, *(np.broadcast_to(x, labels.shape) for x in (zero, one)))
+            if (function.pairs > 0).any():
+                _, bits = Roof(function, only).solve()
+                return int(read_cut((bits == 1).astype(np.uint8), zero, one, labels))
         labels[:] = zero
         journal, label = self._journal if one.size == 1 else None, int(one[0])
         changed = _UNKNOWN if journal is None else journal.changed(zero, label)

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from classicseg.energies.graph_crf import GraphCRF
 from classicseg.solvers.cut.flow_network import FlowNetwork
 from classicseg.solvers.cut.integers import is_whole
 
@@ -45,28 +44,15 @@ class Quadratic(NamedTuple):
         return Quadratic(constant, linear, edges, pairs[pairs != 0])
 
 
-def quadratic_of(crf: GraphCRF) -> tuple[Quadratic, np.ndarray]:
-    """An energy of 2 labels, and the labels of nodes that have only one legal; `UNKNOWN` for the others."""
-    tables, (first, second) = crf.tables(), crf.edges.T.astype(np.int64)
-    only = np.where(np.isinf(crf.unary[1]), 0, np.where(np.isinf(crf.unary[0]), 1, UNKNOWN))
-    zero, one = np.where(np.isinf(crf.unary), 0, crf.unary).astype(np.float64)
-    n, base = len(zero), tables[:, 0, 0]
-    linear = one - zero
-    linear += np.bincount(first, tables[:, 1, 0] - base, n) + np.bincount(second, tables[:, 0, 1] - base, n)
-    pairs = (base - tables[:, 0, 1]) + (tables[:, 1, 1] - tables[:, 1, 0])
-    some = pairs != 0
-    edges = np.stack([first, second], axis=1)[some]
-    return Quadratic(float(zero.sum() + base.sum()), linear, edges, pairs[some]), only
-
-
 class Roof:
     """The roof dual of a quadratic function, also with some bits held.
 
     Each bit has a copy that stands for its opposite. A pair of a negative factor joins bits and joins copies; another
-    one joins bits with the copies of their partners. What is known of one cut serves the next.
+    one joins bits with the copies of their partners. What is known of one cut serves the next. From the first, bits are
+    held that `only` knows.
     """
 
-    def __init__(self, function: Quadratic) -> None:
+    def __init__(self, function: Quadratic, only: np.ndarray | None = None) -> None:
         self.function = function
         n, (i, j), w = len(function.linear), function.edges.T, function.pairs
         self._n, crossed, size = n, w > 0, np.abs(w)
@@ -83,6 +69,9 @@ class Roof:
         rest = size - half
         forward, backward = np.concatenate([half, rest]), np.concatenate([rest, half])
         self._network = FlowNetwork(self._edges, forward, backward, source=self._source, sink=self._sink)
+        if only is not None and (only != UNKNOWN).any():
+            known = np.flatnonzero(only != UNKNOWN)
+            self.hold(known, only[known])
 
     def hold(self, bits: np.ndarray, values: np.ndarray) -> None:
         """Hold some bits, (k,) int, at values of 0 or 1, or let them go where `UNKNOWN`."""
