@@ -77,6 +77,9 @@ TOPICS = {
         "On a cluster", "Images larger than memory, and the workers of Dask.", modules=("classicseg.dask",)
     ),
     "command-line": Topic("Command line", "All commands and their options."),
+    "bench": Topic(
+        "The benchmark", "What a solver or a problem of one's own needs to take part.", modules=("classicseg.bench",)
+    ),
     "drop-ins": Topic(
         "Drop-in modules",
         "The interfaces of pydensecrf, SimpleCRF, numpymaxflow, PyMaxflow, gco-wrapper and MONAI, on these solvers.",

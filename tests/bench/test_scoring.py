@@ -1,6 +1,7 @@
 """Scores are those of the energies and of the slow twins, and labels that do not fit are refused."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -110,6 +111,10 @@ def test_the_table_of_best_energies_keeps_the_lower_ones_and_who_found_them():
     rows = [row_of("a/b", "x", 10.0, [1], bound=7.0), row_of("a/b", "y", 9.0, [1], bound=8.0)]
     table = best_known.merged({}, document_of([problem_of("a/b")], rows))
     assert (table["a/b"]["energy"], table["a/b"]["who"]) == (9.0, "y")
+    with mock.patch.object(best_known, "table", return_value=table):
+        assert best_known.entry("a/b", 1.0) == table["a/b"]
+        assert best_known.entry("a/b", 1.01) is None  # another problem
+        assert best_known.entry("a/c", 1.0) is None
     assert (table["a/b"]["lower_bound"], table["a/b"]["bound_by"]) == (8.0, "y")
     published = problem_of("a/b", published={"MAP": 5.0}, published_labels={"MAP": "1" * 64})
     assert best_known.merged(table, document_of([published], []))["a/b"]["labels_sha256"] == "1" * 64
