@@ -46,6 +46,7 @@ def rows_of(written, problem):
     return {row["contender"]: row for row in json.loads(written["json"])["rows"] if row["problem"] == problem}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["strange/small", "strange/again"])
 def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     rows = rows_of(written, problem)
@@ -62,6 +63,7 @@ def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     assert rows["icm"]["curve"][-1][1] == rows["icm"]["score"]
 
 
+@pytest.mark.slow
 def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
     problems = {one["name"]: one for one in json.loads(written["json"])["problems"]}
     assert problems["strange/malformed"]["status"] == "failed"
@@ -71,6 +73,7 @@ def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
     assert "line 4" in written["html"]
 
 
+@pytest.mark.slow
 def test_reports_can_be_made_of_the_document_alone(written):
     assert html_report.html(json.loads(written["json"])) == written["html"]
     assert "crashed: its process ended by itself" in written["html"]
