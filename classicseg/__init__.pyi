@@ -37,6 +37,8 @@ from .metrics import (
     trimap_confusion,
     volumes,
 )
+from .pipelines.cut_plan import CutPlan, plan_minimum_cut
+from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.matting import Matte
@@ -74,6 +76,7 @@ __all__ = [
     "BudgetError",
     "ClassicsegError",
     "Custom",
+    "CutPlan",
     "Cutout",
     "DenseCRF",
     "Diagonal",
@@ -115,6 +118,7 @@ __all__ = [
     "StdDev",
     "Step",
     "StreamPlan",
+    "StreamedCut",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -133,9 +137,11 @@ __all__ = [
     "methods",
     "metrics",
     "minimize",
+    "minimum_cut_streamed",
     "overlay",
     "paint_regions",
     "palette",
+    "plan_minimum_cut",
     "plan_split_and_merge",
     "plan_streamed",
     "plot",

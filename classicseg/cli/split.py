@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " the means of its parts (default: %(default)s)",
     )  # fmt: skip
     inside.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy or .tif")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy, .tif, .nii.gz, .zarr"
+    )
     parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
@@ -70,7 +72,8 @@ def run(options: argparse.Namespace) -> None:
     if options.window is not None or options.state is not None or options.plan:
         raise InputError("--window, --state and --plan go with --stream")
     predicate = predicate_of(options)
-    image, mask = inside.read(options)
+    like, mask = inside.read(options)
+    image = like
     axis = channel_axis_of(image.shape, "auto")
     check_axes(options, OUTPUTS, image.ndim - (axis is not None))
     mask = inside.of_values(options, image, mask, axis)
@@ -89,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=options.threads)
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, labels)
+    inside.write_labels(options, labels, like, mask, 0)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
         given = (image, labels) if mask is None else (image, labels, mask)

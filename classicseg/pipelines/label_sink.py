@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
-from classicseg.io.files import check_target
-from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
+from classicseg.io.windows import LabelArray, Labels, LabelStore, check_label_file, label_file
 
 
 def state_folder(state: Any, out: Any) -> Path | None:
@@ -23,11 +22,9 @@ def state_folder(state: Any, out: Any) -> Path | None:
 def check_out(out: Any) -> None:
     """Raise unless labels can be written there."""
     if isinstance(out, (str, os.PathLike)):
-        if Path(out).suffix != ".npy":
-            raise InputError(f"out must be the name of a .npy file, or an array, got {out}")
-        check_target(Path(out))
+        check_label_file(out)
     elif out is not None and not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
-        raise InputTypeError(f"out must be the name of a .npy file, or an array, got {out!r:.80}")
+        raise InputTypeError(f"out must be the name of a file, or an array, got {out!r:.80}")
     elif isinstance(out, np.ndarray) and not out.flags.writeable:
         raise InputError("out is read-only")
 
@@ -43,11 +40,12 @@ def check_room(out: Any, shape: tuple[int, ...], values: list[int]) -> None:
             raise InputError(f"out of dtype {out.dtype} cannot hold the label {value}")
 
 
-def sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None) -> Labels:
-    """What takes the labels, all of which are of these `values` or between."""
+def sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None, image: Any) -> Labels:
+    """What takes the labels of an image, all of which are of these `values` or between; it may be None."""
     fill = values[-1] if len(values) > 2 else 0
     if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.result_type(*map(np.min_scalar_type, values)), fill)
+        dtype, nodata = np.result_type(*map(np.min_scalar_type, values)), fill if len(values) > 2 else None
+        return label_file(out, shape, dtype, fill, like=image, nodata=nodata)
     if isinstance(out, np.ndarray) and out.flags.c_contiguous:
         return LabelArray(out, fill)
     return LabelStore(out, folder, fill)

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from classicseg.io.tables import TableFile
-from classicseg.io.windows import LabelFile, Labels
+from classicseg.io.windows import Labels, as_source, label_file
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.split_passes import Shared, meet_borders, write_all
@@ -50,8 +50,8 @@ def split_and_merge_streamed(
         What may be one region: :class:`Range`, or several of them with ``&`` and ``|``; a number stands for
         ``Range(number)``.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file of int32, or an array in which windows can be assigned. A file appears
-        when all is done.
+        Where labels are written: a file of int32 (.npy, .tif, .nii, .zarr), or an array in which windows can be
+        assigned. A file appears when all is done.
     table : path, optional
         A ``.csv`` file for the region table, with the columns of :func:`describe_regions` but for neighbours, and the
         same numbers where those of the image are whole; else rounded otherwise.
@@ -119,7 +119,8 @@ def split_and_merge_streamed(
     n_threads = resolve_threads(chosen.get("n_threads"))
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    survey = surveyed(image, homogeneity, mask, channel_axis, chosen, n_threads)
+    source = as_source(image, "image")
+    survey = surveyed(source, homogeneity, mask, channel_axis, chosen, n_threads)
     shape = survey.layout.spatial
     check_room(out, shape, [0])
     if table is not None:
@@ -129,7 +130,7 @@ def split_and_merge_streamed(
     rows = None if table is None else TableFile(table)
     sink: Labels | None = None
     try:
-        sink = _sink_of(labels, shape, folder)
+        sink = _sink_of(labels, shape, folder, source)
         _run(survey, state, sink, rows, labels, n_threads, chosen.get("progress", False))
         if rows is not None:
             rows.finish()
@@ -186,8 +187,8 @@ def _keep(state: StateFolder, numbers: Numbers, shared: Shared, *, with_table: b
     state.save(_REGIONS, {**arrays, "with_table": np.bool_(with_table)})
 
 
-def _sink_of(out: Any, shape: tuple[int, ...], folder: Path | None) -> Labels:
+def _sink_of(out: Any, shape: tuple[int, ...], folder: Path | None, image: Any) -> Labels:
     """What takes the labels."""
     if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.int32, 0)  # as in memory, be there ever so few of them
-    return sink_of(out, shape, [0], folder)
+        return label_file(out, shape, np.int32, 0, like=image)  # as in memory, be there ever so few of them
+    return sink_of(out, shape, [0], folder, image)
