@@ -42,9 +42,10 @@ class SplitPlan:
     memory : float
         Bytes beyond those of the process before, with a table.
     scratch : float
-        Bytes on the disk for the state, while it runs.
+        Bytes on the disk for the state, while it runs. Where labels go to another file than a ``.npy`` one, as much as
+        `labels` comes on top.
     labels : float
-        Bytes of the file of labels.
+        Bytes of labels in a ``.npy`` file.
     table : float
         Bytes of the region table.
     seconds : float

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from classicseg.io.tables import TableFile
-from classicseg.io.windows import Labels, as_source, label_file
+from classicseg.io.windows import Labels, label_file
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.split_passes import Shared, meet_borders, write_all
@@ -44,8 +44,8 @@ def split_and_merge_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (D, H, W), (H, W, C) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
-        axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
+        The name of a file (.npy, GeoTIFF, TIFF stacks, .zarr, .nii.gz), an array, or whatever has a shape, a dtype and
+        ``image[window]``, a slice for each axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     homogeneity : Range or float
         What may be one region: :class:`Range`, or several of them with ``&`` and ``|``; a number stands for
         ``Range(number)``.
@@ -56,7 +56,7 @@ def split_and_merge_streamed(
         A ``.csv`` file for the region table, with the columns of :func:`describe_regions` but for neighbours, and the
         same numbers where those of the image are whole; else rounded otherwise.
     mask : array_like or path, spatial shape, optional
-        Pixels to segment.
+        Pixels to segment; by default those that a GeoTIFF says hold data.
     channel_axis
         As in :func:`split_and_merge`.
     **options
@@ -119,8 +119,7 @@ def split_and_merge_streamed(
     n_threads = resolve_threads(chosen.get("n_threads"))
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    source = as_source(image, "image")
-    survey = surveyed(source, homogeneity, mask, channel_axis, chosen, n_threads)
+    survey = surveyed(image, homogeneity, mask, channel_axis, chosen, n_threads)
     shape = survey.layout.spatial
     check_room(out, shape, [0])
     if table is not None:
@@ -130,7 +129,7 @@ def split_and_merge_streamed(
     rows = None if table is None else TableFile(table)
     sink: Labels | None = None
     try:
-        sink = _sink_of(labels, shape, folder, source)
+        sink = _sink_of(labels, shape, folder, survey.source)
         _run(survey, state, sink, rows, labels, n_threads, chosen.get("progress", False))
         if rows is not None:
             rows.finish()
