@@ -129,7 +129,7 @@ def split_and_merge_streamed(
     rows = None if table is None else TableFile(table)
     sink: Labels | None = None
     try:
-        sink = _sink_of(labels, shape, folder, survey.source)
+        sink = _sink_of(labels, survey, folder)
         _run(survey, state, sink, rows, labels, n_threads, chosen.get("progress", False))
         if rows is not None:
             rows.finish()
@@ -186,8 +186,9 @@ def _keep(state: StateFolder, numbers: Numbers, shared: Shared, *, with_table: b
     state.save(_REGIONS, {**arrays, "with_table": np.bool_(with_table)})
 
 
-def _sink_of(out: Any, shape: tuple[int, ...], folder: Path | None, image: Any) -> Labels:
+def _sink_of(out: Any, survey: Survey, folder: Path | None) -> Labels:
     """What takes the labels."""
-    if isinstance(out, (str, os.PathLike)):
-        return label_file(out, shape, np.int32, 0, like=image)  # as in memory, be there ever so few of them
-    return sink_of(out, shape, [0], folder, image)
+    shape = survey.layout.spatial
+    if isinstance(out, (str, os.PathLike)):  # int32 as in memory, be there ever so few of them
+        return label_file(out, shape, np.int32, 0, like=survey.source, nodata=None if survey.mask is None else 0)
+    return sink_of(out, shape, [0], folder, survey.source)
