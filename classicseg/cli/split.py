@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
     parser.add_argument("--gif", type=Path, help="also write an animation of the split and the merge")
-    parser.add_argument("--table", type=Path, help="also write the region table as .csv")
+    parser.add_argument("--table", type=Path, help="also write the region table as .csv or .parquet")
     parser.add_argument("--gray", action="store_true", help="take the mean of the channels first")
     parser.add_argument("--min-size", type=int, default=1, metavar="N", help="smallest side of a block (default: 1)")
     parser.add_argument("--max-depth", type=int, metavar="N", help="how many times over to split at most")

@@ -15,6 +15,7 @@ from classicseg.io.arrays import PYTORCH
 from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, replacing, replacing_folder, suffix_of
 from classicseg.io.nifti import plain_profile
 from classicseg.io.raster import Profile, profile_of
+from classicseg.io.tables import TABLES
 from classicseg.io.zarr_arrays import plain_zarr
 from classicseg.plot import palette
 
@@ -24,7 +25,7 @@ _FORMATS = {
     "marginals": (".npy", *TIFF, *NIFTI, *ZARR),
     "animations": (".gif",),
     "mattes": (".png",),
-    "tables": (".csv",),
+    "tables": TABLES,
     "models": PYTORCH,
     "logs": (".csv", ".jsonl"),
     "pages": (".html",),

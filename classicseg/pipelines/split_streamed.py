@@ -53,8 +53,9 @@ def split_and_merge_streamed(
         Where labels are written: a file of int32 (.npy, .tif, .nii, .zarr), or an array in which windows can be
         assigned. A file appears when all is done.
     table : path, optional
-        A ``.csv`` file for the region table, with the columns of :func:`describe_regions` but for neighbours, and the
-        same numbers where those of the image are whole; else rounded otherwise.
+        A ``.csv`` file, or ``.parquet`` (extra ``parquet``), for the region table, with the columns of
+        :func:`describe_regions` but for neighbours, and the same numbers where those of the image are whole; else
+        rounded otherwise.
     mask : array_like or path, spatial shape, optional
         Pixels to segment; by default those that a GeoTIFF says hold data.
     channel_axis

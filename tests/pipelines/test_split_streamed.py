@@ -289,3 +289,18 @@ def test_a_table_is_there_as_a_whole_or_not_at_all(tmp_path):
     assert path.read_text().splitlines() == ["label,mean,near", "1,0.5,2 3", "2,1.5,"]
     TableFile(path).discard()
     assert names(tmp_path) == ["t.csv"]
+
+
+def test_a_table_in_parquet_has_the_same_numbers(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "regions.parquet"
+    labels = cs.split_and_merge_streamed(IMAGE, 9, table=path)
+    columns = cs.describe_regions(labels, IMAGE)
+    found = parquet.read_table(path)
+    assert found.column_names == [name for name in columns if "neighbours" not in name]
+    for name in found.column_names:
+        np.testing.assert_array_equal(found[name].to_numpy(), columns[name])
+    table = TableFile(path)
+    table.write({"label": np.array([1])})
+    table.discard()
+    assert names(tmp_path) == ["regions.parquet"]
