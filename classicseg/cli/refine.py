@@ -69,8 +69,8 @@ def run(options: argparse.Namespace) -> None:
     if options.stream:
         stream.run(options)
         return
-    if options.window is not None or options.state is not None or options.plan:
-        raise InputError("--window, --state and --plan go with --stream")
+    if options.plan or any(value is not None for value in (options.window, options.state, options.cluster)):
+        raise InputError("--window, --state, --cluster and --plan go with --stream")
     if options.image is None or options.probabilities is None or options.folder is not None:
         raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
     like, mask = inside.read(options)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import inside
+from classicseg.cli import inside, stream_split
 from classicseg.cli.output import add_json_option, check_axes, report
+
+if TYPE_CHECKING:
+    from classicseg.splitmerge.homogeneity import Homogeneity
 
 SUMMARY = "photo in, regions out, by split-and-merge"
 OUTPUTS = {
@@ -50,23 +52,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    stream_split.add_arguments(parser)
     add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Read, segment, write, report."""
+    if options.stream:
+        stream_split.run(options, predicate_of(options))
+        return
     import numpy as np
 
     from classicseg import io, plot
     from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
-    from classicseg.splitmerge.homogeneity import Range
-    from classicseg.splitmerge.predicates import MeanDifference, StdDev
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
-    predicate = kinds[options.predicate](options.threshold)
+    if options.window is not None or options.state is not None or options.plan:
+        raise InputError("--window, --state and --plan go with --stream")
+    predicate = predicate_of(options)
     like, mask = inside.read(options)
     image = like
     axis = channel_axis_of(image.shape, "auto")
@@ -118,13 +123,24 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _write_table(path: Path, table: dict[str, Any]) -> None:
-    from classicseg import io
+def predicate_of(options: argparse.Namespace) -> Homogeneity:
+    """What may be one region."""
+    from classicseg.splitmerge.homogeneity import Range
+    from classicseg.splitmerge.predicates import MeanDifference, StdDev
 
-    columns = [name for name in table if name != "neighbours"]
-    with io.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*columns, "neighbours"])
-        rows = zip(*(table[name].tolist() for name in columns), strict=True)
-        for row, near in zip(rows, table["neighbours"], strict=True):
-            writer.writerow([*row, " ".join(map(str, near.tolist()))])
+    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
+    found: Homogeneity = kinds[options.predicate](options.threshold)
+    return found
+
+
+def _write_table(path: Path, table: dict[str, Any]) -> None:
+    from classicseg.io.tables import TableFile
+
+    columns = {name: column for name, column in table.items() if name != "neighbours"}
+    file = TableFile(path)
+    try:
+        file.write({**columns, "neighbours": [" ".join(map(str, near.tolist())) for near in table["neighbours"]]})
+    except BaseException:
+        file.discard()
+        raise
+    file.finish()

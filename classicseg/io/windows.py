@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, suffix_of
 from classicseg.io.geotiff import GeoProfile
 from classicseg.io.npy import FileArray, open_npy
@@ -55,9 +55,11 @@ def as_source(given: Any, name: str) -> Source:
     if is_file and given.flags.c_contiguous and given.mode != "c":  # pages of such copies are in no file
         return FileArray(Path(os.fspath(given.filename)), given.offset, given.shape, given.dtype)
     if isinstance(given, np.ndarray):
-        return given
+        return inputs.read(given, name)
     if all(hasattr(given, part) for part in ("shape", "dtype", "__getitem__")) and not hasattr(given, "detach"):
         source: Source = given
+        if np.dtype(source.dtype).hasobject:
+            raise InputTypeError(f"{name} must hold real numbers, got dtype {source.dtype}")
         return source
     return inputs.as_array(given, name)
 
@@ -112,16 +114,19 @@ class LabelFile:
         self._temporary.unlink(missing_ok=True)
 
     def _reserve(self, n: int) -> None:
-        """Ask for the room of all labels now: a disk that is too small is to be known before anything is computed."""
-        size = self._offset + n * self._dtype.itemsize
-        try:
-            os.posix_fallocate(self._file.fileno(), 0, size)
-        except AttributeError:  # of systems that cannot promise it
-            self._file.truncate(size)
-        except OSError as failure:
-            if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-            self._file.truncate(size)
+        reserve(self._file.fileno(), self._offset + n * self._dtype.itemsize)
+
+
+def reserve(file: int, size: int) -> None:
+    """Ask for all the room of a file now: a disk that is too small is to be known before anything is computed."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # of systems that cannot promise it
+        os.truncate(file, size)
+    except OSError as failure:
+        if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+        os.truncate(file, size)
 
 
 class LabelArray:

@@ -142,6 +142,37 @@ def _stream_parts(draw: Draw) -> dict[str, Any]:
     return given | {"preset": preset} | options
 
 
+def minimum_cut_streamed(draw: Draw) -> Call:
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = cs.minimum_cut_streamed(**given)
+        assert made.flow == made.cut and made.n_open >= 0 and str(made)
+        return made.labels, made.energy, made.cut, made.step
+
+    return Call(found, _cut_parts(draw))
+
+
+def plan_minimum_cut(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_minimum_cut(**given)
+        assert plan.seconds > 0 and 0 <= plan.certain <= 1 and str(plan)
+        return plan.shape, plan.n_points, plan.step, plan.n_rows, plan.reach
+
+    return Call(planned, _cut_parts(draw))
+
+
+def _cut_parts(draw: Draw) -> dict[str, Any]:
+    shape = draw.shape((2, 2, 3))
+    parts: dict[str, Any] = {"unary": draw.numbers((2, *shape)), "weights": draw.weight()}
+    if draw.chance(0.5):
+        channels = draw.of((None, 3))
+        parts |= {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+        parts |= draw.some(beta=draw.positive)
+    return parts | draw.some(
+        mask=lambda: draw.mask(shape), window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)),
+        connectivity=lambda: 4 if len(shape) == 2 else 6, fill=lambda: 255,
+    )  # fmt: skip
+
+
 def cutout(draw: Draw) -> Call:
     shape = tuple(2 + n for n in draw.shape((2, 2, 3), 8))
     channels = draw.of((None, 3))
@@ -431,6 +462,8 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
     "refine_streamed": refine_streamed,
+    **dict.fromkeys(("minimum_cut_streamed", "StreamedCut"), minimum_cut_streamed),
+    **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
