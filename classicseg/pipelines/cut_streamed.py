@@ -36,6 +36,13 @@ class StreamedCut:
         In how many bands the image passed by.
     n_open : int
         The most pixels that had to wait for the next band.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> result = cs.minimum_cut_streamed([[[0, 4, 0, 9]], [[3, 0, 5, 0]]], 3)
+    >>> result.labels.tolist(), result.energy, result.flow * result.step
+    ([[0, 0, 0, 1]], 7.0, 7.0)
     """
 
     labels: Any
