@@ -45,6 +45,8 @@ from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.split_plan import SplitPlan, plan_split_and_merge
+from .pipelines.split_streamed import split_and_merge_streamed
 from .pipelines.stream_plan import StreamPlan, plan_streamed
 from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
@@ -111,6 +113,7 @@ __all__ = [
     "Sample",
     "Scores",
     "Segmentation",
+    "SplitPlan",
     "State",
     "StdDev",
     "Step",
@@ -139,6 +142,7 @@ __all__ = [
     "paint_regions",
     "palette",
     "plan_minimum_cut",
+    "plan_split_and_merge",
     "plan_streamed",
     "plot",
     "point_graph",
@@ -159,6 +163,7 @@ __all__ = [
     "segmenters",
     "set_num_threads",
     "split_and_merge",
+    "split_and_merge_streamed",
     "statistical_region_merging",
     "torch",
     "trimap_confusion",

@@ -13,8 +13,9 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.files import replacing
-from classicseg.io.windows import FileArray, reserve
-from classicseg.pipelines.kept_folder import KeptFolder
+from classicseg.io.npy import FileArray
+from classicseg.io.windows import reserve
+from classicseg.pipelines.state_folder import StateFolder
 from classicseg.solvers.cut.bands import Band, Codes, Proof
 
 _PROGRESS, _CODES = "progress.json", "codes.bin"
@@ -53,7 +54,7 @@ class Progress:
         self.n_proven += 1
 
 
-class CutState(KeptFolder):
+class CutState(StateFolder):
     """A folder with a code for each pixel and the progress; without a folder, both are in memory.
 
     Attributes

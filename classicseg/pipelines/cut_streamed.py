@@ -9,11 +9,12 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import BudgetError, InputError
+from classicseg.io.windows import as_source
 from classicseg.machine.memory import give_back
 from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
 from classicseg.pipelines.cut_state import CutState
-from classicseg.pipelines.targets import check_out, check_room, sink_of, state_folder
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.solvers.cut.bands import Band, cut_band, labels_of, prove_band
 from classicseg.solvers.run import progress_bar
 
@@ -158,13 +159,14 @@ def minimum_cut_streamed(
     chosen = checked(options)
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
+    source = None if image is None else as_source(image, "image")
+    problem = CutProblem(unary, weights, source, beta, connectivity, mask, chosen)
     shape, fill = problem.costs.shape, chosen.get("fill", inputs.OUTSIDE)
     values = [0, 1, *([fill] if problem.inside.planes is not None else [])]
     check_room(out, shape, values)
     state = CutState(folder, {"inputs": problem.digest, "parameters": problem.parameters}, shape)
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder)
+    sink = sink_of(labels, shape, values, folder, source)
     try:
         if not state.progress.bands:
             refuse_beforehand(problem)

@@ -404,6 +404,15 @@ def _check_output(draw: Draw) -> Call:
     )
 
 
+def _raster(draw: Draw) -> Call:
+    def known(pixels: Any) -> Any:
+        raster = io.Raster(pixels)
+        assert raster.band_names == () and type(raster[:1]) is type(raster + 0) is np.ndarray
+        return raster.spacing, raster.pixel_size, raster.nodata, raster.crs, raster.transform, raster.affine
+
+    return Call(known, {"pixels": draw.image(draw.shape((2,)))}, lambda result, **_: None, fixed=("pixels",))
+
+
 def _replacing(draw: Draw) -> Call:
     def replace(text: str) -> str:
         PLACE.mkdir(exist_ok=True)
@@ -441,6 +450,13 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "warmup": warmup,
     **{cls.__name__: an_error(cls) for cls in (cs.ClassicsegError, cs.InputError, cs.InputTypeError, cs.BudgetError)},
     "io.VOID": lambda draw: Call(lambda: io.VOID, {}),
+    **dict.fromkeys(
+        (
+            "io.Raster", "io.Raster.spacing", "io.Raster.pixel_size", "io.Raster.nodata", "io.Raster.band_names",
+            "io.Raster.crs", "io.Raster.transform", "io.Raster.affine",
+        ),
+        _raster,
+    ),
     "io.check_output": _check_output,
     "io.read_classes": _classes,
     "io.read_image": _reading(io.read_image, FILES, (2,)),
