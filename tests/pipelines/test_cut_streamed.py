@@ -50,7 +50,7 @@ def problems(draw):
     return unary, weights, options
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(), st.integers(1, 5), st.sampled_from((1, 7, 2**17)))
 def test_labels_are_those_of_the_run_in_memory(problem, window, at_once):
     unary, weights, options = problem
