@@ -42,6 +42,7 @@ from .pipelines.film import Refiner
 from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
+from .pipelines.refine_many import RefinedItem, refine_many
 from .pipelines.segment import segment, segmenters
 from .pipelines.stream_plan import StreamPlan, plan_streamed
 from .pipelines.streamed import refine_streamed
@@ -98,6 +99,7 @@ __all__ = [
     "Preset",
     "Range",
     "Record",
+    "RefinedItem",
     "Refinement",
     "Refiner",
     "RegionGraph",
@@ -139,6 +141,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_many",
     "refine_streamed",
     "refinement",
     "refinement_crf",

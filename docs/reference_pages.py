@@ -31,8 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan Refinement Refiner "
-        "PRESETS Preset cutout Cutout Matte segment segmenters tune",
+        "refine refinement refinement_crf refine_many RefinedItem refine_streamed plan_streamed StreamPlan Refinement "
+        "Refiner PRESETS Preset cutout Cutout Matte segment segmenters tune",
     ),
     "energies": Topic(
         "Energies: what is wanted",

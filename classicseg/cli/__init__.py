@@ -1,6 +1,7 @@
 """The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``train``, ``predict``, ``evaluate`` and others.
 
-Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 some of many images failed and the others are done, 2 a wrong argument or file (one line on
+standard error), 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import check, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
+from classicseg.cli import check, cutout, demo, evaluate, learn, many, predict, refine, split, train, warmup
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -69,16 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say
-            writes_a_folder = getattr(options, "film", None) is not None
-            check_outputs(options, {} if writes_a_folder else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
-            options.run(options)
+            options.say = say
+            options.several = many.are_asked(options)
+            check_outputs(options, {} if options.several else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
+            return options.run(options) or 0
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, MemoryError) as failure:
         say(failure)
         return 2
-    return 0
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

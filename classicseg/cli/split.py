@@ -1,4 +1,7 @@
-"""Segment a photo by split-and-merge: split into homogeneous blocks, merge neighbouring ones."""
+"""Segment a photo by split-and-merge: split into homogeneous blocks, merge neighbouring ones.
+
+Of many images, or a folder of them, outputs are folders: classicseg split images/*.jpg -o labels
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from classicseg.cli import inside
-from classicseg.cli.output import add_json_option, check_axes, report
+from classicseg.cli import inside, many
+from classicseg.cli.output import add_json_option, check_axes
 
 SUMMARY = "photo in, regions out, by split-and-merge"
 OUTPUTS = {
@@ -21,13 +24,17 @@ OUTPUTS = {
     "table": "tables",
 }
 _PREDICATES = ("range", "std", "mean")
+_BYTES = 60  # of memory for each value of an image, where nearly every pixel is a region
 _RECORDED = 1_000_000
 """Pixels up to which steps are drawn: each frame of the film is a picture of them all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument(
+        "image", type=Path, nargs="+",
+        help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …; or many, a folder, or a pattern",
+    )  # fmt: skip
     parser.add_argument("-t", "--threshold", type=float, default=24.0, help="in the units of the image (default: 24)")
     parser.add_argument(
         "--predicate", choices=_PREDICATES, default="range",
@@ -48,11 +55,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    many.add_arguments(parser, "")
     add_json_option(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Read, segment, write, report."""
+def run(options: argparse.Namespace) -> int:
+    """One image, or many."""
+    from classicseg.io.batches import DRAWN
+
+    return many.run(options, one, OUTPUTS, {"mask": DRAWN})
+
+
+def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Read, segment, write, and say what was done."""
     import numpy as np
 
     from classicseg import io, plot
@@ -81,9 +96,10 @@ def run(options: argparse.Namespace) -> None:
         "merge": None if options.merge == "none" else options.merge,
         "min_area": options.min_area,
     }
-    start = time.perf_counter()
-    labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=options.threads)
-    seconds = time.perf_counter() - start
+    with many.admitted(options, _BYTES * image.size) as n_threads:
+        start = time.perf_counter()
+        labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=n_threads)
+        seconds = time.perf_counter() - start
     io.write_labels(options.output, labels)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
@@ -110,9 +126,7 @@ def run(options: argparse.Namespace) -> None:
         "seconds": round(seconds, 4),
     }
     size = " x ".join(map(str, labels.shape))
-    report(
-        options, done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
-    )
+    return done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
 
 
 def _write_table(path: Path, table: dict[str, Any]) -> None:
