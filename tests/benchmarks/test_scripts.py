@@ -33,6 +33,7 @@ NEEDS = {
     "pipelines/choose_defaults.py": [],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],
+    "pipelines/many.py": ["pydensecrf"],
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
