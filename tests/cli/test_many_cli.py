@@ -3,6 +3,7 @@
 import io as streams
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,26 @@ def test_results_take_no_place_of_anything(folder, capsys):
     says("--plan goes with many images", "split", "images/a.png", "-o", "a.png", "--plan")
     says("--workers must be", "split", "images/sub", "-o", "out", "--workers", "0")
     says("--stream, which takes one image", "refine", "images", *scored, "-o", "out", "--stream")
+
+
+def test_pictures_that_cannot_be_compared_leave_the_scores_of_the_others(folder, capsys):
+    words = ("evaluate", "--labels", "strokes", "--truth", "truth", "--json")
+    shutil.copytree("strokes", "truth")
+    assert call(*words, "--workers", 2) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["n_images"], report["n_failed"], report["mean_iou"]) == (3, 0, 1)
+    io.write_labels("truth/a.png", np.zeros((5, 5), int))
+    Path("truth/b.1.png").write_bytes(b"no picture")
+    assert call(*words) == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert (report["n_images"], report["n_failed"], report["mean_iou"]) == (1, 2, 1)
+    assert "strokes/a.png: " in captured.err
+    assert "b.1.png cannot be read as labels" in captured.err
+    assert "2 failed: a.png, b.1.png; scores are those of the others" in captured.err
+    Path("truth/sub/c.png").write_bytes(b"no picture")
+    assert call(*words) == 2
+    assert "nothing could be compared: " in capsys.readouterr().err
 
 
 def test_volumes_have_another_suffix(folder):
