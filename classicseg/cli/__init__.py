@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -75,7 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_outputs(options, {} if options.several else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
             return options.run(options) or 0
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print("stopped", file=sys.stderr, flush=True)
+        if any(thread.name == "classicseg" for thread in threading.enumerate()):  # in a kernel: too long to wait
+            sys.stdout.flush()
+            os._exit(130)
         return 130
     except (ValueError, TypeError, OSError, MemoryError) as failure:
         say(failure)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 _POLL = 0.1  # seconds: some systems do not tell of Ctrl-C while a queue is waited for
+_PATIENCE = 1.0  # seconds after Ctrl-C: to write a file takes less
 _AHEAD = 2  # tasks for each thread that are begun and whose results were not taken: a slow one holds nobody up at once
 
 
@@ -23,7 +26,7 @@ def results_of(
 
     That pays if `call` releases the interpreter lock. Close the iterator (``contextlib.closing``) if it may not be
     followed to its end: what was begun is finished then, and nothing else begins. On Ctrl-C, of which the main thread
-    alone hears, what was begun is interrupted as soon as it is out of a kernel.
+    alone hears, what was begun is interrupted, too; threads that are in a kernel for longer than a second end later.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def results_of(
     Returns
     -------
     iterator of (int, object)
-        No thread runs any more when it ends, whatever ends it.
+        No thread runs any more when it ends, but after Ctrl-C.
     """
     return _Pool(call, tasks, n_threads).results(in_order)
 
@@ -58,7 +61,7 @@ class _Pool:
     def results(self, in_order: bool) -> Generator[tuple[int, Any], None, None]:
         threads = [threading.Thread(target=self._work, name="classicseg", daemon=True) for _ in range(self._n_threads)]
         found: dict[int, Any] = {}
-        n_taken = n_ended = 0
+        n_taken, n_ended, last = 0, 0, math.inf
         try:
             for thread in threads:
                 thread.start()
@@ -80,11 +83,12 @@ class _Pool:
                 else:
                     n_ended += 1
         except KeyboardInterrupt:
+            last = time.monotonic() + _PATIENCE
             self._interrupt()
             raise
         finally:
             self._end()
-            while any(thread.is_alive() for thread in threads):
+            while any(thread.is_alive() for thread in threads) and time.monotonic() < last:
                 try:
                     for thread in threads:
                         thread.join(_POLL)

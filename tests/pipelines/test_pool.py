@@ -82,6 +82,31 @@ def test_an_interrupt_reaches_what_was_begun():
     assert sorted(ends) == [0, 1, 2]
 
 
+def test_what_is_in_a_kernel_is_not_waited_for():
+    ends, woken = [], threading.Event()
+
+    def call(i):
+        try:
+            woken.wait(20)  # like a kernel, it hears of nothing
+        finally:
+            ends.append(i)
+
+    def interrupt():
+        time.sleep(0.1)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(results_of(call, range(100), 2))
+    assert time.monotonic() - start < 10
+    left = [thread for thread in threading.enumerate() if thread.name == "classicseg"]
+    woken.set()
+    for thread in left:
+        thread.join()
+    assert (len(left), sorted(ends)) == (2, [0, 1])
+
+
 def test_what_is_large_is_alone_and_has_all_threads():
     gate, inside, most = Gate(3, 2), [], []
 
