@@ -2,7 +2,9 @@
 
 Pictures of the same name are compared; 255 is void unless classes.txt says that it is a class. With a model instead of
 label pictures, it is run on the images of the folder, resized as in its training; its labels are compared in the size
-of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well.
+of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well. Of
+scans (.nii.gz) and stacks whose files say how large a voxel is, the means of millilitres, Dice, HD95 and surface
+distances are told, of maps (GeoTIFF) in metres the sums of hectares.
 
 Files that cannot be compared are named, and scores are those of the others: the exit code is 1 then.
 """
@@ -19,10 +21,13 @@ from classicseg.cli import upright
 from classicseg.cli.jobs import listed, sentence
 from classicseg.cli.output import add_json_option, report
 from classicseg.cli.progress import Progress
+from classicseg.cli.sizes import Sizes, as_json, lines_of
 from classicseg.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from classicseg.io.raster import Profile
 
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
@@ -30,6 +35,8 @@ WIDTHS = (1, 2, 3, 5, 10, 20)
 Results: TypeAlias = "Iterator[tuple[Path | str, Counts | None, Exception | None]]"
 """Name, and what was counted, or the error that ended it."""
 Pair: TypeAlias = tuple[Path, Path]
+Compared: TypeAlias = "tuple[np.ndarray, np.ndarray, np.ndarray | None, Profile | None]"
+"""Labels, truth, probabilities (None where labels are all that is known) and what the file of the truth says."""
 
 
 class Counts(NamedTuple):
@@ -39,9 +46,10 @@ class Counts(NamedTuple):
     total: np.ndarray
     """(L, L), the confusion of all pixels."""
     near: np.ndarray | None
-    """(width, L, L), that of pixels near borders; None if all are void."""
+    """(width, L, L), that of pixels near borders; None of volumes, and if all are void."""
     border: float
-    """The boundary F."""
+    """The boundary F, likewise."""
+    sizes: Sizes
     table: np.ndarray | None
     """Of reliability; None without probabilities."""
 
@@ -85,10 +93,10 @@ def run(options: argparse.Namespace) -> int:
         classes, results = _of_model(options)
     else:
         raise InputError("give either --labels and --truth, or --model and --data")
-    n, n_void = len(classes), 0
+    n, n_void, n_images = len(classes), 0, 0
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
     tables: list[np.ndarray] = []
-    failed: dict[Path, str] = {}
+    sizes, failed = Sizes(n), dict[Path, str]()
     for name, counts, error in results:
         if counts is None:
             failed[Path(name)] = sentence(error or Exception())
@@ -96,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
             continue
         n_void += counts.n_void
         total += counts.total
+        n_images += bool(counts.total.any())
+        sizes.include(counts.sizes)
         if counts.near is not None:
             near += counts.near
             borders.append(counts.border)
@@ -107,11 +117,11 @@ def run(options: argparse.Namespace) -> int:
         check_counts(total.sum(1), n_void, classes, "the truth")
     scores = metrics.scores_of(total)
     done = {
-        "n_images": len(borders),
+        "n_images": n_images,
         "n_failed": len(failed),
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
-        "boundary_f": float(np.mean(borders)),
+        "boundary_f": float(np.mean(borders)) if borders else None,
         "calibration_error": metrics.calibration_error(np.sum(tables, axis=0)) if tables else None,
         "iou": {name: None if np.isnan(x) else x for name, x in zip(classes, scores.iou, strict=True)},
         "trimap_iou": {
@@ -119,27 +129,31 @@ def run(options: argparse.Namespace) -> int:
             for width, x in zip(WIDTHS, near, strict=True)
         },
     }
-    report(options, done, _text(done))
+    told = sizes.told(classes)
+    report(options, done | as_json(told), "\n".join([_text(done), *lines_of(told)]))
     if failed:
         options.say(f"{len(failed)} failed: {listed(failed)}; scores are those of the others")
     return 1 if failed else 0
 
 
-def _counted(
-    labels: np.ndarray, truth: np.ndarray, probabilities: np.ndarray | None, n: int, tolerance: float | None
-) -> Counts:
+def _counted(compared: Compared, n: int, tolerance: float | None) -> Counts:
     """Compare the labels of a picture with their truth."""
     import numpy as np
 
     from classicseg import io, metrics
 
+    labels, truth, probabilities, profile = compared
     n_void, total = int((truth == io.VOID).sum()), metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
+    near, border, table, sizes = None, 0.0, None, Sizes(n)
     if n_void == truth.size:
-        return Counts(n_void, total, None, 0.0, None)
-    near = [metrics.trimap_confusion(labels, truth, n, width, ignore_label=io.VOID) for width in WIDTHS]
-    border = metrics.boundary_f_score(labels, truth, n, tolerance=tolerance, ignore_label=io.VOID)
-    table = None if probabilities is None else metrics.reliability(probabilities, truth, ignore_label=io.VOID)
-    return Counts(n_void, total, np.array(near), border, table)
+        return Counts(n_void, total, near, border, sizes, table)
+    if truth.ndim == 2:  # borders are those of pictures
+        near = np.array([metrics.trimap_confusion(labels, truth, n, w, ignore_label=io.VOID) for w in WIDTHS])
+        border = metrics.boundary_f_score(labels, truth, n, tolerance=tolerance, ignore_label=io.VOID)
+    sizes.add(labels, truth, profile)
+    if probabilities is not None:
+        table = metrics.reliability(probabilities, truth, ignore_label=io.VOID)
+    return Counts(n_void, total, near, border, sizes, table)
 
 
 def _text(done: dict[str, Any]) -> str:
@@ -160,9 +174,10 @@ def _text(done: dict[str, Any]) -> str:
 def _of_folders(options: argparse.Namespace) -> tuple[list[str], Results]:
     from classicseg import io
     from classicseg.io.classes import read_colors, table_of
+    from classicseg.io.files import NIFTI
     from classicseg.io.folders import LABELS, pairs_of
 
-    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix).values())
+    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix, NIFTI).values())
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
         classes, table, colors = list(names), table_of(numbers), read_colors(options.classes)
@@ -176,8 +191,7 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Results]:
         classes, table, colors = [str(i) for i in range(n_classes)], table_of({i: i for i in range(n_classes)}), {}
 
     def compare(pair: Pair) -> Counts:
-        labels, truth = _compared(*pair, table, colors, options.exif)
-        return _counted(labels, truth, None, len(classes), options.tolerance)
+        return _counted(_compared(*pair, table, colors, options.exif), len(classes), options.tolerance)
 
     return classes, _of_pairs(compare, pairs, options.workers, Progress(len(pairs)))
 
@@ -206,13 +220,16 @@ def _largest(labels: np.ndarray, void: int) -> int:
 
 def _compared(
     given: Path, true: Path, table: np.ndarray, colors: dict[tuple[int, int, int], int], exif: bool
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Compared:
     """Labels and their truth, both counted as the classes are."""
     import numpy as np
 
     from classicseg import io
+    from classicseg.io.raster import check_same_place, profile_of
 
     labels, truth = io.read_labels(given, exif=exif), io.read_labels(true, exif=exif, colors=colors)
+    profile = profile_of(truth) or profile_of(labels)
+    check_same_place(profile_of(truth), profile_of(labels), given, true)
     unknown = (truth < 0) | (truth > io.VOID)
     mapped = table[np.where(unknown, 0, truth)]
     unknown |= mapped < 0
@@ -220,7 +237,7 @@ def _compared(
         raise InputError(f"{true} has the label {truth[unknown][0]}, which is none of the classes")
     if table[io.VOID] != io.VOID:  # labels that another program has written as it writes the truth
         labels = np.where(labels == io.VOID, table[io.VOID], labels)
-    return labels, mapped
+    return labels, mapped, None, profile
 
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Results]:
@@ -245,12 +262,14 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Results]:
             image, truth = data[i]
             with enough_memory("give --window 512 512, or a smaller one"):
                 logits = model.predict(image, window=options.window)
-            refined = None if options.crf is None else refinement(image, logits=logits, preset=options.crf)
-            labels, probabilities = (
-                (logits.argmax(0), softmax(logits)) if refined is None else (refined.labels, refined.marginals)
-            )
+            compared: Compared
+            if options.crf is None:
+                compared = logits.argmax(0), truth, softmax(logits), None
+            else:
+                refined = refinement(image, logits=logits, preset=options.crf)
+                compared = refined.labels, truth, refined.marginals, None
             try:
-                counts = _counted(labels, truth, probabilities, len(model.classes), options.tolerance)
+                counts = _counted(compared, len(model.classes), options.tolerance)
             except ValueError as failure:
                 raise InputError(f"{data.name(i)}: {failure}") from failure
             yield data.name(i), counts, None

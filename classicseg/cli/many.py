@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser, partners: str) -> None:
     parser.add_argument(
         "--plan", action="store_true",
         help="of many images: only say how many there are, what has no partner, and what memory and time they take, "
-        "from a few that are tried, with their parameters",
+        "from a few that are tried, with their parameters; with --stream: what memory, scratch space and time one "
+        "takes",
     )  # fmt: skip
 
 

@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inside.add_arguments(parser)
     film.add_arguments(parser)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
-    )
+        "-o", "--output", type=Path, required=True,
+        help="labels, 255 outside: .png with palette, .npy, .tif, .nii.gz or .zarr, which lie where an image of that "
+        "format does",
+    )  # fmt: skip
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
     parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
     parser.add_argument(
@@ -48,10 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--channel-axis", type=_axis, default="infer", metavar="N",
         help="where the channels of the image are, or none (default: infer, what fits)",
     )  # fmt: skip
-    parser.add_argument(
-        "--spacing", type=float, nargs="+", metavar="S",
-        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
-    )  # fmt: skip
+    evidence.add_spacing(parser)
     parser.add_argument("--preset", default=AUTO, choices=NAMES, help="parameters of the CRF (default: %(default)s)")
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
     parser.add_argument("--weight", type=float, help="weight of the smoothness kernel")
@@ -110,7 +109,8 @@ def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from classicseg.pipelines.many import bytes_of_refinement
     from classicseg.pipelines.refine import refinement
 
-    image, mask = inside.read(options)
+    like, mask = inside.read(options)
+    image, spacing = like, evidence.spacing_of(options, like)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
         mask = None if mask is None else mask.T
@@ -141,18 +141,19 @@ def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             align_corners=options.align_corners,
             exact=options.exact,
             marginals=options.marginals is not None,
-            spacing=evidence.spacing_of(options),
+            spacing=spacing,
         )
         seconds = time.perf_counter() - start
     crf = result.crf
     assert crf is not None
-    io.write_labels(options.output, inside.written(result.labels, mask))
+    inside.write_labels(options, result.labels, like, mask, io.VOID)
     if options.overlay is not None:
         shown = inside.shown(image, mask, axis)
         shown = np.moveaxis(shown, 0, -1) if shown.shape[1:] == crf.shape else shown
         io.write_image(options.overlay, inside.overlay(shown, result.labels, mask))
     if result.marginals is not None:
-        io.write_marginals(options.marginals, result.marginals)
+        stored = inside.as_stored(result.marginals, options, like, options.marginals, 1)
+        io.write_marginals(options.marginals, stored, like=like)
     return ({}, "") if options.brief else _told(options, result, seconds)
 
 

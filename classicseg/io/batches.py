@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from classicseg.errors import InputError
-from classicseg.io.arrays import NIFTI, PYTORCH
-from classicseg.io.files import TIFF, suffix_of
+from classicseg.io.arrays import PYTORCH
+from classicseg.io.files import NIFTI, TIFF, suffix_of
 from classicseg.io.folders import IMAGES, LABELS
 
 IMAGES_OF_MANY = (*IMAGES, ".webp", *NIFTI)
