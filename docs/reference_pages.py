@@ -73,6 +73,9 @@ TOPICS = {
     ),
     "torch-losses": Topic("Losses", "What a network is asked for.", modules=("classicseg.torch.losses",)),
     "torch-training": Topic("Training", "Data, settings and the training loop.", modules=("classicseg.torch.train",)),
+    "cluster": Topic(
+        "On a cluster", "Images larger than memory, and the workers of Dask.", modules=("classicseg.dask",)
+    ),
     "command-line": Topic("Command line", "All commands and their options."),
     "drop-ins": Topic(
         "Drop-in modules",

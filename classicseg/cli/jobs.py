@@ -40,7 +40,7 @@ class Jobs(NamedTuple):
 
 def collect(options: argparse.Namespace, outputs: Mapping[str, str], partners: Mapping[str, Sequence[str]]) -> Jobs:
     """All that is to be done; an error if results could take the place of what is read, or of each other."""
-    from classicseg.io.batches import find_images, find_partners
+    from classicseg.io.batches import find_images, find_partners, is_folder
 
     found = find_images(options.image)
     folders = {name: path for name in outputs if (path := getattr(options, name)) is not None}
@@ -51,7 +51,7 @@ def collect(options: argparse.Namespace, outputs: Mapping[str, str], partners: M
     for name, path in given.items():
         if not path.exists():
             raise FileNotFoundError(f"no such file or folder: {path}")
-        if path.is_dir():
+        if is_folder(path):
             ending = options.partner_suffix if name == next(iter(partners)) else ""
             of_others[name], wrong, unused = find_partners(found, path, tuple(partners[name]), ending)
             faults |= wrong
@@ -68,7 +68,7 @@ def collect(options: argparse.Namespace, outputs: Mapping[str, str], partners: M
         targets = {name: folder / f"{place}{ends[name]}" for name, folder in folders.items()}
         jobs.append(Job(image, changed(options, image=image, **own, **targets), list(targets.values())))
     _check_apart(jobs, [file for files in of_others.values() for file in files.values()])
-    before = [job for job in jobs if options.skip_existing and all(path.is_file() for path in job.targets)]
+    before = [job for job in jobs if options.skip_existing and all(path.exists() for path in job.targets)]
     skipped = {job.image for job in before}
     todo = [job for job in jobs if job.image not in skipped]
     return Jobs(todo, before, {image: faults[place] for image, place in found if place in faults}, alone)
@@ -78,7 +78,9 @@ def _check_folders(
     options: argparse.Namespace, found: Sequence[Found], folders: Mapping[str, Path], partners: Sequence[Path]
 ) -> None:
     """Raise an error if a folder of results is a file, or one whose files are read, as they would be next time."""
-    whole = [path.resolve() for path in (*options.image, *partners) if path.is_dir()]
+    from classicseg.io.batches import is_folder
+
+    whole = [path.resolve() for path in (*options.image, *partners) if is_folder(path)]
     beside = {image.resolve().parent for image, _ in found}
     for name, folder in folders.items():
         option = "-o" if name == "output" else f"--{name}"

@@ -51,11 +51,11 @@ def are_asked(options: argparse.Namespace) -> bool:
     images = getattr(options, "image", None)
     if not isinstance(images, list):
         return False
-    from classicseg.io.batches import are_several
+    from classicseg.io.batches import are_several, is_folder
 
     if "folder" in options:  # probabilities of one image stand after it
-        return len(images) != 2 or all(path.is_dir() for path in images)
-    return are_several(images) or options.output.is_dir() or not options.output.suffix
+        return len(images) != 2 or all(is_folder(path) for path in images)
+    return are_several(images) or is_folder(options.output) or not options.output.suffix
 
 
 def run(

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         options.image, options.probabilities = images or None, None
         film.run(options)
         return 0
-    if options.folder is None and len(images) == 2 and all(path.is_dir() for path in images):
+    if options.folder is None and len(images) == 2 and options.several:  # two folders
         options.folder = images.pop()
     options.probabilities = options.folder
     if options.folder is not None and not options.folder.is_dir():
@@ -93,8 +93,8 @@ def run(options: argparse.Namespace) -> int:
         options.image = options.image[0]
         stream.run(options)
         return 0
-    if options.stream or options.window is not None or options.state is not None:
-        raise InputError("--window and --state go with --stream, which takes one image")
+    if options.stream or any(value is not None for value in (options.window, options.state, options.cluster)):
+        raise InputError("--window, --state and --cluster go with --stream, which takes one image")
     from classicseg.io import batches
 
     drawn = batches.DRAWN if options.labels else batches.SCORES

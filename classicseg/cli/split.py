@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
         (options.image,) = options.image
         stream_split.run(options, predicate_of(options))
         return 0
+    if options.window is not None or options.state is not None:
+        raise InputError("--window and --state go with --stream")
     from classicseg.io.batches import DRAWN
 
     return many.run(options, one, OUTPUTS, {"mask": DRAWN})
@@ -87,8 +89,6 @@ def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    if options.window is not None or options.state is not None or options.plan:
-        raise InputError("--window, --state and --plan go with --stream")
     predicate = predicate_of(options)
     like, mask = inside.read(options)
     image = like

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
+        "local:N starts N processes here. Inputs may be .zarr as well. Needs the extra dask",
     )  # fmt: skip
 
 
@@ -73,7 +79,14 @@ def run(options: argparse.Namespace) -> None:
         plan = plan_streamed(**given, **axes, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
-    refine_streamed(**given, **axes, out=options.output, **changes)
+    if options.cluster is None:
+        refine_streamed(**given, **axes, out=options.output, **changes)
+    else:
+        from classicseg import dask
+
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
+        del changes["exact"]  # it always is
+        dask.refine(**given, **axes, out=options.output, cluster=options.cluster, **changes)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")

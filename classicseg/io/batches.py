@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from classicseg.errors import InputError
 from classicseg.io.arrays import PYTORCH
-from classicseg.io.files import NIFTI, TIFF, suffix_of
+from classicseg.io.files import NIFTI, TIFF, ZARR, suffix_of
 from classicseg.io.folders import IMAGES, LABELS
 
-IMAGES_OF_MANY = (*IMAGES, ".webp", *NIFTI)
+IMAGES_OF_MANY = (*IMAGES, ".webp", *NIFTI, *ZARR)
 """Which files of a folder are images."""
-SCORES = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
+SCORES = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI, *ZARR)
 """Which may be what a network says of them."""
-DRAWN = (*LABELS, ".gif", ".npz", *NIFTI)
+DRAWN = (*LABELS, ".gif", ".npz", *NIFTI, *ZARR)
 """Which may be label maps, masks and strokes."""
 
 
@@ -37,7 +37,12 @@ class Found(NamedTuple):
 
 def are_several(given: Sequence[Path]) -> bool:
     """Whether names stand for more than one file: there are several, or the one is a folder or a pattern."""
-    return len(given) > 1 or any(path.is_dir() or _is_pattern(path) for path in given)
+    return len(given) > 1 or any(is_folder(path) or _is_pattern(path) for path in given)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder of files; those of Zarr are files that look like folders."""
+    return path.is_dir() and suffix_of(path) not in ZARR
 
 
 def find_images(given: Iterable[Path], suffixes: tuple[str, ...] = IMAGES_OF_MANY) -> list[Found]:
@@ -54,18 +59,18 @@ def find_images(given: Iterable[Path], suffixes: tuple[str, ...] = IMAGES_OF_MAN
     """
     found: list[Found] = []
     for path in given:
-        if path.is_dir():
+        if is_folder(path):
             inside = _in_folder(path, suffixes)
             if not inside:
                 raise InputError(f"{path} has no image ({', '.join(suffixes)})")
             found += inside
         elif _is_pattern(path):
             matching = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-            files = sorted(file for file in matching if file.is_file() and not file.name.startswith("."))
+            files = sorted(file for file in matching if not is_folder(file) and not file.name.startswith("."))
             if not files:
                 raise FileNotFoundError(f"no file matches {path}")
             found += [Found(file, stem_of(file)) for file in files]
-        elif path.is_file():
+        elif path.exists():
             found.append(Found(path, stem_of(path)))
         else:
             raise FileNotFoundError(f"no such file: {path}")
@@ -105,7 +110,7 @@ def find_partners(
     alone : list of pathlib.Path
         What belongs to no image.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise FileNotFoundError(f"no such folder: {folder}")
     files: dict[str, list[Path]] = {}
     for file, place in _in_folder(folder, suffixes):
@@ -134,7 +139,8 @@ def _in_folder(folder: Path, suffixes: tuple[str, ...]) -> list[Found]:
     for file in sorted(folder.rglob("*")):
         within = PurePath(file.relative_to(folder))
         hidden = any(part.startswith(".") for part in within.parts)
-        if not hidden and suffix_of(file) in suffixes and file.is_file():
+        inner = any(part.lower().endswith(ZARR) for part in within.parts[:-1])
+        if not (hidden or inner or is_folder(file)) and suffix_of(file) in suffixes:
             found.append(Found(file, within.with_name(stem_of(file)).as_posix()))
     return found
 

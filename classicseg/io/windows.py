@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, suffix_of
 from classicseg.io.geotiff import GeoProfile
 from classicseg.io.npy import FileArray, open_npy

@@ -13,7 +13,8 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.files import replacing
-from classicseg.io.windows import FileArray, reserve
+from classicseg.io.npy import FileArray
+from classicseg.io.windows import reserve
 from classicseg.pipelines.state_folder import StateFolder
 from classicseg.solvers.cut.bands import Band, Codes, Proof
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from classicseg import inputs, io
 from classicseg.errors import InputError, InputTypeError
-from classicseg.io.batches import DRAWN, SCORES, Found, are_several, find_images, find_partners, stem_of
+from classicseg.io.batches import DRAWN, SCORES, Found, are_several, find_images, find_partners, is_folder, stem_of
 from classicseg.pipelines import presets
 from classicseg.pipelines.many import Gate, attempt, bytes_of_refinement, workers_for
 from classicseg.pipelines.pool import results_of
@@ -118,7 +118,8 @@ def refine_many(
         Exactly one of them: a folder that has a file for each image, of the same name but for the suffix; or as many
         arrays and names of files as there are images.
     masks : path or iterable, optional
-        Pixels that take part, likewise. Wholly transparent pixels of files take no part anyway.
+        Pixels that take part, likewise. Pixels of files that are wholly transparent or hold no data take no part
+        anyway.
     out : path, optional
         Folder for the labels, which is made if it is not there: pictures of the names of the images, or of their
         numbers; 255 outside of masks. Each file is written as a whole or not at all.
@@ -203,7 +204,7 @@ class _How(NamedTuple):
         target = None if self.folder is None else self.folder / f"{task.name}{self.suffix}"
         if task.fault is not None:
             return RefinedItem(task.name, error=InputError(task.fault))
-        if self.skips and target is not None and target.is_file():
+        if self.skips and target is not None and target.exists():
             return RefinedItem(task.name, target, skipped=True)
         done, error = attempt(lambda: self._refined(task, target))
         seconds = time.perf_counter() - start
@@ -232,14 +233,22 @@ class _How(NamedTuple):
         n_labels = scores.shape[axes[0]] if -scores.ndim <= axes[0] < scores.ndim else 1
         nbytes = bytes_of_refinement(spatial, math.prod(shape) // math.prod(spatial or (1,)), n_labels, scores.size)
         with self.gate.admit(nbytes) as n_threads:
-            given = {self.kind: scores, "mask": mask, "n_threads": n_threads, **self.options}
-            found = refinement(image, **given, marginals=False)
+            given = {self.kind: scores, "mask": mask, "n_threads": n_threads, "spacing": _spacing_of(image)}
+            found = refinement(image, **given | self.options, marginals=False)
         if target is not None:
             if found.labels.min() < 0 and n_labels > io.VOID:
                 raise InputError(f"pixels outside are written as {io.VOID}, which is one of the {n_labels} labels here")
             target.parent.mkdir(parents=True, exist_ok=True)
-            io.write_labels(target, np.where(found.labels < 0, np.int32(io.VOID), found.labels))
+            outside = found.labels < 0
+            held, nodata = np.where(outside, np.int32(io.VOID), found.labels), io.VOID if outside.any() else None
+            io.write_labels(target, held, like=image if isinstance(image, io.Raster) else None, nodata=nodata)
         return found.labels, found.strength
+
+
+def _spacing_of(image: Any) -> Any:
+    """That of the file of a scan or a stack; pixels of maps are nearly squares, and ranges are thought of in pixels."""
+    profile = image.profile if isinstance(image, io.Raster) else None
+    return None if profile is None or hasattr(profile, "crs") else profile.spacing
 
 
 def _followed(results: Any, bar: Any) -> Iterator[RefinedItem]:
@@ -257,8 +266,8 @@ def _folder(out: Any, suffix: Any, sources: list[Any]) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out must be the name of a folder, got {folder}")
     for source in (Path(source) for source in sources if _is_path(source)):
-        place = source.resolve() if source.is_dir() else source.resolve().parent
-        if place == folder.resolve() or (source.is_dir() and place in folder.resolve().parents):
+        place = source.resolve() if is_folder(source) else source.resolve().parent
+        if place == folder.resolve() or (is_folder(source) and place in folder.resolve().parents):
             raise InputError(f"out={str(folder)!r} is where files are read from; it must be a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
     io.check_output(folder / f"labels{suffix}", "labels")

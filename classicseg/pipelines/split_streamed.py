@@ -50,8 +50,8 @@ def split_and_merge_streamed(
         What may be one region: :class:`Range`, or several of them with ``&`` and ``|``; a number stands for
         ``Range(number)``.
     out : path or array, optional
-        Where labels are written: a file of int32 (.npy, .tif, .nii, .zarr), or an array in which windows can be assigned. A file appears
-        when all is done.
+        Where labels are written: a file of int32 (.npy, .tif, .nii, .zarr), or an array in which windows can be
+        assigned. A file appears when all is done.
     table : path, optional
         A ``.csv`` file for the region table, with the columns of :func:`describe_regions` but for neighbours, and the
         same numbers where those of the image are whole; else rounded otherwise.

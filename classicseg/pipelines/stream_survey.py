@@ -70,6 +70,10 @@ class Prepared(NamedTuple):
         potts = Potts(1.0).matrix(self.raster.costs.planes.count).astype(np.float32)
         return [np.float32(weight) * potts for weight in self.weights]
 
+    def values(self, fill: int) -> list[int]:
+        """Labels between which all lie; the last of three is the `fill` of pixels that take no part."""
+        return [0, self.raster.costs.planes.count - 1, *([fill] if self.raster.inside.planes is not None else [])]
+
     def parameters(self) -> str:
         """All that labels depend on beside what is read."""
         raster = self.raster

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from classicseg import inputs
 from classicseg.filters.building import stripes_of
-from classicseg.filters.streamed import StreamedBank, meet_all
+from classicseg.filters.streamed import StreamedBank, Vertices, meet_all
 from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
@@ -21,7 +23,7 @@ from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked,
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import FEWEST
 from classicseg.solvers.dense.sampled import is_sampled
-from classicseg.solvers.dense.streamed import update_passing
+from classicseg.solvers.dense.streamed import Progress, update_passing
 from classicseg.solvers.dense.streamed_sample import label_by_sample
 from classicseg.solvers.run import progress_bar
 
@@ -122,29 +124,58 @@ def refine_streamed(
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    chosen = checked(preset, options)
-    n_threads = resolve_threads(chosen.get("n_threads"))
+    return streamed(image, given, mask, out, preset, (label_axis, channel_axis), checked(preset, options), _refine)
+
+
+class Job(NamedTuple):
+    """A streamed run that has looked at everything, and where its labels go."""
+
+    ready: Prepared
+    state: KeptState
+    options: dict[str, Any]
+    n_threads: int
+    write: Callable[[int, np.ndarray], None]  # takes labels of the pixels from some one on
+    fill: int  # the label of pixels that take no part
+
+    @contextlib.contextmanager
+    def bar(self, begin: Progress | None, vertices: list[Vertices] | None) -> Iterator[Callable[[], None]]:
+        """A progress bar of what is left, if it is wanted: to be called whenever a stripe has passed by."""
+        n_passes = self.ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
+        n_stripes = stripes_of(self.ready.raster.inside.n_points)
+        bar = progress_bar("refine", n_stripes * n_passes) if self.options.get("progress", False) else None
+        try:
+            yield (lambda: None) if bar is None else bar.update
+        finally:
+            if bar is not None:
+                bar.close()
+
+
+def streamed(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int, ChannelAxis],
+    options: dict[str, Any],
+    work: Callable[[Job], None],
+) -> Any:
+    """Look at everything, let `work` write the labels, and leave either all of them or what is known so far."""
+    n_threads = resolve_threads(options.get("n_threads"))
     check_out(out)
-    folder = state_folder(chosen.get("state"), out)
+    folder = state_folder(options.get("state"), out)
     source = as_source(image, "image")
-    ready = prepared(source, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
-    shape, n_labels, fill = (
-        ready.raster.steps.shape,
-        ready.raster.costs.planes.count,
-        chosen.get("fill", inputs.OUTSIDE),
-    )
-    values = [0, n_labels - 1, *([fill] if ready.raster.inside.planes is not None else [])]
+    ready = prepared(source, given, mask, preset, axes, options, n_threads)
+    shape, fill = ready.raster.steps.shape, options.get("fill", inputs.OUTSIDE)
+    values = ready.values(fill)
     check_room(out, shape, values)
     state = KeptState(
-        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {chosen.get('exact', False)}"}
+        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {options.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
     sink = sink_of(labels, shape, values, folder, source)
     try:
-        passing = Passing(ready.raster, ready.ranges, sink.write, fill)
-        everything = chosen.get("exact", False) or state.is_begun
-        if everything or not _sampled(ready, passing, n_threads):
-            _run(ready, passing, state, n_threads, chosen.get("progress", False))
+        work(Job(ready, state, options, n_threads, sink.write, fill))
         sink.finish()
     except BaseException as failure:
         sink.discard()
@@ -154,6 +185,14 @@ def refine_streamed(
         raise
     state.remove()
     return labels
+
+
+def _refine(job: Job) -> None:
+    """Update a sample if that is wanted and tells enough, else everything."""
+    passing = Passing(job.ready.raster, job.ready.ranges, job.write, job.fill)
+    everything = job.options.get("exact", False) or job.state.is_begun
+    if everything or not _sampled(job.ready, passing, job.n_threads):
+        refine_everything(job, passing)
 
 
 def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
@@ -166,14 +205,12 @@ def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
     return done
 
 
-def _run(ready: Prepared, passing: Passing, state: KeptState, n_threads: int, progress: bool) -> None:
+def refine_everything(job: Job, passing: Passing) -> None:
     """Build the lattices, run all updates, write labels; from where the state says on."""
+    ready, state, n_threads = job.ready, job.state, job.n_threads
     n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
     vertices, begin = state.vertices(), state.progress()
-    n_passes = n_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
-    bar = progress_bar("refine", stripes_of(n_points) * n_passes) if progress else None
-    tick = (lambda: None) if bar is None else bar.update
-    try:
+    with job.bar(begin, vertices) as tick:
         if vertices is None:
             vertices = meet_all(passing.spaces, passing.features, n_points, n_threads, tick)
             state.keep_vertices(vertices)
@@ -181,6 +218,3 @@ def _run(ready: Prepared, passing: Passing, state: KeptState, n_threads: int, pr
         plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
         passing.is_paired = plan.is_paired
         update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
-    finally:
-        if bar is not None:
-            bar.close()
