@@ -23,11 +23,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
-from benchmarks.shared.fields import costs, picture
 
 from benchmarks.shared.folders import ROOT
 from benchmarks.shared.harness import arguments, needs, process_times, ratio
 from benchmarks.shared.records import save, this_run
+from classicseg.bench.suites.fields import costs, picture
 
 SHAPE, TINY = (240, 320), (48, 64)
 LABELS, KINDS = 5, 8
