@@ -28,10 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--window", type=int, metavar="N", help="with --stream: how many pixels along the last axis are read at once"
     )
     parser.add_argument(
-        "--plan", action="store_true",
-        help="with --stream: only say what memory, scratch space and time it takes, and how many regions there will be",
-    )  # fmt: skip
-    parser.add_argument(
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after the first half (default: OUTPUT.state)",
     )  # fmt: skip

@@ -120,6 +120,22 @@ def refinement_crf(draw: Draw) -> Call:
     return Call(costs, refine_parts(draw), words=("preset", "sigma", "bilateral_sigma"))
 
 
+def refine_many(draw: Draw) -> Call:
+    def labels(**given: Any) -> list[np.ndarray]:
+        items = list(cs.refine_many(**given))
+        assert all(item.path is None and not item.skipped for item in items)
+        return [item.labels for item in items]  # an error of an item comes here
+
+    parts = {name: value for name, value in refine_parts(draw).items() if name not in ("like", "origin")}
+    n, renamed = draw.integer(1, 3), {"image": "images", "mask": "masks"}
+    several = {
+        renamed.get(name, name): [value] * n if name in ("image", "mask", "logits", "unary", "probabilities") else value
+        for name, value in parts.items()
+    }
+    options = draw.some(n_workers=lambda: draw.of((1, 3)), n_threads=lambda: draw.of((1, 2)))
+    return Call(labels, several | options, words=("image", "mask", "sigma", "bilateral_sigma"))
+
+
 def refine_streamed(draw: Draw) -> Call:
     return Call(cs.refine_streamed, _stream_parts(draw), words=("sigma", "bilateral_sigma"))
 
@@ -458,6 +474,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "unary_from_scribbles": unary_from_scribbles,
     "unary_from_sigmoid": unary_from_sigmoid,
     "refine": refine,
+    **dict.fromkeys(("refine_many", "RefinedItem", "RefinedItem.labels"), refine_many),
     "refinement_crf": refinement_crf,
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
