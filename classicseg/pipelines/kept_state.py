@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ import numpy as np
 from classicseg.errors import InputError
 from classicseg.filters.streamed import Vertices
 from classicseg.io.files import replacing
+from classicseg.io.point_file import PointFile
 from classicseg.solvers.dense.streamed import Progress
+from classicseg.solvers.dense.streamed_active import Activity, PointMemory
 
-_PLAN, _VERTICES, _ROWS = "plan.json", "vertices.npz", "rows.npz"
+_PLAN, _VERTICES, _ROWS, _ACTIVITY = "plan.json", "vertices.npz", "rows.npz", "activity.npz"
+_POINTS = {"certainty": np.float32, "label": np.int32, "lead": np.float32}
+"""Files of what is known of single points; all three take 12 bytes for a point, if something is known of all."""
 
 
 class KeptState:
@@ -38,6 +43,8 @@ class KeptState:
 
     def __init__(self, folder: Path | None, plan: dict[str, Any]) -> None:
         self.folder = folder
+        self._files: list[PointFile] = []
+        self._own: tempfile.TemporaryDirectory[str] | None = None
         if folder is None:
             return
         if folder.exists() and not folder.is_dir():
@@ -56,7 +63,7 @@ class KeptState:
 
     @property
     def is_begun(self) -> bool:
-        """Whether vertices are known, so that all of the work is being done."""
+        """Whether vertices are known, so that no sample told enough, or none was asked for."""
         return self.folder is not None and (self.folder / _VERTICES).exists()
 
     def vertices(self) -> list[Vertices] | None:
@@ -72,13 +79,41 @@ class KeptState:
         self._save(_VERTICES, {f"{part}{k}": a for k, met in enumerate(vertices) for part, a in met._asdict().items()})
 
     def progress(self) -> Progress | None:
-        """How far the updates are, if any is done."""
+        """How far the updates of everything are, if they have begun."""
         arrays = self._arrays(_ROWS)
         return None if arrays is None else Progress(int(arrays["done"]), arrays["rows"])
 
-    def keep(self, progress: Progress) -> None:
+    def activity(self) -> Activity | None:
+        """How far the updates of active blocks are, if any is done."""
+        arrays = self._arrays(_ACTIVITY)
+        if arrays is None:
+            return None
+        return Activity(int(arrays["done"]), int(arrays["last"]), *(arrays[name] for name in Activity._fields[2:]))
+
+    def keep(self, progress: Progress | Activity) -> None:
         """Save it."""
-        self._save(_ROWS, {"done": np.int64(progress.done), "rows": progress.rows})
+        self._save(_ACTIVITY if isinstance(progress, Activity) else _ROWS, progress._asdict())
+
+    def points(self, n: int) -> PointMemory:
+        """What is known of `n` single points, in files: in the folder, or where temporary files are."""
+        if self.folder is None:
+            self._own = tempfile.TemporaryDirectory()
+        folder = Path(self._own.name) if self._own is not None else self.folder
+        assert folder is not None
+        self._files = [PointFile(folder / f"{name}.bin", n, dtype) for name, dtype in _POINTS.items()]
+        return PointMemory(*self._files)
+
+    def forget_points(self) -> None:
+        """Nobody needs to know of single points any more."""
+        for file in self._files:
+            file.remove()
+
+    def close(self) -> None:
+        """Nothing is read or written any more; what is in the folder stays."""
+        for file in self._files:
+            file.close()
+        if self._own is not None:
+            self._own.cleanup()
 
     def remove(self) -> None:
         """All is done."""

@@ -18,6 +18,7 @@ from classicseg.filters.features import Column, Features
 from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.simd import PIXELS
 from classicseg.pipelines.raster import Box, Colors, Costs, Inside, Steps, of_mask
+from classicseg.solvers.dense.prospects import NOTHING, rest_of
 from classicseg.solvers.dense.streamed import Window
 
 
@@ -99,8 +100,6 @@ class Passing:
         The lattice of each kernel, without its points.
     is_paired : bool
         Whether costs are what the second of two labels costs more than the first.
-    alive : ndarray or None
-        The labels whose costs are given; all if None.
     stored : bool
         Whether costs are those of points; else they are stretched as they are asked for, by `stretched`.
     inner : int
@@ -111,15 +110,23 @@ class Passing:
         self, raster: Raster, kernels: Sequence[Ranges], sink: Callable[[int, np.ndarray], None], fill: int
     ) -> None:
         self.raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
-        self.alive: np.ndarray | None = None
+        self._alive, self._lost = np.arange(raster.costs.planes.count), np.empty(0, np.int64)
         self.spaces = [Space.of(Features(self._ends(kernel), AXES), AXES) for kernel in kernels]
         self.is_paired = False
         self.stored = not raster.stretched or raster.inside.planes is not None
         self.inner = int(np.prod(raster.steps.shape[1:]))
         planes = raster.costs.planes
-        self.stretched = UnaryWindows(
-            self._small_costs, planes.count, planes.grid, raster.steps.shape, raster.align_corners
-        )
+        how = planes.grid, raster.steps.shape, raster.align_corners
+        self.stretched = UnaryWindows(self._small_costs, planes.count, *how)
+        self._stretched_rest = UnaryWindows(self._small_rest, 1, *how)
+
+    def choose(self, alive: np.ndarray, lost: np.ndarray | None = None) -> None:
+        """From now on costs are those of labels `alive`, and those of one label for the `lost` ones, if there are any.
+
+        The labels that are written are counted among those that are alive.
+        """
+        self._alive, self.is_paired = alive, False
+        self._lost = np.empty(0, np.int64) if lost is None else lost
 
     def features(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Features of the points `start` to `stop` - 1, window by window, as lattices are built of them."""
@@ -133,16 +140,23 @@ class Passing:
 
     def window(self, at: int, piece: Piece) -> Window:
         """A piece that begins with the point `at` as solvers take it."""
-        n, unit = piece.features.shape[1] - PIXELS, self.inner
+        n, unit, rest = piece.features.shape[1] - PIXELS, self.inner, NOTHING
+        pixels = piece.pixels if piece.pixels.size > 0 else None
         if self.stored:
-            unary, begin = Unary(COSTS, n, piece.costs.reshape(-1), None), 0
-        else:
-            first = at // unit
-            unary, begin = self.stretched.for_kernels(first, -(-(at + n) // unit)), at - first * unit
-        return Window(at, piece.features, unary, begin, piece.pixels if piece.pixels.size > 0 else None)
+            costs = piece.costs
+            if self._lost.size > 0:
+                costs, rest = costs[:-1], costs[-1]
+            return Window(at, piece.features, Unary(COSTS, n, costs.reshape(-1), None), 0, pixels, rest)
+        steps = at // unit, -(-(at + n) // unit)
+        unary, begin = self.stretched.for_kernels(*steps), at - steps[0] * unit
+        if self._lost.size > 0:
+            rest = self._stretched_rest.full(*steps)[0, begin : begin + n]
+        return Window(at, piece.features, unary, begin, pixels, rest)
 
     def write(self, window: Window, labels: np.ndarray) -> None:
         """See :class:`classicseg.solvers.dense.streamed.Passage`."""
+        if self._alive.size < self.raster.costs.planes.count:
+            labels = self._alive.astype(np.int32)[labels]
         if window.pixels is None:
             self._sink(window.start, labels)
             return
@@ -210,8 +224,9 @@ class Passing:
                 costs = costs[(slice(None), slice(None), *box[1:])]
             else:
                 costs = raster.costs.of(read(box), mask)
-            costs = self._of_labels(costs)
-            return costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+            costs = costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+            some = self._of_labels(costs)
+            return some if self._lost.size == 0 else np.concatenate([some, rest_of(costs, self._lost)[0][np.newaxis]])
 
         return costs_of
 
@@ -230,14 +245,19 @@ class Passing:
 
     def _of_labels(self, costs: np.ndarray) -> np.ndarray:
         """The costs that count, (L, ...)."""
-        if self.is_paired:
-            return costs[1:] - costs[:1]
-        return costs if self.alive is None else costs[self.alive]
+        if self._alive.size < len(costs):
+            costs = costs[self._alive]
+        return costs[1:] - costs[:1] if self.is_paired else costs
 
     def _small_costs(self, first: int, last: int) -> np.ndarray:
         """The costs on a part of the grid that is smaller than the image."""
         costs = self.small(first, last)
         return costs if self.stored else np.ascontiguousarray(self._of_labels(costs))
+
+    def _small_rest(self, first: int, last: int) -> np.ndarray:
+        """The cost of one label that stands for the lost ones."""
+        costs = self.small(first, last)
+        return rest_of(costs.reshape(len(costs), -1), self._lost)[0].reshape(1, *costs.shape[1:])
 
     def small(self, first: int, last: int) -> np.ndarray:
         """Those of all labels."""

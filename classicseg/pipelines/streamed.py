@@ -10,8 +10,6 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.filters.building import stripes_of
-from classicseg.filters.streamed import StreamedBank, meet_all
 from classicseg.io.files import check_target
 from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
 from classicseg.machine.threads import resolve_threads
@@ -19,14 +17,8 @@ from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
-from classicseg.pipelines.sampled_passage import SampledPassing
-from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked, prepared
-from classicseg.solvers.dense.plan import Plan
-from classicseg.solvers.dense.prospects import FEWEST
-from classicseg.solvers.dense.sampled import is_sampled
-from classicseg.solvers.dense.streamed import update_passing
-from classicseg.solvers.dense.streamed_sample import label_by_sample
-from classicseg.solvers.run import progress_bar
+from classicseg.pipelines.stream_run import StreamRun
+from classicseg.pipelines.stream_survey import StreamOptions, checked, prepared
 
 
 def refine_streamed(
@@ -44,9 +36,9 @@ def refine_streamed(
 ) -> Any:
     """Refine an image that is larger than memory: it passes by in windows, once for every update.
 
-    The labels are those of ``refine(..., exact=True)`` or, where that updates a sample, of :func:`refine`: to the bit,
-    for every size of windows. There are neither tiles nor seams. What stays in memory depends on how many vertices the
-    lattices have, not on the number of pixels.
+    The labels are those of :func:`refine` with the same arguments, to the bit, for every size of windows. There are
+    neither tiles nor seams. What stays in memory depends on how many vertices the lattices have, not on the number of
+    pixels.
 
     Parameters
     ----------
@@ -73,9 +65,9 @@ def refine_streamed(
         `n_threads`; and:
 
         exact : bool
-            Do all of the work, as ``refine(..., exact=True)`` does. By default of more than 1.8 million pixels a sample
-            is updated, as by :func:`refine`, if that changes the labels of at most 1 pixel in 1000; if it would change
-            more, or pixels are fewer, all of the work is done.
+            Do all of the work, as ``refine(..., exact=True)`` does. By default, as in :func:`refine`, a sample of more
+            than 1.8 million pixels is updated, or else only what can still change; where either would change the labels
+            of more than 1 pixel in 1000, all of the work is done.
 
         state : path
             Folder for what is known after each update, by default ``out`` with ``.state`` behind its name if that is a
@@ -103,7 +95,9 @@ def refine_streamed(
     Notes
     -----
     Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, for each update, and for the
-    labels; three times, and the scores once or twice more, where a sample is updated. Vertices that no two pixels share
+    labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
+    the image once more where pixels had settled. Where so many settle that what is left is little, the folder of the
+    state holds up to 12 bytes for a pixel. Vertices that no two pixels share
     take more memory than pixels do, so this is for kernels that reach far, as those of the presets default,
     conservative, gentle and firm do, whose ranges are a share of the image.
 
@@ -117,8 +111,7 @@ def refine_streamed(
     >>> import numpy as np, classicseg as cs
     >>> s = cs.sample("nuclei")
     >>> labels = cs.refine_streamed(s.image, s.probabilities, window=16)
-    >>> expected = cs.refine(s.image, s.probabilities, preset="default", exact=True)
-    >>> np.array_equal(labels, expected)
+    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities, preset="default"))
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
@@ -141,9 +134,8 @@ def refine_streamed(
     sink = _sink_of(labels, shape, values, folder)
     try:
         passing = Passing(ready.raster, ready.ranges, sink.write, fill)
-        everything = chosen.get("exact", False) or state.is_begun
-        if everything or not _sampled(ready, passing, n_threads):
-            _run(ready, passing, state, n_threads, chosen.get("progress", False))
+        exact, progress = (chosen.get(name, False) for name in ("exact", "progress"))
+        StreamRun(ready, passing, state, n_threads, progress).label_all(exact=exact)
         sink.finish()
     except BaseException as failure:
         sink.discard()
@@ -151,38 +143,10 @@ def refine_streamed(
             text = f"{failure.strerror}; the updates that are done are kept in {folder}"
             raise OSError(failure.errno, text, failure.filename) from failure
         raise
+    finally:
+        state.close()
     state.remove()
     return labels
-
-
-def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
-    """Write the labels that the updates of a sample lead to, if the image is large and they tell enough."""
-    n_iter = ready.preset.max_iter
-    if n_iter < FEWEST or not is_sampled(ready.raster.inside.n_points):
-        return False
-    done = label_by_sample(SampledPassing(passing), passing.spaces, ready.costs(), n_iter, n_threads)
-    passing.alive = None
-    return done
-
-
-def _run(ready: Prepared, passing: Passing, state: KeptState, n_threads: int, progress: bool) -> None:
-    """Build the lattices, run all updates, write labels; from where the state says on."""
-    n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
-    vertices, begin = state.vertices(), state.progress()
-    n_passes = n_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
-    bar = progress_bar("refine", stripes_of(n_points) * n_passes) if progress else None
-    tick = (lambda: None) if bar is None else bar.update
-    try:
-        if vertices is None:
-            vertices = meet_all(passing.spaces, passing.features, n_points, n_threads, tick)
-            state.keep_vertices(vertices)
-        lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), n_points, n_threads)
-        plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
-        passing.is_paired = plan.is_paired
-        update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 # --- where labels go ----------------------------------------------------------------------------------------------

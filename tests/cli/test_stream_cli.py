@@ -31,16 +31,14 @@ def test_labels_are_those_of_the_library(folder, capsys):
     assert refine("--json", "--mask", "mask.npy", "--window", "7", "--preset", "firm", "--max-iter", "3") == 0
     labels = np.load("labels.npy")
     assert labels.dtype == np.uint8
-    expected = cs.refine(SAMPLE.image, logits=LOGITS, mask=mask, preset="firm", max_iter=3, exact=True, fill=255)
+    expected = cs.refine(SAMPLE.image, logits=LOGITS, mask=mask, preset="firm", max_iter=3, fill=255)
     np.testing.assert_array_equal(labels, expected)
     assert json.loads(capsys.readouterr().out)["preset"] == "firm"
 
 
 def test_the_preset_is_default_if_none_is_named(folder):
     assert refine() == 0
-    np.testing.assert_array_equal(
-        np.load("labels.npy"), cs.refine(SAMPLE.image, logits=LOGITS, preset="default", exact=True)
-    )
+    np.testing.assert_array_equal(np.load("labels.npy"), cs.refine(SAMPLE.image, logits=LOGITS, preset="default"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Streamed refinement gives the labels of the run in memory, to the bit, whatever the windows are."""
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -12,15 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
+from classicseg.io.point_file import PointFile
 from classicseg.io.windows import FileArray, LabelFile, as_source
-from classicseg.pipelines import raster
+from classicseg.pipelines import raster, stream_run
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.solvers.dense import sampled
+from classicseg.solvers.dense.active import MOST_DIFFER
 from classicseg.solvers.dense.prospects import contest
 
 SAMPLE = cs.sample("nuclei")
 SMALL = np.log(SAMPLE.probabilities[:, ::3, ::3])
-OPTIONS = {"preset": "default", "max_iter": 4}
+OPTIONS = {"preset": "default", "max_iter": 4, "exact": True}
 
 
 @st.composite
@@ -78,8 +81,66 @@ def test_labels_are_those_of_the_run_in_memory(problem, window, at_once, large_s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raster, "_AT_ONCE", at_once)
         patch.setattr(raster, "_LARGE_STEP", large_step)
+        labels = cs.refine_streamed(image, **options, exact=True, window=window, n_threads=n_threads)
+    np.testing.assert_array_equal(labels, expected)
+
+
+@st.composite
+def parts_of_the_sample(draw):
+    """A part of the sample, its scores more or less sure, with labels that can win nowhere, and what goes with them."""
+    top, left, height, width = (draw(st.integers(*ends)) for ends in ((0, 90), (0, 90), (30, 160), (30, 160)))
+    part = np.s_[..., top : top + height, left : left + width]
+    logits = np.log(SAMPLE.probabilities)[part] * np.float32(draw(st.sampled_from((0.5, 1, 3, 12))))
+    n_lost = draw(st.sampled_from((0, 1, 2)))
+    few = n_lost == 0 and draw(st.booleans())
+    if n_lost:
+        lost = np.full((n_lost, *logits.shape[1:]), draw(st.sampled_from((-7.0, -30.0))), np.float32)
+        logits = np.concatenate([np.maximum(logits, -1 if lost[0, 0, 0] > -9 else -12), lost])
+    options = {"logits": logits[:, ::2, ::3] if few else logits}
+    image = np.moveaxis(np.moveaxis(SAMPLE.image, -1, 0)[part], 0, -1)
+    if draw(st.booleans()):
+        mask = np.add.outer(np.arange(image.shape[0]), np.arange(image.shape[1])) % 31 > draw(st.integers(0, 20))
+        options["mask"] = mask
+    options["preset"] = draw(st.sampled_from(("default", "strong", "conservative")))
+    options["max_iter"] = draw(st.sampled_from((2, 3, 5, 10)))
+    return image, options
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts_of_the_sample(), st.sampled_from((None, 1, 6)), st.sampled_from((100, 2**16)), st.sampled_from((1, 2)))
+def test_labels_are_those_of_the_run_that_works_only_where_it_matters(problem, window, at_once, n_threads):
+    image, options = problem
+    expected = cs.refine(image, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raster, "_AT_ONCE", at_once)
         labels = cs.refine_streamed(image, **options, window=window, n_threads=n_threads)
     np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "more", "what"), [(3, 0, "settled"), (1, 0, "refused"), (3, 1, "left out"), (0.01, 0, "all active")]
+)
+def test_what_pruning_does_is_done_while_streaming(monkeypatch, factor, more, what):
+    """Blocks settle, and labels are then those of the settled run, which are others than those of all work."""
+    found = []
+
+    def spied(*arguments, update=stream_run.update_active, **named):
+        found.append(update(*arguments, **named))
+        return found[-1]
+
+    monkeypatch.setattr(stream_run, "update_active", spied)
+    logits = np.concatenate([SMALL * np.float32(factor), np.full((more, *SMALL.shape[1:]), -60, np.float32)])
+    options = {"logits": logits, "preset": "default"}
+    result = cs.refinement(SAMPLE.image, **options, marginals=False)
+    labels = cs.refine_streamed(SAMPLE.image, **options, window=16)
+    np.testing.assert_array_equal(labels, result.labels)
+    (doubt,) = found
+    assert doubt.settled == (what != "all active")
+    if what in ("settled", "left out"):
+        assert result.may_differ == doubt.doubtful > 0
+    else:
+        assert result.may_differ is None
+    assert (doubt.doubtful > MOST_DIFFER) == (what == "refused")
 
 
 def test_a_single_pixel_in_a_stripe_has_the_costs_of_many():
@@ -107,7 +168,7 @@ def test_a_sample_gives_the_labels_of_the_same_sample_in_memory(few_are_many, ma
     logits = SMALL if small else np.log(SAMPLE.probabilities)
     logits = np.maximum(logits, -1)
     logits = np.concatenate([logits, np.full((more, *logits.shape[1:]), -6)]).astype(np.float32)
-    options = {**OPTIONS, "logits": logits}
+    options = {**OPTIONS, "logits": logits, "exact": False}
     if masked:
         options["mask"] = np.add.outer(np.arange(256), np.arange(256)) % 71 > 9
     left = contest(cs.refinement_crf(SAMPLE.image, logits=logits, preset="default").inside, 4, 1)
@@ -117,7 +178,25 @@ def test_a_sample_gives_the_labels_of_the_same_sample_in_memory(few_are_many, ma
     assert result.may_differ > 0
     labels = cs.refine_streamed(SAMPLE.image, **options, window=7, n_threads=2)
     np.testing.assert_array_equal(labels, result.labels)
-    assert (labels != cs.refine(SAMPLE.image, **options, exact=True)).any()
+    assert (labels != cs.refine(SAMPLE.image, **{**options, "exact": True})).any()
+
+
+def test_a_second_sample_is_drawn_of_all_labels(few_are_many, monkeypatch):
+    """After a first one that was not enough, where a label can win nowhere."""
+    n_solved = [0]
+
+    def updated(*arguments, update=sampled._updated):
+        n_solved[0] += 1
+        return update(*arguments)._replace(differ=n_solved[0] % 2)
+
+    for name, value in {"_updated": updated, "_SAMPLES": (500, 700), "MOST_DIFFER": 1e-3, "_NEARLY": np.inf}.items():
+        monkeypatch.setattr(sampled, name, value)
+    logits = np.concatenate([np.full((1, *SMALL.shape[1:]), -60, np.float32), SMALL])
+    options = {"logits": logits, "preset": "default"}
+    labels = cs.refine_streamed(SAMPLE.image, **options)
+    np.testing.assert_array_equal(labels, cs.refine(SAMPLE.image, **options))
+    assert n_solved == [4]
+    assert labels.max() == 2
 
 
 def test_one_label_that_can_win_does(few_are_many):
@@ -138,7 +217,7 @@ def files(tmp_path):
 
 
 def expected():
-    return cs.refine(SAMPLE.image, logits=SMALL, exact=True, **OPTIONS)
+    return cs.refine(SAMPLE.image, logits=SMALL, **OPTIONS)
 
 
 def stream(folder, **options):
@@ -196,7 +275,7 @@ def test_whatever_is_read_in_windows_is_read_in_whole_chunks():
     assert cs.refine_streamed(image, logits=SMALL, mask=mask, out=out, **OPTIONS) is out
     assert {(w[0].start % 40, min(w[0].start + 40, image.shape[0]) - w[0].stop) for w in image.windows} == {(0, 0)}
     assert [w.start for w in out.windows] == list(range(0, image.shape[0], 80))
-    np.testing.assert_array_equal(out.array, cs.refine(SAMPLE.image, logits=SMALL, mask=mask, exact=True, **OPTIONS))
+    np.testing.assert_array_equal(out.array, cs.refine(SAMPLE.image, logits=SMALL, mask=mask, **OPTIONS))
 
 
 def test_labels_go_into_an_array_of_any_layout():
@@ -212,27 +291,35 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("after", [0, 1, 3, 4])
-def test_a_run_goes_on_where_it_was_ended(files, monkeypatch, after):
-    def keep(self, progress, keep=KeptState.keep):
-        keep(self, progress)
-        if progress.done == after:
-            raise StoppedError
+@pytest.mark.parametrize(
+    ("factor", "exact", "after"),
+    [(1, True, 0), (1, True, 1), (1, True, 4), *((3, False, after) for after in (0, 1, 2, 9, 10)),
+     *((1, False, after) for after in (9, 10, 11, 12, 20))],
+)  # fmt: skip
+def test_a_run_goes_on_where_it_was_ended(files, monkeypatch, factor, exact, after):
+    """With all of the work, with blocks that settle, and where too much would change if they did: that is kept, too."""
+    kept = []
 
-    def keep_vertices(self, vertices, keep=KeptState.keep_vertices):
-        keep(self, vertices)
-        if after == 0:
+    def keep(self, what, keep):
+        keep(self, what)
+        if len(kept) == after:
             raise StoppedError
+        kept.append(what)
 
+    np.save(files / "logits.npy", factor * SMALL)
+    options = {"exact": exact, "max_iter": 4 if exact else 10}
     with monkeypatch.context() as patch:
-        patch.setattr(KeptState, "keep", keep)
-        patch.setattr(KeptState, "keep_vertices", keep_vertices)
+        for name in ("keep", "keep_vertices"):
+            patch.setattr(KeptState, name, functools.partialmethod(keep, keep=getattr(KeptState, name)))
         with pytest.raises(StoppedError):
-            stream(files, window=9)
+            stream(files, window=9, **options)
     assert not (files / "labels.npy").exists()
-    monkeypatch.setattr("classicseg.pipelines.streamed.meet_all", None)  # what is known is not found again
-    stream(files, window=31)
-    np.testing.assert_array_equal(np.load(files / "labels.npy"), expected())
+    monkeypatch.setattr(stream_run, "meet_all", None)  # what is known is not found again
+    if len(kept) > 10 and not exact:
+        monkeypatch.setattr(stream_run, "stakes_of", None)
+    stream(files, window=31, **options)
+    expected = cs.refine(SAMPLE.image, logits=factor * SMALL, **{**OPTIONS, **options})
+    np.testing.assert_array_equal(np.load(files / "labels.npy"), expected)
     assert not (files / "labels.npy.state").exists()
 
 
@@ -243,7 +330,7 @@ def test_a_run_that_was_killed_goes_on(files):
         "from classicseg.pipelines.kept_state import KeptState as K; keep = K.keep\n"
         "def slow(self, progress): keep(self, progress); print(progress.done, flush=True); time.sleep(60)\n"
         "K.keep = slow\n"
-        "cs.refine_streamed(sys.argv[1], logits=sys.argv[2], out=sys.argv[3], preset='default', max_iter=4)"
+        "cs.refine_streamed(sys.argv[1], logits=sys.argv[2], out=sys.argv[3], preset='default', max_iter=4, exact=True)"
     )
     names = [files / name for name in ("image.npy", "logits.npy", "labels.npy")]
     with subprocess.Popen([sys.executable, "-c", program, *names], stdout=subprocess.PIPE, text=True) as process:
@@ -304,9 +391,24 @@ def test_no_room_for_labels_is_known_beforehand(files, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(LabelFile, "_reserve", reserve)
-    monkeypatch.setattr("classicseg.pipelines.streamed.meet_all", None)
+    monkeypatch.setattr(stream_run, "meet_all", None)
     with pytest.raises(OSError, match="No space left"):
         stream(files)
+
+
+def test_no_room_for_what_is_known_of_points_loses_nothing(files, monkeypatch):
+    def write(self, start, values):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    np.save(files / "logits.npy", 3 * SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(PointFile, "write", write)
+        with pytest.raises(OSError, match=r"No space left.*kept in"):
+            stream(files, exact=False)
+    assert {path.name for path in files.iterdir()} == {"image.npy", "labels.npy.state", "logits.npy"}
+    stream(files, exact=False)
+    expected = cs.refine(SAMPLE.image, logits=3 * SMALL, preset="default", max_iter=4)
+    np.testing.assert_array_equal(np.load(files / "labels.npy"), expected)
 
 
 # --- what cannot work ---------------------------------------------------------------------------------------------
