@@ -9,7 +9,6 @@ from pathlib import Path
 
 from classicseg.cli import evidence
 from classicseg.cli.output import report
-from classicseg.pipelines.presets import AUTO
 
 _OTHERS = ("overlay", "marginals", "nodata", "sigmoid", "labels", "key", "reverse_axes")
 
@@ -19,8 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stream", action="store_true",
         help="read image, scores and mask, all .npy, window by window, once for each update, and write labels as .npy: "
-        "for images that are larger than memory. A run that was ended goes on when it is started again in the same way."
-        " The preset is default if none is named",
+        "for images that are larger than memory. A run that was ended goes on when it is started again in the same way",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
@@ -41,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.errors import InputError
     from classicseg.pipelines.stream_plan import plan_streamed
     from classicseg.pipelines.stream_survey import StreamOptions
-    from classicseg.pipelines.streamed import refine_streamed
+    from classicseg.pipelines.streamed import run_streamed
 
     refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
     if refused:
@@ -50,9 +48,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("give an image and the file of its probabilities")
     start = time.perf_counter()
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
-    preset = "default" if options.preset == AUTO else options.preset
-    given = {"image": options.image, kind: options.probabilities, "mask": options.mask, "preset": preset}
-    axes = {"label_axis": options.label_axis, "channel_axis": options.channel_axis}
+    preset, axes = options.preset, (options.label_axis, options.channel_axis)
     changes: StreamOptions = {
         "n_threads": options.threads,
         "sigma": options.sigma,
@@ -72,10 +68,12 @@ def run(options: argparse.Namespace) -> None:
         "progress": True,
     }
     if options.plan:
-        plan = plan_streamed(**given, **axes, **changes)
+        given = {kind: options.probabilities, "label_axis": axes[0], "channel_axis": axes[1]}
+        plan = plan_streamed(options.image, **given, mask=options.mask, preset=preset, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
-    refine_streamed(**given, **axes, out=options.output, **changes)
+    scores = {kind: options.probabilities}
+    _, strength = run_streamed(options.image, scores, options.mask, options.output, preset, axes, changes)
     seconds = time.perf_counter() - start
-    done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
-    report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")
+    done = {"output": str(options.output), "preset": strength, "seconds": round(seconds, 4)}
+    report(options, done, f"{options.output}: preset {strength}, in {seconds:.2f} s")

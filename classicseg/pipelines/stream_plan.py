@@ -15,6 +15,7 @@ from classicseg.filters.streamed import BYTES_OF_VERTEX, StreamedBank, meet_all
 from classicseg.kernels.dense.bank import RowLayout
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines import presets
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
@@ -34,6 +35,8 @@ class StreamPlan:
     ----------
     preset : Preset
         Parameters, in pixels and in the units of the image.
+    strength : str
+        Name of the preset that was given or chosen, "own" if it has none.
     shape : tuple of int
         Spatial shape of the image.
     n_points : int
@@ -58,6 +61,7 @@ class StreamPlan:
     """
 
     preset: Preset
+    strength: str
     shape: tuple[int, ...]
     n_points: int
     n_labels: int
@@ -72,7 +76,7 @@ class StreamPlan:
         return (
             f"{size} pixels, {self.n_points} inside, {self.n_labels} labels; about {self.n_vertices:.2g} vertices: "
             f"{memory} of memory, {scratch} of scratch space, {self.seconds:.3g} s for {chosen.max_iter} updates\n"
-            f"sigma={chosen.sigma}, weight={chosen.weight}, bilateral_sigma={chosen.bilateral_sigma}, "
+            f"preset {self.strength}: sigma={chosen.sigma}, weight={chosen.weight}, bilateral_sigma={chosen.bilateral_sigma}, "
             f"color_sigma={chosen.color_sigma}, bilateral_weight={chosen.bilateral_weight}"
         )
 
@@ -83,7 +87,7 @@ def plan_streamed(
     *,
     logits: Any = None,
     unary: Any = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     mask: Any = None,
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
@@ -130,7 +134,9 @@ def plan_streamed(
     memory = BYTES_OF_VERTEX * rows + 2 * row * rows + n_threads * at_once * of_point
     seconds = to_look + tried[-1].seconds / tried[-1].n * n_points * (n_iter + 2)
     scratch = (12 + row) * rows
-    return StreamPlan(ready.preset, raster.steps.shape, n_points, n_labels, rows, memory, scratch, seconds)
+    return StreamPlan(
+        ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, rows, memory, scratch, seconds
+    )
 
 
 @dataclass(frozen=True)

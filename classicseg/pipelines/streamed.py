@@ -13,6 +13,7 @@ from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import check_target
 from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
 from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines import presets
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
@@ -28,7 +29,7 @@ def refine_streamed(
     logits: Any = None,
     unary: Any = None,
     out: Any = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     mask: Any = None,
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
@@ -54,7 +55,7 @@ def refine_streamed(
         Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
         windows can be assigned. A file appears when all is done.
     preset : str or Preset
-        Parameters; not ``"auto"``, which looks at all scores at once.
+        Parameters. ``"auto"`` chooses as :func:`refine` does, and reads the scores once more.
     mask : array_like or path, spatial shape, optional
         Pixels that take part.
     label_axis, channel_axis
@@ -111,15 +112,31 @@ def refine_streamed(
     >>> import numpy as np, classicseg as cs
     >>> s = cs.sample("nuclei")
     >>> labels = cs.refine_streamed(s.image, s.probabilities, window=16)
-    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities, preset="default"))
+    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities))
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    return run_streamed(image, given, mask, out, preset, (label_axis, channel_axis), options)[0]
+
+
+def run_streamed(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int, ChannelAxis],
+    options: StreamOptions,
+) -> tuple[Any, str]:
+    """See :func:`refine_streamed`; the name of the preset that was given or chosen is returned as well.
+
+    One of the scores is `given`; `axes` are those of the labels and of the channels.
+    """
     chosen = checked(preset, options)
     n_threads = resolve_threads(chosen.get("n_threads"))
     _check_out(out)
     folder = _state_folder(chosen.get("state"), out)
-    ready = prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
+    ready = prepared(image, given, mask, preset, axes, chosen, n_threads)
     shape, n_labels, fill = (
         ready.raster.steps.shape,
         ready.raster.costs.planes.count,
@@ -146,7 +163,7 @@ def refine_streamed(
     finally:
         state.close()
     state.remove()
-    return labels
+    return labels, ready.strength
 
 
 # --- where labels go ----------------------------------------------------------------------------------------------

@@ -36,9 +36,11 @@ def test_labels_are_those_of_the_library(folder, capsys):
     assert json.loads(capsys.readouterr().out)["preset"] == "firm"
 
 
-def test_the_preset_is_default_if_none_is_named(folder):
-    assert refine() == 0
-    np.testing.assert_array_equal(np.load("labels.npy"), cs.refine(SAMPLE.image, logits=LOGITS, preset="default"))
+def test_the_preset_is_chosen_if_none_is_named(folder, capsys):
+    assert refine("--json") == 0
+    expected = cs.refinement(SAMPLE.image, logits=LOGITS)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
+    assert json.loads(capsys.readouterr().out)["preset"] == expected.strength
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_plan_is_told_and_nothing_done(folder, capsys):
     plan = json.loads(capsys.readouterr().out)
     assert plan["n_points"] == 256 * 256
     assert plan["memory"] > 2**20 > plan["seconds"] > 0
-    assert plan["preset"]["sigma"] == pytest.approx(0.3 * 256)
+    assert plan["preset"]["sigma"] == cs.refinement(SAMPLE.image, logits=LOGITS, max_iter=0).preset.sigma
     assert refine("--plan") == 0
     assert "256 x 256 pixels, 65536 inside, 2 labels" in capsys.readouterr().out
     assert not (folder / "labels.npy").exists()

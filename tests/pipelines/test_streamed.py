@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 import classicseg as cs
 from classicseg.io.point_file import PointFile
 from classicseg.io.windows import FileArray, LabelFile, as_source
-from classicseg.pipelines import raster, stream_run
+from classicseg.pipelines import raster, stream_run, stream_strength, strength
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.solvers.dense import sampled
 from classicseg.solvers.dense.active import MOST_DIFFER
@@ -101,9 +102,39 @@ def parts_of_the_sample(draw):
     if draw(st.booleans()):
         mask = np.add.outer(np.arange(image.shape[0]), np.arange(image.shape[1])) % 31 > draw(st.integers(0, 20))
         options["mask"] = mask
-    options["preset"] = draw(st.sampled_from(("default", "strong", "conservative")))
+    options["preset"] = draw(st.sampled_from(("auto", "default", "strong", "conservative")))
     options["max_iter"] = draw(st.sampled_from((2, 3, 5, 10)))
     return image, options
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.floats(0.1, 30), st.sampled_from((5, 2**16)))
+def test_the_strength_is_that_which_is_chosen_in_memory(problem, factor, at_once):
+    """By the same numbers: evidence, and the colours and the mask of the small picture."""
+    image, options = problem
+    kind = next(name for name in ("probabilities", "logits", "unary") if name in options)
+    if kind != "probabilities":
+        options[kind] = gaussian_filter(options[kind], (0, *[2] * (options[kind].ndim - 1))) * np.float32(factor)
+    options = {name: value for name, value in options.items() if name not in ("preset", "max_iter")}
+    seen = []
+
+    def choose_by(evidence, thinned, changes, n_threads):
+        seen.append((evidence, thinned(), changes))
+        return "gentle"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strength, "choose_by", choose_by)
+        patch.setattr(stream_strength, "choose_by", choose_by)
+        patch.setattr(raster, "_AT_ONCE", at_once)
+        cs.refinement_crf(image, **options)
+        cs.refine_streamed(image, **options, n_threads=2, max_iter=0)
+    (one, small, changes), (other, streamed, named) = seen
+    for part in ("means", "inside", "width", "crossings", "noise"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part), err_msg=part)
+    for part in ("channels", "unit", "spacing", "side", "mask"):
+        np.testing.assert_array_equal(getattr(small, part), getattr(streamed, part), err_msg=part)
+    assert small.channels.dtype == streamed.channels.dtype
+    assert {**named, "max_iter": 0} == {**changes, "max_iter": 0}
 
 
 @settings(max_examples=30, deadline=None)
@@ -468,7 +499,8 @@ NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
 @pytest.mark.parametrize(
     ("change", "error", "word"),
     [
-        ({"preset": "auto"}, ValueError, "auto.*name one"),
+        ({"preset": "autp"}, ValueError, "preset must be"),
+        ({"preset": "auto", "sigma": -1}, ValueError, "sigma"),
         ({"exact": 3}, TypeError, "exact"),
         ({"marginals": True}, TypeError, "never stored"),
         ({"sgima": 1}, TypeError, "did you mean 'sigma'"),
