@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import time
 from pathlib import Path
 
 from classicseg.cli import evidence
 from classicseg.cli.output import report
 
-_OTHERS = ("overlay", "marginals", "nodata", "sigmoid", "labels", "key", "reverse_axes")
+_OTHERS = ("overlay", "marginals", "sigmoid", "labels", "key", "reverse_axes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
         "quality": options.quality,
         "align_corners": options.align_corners,
         "exact": options.exact,
-        "fill": None if options.mask is None else io.VOID,
+        "nodata": math.nan if options.nodata is None else options.nodata,  # what is NaN takes no part in any case
+        "fill": io.VOID,
         "spacing": evidence.spacing_of(options),
         "window": options.window,
         "state": options.state,

@@ -59,12 +59,9 @@ def meet_all(
     borders = stripe_borders(n_points) * PIXELS
 
     def stripe(s: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        meetings = [_Meeting(space) for space in spaces]
-        for features in passing(int(borders[s]), min(int(borders[s + 1]), n_points)):
-            for meeting, own in zip(meetings, _split(features, spaces), strict=True):
-                meeting.add(own)
+        met = meet_stripe(spaces, passing(int(borders[s]), min(int(borders[s + 1]), n_points)))
         tick()
-        return [meeting.met() for meeting in meetings]
+        return met
 
     met = map_tasks(stripe, borders.size - 1, n_threads)
     found = []
@@ -73,6 +70,15 @@ def meet_all(
         start = np.cumsum([0, *(part.size for part in keys)]).astype(np.int64)
         found.append(Vertices(np.concatenate(keys), np.concatenate(mass), start))
     return found
+
+
+def meet_stripe(spaces: Sequence[Space], windows: Iterator[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Keys and masses of the vertices of each lattice that the points of a stripe touch, in the order of these."""
+    meetings = [_Meeting(space) for space in spaces]
+    for features in windows:
+        for meeting, own in zip(meetings, _split(features, spaces), strict=True):
+            meeting.add(own)
+    return [meeting.met() for meeting in meetings]
 
 
 class _Meeting:

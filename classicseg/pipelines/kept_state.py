@@ -20,7 +20,9 @@ from classicseg.solvers.dense.streamed_active import Activity, PointMemory
 
 _PLAN, _VERTICES, _ROWS, _ACTIVITY = "plan.json", "vertices.npz", "rows.npz", "activity.npz"
 _POINTS = {"certainty": np.float32, "label": np.int32, "lead": np.float32}
-"""Files of what is known of single points; all three take 12 bytes for a point, if something is known of all."""
+"""Files of what is known of single points."""
+BYTES_OF_POINT = 12
+"""What they take for a point, if something is known of all."""
 
 
 class KeptState:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +14,10 @@ from classicseg import inputs
 from classicseg.energies.kernels import position_columns
 from classicseg.energies.unary_grid import COSTS
 from classicseg.energies.unary_windows import UnaryWindows
-from classicseg.filters.blur import AXES
-from classicseg.filters.building import Space
+from classicseg.filters.blur import AXES, Blur
+from classicseg.filters.building import Space, choose_stencil, links_of_stripe, middle_stripe
 from classicseg.filters.features import Column, Features
+from classicseg.filters.streamed import meet_stripe
 from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.simd import PIXELS
 from classicseg.pipelines.raster import Box, Colors, Costs, Inside, Steps, of_mask
@@ -93,6 +96,8 @@ class Passing:
         ``sink(start, labels)`` takes labels of the pixels from `start` on.
     fill : int
         Label of pixels that take no part.
+    accurate : bool
+        Whether lattices are blurred with a stencil, as ``quality="high"`` does.
 
     Attributes
     ----------
@@ -107,11 +112,17 @@ class Passing:
     """
 
     def __init__(
-        self, raster: Raster, kernels: Sequence[Ranges], sink: Callable[[int, np.ndarray], None], fill: int
+        self,
+        raster: Raster,
+        kernels: Sequence[Ranges],
+        sink: Callable[[int, np.ndarray], None],
+        fill: int,
+        *,
+        accurate: bool = False,
     ) -> None:
         self.raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
         self._alive, self._lost = np.arange(raster.costs.planes.count), np.empty(0, np.int64)
-        self.spaces = [Space.of(Features(self._ends(kernel), AXES), AXES) for kernel in kernels]
+        self.spaces = [self._space(kernel, AXES) for kernel in kernels]
         self.is_paired = False
         self.stored = not raster.stretched or raster.inside.planes is not None
         self.inner = int(np.prod(raster.steps.shape[1:]))
@@ -119,6 +130,10 @@ class Passing:
         how = planes.grid, raster.steps.shape, raster.align_corners
         self.stretched = UnaryWindows(self._small_costs, planes.count, *how)
         self._stretched_rest = UnaryWindows(self._small_rest, 1, *how)
+        if accurate:
+            sizes = [space.features.d for space in self.spaces]
+            blurs = [choose_stencil(d, partial(self._links, kernel)) for d, kernel in zip(sizes, kernels, strict=True)]
+            self.spaces = [self._space(*pair) for pair in zip(kernels, blurs, strict=True)]
 
     def choose(self, alive: np.ndarray, lost: np.ndarray | None = None) -> None:
         """From now on costs are those of labels `alive`, and those of one label for the `lost` ones, if there are any.
@@ -164,6 +179,18 @@ class Passing:
         span = np.full(int(window.pixels[-1]) + 1 - low, self._fill, np.int32)
         span[window.pixels - low] = labels
         self._sink(low, span)
+
+    def _space(self, kernel: Ranges, blur: Blur) -> Space:
+        """The lattice of a kernel."""
+        return Space.of(Features(self._ends(kernel), blur), blur)
+
+    def _links(self, kernel: Ranges, blur: Blur) -> float:
+        """How many neighbours within a stencil a point has: see :func:`classicseg.filters.building.links_per_point`."""
+        (first, last), n_points = middle_stripe(self.raster.inside.n_points), self.raster.inside.n_points
+        alone, start, stop = copy.copy(self), first * PIXELS, min(last * PIXELS, n_points)
+        alone.spaces, alone._kernels = [self._space(kernel, blur)], [kernel]
+        ((keys, _),) = meet_stripe(alone.spaces, alone.features(start, stop))
+        return links_of_stripe(alone.spaces[0], keys, stop - start)
 
     def _ends(self, kernel: Ranges) -> list[Column]:
         """The smallest and the largest value of each feature in place of all of them."""

@@ -16,11 +16,13 @@ from classicseg.kernels.dense.bank import RowLayout
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
+from classicseg.pipelines.kept_state import BYTES_OF_POINT
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked, prepared
 from classicseg.solvers.dense.plan import Plan
+from classicseg.solvers.dense.prospects import FEWEST
 from classicseg.solvers.dense.streamed import Window, update_passing
 
 _PIECES = 16  # of the image that are tried
@@ -47,7 +49,7 @@ class StreamPlan:
     memory : float
         Bytes beyond those of the process before.
     scratch : float
-        Bytes on the disk for the state, while it runs; labels are not counted.
+        Bytes on the disk for the state, while it runs, at most; labels are not counted.
     seconds : float
         For all passes, as pieces of the image take them now.
 
@@ -76,8 +78,9 @@ class StreamPlan:
         return (
             f"{size} pixels, {self.n_points} inside, {self.n_labels} labels; about {self.n_vertices:.2g} vertices: "
             f"{memory} of memory, {scratch} of scratch space, {self.seconds:.3g} s for {chosen.max_iter} updates\n"
-            f"preset {self.strength}: sigma={chosen.sigma}, weight={chosen.weight}, bilateral_sigma={chosen.bilateral_sigma}, "
-            f"color_sigma={chosen.color_sigma}, bilateral_weight={chosen.bilateral_weight}"
+            f"preset {self.strength}: sigma={chosen.sigma}, weight={chosen.weight}, "
+            f"bilateral_sigma={chosen.bilateral_sigma}, color_sigma={chosen.color_sigma}, "
+            f"bilateral_weight={chosen.bilateral_weight}"
         )
 
 
@@ -129,11 +132,13 @@ def plan_streamed(
     rows = stripes * sum(_grown(*pair, n_points / stripes) for pair in zip(tried[0].met, tried[-1].met, strict=True))
     layout = RowLayout.of(n_labels)
     row = 4 * layout.n_panels * len(layout.lanes)
+    prunes = n_iter >= FEWEST and not chosen.get("exact", False)
     at_once = max(2**16, raster.steps.size * (raster.steps.window or 1))
     of_point = 40 * len(tried[0].met) + 4 * (8 * n_labels + 4 * raster.colors.planes.count)
-    memory = BYTES_OF_VERTEX * rows + 2 * row * rows + n_threads * at_once * of_point
+    memory = BYTES_OF_VERTEX * rows + (2 + prunes) * row * rows + n_threads * at_once * of_point
+    memory += prunes * 2 * n_points / PIXELS  # which blocks are active, and near
     seconds = to_look + tried[-1].seconds / tried[-1].n * n_points * (n_iter + 2)
-    scratch = (12 + row) * rows
+    scratch = (12 + (1 + prunes) * row) * rows + prunes * n_points * BYTES_OF_POINT
     return StreamPlan(
         ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, rows, memory, scratch, seconds
     )
@@ -180,7 +185,8 @@ class _Pieces:
 
 def _tried(ready: Prepared, n: int, n_threads: int) -> _Tried:
     """Build lattices of `n` pieces of the image, and update them once."""
-    passing = Passing(ready.raster, ready.ranges, lambda start, labels: None, 0)
+    accurate = ready.preset.quality == "high"
+    passing = Passing(ready.raster, ready.ranges, lambda start, labels: None, 0, accurate=accurate)
     pieces = _Pieces(passing, n, ready.raster.inside.n_points)
     vertices = meet_all(passing.spaces, pieces.features, pieces.n, n_threads)
     lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), pieces.n, n_threads)

@@ -16,6 +16,7 @@ from classicseg.pipelines import presets
 from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.fit import fit_scores, pixels_by_point
 from classicseg.pipelines.image import eight_bit_unit
+from classicseg.pipelines.known_pixels import KnownPixels
 from classicseg.pipelines.passage import Ranges, Raster
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.raster import Colors, Costs, Digest, Factors, Inside, Planes, Steps
@@ -42,6 +43,7 @@ class StreamOptions(TypedDict, total=False):
     exact: bool | None
     temperature: float | None
     fill: int | None
+    nodata: float | None
     n_threads: int | None
     progress: bool | None
     state: str | os.PathLike[str] | None
@@ -87,14 +89,17 @@ def checked(preset: str | Preset, options: StreamOptions) -> dict[str, Any]:
             raise InputTypeError(f"refine_streamed has no parameter {name!r}: {_REASONS[name]}")
     presets.check_names(options, tuple(StreamOptions.__annotations__), "refine_streamed has no parameter")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if given.get("quality", "fast") != "fast" or (preset != presets.AUTO and presets.find(preset).quality != "fast"):
-        raise InputError("quality must be 'fast' where an image passes by in windows")
+    of_preset = "fast" if preset == presets.AUTO else presets.find(preset).quality
+    if given.get("quality", of_preset) not in ("fast", "high"):
+        raise InputError("quality must be 'fast' or 'high' where an image passes by in windows")
     for name in given.keys() & {"align_corners", "exact", "progress"}:
         inputs.as_flag(given[name], name)
     if "max_iter" in given:
         given["max_iter"] = inputs.as_count(given["max_iter"], "max_iter", 0, 2**31 - 1)
     if "window" in given:
         given["window"] = inputs.as_count(given["window"], "window", 1)
+    if "nodata" in given:
+        given["nodata"] = inputs.as_value(given["nodata"], "nodata")
     if "fill" in given:
         given["fill"] = inputs.as_int32(given["fill"], "fill")
     return given
@@ -128,6 +133,8 @@ def prepared(
     masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
     if masked is not None and masked.grid != spatial:
         raise InputError(f"mask must have shape {spatial}, got {masked.grid}")
+    if "nodata" in options and (planes.dtype.kind == "f" or not np.isnan(options["nodata"])):
+        masked = Planes(KnownPixels(planes, masked, options["nodata"]), None, "mask")
     digest = Digest()
     inside = Inside.of(masked, steps, digest, n_threads)
     colors = Colors.of(planes, inside, steps, digest, n_threads)
@@ -144,7 +151,7 @@ def prepared(
         seen, _ = _in_units(presets.find(_ANY), options, colors, inside)
         name = StreamedStrength(steps, inside, colors, costs, seen, aligned).choose(_changes(options), n_threads)
         _, chosen = _in_units(presets.find(name), options, colors, inside)
-    costs = Costs(scores, kind, _factors(options, chosen, spatial, scores.grid))
+    costs.factors = _factors(options, chosen, spatial, scores.grid)
     kernels = [
         (weight, ranges)
         for weight, ranges in (

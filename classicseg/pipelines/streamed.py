@@ -48,7 +48,6 @@ def refine_streamed(
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
-        Probabilities have to sum to 1 over the labels.
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
@@ -62,14 +61,16 @@ def refine_streamed(
         As in :func:`refine`.
     **options
         Changes of the preset, as in :func:`refine`: `sigma`, `weight`, `bilateral_sigma`, `color_sigma`,
-        `bilateral_weight`, `max_iter`, `spacing`, `align_corners`, `dilution`, `temperature`, `fill`,
-        `n_threads`; and:
+        `bilateral_weight`, `max_iter`, `quality` ("fast" or "high"), `spacing`, `align_corners`, `dilution`,
+        `temperature`, `fill`, `n_threads`; and:
 
         exact : bool
             Do all of the work, as ``refine(..., exact=True)`` does. By default, as in :func:`refine`, a sample of more
             than 1.8 million pixels is updated, or else only what can still change; where either would change the labels
             of more than 1 pixel in 1000, all of the work is done.
 
+        nodata : float
+            Pixels that have this value in all channels take no part, nor do those that are NaN in any.
         state : path
             Folder for what is known after each update, by default ``out`` with ``.state`` behind its name if that is a
             file. A run that was ended, in whatever way, goes on from there when it is called again in the same way, and
@@ -150,7 +151,7 @@ def run_streamed(
     labels = np.empty(shape, np.int32) if out is None else out
     sink = _sink_of(labels, shape, values, folder)
     try:
-        passing = Passing(ready.raster, ready.ranges, sink.write, fill)
+        passing = Passing(ready.raster, ready.ranges, sink.write, fill, accurate=ready.preset.quality == "high")
         exact, progress = (chosen.get(name, False) for name in ("exact", "progress"))
         StreamRun(ready, passing, state, n_threads, progress).label_all(exact=exact)
         sink.finish()

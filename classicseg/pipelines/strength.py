@@ -9,6 +9,7 @@ network is sure of, away. The limits were chosen by leaving whole data sets out 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -175,7 +176,7 @@ def evidence_of_slabs(
     """What all slabs of scores on a `grid` say together, of an image of this `shape`, and of blocks of its pixels."""
     sums, sizes = np.concatenate([s.sums for s in slabs], axis=1), np.concatenate([s.sizes for s in slabs])
     unsure, crossed = np.concatenate([s.unsure for s in slabs]), np.sum([s.crossed for s in slabs], axis=0)
-    for before, after in zip(slabs[:-1], slabs[1:], strict=True):
+    for before, after in itertools.pairwise(slabs):
         crossed[0] += _crossed(np.concatenate([before.ends[1], after.ends[0]]))[0]
     ratios, means = [n / m for n, m in zip(shape, grid, strict=True)], sums / np.maximum(sizes, 1)
     borders = _per_pixel(crossed, ratios)

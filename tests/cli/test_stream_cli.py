@@ -47,8 +47,8 @@ def test_the_preset_is_chosen_if_none_is_named(folder, capsys):
     ("more", "word"),
     [
         (["--overlay", "o.png"], "--stream does not go with --overlay"),
-        (["--nodata", "0"], "--stream does not go with --nodata"),
-        (["--quality", "high"], "--quality must be"),
+        (["--sigmoid"], "--stream does not go with --sigmoid"),
+        (["--quality", "exact"], "--quality must be"),
         (["--window", "0"], "--window must be"),
     ],
 )
@@ -56,6 +56,20 @@ def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
     assert refine(*more) == 2
     assert word in capsys.readouterr().err
     assert not (folder / "labels.npy").exists()
+
+
+def test_pixels_of_no_data_take_no_part(folder):
+    image = SAMPLE.image.astype(np.float32)
+    image[:40, :50], image[200:, 9:90] = -9999, np.nan
+    np.save("image.npy", image)
+    assert refine("--nodata", "-9999", "--preset", "strong") == 0
+    mask = np.ones(image.shape[:2], bool)
+    mask[:40, :50] = mask[200:, 9:90] = False
+    expected = cs.refine(image, logits=LOGITS, preset="strong", mask=mask, fill=255)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected)
+    assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "whole.npy", "--nodata", "-9999",
+                 "--preset", "strong"]) == 0  # fmt: skip
+    np.testing.assert_array_equal(np.load("whole.npy"), expected)
 
 
 def test_windows_go_with_nothing_else(folder, capsys):

@@ -139,6 +139,6 @@ def _lattices(spaces: Sequence[Space], features: np.ndarray, n_channels: int, n_
     ends = np.cumsum([space.features.d for space in spaces])
     rows = np.split(np.ascontiguousarray(features), ends[:-1])
     return LatticeBank(
-        [space.features.columns for space in spaces], ["symmetric"] * len(spaces), accurate=False,
-        n_threads=n_threads, n_channels=n_channels, pick=lambda k, whole: whole.computed(rows[k]),
+        [space.features.columns for space in spaces], ["symmetric"] * len(spaces), n_threads=n_threads,
+        blurs=[space.blur for space in spaces], n_channels=n_channels, pick=lambda k, whole: whole.computed(rows[k]),
     )  # fmt: skip
