@@ -1,5 +1,8 @@
 """Streamed refinement gives the labels of the run in memory, to the bit, whatever the windows are."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -254,3 +257,40 @@ def test_one_label_that_can_win_does(few_are_many):
     mask = np.eye(256, dtype=bool)
     labels = cs.refine_streamed(SAMPLE.image, logits=logits, mask=mask, preset="default")
     np.testing.assert_array_equal(labels, cs.refine(SAMPLE.image, logits=logits, mask=mask, preset="default"))
+
+
+@pytest.mark.parametrize("preset", ["default", "pydensecrf", "strong"])
+@pytest.mark.parametrize("quality", ["fast", "high"])
+def test_a_plan_knows_how_many_vertices_there_will_be(monkeypatch, preset, quality):
+    image = np.concatenate([SAMPLE.image, SAMPLE.image[::-1]])
+    met = []
+
+    def counted(*arguments, meet_all=stream_run.meet_all):
+        met.extend(meet_all(*arguments))
+        return met
+
+    monkeypatch.setattr(stream_run, "meet_all", counted)
+    options = {"unary": np.eye(2)[:, :, np.newaxis], "preset": preset, "quality": quality, "exact": True}
+    plan = cs.plan_streamed(image, **options)
+    cs.refine_streamed(image, **options, max_iter=0)
+    assert 0.6 < plan.n_vertices / sum(vertices.keys.size for vertices in met) < 1.7
+
+
+@pytest.mark.slow
+def test_a_plan_knows_how_much_memory_it_takes(tmp_path):
+    """In a process of its own; what it takes in memory for an image of a million pixels is mostly that of vertices."""
+    program = """if True:
+        import sys, numpy as np, classicseg as cs
+        from benchmarks.shared.harness import peak_memory
+        s = cs.sample("nuclei")
+        options = {"preset": "pydensecrf", "max_iter": 3}
+        cs.refine_streamed(s.image, s.probabilities, **options)
+        rng = np.random.default_rng(0)
+        image = np.tile(s.image, (4, 4, 1))
+        image = np.clip(image + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
+        plan = cs.plan_streamed(image, s.probabilities, **options)
+        print(plan.memory / peak_memory(lambda: cs.refine_streamed(image, s.probabilities, out=sys.argv[1], **options)))
+        """
+    command = [sys.executable, "-c", program, tmp_path / "labels.npy"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert 0.8 < float(done.stdout) < 3.5
