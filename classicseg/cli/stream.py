@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import math
 import time
 from pathlib import Path
@@ -18,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what makes an image pass by in windows."""
     parser.add_argument(
         "--stream", action="store_true",
-        help="read image, scores and mask, all .npy, window by window, once for each update, and write labels as .npy: "
-        "for images that are larger than memory. A run that was ended goes on when it is started again in the same way",
+        help="read image, scores and mask window by window, once for each update: .npy, GeoTIFF, TIFF stacks, .zarr, "
+        "and .nii.gz with scratch space; labels are written as one of these. For images that are larger than memory. A "
+        "run that was ended goes on when it is started again in the same way",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
@@ -32,12 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
     )  # fmt: skip
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
+        "local:N starts N processes here. Inputs may be .zarr as well. Needs the extra dask",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Refine, and report."""
     from classicseg import io
     from classicseg.errors import InputError
+    from classicseg.io.windows import as_source
     from classicseg.pipelines.stream_plan import plan_streamed
     from classicseg.pipelines.stream_survey import StreamOptions
     from classicseg.pipelines.streamed import run_streamed
@@ -49,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("give an image and the file of its probabilities")
     start = time.perf_counter()
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
+    image, scores = as_source(options.image, "image"), {kind: options.probabilities}
     preset, axes = options.preset, (options.label_axis, options.channel_axis)
     changes: StreamOptions = {
         "n_threads": options.threads,
@@ -64,18 +73,25 @@ def run(options: argparse.Namespace) -> None:
         "exact": options.exact,
         "nodata": math.nan if options.nodata is None else options.nodata,  # what is NaN takes no part in any case
         "fill": io.VOID,
-        "spacing": evidence.spacing_of(options),
+        "spacing": evidence.spacing_of(options, image),
         "window": options.window,
         "state": options.state,
         "progress": True,
     }
     if options.plan:
-        given = {kind: options.probabilities, "label_axis": axes[0], "channel_axis": axes[1]}
-        plan = plan_streamed(options.image, **given, mask=options.mask, preset=preset, **changes)
+        how = {"mask": options.mask, "preset": preset, "label_axis": axes[0], "channel_axis": axes[1]}
+        plan = plan_streamed(image, **scores, **how, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
-    scores = {kind: options.probabilities}
-    _, strength = run_streamed(options.image, scores, options.mask, options.output, preset, axes, changes)
+    if options.cluster is None:
+        _, strength = run_streamed(image, scores, options.mask, options.output, preset, axes, changes)
+    else:
+        from classicseg.dask.refinement import ClusterOptions, run_on_workers
+
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
+        del changes["exact"]  # it always is
+        more: ClusterOptions = {"cluster": options.cluster, **changes}
+        _, strength = run_on_workers(image, scores, options.mask, options.output, preset, axes, more)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": strength, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: preset {strength}, in {seconds:.2f} s")

@@ -96,8 +96,8 @@ class Passing:
         ``sink(start, labels)`` takes labels of the pixels from `start` on.
     fill : int
         Label of pixels that take no part.
-    accurate : bool
-        Whether lattices are blurred with a stencil, as ``quality="high"`` does.
+    blurs : sequence of Blur
+        How the lattice of each kernel is blurred, by default along its axes.
 
     Attributes
     ----------
@@ -117,12 +117,11 @@ class Passing:
         kernels: Sequence[Ranges],
         sink: Callable[[int, np.ndarray], None],
         fill: int,
-        *,
-        accurate: bool = False,
+        blurs: Sequence[Blur] = (),
     ) -> None:
-        self.raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
+        self.raster, self.kernels, self.fill, self._sink = raster, kernels, fill, sink
         self._alive, self._lost = np.arange(raster.costs.planes.count), np.empty(0, np.int64)
-        self.spaces = [self._space(kernel, AXES) for kernel in kernels]
+        self.spaces = [self._space(*pair) for pair in zip(kernels, blurs or [AXES] * len(kernels), strict=True)]
         self.is_paired = False
         self.stored = not raster.stretched or raster.inside.planes is not None
         self.inner = int(np.prod(raster.steps.shape[1:]))
@@ -130,10 +129,6 @@ class Passing:
         how = planes.grid, raster.steps.shape, raster.align_corners
         self.stretched = UnaryWindows(self._small_costs, planes.count, *how)
         self._stretched_rest = UnaryWindows(self._small_rest, 1, *how)
-        if accurate:
-            sizes = [space.features.d for space in self.spaces]
-            blurs = [choose_stencil(d, partial(self._links, kernel)) for d, kernel in zip(sizes, kernels, strict=True)]
-            self.spaces = [self._space(*pair) for pair in zip(kernels, blurs, strict=True)]
 
     def choose(self, alive: np.ndarray, lost: np.ndarray | None = None) -> None:
         """From now on costs are those of labels `alive`, and those of one label for the `lost` ones, if there are any.
@@ -176,9 +171,21 @@ class Passing:
             self._sink(window.start, labels)
             return
         low = int(window.pixels[0])
-        span = np.full(int(window.pixels[-1]) + 1 - low, self._fill, np.int32)
+        span = np.full(int(window.pixels[-1]) + 1 - low, self.fill, np.int32)
         span[window.pixels - low] = labels
         self._sink(low, span)
+
+    @property
+    def blurs(self) -> list[Blur]:
+        """How the lattice of each kernel is blurred."""
+        return [space.blur for space in self.spaces]
+
+    def stencils(self) -> list[Blur]:
+        """How lattices are blurred accurately; stencils are chosen by what the points in the middle touch."""
+        return [
+            choose_stencil(space.features.d, partial(self._links, kernel))
+            for space, kernel in zip(self.spaces, self.kernels, strict=True)
+        ]
 
     def _space(self, kernel: Ranges, blur: Blur) -> Space:
         """The lattice of a kernel."""
@@ -188,7 +195,7 @@ class Passing:
         """How many neighbours within a stencil a point has: see :func:`classicseg.filters.building.links_per_point`."""
         (first, last), n_points = middle_stripe(self.raster.inside.n_points), self.raster.inside.n_points
         alone, start, stop = copy.copy(self), first * PIXELS, min(last * PIXELS, n_points)
-        alone.spaces, alone._kernels = [self._space(kernel, blur)], [kernel]
+        alone.spaces, alone.kernels = [self._space(kernel, blur)], [kernel]
         ((keys, _),) = meet_stripe(alone.spaces, alone.features(start, stop))
         return links_of_stripe(alone.spaces[0], keys, stop - start)
 
@@ -262,7 +269,7 @@ class Passing:
         mask, first = place.mask, place.step * self.raster.steps.size
         n = channels[0].size if mask is None else int(np.count_nonzero(mask))
         features = []
-        for space, kernel in zip(self.spaces, self._kernels, strict=True):
+        for space, kernel in zip(self.spaces, self.kernels, strict=True):
             columns = kernel.columns(place.box, self.raster.spacing, channels)
             if mask is not None:
                 columns = [Column(column.values[mask], column.sigma) for column in columns]

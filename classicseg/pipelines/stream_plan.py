@@ -200,8 +200,7 @@ class _Pieces:
 
 def _tried(ready: Prepared, n: int, n_threads: int) -> _Tried:
     """Build lattices of `n` pieces of the image, and update them once."""
-    accurate = ready.preset.quality == "high"
-    passing = Passing(ready.raster, ready.ranges, lambda start, labels: None, 0, accurate=accurate)
+    passing = ready.passing(lambda start, labels: None, 0)
     pieces = _Pieces(passing, n, ready.raster.inside.n_points)
     vertices = meet_all(passing.spaces, pieces.features, pieces.n, n_threads)
     lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), pieces.n, n_threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,23 +24,44 @@ from classicseg.solvers.dense.streamed_sample import StreamedStakes, label_by_sa
 from classicseg.solvers.run import progress_bar
 
 
+class Job(NamedTuple):
+    """A streamed run that has looked at everything, and where its labels go."""
+
+    ready: Prepared
+    state: KeptState
+    options: dict[str, Any]
+    n_threads: int
+    write: Callable[[int, np.ndarray], None]  # takes labels of the pixels from some one on
+    fill: int  # the label of pixels that take no part
+
+    def passing(self) -> Passing:
+        """The raster on its way, with the lattices of its kernels."""
+        return self.ready.passing(self.write, self.fill)
+
+    @contextlib.contextmanager
+    def bar(self, n_passes: int) -> Iterator[Callable[[], None]]:
+        """A progress bar of so many passes, if it is wanted: to be called whenever a stripe has passed by."""
+        n_stripes = stripes_of(self.ready.raster.inside.n_points)
+        bar = progress_bar("refine", n_stripes * n_passes) if self.options.get("progress", False) else None
+        try:
+            yield (lambda: None) if bar is None else bar.update
+        finally:
+            if bar is not None:
+                bar.close()
+
+
 class StreamRun:
     """Updates of an image that passes by.
 
     Parameters
     ----------
-    ready : Prepared
-    passing : Passing
-    state : KeptState
-    n_threads : int
-    progress : bool
-        Whether a progress bar is shown.
+    job : Job
     """
 
-    def __init__(self, ready: Prepared, passing: Passing, state: KeptState, n_threads: int, progress: bool) -> None:
-        self._ready, self._passing, self._state, self._n_threads = ready, passing, state, n_threads
-        self._progress, self._n_points, self._n_iter = progress, ready.raster.inside.n_points, ready.preset.max_iter
-        self._everything = np.arange(ready.raster.costs.planes.count)
+    def __init__(self, job: Job) -> None:
+        self._job, self._ready, self._state, self._n_threads = job, job.ready, job.state, job.n_threads
+        self._passing, self._n_points = job.passing(), job.ready.raster.inside.n_points
+        self._n_iter, self._everything = job.ready.preset.max_iter, np.arange(job.ready.raster.costs.planes.count)
 
     def label_all(self, *, exact: bool) -> None:
         """Write the labels that the same run in memory finds; from where the state says on.
@@ -74,7 +96,7 @@ class StreamRun:
         """Those of all points."""
         vertices, spaces = self._state.vertices(), self._passing.spaces
         if vertices is None:
-            with self._ticking(1) as tick:
+            with self._job.bar(1) as tick:
                 vertices = meet_all(spaces, self._passing.features, self._n_points, self._n_threads, tick)
             self._state.keep_vertices(vertices)
         return StreamedBank(spaces, vertices, ["symmetric"] * len(vertices), self._n_points, self._n_threads)
@@ -85,7 +107,7 @@ class StreamRun:
         plan = Plan(lattices.bank, lattices.gains, stakes.costs, pair=stakes.lost.size == 0)
         passing.choose(stakes.alive, stakes.lost)
         passing.is_paired = plan.is_paired
-        with self._ticking(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
+        with self._job.bar(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
             doubt = update_active(
                 passing, lattices, plan, limits_of(stakes, True), self._n_iter, self._n_threads,
                 self._state.points(self._n_points), begin=begin, after=self._state.keep, tick=tick,
@@ -100,17 +122,7 @@ class StreamRun:
         plan = Plan(lattices.bank, lattices.gains, self._ready.costs(), pair=True)
         passing.choose(self._everything)
         passing.is_paired = plan.is_paired
-        with self._ticking(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
+        with self._job.bar(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
             update_passing(
                 passing, lattices, plan, self._n_iter, self._n_threads, begin=begin, after=self._state.keep, tick=tick
             )
-
-    @contextlib.contextmanager
-    def _ticking(self, n_passes: int) -> Iterator[Callable[[], None]]:
-        """What is called whenever a stripe has passed by in so many passes, for the progress bar."""
-        bar = progress_bar("refine", stripes_of(self._n_points) * n_passes) if self._progress else None
-        try:
-            yield (lambda: None) if bar is None else bar.update
-        finally:
-            if bar is not None:
-                bar.close()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Unpack
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
-from classicseg.io.files import check_target
-from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
+from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
 from classicseg.pipelines.kept_state import KeptState
-from classicseg.pipelines.passage import Passing
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
-from classicseg.pipelines.stream_run import StreamRun
+from classicseg.pipelines.stream_run import Job, StreamRun
 from classicseg.pipelines.stream_survey import StreamOptions, checked, prepared
 
 
@@ -44,19 +41,23 @@ def refine_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
+        The name of a file (``.npy``, ``.zarr``, GeoTIFF, a TIFF stack, or NIfTI, which takes scratch space in the
+        system's temporary folder), an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
+        Probabilities have to sum to 1 over the labels.
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file (``.npy``, ``.tif``, ``.nii``, ``.nii.gz``, ``.zarr``), in the narrowest whole
+        numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
+        where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
         Parameters. ``"auto"`` chooses as :func:`refine` does, and reads the scores once more.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
+        data.
     label_axis, channel_axis
         As in :func:`refine`.
     **options
@@ -134,26 +135,39 @@ def run_streamed(
     One of the scores is `given`; `axes` are those of the labels and of the channels.
     """
     chosen = checked(preset, options)
-    n_threads = resolve_threads(chosen.get("n_threads"))
-    _check_out(out)
-    folder = _state_folder(chosen.get("state"), out)
-    ready = prepared(image, given, mask, preset, axes, chosen, n_threads)
-    shape, n_labels, fill = (
-        ready.raster.steps.shape,
-        ready.raster.costs.planes.count,
-        chosen.get("fill", inputs.OUTSIDE),
-    )
-    values = [0, n_labels - 1, *([fill] if ready.raster.inside.planes is not None else [])]
-    _check_room(out, shape, values)
+    exact = chosen.get("exact", False)
+    return streamed(image, given, mask, out, preset, axes, chosen, lambda job: StreamRun(job).label_all(exact=exact))
+
+
+def streamed(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int, ChannelAxis],
+    options: dict[str, Any],
+    work: Callable[[Job], None],
+) -> tuple[Any, str]:
+    """Look at everything, let `work` write the labels, and leave either all of them or what is known so far.
+
+    The labels and the name of the preset are returned.
+    """
+    n_threads = resolve_threads(options.get("n_threads"))
+    check_out(out)
+    folder = state_folder(options.get("state"), out)
+    source = as_source(image, "image")
+    ready = prepared(source, given, mask, preset, axes, options, n_threads)
+    shape, fill = ready.raster.steps.shape, options.get("fill", inputs.OUTSIDE)
+    values = ready.values(fill)
+    check_room(out, shape, values)
     state = KeptState(
-        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {chosen.get('exact', False)}"}
+        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {options.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = _sink_of(labels, shape, values, folder)
+    sink = sink_of(labels, shape, values, folder, source)
     try:
-        passing = Passing(ready.raster, ready.ranges, sink.write, fill, accurate=ready.preset.quality == "high")
-        exact, progress = (chosen.get(name, False) for name in ("exact", "progress"))
-        StreamRun(ready, passing, state, n_threads, progress).label_all(exact=exact)
+        work(Job(ready, state, options, n_threads, sink.write, fill))
         sink.finish()
     except BaseException as failure:
         sink.discard()
@@ -165,46 +179,3 @@ def run_streamed(
         state.close()
     state.remove()
     return labels, ready.strength
-
-
-# --- where labels go ----------------------------------------------------------------------------------------------
-
-
-def _state_folder(state: Any, out: Any) -> Path | None:
-    """Where the state is kept, if it is."""
-    if state is not None:
-        return Path(state)
-    return Path(f"{os.fspath(out)}.state") if isinstance(out, (str, os.PathLike)) else None
-
-
-def _check_out(out: Any) -> None:
-    """Raise unless labels can be written there."""
-    if isinstance(out, (str, os.PathLike)):
-        if Path(out).suffix != ".npy":
-            raise InputError(f"out must be the name of a .npy file, or an array, got {out}")
-        check_target(Path(out))
-    elif out is not None and not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
-        raise InputTypeError(f"out must be the name of a .npy file, or an array, got {out!r:.80}")
-    elif isinstance(out, np.ndarray) and not out.flags.writeable:
-        raise InputError("out is read-only")
-
-
-def _check_room(out: Any, shape: tuple[int, ...], values: list[int]) -> None:
-    """Raise unless an array can hold labels of these values."""
-    if out is None or isinstance(out, (str, os.PathLike)):
-        return
-    if tuple(out.shape) != shape:
-        raise InputError(f"out must have shape {shape}, got {tuple(out.shape)}")
-    for value in values:
-        if np.array(value).astype(out.dtype) != value:
-            raise InputError(f"out of dtype {out.dtype} cannot hold the label {value}")
-
-
-def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None) -> Labels:
-    """What takes the labels, all of which are of these `values` or between."""
-    fill = values[-1] if len(values) > 2 else 0
-    if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.result_type(*map(np.min_scalar_type, values)), fill)
-    if isinstance(out, np.ndarray) and out.flags.c_contiguous:
-        return LabelArray(out, fill)
-    return LabelStore(out, folder, fill)

@@ -21,9 +21,8 @@ from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.plan import Plan
-from classicseg.solvers.dense.streamed import Passage, Window
+from classicseg.solvers.dense.streamed import NO_ROWS, Passage, Window
 
-_NOTHING = np.empty(0, np.float32)
 _ROUNDING = np.float32(1 + 1e-6)  # blocks are looked at once more where it is not clear without
 
 
@@ -115,7 +114,7 @@ class _Run:
         self._passage, self._lattices, self._plan, self._limits = passage, lattices, plan, limits
         self._n_threads, self._points, self._tick = n_threads, points, tick
         self._bank, self._layout = plan.pairwise.bank, plan.pairwise.layout
-        self._rows, self._base = [plan.new_rows(), plan.new_rows()], _NOTHING
+        self._rows, self._base = [plan.new_rows(), plan.new_rows()], NO_ROWS
         self._active = np.ones(int(self._bank.stripe[-1]), np.uint8)
         self._near = np.zeros(self._active.size, np.uint8)
 
@@ -169,7 +168,7 @@ class _Run:
 
     def _settle(self, it: int, watched: bool, s: int) -> int:
         """Update the active blocks of a stripe; returns how many are sure."""
-        source, target = self._rows[1 - it % 2] if it > 0 else _NOTHING, self._rows[it % 2]
+        source, target = self._rows[1 - it % 2] if it > 0 else NO_ROWS, self._rows[it % 2]
         enough, n_sure, room = self._limits[min(it, 2)] if watched else np.float32(np.inf), 0, self._bank
         begin_stripe(self._bank, s, source, self._base, target, self._layout)
         for window, blocks in self._windows(s):
@@ -200,7 +199,7 @@ class _Run:
         """
         source, target, n_below, n_changed, room = self._rows[1 - it % 2], self._rows[it % 2], 0, 0, self._bank
         near = _ROUNDING * (NEAR * self._limits[2] + self._limits[3])
-        begin_stripe(self._bank, s, source, _NOTHING, target, self._layout)
+        begin_stripe(self._bank, s, source, NO_ROWS, target, self._layout)
         for window, blocks in self._windows(s):
             n, active = window.n, self._active[blocks]
             room = self._lattices.located(s, window.features, np.ones_like(active), room)
@@ -225,7 +224,7 @@ class _Run:
     def _doubtful(self, it: int, s: int) -> int:
         """How many points of a stripe might have another label, as blocks have changed after they settled."""
         changes, n_doubtful, room, start = self._rows[it % 2], 0, self._bank, int(self._lattices.borders[s])
-        begin_stripe(self._bank, s, changes, _NOTHING, _NOTHING, self._layout)
+        begin_stripe(self._bank, s, changes, NO_ROWS, NO_ROWS, self._layout)
         for features in self._passage.features(start, int(self._lattices.borders[s + 1])):
             n, first = features.shape[1] - PIXELS, start // PIXELS
             near = self._near[first : first + -(-n // PIXELS)]
