@@ -99,9 +99,9 @@ def refine_streamed(
     -----
     Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, for each update, and for the
     labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
-    the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel. Vertices
-    that no two pixels share take more memory than pixels do, so this is for kernels that reach far, as those of the
-    presets default, conservative, gentle and firm do, whose ranges are a share of the image.
+    the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel.
+    Vertices that no two pixels share take more memory than pixels do, so this is for kernels that reach far, as those
+    of the presets default, conservative, gentle and firm do, whose ranges are a share of the image.
 
     References
     ----------
