@@ -19,6 +19,7 @@ ROOMS = {  # name: (column, row, what it holds)
     "gco": (5, 0, "gco-wrapper's interface"),
     "pydensecrf": (0, 1, "pydensecrf's interface"),
     "torch": (1, 1, "layer, losses, networks"),
+    "run_as": (0, 2, "scripts unchanged"),
     "pipelines": (2, 1, "refine, cutout, tune"),
     "dask": (3, 1, "workers of a cluster"),
     "data": (4, 2, "samples"),

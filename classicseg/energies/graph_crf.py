@@ -322,15 +322,16 @@ class GraphCRF(Frozen):
         {'unary': 8.0, 'pairwise': 1.0, 'label_costs': 2.0}
         """
         checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
-        unary = np.take_along_axis(self.unary, checked[None], 0).sum(dtype=np.float64)
-        first, second = checked[self.edges[:, 0]], checked[self.edges[:, 1]]
+        unary = self.unary[checked, np.arange(checked.size)].sum(dtype=np.float64)
+        first, second = checked[self.edges].T
         if self.edge_tables is not None:
             together = self.edge_tables[np.arange(len(first)), first, second]
         else:
             assert self.weights is not None
             assert self.cost is not None
-            cost = self.cost[first, second]
-            together = self.weights[cost != 0] * cost[cost != 0]  # an infinite weight costs equal labels nothing
+            cost = self.cost.take(first * self.n_labels + second)
+            with np.errstate(invalid="ignore"):
+                together = np.where(cost != 0, self.weights * cost, 0)  # an infinite weight costs equal labels nothing
         parts = {"unary": float(unary), "pairwise": float(together.sum())}
         if self.label_costs is not None:
             parts["label_costs"] = float(self.label_costs[np.unique(only_inside(checked, self.mask))].sum())

@@ -33,7 +33,7 @@ def as_node_rows(unary: Any) -> list[np.ndarray] | None:
 
 
 def as_edges(edges: ArrayLike, n_nodes: int) -> np.ndarray:
-    """Pairs of different nodes, 0 to N - 1, as (E, 2) int64; E may be 0."""
+    """Pairs of different nodes, 0 to N - 1, as (E, 2) int64, perhaps the array given; E may be 0."""
     array = read(edges, "edges", booleans=False)
     if array.size == 0:
         return np.empty((0, 2), np.int64)
@@ -50,7 +50,7 @@ def as_edges(edges: ArrayLike, n_nodes: int) -> np.ndarray:
     if loops.any():
         at = int(loops.argmax())
         raise InputError(f"edges must join different nodes, got {array[at].tolist()} at edge {at}: a loop")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def as_signed(values: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:

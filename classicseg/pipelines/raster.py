@@ -14,7 +14,7 @@ import numpy as np
 from classicseg import inputs
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.energies.unary_grid import finite_costs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.windows import Source
 from classicseg.machine.threads import map_tasks
 
@@ -70,6 +70,8 @@ class Planes:
 
     def __init__(self, source: Source, plane_axis: int | None, name: str) -> None:
         self._source, self.name, self.dtype = source, name, np.dtype(source.dtype)
+        if self.dtype.kind not in "biuf":
+            raise InputTypeError(f"{name} must hold real numbers, got dtype {self.dtype}")
         shape = tuple(int(n) for n in source.shape)
         self.axis = None if plane_axis is None else inputs.as_axis(plane_axis, len(shape), f"axis of {name}", name)
         self.grid = shape if self.axis is None else (*shape[: self.axis], *shape[self.axis + 1 :])

@@ -11,6 +11,7 @@ import numpy as np
 from classicseg import __version__, inputs
 from classicseg.energies.compatibility import Potts
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io.raster import check_same_place, profile_of
 from classicseg.io.windows import as_source
 from classicseg.pipelines import presets
 from classicseg.pipelines.appearance import Appearance
@@ -122,7 +123,9 @@ def prepared(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(kinds) or 'none'}"
         )
     (kind,) = kinds
-    scores, source = Planes(as_source(given[kind], kind), axes[0], kind), as_source(image, "image")
+    of_scores, source = as_source(given[kind], kind), as_source(image, "image")
+    check_same_place(profile_of(source), profile_of(of_scores), kind, "the image")
+    scores, mask = Planes(of_scores, axes[0], kind), getattr(source, "inside", None) if mask is None else mask
     if scores.count < 2:
         raise InputError(f"{kind} must have at least 2 labels along label_axis={axes[0]}, got {scores.count}")
     image_like, scores_like = (

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.building import stripes_of
 from classicseg.filters.streamed import StreamedBank, Vertices, meet_all
-from classicseg.io.files import check_target
-from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
+from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
@@ -53,7 +50,8 @@ def refine_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
+        The name of a file (``.npy``, ``.zarr``, GeoTIFF, a TIFF stack, or NIfTI, which takes scratch space in the
+        system's temporary folder), an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
@@ -61,12 +59,14 @@ def refine_streamed(
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file (``.npy``, ``.tif``, ``.nii``, ``.nii.gz``, ``.zarr``), in the narrowest whole
+        numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
+        where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
         Parameters; not ``"auto"``, which looks at all scores at once.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
+        data.
     label_axis, channel_axis
         As in :func:`refine`.
     **options
@@ -162,17 +162,18 @@ def streamed(
 ) -> Any:
     """Look at everything, let `work` write the labels, and leave either all of them or what is known so far."""
     n_threads = resolve_threads(options.get("n_threads"))
-    _check_out(out)
-    folder = _state_folder(options.get("state"), out)
-    ready = prepared(image, given, mask, preset, axes, options, n_threads)
+    check_out(out)
+    folder = state_folder(options.get("state"), out)
+    source = as_source(image, "image")
+    ready = prepared(source, given, mask, preset, axes, options, n_threads)
     shape, fill = ready.raster.steps.shape, options.get("fill", inputs.OUTSIDE)
     values = ready.values(fill)
-    _check_room(out, shape, values)
+    check_room(out, shape, values)
     state = KeptState(
         folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {options.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = _sink_of(labels, shape, values, folder)
+    sink = sink_of(labels, shape, values, folder, source)
     try:
         work(Job(ready, state, options, n_threads, sink.write, fill))
         sink.finish()
@@ -217,46 +218,3 @@ def refine_everything(job: Job, passing: Passing) -> None:
         plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
         passing.is_paired = plan.is_paired
         update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
-
-
-# --- where labels go ----------------------------------------------------------------------------------------------
-
-
-def _state_folder(state: Any, out: Any) -> Path | None:
-    """Where the state is kept, if it is."""
-    if state is not None:
-        return Path(state)
-    return Path(f"{os.fspath(out)}.state") if isinstance(out, (str, os.PathLike)) else None
-
-
-def _check_out(out: Any) -> None:
-    """Raise unless labels can be written there."""
-    if isinstance(out, (str, os.PathLike)):
-        if Path(out).suffix != ".npy":
-            raise InputError(f"out must be the name of a .npy file, or an array, got {out}")
-        check_target(Path(out))
-    elif out is not None and not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
-        raise InputTypeError(f"out must be the name of a .npy file, or an array, got {out!r:.80}")
-    elif isinstance(out, np.ndarray) and not out.flags.writeable:
-        raise InputError("out is read-only")
-
-
-def _check_room(out: Any, shape: tuple[int, ...], values: list[int]) -> None:
-    """Raise unless an array can hold labels of these values."""
-    if out is None or isinstance(out, (str, os.PathLike)):
-        return
-    if tuple(out.shape) != shape:
-        raise InputError(f"out must have shape {shape}, got {tuple(out.shape)}")
-    for value in values:
-        if np.array(value).astype(out.dtype) != value:
-            raise InputError(f"out of dtype {out.dtype} cannot hold the label {value}")
-
-
-def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None) -> Labels:
-    """What takes the labels, all of which are of these `values` or between."""
-    fill = values[-1] if len(values) > 2 else 0
-    if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.result_type(*map(np.min_scalar_type, values)), fill)
-    if isinstance(out, np.ndarray) and out.flags.c_contiguous:
-        return LabelArray(out, fill)
-    return LabelStore(out, folder, fill)

@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg.energies.compatibility import Potts
 from classicseg.energies.dense_crf import DenseCRF
+from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
 from classicseg.solvers.minimize import minimize
@@ -18,14 +19,15 @@ WIDTHS = (2, 4, 8, 16, 24, 32)
 
 
 def warmup() -> None:
-    """Compile the kernels of CRFs and of split-and-merge for photos and volumes, or load them from the disk.
+    """Compile the kernels of CRFs and of split-and-merge for photos, volumes and graphs, or load them from the disk.
 
     The first call on a machine takes a minute or two; each later process starts fast without any call.
 
     Notes
     -----
-    The number of labels hardly decides what is compiled: kernels of grid CRFs serve any, and those of dense CRFs come
-    in six widths, for 2, 3 to 4, 5 to 8, 9 to 16 and, in turns, for all larger numbers.
+    The number of labels hardly decides what is compiled: kernels of grid CRFs and those of cuts of graphs serve any;
+    TRW-S on graphs is compiled for up to 4 labels here, for more when they come, and dense CRFs in six widths, for 2, 3
+    to 4, 5 to 8, 9 to 16 and, in turns, for all larger numbers.
 
     Examples
     --------
@@ -47,6 +49,11 @@ def warmup() -> None:
         unary = noise[:n_labels].reshape(n_labels, *shape)
         grid = GridCRF(unary, Potts(4), connectivity=connectivity)
         minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
+    for n_labels, methods in ((2, ("graph_cut", "qpbo", "trws")), (3, ("trws+expansion",))):
+        for unary in (noise[:n_labels], noise[:n_labels] / 3):  # whole numbers and others
+            graph = GraphCRF.from_grid(GridCRF(unary, Potts(4)))
+            for method in methods:
+                minimize(graph, method)
     split_and_merge(photo[..., 0], Range(24))
     for image in (photo, volume):
         for merge in ("fast", "best_first"):

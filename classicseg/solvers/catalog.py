@@ -199,6 +199,7 @@ SOLVERS: tuple[Solver, ...] = (
         summary="2 labels, any pairs: the part of the minimum that can be proven, and a lower bound.",
         paper="Hammer, Hansen and Simeone 1984; Rother et al. 2007",
         init="labels",
+        rng=True,
     ),
     Solver(
         name="mean_field",

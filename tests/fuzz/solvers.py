@@ -53,8 +53,10 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
             options |= {
                 "temperature": lambda: draw.of((0.0, 0.1, 1.0, 50.0)),
                 "damping": lambda: draw.of((0.0, 0.5)),
-                "schedule": lambda: draw.of(("raster", "colours")),
+                "schedule": lambda: draw.of(("raster", "residual" if isinstance(energy, cs.GraphCRF) else "colours")),
             }
+        if method == "qpbo":
+            options |= {"weak": lambda: True, "probe": lambda: True, "improve": lambda: draw.integer(0, 3)}
         if method == "annealing":
             options |= {"hot": lambda: draw.of((1.0, 30.0)), "cold": lambda: draw.of((0.01, 0.5))}
         arguments |= draw.some(**options)

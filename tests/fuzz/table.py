@@ -47,7 +47,7 @@ MODULES = (
 ELSEWHERE = {
     "pydensecrf.densecrf.Number": "Python's own",
     "dask.WorkerError": "raised where workers die; tests/dask/test_refinement.py",
-    "pydensecrf.install": "changes what all later imports find; tests/pydensecrf/test_old_paths.py",
+    "pydensecrf.install": "changes what all later imports find; tests/run_as/test_run_as.py",
 }
 
 

@@ -81,6 +81,9 @@ def test_trees_are_solved_exactly(kind):
         result = cs.minimize(crf, "belief_propagation")
         assert result.energy == least
         assert result.converged
+        by_residual = cs.minimize(crf, "belief_propagation", schedule="residual")
+        assert by_residual.converged
+        assert by_residual.marginals == pytest.approx(result.marginals, abs=1e-6)
         if not any(np.isinf(crf.unary).ravel()) and kind != "hard":
             labels, energies = every_labelling(crf)
             beliefs = -np.log(np.maximum(result.marginals, 1e-30))
@@ -105,6 +108,20 @@ def test_marginals_of_trees_are_those_of_all_labellings(kind):
     assert result.marginals == pytest.approx(expected, abs=1e-6)
     damped = cs.minimize(crf, "belief_propagation", temperature=3.0, damping=0.3, max_iter=200)
     assert damped.marginals == pytest.approx(expected, abs=1e-4)
+
+
+def test_residuals_lead_to_the_same_messages_as_the_order_of_nodes_and_sooner():
+    for seed in (1, 2, 3, 5):
+        crf = random_graph(np.random.default_rng(seed), "repulsive", n=40, density=0.1, noise=3)
+        raster, residual = (
+            cs.minimize(crf, "belief_propagation", temperature=1.0, schedule=schedule, max_iter=100)
+            for schedule in ("raster", "residual")
+        )
+        assert residual.converged
+        assert residual.n_iter < raster.n_iter
+        assert raster.converged == (seed != 3)  # one of them never comes to rest by the order of nodes
+        if raster.converged:
+            assert residual.marginals == pytest.approx(raster.marginals, abs=1e-5)
 
 
 @each_kind
@@ -193,7 +210,7 @@ def test_nodes_outside_of_a_mask_take_no_part(method):
 
 def test_colours_are_for_grids():
     crf = random_graph(np.random.default_rng(0), "potts")
-    with pytest.raises(cs.InputError, match="schedule must be one of 'raster', got 'colours'"):
+    with pytest.raises(cs.InputError, match="schedule must be one of 'raster', 'residual', got 'colours'"):
         cs.minimize(crf, "belief_propagation", schedule="colours")
 
 

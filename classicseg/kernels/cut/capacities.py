@@ -10,7 +10,7 @@ from classicseg.machine.jit import kernel
 
 
 class Survey(NamedTuple):
-    """What :func:`survey` finds of numbers; sums are of the finite ones."""
+    """What is found of numbers; sums are of the finite ones."""
 
     low: float  # the least, where what is not finite counts as 0
     high: float  # the largest
@@ -27,12 +27,12 @@ class Survey(NamedTuple):
 
 
 @kernel
-def survey(values):
-    """Look at `values`, (n,) int64 or float64; see :class:`Survey`."""
+def survey_of_reals(values):
+    """Look at `values`, (n,) float64; see :class:`Survey`."""
     low, high, positive, negative = np.inf, -np.inf, 0.0, 0.0
     n_infinite, n_wrong, n_fractions = 0, 0, 0
     for i in range(values.size):  # without branches, so that it becomes one for vectors
-        value = float(values[i])
+        value = values[i]
         is_finite = abs(value) < np.inf
         n_infinite += 1 if value == np.inf else 0
         n_wrong += 0 if value > -np.inf else 1

@@ -29,8 +29,7 @@ FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
 # Parents that are no arcs. Orphans that had an arc remember it: the code is less than that of one without by the arc
 # plus 1.
 _ROOT, _FREE, _ORPHAN = -1, -2, -3
-# Flags of a node: it is in the queue of the source tree (1), in that of the sink tree (2), and
-_FROM_HERE = 4  # no arc before that of its parent leads to a parent of the same depth
+# Flags of a node: it is in the queue of the source tree (1), in that of the sink tree (2).
 # Words of the state: heads and tails of the two queues, the deepest bucket of orphans in use.
 _HEAD, _TAIL, _DEEPEST = 0, 2, 4
 
@@ -50,6 +49,7 @@ class Net(NamedTuple):
     buckets: np.ndarray  # (n + 2,) int32: the first orphan of each depth plus 1; its link leads to the next
     source_queue: np.ndarray  # (n + 1,) int32: a ring of nodes that wait for the growth of their level
     sink_queue: np.ndarray  # (n + 1,) int32
+    children: np.ndarray  # (n,) int32: of the orphan at hand
     state: np.ndarray  # int64: see above
     ring: int  # length of the rings: one more than there are nodes, so that a full one does not look empty
 
@@ -151,7 +151,9 @@ def _push_to_root(net, node, amount, sign):
 def _adopt(net, depth, limit, sign):
     """Give each orphan of `net` of depth `depth` or more a parent in the tree `sign`, or let it go.
 
-    The parent is the one of least depth, and not in the last level, `limit`.
+    The parent is the one of least depth, and not in the last level, `limit`. Arcs are tried in a ring, from that of the
+    last parent on: those before it lead to no parent of the same depth. The loop has no branch but its ends, since
+    nobody can foretell which arcs lead to parents and which to children.
     """
     nodes, links, room, back = net.nodes, net.links, net.room, 1 if sign > 0 else 0
     while depth <= net.state[_DEEPEST]:
@@ -162,24 +164,23 @@ def _adopt(net, depth, limit, sign):
         at = NODE_WORDS * node
         net.buckets[depth] = nodes[at + _LINK]
         begin, end = np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])
-        above = sign * (depth - 1)
-        best, parent = limit, np.int64(-1)
-        if depth > 1:
-            start = _ORPHAN - 1 - np.int64(nodes[at + _PARENT]) if net.flags[node] & _FROM_HERE else begin
-            for arc in range(max(start, begin), end):
-                if room[2 * arc + back] > 0 and nodes[NODE_WORDS * np.int64(links[2 * arc]) + DEPTH] == above:
-                    best, parent = depth - 1, np.int64(arc)
-                    break
-        if parent < 0:
-            for arc in range(begin, end):
-                other = np.int64(links[2 * arc])
-                theirs = np.int64(sign * nodes[NODE_WORDS * other + DEPTH])
-                if theirs < depth:
-                    continue
-                if nodes[NODE_WORDS * other + _PARENT] == links[2 * arc + 1]:
-                    _orphan(net, other, theirs)
-                if theirs < best and room[2 * arc + back] > 0:
-                    best, parent = theirs, np.int64(arc)
+        arc = max(_ORPHAN - 1 - np.int64(nodes[at + _PARENT]), begin)
+        best, parent, least, n_children = limit, np.int64(-1), max(depth - 1, 1), 0
+        for _ in range(end - begin):
+            other = np.int64(links[2 * arc])
+            theirs = np.int64(sign * nodes[NODE_WORDS * other + DEPTH])
+            net.children[n_children] = np.int32(other)
+            n_children += np.int64(nodes[NODE_WORDS * other + _PARENT] == links[2 * arc + 1])
+            is_better = (theirs < best) & (theirs >= least) & (room[2 * arc + back] > 0)
+            best = theirs if is_better else best
+            parent = arc if is_better else parent
+            if best < depth:
+                break
+            arc = arc + 1 if arc + 1 < end else begin
+        if best >= depth:
+            for i in range(n_children):
+                child = np.int64(net.children[i])
+                _orphan(net, child, np.int64(sign * nodes[NODE_WORDS * child + DEPTH]))
             if parent < 0:
                 nodes[at + DEPTH] = np.int32(0)
                 nodes[at + _PARENT] = np.int32(_FREE)
@@ -187,11 +188,9 @@ def _adopt(net, depth, limit, sign):
             nodes[at + DEPTH] = np.int32(sign * (best + 1))
             if best > depth or nodes[NODE_WORDS * np.int64(links[2 * parent]) + _PARENT] <= _ORPHAN:
                 nodes[at + _PARENT] = np.int32(parent)
-                net.flags[node] |= np.uint8(_FROM_HERE)
                 _orphan(net, node, best + 1)  # until the depth of its parent is settled
                 continue
         nodes[at + _PARENT] = np.int32(parent)
-        net.flags[node] |= np.uint8(_FROM_HERE)
         if best + 1 == limit:
             _enqueue(net, node, sign)
     net.state[_DEEPEST] = 0
@@ -230,7 +229,6 @@ def _grow(net, node, depth, other_limit, sign):
             if theirs == 0:
                 nodes[NODE_WORDS * other + DEPTH] = np.int32(sign * (depth + 1))
                 nodes[NODE_WORDS * other + _PARENT] = links[2 * arc + 1]
-                net.flags[other] &= np.uint8(~_FROM_HERE)
                 _enqueue(net, other, sign)
                 break
             _augment(net, node, arc, depth, other_limit, sign)
@@ -240,15 +238,7 @@ def _grow(net, node, depth, other_limit, sign):
 
 @inline
 def _grow_level(net, depth, other_limit, sign):
-    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
-
-    The roots are level 1. They are found by looking at all nodes.
-    """
-    if depth == 1:
-        for node in range(net.ring - 1):
-            if net.nodes[NODE_WORDS * node + DEPTH] == sign:
-                _grow(net, node, depth, other_limit, sign)
-        return
+    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`."""
     for _ in range(_waiting(net, sign)):
         node = _dequeue(net, sign)
         now = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
@@ -256,6 +246,53 @@ def _grow_level(net, depth, other_limit, sign):
             _grow(net, node, depth, other_limit, sign)
         elif now == depth + 1:  # it was adopted one level deeper while it waited
             _enqueue(net, node, sign)
+
+
+@inline
+def _push_over_single_arcs(net):
+    """Push from excess to deficit of `net` what a single arc can carry: much of all flow is that near."""
+    for node in range(net.ring - 1):
+        here = np.int64(net.excess[node])
+        if here <= 0:
+            continue
+        at = NODE_WORDS * node
+        for arc in range(np.int64(net.nodes[at + FIRST]), np.int64(net.nodes[at + NODE_WORDS + FIRST])):
+            other = np.int64(net.links[2 * arc])
+            wanted = -np.int64(net.excess[other])
+            if wanted > 0 and net.room[2 * arc] > 0:
+                flow = min(here, wanted, np.int64(net.room[2 * arc]))
+                _push(net, arc, flow)
+                net.excess[other] += flow
+                here -= flow
+                if here == 0:
+                    break
+        net.excess[node] = here
+
+
+@inline
+def _plant(net):
+    """Begin the trees of `net`: the roots, which have excess or a deficit, and the level after them.
+
+    As no arc leads from excess to a deficit any more, that is what growing from all roots would do; but nodes that are
+    no roots are fewer. One that could be in both trees is put into that of the sink, whose growth will find the source.
+    """
+    nodes, links, room, excess = net.nodes, net.links, net.room, net.excess
+    for node in range(net.ring - 1):
+        here, at = excess[node], NODE_WORDS * node
+        depth, parent = np.int64(1 if here > 0 else (-1 if here < 0 else 0)), np.int64(_ROOT)
+        if here == 0:
+            parent = np.int64(_FREE)
+            for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
+                theirs = excess[np.int64(links[2 * arc])]
+                if theirs < 0 and room[2 * arc] > 0:
+                    depth, parent = np.int64(-2), np.int64(arc)
+                    break
+                if theirs > 0 and room[2 * arc + 1] > 0:
+                    depth, parent = np.int64(2), np.int64(arc)
+            if depth != 0:
+                _enqueue(net, node, depth)
+        nodes[at + DEPTH] = np.int32(depth)
+        nodes[at + _PARENT] = np.int32(parent)
 
 
 @kernel
@@ -277,7 +314,7 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
         Records.
     excess : as `room`, (n,)
         On return what is left of it.
-    work : int32, (3 n + 4,)
+    work : int32, (4 n + 4,)
         Work space.
     flags : uint8, (n,)
         Work space.
@@ -299,18 +336,17 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
         pointer(work),
         pointer(work[n + 2 :]),
         pointer(work[2 * n + 3 :]),
+        pointer(work[3 * n + 4 :]),
         pointer(state),
         n + 1,
     )
     flags[:] = 0
     state[:] = 0
     work[: n + 2] = 0
-    for node in range(n):
-        here = net.excess[node]
-        net.nodes[NODE_WORDS * node + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
-        net.nodes[NODE_WORDS * node + _PARENT] = np.int32(_FREE if here == 0 else _ROOT)
-    source_depth, sink_depth = 1, 1
-    source_grows, sink_grows = True, True
+    _push_over_single_arcs(net)
+    _plant(net)
+    source_depth, sink_depth = 2, 2
+    source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0
     while sink_grows and not aborted(sync):
         if source_grows and source_depth <= sink_depth:
             _grow_level(net, source_depth, sink_depth, 1)
@@ -318,5 +354,4 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
         else:
             _grow_level(net, sink_depth, source_depth, -1)
             sink_depth += 1
-        source_grows = source_depth == 1 or _waiting(net, 1) > 0
-        sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
+        source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0

@@ -5,23 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg.kernels.cut.graph import DEPTH, FIRST, NODE_WORDS
-from classicseg.machine.jit import inline, kernel
+from classicseg.machine.jit import kernel
 from classicseg.machine.simd import pointer
 
 
 @kernel
-def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
-    """Write the lists of arcs of a graph, with what flows from excess to deficit over a single edge already pushed.
-
-    Much of all flow is that near, and needs no trees.
+def link_edges(ends, forward, backward, links, room, nodes, arcs):
+    """Write the lists of arcs of a graph.
 
     Parameters
     ----------
     ends : int32, (E, 2)
     forward, backward : int32 or int64, (E,)
         Capacities from the first end to the second, and back.
-    excess : as `forward`, (n,)
-        On return what is left of it.
     links, room, nodes
         As in :func:`classicseg.kernels.cut.graph.graph_flow`; all of `nodes` is zero.
     arcs : int32, (E,)
@@ -37,7 +33,7 @@ def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
         record[NODE_WORDS * node + DEPTH] = record[NODE_WORDS * node + FIRST]  # the next place in the list
     record[NODE_WORDS * n + FIRST] = total
     link, left, there, back = pointer(links), pointer(room), pointer(forward), pointer(backward)
-    where, offer = pointer(arcs), pointer(excess)
+    where = pointer(arcs)
     for edge in range(len(ends)):
         a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
         out, home = np.int64(record[NODE_WORDS * a + DEPTH]), np.int64(record[NODE_WORDS * b + DEPTH])
@@ -45,26 +41,9 @@ def link_edges(ends, forward, backward, excess, links, room, nodes, arcs):
         record[NODE_WORDS * b + DEPTH] = home + 1
         link[2 * out], link[2 * out + 1] = b, home
         link[2 * home], link[2 * home + 1] = a, out
-        flow = short_cut(offer[a], offer[b], there[edge], back[edge])
-        if flow != 0:
-            offer[a] -= flow
-            offer[b] += flow
-        left[2 * out], left[2 * out + 1] = there[edge] - flow, back[edge] + flow
-        left[2 * home], left[2 * home + 1] = back[edge] + flow, there[edge] - flow
+        left[2 * out], left[2 * out + 1] = there[edge], back[edge]
+        left[2 * home], left[2 * home + 1] = back[edge], there[edge]
         where[edge] = out
-
-
-@inline
-def short_cut(first, second, forward, backward):
-    """What can flow over an edge from excess to deficit, `first` and `second` of its ends, negative if it is back.
-
-    `forward` and `backward` are its capacities.
-    """
-    if first > 0 and second < 0:
-        return min(np.int64(first), -np.int64(second), np.int64(forward))
-    if first < 0 and second > 0:
-        return -min(-np.int64(first), np.int64(second), np.int64(backward))
-    return np.int64(0)
 
 
 @kernel

@@ -18,7 +18,7 @@ from classicseg.machine.simd import pointer
 
 
 @inline
-def _belief(g, i, later, earlier, out):
+def belief(g, i, later, earlier, out):
     """Write to `out` (L,) what node `i` of `g` costs, with all messages to it, `later` and `earlier`."""
     n = g.n_labels
     for label in range(n):
@@ -33,11 +33,11 @@ def _belief(g, i, later, earlier, out):
 
 
 @inline
-def _send(g, e, forward, incoming, message, temperature, damping, work):
-    """Replace the `message` of edge `e` of `g`; returns the largest change of an entry.
+def compose(g, e, forward, incoming, message, temperature, damping, work, out):
+    """Write to `out` what follows the `message` of edge `e` of `g`; returns the largest change of an entry.
 
     The belief of the sender is at the begin of `work` (3 L,); `incoming` is the message that came over the edge;
-    `forward`, `temperature` and `damping` as in :func:`tell` and :func:`send_in_order`.
+    `forward`, `temperature` and `damping` as in :func:`tell` and :func:`send_in_order`. `out` may be `message`.
     """
     n = g.n_labels
     for label in range(n):
@@ -50,7 +50,7 @@ def _send(g, e, forward, incoming, message, temperature, damping, work):
     for label in range(n):
         new = (1 - damping) * (work[2 * n + label] - least) + damping * message[e, label]
         change = max(change, abs(new - message[e, label]))
-        message[e, label] = new
+        out[e, label] = new
     return change
 
 
@@ -81,16 +81,16 @@ def send_in_order(sync, n_threads, given, later, earlier, temperature, damping, 
     for i in range(g.n_nodes):
         if i % PART == 0 and aborted(sync):
             return
-        _belief(g, i, later, earlier, work)
+        belief(g, i, later, earlier, work)
         for e in range(g.later[i], g.later[i + 1]):
-            change = max(change, _send(g, e, True, earlier, later, temperature, damping, work))
+            change = max(change, compose(g, e, True, earlier, later, temperature, damping, work, later))
     for i in range(g.n_nodes - 1, -1, -1):
         if i % PART == 0 and aborted(sync):
             return
-        _belief(g, i, later, earlier, work)
+        belief(g, i, later, earlier, work)
         for a in range(g.earlier[i], g.earlier[i + 1]):
             e = g.arriving[a]
-            change = max(change, _send(g, e, False, later, earlier, temperature, damping, work))
+            change = max(change, compose(g, e, False, later, earlier, temperature, damping, work, earlier))
     changes[0] = max(changes[0], change)
     room[0] = 0.0  # what is pointed at must live until here
 
@@ -107,4 +107,4 @@ def beliefs(sync, n_threads, given, later, earlier, out):
     """
     g = with_pointers(given)
     for i in range(g.n_nodes):
-        _belief(g, i, later, earlier, out[i])
+        belief(g, i, later, earlier, out[i])

@@ -9,18 +9,28 @@ import numpy as np
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.kernels.cut.graph import NODE_WORDS, graph_flow
-from classicseg.kernels.cut.graph_arcs import link_edges, read_graph_cut
-from classicseg.kernels.cut.graph_moves import Arcs, Chosen, GraphCosts, Room, settle, write_choice_of_graph
+from classicseg.kernels.cut.graph_arcs import link_edges
+from classicseg.kernels.cut.graph_moves import (
+    Arcs,
+    Chosen,
+    GraphCosts,
+    Room,
+    settle,
+    take_choice,
+    write_choice_of_graph,
+)
 from classicseg.kernels.cut.records import read_cut
 from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.cut.integers import as_integers, as_rounded, is_whole
 from classicseg.solvers.cut.network import Network
-from classicseg.solvers.cut.pairs import choice_between, roof_of
+from classicseg.solvers.cut.pairs import quadratic_between
+from classicseg.solvers.cut.quadratic import Roof
 from classicseg.solvers.cut.remainders import ENOUGH, RealCut, write_choice
 
 _ROOM = 2.0**59
 """What a node and its edges can cost together, in the whole numbers of a graph's network."""
+_MANY = 2**20  # edges and costs; for fewer nobody needs to ask whether there is memory
 _BRIEF = 100_000  # edges: their cut takes some milliseconds, and Ctrl-C can wait
 
 
@@ -75,11 +85,12 @@ class GraphChoice:
     def __init__(self, energy: GraphCRF, *, roof: bool) -> None:
         self._crf, self._roof = energy, roof
         n, n_edges = energy.shape[0], len(energy.edges)
-        check_memory(90.0 * n_edges + 8.0 * energy.unary.size, "the flow network")
+        if n_edges + energy.unary.size > _MANY:
+            check_memory(90.0 * n_edges + 8.0 * energy.unary.size, "the flow network")
         links, nodes, forth = np.empty(4 * n_edges, np.int32), np.zeros(NODE_WORDS * (n + 1), np.int32), _int32(n_edges)
         nothing = np.zeros(n_edges, np.int64)
         ends = np.ascontiguousarray(energy.edges, np.int32)
-        link_edges(ends, nothing, nothing, np.zeros(n, np.int64), links, np.empty(4 * n_edges, np.int64), nodes, forth)
+        link_edges(ends, nothing, nothing, links, np.empty(4 * n_edges, np.int64), nodes, forth)
         edges = _int32(2 * n_edges)
         edges[forth] = 2 * np.arange(n_edges)
         edges[links[2 * forth.astype(np.int64) + 1]] = 2 * np.arange(n_edges) + 1
@@ -87,35 +98,40 @@ class GraphChoice:
         self._chosen = Chosen(
             _int32(n), nodes, np.empty_like(links), np.empty(4 * n_edges, np.int64), np.empty(n, np.int64)
         )
-        self._space = Room(np.empty(n, np.int64), np.empty(n, np.uint8), _int32(n), _int32(2 * n_edges))
-        self._work = _int32(3 * n + 4), np.empty(n, np.uint8), np.empty(5, np.int64)
-        self._costs, scale = _in_whole_numbers(energy)
-        whole = scale == 1 and all(map(is_whole, (energy.unary, self._costs.tables, self._costs.weights)))
+        self._space = Room(np.empty(n, np.int64), np.empty(n, np.uint8), _int32(n), _int32(n), _int32(2 * n_edges))
+        self._work = _int32(4 * n + 4), np.empty(n, np.uint8), np.empty(5, np.int64)
+        self._costs, step = _in_whole_numbers(energy, edges >> 1)
         # First those that most nodes like best: a cycle less, and energies as low as those of other orders or lower.
         liked = np.bincount(energy.unary.argmin(axis=0), minlength=energy.n_labels)
         self.order = np.argsort(-liked, kind="stable").tolist()
-        self.accuracy = "in exact whole numbers" if whole else f"costs rounded to multiples of {1 / scale:.3g}"
+        self.accuracy = "in exact whole numbers" if step == 0 else f"costs rounded to multiples of {step:.3g}"
+        self._journal = _Journal(n) if _is_metric(energy) else None
 
     def choose(self, labels: np.ndarray, zero: np.ndarray, one: np.ndarray, size: Callable[[], float]) -> int:
         """As of :class:`GridChoice`; the choice is found as well as whole numbers tell, whatever the `size`."""
         before = labels.copy()
         if self._roof:
-            choice = choice_between(self._crf, *(np.broadcast_to(x, labels.shape) for x in (zero, one)), crossed=True)
-            if choice.crossed.any():
-                _, first, second = roof_of(choice)
-                return int(read_cut(((first == 1) & (second == 1)).astype(np.uint8), zero, one, labels))
-        zero, one = (np.ascontiguousarray(np.broadcast_to(x, labels.shape)) for x in (zero, one))
+            function, only = quadratic_between(self._crf, *(np.broadcast_to(x, labels.shape) for x in (zero, one)))
+            if (function.pairs > 0).any():
+                _, bits = Roof(function, only).solve()
+                return int(read_cut((bits == 1).astype(np.uint8), zero, one, labels))
         labels[:] = zero
-        n = settle(self._costs, self._arcs, zero, one, self._space)
+        journal, label = self._journal if one.size == 1 else None, int(one[0])
+        changed = _UNKNOWN if journal is None else journal.changed(zero, label)
+        if one.size == 1:
+            one = np.full(labels.size, one[0])
+        n = settle(self._costs, self._arcs, zero, one, changed, self._space)
         if n > 0:
             n_arcs = write_choice_of_graph(self._costs, self._arcs, zero, one, self._space, self._chosen)
-            node, nodes, links, room, excess = self._chosen
+            _, nodes, links, room, excess = self._chosen
             network = links[: 2 * n_arcs], room[: 2 * n_arcs], nodes[: NODE_WORDS * (n + 1)], excess[:n]
-            run(graph_flow, 1, new_sync(0), *network, *self._work, brief=n_arcs <= _BRIEF)
-            side = np.empty(n, np.int32)
-            read_graph_cut(nodes[: NODE_WORDS * (n + 1)], side)
-            turned = node[:n][side == 1]
-            labels[turned] = one[turned]
+            if n_arcs <= _BRIEF:
+                graph_flow(new_sync(0), 1, *network, *self._work)
+            else:
+                run(graph_flow, 1, new_sync(0), *network, *self._work)
+            take_choice(self._chosen, n, one, labels)
+        if journal is not None:
+            journal.note(labels, label)
         return int(np.count_nonzero(labels != before))
 
     def cost_of_forbidden(self, labels: np.ndarray) -> tuple[int, float]:
@@ -134,12 +150,53 @@ class GraphChoice:
         return int(np.isinf(terms).sum()), float(terms.sum(where=np.isfinite(terms))) + prices
 
 
+class _Journal:
+    """When `n` nodes last changed their labels, and when each label was last expanded."""
+
+    def __init__(self, n: int) -> None:
+        self._now, self._times, self._labels = 0, np.zeros(n, np.int64), np.zeros(n, np.int32)
+        self._expanded: dict[int, int] = {}
+
+    def changed(self, labels: np.ndarray, label: int) -> np.ndarray:
+        """Which nodes have changed since `label` was last expanded, (n,) bool, now that they have these `labels`.
+
+        Empty if it never was.
+        """
+        self._see(labels)
+        return self._times > self._expanded[label] if label in self._expanded else _UNKNOWN
+
+    def note(self, labels: np.ndarray, label: int) -> None:
+        """The best expansion of `label` led to these `labels`: until nodes change again, none will gain."""
+        self._see(labels)
+        self._expanded[label] = self._now
+
+    def _see(self, labels: np.ndarray) -> None:
+        self._now += 1
+        self._times[labels != self._labels] = self._now
+        self._labels = labels
+
+
+_UNKNOWN = np.empty(0, bool)
+"""Instead of the nodes that have changed, where that is not known."""
+
+
+def _is_metric(energy: GraphCRF) -> bool:
+    """Whether an expansion of a label after its best one cannot gain: both together are one expansion."""
+    if energy.cost is None or energy.finite_weights is None or energy.finite_weights.min(initial=0) < 0:
+        return False
+    cost = energy.cost
+    return all((cost[a, a] + cost <= cost[:, a, None] + cost[a]).all() for a in range(energy.n_labels))
+
+
 def _int32(n: int) -> np.ndarray:
     return np.empty(n, np.int32)
 
 
-def _in_whole_numbers(crf: GraphCRF) -> tuple[GraphCosts, float]:
-    """Costs times a power of two, and that power: 1 if they are small whole numbers."""
+def _in_whole_numbers(crf: GraphCRF, edges: np.ndarray) -> tuple[GraphCosts, float]:
+    """Costs times a power of two, rounded, and what that makes them multiples of: 0 if none was rounded.
+
+    `edges` are those of all arcs.
+    """
     n_labels, n = crf.unary.shape
     unary = crf.unary.astype(np.float64)
     if crf.finite_tables is not None:
@@ -149,26 +206,28 @@ def _in_whole_numbers(crf: GraphCRF) -> tuple[GraphCosts, float]:
         assert crf.finite_weights is not None
         tables, weights = crf.cost[None], crf.finite_weights
     forbidden = np.isinf(unary)
-    sizes = np.abs(np.where(forbidden, 0, unary)).max(axis=0)
+    some = forbidden.any()
+    sizes = np.abs(np.where(forbidden, 0, unary) if some else unary).max(axis=0)
     spans = tables.max(axis=(1, 2), initial=-np.inf) - tables.min(axis=(1, 2), initial=np.inf)
     spans = np.broadcast_to(spans * np.abs(weights), len(crf.edges))
-    if forbidden.any():  # nothing that nodes and edges can save together outweighs a forbidden label
+    if some:  # nothing that nodes and edges can save together outweighs a forbidden label
         unary[forbidden] = 4 * 2.0 ** np.ceil(np.log2(2 * (sizes.sum() + spans.sum()) or 1.0))
         sizes = np.abs(unary).max(axis=0)
     reach = sum(np.bincount(end, spans, n) for end in crf.edges.T)
     n_neighbours = np.bincount(crf.edges.reshape(-1), minlength=n)  # as many costs are rounded
     sizes = 2 * sizes + 4 * reach
     scale = 2.0 ** np.floor(np.log2(_ROOM / (float(sizes.max()) or 1.0)))
-    if scale >= 1 and all(map(is_whole, (unary, tables, weights))):
+    exact = scale >= 1 and all(map(is_whole, (unary, tables, weights)))
+    if exact:
         scale = 1.0
     costs = GraphCosts(
         np.rint(unary * scale).astype(np.int64).reshape(-1),
         np.array(tables, np.float64).reshape(-1),
-        np.array(weights * scale, np.float64),
+        np.array(weights * scale, np.float64)[edges if len(weights) == len(crf.edges) else [0]],
         n_labels,
         np.ceil(reach * scale).astype(np.int64) + n_neighbours,
     )
-    return costs, scale
+    return costs, 0.0 if exact else 1 / scale
 
 
 def _without_forbidden(crf: GridCRF) -> GridCRF:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
-from classicseg.kernels.cut.capacities import Survey, survey
+from classicseg.errors import InputError
+from classicseg.kernels.cut.capacities import Survey
 from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS, graph_flow
 from classicseg.kernels.cut.graph_arcs import cut_capacity, link_edges, read_graph_cut
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
+from classicseg.solvers.cut.capacities import as_capacities, as_nodes, refuse_tied, survey
 
 _INT32 = 2**31 - 1  # arcs are numbered in 32 bits
 _SMALL = _INT32  # whole numbers up to there are counted in 32 bits
@@ -118,19 +119,19 @@ class FlowNetwork:
         if offered.ndim != 1 or offered.size == 0:
             raise InputError(f"source must have shape (N,), one number for each node, got {offered.shape}")
         n = offered.size
-        self._source, of_source = _capacities(offered, n, "source", -np.inf)
-        self._sink, of_sink = _capacities(sink, n, "sink", -np.inf)
-        _refuse_tied(self._source, self._sink)
+        self._source, of_source = as_capacities(offered, n, "source", -np.inf)
+        self._sink, of_sink = as_capacities(sink, n, "sink", -np.inf)
+        refuse_tied(self._source, self._sink)
         self._ends = np.ascontiguousarray(inputs.as_edges(edges, n), np.int32)
         n_edges = len(self._ends)
         if 4 * n_edges > _INT32:
             raise InputError(f"a network has at most {_INT32 // 4} edges, got {n_edges}")
         if n_edges > _MANY:
             check_memory(60.0 * n_edges + 64.0 * n, "the flow network")
-        self._forward, forward = _capacities(capacity, n_edges, "capacity", 0)
+        self._forward, forward = as_capacities(capacity, n_edges, "capacity", 0)
         self._backward, backward = self._forward, forward
         if reverse_capacity is not None:
-            self._backward, backward = _capacities(reverse_capacity, n_edges, "reverse_capacity", 0)
+            self._backward, backward = as_capacities(reverse_capacity, n_edges, "reverse_capacity", 0)
         self._of_terminals, self._of_edges = (of_source, of_sink), (forward, backward)
         self._is_linked = False
 
@@ -173,18 +174,18 @@ class FlowNetwork:
             If something does not hold real numbers, or `nodes` no integers.
         """
         n = self._source.size
-        where = slice(None) if nodes is None else _as_nodes(nodes, n)
+        where = slice(None) if nodes is None else as_nodes(nodes, n)
         count = n if isinstance(where, slice) else where.size
         changed = []
         for given, kept, name in ((source, self._source, "source"), (sink, self._sink, "sink")):
             if given is None:
                 changed.append(kept)
                 continue
-            new, _ = _capacities(given, count, name, -np.inf)
+            new, _ = as_capacities(given, count, name, -np.inf)
             both = kept.astype(np.promote_types(kept.dtype, new.dtype))
             both[where] = new
             changed.append(both)
-        _refuse_tied(*changed)
+        refuse_tied(*changed)
         self._source, self._sink = changed
         self._of_terminals = survey(self._source), survey(self._sink)
         if self._is_linked and not self._exchange():
@@ -239,8 +240,8 @@ class FlowNetwork:
         self._rooms, self._excess = (forward, backward), self._wanted.copy()
         self._links, self._room = np.empty(4 * n_edges, np.int32), np.empty(4 * n_edges, dtype)
         self._nodes, self._arcs = aligned_zeros(NODE_WORDS * (n + 1), np.int32), np.empty(n_edges, np.int32)
-        self._work = np.empty(3 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
-        link_edges(self._ends, forward, backward, self._excess, self._links, self._room, self._nodes, self._arcs)
+        self._work = np.empty(4 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
+        link_edges(self._ends, forward, backward, self._links, self._room, self._nodes, self._arcs)
         self._is_linked, self._is_stale = True, False
 
     def _push(self, excess: np.ndarray) -> None:
@@ -315,45 +316,6 @@ class FlowNetwork:
                 return np.clip(values, -int(top), int(top)).astype(dtype)
             values = values.astype(np.float64)
         return np.trunc(np.clip(values, -top, top) / self._step).astype(dtype)
-
-
-def _capacities(values: ArrayLike, n: int, name: str, least: float) -> tuple[np.ndarray, Survey]:
-    """A copy of `n` numbers of at least `least`, as int64 or float64; a single number stands for all."""
-    array = inputs.read(values, name, booleans=False)
-    if array.shape != (n,):
-        if array.ndim > 0:
-            raise InputError(f"{name} must have shape ({n},), got {array.shape}")
-        array = np.full(n, array)
-    is_float = array.dtype.kind == "f" or (array.dtype.kind == "u" and int(array.max(initial=0)) > 2**62)
-    numbers = np.array(array, np.float64 if is_float else np.int64, order="C")
-    least, found = max(least, -inputs.DEAREST), survey(numbers)
-    if found.n_wrong or found.low < least or found.high > inputs.DEAREST:
-        wrong = ~(numbers >= least) | (numbers > inputs.DEAREST) & (numbers < np.inf)
-        at = int(wrong.argmax())
-        limits = f"at least 0 and at most {inputs.DEAREST:g}" if least == 0 else f"at most {inputs.DEAREST:g} in size"
-        raise InputError(f"{name} must be numbers of {limits}, or +inf, got {array[at]} at index {at}")
-    return numbers, found
-
-
-def _as_nodes(nodes: ArrayLike, n: int) -> np.ndarray:
-    """Different nodes, 0 to n - 1, as (K,) int64."""
-    array = inputs.read(nodes, "nodes", booleans=False)
-    if array.dtype.kind == "f" and array.size:
-        raise InputTypeError(f"nodes must hold integers, got dtype {array.dtype}; convert with .astype(int)")
-    if array.ndim != 1:
-        raise InputError(f"nodes must have shape (K,), got {array.shape}")
-    if array.size and (array.min() < 0 or array.max() >= n):
-        raise InputError(f"nodes must be 0 to {n - 1}, got {array.min()} to {array.max()}")
-    if np.bincount(array.astype(np.int64), minlength=1).max() > 1:
-        raise InputError("nodes must each be given once, got some several times")
-    return array.astype(np.int64)
-
-
-def _refuse_tied(source: np.ndarray, sink: np.ndarray) -> None:
-    if source.dtype == sink.dtype == np.float64:
-        tied = np.isinf(source) & np.isinf(sink)
-        if tied.any():
-            raise InputError(f"source and sink must not both be infinite, as they are at node {int(tied.argmax())}")
 
 
 def _above(flow: float) -> float:

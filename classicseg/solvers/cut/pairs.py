@@ -1,88 +1,57 @@
-"""Choices between two labels at each node of a graph as flow networks, in the numbers of the energy."""
+"""Choices between two labels at each node of a graph, in the numbers of the energy."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.solvers.cut.flow_network import FlowNetwork, MinimumCut
 from classicseg.solvers.cut.integers import is_whole
+from classicseg.solvers.cut.quadratic import UNKNOWN, Quadratic
 
 
-class Choice(NamedTuple):
-    """An energy of one bit for each node: ``constant``, unary costs, and capacities that a cut pays for.
+def cut_between_labels(crf: GraphCRF) -> tuple[MinimumCut, float]:
+    """The best labels of an energy of 2, and what it is at least, but for roundings of sums.
 
-    A pair that is not submodular may be `crossed`: its capacities lie between its first node and the opposite of its
-    second one, which is submodular.
+    Pairs that are not submodular lose the little by which rounding may have made them so.
     """
-
-    constant: tuple[float, float]  # what pairs cost if all bits are 0, and if all bits of a second copy are
-    zero: np.ndarray  # (n,): what 0 costs at each node
-    one: np.ndarray  # (n,): what 1 costs, with what pairs add
-    excess: np.ndarray  # (n,): what pairs add
-    edges: np.ndarray  # (E, 2)
-    forward: np.ndarray  # (E,)
-    backward: np.ndarray  # (E,)
-    crossed: np.ndarray  # (E,) bool
-
-
-def choice_between(crf: GraphCRF, zero: np.ndarray, one: np.ndarray, *, crossed: bool) -> Choice:
-    """The choice between the labels `zero` and `one`, (n,), of each node.
-
-    Pairs that are not submodular are `crossed`, or lose the little by which rounding may have made them so.
-    """
-    nodes, (first, second) = np.arange(len(zero)), crf.edges.T
-    pairs = [_pair(crf, a[first], b[second]) for a in (zero, one) for b in (zero, one)]
-    crosses = (pairs[1] - pairs[0]) + (pairs[2] - pairs[3]) < 0 if crossed else np.zeros(len(first), bool)
-    if crosses.any():  # turn the second bit over
-        pairs = [np.where(crosses, pairs[k ^ 1], pairs[k]) for k in range(4)]
-    c00, c01, c10, c11 = pairs
+    zero, one = crf.unary.astype(np.float64)
+    tables, (first, second) = crf.tables(), crf.edges.T
+    c00, c01, c10, c11 = tables.reshape(-1, 4).T
     forward, backward = c01 - c00, c10 - c11
     flow = (forward - backward) / 2
     if is_whole(forward) and is_whole(backward):
         flow = np.floor(flow)
-    excess = np.bincount(first, c11 - c00 - flow, len(zero))
-    excess += np.bincount(second, np.where(crosses, -flow, flow), len(zero))
-    own_zero, own_one = crf.unary[zero, nodes].astype(np.float64), crf.unary[one, nodes].astype(np.float64)
-    hopeless = np.isinf(own_zero) & np.isinf(own_one)
-    own_zero[hopeless] = own_one[hopeless] = 0
-    return Choice(
-        (float(c00.sum()), float(c11.sum())),
-        own_zero,
-        own_one + excess,
-        excess,
-        crf.edges,
-        np.maximum(forward - flow, 0),
-        np.maximum(backward + flow, 0),
-        crosses,
-    )
+    one += np.bincount(first, c11 - c00 - flow, one.size) + np.bincount(second, flow, one.size)
+    forward, backward = np.maximum(forward - flow, 0), np.maximum(backward + flow, 0)
+    cut = FlowNetwork(crf.edges, forward, backward, source=one, sink=zero).solve()
+    return cut, float(c00.sum()) + cut.flow
 
 
-def cut_of(choice: Choice) -> tuple[MinimumCut, float]:
-    """The best choice, where no pair is crossed, and what its energy is at least, but for roundings of sums."""
-    network = FlowNetwork(choice.edges, choice.forward, choice.backward, source=choice.one, sink=choice.zero)
-    cut = network.solve()
-    return cut, choice.constant[0] + cut.flow
+def quadratic_of_labels(crf: GraphCRF) -> tuple[Quadratic, np.ndarray]:
+    """An energy of 2 labels, and the labels of nodes that have only one; `UNKNOWN` for the others."""
+    return _quadratic(crf, crf.unary, crf.tables().reshape(-1, 4).T)
 
 
-def roof_of(choice: Choice) -> tuple[float, np.ndarray, np.ndarray]:
-    """Roof duality: a bound of the energy, and two bits of each node, which are equal where they are proven.
+def quadratic_between(crf: GraphCRF, zero: np.ndarray, one: np.ndarray) -> tuple[Quadratic, np.ndarray]:
+    """The same for the choice between the labels `zero` and `one`, (N,), of each node."""
+    nodes, (first, second) = np.arange(len(zero)), crf.edges.T
+    own = np.stack([crf.unary[zero, nodes], crf.unary[one, nodes]])
+    return _quadratic(crf, own, np.stack([_pair(crf, a[first], b[second]) for a in (zero, one) for b in (zero, one)]))
 
-    Each node has a copy that stands for its opposite, and the energy is the mean of that of both.
-    """
-    n = len(choice.zero)
-    first, second = choice.edges.T.astype(np.int64)
-    there = np.where(choice.crossed, second + n, second)  # where capacities of the first copy lead to
-    back = np.where(choice.crossed, second, second + n)
-    edges = np.concatenate([np.stack([first, there], axis=1), np.stack([first + n, back], axis=1)])
-    forward = np.concatenate([choice.forward, choice.backward])
-    backward = np.concatenate([choice.backward, choice.forward])
-    source = np.concatenate([choice.one, choice.zero - choice.excess])
-    sink = np.concatenate([choice.zero, choice.one - choice.excess])
-    cut = FlowNetwork(edges, forward, backward, source=source, sink=sink).solve()
-    return (sum(choice.constant) + cut.flow) / 2, cut.labels[:n], 1 - cut.labels[n:]
+
+def _quadratic(crf: GraphCRF, own: np.ndarray, pairs: np.ndarray) -> tuple[Quadratic, np.ndarray]:
+    """From the costs of both bits, (2, N), and of pairs of them, (4, E)."""
+    forbidden, (first, second) = np.isinf(own), crf.edges.T.astype(np.int64)
+    only = np.where(forbidden[0] == forbidden[1], UNKNOWN, forbidden[0])
+    zero, one = np.where(forbidden, 0, own).astype(np.float64)
+    c00, c01, c10, c11 = pairs
+    linear = one - zero
+    linear += np.bincount(first, c10 - c00, zero.size) + np.bincount(second, c01 - c00, zero.size)
+    both = (c00 - c01) + (c11 - c10)
+    some = both != 0
+    edges = np.stack([first, second], axis=1)[some]
+    return Quadratic(float(zero.sum() + c00.sum()), linear, edges, both[some]), only
 
 
 def _pair(crf: GraphCRF, first: np.ndarray, second: np.ndarray) -> np.ndarray:

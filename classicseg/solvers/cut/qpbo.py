@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from classicseg import inputs
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.points import only_inside
 from classicseg.solvers.cut.integers import WHOLE, as_integers
 from classicseg.solvers.cut.network import DoubledNetwork
-from classicseg.solvers.cut.on_graphs import roof_of_graph
+from classicseg.solvers.cut.on_graphs import extended_roof, roof_of_graph
 from classicseg.solvers.cut.remainders import GAP, RealCut, all_whole, write_choice
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
+_MOST = 10_000  # rounds: more are a mistake
 _ROUNDING = 2.0**-46  # NumPy sums in pairs, so that the roundings on the way of a term are a few dozen
 
 
-def qpbo(energy: GridCRF | GraphCRF, run: Run) -> Result:
+def qpbo(energy: GridCRF | GraphCRF, run: Run, *, weak: bool = False, probe: bool = False, improve: int = 0) -> Result:
     """Quadratic pseudo-boolean optimisation: the part of a 2-label minimum that a minimum cut can prove [1]_ [2]_.
 
     Parameters
@@ -27,14 +29,23 @@ def qpbo(energy: GridCRF | GraphCRF, run: Run) -> Result:
         Of 2 labels, with any compatibility or tables.
     run : Run
         Its ``init`` are the labels that pixels keep where nothing is proven, by default those of least unary cost. One
-        thread searches the doubled network.
+        thread searches the doubled network. ``rng`` is that of `improve`.
+    weak : bool
+        Prove labels also where several minima disagree, as many as can be told of one of them [3]_.
+    probe : bool
+        Try out both labels of all pixels that are left: what follows from both is proven, pixels that always agree or
+        never do become one, and a label whose bound is above the best energy is out [2]_ [4]_. It raises the bound, and
+        takes two cuts for each pixel.
+    improve : int
+        How many times to hold pixels, a few and then ever more, at the labels that they have, and to take over what
+        roof duality then tells of the others [2]_. It lowers the energy, and comes before probing.
 
     Returns
     -------
     Result
         ``marginals`` are 0 or 1 where a label is proven: some labelling of least energy has it. They are 0.5 at the
         other, unlabelled pixels; ``message`` says how many there are. Replacing labels by proven ones never raises an
-        energy, so ``energy`` is at most that of `init`. ``lower_bound`` is the roof dual.
+        energy, so ``energy`` is at most that of `init`. ``lower_bound`` is the roof dual, or what probing found.
 
     References
     ----------
@@ -42,6 +53,10 @@ def qpbo(energy: GridCRF | GraphCRF, run: Run) -> Result:
        optimization", Mathematical Programming 28, 1984. doi:10.1007/BF02612354
     .. [2] C. Rother, V. Kolmogorov, V. Lempitsky, M. Szummer, "Optimizing binary MRFs via extended roof duality", CVPR
        2007. doi:10.1109/CVPR.2007.383203
+    .. [3] A. Billionnet, B. Jaumard, "A decomposition method for minimizing quadratic pseudo-boolean functions",
+       Operations Research Letters 8(3), 1989. doi:10.1016/0167-6377(89)90043-6
+    .. [4] E. Boros, P. Hammer, G. Tavares, "Preprocessing of unconstrained quadratic binary optimization", RUTCOR
+       research report 10-2006, 2006
 
     Examples
     --------
@@ -51,7 +66,13 @@ def qpbo(energy: GridCRF | GraphCRF, run: Run) -> Result:
     >>> result = cs.minimize(repulsive, "qpbo")
     >>> result.marginals[1].tolist(), result.lower_bound
     ([[0.0, 0.5], [0.5, 0.5]], -4.5)
+    >>> cs.minimize(repulsive, "qpbo", probe=True).lower_bound
+    -4.0
     """
+    weak, probe = inputs.as_flag(weak, "weak"), inputs.as_flag(probe, "probe")
+    rounds = inputs.as_count(improve, "improve", 0, _MOST)
+    if weak or probe or rounds:
+        return extended_roof(energy, run, weak=weak, probing=probe, rounds=rounds)
     if isinstance(energy, GraphCRF):
         return roof_of_graph(energy, run)
     start = run.labels()

@@ -134,7 +134,7 @@ def sweep(kernel: Any, field: Field | Graph, n_threads: int, *args: Any) -> None
     A colour is in every second row at most: more threads would find no task.
     """
     if isinstance(field, Graph):
-        kernel = _ON_GRAPHS[kernel]
+        kernel = _ON_GRAPHS.get(kernel, kernel)
     run(kernel, min(n_threads, max(1, n_rows(field) // 2)), new_sync(N_COLOURS), field, *args)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.reference import graph as reference
+from classicseg.solvers.cut import choices
 from tests.solvers.graphs import KINDS, edges_of, every_labelling, minimum_of, random_edges, random_graph
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -66,6 +67,52 @@ def test_what_roof_duality_proves_holds(kind):
     assert proven > 20
 
 
+@each_kind
+def test_what_probing_and_weak_persistency_prove_holds(kind):
+    left = {"plain": 0, "weak": 0, "probe": 0}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        crf = two_labels(rng, kind)
+        start = rng.integers(0, 2, 6) if kind != "hard" else crf.unary.argmin(axis=0)
+        labels, energies = every_labelling(crf)
+        best = labels[energies <= energies.min() + 1e-9]
+        for name, options in (
+            ("plain", {"improve": 2}),
+            ("weak", {"weak": True}),
+            ("probe", {"weak": True, "probe": True, "improve": 1}),
+        ):
+            result = cs.minimize(crf, "qpbo", init=start, **options)
+            known = result.marginals[0] != 0.5
+            left[name] += int((~known).sum())
+            assert (best[:, known] == result.marginals[1][known]).all(axis=1).any()
+            assert result.lower_bound <= energies.min() + 1e-9
+            assert result.energy == pytest.approx(crf.energy(result.labels))
+            assert energies.min() - 1e-9 <= result.energy <= crf.energy(start) + 1e-9
+            if result.converged:
+                assert result.energy == pytest.approx(energies.min())
+    assert left["probe"] <= left["weak"] <= left["plain"]
+
+
+def test_probing_solves_a_ring_that_roof_duality_knows_nothing_of():
+    crf = cs.GraphCRF(np.zeros((2, 5)), [[i, (i + 1) % 5] for i in range(5)], cs.Potts(-2))
+    plain = cs.minimize(crf, "qpbo", init=np.zeros(5, int))
+    assert (plain.lower_bound, plain.energy) == (-10, 0)
+    improved = cs.minimize(crf, "qpbo", init=np.zeros(5, int), improve=3)
+    probed = cs.minimize(crf, "qpbo", probe=True, improve=3)
+    assert improved.energy == minimum_of(crf) == probed.energy == probed.lower_bound == -8
+    assert probed.converged
+    assert (probed.marginals == 0.5).all()  # turned over, each minimum is another one
+
+
+def test_one_of_several_minima_is_proven_by_weak_persistency():
+    crf = cs.GraphCRF([[0, 0, 0], [0, 0, 3]], [[0, 1]], cs.Potts(2))
+    assert cs.minimize(crf, "qpbo").message == "2 of 3 nodes unlabelled"
+    result = cs.minimize(crf, "qpbo", weak=True)
+    assert result.converged
+    assert result.energy == minimum_of(crf)
+    assert result.message == "0 of 3 nodes unlabelled"
+
+
 def test_roof_duality_is_half_the_doubled_energy_on_a_frustrated_triangle():
     crf = cs.GraphCRF(np.zeros((2, 3)), [[0, 1], [1, 2], [2, 0]], cs.Potts(-2))
     result = cs.minimize(crf, "qpbo")
@@ -101,6 +148,19 @@ def test_no_single_expansion_lowers_the_energy_that_expansion_ends_with(compatib
         for label in range(3):
             near = ((labels == result.labels) | (labels == label)).all(axis=1)
             assert energies[near].min() >= result.energy - 1e-9
+
+
+def test_expansions_that_look_only_where_something_changed_end_as_those_that_look_everywhere(monkeypatch):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        edges = rng.integers(0, 300, (500, 2))
+        edges = edges[edges[:, 0] != edges[:, 1]]
+        crf = cs.GraphCRF(rng.integers(0, 40, (6, 300)), edges, cs.Potts(1), rng.integers(0, 12, len(edges)))
+        skipping = cs.minimize(crf, "expansion")
+        assert skipping.n_iter > 2
+        with monkeypatch.context() as everywhere:
+            everywhere.setattr(choices, "_is_metric", lambda energy: False)
+            assert np.array_equal(cs.minimize(crf, "expansion").labels, skipping.labels)
 
 
 @each_kind

@@ -68,3 +68,18 @@ def test_what_it_cannot_minimise_is_said():
         cs.minimize(cs.GridCRF(np.zeros((3, 2, 2)), cs.Potts()), "qpbo")
     with pytest.raises(ValueError, match="init must have shape"):
         cs.minimize(cs.GridCRF(np.zeros((2, 2, 2)), cs.Potts()), "qpbo", init=[[0]])
+
+
+def test_grids_are_probed_and_improved_as_graphs_are():
+    rng = np.random.default_rng(3)
+    mask = rng.random((3, 4)) < 0.8
+    crf = cs.GridCRF(rng.integers(-3, 4, (2, 3, 4)), cs.Potts(-1), connectivity=8, mask=mask)
+    result = cs.minimize(crf, "qpbo", weak=True, probe=True, improve=2, rng=0)
+    graph = cs.minimize(cs.GraphCRF.from_grid(crf), "qpbo", weak=True, probe=True, improve=2, rng=0)
+    assert result.labels.shape == (3, 4)
+    assert np.array_equal(result.labels.ravel(), graph.labels)
+    assert (result.labels[~mask] == -1).all()
+    assert (result.marginals[:, ~mask] == 0).all()
+    assert result.lower_bound <= result.energy == crf.energy(result.labels)
+    with pytest.raises(ValueError, match="improve must be at least 0, got -1"):
+        cs.minimize(crf, "qpbo", improve=-1)
