@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="ADDRESS",
         help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
-        "local:N starts N processes here. Inputs may be .zarr as well. Needs the extra dask",
+        "local:N starts N processes here. Needs the extra dask",
     )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
 
         logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
         del changes["exact"]  # it always is
+        given["image"] = options.image  # by its name, as workers open it
         dask.refine(**given, **axes, out=options.output, cluster=options.cluster, **changes)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
