@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import check, cut, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
+from classicseg.cli import bench, check, cut, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -27,6 +27,7 @@ _COMMANDS = {  # these modules import what is heavy when they run: --help is ans
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,
+    "bench": bench,
     "learn": learn,
     "warmup": warmup,
 }

@@ -27,6 +27,9 @@ _FORMATS = {
     "tables": (".csv",),
     "models": PYTORCH,
     "logs": (".csv", ".jsonl"),
+    "pages": (".html",),
+    "texts": (".md", ".txt"),
+    "documents": (".json",),
 }
 
 
@@ -37,7 +40,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
     ----------
     path : path
         Where it is to be written.
-    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs"}
+    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs", "pages", "texts", "documents"}
 
     Returns
     -------

@@ -28,6 +28,7 @@ NEEDS = {
     "grid/strokes.py": [],
     "grid/trws.py": [],
     "split/speed.py": [],
+    "suites.py": [],
     "split/quality.py": [],
     "split/streamed.py": [],
     "pipelines/alpha.py": [],
@@ -65,7 +66,7 @@ def run(*command, **environment):
 
 def test_no_script_is_forgotten():
     scripts = {str(f.relative_to(BENCHMARKS)) for f in BENCHMARKS.rglob("*.py") if "__main__" in f.read_text("utf-8")}
-    elsewhere = {"render.py", "compare_checkouts.py", "compare/worker.py", "shared/grid_problems.py"}
+    elsewhere = {"render.py", "best_known.py", "compare_checkouts.py", "compare/worker.py", "shared/grid_problems.py"}
     parts = {str(f.relative_to(BENCHMARKS)) for f in (BENCHMARKS / "gpu").glob("*.py")}
     assert scripts - parts == set(NEEDS) - {"gpu/run"} | elsewhere
 

@@ -1,5 +1,6 @@
 """Pages: their examples run, their commands can be parsed, and their links lead somewhere."""
 
+import contextlib
 import doctest
 import importlib.util
 import re
@@ -51,6 +52,7 @@ EXAMPLES = {
     "add-a-solver.md": Count(2),
     "coming-from-gco.md": Count(4, 1),
     "coming-from-opencv.md": Count(2, 1),
+    "bench.md": Count(2, 3),
     "coming-from-pydensecrf.md": Count(5, 2),
     "coming-from-pymaxflow.md": Count(5, 1),
     "cutout.md": Count(8, 1),
@@ -211,7 +213,10 @@ def a_place_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("pydensecrf", "pydensecrf.densecrf", "pydensecrf.eigen", "pydensecrf.utils"):
         monkeypatch.setitem(sys.modules, name, sys.modules.get(name))
-    with mock.patch.dict("classicseg.solvers.registry._registered"):
+    registers = ("solvers.registry", "bench.contender", "bench.problem")
+    with contextlib.ExitStack() as stack:
+        for name in registers:
+            stack.enter_context(mock.patch.dict(f"classicseg.{name}._registered"))
         yield
 
 
