@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import math
 import time
 from pathlib import Path
 
 from classicseg.cli import evidence
 from classicseg.cli.output import report
-from classicseg.pipelines.presets import AUTO
 
-_OTHERS = ("overlay", "marginals", "nodata", "sigmoid", "labels", "key", "reverse_axes")
+_OTHERS = ("overlay", "marginals", "sigmoid", "labels", "key", "reverse_axes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stream", action="store_true",
         help="read image, scores and mask window by window, once for each update: .npy, GeoTIFF, TIFF stacks, .zarr, "
         "and .nii.gz with scratch space; labels are written as one of these. For images that are larger than memory. A "
-        "run that was ended goes on when it is started again in the same way. The preset is default if none is named",
+        "run that was ended goes on when it is started again in the same way",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     from classicseg.io.windows import as_source
     from classicseg.pipelines.stream_plan import plan_streamed
     from classicseg.pipelines.stream_survey import StreamOptions
-    from classicseg.pipelines.streamed import refine_streamed
+    from classicseg.pipelines.streamed import run_streamed
 
     refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
     if refused:
@@ -57,10 +57,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("give an image and the file of its probabilities")
     start = time.perf_counter()
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
-    preset = "default" if options.preset == AUTO else options.preset
-    image = as_source(options.image, "image")
-    given = {"image": image, kind: options.probabilities, "mask": options.mask, "preset": preset}
-    axes = {"label_axis": options.label_axis, "channel_axis": options.channel_axis}
+    image, scores = as_source(options.image, "image"), {kind: options.probabilities}
+    preset, axes = options.preset, (options.label_axis, options.channel_axis)
     changes: StreamOptions = {
         "n_threads": options.threads,
         "sigma": options.sigma,
@@ -73,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
         "quality": options.quality,
         "align_corners": options.align_corners,
         "exact": options.exact,
+        "nodata": math.nan if options.nodata is None else options.nodata,  # what is NaN takes no part in any case
         "fill": io.VOID,
         "spacing": evidence.spacing_of(options, image),
         "window": options.window,
@@ -80,18 +79,19 @@ def run(options: argparse.Namespace) -> None:
         "progress": True,
     }
     if options.plan:
-        plan = plan_streamed(**given, **axes, **changes)
+        how = {"mask": options.mask, "preset": preset, "label_axis": axes[0], "channel_axis": axes[1]}
+        plan = plan_streamed(image, **scores, **how, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
     if options.cluster is None:
-        refine_streamed(**given, **axes, out=options.output, **changes)
+        _, strength = run_streamed(image, scores, options.mask, options.output, preset, axes, changes)
     else:
-        from classicseg import dask
+        from classicseg.dask.refinement import ClusterOptions, run_on_workers
 
         logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
         del changes["exact"]  # it always is
-        given["image"] = options.image  # by its name, as workers open it
-        dask.refine(**given, **axes, out=options.output, cluster=options.cluster, **changes)
+        more: ClusterOptions = {"cluster": options.cluster, **changes}
+        _, strength = run_on_workers(options.image, scores, options.mask, options.output, preset, axes, more)
     seconds = time.perf_counter() - start
-    done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
-    report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")
+    done = {"output": str(options.output), "preset": strength, "seconds": round(seconds, 4)}
+    report(options, done, f"{options.output}: preset {strength}, in {seconds:.2f} s")

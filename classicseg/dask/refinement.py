@@ -16,10 +16,11 @@ from classicseg.dask.workers import WorkerError, Workers, connected
 from classicseg.errors import InputTypeError
 from classicseg.filters.apart import Parts
 from classicseg.filters.streamed import Merged, Norms, gains_of, joined, point_borders
-from classicseg.pipelines.passage import Passing
+from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Preset
+from classicseg.pipelines.stream_run import Job, StreamRun
 from classicseg.pipelines.stream_survey import StreamOptions, checked
-from classicseg.pipelines.streamed import Job, refine_everything, streamed
+from classicseg.pipelines.streamed import streamed
 from classicseg.solvers.dense.apart import Messages, update_apart
 from classicseg.solvers.dense.plan import Plan
 
@@ -37,7 +38,7 @@ def refine(
     logits: Any = None,
     unary: Any = None,
     out: Any = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     mask: Any = None,
     label_axis: int | str = 0,
     channel_axis: int | str | None = "infer",
@@ -101,37 +102,53 @@ def refine(
     >>> s = cs.sample("nuclei")
     >>> image = da.from_array(s.image, chunks=(64, 256, 3))
     >>> labels = cd.refine(image, s.probabilities)
-    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities, preset="default", exact=True))
+    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities, exact=True))
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    return run_on_workers(image, given, mask, out, preset, (label_axis, channel_axis), options)[0]
+
+
+def run_on_workers(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int | str, int | str | None],
+    options: ClusterOptions,
+) -> tuple[Any, str]:
+    """See :func:`refine`; the name of the preset that was given or chosen is returned as well.
+
+    One of the scores is `given`; `axes` are those of the labels and of the channels.
+    """
     cluster = options.pop("cluster", None)
     if "exact" in options:
         raise InputTypeError("classicseg.dask.refine has no parameter 'exact': it always does all of the work")
     if is_labelled(out) or isinstance(out, dask.array.Array):
         raise InputTypeError("out must be the name of a .npy file, or an array that can be written, as of Zarr")
     chosen = checked(preset, options) | {"exact": True}
-    label: Any = label_axis
+    label: Any = axes[0]
     for name, scores in given.items():
         if scores is not None:
-            label = axis_of(scores, label_axis, "label_axis")
+            label = axis_of(scores, axes[0], "label_axis")
             check_on_image(image, scores, name, label)
     check_on_image(image, mask, "mask", None)
     sources = {name: None if scores is None else readable(scores, name) for name, scores in given.items()}
-    axes = label, axis_of(image, channel_axis, "channel_axis")
+    found = label, axis_of(image, axes[1], "channel_axis")
     seen: list[int | None] = []
     with connected(cluster) as client:
 
         def work(job: Job) -> None:
             seen.append(job.ready.raster.colors.planes.axis)
             if client is None:
-                refine_everything(job, Passing(job.ready.raster, job.ready.ranges, job.write, job.fill))
+                StreamRun(job).label_all(exact=True)
             else:
                 _refine(job, Workers(client))
 
         masked = None if mask is None else readable(mask, "mask")
-        labels = streamed(readable(image, "image"), sources, masked, out, preset, axes, chosen, work)
-    return like(image, seen[0], labels) if out is None and is_labelled(image) else labels
+        labels, name = streamed(readable(image, "image"), sources, masked, out, preset, found, chosen, work)
+    return like(image, seen[0], labels) if out is None and is_labelled(image) else labels, name
 
 
 def _refine(job: Job, workers: Workers) -> None:
@@ -145,11 +162,11 @@ def _refine(job: Job, workers: Workers) -> None:
 
 def _run(job: Job, workers: Workers) -> None:
     ready, state, n_threads = job.ready, job.state, job.n_threads
-    passing = Passing(ready.raster, ready.ranges, job.write, job.fill)
+    passing = job.passing()
     n_points, borders = ready.raster.inside.n_points, point_borders(ready.raster.inside.n_points)
     sent = workers.keep(tasks.Sent.of(passing, borders))
     vertices, begin = state.vertices(), state.progress()
-    with job.bar(begin, vertices) as tick:
+    with job.bar(ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)) as tick:
         if vertices is None:
             stripes = [(sent, s, start, stop) for s, (start, stop) in enumerate(pairwise(borders.tolist()))]
             met = dict(workers.each(tasks.meet, stripes, tick))

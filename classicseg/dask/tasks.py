@@ -37,7 +37,7 @@ class Sent(NamedTuple):
     def of(cls, passing: Passing, borders: np.ndarray) -> Sent:
         """What tasks are given of a raster whose stripes have these `borders`."""
         try:
-            content = pickle.dumps((passing.raster, passing.kernels, passing.fill))
+            content = pickle.dumps((passing.raster, passing.kernels, passing.fill, passing.blurs))
         except Exception as failure:  # whatever others' sources raise
             raise InputError(
                 f"workers cannot be sent what they are to read ({failure}); give names of .npy files or of Zarr stores "
@@ -54,8 +54,8 @@ class Sent(NamedTuple):
         """The raster that passes by, for stripe `s`, which begins with the point `start`."""
         if self.version != __version__:
             raise InputError(f"workers have classicseg {__version__}, and the run was begun by {self.version}")
-        raster, kernels, fill = _loaded(self.content)
-        passing = Passing(raster, kernels, sink, fill)
+        raster, kernels, fill, blurs = _loaded(self.content)
+        passing = Passing(raster, kernels, sink, fill, blurs)
         own = hashlib.blake2b(self.content, digest_size=16).hexdigest()
         if own not in _seen:
             # Zarr gives its fill value for chunks that it does not find, so that a store on another machine is empty.

@@ -20,6 +20,7 @@ from classicseg.energies.unary_grid import UnaryGrid, finite_costs, is_forbidden
 from classicseg.errors import InputError
 from classicseg.filters import ExactFilter
 from classicseg.filters.bank import LatticeBank
+from classicseg.filters.building import choose_blur
 from classicseg.filters.features import Column
 from classicseg.machine.threads import resolve_threads
 
@@ -389,7 +390,9 @@ class DenseCRF(Frozen):
 def lattices_of(crf: DenseCRF, points: np.ndarray | None, n_channels: int, n_threads: int) -> LatticeBank:
     """New lattices of some of the points that take part, (m,) int64, or of all, for so many channels at once."""
     norms = [kernel.normalization for kernel in crf.kernels]
+    columns = crf._columns()
+    blurs = [choose_blur(own, crf.quality == "high") for own in columns]
     return LatticeBank(
-        crf._columns(), norms, accurate=crf.quality == "high", n_threads=n_threads, n_channels=n_channels,
+        columns, norms, blurs=blurs, n_threads=n_threads, n_channels=n_channels,
         pick=None if points is None else lambda _, features: features.at(points),
     )  # fmt: skip

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from classicseg.filters.base import POWERS, Normalization
-from classicseg.filters.building import build_bank, choose_blur
+from classicseg.filters.blur import Blur
+from classicseg.filters.building import build_bank
 from classicseg.filters.counting import index_type_of
 from classicseg.filters.elsewhere import Elsewhere
 from classicseg.filters.features import Column, Features
@@ -74,13 +75,12 @@ class LatticeBank:
         columns: Sequence[Sequence[Column]],
         normalizations: Sequence[Normalization],
         *,
-        accurate: bool,
+        blurs: Sequence[Blur],
         n_threads: int,
         keep_row_sums: bool = False,
         n_channels: int = 1,
         pick: Callable[[int, Features], Features] | None = None,
     ) -> None:
-        blurs = [choose_blur(c, accurate) for c in columns]
         of_all = [Features(c, blur) for c, blur in zip(columns, blurs, strict=True)]
         features = of_all if pick is None else [pick(k, f) for k, f in enumerate(of_all)]
         self.n_points = features[0].n

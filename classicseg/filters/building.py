@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from classicseg.filters.blur import AXES, Blur, stencil_blurs
+from classicseg.filters.blur import AXES, MOST_FEATURES, Blur, stencil_blurs
 from classicseg.filters.features import Column, Features
 from classicseg.filters.keys import packing, spans
 from classicseg.kernels.dense.bank import Bank
@@ -36,6 +36,7 @@ _MANY_ROWS = 2**19  # work space for as many is worth being given back
 _VERTICES_PER_LINK_PART = 10_000  # fewer are not worth a task of their own
 _MAX_LINK_PARTS = 8  # tasks of one lattice, for threads to share
 _MOST_LINKS = 60  # of a point, on average, for the larger of two stencils: as many sums as slicing and splatting take
+_MOST_COUNTED = 2**16 - 16 * (MOST_FEATURES + 1)  # vertices of a stripe, if 16 bits surely number them; more are many
 _SAMPLE = 256  # vertices whose neighbours are counted to choose a stencil
 
 
@@ -55,8 +56,13 @@ def index_type(n: int, of_stripe: float = 0, n_rows: float = math.inf) -> type[n
 
 def choose_blur(columns: Sequence[Column], accurate: bool) -> Blur:
     """How to blur a lattice of these features."""
-    *larger, usual = stencil_blurs(len(columns)) if accurate else (AXES,)
-    return next((blur for blur in larger if links_per_point(columns, blur) <= _MOST_LINKS), usual)
+    return choose_stencil(len(columns), lambda blur: links_per_point(columns, blur)) if accurate else AXES
+
+
+def choose_stencil(d: int, links: Callable[[Blur], float]) -> Blur:
+    """How to blur a lattice of `d` features accurately, if ``links(blur)`` says how many neighbours a point has."""
+    *larger, usual = stencil_blurs(d)
+    return next((blur for blur in larger if links(blur) <= _MOST_LINKS), usual)
 
 
 def build_bank(
@@ -369,14 +375,26 @@ def links_per_point(columns: Sequence[Column], blur: Blur) -> float:
     The points are those of the stripe in the middle, the vertices some of theirs.
     """
     features = Features(columns, blur)
-    space, stripe = Space.of(features, blur), stripe_borders(features.n)
-    first, last = (int(block) for block in stripe[(stripe.size - 1) // 2 :][:2])
+    space, (first, last) = Space.of(features, blur), middle_stripe(features.n)
     n = min(last * PIXELS, features.n)
     keys, fits = space.keys_of(first, last, np.uint16)
-    if not fits:
+    return links_of_stripe(space, keys, n - first * PIXELS) if fits else math.inf
+
+
+def middle_stripe(n: int) -> tuple[int, int]:
+    """The first block of the stripe in the middle of `n` points, and of the next one."""
+    stripe = stripe_borders(n)
+    first, last = stripe[(stripe.size - 1) // 2 :][:2]
+    return int(first), int(last)
+
+
+def links_of_stripe(space: Space, keys: np.ndarray, n: int) -> float:
+    """The same of the vertices that the `n` points of a stripe touch, whose `keys` are in the order of the points."""
+    if keys.size > _MOST_COUNTED:
         return math.inf
+    blur = space.blur
     lattice = Lattice.of(space, [keys])
     sample = np.array([0, min(_SAMPLE, keys.size)]) + max(0, keys.size - _SAMPLE) // 2
     border = np.empty(keys.size * len(blur.shells), np.uint32)
     links = _Search(lattice, 0, sample, np.empty(0, np.uint32), border).find(0)
-    return links.size / (sample[1] - sample[0]) * keys.size / (n - first * PIXELS)
+    return links.size / (sample[1] - sample[0]) * keys.size / n

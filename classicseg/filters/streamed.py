@@ -223,27 +223,38 @@ class PassingLattices:
         self._spaces, self._ones, self._norms, self._tables = spaces, ones, norms, tables
         self._one_sided = bool((norms.before != norms.after).any())
 
-    def new_corners(self, n: int) -> Bank:
-        """The bank with room for the corners of `n` points."""
-        size = padded_pixels(n) * int(self.bank.corner_start[-1])
-        weight = np.empty(size, np.float32)
-        weight_out = np.empty(size, np.float32) if self._one_sided else weight
-        return self.bank._replace(index=np.empty(size, np.uint32), weight_in=weight, weight_out=weight_out)
+    def located(self, s: int, features: np.ndarray, needed: np.ndarray, room: Bank) -> Bank:
+        """The bank with the corners of the points of a window of stripe `s`: those of its `needed` blocks.
 
-    def locate(self, s: int, features: np.ndarray, room: Bank) -> int:
-        """Find the corners of the points of a window of stripe `s`; returns how many blocks of them there are."""
+        Parameters
+        ----------
+        s : int
+        features : ndarray, (sum of d, n + 16), float32
+        needed : ndarray, (n_blocks,), uint8
+            1 for blocks that are located, 0 for others.
+        room : Bank
+            What was returned for the window before, which may serve again; or `bank`.
+        """
         n = features.shape[1] - PIXELS
-        n_blocks, count, unknown = padded_pixels(n) // PIXELS, int(room.corner_start[-1]), 0
+        n_blocks, count, unknown = needed.size, int(room.corner_start[-1]), 0
+        if n_blocks * PIXELS * count > room.index.size:
+            room = self._with_room(n_blocks * PIXELS * count)
         for k, own in enumerate(_split(features, self._spaces)):
             corners = Corners(room.index, room.weight_in, int(room.corner_start[k]), count)
             space, table = self._spaces[k], self._tables[k][s]
-            unknown += locate(own, n, space.scale, space.radix, n_blocks, corners, table)
+            unknown += locate(own, n, space.scale, space.radix, n_blocks, needed, corners, table)
         if unknown:
             raise InputError("the image has other colours than it had when the lattice was built: it was changed")
         if self._one_sided:
             room.weight_out[:] = room.weight_in
-        normalize_window(room, n_blocks, *self._norms, self._ones)
-        return n_blocks
+        normalize_window(room, n_blocks, needed, *self._norms, self._ones)
+        return room
+
+    def _with_room(self, size: int) -> Bank:
+        """The bank with room for so many corners."""
+        weight = np.empty(size, np.float32)
+        weight_out = np.empty(size, np.float32) if self._one_sided else weight
+        return self.bank._replace(index=np.empty(size, np.uint32), weight_in=weight, weight_out=weight_out)
 
 
 class StreamedBank(PassingLattices):

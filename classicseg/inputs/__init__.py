@@ -42,6 +42,7 @@ from classicseg.inputs.numbers import (
     as_probability,
     as_scale,
     as_shape,
+    as_value,
     as_weight,
     choice,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "as_tables",
     "as_unary",
     "as_unary_and_forbidden",
+    "as_value",
     "as_values",
     "as_weight",
     "channel_axis_of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,6 +64,13 @@ def as_weight(value: Any, name: str, *, at_least: float | None = None, below: fl
         said = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit is not None)
         raise InputError(f"{name} must be {said}, got {value!r}")
     return number
+
+
+def as_value(value: Any, name: str) -> float:
+    """A number that a pixel may have, NaN and infinity included."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real | np.number):
+        raise InputTypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
 
 
 def as_positive_number(value: Any, name: str) -> float:

@@ -31,18 +31,42 @@ def as_probabilities(probabilities: ArrayLike, label_axis: int = 0, *, name: str
         return p
     other = next((axis for axis in range(1, p.ndim) if _are_one(p.sum(axis=axis), _SUM)), None)
     if other is not None:
-        label_axis %= p.ndim
-        original = [axis for axis in range(p.ndim) if axis != label_axis][other - 1]
-        raise InputError(
-            f"{name} must sum to 1 over the labels, but those of shape {text(given.shape)} do so along axis "
-            f"{original}: label_axis={label_axis} does not fit; pass label_axis={original}, or one image at a time "
-            f"if axis {label_axis} counts the images of a batch"
-        )
-    warnings.warn(
-        f"{name} sum to {sums.min():.3g} to {sums.max():.3g} over the labels instead of 1; they are divided by their "
-        "sums",
-        stacklevel=3,
+        raise of_another_axis(given.shape, label_axis % p.ndim, other, name)
+    warn_of_sums(float(sums.min()), float(sums.max()), name)
+    return _divided(p)
+
+
+def as_unnormalised(p: ArrayLike, *, name: str = "probabilities") -> np.ndarray:
+    """A part of (L, *spatial) probabilities, of which others sum to 1 along no axis, divided by their sums."""
+    finite_ones = finite(read(p, name, booleans=False), np.float32, name)
+    return _divided(_clipped(finite_ones, name, False, "unary_from_logits takes logits"))
+
+
+def are_one(low: float, high: float) -> bool:
+    """Whether sums of probabilities from `low` to `high` count as 1."""
+    return low >= 1 - _SUM and high <= 1 + _SUM
+
+
+def of_another_axis(shape: tuple[int, ...], label_axis: int, other: int, name: str) -> InputError:
+    """The error of probabilities of that shape that sum to 1 along the axis `other`, counted with the labels first."""
+    original = [axis for axis in range(len(shape)) if axis != label_axis][other - 1]
+    return InputError(
+        f"{name} must sum to 1 over the labels, but those of shape {text(shape)} do so along axis "
+        f"{original}: label_axis={label_axis} does not fit; pass label_axis={original}, or one image at a time "
+        f"if axis {label_axis} counts the images of a batch"
     )
+
+
+def warn_of_sums(low: float, high: float, name: str) -> None:
+    """Warn that probabilities sum to other numbers than 1."""
+    warnings.warn(
+        f"{name} sum to {low:.3g} to {high:.3g} over the labels instead of 1; they are divided by their sums",
+        stacklevel=4,
+    )
+
+
+def _divided(p: np.ndarray) -> np.ndarray:
+    """Probabilities divided by their sums over the labels; equal ones where these are 0."""
     sums = p.sum(axis=0)
     return np.divide(p, sums, out=np.full_like(p, 1 / len(p)), where=sums > 0)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +14,14 @@ from classicseg import inputs
 from classicseg.energies.kernels import position_columns
 from classicseg.energies.unary_grid import COSTS
 from classicseg.energies.unary_windows import UnaryWindows
-from classicseg.filters.blur import AXES
-from classicseg.filters.building import Space
+from classicseg.filters.blur import AXES, Blur
+from classicseg.filters.building import Space, choose_stencil, links_of_stripe, middle_stripe
 from classicseg.filters.features import Column, Features
+from classicseg.filters.streamed import meet_stripe
 from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.simd import PIXELS
 from classicseg.pipelines.raster import Box, Colors, Costs, Inside, Steps, of_mask
+from classicseg.solvers.dense.prospects import NOTHING, rest_of
 from classicseg.solvers.dense.streamed import Window
 
 
@@ -92,6 +96,8 @@ class Passing:
         ``sink(start, labels)`` takes labels of the pixels from `start` on.
     fill : int
         Label of pixels that take no part.
+    blurs : sequence of Blur
+        How the lattice of each kernel is blurred, by default along its axes.
 
     Attributes
     ----------
@@ -99,8 +105,6 @@ class Passing:
         The lattice of each kernel, without its points.
     is_paired : bool
         Whether costs are what the second of two labels costs more than the first.
-    alive : ndarray or None
-        The labels whose costs are given; all if None.
     stored : bool
         Whether costs are those of points; else they are stretched as they are asked for, by `stretched`.
     inner : int
@@ -108,18 +112,31 @@ class Passing:
     """
 
     def __init__(
-        self, raster: Raster, kernels: Sequence[Ranges], sink: Callable[[int, np.ndarray], None], fill: int
+        self,
+        raster: Raster,
+        kernels: Sequence[Ranges],
+        sink: Callable[[int, np.ndarray], None],
+        fill: int,
+        blurs: Sequence[Blur] = (),
     ) -> None:
         self.raster, self.kernels, self.fill, self._sink = raster, kernels, fill, sink
-        self.alive: np.ndarray | None = None
-        self.spaces = [Space.of(Features(self._ends(kernel), AXES), AXES) for kernel in kernels]
+        self._alive, self._lost = np.arange(raster.costs.planes.count), np.empty(0, np.int64)
+        self.spaces = [self._space(*pair) for pair in zip(kernels, blurs or [AXES] * len(kernels), strict=True)]
         self.is_paired = False
         self.stored = not raster.stretched or raster.inside.planes is not None
         self.inner = int(np.prod(raster.steps.shape[1:]))
         planes = raster.costs.planes
-        self.stretched = UnaryWindows(
-            self._small_costs, planes.count, planes.grid, raster.steps.shape, raster.align_corners
-        )
+        how = planes.grid, raster.steps.shape, raster.align_corners
+        self.stretched = UnaryWindows(self._small_costs, planes.count, *how)
+        self._stretched_rest = UnaryWindows(self._small_rest, 1, *how)
+
+    def choose(self, alive: np.ndarray, lost: np.ndarray | None = None) -> None:
+        """From now on costs are those of labels `alive`, and those of one label for the `lost` ones, if there are any.
+
+        The labels that are written are counted among those that are alive.
+        """
+        self._alive, self.is_paired = alive, False
+        self._lost = np.empty(0, np.int64) if lost is None else lost
 
     def features(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Features of the points `start` to `stop` - 1, window by window, as lattices are built of them."""
@@ -133,16 +150,23 @@ class Passing:
 
     def window(self, at: int, piece: Piece) -> Window:
         """A piece that begins with the point `at` as solvers take it."""
-        n, unit = piece.features.shape[1] - PIXELS, self.inner
+        n, unit, rest = piece.features.shape[1] - PIXELS, self.inner, NOTHING
+        pixels = piece.pixels if piece.pixels.size > 0 else None
         if self.stored:
-            unary, begin = Unary(COSTS, n, piece.costs.reshape(-1), None), 0
-        else:
-            first = at // unit
-            unary, begin = self.stretched.for_kernels(first, -(-(at + n) // unit)), at - first * unit
-        return Window(at, piece.features, unary, begin, piece.pixels if piece.pixels.size > 0 else None)
+            costs = piece.costs
+            if self._lost.size > 0:
+                costs, rest = costs[:-1], costs[-1]
+            return Window(at, piece.features, Unary(COSTS, n, costs.reshape(-1), None), 0, pixels, rest)
+        steps = at // unit, -(-(at + n) // unit)
+        unary, begin = self.stretched.for_kernels(*steps), at - steps[0] * unit
+        if self._lost.size > 0:
+            rest = self._stretched_rest.full(*steps)[0, begin : begin + n]
+        return Window(at, piece.features, unary, begin, pixels, rest)
 
     def write(self, window: Window, labels: np.ndarray) -> None:
         """See :class:`classicseg.solvers.dense.streamed.Passage`."""
+        if self._alive.size < self.raster.costs.planes.count:
+            labels = self._alive.astype(np.int32)[labels]
         if window.pixels is None:
             self._sink(window.start, labels)
             return
@@ -150,6 +174,30 @@ class Passing:
         span = np.full(int(window.pixels[-1]) + 1 - low, self.fill, np.int32)
         span[window.pixels - low] = labels
         self._sink(low, span)
+
+    @property
+    def blurs(self) -> list[Blur]:
+        """How the lattice of each kernel is blurred."""
+        return [space.blur for space in self.spaces]
+
+    def stencils(self) -> list[Blur]:
+        """How lattices are blurred accurately; stencils are chosen by what the points in the middle touch."""
+        return [
+            choose_stencil(space.features.d, partial(self._links, kernel))
+            for space, kernel in zip(self.spaces, self.kernels, strict=True)
+        ]
+
+    def _space(self, kernel: Ranges, blur: Blur) -> Space:
+        """The lattice of a kernel."""
+        return Space.of(Features(self._ends(kernel), blur), blur)
+
+    def _links(self, kernel: Ranges, blur: Blur) -> float:
+        """How many neighbours within a stencil a point has: see :func:`classicseg.filters.building.links_per_point`."""
+        (first, last), n_points = middle_stripe(self.raster.inside.n_points), self.raster.inside.n_points
+        alone, start, stop = copy.copy(self), first * PIXELS, min(last * PIXELS, n_points)
+        alone.spaces, alone.kernels = [self._space(kernel, blur)], [kernel]
+        ((keys, _),) = meet_stripe(alone.spaces, alone.features(start, stop))
+        return links_of_stripe(alone.spaces[0], keys, stop - start)
 
     def _ends(self, kernel: Ranges) -> list[Column]:
         """The smallest and the largest value of each feature in place of all of them."""
@@ -210,8 +258,9 @@ class Passing:
                 costs = costs[(slice(None), slice(None), *box[1:])]
             else:
                 costs = raster.costs.of(read(box), mask)
-            costs = self._of_labels(costs)
-            return costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+            costs = costs.reshape(len(costs), -1) if mask is None else costs[:, mask]
+            some = self._of_labels(costs)
+            return some if self._lost.size == 0 else np.concatenate([some, rest_of(costs, self._lost)[0][np.newaxis]])
 
         return costs_of
 
@@ -230,14 +279,19 @@ class Passing:
 
     def _of_labels(self, costs: np.ndarray) -> np.ndarray:
         """The costs that count, (L, ...)."""
-        if self.is_paired:
-            return costs[1:] - costs[:1]
-        return costs if self.alive is None else costs[self.alive]
+        if self._alive.size < len(costs):
+            costs = costs[self._alive]
+        return costs[1:] - costs[:1] if self.is_paired else costs
 
     def _small_costs(self, first: int, last: int) -> np.ndarray:
         """The costs on a part of the grid that is smaller than the image."""
         costs = self.small(first, last)
         return costs if self.stored else np.ascontiguousarray(self._of_labels(costs))
+
+    def _small_rest(self, first: int, last: int) -> np.ndarray:
+        """The cost of one label that stands for the lost ones."""
+        costs = self.small(first, last)
+        return rest_of(costs.reshape(len(costs), -1), self._lost)[0].reshape(1, *costs.shape[1:])
 
     def small(self, first: int, last: int) -> np.ndarray:
         """Those of all labels."""

@@ -254,6 +254,11 @@ def find(preset: str | Preset) -> Preset:
     return PRESETS[preset]
 
 
+def name_of(preset: Preset) -> str:
+    """The name of a preset; "own" if it has none."""
+    return next((name for name, known in PRESETS.items() if known == preset), "own")
+
+
 def check(preset: str | Preset) -> None:
     """Refuse what :func:`find` does not find, but for the name of the choice among presets."""
     if not isinstance(preset, str) or preset != AUTO:

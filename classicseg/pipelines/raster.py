@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from classicseg import inputs
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.energies.unary_grid import finite_costs
 from classicseg.errors import InputError, InputTypeError
+from classicseg.inputs.probabilities import are_one, as_unnormalised, of_another_axis, warn_of_sums
 from classicseg.io.windows import Source
 from classicseg.machine.threads import map_tasks
 
@@ -72,7 +74,7 @@ class Planes:
         self._source, self.name, self.dtype = source, name, np.dtype(source.dtype)
         if self.dtype.kind not in "biuf":
             raise InputTypeError(f"{name} must hold real numbers, got dtype {self.dtype}")
-        shape = tuple(int(n) for n in source.shape)
+        self.shape = shape = tuple(int(n) for n in source.shape)
         self.axis = None if plane_axis is None else inputs.as_axis(plane_axis, len(shape), f"axis of {name}", name)
         self.grid = shape if self.axis is None else (*shape[: self.axis], *shape[self.axis + 1 :])
         self.count = 1 if self.axis is None else shape[self.axis]
@@ -312,7 +314,7 @@ class Costs:
     """
 
     def __init__(self, planes: Planes, kind: str, factors: Factors) -> None:
-        self.planes, self.kind, self.factors = planes, kind, factors
+        self.planes, self.kind, self.factors, self._sum_to_one = planes, kind, factors, True
 
     def look(self, digest: Digest, n_threads: int, mask: Planes | None, steps: Steps) -> None:
         """Read all scores once, and refuse what cannot work."""
@@ -326,8 +328,8 @@ class Costs:
                 of_pixels = values if inside is None else values[:, inside]
                 with np.errstate(over="ignore", invalid="ignore"):
                     total = of_pixels.astype(np.float32).sum(axis=0)
-                if not (total.min() >= 0.95 and total.max() <= 1.05):
-                    sums.append((float(total.min()), float(total.max())))
+                sums.append((float(total.min()), float(total.max())))
+                if not are_one(*sums[-1]):
                     return
             try:
                 self.of(values, inside)
@@ -337,11 +339,37 @@ class Costs:
         with warnings.catch_warnings():
             warnings.simplefilter("once")
             pass_through(self.planes, steps, digest, n_threads, look)
-        if sums:
-            raise InputError(
-                f"probabilities must sum to 1 over the labels, got sums from {min(s for s, _ in sums):.3g} to "
-                f"{max(s for _, s in sums):.3g}; pass label_axis, or their costs as unary"
-            )
+            low, high = min((low for low, _ in sums), default=1.0), max((high for _, high in sums), default=1.0)
+            if not are_one(low, high):
+                self._sum_to_one = False
+                self._look_along_axes(n_threads, mask, steps)
+                warn_of_sums(low, high, self.kind)
+
+    def _look_along_axes(self, n_threads: int, mask: Planes | None, steps: Steps) -> None:
+        """Read all scores once more, and refuse those that sum to 1 along another axis than that of the labels."""
+        grid, lock = self.planes.grid, threading.Lock()
+        along_first, ends = (
+            np.zeros((self.planes.count, *grid[1:])),
+            {axis: [1.0, 1.0] for axis in range(2, 1 + len(grid))},
+        )
+
+        def look(_: int, box: Box, values: np.ndarray) -> None:
+            inside = None if mask is None else of_mask(mask.read(box))
+            self.of(values, inside)
+            p = np.asarray(inputs.probabilities_inside(values, inside)[0], np.float32)
+            with lock:
+                along_first[(slice(None), *box[1:])] += p.sum(axis=1)
+                for axis, (low, high) in ends.items():
+                    whole = p.shape[axis] == grid[axis - 1]  # steps of large volumes are cut
+                    sums = p.sum(axis=axis) if whole else np.zeros(1)
+                    ends[axis] = [min(low, float(sums.min())), max(high, float(sums.max()))]
+
+        pass_through(self.planes, steps, Digest(), n_threads, look)
+        ends[1] = [float(along_first.min()), float(along_first.max())]
+        other = next((axis for axis in sorted(ends) if are_one(*ends[axis])), None)
+        if other is not None:
+            assert self.planes.axis is not None
+            raise of_another_axis(self.planes.shape, self.planes.axis, other, self.kind)
 
     def of(self, values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
         """Costs of a window of scores, (L, *box) float32, where no infinite one is left."""
@@ -350,7 +378,8 @@ class Costs:
             values = np.repeat(values, 2, axis=-1)
             inside = None if inside is None else np.repeat(inside, 2, axis=-1)
         if self.kind == "probabilities":
-            costs = unary_from_probabilities(inputs.probabilities_inside(values, inside)[0])
+            p = inputs.probabilities_inside(values, inside)[0]
+            costs = unary_from_probabilities(p if self._sum_to_one else as_unnormalised(p))
         else:
             filled = inputs.without_outside(values, inside, 0, name=self.kind)[0]
             costs = unary_from_logits(filled) if self.kind == "logits" else inputs.as_unary(filled)

@@ -18,7 +18,7 @@ from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets, strength
 from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.fit import fit_scores, pixels_by_point
-from classicseg.pipelines.presets import PRESETS, Preset
+from classicseg.pipelines.presets import Preset
 
 ChannelAxis = int | Literal["infer"] | None
 
@@ -162,7 +162,7 @@ class Refinery:
     def _find(self, costs: np.ndarray) -> tuple[Preset, str]:
         """The preset, chosen if that is wanted, and its name."""
         if isinstance(self._preset, Preset):
-            return self._preset, next((name for name, known in PRESETS.items() if known == self._preset), "own")
+            return self._preset, presets.name_of(self._preset)
         name = self._preset
         if name == presets.AUTO:
             scores = UnaryGrid(finite_costs(costs), self._spatial, self._aligned)

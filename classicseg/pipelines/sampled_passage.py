@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from classicseg.kernels.dense.prospects import RUN, survey
-from classicseg.machine.parallel import new_sync, run
+from classicseg.kernels.dense.prospects import RUN
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.passage import Passing, Piece
 from classicseg.pipelines.raster import Steps
-from classicseg.solvers.dense.prospects import NOTHING, SAMPLE, least_of_cells
+from classicseg.solvers.dense.prospects import NOTHING, SAMPLE, least_of_cells, rest_of
 from classicseg.solvers.dense.streamed import Window
 
 _RANGES = 16  # of points, for threads to share
@@ -52,7 +51,7 @@ class SampledPassing:
     def share(self, lost: np.ndarray, n_threads: int) -> float:
         """See :class:`classicseg.solvers.dense.streamed_sample.SampledPassage`."""
         shares = [0.0]
-        self._look_at_costs(lambda _, costs: shares.append(_rest(costs, lost)[1]), n_threads)
+        self._look_at_costs(lambda _, costs: shares.append(rest_of(costs, lost)[1]), n_threads)
         return max(shares)
 
     def draw(
@@ -78,8 +77,11 @@ class SampledPassing:
 
         borders = self._borders()
         map_tasks(part, borders.size - 1, n_threads)
-        passing.alive = alive if alive.size < self.n_labels else None
         return features, unary, rest
+
+    def choose(self, alive: np.ndarray) -> None:
+        """See :class:`classicseg.solvers.dense.streamed_sample.SampledPassage`."""
+        self._passing.choose(alive)
 
     def parts(self, start: int, stop: int, unit: int) -> Iterator[Window]:
         """See :class:`classicseg.solvers.dense.streamed_sample.SampledPassage`."""
@@ -99,7 +101,7 @@ class SampledPassing:
         passing = self._passing
         if passing.stored:
             costs = np.ascontiguousarray(piece.costs[:, local])
-            return costs[alive], _rest(costs, lost)[0] if lost.size else NOTHING
+            return costs[alive], rest_of(costs, lost)[0] if lost.size else NOTHING
         first, last = at // passing.inner, -(-(at + n) // passing.inner)
         where = local + at - first * passing.inner
         of_alive = passing.stretched.at(first, last, where, lambda costs: costs[alive])
@@ -148,17 +150,6 @@ class SampledPassing:
         return np.linspace(0, n_points, min(_RANGES, n_points) + 1).astype(int)
 
 
-def _rest(costs: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, float]:
-    """The cost of one label that stands for the `lost` ones, (m,), and the most that it has of a point."""
-    n_labels, m = costs.shape
-    n_runs = -(-m // RUN)
-    gaps, share, rest = np.empty((n_runs, n_labels), np.float32), np.zeros(n_runs, np.float32), np.empty(m, np.float32)
-    if m > 0:
-        flat = np.ascontiguousarray(costs).reshape(-1)
-        run(survey, 1, new_sync(1), flat, 1, lost, gaps, rest, share, brief=True)
-    return rest, float(share.max(initial=0))
-
-
 def _rest_of(costs: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """The same of costs (L, *grid): (1, *grid)."""
-    return _rest(costs.reshape(len(costs), -1), lost)[0].reshape(1, *costs.shape[1:])
+    """The cost of what is left out of costs (L, *grid): (1, *grid)."""
+    return rest_of(costs.reshape(len(costs), -1), lost)[0].reshape(1, *costs.shape[1:])

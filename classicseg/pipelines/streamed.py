@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Unpack
+from collections.abc import Callable
+from typing import Any, Unpack
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.filters.building import stripes_of
-from classicseg.filters.streamed import StreamedBank, Vertices, meet_all
 from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines import presets
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
-from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
-from classicseg.pipelines.sampled_passage import SampledPassing
-from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked, prepared
-from classicseg.solvers.dense.plan import Plan
-from classicseg.solvers.dense.prospects import FEWEST
-from classicseg.solvers.dense.sampled import is_sampled
-from classicseg.solvers.dense.streamed import Progress, update_passing
-from classicseg.solvers.dense.streamed_sample import label_by_sample
-from classicseg.solvers.run import progress_bar
+from classicseg.pipelines.stream_run import Job, StreamRun
+from classicseg.pipelines.stream_survey import StreamOptions, checked, prepared
 
 
 def refine_streamed(
@@ -35,7 +26,7 @@ def refine_streamed(
     logits: Any = None,
     unary: Any = None,
     out: Any = None,
-    preset: str | Preset = "default",
+    preset: str | Preset = presets.AUTO,
     mask: Any = None,
     label_axis: int = 0,
     channel_axis: ChannelAxis = "infer",
@@ -43,9 +34,9 @@ def refine_streamed(
 ) -> Any:
     """Refine an image that is larger than memory: it passes by in windows, once for every update.
 
-    The labels are those of ``refine(..., exact=True)`` or, where that updates a sample, of :func:`refine`: to the bit,
-    for every size of windows. There are neither tiles nor seams. What stays in memory depends on how many vertices the
-    lattices have, not on the number of pixels.
+    The labels are those of :func:`refine` with the same arguments, to the bit, for every size of windows. There are
+    neither tiles nor seams. What stays in memory depends on how many vertices the lattices have, not on the number of
+    pixels.
 
     Parameters
     ----------
@@ -63,7 +54,7 @@ def refine_streamed(
         numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
         where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
-        Parameters; not ``"auto"``, which looks at all scores at once.
+        Parameters. ``"auto"`` chooses as :func:`refine` does, and reads the scores once more.
     mask : array_like or path, spatial shape, optional
         Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
         data.
@@ -71,14 +62,16 @@ def refine_streamed(
         As in :func:`refine`.
     **options
         Changes of the preset, as in :func:`refine`: `sigma`, `weight`, `bilateral_sigma`, `color_sigma`,
-        `bilateral_weight`, `max_iter`, `spacing`, `align_corners`, `dilution`, `temperature`, `fill`,
-        `n_threads`; and:
+        `bilateral_weight`, `max_iter`, `quality` ("fast" or "high"), `spacing`, `align_corners`, `dilution`,
+        `temperature`, `fill`, `n_threads`; and:
 
         exact : bool
-            Do all of the work, as ``refine(..., exact=True)`` does. By default of more than 1.8 million pixels a sample
-            is updated, as by :func:`refine`, if that changes the labels of at most 1 pixel in 1000; if it would change
-            more, or pixels are fewer, all of the work is done.
+            Do all of the work, as ``refine(..., exact=True)`` does. By default, as in :func:`refine`, a sample of more
+            than 1.8 million pixels is updated, or else only what can still change; where either would change the labels
+            of more than 1 pixel in 1000, all of the work is done.
 
+        nodata : float
+            Pixels that have this value in all channels take no part, nor do those that are NaN in any.
         state : path
             Folder for what is known after each update, by default ``out`` with ``.state`` behind its name if that is a
             file. A run that was ended, in whatever way, goes on from there when it is called again in the same way, and
@@ -105,9 +98,10 @@ def refine_streamed(
     Notes
     -----
     Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, for each update, and for the
-    labels; three times, and the scores once or twice more, where a sample is updated. Vertices that no two pixels share
-    take more memory than pixels do, so this is for kernels that reach far, as those of the presets default,
-    conservative, gentle and firm do, whose ranges are a share of the image.
+    labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
+    the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel.
+    Vertices that no two pixels share take more memory than pixels do, so this is for kernels that reach far, as those
+    of the presets default, conservative, gentle and firm do, whose ranges are a share of the image.
 
     References
     ----------
@@ -119,35 +113,29 @@ def refine_streamed(
     >>> import numpy as np, classicseg as cs
     >>> s = cs.sample("nuclei")
     >>> labels = cs.refine_streamed(s.image, s.probabilities, window=16)
-    >>> expected = cs.refine(s.image, s.probabilities, preset="default", exact=True)
-    >>> np.array_equal(labels, expected)
+    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities))
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    return streamed(image, given, mask, out, preset, (label_axis, channel_axis), checked(preset, options), _refine)
+    return run_streamed(image, given, mask, out, preset, (label_axis, channel_axis), options)[0]
 
 
-class Job(NamedTuple):
-    """A streamed run that has looked at everything, and where its labels go."""
+def run_streamed(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int, ChannelAxis],
+    options: StreamOptions,
+) -> tuple[Any, str]:
+    """See :func:`refine_streamed`; the name of the preset that was given or chosen is returned as well.
 
-    ready: Prepared
-    state: KeptState
-    options: dict[str, Any]
-    n_threads: int
-    write: Callable[[int, np.ndarray], None]  # takes labels of the pixels from some one on
-    fill: int  # the label of pixels that take no part
-
-    @contextlib.contextmanager
-    def bar(self, begin: Progress | None, vertices: list[Vertices] | None) -> Iterator[Callable[[], None]]:
-        """A progress bar of what is left, if it is wanted: to be called whenever a stripe has passed by."""
-        n_passes = self.ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
-        n_stripes = stripes_of(self.ready.raster.inside.n_points)
-        bar = progress_bar("refine", n_stripes * n_passes) if self.options.get("progress", False) else None
-        try:
-            yield (lambda: None) if bar is None else bar.update
-        finally:
-            if bar is not None:
-                bar.close()
+    One of the scores is `given`; `axes` are those of the labels and of the channels.
+    """
+    chosen = checked(preset, options)
+    exact = chosen.get("exact", False)
+    return streamed(image, given, mask, out, preset, axes, chosen, lambda job: StreamRun(job).label_all(exact=exact))
 
 
 def streamed(
@@ -159,8 +147,11 @@ def streamed(
     axes: tuple[int, ChannelAxis],
     options: dict[str, Any],
     work: Callable[[Job], None],
-) -> Any:
-    """Look at everything, let `work` write the labels, and leave either all of them or what is known so far."""
+) -> tuple[Any, str]:
+    """Look at everything, let `work` write the labels, and leave either all of them or what is known so far.
+
+    The labels and the name of the preset are returned.
+    """
     n_threads = resolve_threads(options.get("n_threads"))
     check_out(out)
     folder = state_folder(options.get("state"), out)
@@ -183,38 +174,7 @@ def streamed(
             text = f"{failure.strerror}; the updates that are done are kept in {folder}"
             raise OSError(failure.errno, text, failure.filename) from failure
         raise
+    finally:
+        state.close()
     state.remove()
-    return labels
-
-
-def _refine(job: Job) -> None:
-    """Update a sample if that is wanted and tells enough, else everything."""
-    passing = Passing(job.ready.raster, job.ready.ranges, job.write, job.fill)
-    everything = job.options.get("exact", False) or job.state.is_begun
-    if everything or not _sampled(job.ready, passing, job.n_threads):
-        refine_everything(job, passing)
-
-
-def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
-    """Write the labels that the updates of a sample lead to, if the image is large and they tell enough."""
-    n_iter = ready.preset.max_iter
-    if n_iter < FEWEST or not is_sampled(ready.raster.inside.n_points):
-        return False
-    done = label_by_sample(SampledPassing(passing), passing.spaces, ready.costs(), n_iter, n_threads)
-    passing.alive = None
-    return done
-
-
-def refine_everything(job: Job, passing: Passing) -> None:
-    """Build the lattices, run all updates, write labels; from where the state says on."""
-    ready, state, n_threads = job.ready, job.state, job.n_threads
-    n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
-    vertices, begin = state.vertices(), state.progress()
-    with job.bar(begin, vertices) as tick:
-        if vertices is None:
-            vertices = meet_all(passing.spaces, passing.features, n_points, n_threads, tick)
-            state.keep_vertices(vertices)
-        lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), n_points, n_threads)
-        plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
-        passing.is_paired = plan.is_paired
-        update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
+    return labels, ready.strength

@@ -10,11 +10,12 @@ network is sure of, away. The limits were chosen by leaving whole data sets out 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,51 +121,93 @@ def blocks_of(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[int, 
     return block(side)
 
 
-def _side(scores: UnaryGrid) -> float:
-    """Mean side of the image in pixels."""
-    return float(scores.n_points ** (1 / len(scores.shape)))
+def _side(shape: tuple[int, ...]) -> float:
+    """Mean side of an image in pixels."""
+    return float(math.prod(shape) ** (1 / len(shape)))
+
+
+def counts_of(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int, ...]:
+    """How many blocks of these sides lie along each axis."""
+    return tuple(-(-n // side) for n, side in zip(shape, sides, strict=True))
+
+
+def are_few(shape: tuple[int, ...], grid: tuple[int, ...], block: tuple[int, ...]) -> bool:
+    """Whether scores on a `grid` are fewer than pixels, and than blocks."""
+    return grid != shape and all(m <= n for m, n in zip(grid, counts_of(shape, block), strict=True))
 
 
 def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], n_threads: int) -> Evidence:
     """What costs say when they are looked at through blocks of pixels; `mask` is that of the pixels."""
     grid = scores.values.shape[1:]
-    counts = tuple(-(-n // b) for n, b in zip(scores.shape, block, strict=True))
-    if scores.is_stretched and all(m <= n for m, n in zip(grid, counts, strict=True)):
-        few = UnaryGrid(scores.values, counts, scores.align_corners)
-        return _evidence_of_few(few, mask, block, _side(scores))
-    ratios = [n / m for n, m in zip(scores.shape, grid, strict=True)]
-    sides = tuple(max(1, round(b / ratio)) for b, ratio in zip(block, ratios, strict=True))
-    counts = tuple(-(-m // b) for m, b in zip(grid, sides, strict=True))
+    if are_few(scores.shape, grid, block):
+        few = UnaryGrid(scores.values, counts_of(scores.shape, block), scores.align_corners)
+        return evidence_of_few(few, mask, block, scores.shape)
     inside = np.ones(grid, bool) if mask is None else at_middles(mask, grid)
-    sums, sizes = np.empty((scores.n_labels, *counts), np.float32), np.empty(counts, np.float32)
+    whole = slab_of(scores.values, inside, sides_of_blocks(block, scores.shape, grid), n_threads)
+    return evidence_of_slabs([whole], block, scores.shape, grid, masked=mask is not None)
+
+
+class Slab(NamedTuple):
+    """What some blocks hold: all that follow each other along the first axis from a block to another one."""
+
+    sums: np.ndarray  # (L, *blocks) float32: of probabilities
+    sizes: np.ndarray  # (*blocks) float32: how many pixels take part
+    unsure: np.ndarray  # (n,) float64: sums of p (1 - p)
+    crossed: np.ndarray  # (n_axes, 2): how many pairs of neighbouring pixels have two labels, and how many there are
+    ends: tuple[np.ndarray, np.ndarray]  # the labels of its first and of its last step along the first axis
+
+
+def sides_of_blocks(block: tuple[int, ...], shape: tuple[int, ...], grid: tuple[int, ...]) -> tuple[int, ...]:
+    """Sides, on the grid of the scores, of blocks of pixels of an image of this shape."""
+    return tuple(max(1, round(b / (n / m))) for b, n, m in zip(block, shape, grid, strict=True))
+
+
+def slab_of(costs: np.ndarray, inside: np.ndarray, sides: tuple[int, ...], n_threads: int) -> Slab:
+    """Look at costs (L, *grid) through blocks; `inside`, (*grid), tells which take part."""
+    n_labels, grid = len(costs), inside.shape
+    counts = counts_of(grid, sides)
+    sums, sizes = np.empty((n_labels, *counts), np.float32), np.empty(counts, np.float32)
     labels, unsure = np.empty(grid, np.int32), np.empty(math.prod(counts[:-1]))
-    values = writable_alias(scores.values.reshape(-1))
+    values = writable_alias(costs.reshape(-1))
     run(
         block_sums, resolve_threads(n_threads, values.size), new_sync(1), values, inside.reshape(-1),
-        _three_axes(grid), _three_axes(sides), sums.reshape(scores.n_labels, -1), sizes.reshape(-1),
-        labels.reshape(-1), unsure, brief=values.size <= _SOON_SUMMED,
+        _three_axes(grid), _three_axes(sides), sums.reshape(n_labels, -1), sizes.reshape(-1), labels.reshape(-1),
+        unsure, brief=values.size <= _SOON_SUMMED,
     )  # fmt: skip
-    means = sums / np.maximum(sizes, 1)
-    borders = _borders(labels, ratios)
-    blocks = np.where(sizes > 0, means.argmax(0), -1)
-    coarse = _borders(blocks, [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
+    return Slab(sums, sizes, unsure, _crossed(labels), (labels[:1].copy(), labels[-1:].copy()))
+
+
+def evidence_of_slabs(
+    slabs: Sequence[Slab], block: tuple[int, ...], shape: tuple[int, ...], grid: tuple[int, ...], *, masked: bool
+) -> Evidence:
+    """What all slabs of scores on a `grid` say together, of an image of this `shape`, and of blocks of its pixels."""
+    sums, sizes = np.concatenate([s.sums for s in slabs], axis=1), np.concatenate([s.sizes for s in slabs])
+    unsure, crossed = np.concatenate([s.unsure for s in slabs]), np.sum([s.crossed for s in slabs], axis=0)
+    for before, after in itertools.pairwise(slabs):
+        crossed[0] += _crossed(np.concatenate([before.ends[1], after.ends[0]]))[0]
+    ratios, means = [n / m for n, m in zip(shape, grid, strict=True)], sums / np.maximum(sizes, 1)
+    borders = _per_pixel(crossed, ratios)
+    blocks, sides = np.where(sizes > 0, means.argmax(0), -1), sides_of_blocks(block, shape, grid)
+    coarse = _per_pixel(_crossed(blocks), [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
     width = float(unsure.sum() / sizes.sum(dtype=np.float64)) / 2 / borders if borders > 0 else 0.0
-    inside_blocks, side, noise = (
-        None if mask is None else sizes > 0,
-        _side(scores),
-        borders / coarse if coarse > 0 else 1.0,
-    )
-    return Evidence(means, inside_blocks, width, width / side, coarse * side, noise)
+    side, noise = _side(shape), borders / coarse if coarse > 0 else 1.0
+    return Evidence(means, sizes > 0 if masked else None, width, width / side, coarse * side, noise)
 
 
-def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], side: float) -> Evidence:
-    """The same where there are fewer scores than blocks: interpolated ones are without noise."""
+def evidence_of_few(
+    scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], shape: tuple[int, ...]
+) -> Evidence:
+    """The same where there are fewer scores than blocks, stretched over these: interpolated ones are without noise.
+
+    The `mask` is that of the pixels of an image of this `shape`, or of the blocks.
+    """
     means = softmax(-scores.full())
     inside = np.ones(scores.shape, bool) if mask is None else at_middles(mask, scores.shape)
-    borders = _borders(np.where(inside, means.argmax(0), -1), block)
+    borders = _per_pixel(_crossed(np.where(inside, means.argmax(0), -1)), block)
     if borders == 0:  # nor, perhaps, any middle of a block inside of the mask
         return Evidence(means, None if mask is None else inside, 0.0, 0.0, 0.0, 1.0)
     width = (1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())) / 2 / borders
+    side = _side(shape)
     return Evidence(means, None if mask is None else inside, width, width / side, borders * side, 1.0)
 
 
@@ -173,18 +216,22 @@ def _three_axes(sides: Sequence[int]) -> np.ndarray:
     return np.array([math.prod(sides[:-2]), *(1, *sides)[-2:]])
 
 
-def _borders(labels: np.ndarray, steps: Sequence[float]) -> float:
-    """How many borders a line across a picture crosses per pixel, the mean over the axes; `steps` are in pixels.
+def _crossed(labels: np.ndarray) -> np.ndarray:
+    """Along each axis, how many pairs of neighbours have two labels, and how many pairs there are, (n_axes, 2).
 
     Labels of -1 take no part.
     """
-    crossings = []
-    for axis, step in enumerate(steps):
+    counts = []
+    for axis in range(labels.ndim):
         before, after = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
         pairs = (before >= 0) & (after >= 0)
-        crossed, all_of_them = int(np.count_nonzero((before != after) & pairs)), int(np.count_nonzero(pairs))
-        crossings.append(crossed / max(1, all_of_them) / step)
-    return float(np.mean(crossings))
+        counts.append((np.count_nonzero((before != after) & pairs), np.count_nonzero(pairs)))
+    return np.array(counts, np.int64)
+
+
+def _per_pixel(crossed: np.ndarray, steps: Sequence[float]) -> float:
+    """How many borders a line across a picture crosses per pixel, the mean over the axes; `steps` are in pixels."""
+    return float(np.mean([int(n) / max(1, int(all_)) / step for (n, all_), step in zip(crossed, steps, strict=True)]))
 
 
 @dataclass(frozen=True)
@@ -209,9 +256,14 @@ def choose(scores: UnaryGrid, seen: Appearance, changes: dict[str, Any], n_threa
     if seen.mask is not None and not scores.is_stretched:
         scores, seen = _cropped(scores, seen, box_around(seen.mask))
     evidence = evidence_of(scores, seen.mask, blocks_of(scores.shape, seen.spacing), n_threads)
+    return choose_by(evidence, lambda: seen.thinned(evidence.means.shape[1:]), changes, n_threads)
+
+
+def choose_by(evidence: Evidence, thinned: Callable[[], Appearance], changes: dict[str, Any], n_threads: int) -> str:
+    """The same by what is known; ``thinned()`` gives the colours at the middles of the blocks."""
 
     def trial(name: str) -> Trial:
-        small = seen.thinned(evidence.means.shape[1:])
+        small = thinned()
         kernels = small.kernels(small.in_units(presets.find(name), changes))
         return trial_of(evidence, kernels, n_threads)
 

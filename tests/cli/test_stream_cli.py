@@ -31,24 +31,24 @@ def test_labels_are_those_of_the_library(folder, capsys):
     assert refine("--json", "--mask", "mask.npy", "--window", "7", "--preset", "firm", "--max-iter", "3") == 0
     labels = np.load("labels.npy")
     assert labels.dtype == np.uint8
-    expected = cs.refine(SAMPLE.image, logits=LOGITS, mask=mask, preset="firm", max_iter=3, exact=True, fill=255)
+    expected = cs.refine(SAMPLE.image, logits=LOGITS, mask=mask, preset="firm", max_iter=3, fill=255)
     np.testing.assert_array_equal(labels, expected)
     assert json.loads(capsys.readouterr().out)["preset"] == "firm"
 
 
-def test_the_preset_is_default_if_none_is_named(folder):
-    assert refine() == 0
-    np.testing.assert_array_equal(
-        np.load("labels.npy"), cs.refine(SAMPLE.image, logits=LOGITS, preset="default", exact=True)
-    )
+def test_the_preset_is_chosen_if_none_is_named(folder, capsys):
+    assert refine("--json") == 0
+    expected = cs.refinement(SAMPLE.image, logits=LOGITS)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
+    assert json.loads(capsys.readouterr().out)["preset"] == expected.strength
 
 
 @pytest.mark.parametrize(
     ("more", "word"),
     [
         (["--overlay", "o.png"], "--stream does not go with --overlay"),
-        (["--nodata", "0"], "--stream does not go with --nodata"),
-        (["--quality", "high"], "--quality must be"),
+        (["--sigmoid"], "--stream does not go with --sigmoid"),
+        (["--quality", "exact"], "--quality must be"),
         (["--window", "0"], "--window must be"),
     ],
 )
@@ -56,6 +56,20 @@ def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
     assert refine(*more) == 2
     assert word in capsys.readouterr().err
     assert not (folder / "labels.npy").exists()
+
+
+def test_pixels_of_no_data_take_no_part(folder):
+    image = SAMPLE.image.astype(np.float32)
+    image[:40, :50], image[200:, 9:90] = -9999, np.nan
+    np.save("image.npy", image)
+    assert refine("--nodata", "-9999", "--preset", "strong") == 0
+    mask = np.ones(image.shape[:2], bool)
+    mask[:40, :50] = mask[200:, 9:90] = False
+    expected = cs.refine(image, logits=LOGITS, preset="strong", mask=mask, fill=255)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected)
+    assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "whole.npy", "--nodata", "-9999",
+                 "--preset", "strong"]) == 0  # fmt: skip
+    np.testing.assert_array_equal(np.load("whole.npy"), expected)
 
 
 def test_windows_go_with_nothing_else(folder, capsys):
@@ -68,7 +82,7 @@ def test_a_plan_is_told_and_nothing_done(folder, capsys):
     plan = json.loads(capsys.readouterr().out)
     assert plan["n_points"] == 256 * 256
     assert plan["memory"] > 2**20 > plan["seconds"] > 0
-    assert plan["preset"]["sigma"] == pytest.approx(0.3 * 256)
+    assert plan["preset"]["sigma"] == cs.refinement(SAMPLE.image, logits=LOGITS, max_iter=0).preset.sigma
     assert refine("--plan") == 0
     assert "256 x 256 pixels, 65536 inside, 2 labels" in capsys.readouterr().out
     assert not (folder / "labels.npy").exists()

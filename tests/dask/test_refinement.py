@@ -103,7 +103,7 @@ UNKNOWN = da.from_array(SAMPLE.image)
         ({"cluster": "local:0"}, ValueError, "'local:N'"),
         ({"cluster": "nonsense"}, ValueError, "no scheduler answers at cluster='nonsense'"),
         ({"out": da.zeros((256, 256))}, TypeError, "can be written"),
-        ({"preset": "auto"}, ValueError, "auto.*name one"),
+        ({"preset": "autp"}, ValueError, "preset must be"),
         ({"image": UNKNOWN[UNKNOWN[:, 0, 0] > 3]}, ValueError, "image has an unknown shape"),
         ({"logits": SMALL[..., 0]}, ValueError, "does not fit"),
     ],
@@ -210,7 +210,8 @@ def test_a_run_whose_process_was_killed_goes_on(cluster, tmp_path):
         "from classicseg.pipelines.kept_state import KeptState as K; keep = K.keep\n"
         "def slow(self, progress): keep(self, progress); print(progress.done, flush=True); time.sleep(60)\n"
         "K.keep = slow\n"
-        "cd.refine(sys.argv[1], logits=sys.argv[2], out=sys.argv[3], max_iter=2, cluster=sys.argv[4])"
+        "how = {'preset': 'default', 'max_iter': 2, 'cluster': sys.argv[4]}\n"
+        "cd.refine(sys.argv[1], logits=sys.argv[2], out=sys.argv[3], **how)"
     )
     image, logits, out = (tmp_path / name for name in ("image.npy", "logits.npy", "labels.npy"))
     np.save(image, SAMPLE.image)

@@ -148,10 +148,13 @@ def plan_streamed(draw: Draw) -> Call:
 
 def _stream_parts(draw: Draw) -> dict[str, Any]:
     given = {name: value for name, value in refine_parts(draw).items() if name not in ("like", "origin")}
-    if given.get("quality") != "fast":
-        given.pop("quality", None)
-    preset = draw.of(tuple(cs.PRESETS))
-    options = draw.some(window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)), fill=lambda: 255)
+    if given.get("quality") == "exact":
+        del given["quality"]
+    preset = draw.of(("auto", *cs.PRESETS))
+    options = draw.some(
+        window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)), fill=lambda: 255,
+        exact=lambda: draw.chance(0.5), nodata=lambda: draw.of((0, 7.0, float("nan"))),
+    )  # fmt: skip
     return given | {"preset": preset} | options
 
 

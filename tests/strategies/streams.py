@@ -39,6 +39,7 @@ def problems(draw):
         if dtype.startswith("f"):
             image[~mask] = np.nan
     options["preset"] = draw(st.sampled_from(("default", "pydensecrf", "strong")))
+    options["quality"] = draw(st.sampled_from(("fast", "high")))
     options["max_iter"] = draw(st.integers(0, 4))
     if draw(st.booleans()):
         options |= {"temperature": 1.7, "spacing": [1.5] * len(shape), "align_corners": True}

@@ -46,12 +46,17 @@ COUNTERS = 2 * _COUNTERS + 1
 
 _SLIGHT = np.float32(1e-3)  # changes of a marginal that are not worth a splat
 _ECHO = np.float32(4.0)  # changes come back from neighbours that they change: the more, the more updates there are
-_WORTHWHILE = 0.5  # share of blocks that have to be sure, in the first third of all updates, for any to settle
-_BASE = 1.5  # bytes of corners that have to be saved for each byte of rows, which start from a base in every update
+WORTHWHILE = 0.5
+"""Share of blocks that have to be sure, in the first third of all updates, for any to settle."""
+BASE = 1.5
+"""Bytes of corners that have to be saved for each byte of rows, which start from a base in every update."""
+CORNER = 8
+"""Bytes of a corner, whether or not 16 bits hold its row: labels do not depend on how it is stored."""
 _CERTAIN = np.float32(7.0)
 """Log-odds against all other labels together above which nobody minds what they are. Many labels that are far behind,
 one by one, may have a large share together, and marginals that are not near 1 go on changing."""
-_NEAR = np.float32(0.5)  # leads above this share of what lets a block settle are not turned by changes either
+NEAR = np.float32(0.5)
+"""Leads above this share of what lets a block settle are not turned by changes either."""
 
 
 class Activity(NamedTuple):
@@ -159,7 +164,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     line, held = new_line(unary.stretch, layout)
     size = layout.n_panels * len(layout.lanes) * bank.n_rows
     base = rows[2 * size : 3 * size]
-    certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * (4 + bank.index.itemsize)
+    certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * CORNER
     it, last, settling = 0, n_iter, False
     while True:
         begins = 3 * it <= n_iter  # only a block that settles soon saves more than it costs to look after it
@@ -228,7 +233,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
         for s in range(n_stripes):
             left += activity.n_active[s] if it < last else activity.n_changed[s]
             n_sure += activity.n_sure[s]
-        if begins and n_sure >= _WORTHWHILE * activity.block.size and n_sure * of_block >= _BASE * 4 * size:
+        if begins and n_sure >= WORTHWHILE * activity.block.size and n_sure * of_block >= BASE * 4 * size:
             settling = True
         if it == last and left == 0:
             break
@@ -255,7 +260,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
             at, least = b * PIXELS, certainty[b * PIXELS]
             for p in range(1, min(PIXELS, n - at)):
                 least = min(least, certainty[at + p])
-            if least < _NEAR * limits[2] + limits[3]:
+            if least < NEAR * limits[2] + limits[3]:
                 if left > 0:
                     slice_planes(bank, target, at, planes, block, layout)
                 n_doubtful += _count_doubtful(planes, at, n, n_labels, certainty, limits[3])

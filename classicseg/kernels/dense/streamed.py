@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, slice_block
+from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplicates, slice_block
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.hashing import EMPTY, GOLDEN, find, new_table, table_of
 from classicseg.kernels.dense.lattice import _embed_blocks, elevate, round_to_simplex, weights_and_keys
@@ -86,13 +86,14 @@ def table_of_rows(keys, rows, first_row):
 
 
 @kernel
-def locate(features, n, scale, radix, n_blocks, corners, table):
+def locate(features, n, scale, radix, n_blocks, needed, corners, table):
     """Find the corners of the points of a window in one lattice: their rows, and the barycentric weights.
 
     Parameters
     ----------
     features, n, n_blocks, corners : as above; the latter are filled
     scale, radix : as in :func:`classicseg.kernels.dense.lattice.embed_stripe`
+    needed : (n_blocks,) uint8, which blocks are located, 1 or 0
     table : Table, from key to row
 
     Returns
@@ -109,6 +110,8 @@ def locate(features, n, scale, radix, n_blocks, corners, table):
     for i in range(d):
         radix_sum += radix[i]
     for block in range(n_blocks):
+        if item(needed, block) == 0:
+            continue
         at = block * PIXELS
         elevate(flat, width, at, scale, d, work)
         round_to_simplex(d, work)
@@ -138,18 +141,21 @@ def locate(features, n, scale, radix, n_blocks, corners, table):
 
 
 @kernel
-def normalize_window(bank, n_blocks, gain, before, after, ones):
+def normalize_window(bank, n_blocks, needed, gain, before, after, ones):
     """Scale the weights of the points of a window by what is sliced from splatted ones.
 
     Parameters
     ----------
     bank, n_blocks : as above; the weights are changed in place
+    needed : as in :func:`locate`
     gain, before, after : as in :func:`classicseg.kernels.dense.normalization.normalize`
     ones : (bank.n_rows,) float32, blurred, in duplicates as well
     """
     shared = bank.weight_in.ctypes.data == bank.weight_out.ctypes.data
     n_lattices, n_corners = bank.vertex.shape[0], bank.corner_start[-1]
     for block in range(n_blocks):
+        if item(needed, block) == 0:
+            continue
         for k in range(n_lattices):
             n_own = bank.corner_start[k + 1] - bank.corner_start[k]
             at = (block * n_corners + bank.corner_start[k]) * PIXELS
@@ -164,19 +170,22 @@ def normalize_window(bank, n_blocks, gain, before, after, ones):
 
 
 @kernel
-def begin_stripe(bank, s, source, target, layout):
-    """Make rows ready for the windows of stripe `s`: duplicates in `source`, zero in `target`.
+def begin_stripe(bank, s, source, base, target, layout):
+    """Make rows ready for the windows of stripe `s`: duplicates in `source`, and what `target` starts from.
 
     Parameters
     ----------
     bank : Bank
     s : int
     source, target : as above
+    base : row array that `target` starts from; empty: it starts from zero
     layout : RowLayout
     """
     if source.size > 0:
         fill_duplicates(bank, s, 0, bank.vertex.shape[0], source, layout)
-    if target.size > 0:
+    if base.size > 0:
+        copy_stripe(bank, s, 0, bank.vertex.shape[0], base, target, layout)
+    elif target.size > 0:
         clear_stripe(bank, s, 0, bank.vertex.shape[0], target, layout)
 
 

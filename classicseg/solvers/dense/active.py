@@ -108,15 +108,19 @@ def update(
     q = np.empty(contest.alive.size * n if marginals else 0, np.float32)
     activity = _all_active(lattices.bank, n)
     unary = (grid.difference() if plan.is_paired else grid).for_kernels
-    reach = float(contest.reach.sum())
-    leads = [_SURE * reach, _FIRST * reach, _SETTLED * reach] if settle else [np.inf] * 3
-    limits = np.array([*leads, contest.share * reach], np.float32)
     run(
-        infer_active, n_threads, new_sync(COUNTERS), unary, rest, plan.pairwise, n_iter, limits, plan.new_rows(3),
-        activity, q, labels, brief=is_brief(contest.alive.size * n, n_iter),
+        infer_active, n_threads, new_sync(COUNTERS), unary, rest, plan.pairwise, n_iter, limits_of(contest, settle),
+        plan.new_rows(3), activity, q, labels, brief=is_brief(contest.alive.size * n, n_iter),
     )  # fmt: skip
     settled = int(activity.n_active.sum()) < activity.block.size
     return Updated(q, labels, float(activity.n_doubtful.sum() / n), settled)
+
+
+def limits_of(stakes: Stakes, settle: bool) -> np.ndarray:
+    """The limits of :func:`infer_active`, (4,) float32; without `settle` none is reached."""
+    reach = float(stakes.reach.sum())
+    leads = [_SURE * reach, _FIRST * reach, _SETTLED * reach] if settle else [np.inf] * 3
+    return np.array([*leads, stakes.share * reach], np.float32)
 
 
 def _all_active(bank: Bank, n: int) -> Activity:

@@ -123,6 +123,17 @@ def _surveyed(
     return gaps.min(axis=0).astype(np.float64), float(share.max())
 
 
+def rest_of(costs: np.ndarray, lost: np.ndarray) -> tuple[np.ndarray, float]:
+    """The cost of one label that stands for the `lost` ones of (L, m) costs, (m,), and the most it has of a point."""
+    n_labels, m = costs.shape
+    n_runs = -(-m // RUN)
+    gaps, share, rest = np.empty((n_runs, n_labels), np.float32), np.zeros(n_runs, np.float32), np.empty(m, np.float32)
+    if m > 0:
+        flat = np.ascontiguousarray(costs).reshape(-1)
+        run(survey, 1, new_sync(1), flat, 1, lost, gaps, rest, share, brief=True)
+    return rest, float(share.max(initial=0))
+
+
 def possible(gap: np.ndarray, factors: np.ndarray, n_iter: int) -> np.ndarray:
     """The labels that can win somewhere, (m,) int64, if to leave out the others saves any work; else all.
 

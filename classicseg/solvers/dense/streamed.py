@@ -29,7 +29,7 @@ from classicseg.kernels.dense.bank import RowLayout
 from classicseg.kernels.dense.streamed import COUNTERS, begin_stripe, blur_rows, update_window
 from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.parallel import new_sync, run
-from classicseg.machine.simd import PIXELS
+from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.plan import Plan
 
@@ -45,11 +45,17 @@ class Window(NamedTuple):
     unary: Unary  # costs of the labels, or their difference where two are paired
     at: int  # where among the points of `unary` the window begins
     pixels: np.ndarray | None  # (n,) int64: where the points lie in the image, in C order; None: as many points before
+    rest: np.ndarray = NO_ROWS  # (n,) float32: cost of one label that stands for those that were left out, or empty
 
     @property
     def n(self) -> int:
         """Number of points."""
         return self.features.shape[1] - PIXELS
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return padded_pixels(self.n) // PIXELS
 
 
 class Passage(Protocol):
@@ -83,13 +89,11 @@ def pass_stripe(
         Before the first update there is no source, and after the last one no target, but labels.
     layout : RowLayout
     """
-    room = None
+    room = lattices.bank
     for window in passage.windows(int(lattices.borders[s]), int(lattices.borders[s + 1])):
-        if room is None or window.n * int(lattices.bank.corner_start[-1]) > room.index.size:
-            room = lattices.new_corners(window.n)
-        n_blocks = lattices.locate(s, window.features, room)
+        room = lattices.located(s, window.features, np.ones(window.n_blocks, np.uint8), room)
         labels = np.empty(window.n if target.size == 0 else 0, np.int32)
-        update_window(room, n_blocks, window.unary, window.at, source, target, layout, labels)
+        update_window(room, window.n_blocks, window.unary, window.at, source, target, layout, labels)
         if target.size == 0:
             passage.write(window, labels)
 
@@ -124,13 +128,13 @@ def update_passing(
     bank, layout = plan.pairwise.bank, plan.pairwise.layout
     rows = [plan.new_rows(), plan.new_rows()]
     done = 0
-    if begin is not None:
+    if begin is not None and begin.done > 0:
         done = begin.done
         rows[(done - 1) % 2][:] = begin.rows
 
     def update(it: int, s: int) -> None:
         source, target = rows[1 - it % 2] if it > 0 else NO_ROWS, rows[it % 2] if it < n_iter else NO_ROWS
-        begin_stripe(bank, s, source, target, layout)
+        begin_stripe(bank, s, source, NO_ROWS, target, layout)
         pass_stripe(passage, lattices, s, source, target, layout)
         tick()
 

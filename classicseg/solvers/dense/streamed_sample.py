@@ -1,7 +1,8 @@
 """Labels of an image that passes by, from the updates of a sample of its points: those of the same run in memory.
 
-All points pass by twice or three times: their costs, to see which labels can win, all that is known of the sample, and
-all that is known of everything, for the labels after the last update. See :mod:`classicseg.solvers.dense.sampled`.
+All points pass by once or twice: all that is known of the sample, and all that is known of everything, for the labels
+after the last update; before, their costs do, once or twice, to see which labels can win. See
+:mod:`classicseg.solvers.dense.sampled`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from classicseg.filters.bank import LatticeBank
 from classicseg.filters.building import Space
 from classicseg.filters.elsewhere import AT_ONCE
 from classicseg.kernels.dense.elsewhere import label_points
-from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.active import MOST_DIFFER
 from classicseg.solvers.dense.prospects import FAINT, possible
@@ -44,14 +44,17 @@ class SampledPassage(Protocol):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Features of some points, (sum of d, m), costs of labels that are alive, (L, m), and of the rest if any."""
 
+    def choose(self, alive: np.ndarray) -> None:
+        """From now on only the costs of these labels are given."""
+
     def parts(self, start: int, stop: int, unit: int) -> Iterator[Window]:
-        """The points `start` to `stop` - 1 in windows of up to `unit` points, with the costs of labels alive."""
+        """The points `start` to `stop` - 1 in windows of up to `unit` points."""
 
     def write(self, window: Window, labels: np.ndarray) -> None:
-        """Take (n,) int32 labels of the points of a window."""
+        """Take (n,) int32 labels of the points of a window, counted among the chosen ones."""
 
 
-class _Stakes(NamedTuple):
+class StreamedStakes(NamedTuple):
     """See :class:`classicseg.solvers.dense.active.Stakes`."""
 
     alive: np.ndarray
@@ -62,7 +65,7 @@ class _Stakes(NamedTuple):
 
 
 def label_by_sample(
-    passage: SampledPassage, spaces: Sequence[Space], costs: list[np.ndarray], n_iter: int, n_threads: int
+    passage: SampledPassage, spaces: Sequence[Space], stakes: StreamedStakes, n_iter: int, n_threads: int
 ) -> bool:
     """Write the labels that a sample leads to; False if a sample does not tell enough.
 
@@ -71,11 +74,10 @@ def label_by_sample(
     passage : SampledPassage
     spaces : sequence of Space
         The lattice of each kernel; kernels are normalised symmetrically.
-    costs : list of ndarray, (L, L), float32
-        Their weighted compatibilities, each one number for equal and one for different labels.
+    stakes : StreamedStakes
+        With more than one label alive.
     n_iter, n_threads : int
     """
-    stakes = _stakes(passage, costs, n_iter, n_threads)
     n_points = int(np.prod(passage.shape))
 
     def draw(n: int) -> Drawn:
@@ -83,16 +85,13 @@ def label_by_sample(
         features, unary, rest = passage.draw(points, stakes.alive, stakes.lost, n_threads)
         return Drawn(half, unary, rest, lambda some: _lattices(spaces, features[:, some], stakes.alive.size, n_threads))
 
-    if stakes.alive.size == 1:
-        for window in passage.parts(0, n_points, PIXELS):
-            passage.write(window, np.full(window.n, stakes.alive[0], np.int32))
-        return True
     solved = solve(stakes, draw, n_points, n_iter, n_threads)
     if solved is None:
         return False
     pairwise, rows = messages_of(stakes, solved, n_threads)
     elsewhere, reach = solved.lattices.elsewhere, stakes.reach.astype(np.float32)
     assert elsewhere is not None
+    passage.choose(stakes.alive)
     unit = passage.inner * max(1, AT_ONCE // passage.inner)
     borders = np.linspace(0, -(-n_points // unit), _RANGES + 1).astype(int) * unit
 
@@ -104,15 +103,23 @@ def label_by_sample(
                 window.features, 0, window.n, elsewhere.finder, pairwise.bank.n_rows, window.unary, rows, reach,
                 pairwise.bank.corner_start, pairwise.layout, labels,
             )  # fmt: skip
-            passage.write(window, stakes.alive.astype(np.int32)[labels])
+            passage.write(window, labels)
         return n_lost
 
     n_lost = sum(map_tasks(label, _RANGES, n_threads))
     return solved.differ + n_lost / n_points <= MOST_DIFFER
 
 
-def _stakes(passage: SampledPassage, costs: list[np.ndarray], n_iter: int, n_threads: int) -> _Stakes:
-    """Which labels can win: see :func:`classicseg.solvers.dense.prospects.prospects`."""
+def stakes_of(passage: SampledPassage, costs: list[np.ndarray], n_iter: int, n_threads: int) -> StreamedStakes:
+    """Which labels can win: see :func:`classicseg.solvers.dense.prospects.prospects`.
+
+    Parameters
+    ----------
+    passage : SampledPassage
+    costs : list of ndarray, (L, L), float32
+        The weighted compatibility of each kernel, each one number for equal and one for different labels.
+    n_iter, n_threads : int
+    """
     reach = np.array([(cost.max(axis=0) - cost.min(axis=0)).max() for cost in costs], np.float64)
     factors = np.stack([split_reward(cost)[0] for cost in costs])
     everything = np.arange(passage.n_labels)
@@ -124,7 +131,7 @@ def _stakes(passage: SampledPassage, costs: list[np.ndarray], n_iter: int, n_thr
         lost = np.setdiff1d(everything, alive)
         share = passage.share(lost, n_threads)
         lost, share = (lost[:0], share) if share <= FAINT else (lost, 0.0)
-    return _Stakes(alive, [cost[np.ix_(alive, alive)] for cost in costs], share, reach, lost)
+    return StreamedStakes(alive, [cost[np.ix_(alive, alive)] for cost in costs], share, reach, lost)
 
 
 def _lattices(spaces: Sequence[Space], features: np.ndarray, n_channels: int, n_threads: int) -> LatticeBank:
@@ -132,6 +139,6 @@ def _lattices(spaces: Sequence[Space], features: np.ndarray, n_channels: int, n_
     ends = np.cumsum([space.features.d for space in spaces])
     rows = np.split(np.ascontiguousarray(features), ends[:-1])
     return LatticeBank(
-        [space.features.columns for space in spaces], ["symmetric"] * len(spaces), accurate=False,
-        n_threads=n_threads, n_channels=n_channels, pick=lambda k, whole: whole.computed(rows[k]),
+        [space.features.columns for space in spaces], ["symmetric"] * len(spaces), n_threads=n_threads,
+        blurs=[space.blur for space in spaces], n_channels=n_channels, pick=lambda k, whole: whole.computed(rows[k]),
     )  # fmt: skip

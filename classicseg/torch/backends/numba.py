@@ -47,7 +47,7 @@ def build(features: Sequence[torch.Tensor], normalizations: Sequence[str]) -> li
         lattices = LatticeBank(
             columns,
             list(normalizations),  # type: ignore[arg-type]
-            accurate=False,
+            blurs=[AXES] * len(columns),
             n_threads=_threads(features[0][b].numel())[0],
             keep_row_sums=True,
         )
