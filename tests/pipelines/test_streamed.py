@@ -41,16 +41,19 @@ def test_labels_are_those_of_the_run_in_memory(problem, window, at_once, large_s
 
 
 @st.composite
-def parts_of_the_sample(draw):
-    """A part of the sample, its scores more or less sure, with labels that can win nowhere, and what goes with them."""
+def parts_of_the_sample(draw, lowest):
+    """A part of the sample, its scores more or less sure, with labels that can win nowhere, and what goes with them.
+
+    The `lowest` logits are those of these labels: near -30 they have nothing of a pixel, near -7 a share.
+    """
     top, left, height, width = (draw(st.integers(*ends)) for ends in ((0, 90), (0, 90), (30, 160), (30, 160)))
     part = np.s_[..., top : top + height, left : left + width]
     logits = np.log(SAMPLE.probabilities)[part] * np.float32(draw(st.sampled_from((0.5, 1, 3, 12))))
     n_lost = draw(st.sampled_from((0, 1, 2)))
     few = n_lost == 0 and draw(st.booleans())
     if n_lost:
-        lost = np.full((n_lost, *logits.shape[1:]), draw(st.sampled_from((-7.0, -30.0))), np.float32)
-        logits = np.concatenate([np.maximum(logits, -1 if lost[0, 0, 0] > -9 else -12), lost])
+        lost = np.full((n_lost, *logits.shape[1:]), lowest, np.float32)
+        logits = np.concatenate([np.maximum(logits, -1 if lowest > -9 else -12), lost])
     options = {"logits": logits[:, ::2, ::3] if few else logits}
     image = np.moveaxis(np.moveaxis(SAMPLE.image, -1, 0)[part], 0, -1)
     if draw(st.booleans()):
@@ -91,9 +94,23 @@ def test_the_strength_is_that_which_is_chosen_in_memory(problem, factor, at_once
     assert {**named, "max_iter": 0} == {**changes, "max_iter": 0}
 
 
+WINDOWS = st.sampled_from((None, 1, 6)), st.sampled_from((100, 2**16)), st.sampled_from((1, 2))
+
+
 @settings(max_examples=30, deadline=None)
-@given(parts_of_the_sample(), st.sampled_from((None, 1, 6)), st.sampled_from((100, 2**16)), st.sampled_from((1, 2)))
+@given(parts_of_the_sample(-30.0), *WINDOWS)
 def test_labels_are_those_of_the_run_that_works_only_where_it_matters(problem, window, at_once, n_threads):
+    check_labels_in_windows(problem, window, at_once, n_threads)
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(parts_of_the_sample(-7.0), *WINDOWS)
+def test_labels_are_those_of_the_run_in_which_others_have_a_share(problem, window, at_once, n_threads):
+    check_labels_in_windows(problem, window, at_once, n_threads)
+
+
+def check_labels_in_windows(problem, window, at_once, n_threads):
     image, options = problem
     expected = cs.refine(image, **options)
     with pytest.MonkeyPatch.context() as patch:
