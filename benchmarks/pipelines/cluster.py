@@ -52,9 +52,8 @@ def main() -> None:
         def contender(case: str, n: int, cluster: distributed.LocalCluster | None) -> Callable[[], None]:
             def refine() -> None:
                 before, out = time.process_time(), folder / f"{case}.npy"
-                cd.refine(
-                    folder / "image.npy", logits=folder / "logits.npy", out=out, cluster=cluster, n_threads=n
-                )  # fmt: skip
+                given = {"logits": folder / "logits.npy", "preset": "default", "out": out}
+                cd.refine(folder / "image.npy", **given, cluster=cluster, n_threads=n)
                 own.setdefault(case, []).append(time.process_time() - before)
                 labels[case] = np.load(out)
 

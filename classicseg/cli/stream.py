@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="ADDRESS",
         help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
-        "local:N starts N processes here. Inputs may be .zarr as well. Needs the extra dask",
+        "local:N starts N processes here. Needs the extra dask",
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
         logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
         del changes["exact"]  # it always is
         more: ClusterOptions = {"cluster": options.cluster, **changes}
-        _, strength = run_on_workers(image, scores, options.mask, options.output, preset, axes, more)
+        _, strength = run_on_workers(options.image, scores, options.mask, options.output, preset, axes, more)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": strength, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: preset {strength}, in {seconds:.2f} s")

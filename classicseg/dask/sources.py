@@ -44,25 +44,8 @@ class DaskArray:
 def readable(given: Any, name: str) -> Any:
     """What is given of an image, scores or a mask, as something that is read in windows, by other processes too."""
     if isinstance(given, (str, os.PathLike)):
-        path = Path(os.path.abspath(as_path(given)))  # noqa: PTH100 (links stay: workers may know no other name)
-        return _zarr(path, name) if path.suffix == ".zarr" else path
+        return Path(os.path.abspath(as_path(given)))  # noqa: PTH100 (links stay: workers may know no other name)
     if is_labelled(given):
         given = given.variable  # coordinates are of no use to readers
         given = given if given.chunks is None else given.data
     return DaskArray(given, name) if isinstance(given, dask.array.Array) else given
-
-
-def _zarr(path: Path, name: str) -> Any:
-    """The array of a store."""
-    try:
-        import zarr
-    except ImportError as failure:
-        raise ImportError(f"{name}: {path} needs Zarr: pip install zarr") from failure
-    try:
-        return zarr.open_array(path, mode="r")
-    except FileNotFoundError:
-        raise
-    except Exception as failure:
-        raise InputError(
-            f"{name}: {path} is no array of Zarr ({failure}); open what is in it and give that"
-        ) from failure

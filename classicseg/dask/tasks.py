@@ -5,6 +5,7 @@ A task depends on nothing but its arguments and on what it reads, so that it can
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pickle
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class Sent(NamedTuple):
     """What workers read."""
 
     version: str
-    content: bytes  # pickled, so that arrays in it are copied once, and not for every look at what holds them
+    content: bytes  # pickled
     probes: list[str]  # digests of a line of pixels of each stripe, as the sender reads them
 
     @classmethod
@@ -53,7 +54,7 @@ class Sent(NamedTuple):
         """The raster that passes by, for stripe `s`, which begins with the point `start`."""
         if self.version != __version__:
             raise InputError(f"workers have classicseg {__version__}, and the run was begun by {self.version}")
-        raster, kernels, fill, blurs = pickle.loads(self.content)
+        raster, kernels, fill, blurs = _loaded(self.content)
         passing = Passing(raster, kernels, sink, fill, blurs)
         own = hashlib.blake2b(self.content, digest_size=16).hexdigest()
         if own not in _seen:
@@ -66,6 +67,12 @@ class Sent(NamedTuple):
             keep_freed()
             _seen.add(own)
         return passing
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(content: bytes) -> Any:
+    """What was pickled: files are opened, and scans unpacked, once by each worker."""
+    return pickle.loads(content)
 
 
 def _probe(passing: Passing, start: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import os
 import shutil
@@ -76,6 +77,10 @@ class MapSource:
         says = self.profile.nodata is not None or self._is_masked or len(self._bands) < len(self.profile.bands)
         self.inside = MapInside(self) if says else None
 
+    def __reduce__(self) -> Any:
+        """In another process the file is opened again."""
+        return functools.partial(MapSource, bands_first=self._first), (self._path,)
+
     def _shaped(self, sides: tuple[int, int]) -> tuple[int, ...]:
         n = len(self._bands)
         if n == 1:
@@ -144,6 +149,10 @@ class ZarrSource:
         self.profile = profile_of_zarr(self._array)
         self.shape, self.dtype, self.chunks = self._array.shape, self._array.dtype, self._array.chunks
 
+    def __reduce__(self) -> Any:
+        """In another process the store is opened again, and has to be there: chunks that are not would be read as 0."""
+        return ZarrSource, (self._path,)
+
     def __getitem__(self, window: Window) -> np.ndarray:
         """The values of a window."""
         try:
@@ -184,6 +193,11 @@ class UnpackedScan(FileArray):
             (np.moveaxis(voxels, 0, -1) if has_bands else voxels)[where] = slab
             del voxels
         super().__init__(Path(name), 0, kept, dtype)
+        self._again = functools.partial(UnpackedScan, path, bands_first=bands_first)
+
+    def __reduce__(self) -> Any:
+        """In another process the file is unpacked again."""
+        return self._again, ()
 
 
 def _check_room(path: Path, needed: int) -> None:

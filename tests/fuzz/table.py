@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 
@@ -41,9 +42,11 @@ MODULES = (
     "io", "plot", "pydensecrf.densecrf", "pydensecrf.utils", "pydensecrf.eigen", "numpymaxflow", "maxflow.graph",
     "maxflow.fastmin", "maxflow.structures", "gco",
     "simplecrf.denseCRF", "simplecrf.denseCRF3D", "simplecrf.maxflow", "monai.transform",
+    *(["dask"] if importlib.util.find_spec("distributed") else []),
 )  # fmt: skip
 ELSEWHERE = {
     "pydensecrf.densecrf.Number": "Python's own",
+    "dask.WorkerError": "raised where workers die; tests/dask/test_refinement.py",
     "pydensecrf.install": "changes what all later imports find; tests/run_as/test_run_as.py",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import tempfile
 from collections.abc import Callable
@@ -138,6 +139,18 @@ def refine_many(draw: Draw) -> Call:
 
 def refine_streamed(draw: Draw) -> Call:
     return Call(cs.refine_streamed, _stream_parts(draw), words=("sigma", "bilateral_sigma"))
+
+
+def refine_by_workers(draw: Draw) -> Call:
+    """Of arrays of Dask, by threads."""
+    import dask.array
+
+    from classicseg.dask import refine
+
+    given = _stream_parts(draw)
+    if draw.chance(0.5):
+        given["image"] = dask.array.from_array(given["image"], chunks=draw.integer(1, 9))
+    return Call(refine, given, words=("sigma", "bilateral_sigma"))
 
 
 def plan_streamed(draw: Draw) -> Call:
@@ -482,6 +495,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
     "refine_streamed": refine_streamed,
+    **({"dask.refine": refine_by_workers} if importlib.util.find_spec("distributed") else {}),
     **dict.fromkeys(("minimum_cut_streamed", "StreamedCut"), minimum_cut_streamed),
     **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
