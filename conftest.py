@@ -16,6 +16,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side would each start
 
 collect_ignore_glob = ["classicseg/pydensecrf/stand_in/*"]  # to import it is to redirect imports
 collect_ignore_glob += ["classicseg/learn/notebooks/*"]  # they need marimo, and have tests of their own
+if importlib.util.find_spec("distributed") is None:
+    collect_ignore_glob += ["classicseg/dask/*"]
 if importlib.util.find_spec("torch") is None:  # its modules cannot be imported, so their examples cannot be run
     collect_ignore_glob += ["classicseg/monai/block.py", "classicseg/torch/*", "tests/torch/interpreted.py"]
 if importlib.util.find_spec("triton") is None:

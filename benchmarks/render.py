@@ -131,6 +131,41 @@ def threads(document: Document) -> str:
     return table(rows.values())
 
 
+@shows("suite_uai")
+@shows("suite_mrf")
+@shows("suite_cuts")
+def suite(document: Document) -> str:
+    """The problems of a suite of ``classicseg bench``, then how the solvers rank."""
+    problems, ranked = [], []
+    for row in document["rows"]:
+        if row["part"] == "problem":
+            found = {
+                key: f"{row[key]:.10g}" if row[key] is not None else "" for key in ("energy", "best", "best_bound")
+            }
+            problems.append(
+                {
+                    "problem": row["problem"].split("/")[1],
+                    "lowest energy here": found["energy"],
+                    "by": row["solver"],
+                    "seconds": row["seconds"],
+                    "lowest known": f"{found['best']} ({row['who']})",
+                    "highest bound": found["best_bound"],
+                    "proven": row["proven"],
+                }
+            )
+        else:
+            ranked.append(
+                {
+                    "solver": row["contender"],
+                    "score": f"{row['score']:.3f}",
+                    "score, accepted": f"{row['accepted_score']:.3f}",
+                    "accepts": f"{row['accepted']} of {row['of']}",
+                }
+                | {f"within {level}": count for level, count in row["arrived"].items()}
+            )
+    return f"{table(problems)}\n{table(ranked)}"
+
+
 @shows("torch_losses")
 def torch_losses(document: Document) -> str:
     rows = []

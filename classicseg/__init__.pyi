@@ -37,12 +37,16 @@ from .metrics import (
     trimap_confusion,
     volumes,
 )
+from .pipelines.cut_plan import CutPlan, plan_minimum_cut
+from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.segment import segment, segmenters
+from .pipelines.split_plan import SplitPlan, plan_split_and_merge
+from .pipelines.split_streamed import split_and_merge_streamed
 from .pipelines.stream_plan import StreamPlan, plan_streamed
 from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
@@ -72,6 +76,7 @@ __all__ = [
     "BudgetError",
     "ClassicsegError",
     "Custom",
+    "CutPlan",
     "Cutout",
     "DenseCRF",
     "Diagonal",
@@ -108,10 +113,12 @@ __all__ = [
     "Sample",
     "Scores",
     "Segmentation",
+    "SplitPlan",
     "State",
     "StdDev",
     "Step",
     "StreamPlan",
+    "StreamedCut",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -130,9 +137,12 @@ __all__ = [
     "methods",
     "metrics",
     "minimize",
+    "minimum_cut_streamed",
     "overlay",
     "paint_regions",
     "palette",
+    "plan_minimum_cut",
+    "plan_split_and_merge",
     "plan_streamed",
     "plot",
     "point_graph",
@@ -153,6 +163,7 @@ __all__ = [
     "segmenters",
     "set_num_threads",
     "split_and_merge",
+    "split_and_merge_streamed",
     "statistical_region_merging",
     "torch",
     "trimap_confusion",

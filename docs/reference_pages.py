@@ -31,8 +31,10 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan Refinement Refiner "
-        "PRESETS Preset cutout Cutout Matte segment segmenters tune",
+        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan minimum_cut_streamed "
+        "plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
+        "PRESETS Preset cutout Cutout Matte segment segmenters tune "
+        "split_and_merge_streamed plan_split_and_merge SplitPlan",
     ),
     "energies": Topic(
         "Energies: what is wanted",
@@ -71,6 +73,9 @@ TOPICS = {
     ),
     "torch-losses": Topic("Losses", "What a network is asked for.", modules=("classicseg.torch.losses",)),
     "torch-training": Topic("Training", "Data, settings and the training loop.", modules=("classicseg.torch.train",)),
+    "cluster": Topic(
+        "On a cluster", "Images larger than memory, and the workers of Dask.", modules=("classicseg.dask",)
+    ),
     "command-line": Topic("Command line", "All commands and their options."),
     "drop-ins": Topic(
         "Drop-in modules",

@@ -95,3 +95,73 @@ def test_a_third_column_of_edges_holds_weights_and_labels_may_be_given():
 def test_wrong_calls_are_refused(call, says):
     with pytest.raises(cs.InputError, match=says):
         call()
+
+
+def _put_together(library, seed, function=None):
+    """The same energy in either library, with labels to start from."""
+    rng = np.random.default_rng(seed)
+    pairs = rng.integers(0, 30, (60, 2))
+    first, second = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0).T
+    graph = library.GCO()
+    graph.create_general_graph(30, 4)
+    graph.set_data_cost(rng.integers(0, 40, (30, 4)))
+    graph.set_all_neighbors(first, second, rng.integers(1, 9, len(first)))
+    if function is None:
+        graph.set_smooth_cost(LINEAR)
+    else:
+        graph.set_smooth_cost_function(function)
+    for site, label in enumerate(rng.integers(0, 4, 30).tolist()):
+        graph.init_label_at_site(site, label)
+    return graph
+
+
+@pytest.mark.parametrize("function", [None, lambda i, j, a, b: abs(a - b) * (1 + (i + j) % 3)])
+def test_graphs_that_are_put_together_have_the_energies_of_gco(function, theirs):
+    mine, other = (_put_together(library, 1, function) for library in (gco, theirs))
+    parts = ("compute_energy", "compute_data_energy", "compute_smooth_energy")
+    for step in (lambda g: None, lambda g: g.expansion_on_alpha(2), lambda g: g.alpha_beta_swap(0, 1)):
+        assert step(mine) == step(other)
+        assert mine.get_labels().tolist() == other.get_labels().tolist()
+        assert [getattr(mine, part)() for part in parts] == [getattr(other, part)() for part in parts]
+    for moves in ("expansion", "swap"):  # to local minima
+        assert getattr(mine, moves)() <= 1.02 * getattr(other, moves)()
+    assert mine.get_label_at_site(4) == mine.get_labels()[4]
+
+
+def test_graphs_that_are_put_together_say_what_is_wrong():
+    graph = gco.GCO()
+    with pytest.raises(gco.PyGcoError, match="there is no graph"):
+        graph.expansion()
+    graph.create_general_graph(3, 2)
+    graph.set_site_data_cost(1, 0, 5)  # of a site that set_data_cost has set, gco-wrapper forgets the other costs
+    assert graph.compute_energy() == 5
+    for call, says in [
+        (lambda: graph.set_data_cost(np.zeros((2, 3))), "unary must have shape \\(3, 2\\), got \\(2, 3\\)"),
+        (lambda: graph.set_all_neighbors([0], [3], [1]), "s2 must be sites 0 to 2"),
+        (lambda: graph.set_all_neighbors([0, 1], [2], [1]), "one length, got 2, 1 and 1"),
+        (lambda: graph.set_neighbor_pair(1, 1, 2), "must differ"),
+        (lambda: graph.set_smooth_cost([[0, 1], [2, 0]]), "symmetric"),
+        (lambda: graph.set_smooth_cost_function(3), "fun must be a function"),
+        (lambda: graph.init_label_at_site(0, 2), "label must be"),
+    ]:
+        with pytest.raises((ValueError, TypeError), match=says):
+            call()
+
+
+def test_pictures_as_pygco_takes_them():
+    rng = np.random.default_rng(0)
+    unary, ones = rng.integers(0, 20, (5, 6, 4)), np.ones((5, 6))
+    simple = gco.cut_simple(unary, POTTS)
+    np.testing.assert_array_equal(simple, gco.cut_simple_vh(unary, POTTS, ones, ones))
+    down, right, below, beside = gco.get_images_edges_vh(5, 6)
+    edges = np.concatenate([np.stack([down, below], 1), np.stack([right, beside], 1)])
+    energy = cs.GraphCRF(unary.reshape(-1, 4).T, edges, cs.Matrix(POTTS))
+    assert energy.energy(simple.ravel()) == pytest.approx(
+        energy.energy(gco.cut_from_graph(edges, unary.reshape(-1, 4), POTTS)), rel=0.02
+    )
+
+
+def test_edges_of_images_are_those_of_gco(theirs):
+    for name in ("get_images_edges_vh", "get_images_edges_diag"):
+        for mine, other in zip(getattr(gco, name)(3, 4), getattr(theirs, name)(3, 4), strict=True):
+            np.testing.assert_array_equal(mine, other)

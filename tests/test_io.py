@@ -149,7 +149,7 @@ def test_pipes_and_devices_are_written_to_and_stay(tmp_path):
     ("name", "what", "message"),
     [
         ("nowhere/labels.png", "labels", "no such folder"),
-        ("labels.jpg", "labels", r"labels can be written as \.png, \.npy, \.tif, \.tiff, got"),
+        ("labels.jpg", "labels", r"labels can be written as \.png, .*\.nii\.gz, \.zarr, got"),
         ("folder.png", "labels", "is a folder"),
         ("p.png", "marginals", "marginals can be written as"),
         ("picture.xyz", "images", "no image format"),

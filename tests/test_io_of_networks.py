@@ -96,12 +96,18 @@ def test_files_of_pytorch_that_hold_something_else_are_refused(tmp_path):
         io.read_probabilities(path)
 
 
-@pytest.mark.parametrize(("name", "module"), [("p.pt", "torch"), ("p.nii", "nibabel")])
-def test_what_is_not_installed_is_named_with_a_command_that_installs_it(tmp_path, monkeypatch, name, module):
-    (tmp_path / name).write_bytes(b"x")
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=rf"to read .*{name}, install .*: pip install {module}$"):
-        io.read_probabilities(tmp_path / name)
+def test_what_is_not_installed_is_named_with_a_command_that_installs_it(tmp_path, monkeypatch):
+    (tmp_path / "p.pt").write_bytes(b"x")
+    (tmp_path / "p.nii").write_bytes(b"x")
+    (tmp_path / "p.zarr").mkdir()
+    for name, module, command in (
+        ("p.pt", "torch", "to read .*p.pt, install PyTorch: pip install torch"),
+        ("p.nii", "nibabel", ".*p.nii needs nibabel, of the extra medical: pip install nibabel"),
+        ("p.zarr", "zarr", ".*p.zarr needs zarr, of the extra zarr: pip install zarr"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(InputError, match=f"{command}$"):
+            io.read_probabilities(tmp_path / name)
 
 
 def test_bfloat16_in_files_of_numpy_is_read(tmp_path):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import classicseg as cs
-from benchmarks.shared.fields import costs, picture
 from benchmarks.shared.grid_problems import PROBLEMS
+from classicseg.bench.suites.fields import costs, picture
 
 Call = Callable[[], Any]
 

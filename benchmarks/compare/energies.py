@@ -10,8 +10,8 @@ import numpy as np
 
 import classicseg as cs
 from benchmarks.compare.digest import Answer, Problem
-from benchmarks.shared.fields import costs, picture
 from benchmarks.shared.grid_problems import MIDDLEBURY, PROBLEMS
+from classicseg.bench.suites.fields import costs, picture
 
 
 def solved(result: cs.Result) -> Answer:

@@ -10,7 +10,7 @@ import numpy as np
 
 import classicseg as cs
 from benchmarks.compare.digest import Answer, Problem
-from benchmarks.shared.fields import costs, picture
+from classicseg.bench.suites.fields import costs, picture
 
 
 def labels_of(answer: Any) -> np.ndarray:

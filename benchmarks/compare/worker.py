@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -17,14 +18,23 @@ from typing import Any
 
 
 def use(checkout: Path) -> None:
-    """Import the library of that checkout, but the benchmarks of this one."""
+    """Import the library of that checkout, but the benchmarks of this one, and with them the problems."""
+    here = Path(__file__).resolve().parents[2]
     sys.path.insert(0, str(checkout))
     import classicseg
 
     found = Path(classicseg.__file__).resolve().parents[1]
     if found != checkout.resolve():
         raise SystemExit(f"classicseg is imported from {found}, not from {checkout}")
-    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    sys.path[0] = str(here)
+    room = here / "classicseg" / "bench" / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        "classicseg.bench", room, submodule_search_locations=[str(room.parent)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["classicseg.bench"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 class Worker:

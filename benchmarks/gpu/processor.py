@@ -17,10 +17,10 @@ import classicseg as cs
 from benchmarks.gpu.session import Session
 from benchmarks.shared.dense_peers import README, with_classicseg
 from benchmarks.shared.dense_problems import network, photo
-from benchmarks.shared.fields import picture
 from benchmarks.shared.grid_problems import of_fields
 from benchmarks.shared.harness import milliseconds, take_turns
 from benchmarks.shared.records import Row
+from classicseg.bench.suites.fields import picture
 
 Solve = Callable[[int], Any]
 """From a number of threads."""

@@ -2,10 +2,10 @@
 
     python benchmarks/graph/speed.py [flow] [expansion] [qpbo] [--rounds 5]
 
-Problems are those of graph_problems.py. Times are from arrays of edges and costs to labels, building the network
-included, on one thread. Contenders take turns in one run; flows and numbers of labelled nodes are compared to the
-integer, and energies of expansion are listed. thinqpbo is given its edges one call after the other, since it knows no
-other way: a column tells what its search alone takes.
+Problems are those of classicseg/bench/suites/graphs.py. Times are from arrays of edges and costs to labels, building
+the network included, on one thread. Contenders take turns in one run; flows and numbers of labelled nodes are compared
+to the integer, and energies of expansion are listed. thinqpbo is given its edges one call after the other, since it
+knows no other way: a column tells what its search alone takes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.graph_problems import (
+from benchmarks.shared.harness import arguments, milliseconds, needs, ratio, take_turns
+from benchmarks.shared.records import Row, save, this_run
+from classicseg.bench.peers import gco
+from classicseg.bench.suites.graphs import (
     EXPANSIONS,
     FLOWS,
     ROOFS,
@@ -30,8 +33,6 @@ from benchmarks.shared.graph_problems import (
     mixed_signs,
     random_graph,
 )
-from benchmarks.shared.harness import arguments, milliseconds, needs, ratio, take_turns
-from benchmarks.shared.records import Row, save, this_run
 
 Answer = tuple[float, np.ndarray]
 
@@ -77,31 +78,9 @@ def flow(name: str, problem: FlowProblem, rounds: int) -> Row:
     }
 
 
-def gco(crf: cs.GraphCRF) -> Callable[[], np.ndarray]:
-    """Expansion moves of gco-wrapper, to convergence."""
-    import gco as library
-
-    unary = np.ascontiguousarray(crf.unary.T, np.int32)
-    first, second = (np.ascontiguousarray(end) for end in crf.edges.T)
-    weights, cost = crf.weights.astype(np.int32), crf.cost.astype(np.int32)
-
-    def call() -> np.ndarray:
-        graph = library.GCO()
-        graph.create_general_graph(*unary.shape, energy_is_float=False)
-        graph.set_data_cost(unary)
-        graph.set_all_neighbors(first, second, weights)
-        graph.set_smooth_cost(cost)
-        graph.expansion(-1)
-        labels = graph.get_labels()
-        graph.destroy_graph()
-        return labels
-
-    return call
-
-
 def expansion(name: str, crf: cs.GraphCRF, rounds: int) -> Row:
     """Expansion moves, next to gco-wrapper's."""
-    calls = {"gco": gco(crf), "classicseg": lambda: cs.minimize(crf, "expansion", n_threads=1).labels}
+    calls = {"gco": gco.on_graph(crf), "classicseg": lambda: cs.minimize(crf, "expansion", n_threads=1).labels}
     energies = {key: crf.energy(call()) for key, call in calls.items()}
     seconds = take_turns(calls, rounds)
     return {

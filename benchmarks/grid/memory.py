@@ -14,12 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
-from benchmarks.shared import grid_peers as peers
+from benchmarks.shared import grid_peers as ours
 from benchmarks.shared.grid_problems import PROBLEMS
 from benchmarks.shared.harness import arguments, in_own_process, needs, peak_memory
 from benchmarks.shared.records import Row, save, this_run
+from classicseg.bench.peers import pymaxflow
 
-LIBRARIES = {"classicseg": lambda crf: peers.classicseg(crf, "graph_cut", 2), "PyMaxflow": peers.pymaxflow}
+LIBRARIES = {"classicseg": lambda crf: ours.classicseg(crf, "graph_cut", 2), "PyMaxflow": pymaxflow.cut_of_grid}
 PROBLEMS_AND_SMALL = {
     "flower-1024-4": "flower-256-4",
     "flower-1024-8": "flower-256-8",

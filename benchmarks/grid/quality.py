@@ -8,9 +8,9 @@ smoothness-based priors", IEEE TPAMI 30(6), 2008, doi:10.1109/TPAMI.2007.70844, 
 threads; one cycle or iteration may exceed that. "trws, long" goes on for all of these seconds. The share by which an
 energy is above the best bound that any solver proved is what is left to doubt.
 
-STUDY holds what the authors' own library (MRF 2.2: ICM, swap, expansion, sequential and parallel belief propagation,
-TRW-S) reached on the same integers on the same kind of machine within as many seconds; its energies are not ours to
-measure again, for it may not be installed with this package.
+PUBLISHED holds what the authors' own library (MRF 2.2: ICM, swap, expansion, sequential and parallel belief
+propagation, TRW-S) reached on the same integers on the same kind of machine within as many seconds; its energies are
+not ours to measure again, for it may not be installed with this package.
 """
 
 from __future__ import annotations
@@ -27,17 +27,7 @@ import classicseg as cs
 from benchmarks.shared.grid_problems import MIDDLEBURY, PROBLEMS
 from benchmarks.shared.harness import arguments
 from benchmarks.shared.records import save, this_run
-
-STUDY: dict[str, dict[str, float]] = {
-    "tsukuba": {"icm": 2412321, "bp-s": 427036, "bp-m": 406896, "swap": 372233, "expansion": 370825, "trws": 369279},
-    "venus": {"icm": 12347398, "bp-s": 3358967, "bp-m": 3099664, "swap": 3141772, "expansion": 3125962, "trws": 3049359},  # noqa: E501
-    "teddy": {"icm": 3132733, "bp-s": 1430084, "bp-m": 1393333, "swap": 1348261, "expansion": 1344017, "trws": 1351916},
-    "penguin": {"icm": 20393445, "bp-s": 15548905, "bp-m": 15559471, "expansion": 16589242, "trws": 15349269},
-    "house": {"icm": 41813618, "bp-s": 37676160, "bp-m": 37643748, "expansion": 46681475, "trws": 37581035},
-}  # fmt: skip
-
-BOUNDS = {"tsukuba": 369217.6, "venus": 3047725.9, "teddy": 1336518.2, "penguin": 15343711.0, "house": 37580196.2}
-"""The best lower bounds that the study's TRW-S found."""
+from classicseg.bench.suites.mrf import BOUNDS, PUBLISHED
 
 SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "trws+expansion": ("trws+expansion", {}),
@@ -83,7 +73,7 @@ def measure(name: str, solvers: Iterable[str] = SOLVERS) -> dict[str, Any]:
     best = max([*bounds, BOUNDS.get(name, -float("inf"))])
     for run in found.values():
         run["percent_above_bound"] = round(100 * (run["energy"] / best - 1), 4)
-    study = {key: round(100 * (energy / best - 1), 4) for key, energy in STUDY.get(name, {}).items()}
+    study = {key: round(100 * (energy / best - 1), 4) for key, energy in PUBLISHED.get(name, {}).items()}
     return {
         "problem": name,
         "labels": crf.n_labels,
@@ -91,7 +81,7 @@ def measure(name: str, solvers: Iterable[str] = SOLVERS) -> dict[str, Any]:
         "our_bound": max(bounds),
         "study_bound": BOUNDS.get(name),
         "solvers": found,
-        "study": STUDY.get(name, {}),
+        "study": PUBLISHED.get(name, {}),
         "study_percent_above_bound": study,
     }
 

@@ -22,10 +22,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared import grid_peers as peers
+from benchmarks.shared import grid_peers as ours
 from benchmarks.shared.grid_problems import GAMMA, PROBLEMS
 from benchmarks.shared.harness import arguments, milliseconds, needs, ratio, take_turns
 from benchmarks.shared.records import Row, save, this_run
+from classicseg.bench.peers import gco, pymaxflow
 
 THREADS = ("1 thread", "2 threads")
 
@@ -34,9 +35,9 @@ def cut(name: str, rounds: int) -> Row:
     """A minimum cut, next to PyMaxflow's."""
     crf = PROBLEMS[name]()
     calls = {
-        "PyMaxflow": peers.pymaxflow(crf),
-        "1 thread": peers.classicseg(crf, "graph_cut", 1),
-        "2 threads": peers.classicseg(crf, "graph_cut", 2),
+        "PyMaxflow": pymaxflow.cut_of_grid(crf),
+        "1 thread": ours.classicseg(crf, "graph_cut", 1),
+        "2 threads": ours.classicseg(crf, "graph_cut", 2),
     }
     energies = {key: crf.energy(call()) for key, call in calls.items()}
     assert len(set(energies.values())) == 1, (name, energies)
@@ -66,13 +67,13 @@ def summaries_of_cuts(rows: list[Row]) -> list[Row]:
 def expansion(name: str, rounds: int) -> Row:
     """Expansion moves, next to gco-wrapper's, and PyMaxflow's where all edges weigh the same."""
     crf = PROBLEMS[name]()
-    calls: dict[str, peers.Call] = {
-        "gco": peers.gco(crf),
-        "1 thread": peers.classicseg(crf, "expansion", 1),
-        "2 threads": peers.classicseg(crf, "expansion", 2),
+    calls: dict[str, ours.Call] = {
+        "gco": gco.on_grid(crf),
+        "1 thread": ours.classicseg(crf, "expansion", 1),
+        "2 threads": ours.classicseg(crf, "expansion", 2),
     }
-    if peers.has_equal_weights(crf):
-        calls["PyMaxflow"] = peers.pymaxflow_expansion(crf)
+    if pymaxflow.has_equal_weights(crf):
+        calls["PyMaxflow"] = pymaxflow.expansion(crf)
     energies = {key: crf.energy(call()) for key, call in calls.items()}
     seconds = take_turns(calls, rounds)
     row = {

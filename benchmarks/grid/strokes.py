@@ -196,7 +196,7 @@ def _draw(graph: Any, nodes: np.ndarray, stroke: Stroke) -> np.ndarray:
 
 
 def _graph(maxflow: Any, crf: cs.GridCRF) -> tuple[Any, np.ndarray]:
-    from benchmarks.shared.grid_peers import offset_of
+    from classicseg.bench.peers.common import offset_of
 
     graph = maxflow.GraphInt(crf.n_points, len(crf.directions) * crf.n_points)
     nodes = graph.add_grid_nodes(crf.shape)

@@ -133,7 +133,7 @@ class Points:
 def all_limits() -> list[Limits]:
     """The most careful first."""
     return [
-        Limits(sharp, coarse, crowded, (area, most_area), (kept, most_kept))
+        Limits(sharp, coarse, Limits.doubtful, crowded, (area, most_area), (kept, most_kept))
         for sharp, coarse, crowded, area, most_area, kept, most_kept in itertools.product(
             (1.6, 1.3, 1.0, 0.0),
             (2.5, 2.0, 1.5, 0.0),

@@ -18,10 +18,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.fields import costs, picture
 from benchmarks.shared.grid_problems import of_fields
 from benchmarks.shared.harness import arguments, milliseconds, ratio, take_turns
 from benchmarks.shared.records import Row, save, this_run
+from classicseg.bench.suites.fields import costs, picture
 
 SHAPES = ((6, 6), (12, 12), (24, 24), (48, 48), (97, 64), (128, 128), (256, 256), (512, 512))
 SHORT = 0.02  # seconds: what takes less is repeated, until it takes that long

@@ -7,10 +7,8 @@ stand in one file, and each tells the truth about itself.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Sequence
 from datetime import date
@@ -18,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shared.folders import ROOT
-from classicseg import __version__
+from classicseg.bench.provenance import LIBRARIES, load, machine, versions
 
-LIBRARIES = ("numpy", "numba", "scipy", "scikit-image")
-"""The versions that every run names; more are named by those who use them."""
 UNKNOWN = "unknown (before rows carried it)"
 NO_GIT = "unknown (no git here)"
 """Commit of a copy without history, if ``$CLASSICSEG_COMMIT`` does not say it."""
@@ -42,37 +38,10 @@ def this_run(*, threads: Any, libraries: Sequence[str] = ()) -> dict[str, Any]:
         "machine": machine(),
         "versions": versions((*LIBRARIES, *libraries)),
         "threads": threads,
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load": load(),
     }
     print(run, flush=True)
     return run
-
-
-def machine() -> dict[str, Any]:
-    """Processor, how many of them this process may use, system and Python."""
-    name = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {
-        "processor": name or platform.machine(),
-        "processors_used": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
-
-
-def versions(libraries: Sequence[str]) -> dict[str, str]:
-    """Of classicseg, and of those libraries that are installed."""
-    found = {"classicseg": __version__}
-    for library in libraries:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _git(*arguments: str) -> str | None:

@@ -20,9 +20,9 @@ from skimage import color, data, filters, measure, segmentation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.fields import picture
 from benchmarks.shared.harness import arguments, in_own_process, peak_memory, quartiles, ratio, take_turns
 from benchmarks.shared.records import Row, save, this_run
+from classicseg.bench.suites.fields import picture
 
 SIZES = (512, 2048, 8192)
 LARGEST_FOR_PEERS, LARGEST_FOR_SLOW_PEERS = 2048, 512

@@ -1,4 +1,4 @@
-"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``train``, ``predict``, ``evaluate`` and others.
+"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``cut``, ``train``, ``evaluate`` and others.
 
 Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130 stopped by Ctrl-C.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import check, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
+from classicseg.cli import bench, check, cut, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -21,11 +21,13 @@ _COMMANDS = {  # these modules import what is heavy when they run: --help is ans
     "refine": refine,
     "cutout": cutout,
     "split": split,
+    "cut": cut,
     "check": check,
     "train": train,
     "predict": predict,
     "evaluate": evaluate,
     "demo": demo,
+    "bench": bench,
     "learn": learn,
     "warmup": warmup,
 }

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classicseg.cli import inside, upright
+from classicseg.cli import evidence, inside, upright
 from classicseg.cli.output import add_json_option, check_axes, report
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
-    )
+        "-o", "--output", type=Path, required=True,
+        help="labels, 255 outside: .png with palette, .npy, .tif, .nii.gz or .zarr",
+    )  # fmt: skip
     parser.add_argument("--scribbles", type=Path, help="strokes: .png, .tif, .npy, .nii.gz of the size of the image")
     parser.add_argument("--object", type=int, default=1, metavar="N", help="value of object strokes (default: 1)")
     parser.add_argument(
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--box", type=int, nargs="+", metavar="X", help="x0 y0 x1 y1 (in volumes x0 y0 z0 x1 y1 z1) around the object"
     )
     inside.add_arguments(parser)
+    evidence.add_spacing(parser)
     parser.add_argument("--overlay", type=Path, help="also write a picture of the mask on the photo")
     parser.add_argument(
         "--alpha", type=Path, metavar="FILE",
@@ -79,15 +81,16 @@ def run(options: argparse.Namespace) -> None:
         colors=options.colors,
         weight=options.weight,
         max_iter=options.max_iter,
+        spacing=evidence.spacing_of(options, image),
         n_threads=options.threads,
     )
-    io.write_labels(options.output, inside.written(cut.labels, mask))
+    inside.write_labels(options, cut.labels, image, mask, io.VOID)
     if options.overlay is not None:
         io.write_image(options.overlay, inside.overlay(inside.shown(image, mask, axis), cut.labels, mask))
     if options.alpha is not None:
         io.write_matte(options.alpha, cut.matte.rgba)
     if options.probabilities is not None:
-        io.write_marginals(options.probabilities, cut.probabilities)
+        io.write_marginals(options.probabilities, cut.probabilities, like=image)
     done = {
         "output": str(options.output),
         "shape": list(cut.labels.shape),
@@ -112,6 +115,7 @@ def read_scribbles(options: argparse.Namespace, photo: np.ndarray) -> np.ndarray
 
     from classicseg import io
     from classicseg.errors import InputError
+    from classicseg.io.raster import check_same_place, profile_of
 
     path, values, coloured = options.scribbles, (options.object, options.background), False
     try:
@@ -120,6 +124,7 @@ def read_scribbles(options: argparse.Namespace, photo: np.ndarray) -> np.ndarray
         drawn, coloured = io.read_image(path, exif=options.exif), True
         if drawn.ndim != 3 or drawn.shape[2] < 3:
             raise
+    check_same_place(profile_of(photo), profile_of(drawn), path, options.image)
     size = drawn.shape[:2] if coloured else drawn.shape
     erased = _transparent(path, size, options.exif)
     turn = upright.turn_along(options, options.image, size, path)

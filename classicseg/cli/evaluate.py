@@ -2,7 +2,9 @@
 
 Pictures of the same name are compared; 255 is void unless classes.txt says that it is a class. With a model instead of
 label pictures, it is run on the images of the folder, resized as in its training; its labels are compared in the size
-of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well.
+of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well. Of
+scans (.nii.gz) and stacks whose files say how large a voxel is, the means of millilitres, Dice, HD95 and surface
+distances are told, of maps (GeoTIFF) in metres the sums of hectares.
 """
 
 from __future__ import annotations
@@ -14,16 +16,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from classicseg.cli import upright
 from classicseg.cli.output import add_json_option, report
+from classicseg.cli.sizes import Sizes, as_json, lines_of
 from classicseg.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from classicseg.io.raster import Profile
+
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 """Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
-Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]"
-"""Name, labels, truth and probabilities of each; these are None where labels are all that is known."""
+Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None, Profile | None]]"
+"""Name, labels, truth, probabilities (None where labels are all that is known) and what the file of the truth says."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,19 +67,23 @@ def run(options: argparse.Namespace) -> None:
         classes, examples = _of_model(options)
     else:
         raise InputError("give either --labels and --truth, or --model and --data")
-    n, n_void = len(classes), 0
+    n, n_void, n_images = len(classes), 0, 0
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
     tables: list[np.ndarray] = []
-    for name, labels, truth, probabilities in examples:
+    sizes = Sizes(n)
+    for name, labels, truth, probabilities, profile in examples:
         try:
             n_void += int((truth == io.VOID).sum())
             total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
             if (truth == io.VOID).all():
                 continue
-            near += [metrics.trimap_confusion(labels, truth, n, width, ignore_label=io.VOID) for width in WIDTHS]
-            borders.append(
-                metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
-            )
+            n_images += 1
+            if truth.ndim == 2:  # borders are those of pictures
+                near += [metrics.trimap_confusion(labels, truth, n, width, ignore_label=io.VOID) for width in WIDTHS]
+                borders.append(
+                    metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
+                )
+            sizes.add(labels, truth, profile)
             if probabilities is not None:
                 tables.append(metrics.reliability(probabilities, truth, ignore_label=io.VOID))
         except ValueError as failure:
@@ -83,10 +92,10 @@ def run(options: argparse.Namespace) -> None:
         check_counts(total.sum(1), n_void, classes, "the truth")
     scores = metrics.scores_of(total)
     done = {
-        "n_images": len(borders),
+        "n_images": n_images,
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
-        "boundary_f": float(np.mean(borders)),
+        "boundary_f": float(np.mean(borders)) if borders else None,
         "calibration_error": metrics.calibration_error(np.sum(tables, axis=0)) if tables else None,
         "iou": {name: None if np.isnan(x) else x for name, x in zip(classes, scores.iou, strict=True)},
         "trimap_iou": {
@@ -94,7 +103,8 @@ def run(options: argparse.Namespace) -> None:
             for width, x in zip(WIDTHS, near, strict=True)
         },
     }
-    report(options, done, _text(done))
+    told = sizes.told(classes)
+    report(options, done | as_json(told), "\n".join([_text(done), *lines_of(told)]))
 
 
 def _text(done: dict[str, Any]) -> str:
@@ -115,9 +125,10 @@ def _text(done: dict[str, Any]) -> str:
 def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
     from classicseg import io
     from classicseg.io.classes import read_colors, table_of
+    from classicseg.io.files import NIFTI
     from classicseg.io.folders import LABELS, pairs_of
 
-    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix).values())
+    pairs = list(pairs_of(options.labels, options.truth, LABELS, options.label_suffix, NIFTI).values())
     if options.classes is not None:
         names, numbers = io.read_classes(options.classes)
         classes, table, colors = list(names), table_of(numbers), read_colors(options.classes)
@@ -125,7 +136,7 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
         found = [_largest(io.read_labels(file, exif=options.exif), io.VOID) for pair in pairs for file in pair]
         n = max(2, *(largest + 1 for largest in found))
         classes, table, colors = [str(i) for i in range(n)], table_of({i: i for i in range(n)}), {}
-    return classes, ((str(given), *_compared(given, true, table, colors, options.exif), None) for given, true in pairs)
+    return classes, ((str(given), *_compared(given, true, table, colors, options.exif)) for given, true in pairs)
 
 
 def _largest(labels: np.ndarray, void: int) -> int:
@@ -134,13 +145,16 @@ def _largest(labels: np.ndarray, void: int) -> int:
 
 def _compared(
     given: Path, true: Path, table: np.ndarray, colors: dict[tuple[int, int, int], int], exif: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and their truth, both counted as the classes are."""
+) -> tuple[np.ndarray, np.ndarray, None, Profile | None]:
+    """Labels and their truth, both counted as the classes are, no probabilities, and what is said of the truth."""
     import numpy as np
 
     from classicseg import io
+    from classicseg.io.raster import check_same_place, profile_of
 
     labels, truth = io.read_labels(given, exif=exif), io.read_labels(true, exif=exif, colors=colors)
+    profile = profile_of(truth) or profile_of(labels)
+    check_same_place(profile_of(truth), profile_of(labels), given, true)
     unknown = (truth < 0) | (truth > io.VOID)
     mapped = table[np.where(unknown, 0, truth)]
     unknown |= mapped < 0
@@ -148,7 +162,7 @@ def _compared(
         raise InputError(f"{true} has the label {truth[unknown][0]}, which is none of the classes")
     if table[io.VOID] != io.VOID:  # labels that another program has written as it writes the truth
         labels = np.where(labels == io.VOID, table[io.VOID], labels)
-    return labels, mapped
+    return labels, mapped, None, profile
 
 
 def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
@@ -174,9 +188,9 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
             with enough_memory("give --window 512 512, or a smaller one"):
                 logits = model.predict(image, window=options.window)
             if options.crf is None:
-                yield data.name(i), logits.argmax(0), truth, softmax(logits)
+                yield data.name(i), logits.argmax(0), truth, softmax(logits), None
             else:
                 found = refinement(image, logits=logits, preset=options.crf)
-                yield data.name(i), found.labels, truth, found.marginals
+                yield data.name(i), found.labels, truth, found.marginals, None
 
     return list(model.classes), examples()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -48,9 +49,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def spacing_of(options: argparse.Namespace) -> float | list[float] | None:
-    """One number, one for each axis, or nothing."""
-    return options.spacing[0] if options.spacing and len(options.spacing) == 1 else options.spacing
+def add_spacing(parser: argparse.ArgumentParser) -> None:
+    """Declare how far pixels are apart."""
+    parser.add_argument(
+        "--spacing", type=float, nargs="+", metavar="S",
+        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: "
+        "that of a scan (in millimetres) or a stack, as its file has it, else 1",
+    )  # fmt: skip
+
+
+def spacing_of(options: argparse.Namespace, image: Any = None) -> float | Sequence[float] | None:
+    """One number, one for each axis, or nothing; if none is given, that of the file of a scan or a stack.
+
+    That of a map is left: its pixels are nearly squares, and ranges are thought of in pixels there, not in metres.
+    """
+    from classicseg.io.raster import profile_of
+
+    if options.spacing:
+        return options.spacing[0] if len(options.spacing) == 1 else options.spacing
+    profile = profile_of(image)
+    if profile is None or profile.spacing is None or hasattr(profile, "crs"):
+        return None
+    return profile.spacing[::-1] if getattr(options, "reverse_axes", False) else profile.spacing
 
 
 def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> dict[str, Any]:
@@ -60,6 +80,7 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> d
     from classicseg import inputs, io
     from classicseg.energies.unary import unary_from_labels, unary_from_sigmoid
     from classicseg.errors import InputError
+    from classicseg.io.raster import check_same_place, profile_of
 
     if options.logits and (options.unary or options.labels):
         raise InputError("--logits goes with probabilities and with --sigmoid, not with --unary or --labels")
@@ -68,7 +89,9 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> d
         raise InputError("--confidence and --ignore-label go with --labels")
     if options.labels:
         unknown = io.VOID if options.ignore_label is None else options.ignore_label
-        drawn = _turned_along(io.read_labels(path, key, exif=options.exif), options, of, None)
+        drawn = io.read_labels(path, key, exif=options.exif)
+        check_same_place(profile_of(image), profile_of(drawn), path, of)
+        drawn = _turned_along(drawn, options, of, None)
         labels = inputs.as_labels(_of_one_image(drawn, expected), None, 2**31 - 1, unknown)
         known = labels[labels != unknown]
         if options.ignore_label is None and known.size not in (0, labels.size) and not known.any():
@@ -82,6 +105,7 @@ def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> d
         confidence = _CONFIDENCE if options.confidence is None else options.confidence
         return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
     scores = io.read_probabilities(path, key)
+    check_same_place(profile_of(image), profile_of(scores), path, of)
     if options.sigmoid:
         scores = _of_one_image(_turned_along(scores, options, of, None), expected)
         return {"unary": unary_from_sigmoid(scores, from_logits=options.logits)}

@@ -21,18 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " image, or wholly transparent by its alpha channel",
     )  # fmt: skip
     parser.add_argument(
-        "--nodata", type=float, metavar="VALUE", help="pixels that have this value in all channels take no part"
-    )
+        "--nodata", type=float, metavar="VALUE",
+        help="pixels that have this value in all channels take no part (default: what a GeoTIFF says)",
+    )  # fmt: skip
 
 
 def read(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
     """The image, and which of its pixels its file and the mask say take part; None if none of them says anything."""
     from classicseg import inputs, io
+    from classicseg.io.raster import check_same_place, profile_of
+    from classicseg.io.reading import read_turned_image
 
-    image, inside = io.read_masked_image(options.image, exif=options.exif)
+    image, inside, _ = read_turned_image(options.image, exif=options.exif, alpha=True, nodata=options.nodata is None)
     if options.mask is None:
         return image, inside
     given = io.read_labels(options.mask, exif=options.exif)
+    check_same_place(profile_of(image), profile_of(given), options.mask, options.image)
     turn = upright.turn_along(options, options.image, given.shape, options.mask)
     given = given if turn is None else turn.applied(given)
     if inside is None:
@@ -73,13 +77,32 @@ def check_labels(n_labels: int, mask: np.ndarray | None) -> None:
         raise InputError(f"pixels outside are written as {io.VOID}, which is one of the {n_labels} labels here")
 
 
-def written(labels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """Labels as files hold them: 255 for pixels that take no part."""
+def write_labels(
+    options: argparse.Namespace, labels: np.ndarray, like: np.ndarray, mask: np.ndarray | None, outside: int
+) -> None:
+    """Write labels, `outside` where the mask is not, to lie where the image `like` does that was read."""
     import numpy as np
 
     from classicseg import io
 
-    return labels if mask is None else np.where(mask, labels, io.VOID)
+    held = labels if mask is None else np.where(mask, labels, outside)
+    target, nodata = options.output, None if mask is None else outside
+    io.write_labels(target, as_stored(held, options, like, target), like=like, nodata=nodata)
+
+
+def as_stored(
+    array: np.ndarray, options: argparse.Namespace, like: np.ndarray, target: Path, n_before: int = 0
+) -> np.ndarray:
+    """An array whose axes were reversed with those of the image, but for some in front, as files like that have it."""
+    import numpy as np
+
+    from classicseg.io.raster import profile_of
+
+    profile = profile_of(like)
+    is_reversed = getattr(options, "reverse_axes", False)
+    if not is_reversed or profile is None or not target.name.endswith(profile.suffixes):
+        return array
+    return np.transpose(array, (*range(n_before), *range(array.ndim - 1, n_before - 1, -1)))
 
 
 def shown(image: np.ndarray, mask: np.ndarray | None, channel_axis: int | None) -> np.ndarray:

@@ -21,8 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inside.add_arguments(parser)
     film.add_arguments(parser)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="labels, 255 outside: .png with palette, .npy or .tif"
-    )
+        "-o", "--output", type=Path, required=True,
+        help="labels, 255 outside: .png with palette, .npy, .tif, .nii.gz or .zarr, which lie where an image of that "
+        "format does",
+    )  # fmt: skip
     parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
     parser.add_argument("--marginals", type=Path, help="also write the (L, H, W) marginals: .npy, or .tif with L bands")
     parser.add_argument(
@@ -34,10 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--channel-axis", type=_axis, default="infer", metavar="N",
         help="where the channels of the image are, or none (default: infer, what fits)",
     )  # fmt: skip
-    parser.add_argument(
-        "--spacing", type=float, nargs="+", metavar="S",
-        help="distance of neighbouring pixels: one number, or one for each axis of (H, W) or (D, H, W); default: 1",
-    )  # fmt: skip
+    evidence.add_spacing(parser)
     parser.add_argument("--preset", default=AUTO, choices=NAMES, help="parameters of the CRF (default: %(default)s)")
     parser.add_argument("--sigma", type=float, help="range of the smoothness kernel, pixels")
     parser.add_argument("--weight", type=float, help="weight of the smoothness kernel")
@@ -70,11 +69,12 @@ def run(options: argparse.Namespace) -> None:
     if options.stream:
         stream.run(options)
         return
-    if options.window is not None or options.state is not None or options.plan:
-        raise InputError("--window, --state and --plan go with --stream")
+    if options.plan or any(value is not None for value in (options.window, options.state, options.cluster)):
+        raise InputError("--window, --state, --cluster and --plan go with --stream")
     if options.image is None or options.probabilities is None or options.folder is not None:
         raise InputError("give an image and the file of its probabilities, or --film with --probabilities FOLDER")
-    image, mask = inside.read(options)
+    like, mask = inside.read(options)
+    image, spacing = like, evidence.spacing_of(options, like)
     if options.reverse_axes:
         image = image.T if image.ndim <= 3 else image.transpose(2, 1, 0, 3)
         mask = None if mask is None else mask.T
@@ -102,18 +102,19 @@ def run(options: argparse.Namespace) -> None:
         align_corners=options.align_corners,
         exact=options.exact,
         marginals=options.marginals is not None,
-        spacing=evidence.spacing_of(options),
+        spacing=spacing,
     )
     crf = result.crf
     assert crf is not None
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, inside.written(result.labels, mask))
+    inside.write_labels(options, result.labels, like, mask, io.VOID)
     if options.overlay is not None:
         shown = inside.shown(image, mask, axis)
         shown = np.moveaxis(shown, 0, -1) if shown.shape[1:] == crf.shape else shown
         io.write_image(options.overlay, inside.overlay(shown, result.labels, mask))
     if result.marginals is not None:
-        io.write_marginals(options.marginals, result.marginals)
+        stored = inside.as_stored(result.marginals, options, like, options.marginals, 1)
+        io.write_marginals(options.marginals, stored, like=like)
     before = crf.grid.cheapest()
     energy_before = crf.energy(before)
     differs = before != result.labels

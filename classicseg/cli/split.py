@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import inside
+from classicseg.cli import inside, stream_split
 from classicseg.cli.output import add_json_option, check_axes, report
+
+if TYPE_CHECKING:
+    from classicseg.splitmerge.homogeneity import Homogeneity
 
 SUMMARY = "photo in, regions out, by split-and-merge"
 OUTPUTS = {
@@ -35,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " the means of its parts (default: %(default)s)",
     )  # fmt: skip
     inside.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy or .tif")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy, .tif, .nii.gz, .zarr"
+    )
     parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
@@ -48,24 +52,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connectivity", type=int, default=1, metavar="N", help="1: sides, 2: corners too")
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    stream_split.add_arguments(parser)
     add_json_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Read, segment, write, report."""
+    if options.stream:
+        stream_split.run(options, predicate_of(options))
+        return
     import numpy as np
 
     from classicseg import io, plot
     from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
-    from classicseg.splitmerge.homogeneity import Range
-    from classicseg.splitmerge.predicates import MeanDifference, StdDev
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
-    predicate = kinds[options.predicate](options.threshold)
-    image, mask = inside.read(options)
+    if options.window is not None or options.state is not None or options.plan:
+        raise InputError("--window, --state and --plan go with --stream")
+    predicate = predicate_of(options)
+    like, mask = inside.read(options)
+    image = like
     axis = channel_axis_of(image.shape, "auto")
     check_axes(options, OUTPUTS, image.ndim - (axis is not None))
     mask = inside.of_values(options, image, mask, axis)
@@ -84,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=options.threads)
     seconds = time.perf_counter() - start
-    io.write_labels(options.output, labels)
+    inside.write_labels(options, labels, like, mask, 0)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
         given = (image, labels) if mask is None else (image, labels, mask)
@@ -115,13 +123,24 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _write_table(path: Path, table: dict[str, Any]) -> None:
-    from classicseg import io
+def predicate_of(options: argparse.Namespace) -> Homogeneity:
+    """What may be one region."""
+    from classicseg.splitmerge.homogeneity import Range
+    from classicseg.splitmerge.predicates import MeanDifference, StdDev
 
-    columns = [name for name in table if name != "neighbours"]
-    with io.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*columns, "neighbours"])
-        rows = zip(*(table[name].tolist() for name in columns), strict=True)
-        for row, near in zip(rows, table["neighbours"], strict=True):
-            writer.writerow([*row, " ".join(map(str, near.tolist()))])
+    kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
+    found: Homogeneity = kinds[options.predicate](options.threshold)
+    return found
+
+
+def _write_table(path: Path, table: dict[str, Any]) -> None:
+    from classicseg.io.tables import TableFile
+
+    columns = {name: column for name, column in table.items() if name != "neighbours"}
+    file = TableFile(path)
+    try:
+        file.write({**columns, "neighbours": [" ".join(map(str, near.tolist())) for near in table["neighbours"]]})
+    except BaseException:
+        file.discard()
+        raise
+    file.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -18,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what makes an image pass by in windows."""
     parser.add_argument(
         "--stream", action="store_true",
-        help="read image, scores and mask, all .npy, window by window, once for each update, and write labels as .npy: "
-        "for images that are larger than memory. A run that was ended goes on when it is started again in the same way."
-        " The preset is default if none is named",
+        help="read image, scores and mask window by window, once for each update: .npy, GeoTIFF, TIFF stacks, .zarr, "
+        "and .nii.gz with scratch space; labels are written as one of these. For images that are larger than memory. A "
+        "run that was ended goes on when it is started again in the same way. The preset is default if none is named",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
@@ -33,12 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
     )  # fmt: skip
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
+        "local:N starts N processes here. Inputs may be .zarr as well. Needs the extra dask",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Refine, and report."""
     from classicseg import io
     from classicseg.errors import InputError
+    from classicseg.io.windows import as_source
     from classicseg.pipelines.stream_plan import plan_streamed
     from classicseg.pipelines.stream_survey import StreamOptions
     from classicseg.pipelines.streamed import refine_streamed
@@ -51,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
     preset = "default" if options.preset == AUTO else options.preset
-    given = {"image": options.image, kind: options.probabilities, "mask": options.mask, "preset": preset}
+    image = as_source(options.image, "image")
+    given = {"image": image, kind: options.probabilities, "mask": options.mask, "preset": preset}
     axes = {"label_axis": options.label_axis, "channel_axis": options.channel_axis}
     changes: StreamOptions = {
         "n_threads": options.threads,
@@ -65,8 +73,8 @@ def run(options: argparse.Namespace) -> None:
         "quality": options.quality,
         "align_corners": options.align_corners,
         "exact": options.exact,
-        "fill": None if options.mask is None else io.VOID,
-        "spacing": evidence.spacing_of(options),
+        "fill": io.VOID,
+        "spacing": evidence.spacing_of(options, image),
         "window": options.window,
         "state": options.state,
         "progress": True,
@@ -75,7 +83,14 @@ def run(options: argparse.Namespace) -> None:
         plan = plan_streamed(**given, **axes, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
-    refine_streamed(**given, **axes, out=options.output, **changes)
+    if options.cluster is None:
+        refine_streamed(**given, **axes, out=options.output, **changes)
+    else:
+        from classicseg import dask
+
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
+        del changes["exact"]  # it always is
+        dask.refine(**given, **axes, out=options.output, cluster=options.cluster, **changes)
     seconds = time.perf_counter() - start
     done = {"output": str(options.output), "preset": preset, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: preset {preset}, in {seconds:.2f} s")

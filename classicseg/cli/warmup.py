@@ -9,7 +9,8 @@ SUMMARY = "compile the kernels for this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the command: it has none."""
+    """Declare the arguments of the command."""
+    parser.add_argument("--bench", action="store_true", help="also those of all solvers, for classicseg bench --quick")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -18,4 +19,8 @@ def run(options: argparse.Namespace) -> None:
 
     start = time.perf_counter()
     warmup()
+    if options.bench:
+        from classicseg.bench.preparing import compile_all
+
+        compile_all()
     print(f"kernels are ready ({time.perf_counter() - start:.1f} s)")

@@ -84,34 +84,44 @@ def contrast_weights(
     spread = float(channels.max()) - float(channels.min())
     if beta is None:
         low, high = inputs.value_range(channels if inside is None else channels[:, inside], 0)
-        unit = _unit(high - low or spread)
-        squares = {name: _squared_differences(channels, offset, unit) for name, offset in offsets.items()}
+        unit = unit_of(high - low or spread)
+        squares = {name: squared_differences(channels, offset, unit) for name, offset in offsets.items()}
         rate = _automatic_rate(channels, low, high, offsets, squares, inside)
     else:
-        rate = inputs.as_weight(beta, "beta", at_least=0)
-        unit = _unit(spread)
-        if rate > 0 and (unit != 1 or _unit(rate) != 1):
-            rate, unit = 1.0, rate**-0.5  # differences whose squares overflow have no weight, those that vanish have 1
-        squares = {name: _squared_differences(channels, offset, unit) for name, offset in offsets.items()}
+        rate, unit = given_rate(inputs.as_weight(beta, "beta", at_least=0), spread)
+        squares = {name: squared_differences(channels, offset, unit) for name, offset in offsets.items()}
     for name, offset in offsets.items():
-        weights = squares[name]
-        with np.errstate(over="ignore"):
-            weights *= np.float32(-min(rate, _LARGEST))
-        np.exp(weights, out=weights)
-        weights /= np.float32(edge_length(offset, distances))
+        weights = weigh(squares[name], rate, edge_length(offset, distances))
         if inside is not None:
             first, second = edge_ends(offset)
             weights *= inside[first] & inside[second]
     return squares
 
 
-def _unit(size: float) -> float:
+def given_rate(beta: float, spread: float) -> tuple[float, float]:
+    """A given `beta` for an image whose values span `spread`, as (rate, unit): it is the rate over the squared unit."""
+    unit = unit_of(spread)
+    if beta > 0 and (unit != 1 or unit_of(beta) != 1):
+        return 1.0, beta**-0.5  # differences whose squares overflow have no weight, those that vanish have 1
+    return beta, unit
+
+
+def weigh(squares: np.ndarray, rate: float, length: float) -> np.ndarray:
+    """Make squared differences, float32, the weights of edges of that length, in place."""
+    with np.errstate(over="ignore"):
+        squares *= np.float32(-min(rate, _LARGEST))
+    np.exp(squares, out=squares)
+    squares /= np.float32(length)
+    return squares
+
+
+def unit_of(size: float) -> float:
     """A power of two that brings a number near 1, or 1 if squares of float32 can do without."""
     exponent = math.frexp(size)[1]
     return 1.0 if abs(exponent) <= _USUAL else math.ldexp(1.0, exponent)
 
 
-def _squared_differences(channels: np.ndarray, offset: tuple[int, ...], unit: float) -> np.ndarray:
+def squared_differences(channels: np.ndarray, offset: tuple[int, ...], unit: float) -> np.ndarray:
     """Squared distance of the colours at both ends of each edge of a direction, in squared units, as float32."""
     first, second = edge_ends(offset)
     exact = channels.dtype if unit == 1 else np.dtype(np.float64)
@@ -144,8 +154,12 @@ def _automatic_rate(
         usual = np.asarray(((channels >= low) & (channels <= high)).all(axis=0))
         ordinary = _within(squares, offsets, usual if inside is None else usual & inside)
         chosen = ordinary if any(part.any() for part in ordinary) else chosen
-    total = sum(float(part.sum(dtype=np.float64)) for part in chosen)
-    return sum(part.size for part in chosen) / (2 * total) if total > 0 else 0.0
+    return rate_of(sum(float(part.sum(dtype=np.float64)) for part in chosen), sum(part.size for part in chosen))
+
+
+def rate_of(total: float, n: int) -> float:
+    """One over twice the mean of `n` squared differences of that `total`; 0 if all are."""
+    return n / (2 * total) if total > 0 else 0.0
 
 
 def _within(

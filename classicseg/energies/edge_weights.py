@@ -17,13 +17,8 @@ def given_weights(
     weights: Mapping[str, ArrayLike], shape: tuple[int, ...], connectivity: int | None, inside: np.ndarray | None
 ) -> tuple[int, dict[str, np.ndarray]]:
     """The connectivity and the flat weights of each direction; 0 where an end is not `inside`, if that is given."""
-    known = directions(len(shape), NEIGHBOURHOODS[len(shape)][-1]) if len(shape) in NEIGHBOURHOODS else directions(0)
-    for name in weights:
-        if name not in known:
-            raise InputError(f"weights must name directions of {', '.join(known)}, got {name!r}")
-    if connectivity is None:
-        sizes = [size for size in NEIGHBOURHOODS[len(shape)] if set(directions(len(shape), size)) <= set(weights)]
-        connectivity = sizes[-1] if sizes else NEIGHBOURHOODS[len(shape)][0]
+    largest = connectivity_of(weights, len(shape))
+    connectivity = largest if connectivity is None else connectivity
     flat = {}
     for name, offset in directions(len(shape), connectivity).items():
         if name not in weights:
@@ -33,6 +28,16 @@ def given_weights(
             given = np.where(_within(offset, inside), given, given.dtype.type(0))
         flat[name] = inputs.as_edge_weights(given, size, f"weights[{name!r}]").reshape(-1)
     return connectivity, flat
+
+
+def connectivity_of(weights: Mapping[str, Any], n_axes: int) -> int:
+    """The largest connectivity for which there are weights of all directions; the smallest if there is none."""
+    known = directions(n_axes, NEIGHBOURHOODS[n_axes][-1]) if n_axes in NEIGHBOURHOODS else directions(0)
+    for name in weights:
+        if name not in known:
+            raise InputError(f"weights must name directions of {', '.join(known)}, got {name!r}")
+    sizes = [size for size in NEIGHBOURHOODS[n_axes] if set(directions(n_axes, size)) <= set(weights)]
+    return sizes[-1] if sizes else NEIGHBOURHOODS[n_axes][0]
 
 
 def equal_weights(

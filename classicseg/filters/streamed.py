@@ -8,6 +8,8 @@ every window that passes by, by the keys of the vertices that the stripe knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -52,24 +54,43 @@ class Vertices(NamedTuple):
     start: np.ndarray  # (n_stripes + 1,) int64: where each stripe begins
 
 
+StripeVertices = list[tuple[np.ndarray, np.ndarray]]
+"""For each lattice: the keys and masses of the vertices that one stripe touches, see :class:`Vertices`."""
+
+
 def meet_all(
     spaces: Sequence[Space], passing: Passing, n_points: int, n_threads: int, tick: Callable[[], None] = lambda: None
 ) -> list[Vertices]:
     """The vertices of each lattice; all points pass by once, and `tick` is called whenever a stripe has."""
-    borders = stripe_borders(n_points) * PIXELS
+    borders = point_borders(n_points)
 
-    def stripe(s: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        meetings = [_Meeting(space) for space in spaces]
-        for features in passing(int(borders[s]), min(int(borders[s + 1]), n_points)):
-            for meeting, own in zip(meetings, _split(features, spaces), strict=True):
-                meeting.add(own)
+    def stripe(s: int) -> StripeVertices:
+        met = meet_stripe(spaces, passing(int(borders[s]), int(borders[s + 1])))
         tick()
-        return [meeting.met() for meeting in meetings]
+        return met
 
-    met = map_tasks(stripe, borders.size - 1, n_threads)
+    return joined(map_tasks(stripe, borders.size - 1, n_threads))
+
+
+def point_borders(n_points: int) -> np.ndarray:
+    """The first point of each stripe, and the number of points, (n_stripes + 1,) int64."""
+    return np.minimum(stripe_borders(n_points) * PIXELS, n_points)
+
+
+def meet_stripe(spaces: Sequence[Space], windows: Iterator[np.ndarray]) -> StripeVertices:
+    """The vertices of each lattice that the points of a stripe touch, whose features are given as by `Passing`."""
+    meetings = [_Meeting(space) for space in spaces]
+    for features in windows:
+        for meeting, own in zip(meetings, _split(features, spaces), strict=True):
+            meeting.add(own)
+    return [meeting.met() for meeting in meetings]
+
+
+def joined(stripes: Sequence[StripeVertices]) -> list[Vertices]:
+    """The vertices of each lattice, from those of all stripes in order."""
     found = []
-    for k in range(len(spaces)):
-        keys, mass = ([of_stripe[k][i] for of_stripe in met] for i in (0, 1))
+    for k in range(len(stripes[0])):
+        keys, mass = ([of_stripe[k][i] for of_stripe in stripes] for i in (0, 1))
         start = np.cumsum([0, *(part.size for part in keys)]).astype(np.int64)
         found.append(Vertices(np.concatenate(keys), np.concatenate(mass), start))
     return found
@@ -111,7 +132,121 @@ class _Meeting:
         self._table = numbered(self._keys, self._n, self._log2_size + 1)
 
 
-class StreamedBank:
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """The vertices of all stripes together.
+
+    Attributes
+    ----------
+    bank : Bank
+        Of all vertices, without corners of points.
+    rows : list of ndarray, (total,), uint32
+        For each lattice: the rows of the vertices of its stripes, as in :class:`Vertices`, counted from its first row.
+    ones : ndarray, (bank.n_rows,), float32
+        What splatting ones and blurring it gives, in duplicates as well.
+    """
+
+    bank: Bank
+    rows: list[np.ndarray]
+    ones: np.ndarray
+
+    @classmethod
+    def of(
+        cls, spaces: Sequence[Space], vertices: Sequence[Vertices], norms: Norms, n_points: int, n_threads: int
+    ) -> Merged:
+        """Those of each lattice, as :func:`meet_all` finds them."""
+        total = sum(met.keys.size for met in vertices)
+        if total > _MANY:
+            check_memory(BYTES_OF_VERTEX * total, f"{total} lattice vertices of all stripes of the image", _HINT)
+        lattices = [
+            Lattice.of(space, [met.keys[a:b] for a, b in pairwise(met.start)])
+            for space, met in zip(spaces, vertices, strict=True)
+        ]
+        masses = [[met.mass[a:b] for a, b in pairwise(met.start)] for met in vertices]
+        bank = bank_of_vertices(lattices, stripe_borders(n_points), n_threads)
+        ones = ones_of(lattices, bank, masses)
+        other = new_rows(bank, RowLayout.of(1))
+        no_points = bank._replace(stripe=np.zeros(1, np.int64))
+        run(
+            normalize, n_threads, new_sync(2), no_points, 0, norms.gain, norms.before, norms.after, ones, other,
+            np.empty(0, np.float32),
+        )  # fmt: skip
+        return cls(bank, [lattice.row_of for lattice in lattices], ones)
+
+
+class Norms(NamedTuple):
+    """How lattices are normalised: a factor, and powers of row sums before and after, (n_lattices,) float32 each."""
+
+    gain: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    @classmethod
+    def of(cls, spaces: Sequence[Space], normalizations: Sequence[Normalization]) -> Norms:
+        """Those of these names."""
+        powers = np.array([POWERS[norm] for norm in normalizations], np.float32)
+        return cls(np.array(gains_of(spaces), np.float32), powers[:, 0].copy(), powers[:, 1].copy())
+
+
+def gains_of(spaces: Sequence[Space]) -> list[float]:
+    """The factor of each lattice."""
+    return [space.blur.gain(space.features.d) for space in spaces]
+
+
+class PassingLattices:
+    """Lattices whose points pass by.
+
+    Parameters
+    ----------
+    spaces : sequence of Space
+    bank : Bank
+        Of all vertices, without corners of points.
+    ones : ndarray, (bank.n_rows,), float32
+        As in :class:`Merged`.
+    norms : Norms
+    tables : sequence of sequence of Table
+        For each lattice and stripe: from the key of a vertex to its row.
+    borders : ndarray, (n_stripes + 1,), int64
+        The first point of each stripe, and where the last one ends.
+    """
+
+    def __init__(
+        self,
+        spaces: Sequence[Space],
+        bank: Bank,
+        ones: np.ndarray,
+        norms: Norms,
+        tables: Sequence[Sequence[Table]],
+        borders: np.ndarray,
+    ) -> None:
+        self.bank, self.borders = bank, borders
+        self._spaces, self._ones, self._norms, self._tables = spaces, ones, norms, tables
+        self._one_sided = bool((norms.before != norms.after).any())
+
+    def new_corners(self, n: int) -> Bank:
+        """The bank with room for the corners of `n` points."""
+        size = padded_pixels(n) * int(self.bank.corner_start[-1])
+        weight = np.empty(size, np.float32)
+        weight_out = np.empty(size, np.float32) if self._one_sided else weight
+        return self.bank._replace(index=np.empty(size, np.uint32), weight_in=weight, weight_out=weight_out)
+
+    def locate(self, s: int, features: np.ndarray, room: Bank) -> int:
+        """Find the corners of the points of a window of stripe `s`; returns how many blocks of them there are."""
+        n = features.shape[1] - PIXELS
+        n_blocks, count, unknown = padded_pixels(n) // PIXELS, int(room.corner_start[-1]), 0
+        for k, own in enumerate(_split(features, self._spaces)):
+            corners = Corners(room.index, room.weight_in, int(room.corner_start[k]), count)
+            space, table = self._spaces[k], self._tables[k][s]
+            unknown += locate(own, n, space.scale, space.radix, n_blocks, corners, table)
+        if unknown:
+            raise InputError("the image has other colours than it had when the lattice was built: it was changed")
+        if self._one_sided:
+            room.weight_out[:] = room.weight_in
+        normalize_window(room, n_blocks, *self._norms, self._ones)
+        return n_blocks
+
+
+class StreamedBank(PassingLattices):
     """Lattices of several kernels, normalised, whose points pass by.
 
     Parameters
@@ -141,56 +276,14 @@ class StreamedBank:
         n_points: int,
         n_threads: int,
     ) -> None:
-        total = sum(met.keys.size for met in vertices)
-        if total > _MANY:
-            check_memory(BYTES_OF_VERTEX * total, f"{total} lattice vertices of all stripes of the image", _HINT)
-        self._spaces, stripe = spaces, stripe_borders(n_points)
-        self.borders = np.minimum(stripe * PIXELS, n_points)
-        by_stripe = [[met.keys[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]
-        lattices = [Lattice.of(space, list(keys)) for space, keys in zip(spaces, by_stripe, strict=True)]
-        masses = [[met.mass[a:b] for a, b in zip(met.start[:-1], met.start[1:], strict=True)] for met in vertices]
-        self.bank = bank_of_vertices(lattices, stripe, n_threads)
-        self._ones = ones_of(lattices, self.bank, masses)
-        self._tables = [
-            [
-                table_of_rows(keys, lattice.row_of[start : start + keys.size], int(row))
-                for keys, start in zip(of_stripes, lattice.start[:-1], strict=True)
-            ]
-            for of_stripes, lattice, row in zip(by_stripe, lattices, self.bank.vertex[:, 0], strict=True)
+        norms = Norms.of(spaces, normalizations)
+        merged = Merged.of(spaces, vertices, norms, n_points, n_threads)
+        tables = [
+            [Table(*table_of_rows(met.keys[a:b], rows[a:b], int(first))) for a, b in pairwise(met.start)]
+            for met, rows, first in zip(vertices, merged.rows, merged.bank.vertex[:, 0], strict=True)
         ]
-        self.gains = [space.blur.gain(space.features.d) for space in spaces]
-        self._gain = np.array(self.gains, np.float32)
-        powers = np.array([POWERS[norm] for norm in normalizations], np.float32)
-        self._before, self._after = powers[:, 0].copy(), powers[:, 1].copy()
-        self._one_sided = bool((self._before != self._after).any())
-        other = new_rows(self.bank, RowLayout.of(1))
-        no_points = self.bank._replace(stripe=np.zeros(1, np.int64))
-        run(
-            normalize, n_threads, new_sync(2), no_points, 0, self._gain, self._before, self._after, self._ones, other,
-            np.empty(0, np.float32),
-        )  # fmt: skip
-
-    def new_corners(self, n: int) -> Bank:
-        """The bank with room for the corners of `n` points."""
-        size = padded_pixels(n) * int(self.bank.corner_start[-1])
-        weight = np.empty(size, np.float32)
-        weight_out = np.empty(size, np.float32) if self._one_sided else weight
-        return self.bank._replace(index=np.empty(size, np.uint32), weight_in=weight, weight_out=weight_out)
-
-    def locate(self, s: int, features: np.ndarray, room: Bank) -> int:
-        """Find the corners of the points of a window of stripe `s`; returns how many blocks of them there are."""
-        n = features.shape[1] - PIXELS
-        n_blocks, count, unknown = padded_pixels(n) // PIXELS, int(room.corner_start[-1]), 0
-        for k, own in enumerate(_split(features, self._spaces)):
-            corners = Corners(room.index, room.weight_in, int(room.corner_start[k]), count)
-            space, table = self._spaces[k], Table(*self._tables[k][s])
-            unknown += locate(own, n, space.scale, space.radix, n_blocks, corners, table)
-        if unknown:
-            raise InputError("the image has other colours than it had when the lattice was built: it was changed")
-        if self._one_sided:
-            room.weight_out[:] = room.weight_in
-        normalize_window(room, n_blocks, self._gain, self._before, self._after, self._ones)
-        return n_blocks
+        super().__init__(spaces, merged.bank, merged.ones, norms, tables, point_borders(n_points))
+        self.gains = gains_of(spaces)
 
 
 def _split(features: np.ndarray, spaces: Sequence[Space]) -> Iterator[np.ndarray]:

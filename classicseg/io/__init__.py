@@ -5,12 +5,14 @@ Everything is written to a temporary file beside its target, which is then renam
 
 from classicseg.io.classes import VOID, read_classes
 from classicseg.io.files import replacing
+from classicseg.io.raster import Raster
 from classicseg.io.reading import read_image, read_labels, read_masked_image, read_probabilities
 from classicseg.io.uai import read_uai, read_uai_evidence, read_uai_labels, write_uai, write_uai_labels
 from classicseg.io.writing import check_output, write_animation, write_image, write_labels, write_marginals, write_matte
 
 __all__ = [
     "VOID",
+    "Raster",
     "check_output",
     "read_classes",
     "read_image",

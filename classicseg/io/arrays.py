@@ -1,4 +1,4 @@
-"""Files of arrays: NumPy, TIFF, NIfTI, PyTorch, safetensors. Nothing that a file holds is ever run."""
+"""Files of arrays: NumPy, TIFF, PyTorch, safetensors. Nothing that a file holds is ever run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from classicseg.io.files import TIFF, suffix_of
 from classicseg.io.orientation import TAG, Turn, turn_of
 from classicseg.io.safetensors import SafetensorsFile
 
-NIFTI = (".nii", ".nii.gz")
 PYTORCH = (".pt", ".pth")
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated and unassociated; 0 says nothing, as of a near infrared band
 _LOSSY = (6, 7, 33007, 34892)  # of the tag Compression: JPEG, as it was written through the years
@@ -25,9 +24,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds
 def read_array(source: Path, key: str | None = None) -> np.ndarray:
     """The array in a file, or that of the given name if it holds several; bfloat16 becomes float32."""
     suffix = suffix_of(source)
-    if suffix in NIFTI:
-        array = _nifti(source)
-    elif suffix in PYTORCH:
+    if suffix in PYTORCH:
         array = _pytorch(source, key)
     elif suffix == ".safetensors":
         file = SafetensorsFile(source)
@@ -104,15 +101,6 @@ def loses_values(source: Path) -> bool:
 
     lossy: bool = _guarded(source, read)
     return lossy
-
-
-def _nifti(source: Path) -> np.ndarray:
-    try:
-        import nibabel
-    except ImportError as failure:
-        raise InputError(f"to read {source}, install nibabel: pip install nibabel") from failure
-    load: Callable[..., Any] = nibabel.load
-    return _guarded(source, lambda: np.asarray(load(source).dataobj))
 
 
 def _pytorch(source: Path, key: str | None) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import Any
 from classicseg.errors import InputError, InputTypeError
 
 TIFF = (".tif", ".tiff")
+NIFTI = (".nii", ".nii.gz")
+ZARR = (".zarr",)  # a folder
 
 
 def as_path(path: Any) -> Path:
@@ -65,3 +67,24 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """The same for a format whose files are folders: what was there stays until the new one is whole."""
+    target = path.resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{path} is a file; give the name of a folder, or another name")
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"nothing can be written to the folder {path.parent}")
+    temporary, old = (target.parent / f".{uuid.uuid4().hex[:16]}" for _ in range(2))
+    try:
+        yield temporary
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 
 from classicseg.errors import InputError
-from classicseg.io.files import TIFF
+from classicseg.io.files import TIFF, suffix_of
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", *TIFF, ".npy")
 LABELS = (".png", ".bmp", *TIFF, ".npy")
@@ -53,7 +53,11 @@ def matched_in(
 
 
 def pairs_of(
-    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES, label_suffix: str = ""
+    images: Path,
+    labels: Path,
+    suffixes: tuple[str, ...] = IMAGES,
+    label_suffix: str = "",
+    more: tuple[str, ...] = (),
 ) -> dict[str, tuple[Path, Path]]:
     """The files of two folders by their common name without suffix; ValueError if any has no partner, or two.
 
@@ -65,8 +69,10 @@ def pairs_of(
         Of images.
     label_suffix : str
         What stands after the name of an image in that of its labels, such as ``_mask``; others are left out.
+    more : tuple of str
+        Suffixes that both may have.
     """
-    return _without_faults(*matched(images, labels, suffixes, label_suffix))
+    return _without_faults(*matched(images, labels, suffixes, label_suffix, more))
 
 
 def _without_faults(pairs: dict[str, tuple[Path, Path]], faults: list[str]) -> dict[str, tuple[Path, Path]]:
@@ -77,17 +83,21 @@ def _without_faults(pairs: dict[str, tuple[Path, Path]], faults: list[str]) -> d
 
 
 def matched(
-    images: Path, labels: Path, suffixes: tuple[str, ...] = IMAGES, label_suffix: str = ""
+    images: Path,
+    labels: Path,
+    suffixes: tuple[str, ...] = IMAGES,
+    label_suffix: str = "",
+    more: tuple[str, ...] = (),
 ) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
     """The pairs of two folders, and what is wrong with the files that make none, a sentence for each."""
-    of_images, of_labels = _by_name(images, suffixes), _by_name(labels, IMAGES, label_suffix)
+    of_images, of_labels = _by_name(images, suffixes + more), _by_name(labels, IMAGES + more, label_suffix)
     faults = [] if of_images else [f"{images} has no picture ({', '.join(suffixes)})"]
     for files in (*of_images.values(), *of_labels.values()):
         if len(files) > 1:
             names = " and ".join(file.name for file in files)
             faults.append(f"{files[0].parent} has {names}: names must differ in more than their suffixes")
     for files in of_labels.values():
-        faults += [_lossy(file) for file in files if file.suffix.lower() not in LABELS]
+        faults += [_lossy(file) for file in files if suffix_of(file) not in LABELS + more]
     for mine, others, there in ((of_images, of_labels, labels), (of_labels, of_images, images)):
         faults += [_alone(mine[name][0], there, name) for name in mine if name not in others]
     return {name: (of_images[name][0], of_labels[name][0]) for name in of_images if name in of_labels}, faults
@@ -140,6 +150,8 @@ def _by_name(folder: Path, suffixes: tuple[str, ...], ending: str = "") -> dict[
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
         hidden = any(part.startswith(".") for part in place.parts)
-        if not hidden and file.suffix.lower() in suffixes and file.stem.endswith(ending) and file.is_file():
-            found.setdefault(place.with_name(file.stem.removesuffix(ending)).as_posix(), []).append(file)
+        suffix = suffix_of(file)
+        stem = file.name[: len(file.name) - len(suffix)]
+        if not hidden and suffix in suffixes and stem.endswith(ending) and file.is_file():
+            found.setdefault(place.with_name(stem.removesuffix(ending)).as_posix(), []).append(file)
     return found

@@ -48,7 +48,8 @@ def read_pair(
     stored = False if turn is None or labels.ndim != 2 else turn.is_stored_like(labels.shape)
     if turn is not None and stored:
         labels = turn.applied(labels)
-    return Pair(image if image.ndim != 2 else image[:, :, None], labels, turn, stored)
+    image = np.asarray(image)
+    return Pair(image if image.ndim != 2 else image[:, :, None], np.asarray(labels), turn, stored)
 
 
 def as_learned(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from classicseg.errors import InputError
-from classicseg.io.arrays import NIFTI, PYTORCH, loses_values, read_array, turn_of_tiff, without_alpha
-from classicseg.io.files import TIFF, as_path, suffix_of
+from classicseg.io.arrays import PYTORCH, loses_values, read_array, turn_of_tiff, without_alpha
+from classicseg.io.extras import is_there
+from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, suffix_of
+from classicseg.io.geotiff import is_alpha, is_georeferenced, read_geotiff
+from classicseg.io.nifti import AXES_OF_SPACE, read_nifti
 from classicseg.io.orientation import TAG, Turn, turn_of
+from classicseg.io.raster import Raster, profile_of
+from classicseg.io.stacks import stack_profile
+from classicseg.io.zarr_arrays import read_zarr
 
-_ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI)
-_IMAGES = (".npy", *TIFF, *NIFTI)  # the others are read by Pillow
-_AXES_OF_SPACE = 3  # of NIfTI; then come time, which has one entry, and what there is at each point
+_ARRAYS = (".npy", ".npz", *TIFF, *PYTORCH, ".safetensors", *NIFTI, *ZARR)
+_IMAGES = (".npy", *TIFF, *NIFTI, *ZARR)  # the others are read by Pillow
 _LARGEST_LABEL = 2**31 - 1  # of int32, which labels are everywhere
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")  # formats of Pillow that keep about what was written
 _NOT_LABELS = "is compressed with loss, which makes other labels of some at every border; write labels as .png"
@@ -27,7 +33,8 @@ def read_image(path: str | os.PathLike[str], *, exif: bool = True) -> np.ndarray
     Parameters
     ----------
     path : path
-        Any format that Pillow reads, ``.tif``, ``.npy``, or ``.nii`` and ``.nii.gz`` with nibabel installed.
+        Any format that Pillow reads, ``.tif``, ``.npy``, ``.nii`` and ``.nii.gz`` (extra ``medical``), or the folder of
+        a ``.zarr`` array (extra ``zarr``). GeoTIFF is read with the extra ``geo``, and with a warning without it.
     exif : bool
         Turn a picture upright whose file says how the camera was held.
 
@@ -35,7 +42,10 @@ def read_image(path: str | os.PathLike[str], *, exif: bool = True) -> np.ndarray
     -------
     ndarray
         (H, W) or (H, W, 3) from Pillow, where an alpha channel is dropped and a palette is resolved; as stored from
-        the other formats, but that a ``.tif`` is turned as well.
+        the other formats, but that a ``.tif`` is turned as well, and that the bands of a GeoTIFF come last. What says
+        more than pixels, as GeoTIFF, NIfTI, Zarr and stacks of ImageJ and OME do, is a :class:`Raster`: an array that
+        knows its spacing, its place and its header. :func:`write_image` writes all of it, and ``like=`` gives it to
+        labels.
 
     Raises
     ------
@@ -71,7 +81,8 @@ def read_masked_image(path: str | os.PathLike[str], *, exif: bool = True) -> tup
         As of :func:`read_image`, but that an alpha channel of a ``.tif`` is dropped as well, if the file says that it
         is one. A fourth channel of which nobody says so is no alpha channel.
     mask : ndarray, spatial shape, bool, or None
-        False where alpha is 0; None if the file has no transparency.
+        False where alpha is 0, where the mask of a GeoTIFF is False, and where all of its bands have its value for no
+        data; None if the file says nothing of the kind.
 
     Raises
     ------
@@ -94,30 +105,57 @@ def read_masked_image(path: str | os.PathLike[str], *, exif: bool = True) -> tup
 
 
 def read_turned_image(
-    path: str | os.PathLike[str], *, exif: bool = True, alpha: bool = False
+    path: str | os.PathLike[str], *, exif: bool = True, alpha: bool = False, nodata: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None, Turn | None]:
-    """The same, and how it was turned: None if it is as it is stored. With `alpha`, that of a ``.tif`` is dropped."""
+    """The same, and how it was turned: None if it is as it is stored. With `alpha`, that of a ``.tif`` is dropped.
+
+    Without `nodata`, the value that a GeoTIFF has for no data is one like any other.
+    """
     source = _existing(path)
-    if suffix_of(source) not in _IMAGES:
+    suffix = suffix_of(source)
+    if suffix not in _IMAGES:
         return _picture(source, exif)
+    if suffix in NIFTI:
+        return Raster(*read_nifti(source)), None, None
+    if suffix in ZARR:
+        return Raster(*read_zarr(source)), None, None
+    if suffix not in TIFF:
+        return read_array(source), None, None
+    if _lies_on_a_map(source):
+        bands, mask, geo = read_geotiff(source, nodata=nodata)
+        if alpha:
+            bands = bands[[not is_alpha(band) for band in geo.bands]]
+        image = bands[0] if len(bands) == 1 else np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+        return Raster(image, geo), mask, None
     image, mask = read_array(source), None
-    if suffix_of(source) not in TIFF:
-        return image, None, None
     turn, (rows, columns) = turn_of_tiff(source) if exif else (None, (0, 1))
     if alpha:
         image, mask = without_alpha(source, image)
     if turn is None:
-        return image, mask, None
+        stack = stack_profile(source)
+        return image if stack is None else Raster(image, stack), mask, None
     if image.ndim == 2:  # whatever was in front of rows is gone
         rows, columns = 0, 1
     return turn.applied(image, rows, columns), None if mask is None else turn.applied(mask), turn
+
+
+def _lies_on_a_map(source: Path) -> bool:
+    """Whether a TIFF file is to be read by rasterio; warns if that is missing."""
+    if not is_georeferenced(source):
+        return False
+    if is_there("rasterio"):
+        return True
+    warnings.warn(
+        f"{source} says where it lies, which is forgotten without rasterio: pip install rasterio", stacklevel=2
+    )
+    return False
 
 
 def read_turn(path: str | os.PathLike[str]) -> Turn | None:
     """How :func:`read_image` turns the picture in a file; None if it leaves it as it is."""
     source = _existing(path)
     if suffix_of(source) in TIFF:
-        return turn_of_tiff(source)[0]
+        return None if is_there("rasterio") and is_georeferenced(source) else turn_of_tiff(source)[0]
     if suffix_of(source) in _IMAGES:
         return None
     from PIL import Image
@@ -154,8 +192,8 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, ``.tif``, ``.safetensors``, ``.pt`` and ``.pth`` with PyTorch installed, or ``.nii`` and
-        ``.nii.gz`` with nibabel installed. Nothing that a file holds is ever run.
+        ``.npy``, ``.npz``, ``.tif``, ``.safetensors``, ``.pt`` and ``.pth`` with PyTorch installed, ``.nii`` and
+        ``.nii.gz`` with nibabel, or the folder of a ``.zarr`` array with zarr. Nothing that a file holds is ever run.
     key : str, optional
         Which array of the file; needed if it holds several.
 
@@ -163,7 +201,8 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     -------
     ndarray
         As stored, but that bfloat16 becomes float32, and that the labels of a NIfTI file, which come last there,
-        come first: (X, Y, Z, L) or (X, Y, Z, 1, L) becomes (L, X, Y, Z).
+        come first: (X, Y, Z, L) or (X, Y, Z, 1, L) becomes (L, X, Y, Z). The bands of a GeoTIFF come first. A
+        :class:`Raster` where :func:`read_image` returns one.
 
     Raises
     ------
@@ -186,12 +225,28 @@ def read_probabilities(path: str | os.PathLike[str], key: str | None = None) -> 
     if suffix_of(source) not in _ARRAYS:
         hint = "; unary_from_labels takes masks and other label maps" if suffix_of(source) == ".png" else ""
         raise InputError(f"probabilities must be a file of the kind {', '.join(_ARRAYS)}, got {source}{hint}")
-    array = read_array(source, key)
-    if suffix_of(source) in NIFTI and array.ndim > _AXES_OF_SPACE:
-        if array.ndim == _AXES_OF_SPACE + 2 and array.shape[_AXES_OF_SPACE] == 1:
-            array = array[:, :, :, 0]
-        array = np.moveaxis(array, -1, 0)
+    array = _array(source, key)
+    if suffix_of(source) in NIFTI and array.ndim > AXES_OF_SPACE:
+        profile, voxels = profile_of(array), np.asarray(array)
+        if voxels.ndim == AXES_OF_SPACE + 2 and voxels.shape[AXES_OF_SPACE] == 1:
+            voxels = voxels[:, :, :, 0]
+        array = Raster(np.moveaxis(voxels, -1, 0), profile)
     return array
+
+
+def _array(source: Path, key: str | None) -> np.ndarray:
+    """The array in a file, with what else the file says; bands of a map come first."""
+    suffix = suffix_of(source)
+    if suffix in NIFTI:
+        return Raster(*read_nifti(source))
+    if suffix in ZARR:
+        return Raster(*read_zarr(source))
+    if suffix in TIFF and _lies_on_a_map(source):
+        bands, _, geo = read_geotiff(source)
+        return Raster(bands[0] if len(bands) == 1 else bands, geo)
+    array = read_array(source, key)
+    stack = stack_profile(source) if suffix in TIFF else None
+    return array if stack is None else Raster(array, stack)
 
 
 def read_labels(
@@ -217,7 +272,8 @@ def read_labels(
     Returns
     -------
     ndarray, spatial shape
-        Integers, also where a file has them as floats, which NIfTI files often do.
+        Integers, also where a file has them as floats, which NIfTI files often do. A :class:`Raster` where
+        :func:`read_image` returns one.
 
     Raises
     ------
@@ -241,7 +297,10 @@ def read_labels(
     if suffix_of(source) in _ARRAYS:
         if suffix_of(source) in TIFF and loses_values(source):
             raise InputError(f"{source} {_NOT_LABELS}")
-        labels = _whole(read_array(source, key), source)
+        stored = _array(source, key)
+        labels, profile = _whole(np.asarray(stored), source), profile_of(stored)
+        if profile is not None:
+            return Raster(labels, profile)
         turn, axes = turn_of_tiff(source) if exif and suffix_of(source) in TIFF else (None, (0, 1))
         return labels if turn is None else turn.applied(labels, *axes)
     from PIL import Image
@@ -289,6 +348,6 @@ def _whole(array: np.ndarray, source: Path) -> np.ndarray:
 
 def _existing(path: str | os.PathLike[str]) -> Path:
     source = as_path(path)
-    if not source.is_file():
+    if not (source.is_dir() if suffix_of(source) in ZARR else source.is_file()):
         raise FileNotFoundError(f"no such file: {source}")
     return source

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import math
 import mmap
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +16,12 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.io.files import as_path, check_target, suffix_of
+from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, suffix_of
+from classicseg.io.geotiff import GeoProfile
+from classicseg.io.npy import FileArray, open_npy
+from classicseg.io.sources import open_source
+from classicseg.io.writing import check_output, profile_for, write_like
+from classicseg.io.zarr_arrays import ZarrProfile
 
 _AT_ONCE = 2**22  # pixels
 
@@ -39,88 +42,26 @@ class Source(Protocol):
 
 
 def as_source(given: Any, name: str) -> Source:
-    """What is given as a source; the name of a ``.npy`` file stands for the array in it.
+    """What is given as a source; the name of a file stands for the array in it.
 
     Files of NumPy are read window by window, and not mapped: pages of a mapping would count as memory of the process.
+    A source of a file has a `profile`, what else the file says, and `inside`, a source of which pixels hold data.
     """
     if isinstance(given, (str, os.PathLike)):
-        path = as_path(given)
-        if suffix_of(path) != ".npy":
-            raise InputError(
-                f"{name} must be an array, or the name of a .npy file, got {path}; open other files with a library "
-                "that reads windows, such as zarr or h5py, and pass the array"
-            )
-        return _opened(path, name)
+        opened: Source = open_source(as_path(given), name)
+        return opened
     base: Any = getattr(given, "base", None)
     is_file = isinstance(given, np.memmap) and isinstance(base, mmap.mmap) and given.filename is not None
     if is_file and given.flags.c_contiguous and given.mode != "c":  # pages of such copies are in no file
         return FileArray(Path(os.fspath(given.filename)), given.offset, given.shape, given.dtype)
     if isinstance(given, np.ndarray):
-        return given
+        return inputs.read(given, name)
     if all(hasattr(given, part) for part in ("shape", "dtype", "__getitem__")) and not hasattr(given, "detach"):
         source: Source = given
+        if np.dtype(source.dtype).hasobject:
+            raise InputTypeError(f"{name} must hold real numbers, got dtype {source.dtype}")
         return source
     return inputs.as_array(given, name)
-
-
-class FileArray:
-    """An array in C order that lies in a file from `offset` on."""
-
-    def __init__(self, path: Path, offset: int, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
-        self.path, self.shape, self.dtype = path, tuple(map(int, shape)), np.dtype(dtype)
-        self._offset = offset
-        expected = offset + math.prod(self.shape) * self.dtype.itemsize
-        if (size := path.stat().st_size) < expected:
-            raise InputError(
-                f"{path} is truncated: it has {size} bytes, and an array of shape {self.shape} needs {expected}"
-            )
-
-    def __getitem__(self, window: tuple[slice, ...]) -> np.ndarray:
-        """The entries of a window; slices have steps of 1."""
-        ends = [side.indices(n)[:2] for side, n in zip(window, self.shape, strict=True)]
-        sides = [max(0, stop - start) for start, stop in ends]
-        out = np.empty(sides, self.dtype)
-        if out.size == 0:
-            return out
-        # What follows the last axis that is cut lies in one piece.
-        whole = len(sides)
-        while whole > 0 and sides[whole - 1] == self.shape[whole - 1]:
-            whole -= 1
-        axis = max(0, whole - 1)
-        starts, inner = [start for start, _ in ends[: axis + 1]], math.prod(self.shape[axis + 1 :])
-        pieces = out.reshape(*sides[:axis], -1).view(np.uint8)
-        with self.path.open("rb", buffering=0) as file:
-            for index in itertools.product(*map(range, sides[:axis])):
-                first = [start + i for start, i in zip(starts, (*index, 0), strict=True)]
-                at = int(np.ravel_multi_index(first, self.shape[: axis + 1])) * inner
-                file.seek(self._offset + at * self.dtype.itemsize)
-                self._fill(file, memoryview(pieces[index]))
-        return out
-
-    def _fill(self, file: Any, piece: memoryview) -> None:
-        while len(piece) > 0:
-            n = file.readinto(piece)
-            if not n:
-                raise InputError(f"{self.path} ended before all of its array of shape {self.shape} was read")
-            piece = piece[n:]
-
-
-def _opened(path: Path, name: str) -> Source:
-    """The array in a ``.npy`` file."""
-    with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, is_fortran, dtype = read_header[version](file)
-        except (ValueError, KeyError) as failure:
-            raise InputError(f"{name}: {path} is no array file of NumPy: {failure}") from failure
-        offset = file.tell()
-    if dtype.hasobject:
-        raise InputTypeError(f"{name}: {path} must hold real numbers, got dtype {dtype}")
-    if is_fortran:
-        mapped: Source = np.load(path, mmap_mode="r")
-        return mapped
-    return FileArray(path, offset, shape, dtype)
 
 
 class LabelFile:
@@ -173,16 +114,19 @@ class LabelFile:
         self._temporary.unlink(missing_ok=True)
 
     def _reserve(self, n: int) -> None:
-        """Ask for the room of all labels now: a disk that is too small is to be known before anything is computed."""
-        size = self._offset + n * self._dtype.itemsize
-        try:
-            os.posix_fallocate(self._file.fileno(), 0, size)
-        except AttributeError:  # of systems that cannot promise it
-            self._file.truncate(size)
-        except OSError as failure:
-            if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-            self._file.truncate(size)
+        reserve(self._file.fileno(), self._offset + n * self._dtype.itemsize)
+
+
+def reserve(file: int, size: int) -> None:
+    """Ask for all the room of a file now: a disk that is too small is to be known before anything is computed."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # of systems that cannot promise it
+        os.truncate(file, size)
+    except OSError as failure:
+        if failure.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+        os.truncate(file, size)
 
 
 class LabelArray:
@@ -245,4 +189,69 @@ class LabelStore:
         self._folder.cleanup()
 
 
-Labels = LabelFile | LabelArray | LabelStore
+class LabelRaster:
+    """A file of labels of any format: written at the end, in whole tiles or shards, from a file beside it.
+
+    Parameters
+    ----------
+    path : path
+        Where it will be.
+    shape : tuple of int
+    dtype : dtype
+    fill : int
+        The label of pixels that are not written.
+    like : object
+        The source of the image: what it says beside pixels goes into the file.
+    nodata : int or None
+        The label of pixels that hold nothing.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], dtype: Any, fill: int, *, like: Any, nodata: int | None
+    ) -> None:
+        self._target, self._nodata = check_label_file(path), nodata
+        self._profile = profile_for(path, like, shape)
+        self._path = self._target.resolve().parent / f".{path.name}.npy"
+        self._file = LabelFile(self._path, shape, dtype, fill)
+        self.write = self._file.write
+
+    def discard(self) -> None:
+        """See :class:`LabelFile`."""
+        self._file.discard()
+        self._path.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """See :class:`LabelFile`."""
+        self._file.finish()
+        in_pieces = isinstance(self._profile, GeoProfile | ZarrProfile)  # what is mapped would count as memory
+        labels = open_npy(self._path, "labels") if in_pieces else np.load(self._path, mmap_mode="r")
+        write_like(self._target, labels, self._profile, nodata=self._nodata)
+        del labels
+        self._path.unlink()
+
+
+Labels = LabelFile | LabelArray | LabelStore | LabelRaster
+
+
+def check_label_file(path: str | os.PathLike[str]) -> Path:
+    """Raise an error unless labels can be written piece by piece to a file of this name; return the path."""
+    target = as_path(path)
+    if suffix_of(target) not in (".npy", *TIFF, *NIFTI, *ZARR):
+        raise InputError(f"out must be the name of a .npy, .tif, .nii, .nii.gz or .zarr file, or an array, got {path}")
+    return check_output(target, "labels")
+
+
+def label_file(
+    path: str | os.PathLike[str],
+    shape: tuple[int, ...],
+    dtype: Any,
+    fill: int,
+    *,
+    like: Any = None,
+    nodata: int | None = None,
+) -> Labels:
+    """A file that takes labels piece by piece, of the format that its name asks for."""
+    target = check_label_file(path)
+    if suffix_of(target) == ".npy":
+        return LabelFile(target, shape, dtype, fill)
+    return LabelRaster(target, shape, dtype, fill, like=like, nodata=nodata)

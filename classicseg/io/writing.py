@@ -12,18 +12,24 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.arrays import PYTORCH
-from classicseg.io.files import TIFF, as_path, check_target, replacing, suffix_of
+from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, replacing, replacing_folder, suffix_of
+from classicseg.io.nifti import plain_profile
+from classicseg.io.raster import Profile, profile_of
+from classicseg.io.zarr_arrays import plain_zarr
 from classicseg.plot import palette
 
 _LARGEST_IN_PALETTE = 256  # colours: 8 bits a pixel
 _FORMATS = {
-    "labels": (".png", ".npy", *TIFF),
-    "marginals": (".npy", *TIFF),
+    "labels": (".png", ".npy", *TIFF, *NIFTI, *ZARR),
+    "marginals": (".npy", *TIFF, *NIFTI, *ZARR),
     "animations": (".gif",),
     "mattes": (".png",),
     "tables": (".csv",),
     "models": PYTORCH,
     "logs": (".csv", ".jsonl"),
+    "pages": (".html",),
+    "texts": (".md", ".txt"),
+    "documents": (".json",),
 }
 
 
@@ -34,7 +40,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
     ----------
     path : path
         Where it is to be written.
-    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs"}
+    what : {"labels", "marginals", "images", "animations", "tables", "models", "logs", "pages", "texts", "documents"}
 
     Returns
     -------
@@ -54,7 +60,10 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
         raise InputError(f"no image format is known by the name of {target}; try .png")
     if formats is not None and suffix not in formats:
         raise InputError(f"{what} can be written as {', '.join(formats)}, got {target}")
-    check_target(target)
+    if suffix not in ZARR:
+        check_target(target)
+    elif not target.resolve().parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {target.parent}")
     return target
 
 
@@ -66,20 +75,28 @@ def _picture_format(path: Path) -> str | None:
     return name if name in Image.SAVE else None
 
 
-def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
+def write_labels(
+    path: str | os.PathLike[str], labels: np.ndarray, *, like: ArrayLike | None = None, nodata: int | None = None
+) -> None:
     """Write a label map.
 
     Parameters
     ----------
     path : path
-        ``.png`` (2-D; with a palette up to 256 labels, 16 bits above), ``.npy`` or ``.tif`` (any number of axes).
+        ``.png`` (2-D; with a palette up to 256 labels, 16 bits above), ``.npy``, ``.tif``, ``.nii``, ``.nii.gz`` or
+        ``.zarr`` (any number of axes).
     labels : ndarray of int, spatial shape
         Labels, at least 0.
+    like : Raster, optional
+        The image that they are of, as :func:`read_image` returned it: a file of its format lies where the image does,
+        with its header, and is stored in its way, but never with loss. Other formats and plain arrays tell nothing.
+    nodata : int, optional
+        The label of pixels that hold nothing, for formats that can say so.
 
     Raises
     ------
     ValueError
-        If the format cannot hold the labels or is unknown.
+        If the format cannot hold the labels or is unknown, or they do not fit the place of the image.
 
     Examples
     --------
@@ -91,7 +108,11 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
     array = inputs.as_labels(labels, None, 2**31 - 1)
     target = check_output(path, "labels")
     largest = int(array.max())
-    if suffix_of(target) == ".png":
+    profile = profile_for(target, like, array.shape)
+    if profile is not None:
+        held = max(largest, 0 if nodata is None else inputs.as_int32(nodata, "nodata"))
+        write_like(target, array.astype(np.min_scalar_type(held)), profile, nodata=nodata)
+    elif suffix_of(target) == ".png":
         if array.ndim != 2:
             raise InputError(f"a .png holds labels with 2 axes, got shape {array.shape}; write .npy or .tif")
         if largest >= 2**16:
@@ -111,17 +132,17 @@ def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
         _write_array(target, array)
 
 
-def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None:
-    """Write (L, *spatial) marginals as ``.npy`` or ``.tif``.
+def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray, *, like: ArrayLike | None = None) -> None:
+    """Write (L, *spatial) marginals as ``.npy``, ``.tif``, ``.nii``, ``.nii.gz`` or ``.zarr``.
 
     A ``.tif`` of an image is one page of L bands, one plane after the other (``PlanarConfiguration`` 2), as GDAL,
-    rasterio and QGIS open it. That of a volume has a page for each slice of each label. Both are read back as
-    (L, *spatial).
+    rasterio and QGIS open it. That of a volume has a page for each slice of each label. In NIfTI labels come last. All
+    are read back as (L, *spatial). `like` is as for :func:`write_labels`.
 
     Raises
     ------
     ValueError
-        If the format is unknown.
+        If the format is unknown, or they do not fit the place of the image.
 
     Examples
     --------
@@ -133,18 +154,33 @@ def write_marginals(path: str | os.PathLike[str], marginals: np.ndarray) -> None
     array = inputs.read(marginals, "marginals")
     if array.ndim < 2 or array.size == 0:
         raise InputError(f"marginals must have shape (L, *spatial) to be written, got {array.shape}")
-    _write_array(check_output(path, "marginals"), array, bands=array.ndim == 3)
+    target = check_output(path, "marginals")
+    profile = profile_for(target, like, array.shape[1:])
+    if profile is None:
+        _write_array(target, array, bands=array.ndim == 3)
+    else:
+        write_like(target, array, profile)
 
 
-def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
-    """Write a uint8 picture, (H, W) or (H, W, 3), in the format that the name asks for.
+def write_image(path: str | os.PathLike[str], image: np.ndarray, *, like: ArrayLike | None = None) -> None:
+    """Write a picture in the format that the name asks for, or an image with all that its file said.
+
+    Parameters
+    ----------
+    path : path
+        A format of Pillow; ``.tif``, ``.nii``, ``.nii.gz`` or ``.zarr`` for a :class:`Raster` of that format.
+    image : ndarray
+        (H, W) or (H, W, 3), uint8; or of any dtype and shape that :func:`read_image` returned as a :class:`Raster`, or
+        that is `like` one.
+    like : Raster, optional
+        Where an array belongs that was computed of an image.
 
     Raises
     ------
     ValueError
-        If the shape is not that of a picture or the format is unknown.
+        If the shape is not that of a picture, nor that of `like`, or the format is unknown.
     TypeError
-        If the dtype is not uint8.
+        If the dtype of a picture is not uint8.
 
     Examples
     --------
@@ -155,6 +191,11 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """
     from PIL import Image
 
+    target = as_path(path)
+    profile = profile_of(image if like is None else like)
+    if profile is not None and suffix_of(target) in profile.suffixes:
+        write_like(target, inputs.read(image, "image"), profile, nodata=profile.nodata, whole=True)
+        return
     picture = _as_picture(image, "image")
     target = check_output(path, "images")
     with replacing(target) as temporary:
@@ -250,3 +291,24 @@ def _write_array(target: Path, array: np.ndarray, *, bands: bool = False) -> Non
 
             planes = "separate" if bands else None
             tifffile.imwrite(temporary, array, compression="zlib", photometric="minisblack", planarconfig=planes)
+
+
+def profile_for(target: Path, like: object, shape: tuple[int, ...]) -> Profile | None:
+    """What a file is to say beside its array of a spatial shape; None if its format is one that says nothing."""
+    suffix, profile = suffix_of(target), profile_of(like)
+    if profile is not None and suffix in profile.suffixes:
+        return profile
+    if suffix in NIFTI:
+        return plain_profile(shape, target)
+    return plain_zarr(shape) if suffix in ZARR else None
+
+
+def write_like(
+    target: Path, array: np.ndarray, profile: Profile | None, *, nodata: float | None = None, whole: bool = False
+) -> None:
+    """Write an array with what is known of it."""
+    if profile is None:
+        _write_array(target, array)
+        return
+    with (replacing_folder if suffix_of(target) in ZARR else replacing)(target) as temporary:
+        profile.write(temporary, target, array, nodata=nodata, whole=whole)

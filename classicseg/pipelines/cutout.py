@@ -307,9 +307,11 @@ def cutout(
     -----
     With ``colors="mixture"`` no step raises the energy, so `history` falls from round to round. Images of more than
     2**20 pixels learn their colours in rounds at every k-th pixel in each direction, of some 2**18 in all; then all
-    pixels are cut once, and `history` has that one round. Costs and weights are multiples of 1/1024, or of finer steps
-    where weights are small, so that a cut is exact in whole numbers. Pieces without a stroke
-    are left out after the last round: the energy is that of the labels without them, in which they are forbidden.
+    pixels are cut once, and `history` has that one round. Without strokes for each label, the rounds of images of 2**15
+    pixels and more begin with the colours that rounds at fewer pixels, from two starts, ended with. Costs and weights
+    are multiples of 1/1024, or of finer steps where weights are small, so that a cut is exact in whole numbers. Pieces
+    without a stroke are left out after the last round: the energy is that of the labels without them, in which they are
+    forbidden.
 
     References
     ----------

@@ -110,7 +110,7 @@ class Passing:
     def __init__(
         self, raster: Raster, kernels: Sequence[Ranges], sink: Callable[[int, np.ndarray], None], fill: int
     ) -> None:
-        self.raster, self._kernels, self._sink, self._fill = raster, kernels, sink, fill
+        self.raster, self.kernels, self.fill, self._sink = raster, kernels, fill, sink
         self.alive: np.ndarray | None = None
         self.spaces = [Space.of(Features(self._ends(kernel), AXES), AXES) for kernel in kernels]
         self.is_paired = False
@@ -147,7 +147,7 @@ class Passing:
             self._sink(window.start, labels)
             return
         low = int(window.pixels[0])
-        span = np.full(int(window.pixels[-1]) + 1 - low, self._fill, np.int32)
+        span = np.full(int(window.pixels[-1]) + 1 - low, self.fill, np.int32)
         span[window.pixels - low] = labels
         self._sink(low, span)
 
@@ -220,7 +220,7 @@ class Passing:
         mask, first = place.mask, place.step * self.raster.steps.size
         n = channels[0].size if mask is None else int(np.count_nonzero(mask))
         features = []
-        for space, kernel in zip(self.spaces, self._kernels, strict=True):
+        for space, kernel in zip(self.spaces, self.kernels, strict=True):
             columns = kernel.columns(place.box, self.raster.spacing, channels)
             if mask is not None:
                 columns = [Column(column.values[mask], column.sigma) for column in columns]

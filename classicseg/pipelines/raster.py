@@ -14,7 +14,7 @@ import numpy as np
 from classicseg import inputs
 from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
 from classicseg.energies.unary_grid import finite_costs
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.windows import Source
 from classicseg.machine.threads import map_tasks
 
@@ -70,15 +70,17 @@ class Planes:
 
     def __init__(self, source: Source, plane_axis: int | None, name: str) -> None:
         self._source, self.name, self.dtype = source, name, np.dtype(source.dtype)
+        if self.dtype.kind not in "biuf":
+            raise InputTypeError(f"{name} must hold real numbers, got dtype {self.dtype}")
         shape = tuple(int(n) for n in source.shape)
-        self._axis = None if plane_axis is None else inputs.as_axis(plane_axis, len(shape), f"axis of {name}", name)
-        self.grid = shape if self._axis is None else (*shape[: self._axis], *shape[self._axis + 1 :])
-        self.count = 1 if self._axis is None else shape[self._axis]
+        self.axis = None if plane_axis is None else inputs.as_axis(plane_axis, len(shape), f"axis of {name}", name)
+        self.grid = shape if self.axis is None else (*shape[: self.axis], *shape[self.axis + 1 :])
+        self.count = 1 if self.axis is None else shape[self.axis]
         self._chunks = getattr(source, "chunks", None)
 
     def read(self, box: Box) -> np.ndarray:
         """The values in a box of the grid, (count, *box)."""
-        where = box if self._axis is None else (*box[: self._axis], slice(0, self.count), *box[self._axis :])
+        where = box if self.axis is None else (*box[: self.axis], slice(0, self.count), *box[self.axis :])
         sides = tuple(side.stop - side.start for side in where)
         try:
             values = np.asarray(self._source[where])
@@ -88,13 +90,13 @@ class Planes:
             raise InputError(f"{self.name} cannot be read at {where}: {failure}") from failure
         if values.shape != sides:
             raise InputError(f"{self.name} gave an array of shape {values.shape} for a window of shape {sides}")
-        return values[np.newaxis] if self._axis is None else np.moveaxis(values, self._axis, 0)
+        return values[np.newaxis] if self.axis is None else np.moveaxis(values, self.axis, 0)
 
     def chunk(self, axis: int) -> int | None:
         """How many steps along an `axis` of the grid are stored together, if the source says so."""
         if self._chunks is None:
             return None
-        return int(self._chunks[axis if self._axis is None or axis < self._axis else axis + 1])
+        return int(self._chunks[axis if self.axis is None or axis < self.axis else axis + 1])
 
     def held(self, axis: int, window: int | None) -> Callable[[Box], np.ndarray]:
         """Read boxes that do not cross multiples of `window` along an `axis`, so many steps at once."""

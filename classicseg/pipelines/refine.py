@@ -164,9 +164,10 @@ def refine(
     -----
     The right strength differs by tens of points of mean IoU from data set to data set. ``"auto"`` looks at how
     many pixels wide the band along borders is in which the network is unsure, how many borders there are, and what a
-    strong refinement of a small picture of the image would erase. Sharp networks are refined gently; where objects are
-    small or labels would vanish, firmly. :func:`refinement` says what was chosen, and so does the log. The limits were
-    found by leaving out whole data sets (``benchmarks/pipelines/strength.py``).
+    strong refinement of a small picture of the image would erase. Sharp networks are refined gently, and so are those
+    that are unsure of whole areas; where objects are small or labels would vanish, firmly. :func:`refinement` says what
+    was chosen, and so does the log. The limits were found by leaving out whole data sets
+    (``benchmarks/pipelines/strength.py``).
 
     Gentle and firm have a smoothness kernel of *negative* weight and of the range of the appearance kernel, a share of
     the mean side of the image: pixels of the same colour count only by what tells them from pixels of any colour. So a

@@ -11,6 +11,7 @@ import numpy as np
 from classicseg import __version__, inputs
 from classicseg.energies.compatibility import Potts
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io.raster import check_same_place, profile_of
 from classicseg.io.windows import as_source
 from classicseg.pipelines import presets
 from classicseg.pipelines.appearance import Appearance
@@ -69,6 +70,10 @@ class Prepared(NamedTuple):
         potts = Potts(1.0).matrix(self.raster.costs.planes.count).astype(np.float32)
         return [np.float32(weight) * potts for weight in self.weights]
 
+    def values(self, fill: int) -> list[int]:
+        """Labels between which all lie; the last of three is the `fill` of pixels that take no part."""
+        return [0, self.raster.costs.planes.count - 1, *([fill] if self.raster.inside.planes is not None else [])]
+
     def parameters(self) -> str:
         """All that labels depend on beside what is read."""
         raster = self.raster
@@ -118,7 +123,9 @@ def prepared(
             f"exactly one of probabilities, logits and unary must be given, got {' and '.join(kinds) or 'none'}"
         )
     (kind,) = kinds
-    scores, source = Planes(as_source(given[kind], kind), axes[0], kind), as_source(image, "image")
+    of_scores, source = as_source(given[kind], kind), as_source(image, "image")
+    check_same_place(profile_of(source), profile_of(of_scores), kind, "the image")
+    scores, mask = Planes(of_scores, axes[0], kind), getattr(source, "inside", None) if mask is None else mask
     if scores.count < 2:
         raise InputError(f"{kind} must have at least 2 labels along label_axis={axes[0]}, got {scores.count}")
     image_like, scores_like = (

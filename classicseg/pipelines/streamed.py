@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Unpack
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import InputError, InputTypeError
 from classicseg.filters.building import stripes_of
-from classicseg.filters.streamed import StreamedBank, meet_all
-from classicseg.io.files import check_target
-from classicseg.io.windows import LabelArray, LabelFile, Labels, LabelStore
+from classicseg.filters.streamed import StreamedBank, Vertices, meet_all
+from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.kept_state import KeptState
+from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
@@ -24,7 +23,7 @@ from classicseg.pipelines.stream_survey import Prepared, StreamOptions, checked,
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import FEWEST
 from classicseg.solvers.dense.sampled import is_sampled
-from classicseg.solvers.dense.streamed import update_passing
+from classicseg.solvers.dense.streamed import Progress, update_passing
 from classicseg.solvers.dense.streamed_sample import label_by_sample
 from classicseg.solvers.run import progress_bar
 
@@ -51,7 +50,8 @@ def refine_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (H, W, C), (D, H, W) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
+        The name of a file (``.npy``, ``.zarr``, GeoTIFF, a TIFF stack, or NIfTI, which takes scratch space in the
+        system's temporary folder), an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
         axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     probabilities : array_like or path, (L, *spatial) or smaller
         As in :func:`refine`; read in the same way. Give exactly one of `probabilities`, `logits` and `unary`.
@@ -59,12 +59,14 @@ def refine_streamed(
     logits, unary : array_like or path, (L, *spatial) or smaller, optional
         As in :func:`refine`. Smaller scores are stretched as they pass by.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file (``.npy``, ``.tif``, ``.nii``, ``.nii.gz``, ``.zarr``), in the narrowest whole
+        numbers that hold them, or an array in which windows can be assigned. A file appears when all is done; it lies
+        where an `image` of its format does, and is written in whole tiles or shards.
     preset : str or Preset
         Parameters; not ``"auto"``, which looks at all scores at once.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data by its alpha, its mask or its value for no
+        data.
     label_axis, channel_axis
         As in :func:`refine`.
     **options
@@ -122,28 +124,58 @@ def refine_streamed(
     True
     """
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
-    chosen = checked(preset, options)
-    n_threads = resolve_threads(chosen.get("n_threads"))
-    _check_out(out)
-    folder = _state_folder(chosen.get("state"), out)
-    ready = prepared(image, given, mask, preset, (label_axis, channel_axis), chosen, n_threads)
-    shape, n_labels, fill = (
-        ready.raster.steps.shape,
-        ready.raster.costs.planes.count,
-        chosen.get("fill", inputs.OUTSIDE),
-    )
-    values = [0, n_labels - 1, *([fill] if ready.raster.inside.planes is not None else [])]
-    _check_room(out, shape, values)
+    return streamed(image, given, mask, out, preset, (label_axis, channel_axis), checked(preset, options), _refine)
+
+
+class Job(NamedTuple):
+    """A streamed run that has looked at everything, and where its labels go."""
+
+    ready: Prepared
+    state: KeptState
+    options: dict[str, Any]
+    n_threads: int
+    write: Callable[[int, np.ndarray], None]  # takes labels of the pixels from some one on
+    fill: int  # the label of pixels that take no part
+
+    @contextlib.contextmanager
+    def bar(self, begin: Progress | None, vertices: list[Vertices] | None) -> Iterator[Callable[[], None]]:
+        """A progress bar of what is left, if it is wanted: to be called whenever a stripe has passed by."""
+        n_passes = self.ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
+        n_stripes = stripes_of(self.ready.raster.inside.n_points)
+        bar = progress_bar("refine", n_stripes * n_passes) if self.options.get("progress", False) else None
+        try:
+            yield (lambda: None) if bar is None else bar.update
+        finally:
+            if bar is not None:
+                bar.close()
+
+
+def streamed(
+    image: Any,
+    given: dict[str, Any],
+    mask: Any,
+    out: Any,
+    preset: str | Preset,
+    axes: tuple[int, ChannelAxis],
+    options: dict[str, Any],
+    work: Callable[[Job], None],
+) -> Any:
+    """Look at everything, let `work` write the labels, and leave either all of them or what is known so far."""
+    n_threads = resolve_threads(options.get("n_threads"))
+    check_out(out)
+    folder = state_folder(options.get("state"), out)
+    source = as_source(image, "image")
+    ready = prepared(source, given, mask, preset, axes, options, n_threads)
+    shape, fill = ready.raster.steps.shape, options.get("fill", inputs.OUTSIDE)
+    values = ready.values(fill)
+    check_room(out, shape, values)
     state = KeptState(
-        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {chosen.get('exact', False)}"}
+        folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {options.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = _sink_of(labels, shape, values, folder)
+    sink = sink_of(labels, shape, values, folder, source)
     try:
-        passing = Passing(ready.raster, ready.ranges, sink.write, fill)
-        everything = chosen.get("exact", False) or state.is_begun
-        if everything or not _sampled(ready, passing, n_threads):
-            _run(ready, passing, state, n_threads, chosen.get("progress", False))
+        work(Job(ready, state, options, n_threads, sink.write, fill))
         sink.finish()
     except BaseException as failure:
         sink.discard()
@@ -153,6 +185,14 @@ def refine_streamed(
         raise
     state.remove()
     return labels
+
+
+def _refine(job: Job) -> None:
+    """Update a sample if that is wanted and tells enough, else everything."""
+    passing = Passing(job.ready.raster, job.ready.ranges, job.write, job.fill)
+    everything = job.options.get("exact", False) or job.state.is_begun
+    if everything or not _sampled(job.ready, passing, job.n_threads):
+        refine_everything(job, passing)
 
 
 def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
@@ -165,14 +205,12 @@ def _sampled(ready: Prepared, passing: Passing, n_threads: int) -> bool:
     return done
 
 
-def _run(ready: Prepared, passing: Passing, state: KeptState, n_threads: int, progress: bool) -> None:
+def refine_everything(job: Job, passing: Passing) -> None:
     """Build the lattices, run all updates, write labels; from where the state says on."""
+    ready, state, n_threads = job.ready, job.state, job.n_threads
     n_points, n_iter = ready.raster.inside.n_points, ready.preset.max_iter
     vertices, begin = state.vertices(), state.progress()
-    n_passes = n_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)
-    bar = progress_bar("refine", stripes_of(n_points) * n_passes) if progress else None
-    tick = (lambda: None) if bar is None else bar.update
-    try:
+    with job.bar(begin, vertices) as tick:
         if vertices is None:
             vertices = meet_all(passing.spaces, passing.features, n_points, n_threads, tick)
             state.keep_vertices(vertices)
@@ -180,49 +218,3 @@ def _run(ready: Prepared, passing: Passing, state: KeptState, n_threads: int, pr
         plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
         passing.is_paired = plan.is_paired
         update_passing(passing, lattices, plan, n_iter, n_threads, begin=begin, after=state.keep, tick=tick)
-    finally:
-        if bar is not None:
-            bar.close()
-
-
-# --- where labels go ----------------------------------------------------------------------------------------------
-
-
-def _state_folder(state: Any, out: Any) -> Path | None:
-    """Where the state is kept, if it is."""
-    if state is not None:
-        return Path(state)
-    return Path(f"{os.fspath(out)}.state") if isinstance(out, (str, os.PathLike)) else None
-
-
-def _check_out(out: Any) -> None:
-    """Raise unless labels can be written there."""
-    if isinstance(out, (str, os.PathLike)):
-        if Path(out).suffix != ".npy":
-            raise InputError(f"out must be the name of a .npy file, or an array, got {out}")
-        check_target(Path(out))
-    elif out is not None and not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
-        raise InputTypeError(f"out must be the name of a .npy file, or an array, got {out!r:.80}")
-    elif isinstance(out, np.ndarray) and not out.flags.writeable:
-        raise InputError("out is read-only")
-
-
-def _check_room(out: Any, shape: tuple[int, ...], values: list[int]) -> None:
-    """Raise unless an array can hold labels of these values."""
-    if out is None or isinstance(out, (str, os.PathLike)):
-        return
-    if tuple(out.shape) != shape:
-        raise InputError(f"out must have shape {shape}, got {tuple(out.shape)}")
-    for value in values:
-        if np.array(value).astype(out.dtype) != value:
-            raise InputError(f"out of dtype {out.dtype} cannot hold the label {value}")
-
-
-def _sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None) -> Labels:
-    """What takes the labels, all of which are of these `values` or between."""
-    fill = values[-1] if len(values) > 2 else 0
-    if isinstance(out, (str, os.PathLike)):
-        return LabelFile(out, shape, np.result_type(*map(np.min_scalar_type, values)), fill)
-    if isinstance(out, np.ndarray) and out.flags.c_contiguous:
-        return LabelArray(out, fill)
-    return LabelStore(out, folder, fill)

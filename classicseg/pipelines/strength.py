@@ -1,7 +1,8 @@
 """How strongly and at which range to refine, told from the image and the probabilities alone.
 
 Three things decide. How wide is the band along borders in which the network is unsure: a sharp network knows its
-borders better than the colours do, a coarse one leaves them to the image. How many borders are there: strong
+borders better than the colours do, a coarse one leaves them to the image, and where the band takes much of the image
+the network does not know what is there, which colours cannot tell. How many borders are there: strong
 refinements reach over a share of the image, and objects are to be larger. And what would a strong refinement erase: it
 is tried on a small picture, one pixel for each block of the image, and is too strong if it takes a label, or what the
 network is sure of, away. The limits were chosen by leaving whole data sets out (``benchmarks/pipelines/strength.py``).
@@ -49,6 +50,8 @@ class Limits:
     ----------
     sharp, coarse : float
         Widths in pixels below which to refine gently, and from which a strong refinement is tried.
+    doubtful : float
+        Width as a share of the mean side of the image from which on to refine gently, too: no band along borders.
     crowded : float
         Borders that a line across the image may cross, at most, for a strong refinement to be tried: its ranges are a
         share of the image, and objects are to be larger.
@@ -62,6 +65,7 @@ class Limits:
 
     sharp: float = 1.6
     coarse: float = 2.0
+    doubtful: float = 0.033
     crowded: float = 4.0
     area: tuple[float, float] = (0.88, 1.0)
     kept: tuple[float, float] = (0.85, 0.9)
@@ -81,6 +85,8 @@ class Evidence:
     width : float
         Pixels along a line across a border for which the network is unsure: the sum of p (1 - p) by the number of
         borders. 0 without borders.
+    share : float
+        The same as a share of the mean side of the image.
     crossings : float
         Borders between blocks that a line across the image crosses, the mean over the axes.
     noise : float
@@ -90,6 +96,7 @@ class Evidence:
     means: np.ndarray
     inside: np.ndarray | None
     width: float
+    share: float
     crossings: float
     noise: float
 
@@ -142,8 +149,12 @@ def evidence_of(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ..
     blocks = np.where(sizes > 0, means.argmax(0), -1)
     coarse = _borders(blocks, [b * ratio for b, ratio in zip(sides, ratios, strict=True)])
     width = float(unsure.sum() / sizes.sum(dtype=np.float64)) / 2 / borders if borders > 0 else 0.0
-    inside_blocks = None if mask is None else sizes > 0
-    return Evidence(means, inside_blocks, width, coarse * _side(scores), borders / coarse if coarse > 0 else 1.0)
+    inside_blocks, side, noise = (
+        None if mask is None else sizes > 0,
+        _side(scores),
+        borders / coarse if coarse > 0 else 1.0,
+    )
+    return Evidence(means, inside_blocks, width, width / side, coarse * side, noise)
 
 
 def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[int, ...], side: float) -> Evidence:
@@ -152,9 +163,9 @@ def _evidence_of_few(scores: UnaryGrid, mask: np.ndarray | None, block: tuple[in
     inside = np.ones(scores.shape, bool) if mask is None else at_middles(mask, scores.shape)
     borders = _borders(np.where(inside, means.argmax(0), -1), block)
     if borders == 0:  # nor, perhaps, any middle of a block inside of the mask
-        return Evidence(means, None if mask is None else inside, 0.0, 0.0, 1.0)
+        return Evidence(means, None if mask is None else inside, 0.0, 0.0, 0.0, 1.0)
     width = (1 - float(np.square(means[:, inside]).sum(axis=0, dtype=np.float64).mean())) / 2 / borders
-    return Evidence(means, None if mask is None else inside, width, borders * side, 1.0)
+    return Evidence(means, None if mask is None else inside, width, width / side, borders * side, 1.0)
 
 
 def _three_axes(sides: Sequence[int]) -> np.ndarray:
@@ -220,7 +231,7 @@ def _cropped(scores: UnaryGrid, seen: Appearance, box: tuple[slice, ...]) -> tup
 
 def decide(evidence: Evidence, trial: Callable[[str], Trial], limits: Limits) -> str:
     """The name of the preset; `trial` of a name is called only where it counts."""
-    if evidence.width < limits.sharp:
+    if evidence.width < limits.sharp or evidence.share >= limits.doubtful:
         return "gentle"
     in_noise = evidence.noise > limits.noisy
     if evidence.width < limits.coarse or (evidence.crossings > limits.crowded and not in_noise):

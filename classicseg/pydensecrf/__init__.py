@@ -6,6 +6,11 @@ Change ``import pydensecrf.densecrf as dcrf`` to ``import classicseg.pydensecrf.
 where it crashes or reads beyond its arrays, there is an error instead.
 """
 
-from classicseg.pydensecrf.redirect import install
+from classicseg import run_as
 
 __all__ = ["install"]
+
+
+def install() -> None:
+    """Answer all further imports of pydensecrf in this process, and in worker processes that inherit its path."""
+    run_as.install("pydensecrf")

@@ -1,7 +1,7 @@
-"""``python -m classicseg.pydensecrf script.py``; see :mod:`classicseg.pydensecrf.redirect`."""
+"""``python -m classicseg.pydensecrf script.py``: the same as ``python -m classicseg.run_as pydensecrf script.py``."""
 
 import sys
 
-from classicseg.pydensecrf.redirect import main
+from classicseg.run_as.redirect import main
 
-main(sys.argv[1:])
+main(["pydensecrf", *sys.argv[1:]])

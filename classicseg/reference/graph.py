@@ -39,6 +39,38 @@ def energy(
     return total
 
 
+def energy_of_arrays(
+    labels: np.ndarray,
+    unary: np.ndarray,
+    edges: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    cost: np.ndarray | None = None,
+    tables: np.ndarray | None = None,
+    label_costs: np.ndarray | None = None,
+) -> float:
+    """The same from arrays, for graphs of any size: edges (E, 2), `weights` (E,) times `cost` (L, L), or tables.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicseg.reference import graph
+    >>> unary, edges = np.array([[1, 9], [9, 2]]), np.array([[0, 1]])
+    >>> graph.energy_of_arrays(np.array([0, 1]), unary, edges, weights=np.array([3]), cost=1 - np.eye(2))
+    6.0
+    """
+    total = unary[labels, np.arange(len(labels))].sum(dtype=float)
+    first, second = labels[edges[:, 0]], labels[edges[:, 1]]
+    if tables is not None:
+        total += tables[np.arange(len(edges)), first, second].sum(dtype=float)
+    elif weights is not None and cost is not None:
+        apart = cost[first, second]
+        total += (weights[apart != 0] * apart[apart != 0]).sum(dtype=float)  # an infinite weight of 0 costs nothing
+    if label_costs is not None:
+        total += label_costs[np.unique(labels)].sum(dtype=float)
+    return float(total)
+
+
 def minimum(
     unary: np.ndarray, edges: Sequence[Edge], label_costs: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:

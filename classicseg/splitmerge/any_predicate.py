@@ -53,11 +53,19 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     return tree.labels.reshape(plan.picture.shape)
 
 
+def measured(plan: Plan) -> tuple[np.ndarray, np.ndarray, bool]:
+    """See :func:`.engine.measured`."""
+    tree = _split(plan, 1)
+    parent = _merge(plan, tree, np.empty((0, 2), np.int32), 1)[2]
+    is_leaf = len(tree.blocks) == 1 and tree.rows[0, 0] == tree.labels.size
+    return tree.labels.reshape(plan.picture.shape), tree.rows[parent == np.arange(parent.size)], is_leaf
+
+
 def record(plan: Plan) -> tuple[np.ndarray, int, Record]:
     """Labels, how many regions there are, and the steps. By one thread: the order of merges is that of the record."""
     tree = _split(plan, 1)
     first, log = tree.labels.copy(), np.empty((len(tree.blocks), 2), np.int32)
-    n_regions, n_merges = _merge(plan, tree, log, 1)
+    n_regions, n_merges, _ = _merge(plan, tree, log, 1)
     steps = Record.from_leaves(plan.picture.shape, plan.top_level, tree.blocks, first, log[:n_merges])
     return tree.labels.reshape(plan.picture.shape), n_regions, steps
 
@@ -93,8 +101,11 @@ def _split(plan: Plan, n_threads: int) -> _Tree:
     return _Tree(labels, blocks, rows, bins)
 
 
-def _merge(plan: Plan, tree: _Tree, log: np.ndarray, n_threads: int) -> tuple[int, int]:
-    """Merge the leaves; `tree.labels` become regions, from 1. Returns how many there are, and how long the log is."""
+def _merge(plan: Plan, tree: _Tree, log: np.ndarray, n_threads: int) -> tuple[int, int, np.ndarray]:
+    """Merge the leaves; `tree.labels` become regions, from 1, in the order of their roots.
+
+    Returns how many there are, how long the log is, and the union-find of the leaves.
+    """
     pixels = edges.Pixels(
         tree.labels, plan.picture.volume, offsets_to_neighbours(len(plan.picture.shape), plan.connectivity)
     )
@@ -106,7 +117,7 @@ def _merge(plan: Plan, tree: _Tree, log: np.ndarray, n_threads: int) -> tuple[in
     if plan.min_area > 1:
         merging.absorb_small(pixels, float(plan.min_area), regions)
     n_regions: int = merging.number_regions(tree.labels, parent, np.empty(n_leaves, np.int32))
-    return n_regions, int(n_log[0])
+    return n_regions, int(n_log[0]), parent
 
 
 def _merge_by_predicate(

@@ -25,3 +25,18 @@ def segment(plan: Plan, n_threads: int) -> np.ndarray:
     """Labels, spatial shape, int32."""
     way = gray_range if gray_range.can_run(plan) else any_predicate
     return way.run(plan, n_threads)
+
+
+def measured(plan: Plan) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Labels, and what merging knows of each region, by one thread.
+
+    Returns
+    -------
+    labels : ndarray, spatial shape, int32
+    rows : ndarray, (regions, row size) float64
+        See :mod:`classicseg.kernels.regions.statistics`.
+    is_leaf : bool
+        Whether the whole picture is one block that was not split.
+    """
+    way = gray_range if gray_range.can_run(plan) else any_predicate
+    return way.measured(plan)

@@ -26,6 +26,23 @@ def can_run(plan: Plan) -> bool:
 
 def run(plan: Plan, n_threads: int) -> np.ndarray:
     """Labels, (H, W) int32."""
+    return _segment(plan, n_threads)[0]
+
+
+def measured(plan: Plan) -> tuple[np.ndarray, np.ndarray, bool]:
+    """See :func:`.engine.measured`; sums of squares are left out."""
+    labels, regions, n = _segment(plan, 1)
+    roots = np.flatnonzero(regions.parent[:n] == np.arange(n))
+    numbers = -regions.counts[roots]
+    rows = np.zeros((len(roots), 6))
+    for column, values in ((2, regions.sums), (4, regions.low), (5, regions.high)):
+        rows[numbers - 1, column] = values[roots]
+    rows[:, 0] = np.bincount(labels.ravel(), minlength=len(roots) + 1)[1:]
+    return labels, rows, len(roots) == 1
+
+
+def _segment(plan: Plan, n_threads: int) -> tuple[np.ndarray, range_tile.Regions, int]:
+    """Labels, and the entries of the table of regions that were used."""
     assert isinstance(plan.predicate, Range)
     image = plan.picture.values[0, :, :, 0]
     threshold = plan.predicate.threshold
@@ -55,4 +72,4 @@ def run(plan: Plan, n_threads: int) -> np.ndarray:
     run_threads(
         range_image.split_and_merge_range, threads, sync, image, *options, tiles, regions, labels, brief=n <= _SOON_DONE
     )
-    return labels
+    return labels, regions, int(tiles.cursor[0])

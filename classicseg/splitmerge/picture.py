@@ -30,6 +30,8 @@ class Picture:
     """(D, H, W) bool: where there is something to segment. None: everywhere."""
     shape: tuple[int, ...]
     """(H, W) or (D, H, W)."""
+    sample: np.ndarray | None = None
+    """`some_pixels` of the image that this is a window of, if it is one."""
 
     @property
     def volume(self) -> bool:
@@ -44,8 +46,7 @@ class Picture:
     @cached_property
     def some_pixels(self) -> np.ndarray:
         """Values (n, C) of a few thousand pixels from all over the mask, to find out where they lie."""
-        n = len(self.pixels)
-        return self.pixels if n <= _SOME else self.pixels[np.linspace(0, n - 1, _SOME).astype(np.intp)]
+        return self.pixels[places_of_some(len(self.pixels))] if self.sample is None else self.sample
 
     @property
     def origin(self) -> np.ndarray:
@@ -63,23 +64,17 @@ class Picture:
         return np.ones(self.values.shape[:3], bool) if self.mask is None else self.mask
 
 
+def places_of_some(n: int) -> np.ndarray:
+    """Which of `n` pixels tell where all lie, in order."""
+    return np.linspace(0, n - 1, min(n, _SOME)).astype(np.intp)
+
+
 def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> Picture:
     """Check an image and its mask. `channel_axis`: see :func:`classicseg.inputs.channel_axis_of`."""
-    if isinstance(image, np.ma.MaskedArray):
-        raise InputTypeError(
-            "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
-        )
+    refuse_masked(image)
     array = inputs.read(image, "image")
-    if array.size == 0:
-        raise InputError(f"image must not be empty, got shape {array.shape}")
-    axis = inputs.channel_axis_of(array.shape, channel_axis)
-    if axis is None:
-        array = array[..., np.newaxis]
-    else:
-        array = np.moveaxis(array, axis, -1)
-    shape = array.shape[:-1]
-    if len(shape) not in (2, 3):
-        raise InputError(f"image must have 2 or 3 spatial axes, got {shape} with channel_axis={channel_axis}")
+    axis, shape = axes_of(array.shape, channel_axis)
+    array = array[..., np.newaxis] if axis is None else np.moveaxis(array, axis, -1)
     if math.prod(shape) >= 2**31:
         raise InputError(f"image must have less than 2^31 pixels, got {shape}; segment it in parts")
     inside = None if mask is None else inputs.as_mask(mask, shape)
@@ -94,6 +89,25 @@ def as_picture(image: ArrayLike, mask: ArrayLike | None, channel_axis: Any) -> P
         None if inside is None else inside.reshape(planes),
         shape,
     )
+
+
+def refuse_masked(image: Any) -> None:
+    """Raise an error if an image has a mask of its own."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise InputTypeError(
+            "image is a masked array; pass image.filled(0), and leave pixels out by mask=~image.mask or by the label 0"
+        )
+
+
+def axes_of(shape: tuple[int, ...], channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:
+    """Which axis of an image of this shape is that of its channels, if there is one, and its spatial shape."""
+    if math.prod(shape) == 0:
+        raise InputError(f"image must not be empty, got shape {shape}")
+    axis = inputs.channel_axis_of(shape, channel_axis)
+    spatial = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+    if len(spatial) not in (2, 3):
+        raise InputError(f"image must have 2 or 3 spatial axes, got {spatial} with channel_axis={channel_axis}")
+    return axis, spatial
 
 
 def as_connectivity(connectivity: Any, picture: Picture) -> int:

@@ -64,24 +64,9 @@ def describe_regions(
     names, dense = _numbered(array)
     if names.size == 0:
         raise InputError("labels hold no region: all are 0")
-    n_regions, n_channels, axes = len(names), picture.values.shape[3], len(picture.shape)
+    axes = len(picture.shape)
     planes = dense.reshape(picture.values.shape[:3])
-    rows, boxes, centers, perimeters = measured(planes, n_regions, picture)
-    area = rows[:, 0]
-    reference, sums, squares, low, high = (rows[:, 1 + k * n_channels :][:, :n_channels] for k in range(5))
-    mean = (reference * area[:, None] + sums) / area[:, None]
-    std = np.sqrt(np.maximum(area[:, None] * squares - sums**2, 0)) / area[:, None]
-    table: dict[str, np.ndarray] = {"label": names, "area": area.astype(np.int64)}
-    for name, column in (("mean", mean), ("std", std), ("min", low), ("max", high)):
-        for c in range(n_channels):
-            table[name if n_channels == 1 else f"{name}_{c}"] = column[:, c].copy()
-    first, last = boxes[:, ::2][:, 3 - axes :], boxes[:, 1::2][:, 3 - axes :]
-    for axis in range(axes):
-        table[f"bbox_{axis}"], table[f"bbox_{axes + axis}"] = first[:, axis].copy(), last[:, axis].copy()
-        table[f"center_{axis}"] = centers[:, 3 - axes + axis] / area
-    table["perimeter"] = perimeters
-    table["extent"] = area / (last - first).prod(axis=1)
-    table["compactness"] = 2 * axes * area ** ((axes - 1) / axes) / perimeters
+    table = columns_of(names, measured(planes, len(names), picture), axes)
     table["neighbours"] = _neighbours(planes, names, axes, reach)
     table["n_neighbours"] = np.array([len(n) for n in table["neighbours"]])
     return table
@@ -98,6 +83,28 @@ class Measures(NamedTuple):
     """(n, 3) float64: sums of positions."""
     perimeters: np.ndarray
     """(n,) int64"""
+
+
+def columns_of(names: np.ndarray, measures: Measures, axes: int) -> dict[str, np.ndarray]:
+    """Columns of the region table, but for neighbours, of regions that are called `names`; `axes` is 2 or 3."""
+    rows, boxes, centers, perimeters = measures
+    n_channels = rows.shape[1] // 5
+    area = rows[:, 0]
+    reference, sums, squares, low, high = (rows[:, 1 + k * n_channels :][:, :n_channels] for k in range(5))
+    mean = (reference * area[:, None] + sums) / area[:, None]
+    std = np.sqrt(np.maximum(area[:, None] * squares - sums**2, 0)) / area[:, None]
+    table: dict[str, np.ndarray] = {"label": names, "area": area.astype(np.int64)}
+    for name, column in (("mean", mean), ("std", std), ("min", low), ("max", high)):
+        for c in range(n_channels):
+            table[name if n_channels == 1 else f"{name}_{c}"] = column[:, c].copy()
+    first, last = boxes[:, ::2][:, 3 - axes :], boxes[:, 1::2][:, 3 - axes :]
+    for axis in range(axes):
+        table[f"bbox_{axis}"], table[f"bbox_{axes + axis}"] = first[:, axis].copy(), last[:, axis].copy()
+        table[f"center_{axis}"] = centers[:, 3 - axes + axis] / area
+    table["perimeter"] = perimeters
+    table["extent"] = area / (last - first).prod(axis=1)
+    table["compactness"] = 2 * axes * area ** ((axes - 1) / axes) / perimeters
+    return table
 
 
 def measured(labels: np.ndarray, n_regions: int, picture: Picture) -> Measures:

@@ -28,15 +28,19 @@ NEEDS = {
     "grid/strokes.py": [],
     "grid/trws.py": [],
     "split/speed.py": [],
+    "suites.py": [],
     "split/quality.py": [],
+    "split/streamed.py": [],
     "pipelines/alpha.py": [],
     "pipelines/choose_defaults.py": [],
+    "pipelines/cluster.py": ["distributed"],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],
     "pipelines/streamed.py": [],
+    "pipelines/streamed_cuts.py": [],
     "pipelines/strength.py": [],
     "pipelines/threads.py": [],
     "torch/layer.py": ["torch", "pydensecrf"],
@@ -62,7 +66,7 @@ def run(*command, **environment):
 
 def test_no_script_is_forgotten():
     scripts = {str(f.relative_to(BENCHMARKS)) for f in BENCHMARKS.rglob("*.py") if "__main__" in f.read_text("utf-8")}
-    elsewhere = {"render.py", "compare_checkouts.py", "compare/worker.py", "shared/grid_problems.py"}
+    elsewhere = {"render.py", "best_known.py", "compare_checkouts.py", "compare/worker.py", "shared/grid_problems.py"}
     parts = {str(f.relative_to(BENCHMARKS)) for f in (BENCHMARKS / "gpu").glob("*.py")}
     assert scripts - parts == set(NEEDS) - {"gpu/run"} | elsewhere
 

@@ -1,5 +1,6 @@
 """Pages: their examples run, their commands can be parsed, and their links lead somewhere."""
 
+import contextlib
 import doctest
 import importlib.util
 import re
@@ -21,6 +22,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 SLOW_PAGES = {
     "README.md",
     "add-a-predicate.md",
+    "files.md",
     "recipes.md",
     "split-and-merge.md",
     "torch-training.md",
@@ -28,6 +30,7 @@ SLOW_PAGES = {
     "training.md",
 }
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+HAS_DASK = importlib.util.find_spec("distributed") is not None
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the package is installed without its pages")
 
@@ -47,19 +50,24 @@ EXAMPLES = {
     "README.md": Count(7, 4),
     "add-a-predicate.md": Count(1),
     "add-a-solver.md": Count(2),
+    "coming-from-gco.md": Count(4, 1),
+    "coming-from-opencv.md": Count(2, 1),
+    "bench.md": Count(2, 3),
     "coming-from-pydensecrf.md": Count(5, 2),
+    "coming-from-pymaxflow.md": Count(5, 1),
     "cutout.md": Count(8, 1),
-    "dense-crf.md": Count(6, 2),
+    "dense-crf.md": Count(7, 3),
+    "files.md": Count(5, 3),
     "graph-crf.md": Count(7),
-    "grid-crf.md": Count(8),
+    "grid-crf.md": Count(9, 1),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
     "index.md": Count(1),
     "losses.md": Count(2),
     "masks.md": Count(3, 1),
     "networks.md": Count(2),
-    "recipes.md": Count(12, 1),
-    "split-and-merge.md": Count(9, 1),
+    "recipes.md": Count(11, 1),
+    "split-and-merge.md": Count(10, 2),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
     "training.md": Count(5, 1),
@@ -130,15 +138,29 @@ def prose(text):
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def missing_libraries(code):
+    """Those of the extras for files that a block needs and that are not there."""
+    return [
+        name
+        for name in ("nibabel", "rasterio", "zarr")
+        if re.search(rf"\bimport {name}\b", code) and not importlib.util.find_spec(name)
+    ]
+
+
 def needs_torch(code):
     return re.search(r"\bimport torch\b|classicseg\.torch\b", code) is not None
+
+
+def cannot_run(code):
+    """Whether an optional package is missing."""
+    return (needs_torch(code) and not HAS_TORCH) or ("classicseg.dask" in code and not HAS_DASK)
 
 
 def run_python(page, found):
     """Run blocks of a page one after the other in one namespace; return it, and how many ran."""
     names, n_ran = {"__name__": "__main__"}, 0
     for line, code in found:
-        if needs_torch(code) and not HAS_TORCH:
+        if cannot_run(code):
             continue
         if code.startswith(">>>"):
             run_session(code, names, page, line)
@@ -191,7 +213,10 @@ def a_place_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("pydensecrf", "pydensecrf.densecrf", "pydensecrf.eigen", "pydensecrf.utils"):
         monkeypatch.setitem(sys.modules, name, sys.modules.get(name))
-    with mock.patch.dict("classicseg.solvers.registry._registered"):
+    registers = ("solvers.registry", "bench.contender", "bench.problem")
+    with contextlib.ExitStack() as stack:
+        for name in registers:
+            stack.enter_context(mock.patch.dict(f"classicseg.{name}._registered"))
         yield
 
 
@@ -204,7 +229,9 @@ def test_examples_run(page, a_place_of_its_own):
     found = list(blocks(page.read_text(encoding="utf-8"), "python"))
     if found and needs_torch(found[0][1]):  # what follows goes on from there
         pytest.importorskip("torch")
-    left_out = 0 if HAS_TORCH else sum(needs_torch(code) for _, code in found)
+    for name in missing_libraries("".join(code for _, code in found)):
+        pytest.skip(f"needs {name}")
+    left_out = sum(cannot_run(code) for _, code in found)
     names, n_ran = run_python(page, found)
     assert n_ran + left_out == EXAMPLES.get(page.name, NONE).python
     if page.name in CLAIMS:
@@ -359,6 +386,7 @@ def test_formulas_can_be_read():
 
 def test_the_reference_has_a_place_for_everything_public(monkeypatch):
     pytest.importorskip("torch")
+    pytest.importorskip("distributed")
     monkeypatch.syspath_prepend(DOCS)
     pages = script("reference_pages").pages()
     text = "\n".join(pages.values())

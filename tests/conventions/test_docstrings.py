@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -33,11 +34,12 @@ def entries(text, section="Parameters"):
 
 def public_things():
     yield from ((f"classicseg.{name}", getattr(classicseg, name)) for name in classicseg.__all__)
-    try:
-        import classicseg.torch as rooms
-    except ImportError:  # without PyTorch
-        return
-    yield from ((f"classicseg.torch.{name}", getattr(rooms, name)) for name in rooms.__all__)
+    for room in ("torch", "dask"):
+        try:
+            there = importlib.import_module(f"classicseg.{room}")
+        except ImportError:  # without PyTorch, without Dask
+            continue
+        yield from ((f"classicseg.{room}.{name}", getattr(there, name)) for name in there.__all__)
 
 
 def disagreement(thing):

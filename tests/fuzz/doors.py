@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +95,9 @@ def _gco(function: Callable[..., Any]) -> Callable[[Draw], Call]:
         n = draw.integer(2, 4)
         table = 9 * draw.rng.random((n, n))
         options = draw.some(n_iter=lambda: draw.integer(-1, 3), algorithm=lambda: draw.of(("expansion", "swap")))
-        if "grid" not in function.__name__:
+        if function in (gco.get_images_edges_vh, gco.get_images_edges_diag):
+            return Call(function, {"height": draw.integer(1, 9), "width": draw.integer(1, 9)})
+        if "grid" not in function.__name__ and "simple" not in function.__name__:
             n_nodes = draw.integer(2, 6)
             edges = np.stack([np.arange(n_nodes - 1), np.arange(1, n_nodes)], axis=1)
             arguments = {"edges": edges, "unary_cost": draw.numbers((n_nodes, n)), "pairwise_cost": table}
@@ -109,9 +112,43 @@ def _gco(function: Callable[..., Any]) -> Callable[[Draw], Call]:
                 "cost_v": draw.rng.random((height - 1, width)),
                 "cost_h": draw.rng.random((height, width - 1)),
             }
-        return Call(function, arguments | options)
+        if function is gco.cut_simple_vh:
+            arguments |= {name: draw.rng.random((height, width)) for name in ("costV", "costH")}
+        return Call(function, arguments | options, words=("weights",))
 
     return make
+
+
+def _gco_graph(draw: Draw) -> Call:
+    def moved(unary: Any, s1: Any, s2: Any, w: Any, cost: Any, label: Any, niters: Any) -> Any:
+        graph = gco.GCO()
+        graph.create_general_graph(n_nodes, n)
+        graph.set_data_cost(unary)
+        graph.set_all_neighbors(s1, s2, w)
+        graph.set_neighbor_pair(0, 1, 2.0)
+        graph.set_smooth_cost(cost)
+        graph.set_pair_smooth_cost(0, 1, 1.0)
+        graph.set_site_data_cost(0, label, 1.0)
+        graph.init_label_at_site(0, label)
+        graph.expansion_on_alpha(label)
+        graph.alpha_beta_swap(0, label)
+        energies = graph.expansion(niters), graph.swap(niters), graph.compute_energy()
+        parts = graph.compute_data_energy(), graph.compute_smooth_energy(), graph.get_label_at_site(0)
+        graph.set_smooth_cost_function(lambda i, j, a, b: float(a != b))
+        labels = graph.get_labels(), graph.compute_energy()
+        graph.destroy_graph()
+        return energies, parts, labels
+
+    n, n_nodes = draw.integer(2, 4), draw.integer(2, 6)
+    chain = np.arange(n_nodes)
+    arguments = {
+        "unary": draw.numbers((n_nodes, n)),
+        "s1": chain[:-1],
+        "s2": chain[1:],
+        "w": draw.rng.random(n_nodes - 1),
+    }
+    arguments |= {"cost": 9 * (1 - np.eye(n)), "label": draw.integer(0, n - 1), "niters": draw.integer(-1, 3)}
+    return Call(moved, arguments, words=("weights", "unary", "edges", "sites", "compatibility", "must be"))
 
 
 def _edges(draw: Draw) -> Call:
@@ -213,7 +250,8 @@ DOOR_CASES: dict[str, Callable[[Draw], Call]] = {
     "maxflow.structures.moore_structure": _structure(pymaxflow.moore_structure),
     "maxflow.graph.vonNeumann_structure": _structure(pymaxflow.vonNeumann_structure),
     "maxflow.graph.grid_edges": _edges,
-    **{f"gco.{name}": _gco(getattr(gco, name)) for name in gco.__all__},
+    **{f"gco.{name}": _gco(getattr(gco, name)) for name in gco.__all__ if inspect.isfunction(getattr(gco, name))},
+    **{f"gco.GCO{part}": _gco_graph for part in ("", *(f".{x}" for x in dir(gco.GCO) if not x.startswith("_")))},
     "monai.transform.CRFd": _transform,
     "Refiner": _film,
     "Refiner.reset": _film,

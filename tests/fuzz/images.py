@@ -131,6 +131,40 @@ def split_and_merge(draw: Draw) -> Call:
     return Call(cs.split_and_merge, parts | options, check_numbered, words=SPLIT_WORDS)
 
 
+def split_streamed(draw: Draw) -> Call:
+    given = _split_stream_parts(draw)
+
+    def check(result: np.ndarray, **given: Any) -> None:
+        check_numbered(result, **given)
+        given.pop("window", None)
+        options = {
+            name: value for name, value in given.items() if value is not None or name in ("merge", "channel_axis")
+        }
+        assert np.array_equal(result, cs.split_and_merge(**options)), "not the labels of the run in memory"
+
+    return Call(cs.split_and_merge_streamed, given, check, words=SPLIT_WORDS)
+
+
+def split_plan(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_split_and_merge(**given)
+        assert plan.memory > 0 and plan.scratch > 0 and plan.seconds > 0 and str(plan)
+        return plan.shape, plan.n_points, plan.n_regions, plan.labels, plan.table
+
+    return Call(planned, _split_stream_parts(draw), words=SPLIT_WORDS)
+
+
+def _split_stream_parts(draw: Draw) -> dict[str, Any]:
+    parts = picture(draw)
+    options = merge_options(draw, shape_of(parts))
+    options.pop("min_area", None)
+    if options.get("merge") == "best_first":
+        options["merge"] = "fast"
+    for name in options.keys() & {"homogeneity", "merge_homogeneity"}:
+        options[name] = draw.of((cs.Range(3), cs.Range(9) & cs.Range(5), 10.0))
+    return parts | options | draw.some(n_threads=lambda: draw.of((1, 2)), window=lambda: draw.integer(1, 600))
+
+
 def quadtree(draw: Draw) -> Call:
     parts = picture(draw)
     return Call(cs.quadtree, parts | split_options(draw, shape_of(parts)), words=SPLIT_WORDS)
@@ -330,6 +364,8 @@ def tiles(draw: Draw) -> Call:
 
 IMAGE_CASES = {
     "split_and_merge": split_and_merge,
+    "split_and_merge_streamed": split_streamed,
+    **dict.fromkeys(("plan_split_and_merge", "SplitPlan"), split_plan),
     "quadtree": quadtree,
     "record_split_and_merge": recorded,
     "statistical_region_merging": srm,

@@ -44,7 +44,7 @@ MODULES = (
 )  # fmt: skip
 ELSEWHERE = {
     "pydensecrf.densecrf.Number": "Python's own",
-    "pydensecrf.install": "changes what all later imports find; tests/pydensecrf/test_old_paths.py",
+    "pydensecrf.install": "changes what all later imports find; tests/run_as/test_run_as.py",
 }
 
 

@@ -142,6 +142,37 @@ def _stream_parts(draw: Draw) -> dict[str, Any]:
     return given | {"preset": preset} | options
 
 
+def minimum_cut_streamed(draw: Draw) -> Call:
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = cs.minimum_cut_streamed(**given)
+        assert made.flow == made.cut and made.n_open >= 0 and str(made)
+        return made.labels, made.energy, made.cut, made.step
+
+    return Call(found, _cut_parts(draw))
+
+
+def plan_minimum_cut(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_minimum_cut(**given)
+        assert plan.seconds > 0 and 0 <= plan.certain <= 1 and str(plan)
+        return plan.shape, plan.n_points, plan.step, plan.n_rows, plan.reach
+
+    return Call(planned, _cut_parts(draw))
+
+
+def _cut_parts(draw: Draw) -> dict[str, Any]:
+    shape = draw.shape((2, 2, 3))
+    parts: dict[str, Any] = {"unary": draw.numbers((2, *shape)), "weights": draw.weight()}
+    if draw.chance(0.5):
+        channels = draw.of((None, 3))
+        parts |= {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
+        parts |= draw.some(beta=draw.positive)
+    return parts | draw.some(
+        mask=lambda: draw.mask(shape), window=lambda: draw.integer(1, 9), n_threads=lambda: draw.of((1, 2)),
+        connectivity=lambda: 4 if len(shape) == 2 else 6, fill=lambda: 255,
+    )  # fmt: skip
+
+
 def cutout(draw: Draw) -> Call:
     shape = tuple(2 + n for n in draw.shape((2, 2, 3), 8))
     channels = draw.of((None, 3))
@@ -373,6 +404,15 @@ def _check_output(draw: Draw) -> Call:
     )
 
 
+def _raster(draw: Draw) -> Call:
+    def known(pixels: Any) -> Any:
+        raster = io.Raster(pixels)
+        assert raster.band_names == () and type(raster[:1]) is type(raster + 0) is np.ndarray
+        return raster.spacing, raster.pixel_size, raster.nodata, raster.crs, raster.transform, raster.affine
+
+    return Call(known, {"pixels": draw.image(draw.shape((2,)))}, lambda result, **_: None, fixed=("pixels",))
+
+
 def _replacing(draw: Draw) -> Call:
     def replace(text: str) -> str:
         PLACE.mkdir(exist_ok=True)
@@ -395,6 +435,8 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
     "refine_streamed": refine_streamed,
+    **dict.fromkeys(("minimum_cut_streamed", "StreamedCut"), minimum_cut_streamed),
+    **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),
@@ -408,6 +450,13 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "warmup": warmup,
     **{cls.__name__: an_error(cls) for cls in (cs.ClassicsegError, cs.InputError, cs.InputTypeError, cs.BudgetError)},
     "io.VOID": lambda draw: Call(lambda: io.VOID, {}),
+    **dict.fromkeys(
+        (
+            "io.Raster", "io.Raster.spacing", "io.Raster.pixel_size", "io.Raster.nodata", "io.Raster.band_names",
+            "io.Raster.crs", "io.Raster.transform", "io.Raster.affine",
+        ),
+        _raster,
+    ),
     "io.check_output": _check_output,
     "io.read_classes": _classes,
     "io.read_image": _reading(io.read_image, FILES, (2,)),

@@ -97,6 +97,7 @@ def test_small_scores_say_what_they_say_when_enlarged(ratio):
     assert np.abs(at_once.means - enlarged.means).mean() < 0.03
     assert at_once.crossings == pytest.approx(enlarged.crossings, rel=0.25)
     assert at_once.width == pytest.approx(enlarged.width, rel=0.25)
+    assert at_once.share == pytest.approx(at_once.width / np.sqrt(96 * 128))
     assert at_once.noise == pytest.approx(1, abs=0.35)
 
 
@@ -112,13 +113,15 @@ def test_blocks_are_as_long_as_wide_in_millimetres():
 def test_decisions():
     limits, fine, erased = Limits(), Trial(1.0, 1.0), Trial(0.0, 0.0)
 
-    def decided(width, trials, noise=1.0, crossings=2.0):
+    def decided(width, trials, noise=1.0, crossings=2.0, side=300):
         asked = []
-        name = decide(Evidence(None, None, width, crossings, noise), lambda n: asked.append(n) or trials[n], limits)
-        return name, asked
+        evidence = Evidence(None, None, width, width / side, crossings, noise)
+        return decide(evidence, lambda n: asked.append(n) or trials[n], limits), asked
 
     assert decided(0.0, {}) == ("gentle", [])
     assert decided(1.8, {}) == ("firm", [])
+    assert decided(20.0, {}) == ("gentle", [])  # no border is that wide: the network does not know what is there
+    assert decided(20.0, {"strong": erased}, side=2000) == ("firm", ["strong"])
     assert decided(4.0, {}, crossings=8.0) == ("firm", [])
     assert decided(4.0, {"strong": erased}) == ("firm", ["strong"])
     assert decided(4.0, {"strong": fine, "strongest": fine}) == ("strongest", ["strong", "strongest"])
@@ -135,13 +138,15 @@ def test_a_trial_sees_what_is_erased():
     p[20] = 0.97
     means = np.stack([1 - p, p]).astype(np.float32)
     flat = [cs.BilateralKernel(np.zeros((40, 40), np.uint8), 20, 5, 10, channel_axis=None)]
-    lost = trial_of(Evidence(means, None, 4.0, 2.0, 1.0), flat, 1)
+    lost = trial_of(Evidence(means, None, 4.0, 0.01, 2.0, 1.0), flat, 1)
     assert lost == Trial(0.0, 0.0)
     image = np.where(p > 0.5, 200, 0).astype(np.uint8)
-    kept = trial_of(Evidence(means, None, 4.0, 2.0, 1.0), [cs.BilateralKernel(image, 20, 5, 10, channel_axis=None)], 1)
+    kept = trial_of(
+        Evidence(means, None, 4.0, 0.01, 2.0, 1.0), [cs.BilateralKernel(image, 20, 5, 10, channel_axis=None)], 1
+    )
     assert kept.kept == 1
     assert kept.area > 0.9
-    one_alive = Evidence(means[:, :10], None, 4.0, 2.0, 1.0)
+    one_alive = Evidence(means[:, :10], None, 4.0, 0.01, 2.0, 1.0)
     assert trial_of(one_alive, flat, 1) == Trial(1.0, 1.0)
 
 

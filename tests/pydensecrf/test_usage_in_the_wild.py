@@ -157,17 +157,3 @@ import importlib.metadata, sys
 import pydensecrf.densecrf as dcrf
 print(dcrf.__name__, importlib.metadata.version("pydensecrf"), sys.argv[1])
 """
-
-
-def test_help_of_the_runner():
-    done = subprocess.run(
-        [sys.executable, "-m", "classicseg.pydensecrf", "-h"], capture_output=True, text=True, check=True
-    )
-    assert "usage" in done.stdout
-
-
-@pytest.mark.parametrize(("arguments", "word"), [([], "usage"), (["none.py"], "no such script")])
-def test_wrong_calls_of_the_runner_say_so(arguments, word):
-    done = subprocess.run([sys.executable, "-m", "classicseg.pydensecrf", *arguments], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert word in done.stderr

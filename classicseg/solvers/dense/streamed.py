@@ -24,7 +24,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from classicseg.filters.streamed import StreamedBank
+from classicseg.filters.streamed import PassingLattices, StreamedBank
+from classicseg.kernels.dense.bank import RowLayout
 from classicseg.kernels.dense.streamed import COUNTERS, begin_stripe, blur_rows, update_window
 from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.parallel import new_sync, run
@@ -32,7 +33,8 @@ from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.plan import Plan
 
-_NOTHING = np.empty(0, np.float32)
+NO_ROWS = np.empty(0, np.float32)
+"""In place of a row array."""
 
 
 class Window(NamedTuple):
@@ -65,6 +67,31 @@ class Progress(NamedTuple):
 
     done: int  # updates whose messages are known
     rows: np.ndarray  # these messages, a row array; empty before the first update
+
+
+def pass_stripe(
+    passage: Passage, lattices: PassingLattices, s: int, source: np.ndarray, target: np.ndarray, layout: RowLayout
+) -> None:
+    """Update the points of stripe `s` from the messages in `source`; splat them into `target`, or write labels.
+
+    Parameters
+    ----------
+    passage : Passage
+    lattices : PassingLattices
+    s : int
+    source, target : row arrays, or `NO_ROWS`
+        Before the first update there is no source, and after the last one no target, but labels.
+    layout : RowLayout
+    """
+    room = None
+    for window in passage.windows(int(lattices.borders[s]), int(lattices.borders[s + 1])):
+        if room is None or window.n * int(lattices.bank.corner_start[-1]) > room.index.size:
+            room = lattices.new_corners(window.n)
+        n_blocks = lattices.locate(s, window.features, room)
+        labels = np.empty(window.n if target.size == 0 else 0, np.int32)
+        update_window(room, n_blocks, window.unary, window.at, source, target, layout, labels)
+        if target.size == 0:
+            passage.write(window, labels)
 
 
 def update_passing(
@@ -102,17 +129,9 @@ def update_passing(
         rows[(done - 1) % 2][:] = begin.rows
 
     def update(it: int, s: int) -> None:
-        source, target = rows[1 - it % 2] if it > 0 else _NOTHING, rows[it % 2] if it < n_iter else _NOTHING
+        source, target = rows[1 - it % 2] if it > 0 else NO_ROWS, rows[it % 2] if it < n_iter else NO_ROWS
         begin_stripe(bank, s, source, target, layout)
-        room = None
-        for window in passage.windows(int(lattices.borders[s]), int(lattices.borders[s + 1])):
-            if room is None or window.n * int(bank.corner_start[-1]) > room.index.size:
-                room = lattices.new_corners(window.n)
-            n_blocks = lattices.locate(s, window.features, room)
-            labels = np.empty(window.n if it == n_iter else 0, np.int32)
-            update_window(room, n_blocks, window.unary, window.at, source, target, layout, labels)
-            if it == n_iter:
-                passage.write(window, labels)
+        pass_stripe(passage, lattices, s, source, target, layout)
         tick()
 
     for it in range(done, n_iter + 1):

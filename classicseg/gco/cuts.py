@@ -1,8 +1,4 @@
-"""The interface of gco-wrapper and pygco, computed by classicseg: ``from classicseg import gco``.
-
-Names and argument orders are theirs, and the labels are those of a minimum that no single move lowers. Costs of any
-dtype are taken as they are: nothing is scaled to whole numbers first.
-"""
+"""Whole tasks in one call: a graph or an image, its costs, and the labels that moves end at."""
 
 from __future__ import annotations
 
@@ -16,11 +12,11 @@ from classicseg.energies.compatibility import Matrix
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.errors import InputError
+from classicseg.machine.memory import check_memory
 from classicseg.solvers.minimize import minimize
 
-__all__ = ["cut_from_graph", "cut_general_graph", "cut_grid_graph", "cut_grid_graph_simple"]
-
-_CYCLES = 10_000  # at most, where the call says "until convergence"; moves end long before
+MOST_CYCLES = 10_000
+"""At most, where a call says "until convergence"; moves end long before."""
 
 
 def cut_general_graph(
@@ -222,6 +218,151 @@ def cut_grid_graph_simple(
     return _moves(GridCRF(np.moveaxis(unary, -1, 0), Matrix(table), connectivity=connect), n_iter, algorithm, None)
 
 
+def cut_simple(
+    unary_cost: ArrayLike, pairwise_cost: ArrayLike, n_iter: int = 5, algorithm: str = "expansion"
+) -> np.ndarray:
+    """Minimise an energy of an image whose edges have a weight of 1, as pygco does.
+
+    Parameters
+    ----------
+    unary_cost : array_like, (H, W, L)
+    pairwise_cost : array_like, (L, L)
+    n_iter : int
+        Largest number of cycles; -1 for as many as there are.
+    algorithm : str
+        "expansion" or "swap".
+
+    Returns
+    -------
+    ndarray, (H, W), int32
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`cut_general_graph` does.
+
+    Examples
+    --------
+    >>> from classicseg import gco
+    >>> gco.cut_simple([[[0, 3], [2, 0], [0, 3]]], [[0, 2], [2, 0]]).tolist()
+    [[0, 0, 0]]
+    """
+    unary = _costs(unary_cost, pairwise_cost, 3)[0]
+    return cut_grid_graph_simple(unary, pairwise_cost, n_iter, 4, algorithm).reshape(unary.shape[:2])
+
+
+def cut_simple_vh(
+    unary_cost: ArrayLike,
+    pairwise_cost: ArrayLike,
+    costV: ArrayLike,
+    costH: ArrayLike,
+    n_iter: int = 5,
+    algorithm: str = "expansion",
+) -> np.ndarray:
+    """Minimise an energy of an image with a weight for each edge, as pygco does.
+
+    Parameters
+    ----------
+    unary_cost : array_like, (H, W, L)
+    pairwise_cost : array_like, (L, L)
+    costV, costH : array_like, (H, W)
+        Weight of the edge from each pixel down, and to the right; the last row and the last column are not read.
+    n_iter : int
+        Largest number of cycles; -1 for as many as there are.
+    algorithm : str
+        "expansion" or "swap".
+
+    Returns
+    -------
+    ndarray, (H, W), int32
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`cut_general_graph` does.
+
+    Examples
+    --------
+    >>> from classicseg import gco
+    >>> gco.cut_simple_vh([[[0, 3], [2, 0], [0, 3]]], [[0, 1], [1, 0]], [[0, 0, 0]], [[2, 2, 0]]).tolist()
+    [[0, 0, 0]]
+    """
+    unary = _costs(unary_cost, pairwise_cost, 3)[0]
+    shape = unary.shape[:2]
+    down, right = (inputs.as_edge_weights(each, shape, name) for name, each in (("costV", costV), ("costH", costH)))
+    labels = cut_grid_graph(unary, pairwise_cost, down[:-1], right[:, :-1], n_iter=n_iter, algorithm=algorithm)
+    return labels.reshape(shape)
+
+
+def get_images_edges_vh(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The edges of an image down and to the right; pixels are counted in raster order.
+
+    Parameters
+    ----------
+    height, width : int
+        At least 1.
+
+    Returns
+    -------
+    down_from, right_from, down_to, right_to : ndarray, (E,), int64
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size is not a whole number above 0.
+    BudgetError
+        If the edges would not fit into memory.
+
+    Examples
+    --------
+    >>> from classicseg import gco
+    >>> [nodes.tolist() for nodes in gco.get_images_edges_vh(2, 2)]
+    [[0, 1], [0, 2], [2, 3], [1, 3]]
+    """
+    pixels = _pixels(height, width)
+    parts = pixels[:-1], pixels[:, :-1], pixels[1:], pixels[:, 1:]
+    down_from, right_from, down_to, right_to = (part.ravel() for part in parts)
+    return down_from, right_from, down_to, right_to
+
+
+def get_images_edges_diag(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The diagonal edges of an image; pixels are counted in raster order.
+
+    Parameters
+    ----------
+    height, width : int
+        At least 1.
+
+    Returns
+    -------
+    right_from, left_from, right_to, left_to : ndarray, (E,), int64
+        From pixels to those below and to the right, and to those below and to the left.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size is not a whole number above 0.
+    BudgetError
+        If the edges would not fit into memory.
+
+    Examples
+    --------
+    >>> from classicseg import gco
+    >>> [nodes.tolist() for nodes in gco.get_images_edges_diag(2, 2)]
+    [[0], [1], [3], [2]]
+    """
+    pixels = _pixels(height, width)
+    parts = pixels[:-1, :-1], pixels[:-1, 1:], pixels[1:, 1:], pixels[1:, :-1]
+    right_from, left_from, right_to, left_to = (part.ravel() for part in parts)
+    return right_from, left_from, right_to, left_to
+
+
+def _pixels(height: int, width: int) -> np.ndarray:
+    shape = inputs.as_count(height, "height", 1), inputs.as_count(width, "width", 1)
+    check_memory(5 * 8.0 * shape[0] * shape[1], f"the edges of height={shape[0]} by width={shape[1]} pixels")
+    return np.arange(shape[0] * shape[1]).reshape(shape)
+
+
 def _costs(unary: ArrayLike, pairwise: ArrayLike | None, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
     """Costs of labels, the last axis, and of pairs of labels."""
     costs = inputs.read(unary, "unary_cost", booleans=False)
@@ -242,5 +383,5 @@ def _moves(energy: GridCRF | GraphCRF, n_iter: int, algorithm: str, init: ArrayL
     method = inputs.choice(algorithm, "algorithm", ("expansion", "swap"))
     cycles = inputs.as_count(n_iter, "n_iter", -1, 2**31 - 1)
     start = None if init is None else inputs.as_labels(init, energy.shape, energy.n_labels, name="init_labels")
-    labels = minimize(energy, method, init=start, max_iter=_CYCLES if cycles < 0 else cycles).labels
+    labels = minimize(energy, method, init=start, max_iter=MOST_CYCLES if cycles < 0 else cycles).labels
     return labels.reshape(-1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import Delaunay
-from skimage import data
-from skimage.segmentation import slic
 
 import classicseg as cs
 
@@ -20,9 +18,20 @@ class FlowProblem(NamedTuple):
     backward: np.ndarray
     excess: np.ndarray
 
+    def crf(self) -> cs.GraphCRF:
+        """The energy whose minimum is the cut: 1 is the side of the sink, whose nodes pay what the source offers."""
+        unary = np.stack([np.maximum(-self.excess, 0), np.maximum(self.excess, 0)])
+        if np.array_equal(self.forward, self.backward):
+            return cs.GraphCRF(unary, self.edges, cs.Potts(1), self.forward)
+        tables = np.zeros((len(self.edges), 2, 2))
+        tables[:, 0, 1], tables[:, 1, 0] = self.forward, self.backward
+        return cs.GraphCRF(unary, self.edges, tables=tables)
+
 
 def mesh(n: int, strength: int) -> FlowProblem:
     """A ball in noise, on the edges of tetrahedra between random points."""
+    from scipy.spatial import Delaunay
+
     rng = np.random.default_rng(n)
     points = rng.random((n, 3))
     simplices = Delaunay(points).simplices
@@ -65,6 +74,9 @@ def random_graph(n: int, degree: int, largest: int) -> FlowProblem:
 
 def superpixels(photo: str, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean colours of the superpixels of a photo, pairs that touch, and along how many pixels."""
+    from skimage import data
+    from skimage.segmentation import slic
+
     image = getattr(data, photo)()[:1000, :1000]
     labels = slic(image, n, compactness=10, start_label=0)
     pairs = np.concatenate(
@@ -103,7 +115,7 @@ def many_regions(photo: str, n: int, n_labels: int, strength: int) -> cs.GraphCR
     return cs.GraphCRF(unary, edges, cs.Potts(1), (strength * contrast(colors, edges, lengths)).astype(int))
 
 
-FLOWS = {
+FLOWS: dict[str, Callable[[], FlowProblem]] = {
     "mesh, 100k nodes": lambda: mesh(100_000, 50),
     "mesh, 100k nodes, strong": lambda: mesh(100_000, 200),
     "ball, 137k voxels": lambda: ball(64, 100),
@@ -119,7 +131,7 @@ FLOWS = {
 """For minimum cuts."""
 
 
-EXPANSIONS = {
+EXPANSIONS: dict[str, Callable[[], cs.GraphCRF]] = {
     "astronaut, 15k, 5 labels": lambda: many_regions("astronaut", 20_000, 5, 2),
     "astronaut, 5k, 8 labels": lambda: many_regions("astronaut", 5_000, 8, 4),
     "astronaut, 15k, 16 labels": lambda: many_regions("astronaut", 20_000, 16, 8),
@@ -140,7 +152,7 @@ def mixed_signs(n: int, degree: int, noise: int) -> cs.GraphCRF:
     return cs.GraphCRF(unary, edges, cs.Potts(1), rng.integers(-50, 51, len(edges)))
 
 
-ROOFS = {
+ROOFS: dict[str, Callable[[], cs.GraphCRF]] = {
     "2k nodes, degree 4": lambda: mixed_signs(2_000, 4, 100),
     "20k nodes, degree 4": lambda: mixed_signs(20_000, 4, 100),
     "20k nodes, degree 4, weak": lambda: mixed_signs(20_000, 4, 40),

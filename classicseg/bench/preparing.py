@@ -1,0 +1,18 @@
+"""Compile what the solvers of the library need for the problems of ``--quick``."""
+
+from __future__ import annotations
+
+from classicseg.bench import catalog, dividers, ours
+from classicseg.bench.contender import Limits
+
+
+def compile_all() -> None:
+    """Let each solver of the library solve each quick problem that it accepts, in this process."""
+    limits = Limits(60.0, 1)
+    for problem in catalog.problems(None).values():
+        if not problem.quick:
+            continue
+        instance = problem.make(None)
+        for contender in (*ours.contenders(), *dividers.contenders()):
+            if contender.refuses(instance) is None:
+                (contender.watched or contender.prepare)(instance, limits)()

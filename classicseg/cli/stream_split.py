@@ -1,0 +1,82 @@
+"""`classicseg split --stream`: images that are larger than memory."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from classicseg.cli.output import report
+
+if TYPE_CHECKING:
+    from classicseg.splitmerge.homogeneity import Homogeneity
+
+_OTHERS = ("overlay", "regions", "quadtree", "gif", "gray", "nodata")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what makes an image pass by in windows."""
+    parser.add_argument(
+        "--stream", action="store_true",
+        help="read image and mask, both .npy, window by window, three times, and write labels as .npy and the table:"
+        " for images that are larger than memory, with the same labels. A run that was ended goes on when it is started"
+        " again in the same way",
+    )  # fmt: skip
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="with --stream: how many pixels along the last axis are read at once"
+    )
+    parser.add_argument(
+        "--plan", action="store_true",
+        help="with --stream: only say what memory, scratch space and time it takes, and how many regions there will be",
+    )  # fmt: skip
+    parser.add_argument(
+        "--state", type=Path, metavar="FOLDER",
+        help="with --stream: where to keep what is known after the first half (default: OUTPUT.state)",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
+    """Segment, and report."""
+    import numpy as np
+
+    from classicseg.errors import InputError
+    from classicseg.pipelines.split_plan import plan_split_and_merge
+    from classicseg.pipelines.split_streamed import split_and_merge_streamed
+    from classicseg.pipelines.split_survey import SplitOptions
+
+    refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
+    if options.min_area != 1:
+        refused.append("min_area")
+    if refused:
+        raise InputError(f"--stream does not go with --{refused[0].replace('_', '-')}")
+    start = time.perf_counter()
+    changes: SplitOptions = {
+        "min_size": options.min_size,
+        "max_depth": options.max_depth,
+        "connectivity": options.connectivity,
+        "merge": None if options.merge == "none" else options.merge,
+        "window": options.window,
+        "n_threads": options.threads,
+        "state": options.state,
+        "progress": True,
+    }
+    if options.plan:
+        plan = plan_split_and_merge(options.image, predicate, mask=options.mask, **changes)
+        report(options, dataclasses.asdict(plan), str(plan))
+        return
+    split_and_merge_streamed(
+        options.image, predicate, out=options.output, table=options.table, mask=options.mask, **changes
+    )
+    seconds = time.perf_counter() - start
+    labels = np.load(options.output, mmap_mode="r")
+    done = {
+        "output": str(options.output),
+        "shape": list(labels.shape),
+        "predicate": repr(predicate),
+        "merge": options.merge,
+        "seconds": round(seconds, 4),
+    }
+    size = " x ".join(map(str, labels.shape))
+    report(options, done, f"{options.output}: {size} pixels under {predicate!r} in {seconds:.2f} s")

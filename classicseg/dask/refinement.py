@@ -1,0 +1,175 @@
+"""Refinement of images that are larger than memory by the workers of a cluster."""
+
+from __future__ import annotations
+
+import functools
+from itertools import pairwise
+from typing import Any, Unpack
+
+import dask.array
+import numpy as np
+
+from classicseg.dask import tasks
+from classicseg.dask.labelled import axis_of, check_on_image, is_labelled, like
+from classicseg.dask.sources import readable
+from classicseg.dask.workers import WorkerError, Workers, connected
+from classicseg.errors import InputTypeError
+from classicseg.filters.apart import Parts
+from classicseg.filters.streamed import Merged, Norms, gains_of, joined, point_borders
+from classicseg.pipelines.passage import Passing
+from classicseg.pipelines.presets import Preset
+from classicseg.pipelines.stream_survey import StreamOptions, checked
+from classicseg.pipelines.streamed import Job, refine_everything, streamed
+from classicseg.solvers.dense.apart import Messages, update_apart
+from classicseg.solvers.dense.plan import Plan
+
+
+class ClusterOptions(StreamOptions, total=False):
+    """What :func:`refine` can be told beside what it reads; None is as if not given."""
+
+    cluster: Any
+
+
+def refine(
+    image: Any,
+    probabilities: Any = None,
+    *,
+    logits: Any = None,
+    unary: Any = None,
+    out: Any = None,
+    preset: str | Preset = "default",
+    mask: Any = None,
+    label_axis: int | str = 0,
+    channel_axis: int | str | None = "infer",
+    **options: Unpack[ClusterOptions],
+) -> Any:
+    """Refine an image that is larger than memory, with workers that each read the part of it that they work on.
+
+    The labels are those of ``refine(..., exact=True)``, to the bit, for any number of workers, whichever of them does
+    what, and however many of them die. There are neither tiles nor seams.
+
+    Parameters
+    ----------
+    image, probabilities, logits, unary, mask
+        As in :func:`classicseg.refine_streamed`; also arrays of Dask and xarray, and names of Zarr stores that end in
+        ``.zarr``. Workers read by themselves, so names have to be of files that all of them see. Arrays in memory are
+        sent to workers if they are small.
+    out : path or array, optional
+        Where labels are written, as in :func:`classicseg.refine_streamed`. The calling process writes them, an array of
+        Zarr in whole shards.
+    preset : str or Preset
+        As in :func:`classicseg.refine_streamed`.
+    label_axis, channel_axis
+        As in :func:`classicseg.refine`, or the name of a dimension.
+    **options
+        As in :func:`classicseg.refine_streamed`, but for `exact`: all of the work is done. `n_threads` are those of the
+        calling process; workers have as many as their cluster gives them. And:
+
+        cluster : str, Cluster or Client
+            The address of a scheduler, such as ``"tcp://10.0.0.1:8786"``, or ``"local:2"`` for two processes of this
+            machine; a cluster or a client of ``distributed``. By default the client that there is, or else threads of
+            this process.
+
+    Returns
+    -------
+    ndarray, spatial shape, int32, DataArray, or `out`
+        Labels; with the coordinates of `image` if that is of xarray.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        As :func:`classicseg.refine_streamed` does; if no scheduler answers, if workers read something else than this
+        process does, or have another version of classicseg.
+    WorkerError
+        If the same task was ended by the death of four workers, or there have been no workers for a minute. The updates
+        that are done are kept in `state`.
+
+    Notes
+    -----
+    The points of an image are cut into at most 16 stripes, one after the other in the order of the pixels, so that many
+    workers are of use. For each update a stripe is sent the messages at the lattice vertices that it touches, and sends
+    back what it adds to them; the calling process adds up what stripes have in common, in their order, and blurs. It
+    also looks at everything once before workers begin, and has the state of the updates. A task that fails for another
+    reason than its input is tried four times.
+
+    Results of processors with different instructions may differ in single pixels.
+
+    Examples
+    --------
+    >>> import numpy as np, classicseg as cs
+    >>> import classicseg.dask as cd, dask.array as da
+    >>> s = cs.sample("nuclei")
+    >>> image = da.from_array(s.image, chunks=(64, 256, 3))
+    >>> labels = cd.refine(image, s.probabilities)
+    >>> np.array_equal(labels, cs.refine(s.image, s.probabilities, preset="default", exact=True))
+    True
+    """
+    given = {"probabilities": probabilities, "logits": logits, "unary": unary}
+    cluster = options.pop("cluster", None)
+    if "exact" in options:
+        raise InputTypeError("classicseg.dask.refine has no parameter 'exact': it always does all of the work")
+    if is_labelled(out) or isinstance(out, dask.array.Array):
+        raise InputTypeError("out must be the name of a .npy file, or an array that can be written, as of Zarr")
+    chosen = checked(preset, options) | {"exact": True}
+    label: Any = label_axis
+    for name, scores in given.items():
+        if scores is not None:
+            label = axis_of(scores, label_axis, "label_axis")
+            check_on_image(image, scores, name, label)
+    check_on_image(image, mask, "mask", None)
+    sources = {name: None if scores is None else readable(scores, name) for name, scores in given.items()}
+    axes = label, axis_of(image, channel_axis, "channel_axis")
+    seen: list[int | None] = []
+    with connected(cluster) as client:
+
+        def work(job: Job) -> None:
+            seen.append(job.ready.raster.colors.planes.axis)
+            if client is None:
+                refine_everything(job, Passing(job.ready.raster, job.ready.ranges, job.write, job.fill))
+            else:
+                _refine(job, Workers(client))
+
+        masked = None if mask is None else readable(mask, "mask")
+        labels = streamed(readable(image, "image"), sources, masked, out, preset, axes, chosen, work)
+    return like(image, seen[0], labels) if out is None and is_labelled(image) else labels
+
+
+def _refine(job: Job, workers: Workers) -> None:
+    """Have workers meet vertices, update and label, from where the state says on."""
+    try:
+        _run(job, workers)
+    except WorkerError as failure:
+        kept = "" if job.state.folder is None else f"; the updates that are done are kept in {job.state.folder}"
+        raise WorkerError(f"{failure}{kept}") from failure
+
+
+def _run(job: Job, workers: Workers) -> None:
+    ready, state, n_threads = job.ready, job.state, job.n_threads
+    passing = Passing(ready.raster, ready.ranges, job.write, job.fill)
+    n_points, borders = ready.raster.inside.n_points, point_borders(ready.raster.inside.n_points)
+    sent = workers.keep(tasks.Sent.of(passing, borders))
+    vertices, begin = state.vertices(), state.progress()
+    with job.bar(begin, vertices) as tick:
+        if vertices is None:
+            stripes = [(sent, s, start, stop) for s, (start, stop) in enumerate(pairwise(borders.tolist()))]
+            met = dict(workers.each(tasks.meet, stripes, tick))
+            vertices = joined([met[s] for s in range(len(met))])
+            state.keep_vertices(vertices)
+        norms = Norms.of(passing.spaces, ["symmetric"] * len(vertices))
+        merged = Merged.of(passing.spaces, vertices, norms, n_points, n_threads)
+        plan = Plan(merged.bank, gains_of(passing.spaces), ready.costs(), pair=True)
+        layout = plan.pairwise.layout
+        parts = Parts(merged, vertices, borders, layout)
+        kept = [workers.keep(parts.part(s)) for s in range(len(parts))]
+
+        def stripes_with(messages: Messages) -> list[tuple[Any, ...]]:
+            return [(sent, s, part, norms, layout, messages(s)) for s, part in enumerate(kept)]
+
+        messages = update_apart(
+            lambda messages: workers.each(tasks.splat, stripes_with(messages), tick),
+            parts, plan, ready.preset.max_iter, n_threads, begin=begin, after=state.keep,
+        )  # fmt: skip
+        dtype = np.result_type(*map(np.min_scalar_type, ready.values(job.fill)))
+        for _, runs in workers.each(functools.partial(tasks.label, dtype), stripes_with(messages), tick):
+            for start, labels in runs:
+                job.write(start, labels)

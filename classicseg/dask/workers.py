@@ -1,0 +1,137 @@
+"""The workers of a cluster, and what becomes of tasks when these die."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import distributed
+from distributed.scheduler import KilledWorker
+
+from classicseg.errors import ClassicsegError, InputError, InputTypeError
+from classicseg.machine.limits import processors
+
+_RETRIES = 3  # of a task that fails, for instance since a file on the network was away for a moment
+_PATIENCE = 60.0  # seconds without any worker until a run gives up
+_LOOK = 5.0  # seconds between looks whether there are workers
+_LOCAL = "local:"
+
+
+class WorkerError(ClassicsegError, ConnectionError):
+    """Workers died while they worked on the same part of an image, or there are none any more."""
+
+
+@contextlib.contextmanager
+def connected(cluster: Any) -> Iterator[distributed.Client | None]:
+    """A client of what is given as `cluster`; None if all is to be done by threads of this process."""
+    if cluster is None:
+        try:
+            client = distributed.default_client()
+        except ValueError:
+            client = None
+        yield client
+    elif isinstance(cluster, distributed.Client):
+        if cluster.asynchronous:
+            raise InputError("cluster must be a client that waits for results, got an asynchronous one")
+        yield cluster
+    elif isinstance(cluster, str) and cluster.startswith(_LOCAL):
+        n = cluster.removeprefix(_LOCAL)
+        if not n.isdecimal() or int(n) < 1:
+            raise InputError(f"cluster must be 'local:N' with the number of processes N, got {cluster!r}")
+        with (
+            distributed.LocalCluster(
+                n_workers=int(n), threads_per_worker=max(1, processors() // int(n)), dashboard_address=":0"
+            ) as local,
+            distributed.Client(local, set_as_default=False) as client,
+        ):
+            yield client
+    elif isinstance(cluster, str) or hasattr(cluster, "scheduler_address"):
+        with _client_of(cluster) as client:
+            yield client
+    else:
+        raise InputTypeError(
+            "cluster must be the address of a scheduler, such as 'tcp://10.0.0.1:8786', 'local:N', a cluster or a "
+            f"client of distributed, got {cluster!r:.80}"
+        )
+
+
+def _client_of(cluster: Any) -> distributed.Client:
+    """A client of a cluster, or of the scheduler at an address."""
+    try:
+        return distributed.Client(cluster, set_as_default=False)
+    except (OSError, ValueError) as failure:  # OSError is also what a time limit raises
+        raise InputError(f"no scheduler answers at cluster={cluster!r}: {failure}") from failure
+
+
+class Workers:
+    """Those of a client, who do tasks that are independent of each other, again if need be."""
+
+    def __init__(self, client: distributed.Client) -> None:
+        self._client = client
+
+    def keep(self, value: Any) -> distributed.Future:
+        """What several tasks take. Unlike data that were scattered it is there again when its worker dies."""
+        return self._submit(_same, value)
+
+    def each(
+        self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], tick: Callable[[], None]
+    ) -> Iterator[tuple[int, Any]]:
+        """Do a task with each of some arguments; gives the number and the result of each as soon as it is done."""
+        pending = {self._submit(task, *given): i for i, given in enumerate(arguments)}
+        try:
+            while pending:
+                for future in self._done(list(pending)):
+                    yield pending.pop(future), self._result(future)
+                    tick()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _submit(self, task: Callable[..., Any], *given: Any) -> distributed.Future:
+        with warnings.catch_warnings():
+            # What a stripe is given is as large as its vertices make it, and has to travel whichever way it is sent.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self._client.submit(_attempted, task, *given, pure=False, retries=_RETRIES)
+
+    def _done(self, futures: list[distributed.Future]) -> list[distributed.Future]:
+        """Wait for some of them."""
+        last_seen = time.monotonic()
+        while True:
+            try:
+                with self._client.as_current():
+                    return list(distributed.wait(futures, timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+            except TimeoutError:
+                if self._client.scheduler_info(n_workers=-1)["workers"]:
+                    last_seen = time.monotonic()
+                elif time.monotonic() - last_seen > _PATIENCE:
+                    raise WorkerError(f"the cluster has had no worker for {_PATIENCE:.0f} seconds") from None
+
+    def _result(self, future: distributed.Future) -> Any:
+        try:
+            result = future.result()
+        except KilledWorker as failure:
+            raise WorkerError(
+                f"{failure.allowed_failures + 1} workers died while they worked on the same part of the image, the "
+                f"last one at {failure.last_worker.address}; most often they have too little memory: fewer threads "
+                "for each worker, or smaller chunks, need less"
+            ) from failure
+        except distributed.client.FutureCancelledError as failure:
+            raise WorkerError(f"the cluster gave up its tasks: {failure}") from failure
+        if isinstance(result, ClassicsegError):
+            raise result
+        return result
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _attempted(task: Callable[..., Any], *given: Any) -> Any:
+    """What a task returns; or our own error, which would be the same again: others are raised, and the task retried."""
+    try:
+        return task(*given)
+    except ClassicsegError as failure:
+        return failure

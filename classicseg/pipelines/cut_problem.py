@@ -1,0 +1,184 @@
+"""What a streamed minimum cut is told, and what it sees when it looks at everything once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+
+from classicseg import __version__, inputs
+from classicseg.energies.edge_weights import connectivity_of
+from classicseg.energies.grid import Offset, directions, edge_length, edge_shape
+from classicseg.errors import BudgetError, InputError, InputTypeError
+from classicseg.io.windows import as_source
+from classicseg.machine.threads import resolve_threads
+from classicseg.pipelines.cut_costs import CutCosts, look_at_unary
+from classicseg.pipelines.cut_edges import ContrastEdges, Edges, EqualEdges, GivenEdges
+from classicseg.pipelines.image import find_channel_axis
+from classicseg.pipelines.raster import Digest, Inside, Planes, Steps
+from classicseg.pipelines.refinement import ChannelAxis
+from classicseg.solvers.cut.bands import bytes_of_pixel
+
+_MEMORY = 2.0**30  # bytes of a band
+
+
+def in_gib(nbytes: float) -> str:
+    """A number of bytes as people read it."""
+    return f"{nbytes / 2**30:.3g} GiB"
+
+
+class CutOptions(TypedDict, total=False):
+    """What :func:`minimum_cut_streamed` can be told beside what it reads; None is as if not given."""
+
+    spacing: float | Sequence[float] | None
+    label_axis: int | None
+    channel_axis: ChannelAxis
+    fill: int | None
+    memory: float | None
+    window: int | None
+    state: str | os.PathLike[str] | None
+    n_threads: int | None
+    progress: bool | None
+
+
+class CutProblem:
+    """What is to be cut, looked at once.
+
+    Attributes
+    ----------
+    costs : CutCosts
+    inside : Inside
+    digest : str
+        Of all that was read.
+    parameters : str
+        All that the labels depend on besides.
+    """
+
+    def __init__(
+        self,
+        unary: Any,
+        weights: Any,
+        image: Any,
+        beta: Any,
+        connectivity: int | None,
+        mask: Any,
+        options: dict[str, Any],
+    ) -> None:
+        planes = Planes(as_source(unary, "unary"), options.get("label_axis", 0), "unary")
+        if planes.count != 2:
+            raise InputError(
+                f"unary must have 2 labels along label_axis={options.get('label_axis', 0)}, got {planes.count}"
+            )
+        shape = planes.grid
+        if len(shape) not in (2, 3) or 0 in shape:
+            raise InputError(f"unary must be of an image (2, H, W) or a volume (2, D, H, W), got grid {shape}")
+        if isinstance(weights, Mapping):
+            largest = connectivity_of(weights, len(shape))
+            connectivity = largest if connectivity is None else connectivity
+        offsets = directions(len(shape), connectivity)
+        masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
+        if masked is not None and masked.grid != shape:
+            raise InputError(f"mask must have shape {shape}, got {masked.grid}")
+        self.n_threads, self._memory = resolve_threads(options.get("n_threads")), options.get("memory", _MEMORY)
+        steps, digest = Steps(shape, planes.chunk(0)), Digest()
+        self.inside = Inside.of(masked, steps, digest, self.n_threads)
+        look_at_unary(planes, steps, self.inside, digest, self.n_threads)
+        edges = self._edges(weights, image, beta, offsets, shape, digest, options)
+        self.costs = CutCosts(planes, offsets, edges, self.inside, self.n_threads)
+        self.digest = str(digest)
+        lengths, given = _lengths(offsets, shape, options), None if isinstance(weights, Mapping) else weights
+        self.parameters = f"{shape} {list(offsets)} {lengths} {given} {beta} {image is None} classicseg {__version__}"
+
+    def _edges(
+        self,
+        weights: Any,
+        image: Any,
+        beta: Any,
+        offsets: dict[str, Offset],
+        shape: tuple[int, ...],
+        digest: Digest,
+        options: dict[str, Any],
+    ) -> Edges:
+        if isinstance(weights, Mapping):
+            if image is not None or beta is not None or options.get("spacing") is not None:
+                raise InputError("image, beta and spacing go with a single number as weights; a mapping says it all")
+            return self._given(weights, offsets, shape, digest)
+        weight = inputs.as_weight(weights, "weights", at_least=0)
+        if weight > inputs.DEAREST:
+            raise InputError(f"weights must be at most {inputs.DEAREST:g}, got {weight:g}")
+        lengths = _lengths(offsets, shape, options)
+        if image is None:
+            if beta is not None:
+                raise InputError("beta goes with an image")
+            lengths = lengths if options.get("spacing") is not None else dict.fromkeys(lengths, 1.0)
+            return EqualEdges(shape, {offset: weight / length for offset, length in lengths.items()})
+        rate = None if beta is None else inputs.as_weight(beta, "beta", at_least=0)
+        source = as_source(image, "image")
+        axis = options.get("channel_axis", "infer")
+        if isinstance(axis, str):
+            axis = find_channel_axis(np.broadcast_to(np.uint8(0), source.shape), shape, "unary")
+        colors = Planes(source, axis, "image")
+        if colors.grid != shape:
+            raise InputError(f"image must have the spatial shape {shape} of unary, got {colors.grid}")
+        steps = Steps(shape, colors.chunk(0))
+        return ContrastEdges.of(colors, steps, self.inside, lengths, weight, rate, digest, self.n_threads)
+
+    def _given(
+        self, weights: Mapping[str, Any], offsets: dict[str, Offset], shape: tuple[int, ...], digest: Digest
+    ) -> GivenEdges:
+        planes = {}
+        for name, offset in offsets.items():
+            if name not in weights:
+                raise InputError(f"weights must have the directions {', '.join(offsets)}, got {', '.join(weights)}")
+            planes[offset] = Planes(as_source(weights[name], f"weights[{name!r}]"), None, f"weights[{name!r}]")
+            if planes[offset].grid != edge_shape(shape, offset):
+                expected = edge_shape(shape, offset)
+                raise InputError(f"weights[{name!r}] must have shape {expected}, got {planes[offset].grid}")
+        edges = GivenEdges(planes, self.inside)
+        edges.look(digest, self.n_threads)
+        return edges
+
+    @property
+    def bytes_of_row(self) -> float:
+        """Memory that a row of a band takes."""
+        size = max(1, int(np.prod(self.costs.shape[1:])))
+        return size * bytes_of_pixel(len(self.costs.directions), self.n_threads)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows a band may have."""
+        most = int(self._memory / self.bytes_of_row) - 2
+        if most < 1:
+            raise BudgetError(
+                f"a band of one row would take {in_gib(3 * self.bytes_of_row)}, more than memory={self._memory:.4g} "
+                "bytes allows; give more memory"
+            )
+        return most
+
+
+def checked(options: CutOptions) -> dict[str, Any]:
+    """What is given of the options."""
+    for name in options:
+        if name not in CutOptions.__annotations__:
+            known = ", ".join(CutOptions.__annotations__)
+            raise InputTypeError(f"minimum_cut_streamed has no parameter {name!r}; its options are {known}")
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if "channel_axis" in options:
+        given["channel_axis"] = options["channel_axis"]  # None is a value of it
+    if "progress" in given:
+        inputs.as_flag(given["progress"], "progress")
+    if "memory" in given:
+        given["memory"] = inputs.as_positive_number(given["memory"], "memory")
+    if "window" in given:
+        given["window"] = inputs.as_count(given["window"], "window", 1)
+    if "fill" in given:
+        given["fill"] = inputs.as_int32(given["fill"], "fill")
+    return given
+
+
+def _lengths(offsets: dict[str, Offset], shape: tuple[int, ...], options: dict[str, Any]) -> dict[Offset, float]:
+    """How long the edges of each direction are."""
+    spacing = inputs.as_scale(options.get("spacing", 1.0), "spacing", len(shape))
+    return {offset: edge_length(offset, spacing) for offset in offsets.values()}

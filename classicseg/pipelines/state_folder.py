@@ -1,0 +1,87 @@
+"""What a streamed run keeps on the disk, so that it goes on where it was ended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classicseg.errors import InputError
+from classicseg.io.files import replacing
+
+_PLAN = "plan.json"
+
+
+class StateFolder:
+    """A folder with arrays that a run may need again, and a plan that says what they are of.
+
+    A file is there as a whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None keeps nothing.
+    plan : dict
+        ``"inputs"``, a digest of all that was read, and ``"parameters"``, whatever else the result depends on.
+
+    Raises
+    ------
+    ValueError
+        If the folder is of another plan.
+    """
+
+    def __init__(self, folder: Path | None, plan: dict[str, Any]) -> None:
+        self.folder = folder
+        if folder is None:
+            return
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"state must be a folder, got {folder}")
+        known = self._read_plan()
+        for part, what in (("inputs", "image, scores or mask"), ("parameters", "parameters")):
+            if known is not None and known.get(part) != plan[part]:
+                raise InputError(
+                    f"{folder} is the state of a run with another {what}; give what it began with, or delete the "
+                    "folder to begin anew"
+                )
+        if known is None:
+            folder.mkdir(exist_ok=True)
+            with replacing(folder / _PLAN) as path:
+                path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+
+    def remove(self) -> None:
+        """All is done."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder)
+
+    def _read_plan(self) -> dict[str, Any] | None:
+        assert self.folder is not None
+        path = self.folder / _PLAN
+        if not path.exists():
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise InputError(f"{self.folder} is no state of a run, and not empty; give another folder")
+            return None
+        try:
+            plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as failure:
+            raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
+        return plan
+
+    def arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """Those that were saved by this name, if they were."""
+        if self.folder is None or not (self.folder / name).exists():
+            return None
+        try:
+            with np.load(self.folder / name) as arrays:
+                return dict(arrays)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
+            raise InputError(f"{self.folder / name} cannot be read: {failure}; delete it to begin anew") from failure
+
+    def save(self, name: str, arrays: dict[str, Any]) -> None:
+        """Save arrays by a name."""
+        if self.folder is not None:
+            with replacing(self.folder / name) as path, path.open("wb") as file:
+                np.savez(file, **arrays)

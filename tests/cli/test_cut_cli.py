@@ -1,0 +1,54 @@
+"""The command `classicseg cut`."""
+
+import json
+
+import numpy as np
+import pytest
+
+import classicseg as cs
+from classicseg.cli import main
+
+SAMPLE = cs.sample("nuclei")
+UNARY = np.rint(cs.unary_from_probabilities(SAMPLE.probabilities)[:, :40, :50] * 8)
+IMAGE = SAMPLE.image[:40, :50]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("unary.npy", UNARY)
+    np.save("image.npy", IMAGE)
+    np.save("mask.npy", np.tri(40, 50, dtype=bool))
+
+
+def test_labels_are_those_of_python(capsys):
+    command = "cut unary.npy -w 3 --image image.npy --mask mask.npy --beta 0.01 --window 9 -o labels.npy --json"
+    assert main(command.split()) == 0
+    done = json.loads(capsys.readouterr().out)
+    mask = np.load("mask.npy")
+    expected = cs.minimum_cut_streamed(UNARY, 3.0, image=IMAGE, beta=0.01, mask=mask, fill=255)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
+    assert done["flow"] == done["cut"] == expected.cut
+    assert done["n_bands"] == 5
+
+
+def test_a_plan_writes_nothing(capsys, tmp_path):
+    assert main(["cut", "unary.npy", "--plan", "-o", "labels.npy"]) == 0
+    assert "bands of 40 rows" in capsys.readouterr().out
+    assert not (tmp_path / "labels.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("unary.npy --beta 1 -o l.npy", "--beta goes with an image"),
+        ("unary.npy --weights -1 -o l.npy", "--weights must be at least 0"),
+        ("unary.npy --memory 10 -o l.npy", "more than --memory 10 bytes allows"),
+        ("image.npy -o l.npy", "must have 2 labels"),
+        ("unary.npy -o l.png", "l.png"),
+        ("unary.npy -o unary.npy", "would be written over the file that is read"),
+    ],
+)
+def test_what_cannot_work_is_named(capsys, arguments, text):
+    assert main(["cut", *arguments.split()]) == 2
+    assert text in capsys.readouterr().err
