@@ -50,8 +50,8 @@ def warmup() -> None:
         grid = GridCRF(unary, Potts(4), connectivity=connectivity)
         minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
     for n_labels, methods in ((2, ("graph_cut", "qpbo", "trws")), (3, ("trws+expansion",))):
-        for unary in (noise[:n_labels], noise[:n_labels] / 3):  # whole numbers and others
-            graph = GraphCRF.from_grid(GridCRF(unary, Potts(4)))
+        for costs in (noise[:n_labels], noise[:n_labels] / 3):  # whole numbers and others
+            graph = GraphCRF.from_grid(GridCRF(costs, Potts(4)))
             for method in methods:
                 minimize(graph, method)
     split_and_merge(photo[..., 0], Range(24))
