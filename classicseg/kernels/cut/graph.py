@@ -240,7 +240,7 @@ def _grow(net, node, depth, other_limit, sign):
 def _grow_level(net, depth, other_limit, sign):
     """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
 
-    The roots are level 1. They are found by looking at all nodes.
+    The roots are level 1, and only those of the sink are grown from. They are found by looking at all nodes.
     """
     if depth == 1:
         for node in range(net.ring - 1):
@@ -275,6 +275,28 @@ def _push_over_single_arcs(net):
                 if here == 0:
                     break
         net.excess[node] = here
+
+
+@inline
+def _plant(net):
+    """Begin the trees of `net`: the roots, which have excess or a deficit, and the level after those of the source.
+
+    As no arc leads from excess to a deficit any more, that level is all that growth from the source's roots would find.
+    Nodes that are no roots are fewer.
+    """
+    nodes, links, room, excess = net.nodes, net.links, net.room, net.excess
+    for node in range(net.ring - 1):
+        here, at = excess[node], NODE_WORDS * node
+        nodes[at + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
+        nodes[at + _PARENT] = np.int32(_FREE if here == 0 else _ROOT)
+        if here != 0:
+            continue
+        for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
+            if room[2 * arc + 1] > 0 and excess[np.int64(links[2 * arc])] > 0:
+                nodes[at + DEPTH] = np.int32(2)
+                nodes[at + _PARENT] = np.int32(arc)
+                _enqueue(net, node, 1)
+                break
 
 
 @kernel
@@ -326,12 +348,9 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
     state[:] = 0
     work[: n + 2] = 0
     _push_over_single_arcs(net)
-    for node in range(n):
-        here = net.excess[node]
-        net.nodes[NODE_WORDS * node + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
-        net.nodes[NODE_WORDS * node + _PARENT] = np.int32(_FREE if here == 0 else _ROOT)
-    source_depth, sink_depth = 1, 1
-    source_grows, sink_grows = True, True
+    _plant(net)
+    source_depth, sink_depth = 2, 1
+    source_grows, sink_grows = _waiting(net, 1) > 0, True
     while sink_grows and not aborted(sync):
         if source_grows and source_depth <= sink_depth:
             _grow_level(net, source_depth, sink_depth, 1)
@@ -339,5 +358,4 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
         else:
             _grow_level(net, sink_depth, source_depth, -1)
             sink_depth += 1
-        source_grows = source_depth == 1 or _waiting(net, 1) > 0
-        sink_grows = sink_depth == 1 or _waiting(net, -1) > 0
+        source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0
