@@ -50,6 +50,7 @@ def warmup() -> None:
         grid = GridCRF(unary, Potts(4), connectivity=connectivity)
         minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
     for n_labels, methods in ((2, ("graph_cut", "qpbo", "trws")), (3, ("trws+expansion",))):
+        costs: np.ndarray
         for costs in (noise[:n_labels], noise[:n_labels] / 3):  # whole numbers and others
             graph = GraphCRF.from_grid(GridCRF(costs, Potts(4)))
             for method in methods:

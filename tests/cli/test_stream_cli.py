@@ -60,7 +60,7 @@ def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
 
 def test_windows_go_with_nothing_else(folder, capsys):
     assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "labels.npy", "--window", "9"]) == 2
-    assert "--window, --state, --cluster and --plan go with --stream" in capsys.readouterr().err
+    assert "--window, --state and --cluster go with --stream" in capsys.readouterr().err
 
 
 def test_a_plan_is_told_and_nothing_done(folder, capsys):
