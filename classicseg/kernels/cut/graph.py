@@ -238,7 +238,15 @@ def _grow(net, node, depth, other_limit, sign):
 
 @inline
 def _grow_level(net, depth, other_limit, sign):
-    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`."""
+    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
+
+    The roots are level 1, and only those of the sink are grown from. They are found by looking at all nodes.
+    """
+    if depth == 1:
+        for node in range(net.ring - 1):
+            if net.nodes[NODE_WORDS * node + DEPTH] == sign:
+                _grow(net, node, depth, other_limit, sign)
+        return
     for _ in range(_waiting(net, sign)):
         node = _dequeue(net, sign)
         now = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
@@ -271,28 +279,24 @@ def _push_over_single_arcs(net):
 
 @inline
 def _plant(net):
-    """Begin the trees of `net`: the roots, which have excess or a deficit, and the level after them.
+    """Begin the trees of `net`: the roots, which have excess or a deficit, and the level after those of the source.
 
-    As no arc leads from excess to a deficit any more, that is what growing from all roots would do; but nodes that are
-    no roots are fewer. One that could be in both trees is put into that of the sink, whose growth will find the source.
+    As no arc leads from excess to a deficit any more, that level is all that growth from the source's roots would find.
+    Nodes that are no roots are fewer.
     """
     nodes, links, room, excess = net.nodes, net.links, net.room, net.excess
     for node in range(net.ring - 1):
         here, at = excess[node], NODE_WORDS * node
-        depth, parent = np.int64(1 if here > 0 else (-1 if here < 0 else 0)), np.int64(_ROOT)
-        if here == 0:
-            parent = np.int64(_FREE)
-            for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
-                theirs = excess[np.int64(links[2 * arc])]
-                if theirs < 0 and room[2 * arc] > 0:
-                    depth, parent = np.int64(-2), np.int64(arc)
-                    break
-                if theirs > 0 and room[2 * arc + 1] > 0:
-                    depth, parent = np.int64(2), np.int64(arc)
-            if depth != 0:
-                _enqueue(net, node, depth)
-        nodes[at + DEPTH] = np.int32(depth)
-        nodes[at + _PARENT] = np.int32(parent)
+        nodes[at + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
+        nodes[at + _PARENT] = np.int32(_FREE if here == 0 else _ROOT)
+        if here != 0:
+            continue
+        for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
+            if room[2 * arc + 1] > 0 and excess[np.int64(links[2 * arc])] > 0:
+                nodes[at + DEPTH] = np.int32(2)
+                nodes[at + _PARENT] = np.int32(arc)
+                _enqueue(net, node, 1)
+                break
 
 
 @kernel
@@ -345,8 +349,8 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
     work[: n + 2] = 0
     _push_over_single_arcs(net)
     _plant(net)
-    source_depth, sink_depth = 2, 2
-    source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0
+    source_depth, sink_depth = 2, 1
+    source_grows, sink_grows = _waiting(net, 1) > 0, True
     while sink_grows and not aborted(sync):
         if source_grows and source_depth <= sink_depth:
             _grow_level(net, source_depth, sink_depth, 1)

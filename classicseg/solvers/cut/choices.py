@@ -197,22 +197,21 @@ def _in_whole_numbers(crf: GraphCRF, edges: np.ndarray) -> tuple[GraphCosts, flo
 
     `edges` are those of all arcs.
     """
-    n_labels, n = crf.unary.shape
-    unary = crf.unary.astype(np.float64)
+    unary, (n_labels, n) = crf.unary, crf.unary.shape
     if crf.finite_tables is not None:
         tables, weights = crf.finite_tables, np.ones(1)
     else:
         assert crf.cost is not None
         assert crf.finite_weights is not None
         tables, weights = crf.cost[None], crf.finite_weights
-    forbidden = np.isinf(unary)
-    some = forbidden.any()
-    sizes = np.abs(np.where(forbidden, 0, unary) if some else unary).max(axis=0)
     spans = tables.max(axis=(1, 2), initial=-np.inf) - tables.min(axis=(1, 2), initial=np.inf)
     spans = np.broadcast_to(spans * np.abs(weights), len(crf.edges))
-    if some:  # nothing that nodes and edges can save together outweighs a forbidden label
-        unary[forbidden] = 4 * 2.0 ** np.ceil(np.log2(2 * (sizes.sum() + spans.sum()) or 1.0))
-        sizes = np.abs(unary).max(axis=0)
+    forbidden = np.isinf(unary) if unary.dtype.kind == "f" else np.zeros(1, bool)
+    if forbidden.any():  # nothing that nodes and edges can save together outweighs a forbidden label
+        sizes = np.abs(np.where(forbidden, 0, unary)).max(axis=0).astype(np.float64)
+        dear = 4 * 2.0 ** np.ceil(np.log2(2 * (sizes.sum() + spans.sum()) or 1.0))
+        unary = np.where(forbidden, dear, unary.astype(np.float64))
+    sizes = np.maximum(-unary.min(axis=0).astype(np.float64), unary.max(axis=0))
     reach = sum(np.bincount(end, spans, n) for end in crf.edges.T)
     n_neighbours = np.bincount(crf.edges.reshape(-1), minlength=n)  # as many costs are rounded
     sizes = 2 * sizes + 4 * reach
@@ -221,7 +220,7 @@ def _in_whole_numbers(crf: GraphCRF, edges: np.ndarray) -> tuple[GraphCosts, flo
     if exact:
         scale = 1.0
     costs = GraphCosts(
-        np.rint(unary * scale).astype(np.int64).reshape(-1),
+        (unary if exact else np.rint(unary * np.float64(scale))).astype(np.int64).reshape(-1),
         np.array(tables, np.float64).reshape(-1),
         np.array(weights * scale, np.float64)[edges if len(weights) == len(crf.edges) else [0]],
         n_labels,

@@ -151,11 +151,11 @@ def test_no_single_expansion_lowers_the_energy_that_expansion_ends_with(compatib
 
 
 def test_expansions_that_look_only_where_something_changed_end_as_those_that_look_everywhere(monkeypatch):
-    for seed in range(4):
+    for seed in range(6):  # a change that is overlooked shows in about every second of them
         rng = np.random.default_rng(seed)
-        edges = rng.integers(0, 300, (500, 2))
+        edges = rng.integers(0, 400, (600, 2))
         edges = edges[edges[:, 0] != edges[:, 1]]
-        crf = cs.GraphCRF(rng.integers(0, 40, (6, 300)), edges, cs.Potts(1), rng.integers(0, 12, len(edges)))
+        crf = cs.GraphCRF(rng.integers(0, 100, (10, 400)), edges, cs.Potts(1), rng.integers(0, 40, len(edges)))
         skipping = cs.minimize(crf, "expansion")
         assert skipping.n_iter > 2
         with monkeypatch.context() as everywhere:
