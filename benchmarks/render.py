@@ -131,6 +131,21 @@ def threads(document: Document) -> str:
     return table(rows.values())
 
 
+@shows("pipelines_many")
+def pipelines_many(document: Document) -> str:
+    return table(
+        {
+            "command": row["case"],
+            "images": row["images"],
+            "images a second": row["images_a_second"],
+            "CPU time of an image, ms": row["cpu_ms_an_image"],
+            "share of its processors": f"{100 * row['share_of_processors']:.0f} %",
+            "times faster than pydensecrf2": spread(row["times_faster_than_peer"]),
+        }
+        for row in document["rows"]
+    )
+
+
 @shows("suite_uai")
 @shows("suite_mrf")
 @shows("suite_cuts")

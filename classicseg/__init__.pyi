@@ -44,6 +44,7 @@ from .pipelines.film import Refiner
 from .pipelines.matting import Matte
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
+from .pipelines.refine_many import RefinedItem, refine_many
 from .pipelines.segment import segment, segmenters
 from .pipelines.split_plan import SplitPlan, plan_split_and_merge
 from .pipelines.split_streamed import split_and_merge_streamed
@@ -103,6 +104,7 @@ __all__ = [
     "Preset",
     "Range",
     "Record",
+    "RefinedItem",
     "Refinement",
     "Refiner",
     "RegionGraph",
@@ -149,6 +151,7 @@ __all__ = [
     "quadtree",
     "record_split_and_merge",
     "refine",
+    "refine_many",
     "refine_streamed",
     "refinement",
     "refinement_crf",

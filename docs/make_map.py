@@ -16,7 +16,7 @@ ROOMS = {  # name: (column, row, what it holds)
     "cli": (2, 0, "the command classicseg"),
     "numpymaxflow": (3, 0, "numpymaxflow's interface"),
     "maxflow": (4, 0, "PyMaxflow's interface"),
-    "bench": (3, 1, "solvers compared"),
+    "bench": (5, 1, "solvers compared"),
     "gco": (5, 0, "gco-wrapper's interface"),
     "pydensecrf": (0, 1, "pydensecrf's interface"),
     "torch": (1, 1, "layer, losses, networks"),

@@ -31,8 +31,8 @@ TOPICS = {
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
-        "refine refinement refinement_crf refine_streamed plan_streamed StreamPlan minimum_cut_streamed "
-        "plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
+        "refine refinement refinement_crf refine_many RefinedItem refine_streamed plan_streamed StreamPlan "
+        "minimum_cut_streamed plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
         "PRESETS Preset cutout Cutout Matte segment segmenters tune "
         "split_and_merge_streamed plan_split_and_merge SplitPlan",
     ),
@@ -77,6 +77,9 @@ TOPICS = {
         "On a cluster", "Images larger than memory, and the workers of Dask.", modules=("classicseg.dask",)
     ),
     "command-line": Topic("Command line", "All commands and their options."),
+    "bench": Topic(
+        "The benchmark", "What a solver or a problem of one's own needs to take part.", modules=("classicseg.bench",)
+    ),
     "drop-ins": Topic(
         "Drop-in modules",
         "The interfaces of pydensecrf, SimpleCRF, numpymaxflow, PyMaxflow, gco-wrapper and MONAI, on these solvers.",

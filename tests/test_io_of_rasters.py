@@ -141,6 +141,19 @@ def test_labels_lie_where_their_map_does_and_are_stored_without_loss(tmp_path):
     assert not isinstance(io.read_labels(tmp_path / "plain.tif"), io.Raster)
 
 
+def test_a_place_may_be_said_in_a_file_beside(tmp_path):
+    import tifffile
+
+    pytest.importorskip("rasterio")
+    tifffile.imwrite(tmp_path / "a.tif", BANDS[0])
+    assert type(io.read_image(tmp_path / "a.tif")) is np.ndarray
+    (tmp_path / "a.tfw").write_text("10\n0\n0\n-10\n500005\n4999995\n")  # the middle of the first pixel
+    image = io.read_image(tmp_path / "a.tif")
+    assert (image.spacing, image.transform.c, image.transform.f) == ((10, 10), 500_000, 5_000_000)
+    io.write_labels(tmp_path / "labels.tif", LABELS, like=image)
+    assert io.read_labels(tmp_path / "labels.tif").transform == image.transform
+
+
 def test_degrees_are_no_metres_and_feet_are_fewer(tmp_path):
     write_map(tmp_path / "degrees.tif", BANDS, size=0.001, crs="EPSG:4326")
     image = io.read_image(tmp_path / "degrees.tif")

@@ -10,7 +10,7 @@ import pytest
 
 from classicseg import io
 from classicseg.errors import InputError
-from classicseg.io.windows import as_source, label_file
+from classicseg.io.windows import as_source, label_file, mask_of
 from tests.strategies.files import write_map, write_scan, write_zarr
 
 RNG = np.random.default_rng(0)
@@ -84,7 +84,13 @@ def test_which_pixels_of_a_map_hold_data_is_read_in_windows(tmp_path):
         assert source.shape == (40, 50, 3)
         mask = io.read_masked_image(tmp_path / f"{name}.tif")[1]
         np.testing.assert_array_equal(source.inside[3:20, 5:50], mask[3:20, 5:])
-    assert as_source(tmp_path / "all.tif", "image").inside is None
+    whole = as_source(tmp_path / "all.tif", "image")
+    assert whole.inside is mask_of(whole, None) is None
+    drawn = RNG.integers(0, 2, (40, 50)).astype(np.uint8) * 255
+    nodata = as_source(tmp_path / "nodata.tif", "image")
+    assert mask_of(whole, drawn) is drawn
+    assert mask_of(nodata, None) is nodata.inside
+    np.testing.assert_array_equal(mask_of(nodata, drawn)[0:9, 5:50], drawn[:9, 5:] * (np.arange(9) >= 5)[:, None])
 
 
 def test_what_cannot_be_read_in_windows_is_named(tmp_path, monkeypatch):

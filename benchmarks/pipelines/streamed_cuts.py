@@ -1,6 +1,6 @@
 """Minimum cuts of images that pass by in bands: time, memory, and whether labels are those of the cut in memory.
 
-    python benchmarks/pipelines/streamed_cuts.py [--sides 4096 20000] [--weights 5 15] [--threads 2]
+    python benchmarks/pipelines/streamed_cuts.py [--sides 4096 20000] [--weights 5] [--threads 2]
 
 An aerial image (of the development data, else the photo that ships) mirrored to size with fresh noise of sigma 8 on
 each copy, with costs of two colours in whole numbers, 4 neighbours, and weights that follow the contrast; all in files,
@@ -127,7 +127,7 @@ def measure(folder: Path, weight: float, n_threads: int) -> Row:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sides", type=int, nargs="+", default=[4096, 20000])
-    parser.add_argument("--weights", type=float, nargs="+", default=[5.0, 15.0])
+    parser.add_argument("--weights", type=float, nargs="+", default=[5.0])
     parser.add_argument("--threads", type=int, nargs="+", default=[2])
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,27 @@ _NEAR = 1e-9  # energies that differ by less, of their size, are the same
 
 @functools.cache
 def table() -> dict[str, dict[str, Any]]:
-    """By the names of problems: ``energy``, ``lower_bound``, ``who``, ``command``, ``labels_sha256`` and ``date``."""
+    """By the names of problems: ``energy``, ``lower_bound``, ``who``, ``command``, ``labels_sha256``, ``date``.
+
+    ``probe`` is the energy of fixed labels: where it is another one, the problem is another one, too.
+    """
     known: dict[str, dict[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))
     return known
 
 
-def entry(name: str) -> dict[str, Any] | None:
-    """What is known of a problem, if anything."""
-    return table().get(name)
+def entry(name: str, probe: float | None) -> dict[str, Any] | None:
+    """What is known of a problem, if anything; `probe` tells that it is still the same one.
+
+    Parameters
+    ----------
+    name : str
+    probe : float or None
+        As ``scoring.probe`` finds it.
+    """
+    known = table().get(name)
+    if known is None or probe is None or known["probe"] is None:
+        return None
+    return known if math.isclose(known["probe"], probe, rel_tol=_NEAR) else None
 
 
 def merged(known: dict[str, dict[str, Any]], document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -34,7 +48,7 @@ def merged(known: dict[str, dict[str, Any]], document: dict[str, Any]) -> dict[s
         Of a run.
     """
     result = {name: dict(found) for name, found in known.items()}
-    energies = {one["name"] for one in document["problems"] if one.get("kind") == "energy"}
+    energies = {one["name"]: one["probe"] for one in document["problems"] if one.get("kind") == "energy"}
     run = document["run"]
     published = [
         {"problem": one["name"], "status": "done", "score": one["published"][who], "contender": who,
@@ -45,7 +59,8 @@ def merged(known: dict[str, dict[str, Any]], document: dict[str, Any]) -> dict[s
     for row in [*published, *document["rows"]]:
         if row["problem"] not in energies or row["status"] not in ("done", "stopped"):
             continue
-        found = result.setdefault(row["problem"], {"energy": None, "lower_bound": None})
+        new = {"energy": None, "lower_bound": None, "probe": energies[row["problem"]]}
+        found = result.setdefault(row["problem"], new)
         if found["energy"] is None or row["score"] < found["energy"] - _NEAR * abs(found["energy"]):
             found |= {
                 "energy": row["score"], "who": row["contender"],

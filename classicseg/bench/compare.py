@@ -18,6 +18,8 @@ FEWEST = 5
 """Runs that a contender must have at a problem, in either document, for its times to be compared."""
 FLOOR = 0.02
 """Differences of time within this share are not told: code moves in memory, and machines in their moods."""
+NARROW = 0.05
+"""An interval of up to this on either side allows to say that nothing has changed; a wider one leaves it undecided."""
 _MANY = 6  # problems from which on they are drawn: what differs between them includes what differs between runs
 _SAMPLES = 5000  # of the bootstrap
 _TAIL = 0.001  # of them on either side, beyond the interval
@@ -50,7 +52,8 @@ def verdicts(old: Document, new: Document) -> list[dict[str, Any]]:
 
     Times are formed into ratios problem by problem, in units of the piece of work that takes its turn in every round,
     so that a faster or slower hour of the machine falls out. The mean of their logarithms is bootstrapped over problems
-    (over runs, where problems are few) [1]_; "slower" or "faster" is said where the interval lies beyond 2 %.
+    (over runs, where problems are few) [1]_; "slower" or "faster" is said where the interval lies beyond 2 %, "equal"
+    where it is narrow and does not.
 
     References
     ----------
@@ -65,13 +68,13 @@ def verdicts(old: Document, new: Document) -> list[dict[str, Any]]:
 
 
 def self_test(document: Document) -> tuple[int, int]:
-    """The even runs of a document against the odd ones: how many contenders are called equal, and of how many."""
+    """The even runs of a document against the odd ones: how many contenders get no verdict, and of how many."""
     halves = [_half(document, start) for start in (0, 1)]
     judged = [row for row in verdicts(*halves) if row["time"] != NONE]
-    return sum(row["time"] == EQUAL for row in judged), len(judged)
+    return sum(row["time"] in (EQUAL, UNDECIDED) for row in judged), len(judged)
 
 
-EQUAL, NONE = "equal", "too few runs"
+EQUAL, UNDECIDED, NONE = "equal", "undecided", "too few runs"
 
 
 def _half(document: Document, start: int) -> Document:
@@ -111,7 +114,8 @@ def _of_times(mine: dict[str, Any], old: Document, new: Document) -> dict[str, A
     means = _trimmed_mean(samples)
     low, high = np.quantile(means, [_TAIL, 1 - _TAIL])
     edge = math.log1p(FLOOR)
-    word = "slower" if low > edge else "faster" if high < -edge else EQUAL
+    narrow = high - low < 2 * math.log1p(NARROW)
+    word = "slower" if low > edge else "faster" if high < -edge else EQUAL if narrow else UNDECIDED
     ratio, interval = math.exp(float(_trimmed_mean(np.array(ratios)))), (math.exp(low), math.exp(high))
     return {"time": word, "ratio": f"{ratio:.3f}", "interval": f"{interval[0]:.3f} to {interval[1]:.3f}"}
 

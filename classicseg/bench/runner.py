@@ -84,8 +84,11 @@ def run(plan: Plan, tell: Tell = lambda text: None) -> Document:
     try:
         for number, problem in enumerate(plan.problems, 1):
             found = _Problem(problem, plan, partial(_tell_of, tell, f"{number}/{len(plan.problems)}"))
+            solved = found.solved_by(workers)
             problems.append(found.known)
-            rows += found.solved_by(workers)
+            rows += solved
+    except KeyboardInterrupt:  # what is done is kept
+        about["stopped"] = f"stopped by Ctrl-C after {len(problems)} of {len(plan.problems)} problems"
     finally:
         for worker in workers.values():
             worker.end()
@@ -106,8 +109,8 @@ class _Problem:
         self.stops_itself = {one.name: one.watched is not None for one in plan.contenders}
         self.known: dict[str, Any] = {
             "name": problem.name, "summary": problem.summary, "published": dict(problem.published),
-            "published_bound": problem.published_bound, "best_known": best_known.entry(problem.name), "yardstick": [],
-            "published_labels": {},
+            "published_bound": problem.published_bound, "best_known": None, "yardstick": [], "published_labels": {},
+            "probe": None,
         }  # fmt: skip
         missing = problem.missing(plan.setting.data)
         if missing:
@@ -117,6 +120,8 @@ class _Problem:
         try:
             self.instance = problem.make(plan.setting.data)
             self.score = scoring.judge(self.instance)
+            self.known["probe"] = scoring.probe(self.instance)
+            self.known["best_known"] = best_known.entry(problem.name, self.known["probe"])
             self._score_published()
         except Exception as failure:  # whatever a file or a plugin may do: the others go on
             self.known |= {"status": "failed", "message": told(failure)}
@@ -268,5 +273,6 @@ def _about(plan: Plan) -> dict[str, Any]:
         "time_limit_s": limits.seconds,
         "memory_limit_mb": plan.memory_mb,
         "repeats": plan.repeats,
+        "long_s": LONG,
         "load": provenance.load(),
     }

@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,12 +48,12 @@ def of_file(file: str | os.PathLike[str], data: Path | None) -> Iterator[str]:
             score = scoring.judge(instance)(labels)
         except InputError as failure:
             raise InputError(f"{path}, {name}: {failure}") from failure
-        yield f"{name}: {scoring.UNIT[scoring.kind_of(instance)]} {number(score)}{_next_to(name, score)}"
+        known = best_known.entry(name, scoring.probe(instance))
+        yield f"{name}: {scoring.UNIT[scoring.kind_of(instance)]} {number(score)}{_next_to(known, score)}"
         yield f"  labels sha256 {scoring.hash_of(labels)}"
 
 
-def _next_to(name: str, score: float) -> str:
-    known = best_known.entry(name)
+def _next_to(known: dict[str, Any] | None, score: float) -> str:
     if known is None or known.get("energy") is None:
         return ", none is known"
     best, who = known["energy"], known["who"]

@@ -110,6 +110,16 @@ def plain_arrays(crf: GridCRF | GraphCRF) -> dict[str, Any]:
     return {"unary": unary, "edges": edges, **of_edges, "label_costs": crf.label_costs}
 
 
+def probe(instance: Any) -> float | None:
+    """The energy of fixed labels, by which a problem is known again when another version may have made it otherwise."""
+    if kind_of(instance) != ENERGY:
+        return None
+    n = instance.unary[0].size
+    counts = getattr(instance, "label_counts", None)
+    labels = np.arange(n) * 7919 % (instance.n_labels if counts is None else counts)  # 7919, a prime: no pattern
+    return judge(instance)(labels.reshape(instance.shape))
+
+
 def hash_of(labels: np.ndarray) -> str:
     """SHA-256 of the shape and the labels as little-endian 32-bit integers."""
     array = np.ascontiguousarray(labels, "<i4")

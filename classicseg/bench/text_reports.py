@@ -58,6 +58,8 @@ def about(document: Document) -> list[str]:
     run = document["run"]
     machine = run["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    medians = f"medians of {run['repeats']} runs, of one where it takes more than {run['long_s']:g} s"
+    runs = medians if run["repeats"] else "one run"
     limit = f", {run['memory_limit_mb']:g} MB" if run["memory_limit_mb"] else ""
     lines = [
         f"`{run['command']}`, {run['date']}",
@@ -65,8 +67,10 @@ def about(document: Document) -> list[str]:
         f"Python {machine['python']}; load at the start {run['load']}",
         versions,
         f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}, at most {run['time_limit_s']:g} s{limit} for a "
-        f"run; medians of {run['repeats']} runs, of one where it takes more than 2 s",
+        f"run; {runs}",
     ]
+    if "stopped" in run:
+        lines.append(run["stopped"])
     if run["load"] is not None and run["load"] > 0.5:
         lines.append("other jobs were running: ratios are worth more than times")
     return lines

@@ -1,19 +1,36 @@
 """The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``cut``, ``train``, ``evaluate`` and others.
 
-Exit codes: 0 done, 2 a wrong argument or file (one line on standard error), 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 some of many images failed and the others are done, 2 a wrong argument or file (one line on
+standard error), 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from classicseg import __version__
-from classicseg.cli import bench, check, cut, cutout, demo, evaluate, learn, predict, refine, split, train, warmup
+from classicseg.cli import (
+    bench,
+    check,
+    cut,
+    cutout,
+    demo,
+    evaluate,
+    learn,
+    many,
+    predict,
+    refine,
+    split,
+    train,
+    warmup,
+)  # fmt: skip
 from classicseg.cli.options import Command
 from classicseg.cli.output import check_outputs
 
@@ -71,16 +88,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say
-            writes_a_folder = getattr(options, "film", None) is not None
-            check_outputs(options, {} if writes_a_folder else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
-            options.run(options)
+            options.say = say
+            options.several = many.are_asked(options)
+            check_outputs(options, {} if options.several else getattr(_COMMANDS[options.command], "OUTPUTS", {}))
+            return options.run(options) or 0
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print("stopped", file=sys.stderr, flush=True)
+        if any(thread.name == "classicseg" for thread in threading.enumerate()):  # in a kernel: too long to wait
+            sys.stdout.flush()
+            os._exit(130)
         return 130
     except (ValueError, TypeError, OSError, MemoryError) as failure:
         say(failure)
         return 2
-    return 0
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

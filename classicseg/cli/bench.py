@@ -91,6 +91,8 @@ def run(options: argparse.Namespace) -> None:
     old = None if options.compare is None else compare.read(options.compare)
     document = _run(options, data)
     _report(options, document, old)
+    if "stopped" in document["run"]:
+        raise KeyboardInterrupt
 
 
 def _data(options: argparse.Namespace) -> Path | None:
@@ -167,7 +169,7 @@ def _report(options: argparse.Namespace, document: Document, old: Document | Non
     if old is not None:
         equal, judged = compare.self_test(document)
         if judged:
-            print(f"even runs against odd ones: {equal} of {judged} solvers are called equal")
+            print(f"even runs against odd ones: {equal} of {judged} solvers get no verdict, as it must be")
     texts: list[tuple[Path | None, Callable[[], str]]] = [
         (options.html, partial(html_report.html, document, verdicts)),
         (options.markdown, partial(text_reports.markdown, document, verdicts)),

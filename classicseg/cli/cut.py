@@ -15,16 +15,20 @@ OUTPUTS = {"output": "labels"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("unary", type=Path, help="costs of both labels, (2, H, W) or (2, D, H, W): .npy")
+    parser.add_argument("unary", type=Path, help="costs of both labels, (2, H, W) or (2, D, H, W): .npy, .zarr, .tif")
     parser.add_argument(
         "-w", "--weights", type=float, default=1.0, metavar="W",
         help="what neighbours of different labels cost (default: %(default)g)",
     )  # fmt: skip
-    parser.add_argument("--image", type=Path, help="let the weights follow the contrast of this image: .npy")
+    parser.add_argument(
+        "--image", type=Path, help="let the weights follow the contrast of this image: .npy, .zarr, .tif"
+    )
     parser.add_argument("--beta", type=float, help="how steeply (default: by the contrast of the whole image)")
     parser.add_argument("--connectivity", type=int, metavar="N", help="neighbours: 4 or 8, in volumes 6, 18 or 26")
-    parser.add_argument("--mask", type=Path, help="pixels that take part: .npy")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels: .npy, 255 outside of the mask")
+    parser.add_argument("--mask", type=Path, help="pixels that take part: .npy, .zarr, .tif")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="labels: .npy, .zarr, .tif, 255 outside of the mask"
+    )
     parser.add_argument("--window", type=int, metavar="N", help="how many rows (or slices) a band begins with at most")
     parser.add_argument("--memory", type=float, metavar="BYTES", help="what a band may take (default: 1073741824)")
     parser.add_argument(

@@ -3,16 +3,19 @@
 Strokes are 1 on the object, 2 on the background and 0 elsewhere in a picture of one channel or with a palette (other
 values by --object and --background), or red on the object and blue on the background in a picture with colours, which
 may be a copy of the photo. What is transparent counts as erased.
+
+Of many images, or a folder of them, outputs are folders, and so are scribbles, in files of the same names but for the
+suffix; a box, or a file of strokes, is that of all.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import evidence, inside, upright
-from classicseg.cli.output import add_json_option, check_axes, report
+from classicseg.cli import evidence, inside, many, upright
+from classicseg.cli.output import add_json_option, check_axes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,12 +25,16 @@ OUTPUTS = {"output": "labels", "overlay": "images", "probabilities": "marginals"
 
 _CLEARLY = 64  # how much redder or bluer than its other channels a stroke is: a quarter of the range tells it from gray
 _NEARLY = 16  # how much a copy of a photo may differ from it where nothing is drawn, as compression makes it
+_BYTES = 250  # of memory for each pixel: its network, its colours, and what their models say
 _OPAQUE = 128  # alpha from which on a pixel counts as drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument(
+        "image", type=Path, nargs="+",
+        help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …; or many, a folder, or a pattern",
+    )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, required=True,
         help="labels, 255 outside: .png with palette, .npy, .tif, .nii.gz or .zarr",
@@ -52,11 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weight", type=float, help="weight of the boundary (default: 50)")
     parser.add_argument("--max-iter", type=int, help="rounds (default: 10)")
     parser.add_argument("--threads", type=int, help="default: all processors")
+    many.add_arguments(parser, "scribbles")
     add_json_option(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Read, cut, write, report."""
+def run(options: argparse.Namespace) -> int:
+    """One image, or many."""
+    from classicseg.io.batches import DRAWN
+
+    return many.run(options, one, OUTPUTS, {"scribbles": DRAWN, "mask": DRAWN})
+
+
+def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Read, cut, write, and say what was done."""
+    import numpy as np
+
     from classicseg import io
     from classicseg.pipelines.cutout import cutout
 
@@ -72,18 +89,19 @@ def run(options: argparse.Namespace) -> None:
     check_axes(options, OUTPUTS, n_axes)
     axis = None if image.ndim == n_axes else image.ndim - 1
     mask = inside.of_values(options, image, mask, axis)
-    cut = cutout(
-        image,
-        scribbles,
-        box=box,
-        mask=mask,
-        alpha=options.alpha is not None,
-        colors=options.colors,
-        weight=options.weight,
-        max_iter=options.max_iter,
-        spacing=evidence.spacing_of(options, image),
-        n_threads=options.threads,
-    )
+    with many.admitted(options, _BYTES * float(np.prod(image.shape[:n_axes]))) as n_threads:
+        cut = cutout(
+            image,
+            scribbles,
+            box=box,
+            mask=mask,
+            alpha=options.alpha is not None,
+            colors=options.colors,
+            weight=options.weight,
+            max_iter=options.max_iter,
+            spacing=evidence.spacing_of(options, image),
+            n_threads=n_threads,
+        )
     inside.write_labels(options, cut.labels, image, mask, io.VOID)
     if options.overlay is not None:
         io.write_image(options.overlay, inside.overlay(inside.shown(image, mask, axis), cut.labels, mask))
@@ -106,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
         f"{options.output}: {size} pixels, {100 * cut.mask.mean():.1f} % object, {cut.n_iter} rounds in "
         f"{cut.seconds:.2f} s, energy {cut.history[0].energy:.6g} -> {cut.energy:.6g}"
     )
-    report(options, done, text)
+    return done, text
 
 
 def read_scribbles(options: argparse.Namespace, photo: np.ndarray) -> np.ndarray:

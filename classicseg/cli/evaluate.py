@@ -5,17 +5,22 @@ label pictures, it is run on the images of the folder, resized as in its trainin
 of the images, and how far its probabilities are to be believed (those of the CRF, with --crf) is told as well. Of
 scans (.nii.gz) and stacks whose files say how large a voxel is, the means of millilitres, Dice, HD95 and surface
 distances are told, of maps (GeoTIFF) in metres the sums of hectares.
+
+Files that cannot be compared are named, and scores are those of the others: the exit code is 1 then.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from classicseg.cli import upright
+from classicseg.cli.jobs import listed, sentence
 from classicseg.cli.output import add_json_option, report
+from classicseg.cli.progress import Progress
 from classicseg.cli.sizes import Sizes, as_json, lines_of
 from classicseg.errors import InputError
 
@@ -27,8 +32,26 @@ if TYPE_CHECKING:
 SUMMARY = "labels and truth in, scores out"
 WIDTHS = (1, 2, 3, 5, 10, 20)
 """Pixels on either side of borders, for trimap IoU: from the line itself to the neighbourhood of an object."""
-Examples: TypeAlias = "Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray | None, Profile | None]]"
-"""Name, labels, truth, probabilities (None where labels are all that is known) and what the file of the truth says."""
+Results: TypeAlias = "Iterator[tuple[Path | str, Counts | None, Exception | None]]"
+"""Name, and what was counted, or the error that ended it."""
+Pair: TypeAlias = tuple[Path, Path]
+Compared: TypeAlias = "tuple[np.ndarray, np.ndarray, np.ndarray | None, Profile | None]"
+"""Labels, truth, probabilities (None where labels are all that is known) and what the file of the truth says."""
+
+
+class Counts(NamedTuple):
+    """What is summed up over pictures."""
+
+    n_void: int
+    total: np.ndarray
+    """(L, L), the confusion of all pixels."""
+    near: np.ndarray | None
+    """(width, L, L), that of pixels near borders; None of volumes, and if all are void."""
+    border: float
+    """The boundary F, likewise."""
+    sizes: Sizes
+    table: np.ndarray | None
+    """Of reliability; None without probabilities."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,51 +71,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--device", default="cpu", help="with --model: default %(default)s")
     parser.add_argument("--crf", metavar="PRESET", help="with --model: refine with a dense CRF of this preset")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="of label pictures: how many at a time (default: all processors)"
+    )
     parser.add_argument("--tolerance", type=float, help="of boundary F, pixels; default: 0.75 %% of the diagonal")
     upright.add_arguments(parser)
     add_json_option(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Read, compare, report."""
     import numpy as np
 
-    from classicseg import io, metrics
+    from classicseg import metrics
     from classicseg.io.classes import check_counts
 
     folders, model = (options.labels, options.truth), (options.model, options.data)
     if None not in folders and model == (None, None):
-        classes, examples = _of_folders(options)
+        classes, results = _of_folders(options)
     elif None not in model and folders == (None, None):
-        classes, examples = _of_model(options)
+        classes, results = _of_model(options)
     else:
         raise InputError("give either --labels and --truth, or --model and --data")
     n, n_void, n_images = len(classes), 0, 0
     total, near, borders = np.zeros((n, n), np.int64), np.zeros((len(WIDTHS), n, n), np.int64), []
     tables: list[np.ndarray] = []
-    sizes = Sizes(n)
-    for name, labels, truth, probabilities, profile in examples:
-        try:
-            n_void += int((truth == io.VOID).sum())
-            total += metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
-            if (truth == io.VOID).all():
-                continue
-            n_images += 1
-            if truth.ndim == 2:  # borders are those of pictures
-                near += [metrics.trimap_confusion(labels, truth, n, width, ignore_label=io.VOID) for width in WIDTHS]
-                borders.append(
-                    metrics.boundary_f_score(labels, truth, n, tolerance=options.tolerance, ignore_label=io.VOID)
-                )
-            sizes.add(labels, truth, profile)
-            if probabilities is not None:
-                tables.append(metrics.reliability(probabilities, truth, ignore_label=io.VOID))
-        except ValueError as failure:
-            raise InputError(f"{name}: {failure}") from failure
+    sizes, failed = Sizes(n), dict[Path, str]()
+    for name, counts, error in results:
+        if counts is None:
+            failed[Path(name)] = sentence(error or Exception())
+            options.say(failed[Path(name)] if str(name) in failed[Path(name)] else f"{name}: {failed[Path(name)]}")
+            continue
+        n_void += counts.n_void
+        total += counts.total
+        n_images += bool(counts.total.any())
+        sizes.include(counts.sizes)
+        if counts.near is not None:
+            near += counts.near
+            borders.append(counts.border)
+        if counts.table is not None:
+            tables.append(counts.table)
+    if failed and not total.any() and not n_void:
+        raise InputError(f"nothing could be compared: {next(iter(failed.values()))}")
     if options.truth is not None:  # with a model, all was looked at before
         check_counts(total.sum(1), n_void, classes, "the truth")
     scores = metrics.scores_of(total)
     done = {
         "n_images": n_images,
+        "n_failed": len(failed),
         "accuracy": scores.accuracy,
         "mean_iou": scores.mean_iou,
         "boundary_f": float(np.mean(borders)) if borders else None,
@@ -105,6 +131,29 @@ def run(options: argparse.Namespace) -> None:
     }
     told = sizes.told(classes)
     report(options, done | as_json(told), "\n".join([_text(done), *lines_of(told)]))
+    if failed:
+        options.say(f"{len(failed)} failed: {listed(failed)}; scores are those of the others")
+    return 1 if failed else 0
+
+
+def _counted(compared: Compared, n: int, tolerance: float | None) -> Counts:
+    """Compare the labels of a picture with their truth."""
+    import numpy as np
+
+    from classicseg import io, metrics
+
+    labels, truth, probabilities, profile = compared
+    n_void, total = int((truth == io.VOID).sum()), metrics.confusion_matrix(labels, truth, n, ignore_label=io.VOID)
+    near, border, table, sizes = None, 0.0, None, Sizes(n)
+    if n_void == truth.size:
+        return Counts(n_void, total, near, border, sizes, table)
+    if truth.ndim == 2:  # borders are those of pictures
+        near = np.array([metrics.trimap_confusion(labels, truth, n, w, ignore_label=io.VOID) for w in WIDTHS])
+        border = metrics.boundary_f_score(labels, truth, n, tolerance=tolerance, ignore_label=io.VOID)
+    sizes.add(labels, truth, profile)
+    if probabilities is not None:
+        table = metrics.reliability(probabilities, truth, ignore_label=io.VOID)
+    return Counts(n_void, total, near, border, sizes, table)
 
 
 def _text(done: dict[str, Any]) -> str:
@@ -122,7 +171,7 @@ def _text(done: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
+def _of_folders(options: argparse.Namespace) -> tuple[list[str], Results]:
     from classicseg import io
     from classicseg.io.classes import read_colors, table_of
     from classicseg.io.files import NIFTI
@@ -133,10 +182,36 @@ def _of_folders(options: argparse.Namespace) -> tuple[list[str], Examples]:
         names, numbers = io.read_classes(options.classes)
         classes, table, colors = list(names), table_of(numbers), read_colors(options.classes)
     else:
-        found = [_largest(io.read_labels(file, exif=options.exif), io.VOID) for pair in pairs for file in pair]
-        n = max(2, *(largest + 1 for largest in found))
-        classes, table, colors = [str(i) for i in range(n)], table_of({i: i for i in range(n)}), {}
-    return classes, ((str(given), *_compared(given, true, table, colors, options.exif)) for given, true in pairs)
+
+        def largest(pair: Pair) -> int:
+            return max(_largest(io.read_labels(file, exif=options.exif), io.VOID) for file in pair)
+
+        found = [n for _, n, _ in _of_pairs(largest, pairs, options.workers) if n is not None]
+        n_classes = max([2, *(n + 1 for n in found)])
+        classes, table, colors = [str(i) for i in range(n_classes)], table_of({i: i for i in range(n_classes)}), {}
+
+    def compare(pair: Pair) -> Counts:
+        return _counted(_compared(*pair, table, colors, options.exif), len(classes), options.tolerance)
+
+    return classes, _of_pairs(compare, pairs, options.workers, Progress(len(pairs)))
+
+
+def _of_pairs(
+    call: Callable[[Pair], Any], pairs: Sequence[Pair], n_workers: int | None, progress: Progress | None = None
+) -> Iterator[tuple[Path, Any, Exception | None]]:
+    """What a call makes of each pair, several at a time, or its error; in order, so that sums are always the same."""
+    from classicseg.pipelines.many import attempt, workers_for
+    from classicseg.pipelines.pool import results_of
+
+    n_workers, _ = workers_for(len(pairs), n_workers, 1)
+    results = results_of(lambda pair: attempt(lambda: call(pair)), pairs, n_workers, in_order=True)
+    with contextlib.closing(results):
+        for i, (found, error) in results:
+            if progress is not None:
+                progress.step()
+                if error is not None or i + 1 == len(pairs):
+                    progress.clear()
+            yield pairs[i][0], found, error
 
 
 def _largest(labels: np.ndarray, void: int) -> int:
@@ -145,8 +220,8 @@ def _largest(labels: np.ndarray, void: int) -> int:
 
 def _compared(
     given: Path, true: Path, table: np.ndarray, colors: dict[tuple[int, int, int], int], exif: bool
-) -> tuple[np.ndarray, np.ndarray, None, Profile | None]:
-    """Labels and their truth, both counted as the classes are, no probabilities, and what is said of the truth."""
+) -> Compared:
+    """Labels and their truth, both counted as the classes are."""
     import numpy as np
 
     from classicseg import io
@@ -165,7 +240,7 @@ def _compared(
     return labels, mapped, None, profile
 
 
-def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
+def _of_model(options: argparse.Namespace) -> tuple[list[str], Results]:
     from classicseg.cli._torch import enough_memory, train_module
     from classicseg.energies.softmax import softmax
     from classicseg.pipelines.presets import check as check_preset
@@ -182,15 +257,21 @@ def _of_model(options: argparse.Namespace) -> tuple[list[str], Examples]:
         raise InputError(f"{options.data} has the classes {data.classes}, but {options.model} knows {model.classes}")
     check(model, data, data.survey, None, "the data")
 
-    def examples() -> Examples:
+    def results() -> Results:
         for i in range(len(data)):
             image, truth = data[i]
             with enough_memory("give --window 512 512, or a smaller one"):
                 logits = model.predict(image, window=options.window)
+            compared: Compared
             if options.crf is None:
-                yield data.name(i), logits.argmax(0), truth, softmax(logits), None
+                compared = logits.argmax(0), truth, softmax(logits), None
             else:
-                found = refinement(image, logits=logits, preset=options.crf)
-                yield data.name(i), found.labels, truth, found.marginals, None
+                refined = refinement(image, logits=logits, preset=options.crf)
+                compared = refined.labels, truth, refined.marginals, None
+            try:
+                counts = _counted(compared, len(model.classes), options.tolerance)
+            except ValueError as failure:
+                raise InputError(f"{data.name(i)}: {failure}") from failure
+            yield data.name(i), counts, None
 
-    return list(model.classes), examples()
+    return list(model.classes), results()

@@ -18,11 +18,11 @@ _CONFIDENCE = 0.7  # as `unary_from_labels` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the file and what it holds."""
+    """Declare what the file of probabilities holds, and where those of many images are."""
     parser.add_argument(
-        "probabilities", type=Path, nargs="?",
-        help="labels first, (L, H, W) or (L, D, H, W), or smaller than the image, as networks give them: .npy, .npz, "
-        ".pt, .safetensors, .tif, .nii.gz",
+        "--probabilities", type=Path, dest="folder", metavar="FOLDER",
+        help="of many images, and with --film: where their probabilities are, in files of the same names but for the "
+        "suffix",
     )  # fmt: skip
     parser.add_argument("--logits", action="store_true", help="the file holds logits, not probabilities")
     kinds = parser.add_mutually_exclusive_group()

@@ -13,14 +13,10 @@ _OF_ONE_IMAGE = ("image", "probabilities", "overlay", "marginals", "reverse_axes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the frames and the folder of their scores."""
+    """Declare the frames."""
     parser.add_argument(
         "--film", type=Path, nargs="+", metavar="IMAGE",
         help="frames of a film, in their order, instead of one image; -o is then a folder",
-    )  # fmt: skip
-    parser.add_argument(
-        "--probabilities", type=Path, dest="folder", metavar="FOLDER",
-        help="with --film: where the scores of the frames are, in files of the same names but for the suffix",
     )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ def check_outputs(options: argparse.Namespace, outputs: Mapping[str, str]) -> No
     targets = {name: path for name in outputs if (path := getattr(options, name)) is not None}
     for name, path in targets.items():
         io.check_output(path, outputs[name])
-    given = [value for name, value in vars(options).items() if name not in targets and isinstance(value, Path)]
+    others = [value for name, value in vars(options).items() if name not in targets]
+    given = [path for value in others for path in (value if isinstance(value, list) else [value])]
+    given = [path for path in given if isinstance(path, Path)]
     check_apart(given, list(targets.values()))
 
 

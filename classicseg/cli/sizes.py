@@ -56,6 +56,11 @@ class Sizes:
             pair = (metrics.areas(array, metres, self._n, ignore_label=io.VOID) for array in (labels, truth))
             self._areas.append(np.array(list(pair)))
 
+    def include(self, others: Sizes) -> None:
+        """What was added to others."""
+        self._volumes += others._volumes
+        self._areas += others._areas
+
     def told(self, classes: list[str]) -> dict[str, dict[str, dict[str, float]]]:
         """What there is to say, by kind and class; NaN and infinite where a label is missing."""
         import warnings

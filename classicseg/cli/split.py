@@ -1,4 +1,7 @@
-"""Segment a photo by split-and-merge: split into homogeneous blocks, merge neighbouring ones."""
+"""Segment a photo by split-and-merge: split into homogeneous blocks, merge neighbouring ones.
+
+Of many images, or a folder of them, outputs are folders: classicseg split images/*.jpg -o labels
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import inside, stream_split
-from classicseg.cli.output import add_json_option, check_axes, report
+from classicseg.cli import inside, many, stream_split
+from classicseg.cli.output import add_json_option, check_axes
+from classicseg.errors import InputError
 
 if TYPE_CHECKING:
     from classicseg.splitmerge.homogeneity import Homogeneity
@@ -23,13 +27,17 @@ OUTPUTS = {
     "table": "tables",
 }
 _PREDICATES = ("range", "std", "mean")
+_BYTES = 60  # of memory for each value of an image, where nearly every pixel is a region
 _RECORDED = 1_000_000
 """Pixels up to which steps are drawn: each frame of the film is a picture of them all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("image", type=Path, help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …")
+    parser.add_argument(
+        "image", type=Path, nargs="+",
+        help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …; or many, a folder, or a pattern",
+    )  # fmt: skip
     parser.add_argument("-t", "--threshold", type=float, default=24.0, help="in the units of the image (default: 24)")
     parser.add_argument(
         "--predicate", choices=_PREDICATES, default="range",
@@ -44,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
     parser.add_argument("--gif", type=Path, help="also write an animation of the split and the merge")
-    parser.add_argument("--table", type=Path, help="also write the region table as .csv")
+    parser.add_argument("--table", type=Path, help="also write the region table as .csv or .parquet")
     parser.add_argument("--gray", action="store_true", help="take the mean of the channels first")
     parser.add_argument("--min-size", type=int, default=1, metavar="N", help="smallest side of a block (default: 1)")
     parser.add_argument("--max-depth", type=int, metavar="N", help="how many times over to split at most")
@@ -53,24 +61,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merge", choices=("fast", "best_first", "none"), default="fast", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
     stream_split.add_arguments(parser)
+    many.add_arguments(parser, "")
     add_json_option(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Read, segment, write, report."""
+def run(options: argparse.Namespace) -> int:
+    """One image, many, or one that is larger than memory."""
     if options.stream:
+        if len(options.image) != 1:
+            raise InputError("--stream takes one image")
+        (options.image,) = options.image
         stream_split.run(options, predicate_of(options))
-        return
+        return 0
+    if options.window is not None or options.state is not None:
+        raise InputError("--window and --state go with --stream")
+    from classicseg.io.batches import DRAWN
+
+    return many.run(options, one, OUTPUTS, {"mask": DRAWN})
+
+
+def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Read, segment, write, and say what was done."""
     import numpy as np
 
     from classicseg import io, plot
-    from classicseg.errors import InputError
     from classicseg.inputs import channel_axis_of
     from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
-    if options.window is not None or options.state is not None or options.plan:
-        raise InputError("--window, --state and --plan go with --stream")
     predicate = predicate_of(options)
     like, mask = inside.read(options)
     image = like
@@ -89,9 +107,10 @@ def run(options: argparse.Namespace) -> None:
         "merge": None if options.merge == "none" else options.merge,
         "min_area": options.min_area,
     }
-    start = time.perf_counter()
-    labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=options.threads)
-    seconds = time.perf_counter() - start
+    with many.admitted(options, _BYTES * image.size) as n_threads:
+        start = time.perf_counter()
+        labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=n_threads)
+        seconds = time.perf_counter() - start
     inside.write_labels(options, labels, like, mask, 0)
     zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
     if options.overlay is not None:
@@ -118,9 +137,7 @@ def run(options: argparse.Namespace) -> None:
         "seconds": round(seconds, 4),
     }
     size = " x ".join(map(str, labels.shape))
-    report(
-        options, done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
-    )
+    return done, f"{options.output}: {size} pixels, {n_regions} regions under {predicate!r} in {seconds:.2f} s"
 
 
 def predicate_of(options: argparse.Namespace) -> Homogeneity:

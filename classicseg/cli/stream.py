@@ -27,10 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--window", type=int, metavar="N", help="with --stream: how many rows (or slices) are read at once"
     )
     parser.add_argument(
-        "--plan", action="store_true",
-        help="with --stream: only say what memory, scratch space and time it takes, and with which parameters",
-    )  # fmt: skip
-    parser.add_argument(
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
     )  # fmt: skip

@@ -20,17 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what makes an image pass by in windows."""
     parser.add_argument(
         "--stream", action="store_true",
-        help="read image and mask, both .npy, window by window, three times, and write labels as .npy and the table:"
-        " for images that are larger than memory, with the same labels. A run that was ended goes on when it is started"
-        " again in the same way",
+        help="read image and mask window by window, three times: .npy, GeoTIFF, TIFF stacks, .zarr, and .nii.gz with "
+        "scratch space; labels are written as one of these. For images that are larger than memory, with the labels of "
+        "those that are not. A run that was ended goes on when it is started again in the same way",
     )  # fmt: skip
     parser.add_argument(
         "--window", type=int, metavar="N", help="with --stream: how many pixels along the last axis are read at once"
     )
-    parser.add_argument(
-        "--plan", action="store_true",
-        help="with --stream: only say what memory, scratch space and time it takes, and how many regions there will be",
-    )  # fmt: skip
     parser.add_argument(
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after the first half (default: OUTPUT.state)",
@@ -39,8 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
     """Segment, and report."""
-    import numpy as np
-
     from classicseg.errors import InputError
     from classicseg.pipelines.split_plan import plan_split_and_merge
     from classicseg.pipelines.split_streamed import split_and_merge_streamed
@@ -70,13 +64,10 @@ def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
         options.image, predicate, out=options.output, table=options.table, mask=options.mask, **changes
     )
     seconds = time.perf_counter() - start
-    labels = np.load(options.output, mmap_mode="r")
     done = {
         "output": str(options.output),
-        "shape": list(labels.shape),
         "predicate": repr(predicate),
         "merge": options.merge,
         "seconds": round(seconds, 4),
     }
-    size = " x ".join(map(str, labels.shape))
-    report(options, done, f"{options.output}: {size} pixels under {predicate!r} in {seconds:.2f} s")
+    report(options, done, f"{options.output}: regions under {predicate!r} in {seconds:.2f} s")

@@ -35,7 +35,8 @@ def check_lattices(
         peak_bytes(n, counts, n_channels, n_threads),
         what,
         f"samples show {per_point:.3g} lattice vertices for each point; larger sigmas, fewer features than "
-        f"{n_features} (such as the first principal components of many bands), fewer labels or fewer pixels need less",
+        f"{n_features} (such as the first principal components of many bands), fewer labels or fewer pixels need less, "
+        "and so does refine_streamed, which reads an image of any size window by window",
     )
 
 

@@ -21,7 +21,7 @@ from classicseg.io.raster import Place
 _TAGS = (33550, 33922, 34264, 34735, 42112, 42113)  # scale, tie points, matrix, keys, and what GDAL adds
 _KEYS, _SYSTEMS = 34735, (2048, 3072)  # keys that name a geographic and a projected system
 _UNKNOWN = ("LOCAL_CS", "ENGCRS")  # what GDAL takes a system for that it cannot read
-_SIDECARS = (".tfw", ".tifw", ".tif.aux.xml")  # that say it in place of the file
+_SIDECARS = (".tfw", ".tifw", ".tiffw")  # that say it in place of the file, as GDAL's .aux.xml does
 _LOSSY = ("jpeg", "webp", "jpeg2000")
 _OWN_SPACES = ("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", "COLOR_PROFILE")  # written by GDAL
 _ROWS = 2**24  # bytes that are written at once, about
@@ -208,7 +208,8 @@ def is_georeferenced(path: Path) -> bool:
     """Whether a TIFF file, or one beside it, says where it lies or which value holds no data."""
     import tifffile
 
-    if any(path.with_suffix(suffix).is_file() for suffix in _SIDECARS):
+    beside = [path.with_name(f"{path.name}.aux.xml"), *(path.with_suffix(suffix) for suffix in _SIDECARS)]
+    if any(file.is_file() for file in beside):
         return True
     try:
         with tifffile.TiffFile(path) as file:

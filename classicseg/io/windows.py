@@ -64,6 +64,28 @@ def as_source(given: Any, name: str) -> Source:
     return inputs.as_array(given, name)
 
 
+def mask_of(image: Source, mask: Any) -> Source | None:
+    """A mask as a source, less the pixels of the image that its file says hold no data; None if all take part."""
+    held: Source | None = getattr(image, "inside", None)
+    if mask is None:
+        return held
+    given = as_source(mask, "mask")
+    return given if held is None else _Held(given, held)
+
+
+class _Held:
+    """A mask, and False where an image holds no data."""
+
+    def __init__(self, mask: Source, held: Source) -> None:
+        self._mask, self._held, self.shape, self.dtype = mask, held, mask.shape, mask.dtype
+        self.profile = getattr(mask, "profile", None)
+
+    def __getitem__(self, window: tuple[slice, ...]) -> Any:
+        """The entries of a window."""
+        values = np.asarray(self._mask[window])
+        return np.where(self._held[window], values, values.dtype.type(0))
+
+
 class LabelFile:
     """A ``.npy`` file of labels that is written piece by piece, beside its name until it is whole.
 

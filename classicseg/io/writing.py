@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,16 +16,20 @@ from classicseg.io.arrays import PYTORCH
 from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, replacing, replacing_folder, suffix_of
 from classicseg.io.nifti import plain_profile
 from classicseg.io.raster import Profile, profile_of
+from classicseg.io.tables import TABLES
 from classicseg.io.zarr_arrays import plain_zarr
 from classicseg.plot import palette
 
 _LARGEST_IN_PALETTE = 256  # colours: 8 bits a pixel
+_PNG = {"compress_type": zlib.Z_RLE}
+"""How pictures are compressed: labels are runs. Against a search of all matches, Pillow's `optimize`, files of regions
+and of noise were smaller, others up to twice as large, and all were written in half to a 70th of the time."""
 _FORMATS = {
     "labels": (".png", ".npy", *TIFF, *NIFTI, *ZARR),
     "marginals": (".npy", *TIFF, *NIFTI, *ZARR),
     "animations": (".gif",),
     "mattes": (".png",),
-    "tables": (".csv",),
+    "tables": TABLES,
     "models": PYTORCH,
     "logs": (".csv", ".jsonl"),
     "pages": (".html",),
@@ -125,7 +130,7 @@ def write_labels(
         else:
             picture = Image.fromarray(array.astype(np.uint16))
         with replacing(target) as temporary:
-            picture.save(temporary, format="PNG", optimize=True)
+            picture.save(temporary, format="PNG", **_PNG)
     else:
         if array.ndim < 2 and suffix_of(target) != ".npy":
             raise InputError(f"labels must have 2 axes or more for {target.suffix}, got shape {array.shape}")
@@ -199,7 +204,8 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, like: ArrayL
     picture = _as_picture(image, "image")
     target = check_output(path, "images")
     with replacing(target) as temporary:
-        Image.fromarray(picture).save(temporary, format=_picture_format(target))
+        kind = _picture_format(target)
+        Image.fromarray(picture).save(temporary, format=kind, **(_PNG if kind == "PNG" else {}))
 
 
 def write_matte(path: str | os.PathLike[str], rgba: np.ndarray) -> None:
@@ -228,7 +234,7 @@ def write_matte(path: str | os.PathLike[str], rgba: np.ndarray) -> None:
         raise InputError(f"rgba must have shape (H, W, 4) to be written, got {array.shape}")
     target = check_output(path, "mattes")
     with replacing(target) as temporary:
-        Image.fromarray(array).save(temporary, format="PNG")
+        Image.fromarray(array).save(temporary, format="PNG", **_PNG)
 
 
 def write_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], *, seconds: float = 0.6) -> None:

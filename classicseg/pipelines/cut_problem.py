@@ -50,6 +50,8 @@ class CutProblem:
     ----------
     costs : CutCosts
     inside : Inside
+    like : Source
+        Whose place in the world labels have: the image, or the costs if there is none.
     digest : str
         Of all that was read.
     parameters : str
@@ -66,7 +68,9 @@ class CutProblem:
         mask: Any,
         options: dict[str, Any],
     ) -> None:
-        planes = Planes(as_source(unary, "unary"), options.get("label_axis", 0), "unary")
+        costs, self._image = as_source(unary, "unary"), None if image is None else as_source(image, "image")
+        self.like = costs if self._image is None else self._image
+        planes = Planes(costs, options.get("label_axis", 0), "unary")
         if planes.count != 2:
             raise InputError(
                 f"unary must have 2 labels along label_axis={options.get('label_axis', 0)}, got {planes.count}"
@@ -78,6 +82,7 @@ class CutProblem:
             largest = connectivity_of(weights, len(shape))
             connectivity = largest if connectivity is None else connectivity
         offsets = directions(len(shape), connectivity)
+        mask = getattr(self.like, "inside", None) if mask is None else mask
         masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
         if masked is not None and masked.grid != shape:
             raise InputError(f"mask must have shape {shape}, got {masked.grid}")
@@ -85,16 +90,16 @@ class CutProblem:
         steps, digest = Steps(shape, planes.chunk(0)), Digest()
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
-        edges = self._edges(weights, image, beta, offsets, shape, digest, options)
+        edges = self._edges(weights, beta, offsets, shape, digest, options)
         self.costs = CutCosts(planes, offsets, edges, self.inside, self.n_threads)
         self.digest = str(digest)
-        lengths, given = _lengths(offsets, shape, options), None if isinstance(weights, Mapping) else weights
-        self.parameters = f"{shape} {list(offsets)} {lengths} {given} {beta} {image is None} classicseg {__version__}"
+        given = None if isinstance(weights, Mapping) else weights
+        how = list(offsets), options.get("spacing"), given, beta, image is None
+        self.parameters = f"{shape} {how} classicseg {__version__}"
 
     def _edges(
         self,
         weights: Any,
-        image: Any,
         beta: Any,
         offsets: dict[str, Offset],
         shape: tuple[int, ...],
@@ -102,24 +107,23 @@ class CutProblem:
         options: dict[str, Any],
     ) -> Edges:
         if isinstance(weights, Mapping):
-            if image is not None or beta is not None or options.get("spacing") is not None:
+            if self._image is not None or beta is not None or options.get("spacing") is not None:
                 raise InputError("image, beta and spacing go with a single number as weights; a mapping says it all")
             return self._given(weights, offsets, shape, digest)
         weight = inputs.as_weight(weights, "weights", at_least=0)
         if weight > inputs.DEAREST:
             raise InputError(f"weights must be at most {inputs.DEAREST:g}, got {weight:g}")
         lengths = _lengths(offsets, shape, options)
-        if image is None:
+        if self._image is None:
             if beta is not None:
                 raise InputError("beta goes with an image")
             lengths = lengths if options.get("spacing") is not None else dict.fromkeys(lengths, 1.0)
             return EqualEdges(shape, {offset: weight / length for offset, length in lengths.items()})
         rate = None if beta is None else inputs.as_weight(beta, "beta", at_least=0)
-        source = as_source(image, "image")
         axis = options.get("channel_axis", "infer")
         if isinstance(axis, str):
-            axis = find_channel_axis(np.broadcast_to(np.uint8(0), source.shape), shape, "unary")
-        colors = Planes(source, axis, "image")
+            axis = find_channel_axis(np.broadcast_to(np.uint8(0), self._image.shape), shape, "unary")
+        colors = Planes(self._image, axis, "image")
         if colors.grid != shape:
             raise InputError(f"image must have the spatial shape {shape} of unary, got {colors.grid}")
         steps = Steps(shape, colors.chunk(0))

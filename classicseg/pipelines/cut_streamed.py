@@ -9,7 +9,6 @@ import numpy as np
 
 from classicseg import inputs
 from classicseg.errors import BudgetError, InputError
-from classicseg.io.windows import as_source
 from classicseg.machine.memory import give_back
 from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
@@ -37,6 +36,13 @@ class StreamedCut:
         In how many bands the image passed by.
     n_open : int
         The most pixels that had to wait for the next band.
+
+    Examples
+    --------
+    >>> import classicseg as cs
+    >>> result = cs.minimum_cut_streamed([[[0, 4, 0, 9]], [[3, 0, 5, 0]]], 3)
+    >>> result.labels.tolist(), result.energy, result.flow * result.step
+    ([[0, 0, 0, 1]], 7.0, 7.0)
     """
 
     labels: Any
@@ -74,8 +80,8 @@ def minimum_cut_streamed(
     Parameters
     ----------
     unary : array_like or path, (2, H, W) or (2, D, H, W)
-        Costs of both labels, as in :class:`GridCRF`: the name of a ``.npy`` file, an array, or whatever has a shape, a
-        dtype and ``unary[window]``, a slice for each axis.
+        Costs of both labels, as in :class:`GridCRF`: the name of a file, an array, or whatever has a shape, a dtype and
+        ``unary[window]``, a slice for each axis, as :func:`refine_streamed` takes them.
     weights : float or mapping of str to array_like or path
         What neighbours of different labels cost, at least 0 and finite: a number for all, or for each direction an
         array, as in :class:`GridCRF`.
@@ -87,10 +93,10 @@ def minimum_cut_streamed(
         4 or 8 neighbours in an image, 6, 18 or 26 in a volume. By default as of :class:`GridCRF`: the largest for which
         a mapping has all directions, or the smallest if `weights` is no mapping.
     mask : array_like or path, spatial shape, optional
-        Pixels that take part.
+        Pixels that take part; by default those of a GeoTIFF that hold data.
     out : path or array, optional
-        Where labels are written: a ``.npy`` file, in the narrowest whole numbers that hold them, or an array in which
-        windows can be assigned. A file appears when all is done.
+        Where labels are written: a file, in the narrowest whole numbers that hold them, or an array in which windows
+        can be assigned, as for :func:`refine_streamed`. A file appears when all is done.
     **options
         spacing : float or sequence of float
             As in :class:`GridCRF` and :func:`contrast_weights`.
@@ -152,14 +158,13 @@ def minimum_cut_streamed(
     chosen = checked(options)
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    source = None if image is None else as_source(image, "image")
-    problem = CutProblem(unary, weights, source, beta, connectivity, mask, chosen)
+    problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
     shape, fill = problem.costs.shape, chosen.get("fill", inputs.OUTSIDE)
     values = [0, 1, *([fill] if problem.inside.planes is not None else [])]
     check_room(out, shape, values)
     state = CutState(folder, {"inputs": problem.digest, "parameters": problem.parameters}, shape)
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder, source)
+    sink = sink_of(labels, shape, values, folder, problem.like)
     try:
         if not state.progress.bands:
             refuse_beforehand(problem)

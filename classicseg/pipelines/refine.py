@@ -28,7 +28,7 @@ _INSTEAD = {
 }
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """What a call says of its parameters."""
 
     preset: str | Preset
@@ -199,7 +199,7 @@ def refine(
     >>> after.accuracy > before.accuracy
     True
     """
-    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, checked(preset, changes)
     if wanted.changes.get("independent", False):
         scores, name = scores_of_one(image, given, label_axis, channel_axis)
         filled, inside = inputs.without_outside(scores, mask, label_axis, name=name)
@@ -253,7 +253,7 @@ def refinement(
     >>> result.strength, result.marginals.shape
     ('strong', (5, 400, 600))
     """
-    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, _checked(preset, changes)
+    given, wanted = {"probabilities": probabilities, "logits": logits, "unary": unary}, checked(preset, changes)
     if wanted.changes.get("independent", False):
         raise InputTypeError(f"refinement makes one CRF, {_INSTEAD['independent']}")
     return _refined(image, given, mask, wanted, (label_axis, channel_axis), n_threads)
@@ -296,13 +296,13 @@ def refinement_crf(
     >>> result.marginals.shape
     (5, 400, 600)
     """
-    checked = _checked(preset, changes)
+    wanted = checked(preset, changes)
     for name in changes:
-        if name in _INSTEAD and name in checked.changes:
+        if name in _INSTEAD and name in wanted.changes:
             raise InputTypeError(f"refinement_crf makes no updates; {_INSTEAD[name]}")
     given = {"probabilities": probabilities, "logits": logits, "unary": unary}
     evidence = read_evidence(image, given, mask, label_axis, channel_axis)
-    refinery = Refinery(image, evidence, preset, checked.changes, channel_axis)
+    refinery = Refinery(image, evidence, preset, wanted.changes, channel_axis)
     return refinery.prepared(evidence.costs).crf
 
 
@@ -311,7 +311,7 @@ def parameters_of_refine() -> tuple[str, ...]:
     return presets.names_of(refine, Changes)
 
 
-def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
+def checked(preset: str | Preset, changes: Changes) -> Wanted:
     """The changes that are given; refuses unknown names, that of the preset included."""
     presets.check(preset)
     presets.check_names(changes, parameters_of_refine(), "refine has no parameter")
@@ -324,14 +324,14 @@ def _checked(preset: str | Preset, changes: Changes) -> _Wanted:
         inputs.as_flag(given[name], name)
     if "fill" in given:
         given["fill"] = inputs.as_int32(given["fill"], "fill")
-    return _Wanted(preset, given)
+    return Wanted(preset, given)
 
 
 def _refined(
     image: ArrayLike,
     given: dict[str, ArrayLike | None],
     mask: ArrayLike | None,
-    wanted: _Wanted,
+    wanted: Wanted,
     axes: tuple[int, ChannelAxis],
     n_threads: int | None,
 ) -> Refinement:

@@ -58,9 +58,14 @@ def meet_borders(survey: Survey, with_table: bool, n_threads: int, tick: Callabl
         raise InputError(f"there are {numbers.n_regions} regions, more than {_LARGEST}, which labels can number")
     if not with_table:
         return numbers, Shared(np.empty(0, np.int32), _nothing(n_channels))
+    common = borders.same_sides(numbers)
+    for index, measures in enumerate(found):  # one by one: they are the largest thing in memory
+        own = slice(numbers.starts[index], numbers.starts[index + 1])
+        measures.perimeters[:] -= common[own]
+        found[index] = _rows_of(measures, numbers.shared[own])
     every = Measures(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-    every.perimeters[:] -= borders.same_sides(numbers)
-    return numbers, _joined(every, numbers)
+    found.clear()
+    return numbers, _joined(every, numbers.final[numbers.shared])
 
 
 def write_all(
@@ -161,9 +166,8 @@ def _measured(group: Group, picture: Picture, box: tuple[slice, ...]) -> Measure
     return found
 
 
-def _joined(every: Measures, numbers: Numbers) -> Shared:
-    """The measures of regions that lie in several groups, of those of their parts."""
-    every, final = _rows_of(every, numbers.shared), numbers.final[numbers.shared]
+def _joined(every: Measures, final: np.ndarray) -> Shared:
+    """The measures of regions that lie in several groups, of those of their parts, which have the numbers `final`."""
     order = np.argsort(final, kind="stable")
     every, final = _rows_of(every, order), final[order]
     names, starts, which = np.unique(final, return_index=True, return_inverse=True)

@@ -38,13 +38,14 @@ class SplitPlan:
     n_points : int
         Pixels that take part.
     n_regions : float
-        An estimate, from some groups of tiles.
+        An estimate, from some groups of tiles; rather too large, as what several of them share counts for each.
     memory : float
         Bytes beyond those of the process before, with a table.
     scratch : float
-        Bytes on the disk for the state, while it runs.
+        Bytes on the disk for the state, while it runs. Where labels go to another file than a ``.npy`` one, as much as
+        `labels` comes on top.
     labels : float
-        Bytes of the file of labels.
+        Bytes of labels in a ``.npy`` file.
     table : float
         Bytes of the region table.
     seconds : float
@@ -109,8 +110,8 @@ def plan_split_and_merge(
     Examples
     --------
     >>> import numpy as np, classicseg as cs
-    >>> cs.plan_split_and_merge(np.zeros((600, 600), np.uint8), 3).n_regions
-    1.0
+    >>> cs.plan_split_and_merge(np.zeros((600, 600), np.uint8), 3).homogeneity
+    Range(threshold=3.0)
     """
     chosen = checked(options)
     n_threads = resolve_threads(chosen.get("n_threads"))

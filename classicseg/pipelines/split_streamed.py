@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from classicseg.io.tables import TableFile
-from classicseg.io.windows import Labels, as_source, label_file
+from classicseg.io.windows import Labels, label_file
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
 from classicseg.pipelines.split_passes import Shared, meet_borders, write_all
@@ -44,8 +44,8 @@ def split_and_merge_streamed(
     Parameters
     ----------
     image : array_like or path, (H, W), (D, H, W), (H, W, C) or (D, H, W, C)
-        The name of a ``.npy`` file, an array, or whatever has a shape, a dtype and ``image[window]``, a slice for each
-        axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
+        The name of a file (.npy, GeoTIFF, TIFF stacks, .zarr, .nii.gz), an array, or whatever has a shape, a dtype and
+        ``image[window]``, a slice for each axis: arrays of Zarr and HDF5 (open ones), and readers of rasters.
     homogeneity : Range or float
         What may be one region: :class:`Range`, or several of them with ``&`` and ``|``; a number stands for
         ``Range(number)``.
@@ -53,10 +53,11 @@ def split_and_merge_streamed(
         Where labels are written: a file of int32 (.npy, .tif, .nii, .zarr), or an array in which windows can be
         assigned. A file appears when all is done.
     table : path, optional
-        A ``.csv`` file for the region table, with the columns of :func:`describe_regions` but for neighbours, and the
-        same numbers where those of the image are whole; else rounded otherwise.
+        A ``.csv`` file, or ``.parquet`` (extra ``parquet``), for the region table, with the columns of
+        :func:`describe_regions` but for neighbours, and the same numbers where those of the image are whole; else
+        rounded otherwise.
     mask : array_like or path, spatial shape, optional
-        Pixels to segment.
+        Pixels to segment; by default those that a GeoTIFF says hold data.
     channel_axis
         As in :func:`split_and_merge`.
     **options
@@ -119,8 +120,7 @@ def split_and_merge_streamed(
     n_threads = resolve_threads(chosen.get("n_threads"))
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
-    source = as_source(image, "image")
-    survey = surveyed(source, homogeneity, mask, channel_axis, chosen, n_threads)
+    survey = surveyed(image, homogeneity, mask, channel_axis, chosen, n_threads)
     shape = survey.layout.spatial
     check_room(out, shape, [0])
     if table is not None:
@@ -130,7 +130,7 @@ def split_and_merge_streamed(
     rows = None if table is None else TableFile(table)
     sink: Labels | None = None
     try:
-        sink = _sink_of(labels, shape, folder, source)
+        sink = _sink_of(labels, survey, folder)
         _run(survey, state, sink, rows, labels, n_threads, chosen.get("progress", False))
         if rows is not None:
             rows.finish()
@@ -187,8 +187,9 @@ def _keep(state: StateFolder, numbers: Numbers, shared: Shared, *, with_table: b
     state.save(_REGIONS, {**arrays, "with_table": np.bool_(with_table)})
 
 
-def _sink_of(out: Any, shape: tuple[int, ...], folder: Path | None, image: Any) -> Labels:
+def _sink_of(out: Any, survey: Survey, folder: Path | None) -> Labels:
     """What takes the labels."""
-    if isinstance(out, (str, os.PathLike)):
-        return label_file(out, shape, np.int32, 0, like=image)  # as in memory, be there ever so few of them
-    return sink_of(out, shape, [0], folder, image)
+    shape = survey.layout.spatial
+    if isinstance(out, (str, os.PathLike)):  # int32 as in memory, be there ever so few of them
+        return label_file(out, shape, np.int32, 0, like=survey.source, nodata=None if survey.mask is None else 0)
+    return sink_of(out, shape, [0], folder, survey.source)

@@ -11,7 +11,8 @@ import numpy as np
 
 from classicseg import __version__, inputs
 from classicseg.errors import InputError
-from classicseg.io.windows import as_source
+from classicseg.io.raster import check_same_place, profile_of
+from classicseg.io.windows import Source, as_source
 from classicseg.pipelines import presets
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
 from classicseg.splitmerge.groups import Layout
@@ -57,6 +58,8 @@ class Survey:
 
     Attributes
     ----------
+    source : Source
+        The image as it was given.
     image : Planes
     mask : Planes or None
         None if all pixels take part.
@@ -71,6 +74,7 @@ class Survey:
         Groups that are read at once, at most.
     """
 
+    source: Source
     image: Planes
     mask: Planes | None
     layout: Layout
@@ -166,7 +170,9 @@ def surveyed(
     rules = {name: options[name] for name in _RULES if name in options}
     plan = plan_of(Picture(blank, None, spatial), homogeneity, **rules)
     _check_local(plan)
-    masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
+    mask = getattr(source, "inside", None) if mask is None else as_source(mask, "mask")
+    check_same_place(profile_of(source), profile_of(mask), "mask", "the image")
+    masked = None if mask is None else Planes(mask, None, "mask")
     if masked is not None and masked.grid != spatial:
         raise InputError(f"mask must have shape {spatial}, got {masked.grid}")
     digest, steps = Digest(), Steps(spatial, planes.chunk(0))
@@ -176,7 +182,7 @@ def surveyed(
     warn_of_spread(plan, *ends, stacklevel=4)
     side = layout.side[-1]
     window = -(-options["window"] // side) if "window" in options else _AT_ONCE // int(np.prod(layout.side))
-    return Survey(planes, inside.planes, layout, plan, inside.n_points, str(digest), window)
+    return Survey(source, planes, inside.planes, layout, plan, inside.n_points, str(digest), window)
 
 
 def _check_local(plan: Plan) -> None:

@@ -12,7 +12,7 @@ from classicseg import __version__, inputs
 from classicseg.energies.compatibility import Potts
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.raster import check_same_place, profile_of
-from classicseg.io.windows import as_source
+from classicseg.io.windows import as_source, mask_of
 from classicseg.pipelines import presets
 from classicseg.pipelines.appearance import Appearance
 from classicseg.pipelines.fit import fit_scores, pixels_by_point
@@ -135,7 +135,8 @@ def prepared(
     (kind,) = kinds
     of_scores, source = as_source(given[kind], kind), as_source(image, "image")
     check_same_place(profile_of(source), profile_of(of_scores), kind, "the image")
-    scores, mask = Planes(of_scores, axes[0], kind), getattr(source, "inside", None) if mask is None else mask
+    scores, held = Planes(of_scores, axes[0], kind), mask_of(source, mask)
+    check_same_place(profile_of(source), profile_of(held), "mask", "the image")
     if scores.count < 2:
         raise InputError(f"{kind} must have at least 2 labels along label_axis={axes[0]}, got {scores.count}")
     image_like, scores_like = (
@@ -144,7 +145,7 @@ def prepared(
     axis, spatial = fit_scores(image_like, scores_like, kind, axes[1])
     planes = Planes(source, axis, "image")
     steps = Steps(spatial, options.get("window") or planes.chunk(0))
-    masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
+    masked = None if held is None else Planes(held, None, "mask")
     if masked is not None and masked.grid != spatial:
         raise InputError(f"mask must have shape {spatial}, got {masked.grid}")
     if "nodata" in options and (planes.dtype.kind == "f" or not np.isnan(options["nodata"])):

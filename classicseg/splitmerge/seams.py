@@ -99,8 +99,9 @@ class Borders:
         order = np.argsort(keys)
         place = np.empty(order.size, np.int32)
         place[order] = np.arange(order.size)
-        keys, rows = keys[order], np.concatenate(self._rows)[order]
+        keys, rows = keys[order], np.concatenate(self._rows)
         self._keys, self._rows = [], []
+        rows = rows[order]
         parent = np.arange(order.size, dtype=np.int32)
         origin = self._plan.picture.origin
         regions = merging.Regions(parent, rows, origin, np.empty((0, 2), np.int32), np.zeros(1, np.int64))

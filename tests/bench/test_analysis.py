@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classicseg.bench import analysis, html_report, text_reports
+from classicseg.bench import analysis, compare, html_report, text_reports
 from tests.bench.documents import document_of, problem_of, row_of
 
 
@@ -83,6 +83,17 @@ def test_reports_hold_what_there_is_and_escape_it():
     lines = text_reports.csv_text(document).splitlines()
     assert len(lines) == 6
     assert lines[0].startswith("problem,contender,status")
+
+
+def test_verdicts_are_shown_by_all_reports():
+    verdicts = compare.verdicts(two_problems(), two_problems())
+    assert {row["solver"] for row in verdicts} == {"fast", "exact", "picky"}
+    for text in (
+        html_report.html(two_problems(), verdicts),
+        text_reports.markdown(two_problems(), verdicts),
+        text_reports.summary(two_problems(), verdicts),
+    ):
+        assert text.count("too few runs") == 3
 
 
 def test_reports_of_nothing_are_reports():

@@ -37,7 +37,9 @@ def words(old, new):
 
 def test_equal_code_gets_no_verdict_in_twenty_runs():
     found = [words(run_of_a_moody_machine(2 * i), run_of_a_moody_machine(2 * i + 1)) for i in range(20)]
-    assert [verdict for one in found for verdict in one.values() if verdict != compare.EQUAL] == []
+    verdicts = [verdict for one in found for verdict in one.values()]
+    assert set(verdicts) <= {compare.EQUAL, compare.UNDECIDED}
+    assert verdicts.count(compare.EQUAL) > 0.9 * len(verdicts)
 
 
 def test_five_percent_are_found_in_nineteen_of_twenty_runs_and_in_the_right_solver():
@@ -45,7 +47,7 @@ def test_five_percent_are_found_in_nineteen_of_twenty_runs_and_in_the_right_solv
     for i in range(20):
         verdict = words(run_of_a_moody_machine(2 * i + 100), run_of_a_moody_machine(2 * i + 101, slower=1.05))
         found += verdict.pop("b") == "slower"
-        assert set(verdict.values()) == {compare.EQUAL}
+        assert set(verdict.values()) <= {compare.EQUAL, compare.UNDECIDED}
     assert found >= 19
 
 
@@ -56,6 +58,15 @@ def test_faster_is_told_as_well():
 def test_few_runs_give_no_verdict():
     old, new = (run_of_a_moody_machine(seed, slower=3.0, n_runs=4) for seed in (1, 2))
     assert set(words(old, new).values()) == {compare.NONE}
+
+
+def test_a_restless_machine_leaves_it_undecided():
+    old, new = (run_of_a_moody_machine(seed, n_problems=6) for seed in (1, 2))
+    rng = np.random.default_rng(3)
+    for document in (old, new):
+        for row in document["rows"]:
+            row["seconds"] = (np.array(row["seconds"]) * rng.uniform(1, 4, len(row["seconds"]))).tolist()
+    assert compare.UNDECIDED in words(old, new).values()
 
 
 def test_halves_of_a_run_are_equal():

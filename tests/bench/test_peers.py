@@ -53,6 +53,7 @@ def test_moves_of_others_are_near_the_bound(name):
 def test_gco_takes_graphs_and_refuses_what_it_cannot_hold():
     score, _ = solved("gco expansion", instance_of("superpixels"))
     assert score <= 1.01 * cs.minimize(instance_of("superpixels"), "expansion").energy
+    solved("gco swap", instance_of("cut-8"))
     gco = ALL["gco expansion"]
     assert "tables" in gco.refuses(instance_of("ragged"))
     assert "below 0" in gco.refuses(instance_of("torus"))

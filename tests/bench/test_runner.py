@@ -1,7 +1,9 @@
 """Whatever a contender or a file does, it is said, and the rest goes on."""
 
+import contextlib
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,6 +16,15 @@ from classicseg.cli import main
 
 STRANGE = Path(__file__).parent / "strange.py"
 BAD = ("cheapest", "one label", "crashes", "sleeps", "raises", "is out of range", "lies")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_plugins_register():
+    """Is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        for name in ("solvers.registry", "bench.contender", "bench.problem"):
+            stack.enter_context(mock.patch.dict(f"classicseg.{name}._registered"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +46,7 @@ def rows_of(written, problem):
     return {row["contender"]: row for row in json.loads(written["json"])["rows"] if row["problem"] == problem}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["strange/small", "strange/again"])
 def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     rows = rows_of(written, problem)
@@ -51,6 +63,7 @@ def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     assert rows["icm"]["curve"][-1][1] == rows["icm"]["score"]
 
 
+@pytest.mark.slow
 def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
     problems = {one["name"]: one for one in json.loads(written["json"])["problems"]}
     assert problems["strange/malformed"]["status"] == "failed"
@@ -60,10 +73,28 @@ def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
     assert "line 4" in written["html"]
 
 
+@pytest.mark.slow
 def test_reports_can_be_made_of_the_document_alone(written):
     assert html_report.html(json.loads(written["json"])) == written["html"]
     assert "crashed: its process ended by itself" in written["html"]
     assert len(written["csv"].splitlines()) == 1 + 2 * 8
+
+
+def test_what_was_done_before_ctrl_c_is_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("CLASSICSEG_DATA", raising=False)
+
+    def stop(self, workers):
+        if self.problem.name == "generated/stairs":
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr("classicseg.bench.runner._Problem.solved_by", stop)
+    words = ["bench", "potts-5", "stairs", "torus", "--json", str(tmp_path / "run.json")]
+    assert main(words) == 130
+    document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in document["problems"]] == ["generated/potts-5"]
+    assert document["run"]["stopped"] == "stopped by Ctrl-C after 1 of 3 problems"
+    assert "stopped" in capsys.readouterr().err
 
 
 def test_who_uses_too_much_memory_is_ended():

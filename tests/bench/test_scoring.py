@@ -1,14 +1,15 @@
 """Scores are those of the energies and of the slow twins, and labels that do not fit are refused."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import classicseg as cs
 from classicseg import io
-from classicseg.bench import best_known, scores, scoring
-from classicseg.bench.suites import generated, mrf
+from classicseg.bench import best_known, catalog, scores, scoring
+from classicseg.bench.suites import dense, generated, mrf, regions
 from classicseg.errors import InputError
 from classicseg.reference import graph
 
@@ -110,6 +111,10 @@ def test_the_table_of_best_energies_keeps_the_lower_ones_and_who_found_them():
     rows = [row_of("a/b", "x", 10.0, [1], bound=7.0), row_of("a/b", "y", 9.0, [1], bound=8.0)]
     table = best_known.merged({}, document_of([problem_of("a/b")], rows))
     assert (table["a/b"]["energy"], table["a/b"]["who"]) == (9.0, "y")
+    with mock.patch.object(best_known, "table", return_value=table):
+        assert best_known.entry("a/b", 1.0) == table["a/b"]
+        assert best_known.entry("a/b", 1.01) is None  # another problem
+        assert best_known.entry("a/c", 1.0) is None
     assert (table["a/b"]["lower_bound"], table["a/b"]["bound_by"]) == (8.0, "y")
     published = problem_of("a/b", published={"MAP": 5.0}, published_labels={"MAP": "1" * 64})
     assert best_known.merged(table, document_of([published], []))["a/b"]["labels_sha256"] == "1" * 64
@@ -133,3 +138,25 @@ def test_the_stereo_pair_of_the_study_is_rebuilt_to_the_integer():
     tsukuba = mrf.tsukuba(DATA)
     cheapest = tsukuba.unary.argmin(axis=0)
     assert scoring.judge(tsukuba)(cheapest) == tsukuba.energy(cheapest)
+
+
+def test_a_refinement_is_scored_by_its_truth_and_regions_by_what_people_drew():
+    task = dense.nuclei(None)
+    perfect = np.where(task.truth == 255, 0, task.truth)
+    assert scoring.judge(task)(perfect) == 0
+    assert 0 < scoring.judge(task)(task.unary.argmin(axis=0)) < 100
+    assert scoring.judge(task)(1 - perfect) > 90
+    cup = regions.cup(None)
+    assert scoring.judge(cup)(cup.humans[0]) == pytest.approx(0)
+    assert scoring.probe(task) is None
+
+
+def test_every_problem_says_what_it_is_and_where_its_files_come_from():
+    known = [one for make, _ in catalog.suites().values() for one in make(None)]
+    assert {one.suite for one in known} == set(catalog.suites())
+    assert len({one.name for one in known}) == len(known)
+    for problem in known:
+        assert problem.summary
+        assert not problem.files or problem.origin
+        assert not (problem.quick and problem.files)
+        assert problem.missing(None) == list(problem.files)

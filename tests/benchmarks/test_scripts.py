@@ -36,6 +36,7 @@ NEEDS = {
     "pipelines/cluster.py": ["distributed"],
     "pipelines/cutout.py": [],
     "pipelines/film.py": [],
+    "pipelines/many.py": ["pydensecrf"],
     "pipelines/small_quality.py": [],
     "pipelines/small_speed.py": [],
     "pipelines/startup.py": [],

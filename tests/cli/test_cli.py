@@ -121,6 +121,6 @@ def test_ctrl_c_is_quiet(monkeypatch, capsys, files):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("classicseg.io.read_masked_image", interrupted)
+    monkeypatch.setattr("classicseg.io.reading.read_turned_image", interrupted)
     assert main(["refine", str(files / "photo.png"), str(files / "p.npy"), "-o", str(files / "l.png")]) == 130
     assert capsys.readouterr().err == "stopped\n"

@@ -74,7 +74,7 @@ def test_pixels_of_no_data_take_no_part(folder):
 
 def test_windows_go_with_nothing_else(folder, capsys):
     assert main(["refine", "image.npy", "logits.npy", "--logits", "-o", "labels.npy", "--window", "9"]) == 2
-    assert "--window, --state, --cluster and --plan go with --stream" in capsys.readouterr().err
+    assert "--window, --state and --cluster go with --stream" in capsys.readouterr().err
 
 
 def test_a_plan_is_told_and_nothing_done(folder, capsys):

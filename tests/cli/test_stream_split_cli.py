@@ -31,7 +31,7 @@ def test_labels_and_table_are_those_of_the_library(folder, capsys):
     labels = np.load("labels.npy")
     np.testing.assert_array_equal(labels, cs.split_and_merge(IMAGE, 20, mask=mask, connectivity=2))
     done = json.loads(capsys.readouterr().out)
-    assert (done["shape"], done["predicate"]) == ([20, 600], "Range(threshold=20.0)")
+    assert (done["output"], done["predicate"]) == ("labels.npy", "Range(threshold=20.0)")
     assert len((folder / "regions.csv").read_text().splitlines()) == labels.max() + 1
 
 

@@ -120,6 +120,22 @@ def refinement_crf(draw: Draw) -> Call:
     return Call(costs, refine_parts(draw), words=("preset", "sigma", "bilateral_sigma"))
 
 
+def refine_many(draw: Draw) -> Call:
+    def labels(**given: Any) -> list[np.ndarray]:
+        items = list(cs.refine_many(**given))
+        assert all(item.path is None and not item.skipped for item in items)
+        return [item.labels for item in items]  # an error of an item comes here
+
+    parts = {name: value for name, value in refine_parts(draw).items() if name not in ("like", "origin")}
+    n, renamed = draw.integer(1, 3), {"image": "images", "mask": "masks"}
+    several = {
+        renamed.get(name, name): [value] * n if name in ("image", "mask", "logits", "unary", "probabilities") else value
+        for name, value in parts.items()
+    }
+    options = draw.some(n_workers=lambda: draw.of((1, 3)), n_threads=lambda: draw.of((1, 2)))
+    return Call(labels, several | options, words=("image", "mask", "sigma", "bilateral_sigma"))
+
+
 def refine_streamed(draw: Draw) -> Call:
     return Call(cs.refine_streamed, _stream_parts(draw), words=("sigma", "bilateral_sigma"))
 
@@ -381,9 +397,12 @@ def _writing(function: Callable[..., Any], suffixes: tuple[str, ...], make: Any,
 UAI = "MARKOV\n3\n2 3 2\n3\n1 0\n2 0 1\n2 2 1\n2\n 0.5 0.25\n6\n 1 2 4 0 1 1\n6\n 1 1 1 1 0.5 1\n"
 
 
-def _uai(function: Callable[..., Any], text: str) -> Callable[[Draw], Call]:
+DIMACS = "p max 4 4\nn 1 s\nn 4 t\na 1 2 5\na 2 3 4\na 3 2 1\na 3 4 9\n"
+
+
+def _uai(function: Callable[..., Any], text: str, suffixes: tuple[str, ...] = (".uai",)) -> Callable[[Draw], Call]:
     def case(draw: Draw) -> Call:
-        path = _file(draw, (".uai",), lambda path: path.write_text(text))
+        path = _file(draw, suffixes, lambda path: path.write_text(text))
         return Call(function, {"path": path}, words=(str(path), "tables", "evidence"))
 
     return case
@@ -398,6 +417,30 @@ def _write_uai(draw: Draw) -> Call:
     n = draw.integer(2, 6)
     tables = draw.rng.normal(size=(n - 1, 3, 3)) * draw.of((1, 1, 1000))
     return Call(write, {"crf": cs.GraphCRF(np.zeros((3, n)), [[i, i + 1] for i in range(n - 1)], tables=tables)})
+
+
+def _write_energy(draw: Draw) -> Call:
+    def write(crf: Any) -> Any:
+        PLACE.mkdir(exist_ok=True)
+        io.write_energy(PLACE / "out.npz", crf)
+        return io.read_energy(PLACE / "out.npz").unary
+
+    return Call(write, {"crf": cs.GridCRF(draw.numbers((3, 2, 4)), cs.Potts(draw.positive()))})
+
+
+def _write_flow(draw: Draw) -> Call:
+    suffix = draw.of((".max", ".bbk", ".npz"))
+
+    def write(edges: Any, capacity: Any, reverse_capacity: Any, source: Any, sink: Any) -> Any:
+        PLACE.mkdir(exist_ok=True)
+        io.write_flow(PLACE / f"out{suffix}", io.FlowProblem(edges, capacity, reverse_capacity, source, sink))
+        return cs.FlowNetwork(**io.read_flow(PLACE / f"out{suffix}")._asdict()).solve().flow
+
+    n = draw.integer(2, 6)
+    numbers = draw.rng.integers(0, 9, (2, n - 1)), draw.rng.integers(0, 9, (2, n))
+    edges = np.array([[i, i + 1] for i in range(n - 1)])
+    arguments = zip(io.FlowProblem._fields, (edges, *numbers[0], *numbers[1]), strict=True)
+    return Call(write, dict(arguments), words=("edges",))
 
 
 def _check_output(draw: Draw) -> Call:
@@ -434,6 +477,7 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "unary_from_scribbles": unary_from_scribbles,
     "unary_from_sigmoid": unary_from_sigmoid,
     "refine": refine,
+    **dict.fromkeys(("refine_many", "RefinedItem", "RefinedItem.labels"), refine_many),
     "refinement_crf": refinement_crf,
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
@@ -466,6 +510,10 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "io.read_labels": _reading(io.read_labels, FILES, (2,)),
     "io.read_masked_image": _reading(io.read_masked_image, FILES, (2,)),
     "io.read_probabilities": _reading(io.read_probabilities, (".npy", ".npz", ".tif"), (3,)),
+    "io.read_energy": _uai(io.read_energy, "no energy", (".npz", ".bq")),
+    "io.read_flow": _uai(io.read_flow, DIMACS, (".max",)),
+    **dict.fromkeys(("io.FlowProblem", "io.write_flow"), _write_flow),
+    "io.write_energy": _write_energy,
     "io.read_uai": _uai(io.read_uai, UAI),
     "io.read_uai_evidence": _uai(io.read_uai_evidence, "2 0 1 5 0"),
     "io.read_uai_labels": _uai(io.read_uai_labels, "MAP\n3 0 2 1"),

@@ -17,6 +17,7 @@ from classicseg.io.windows import LabelFile
 from classicseg.pipelines import cut_edges, cut_plan
 from classicseg.pipelines.cut_state import CutState
 from classicseg.solvers.cut import bands
+from tests.strategies.files import write_map, write_zarr
 
 SAMPLE = cs.sample("nuclei")
 UNARY = np.rint(cs.unary_from_probabilities(SAMPLE.probabilities)[:, :90, :60] * 8).astype(np.int16)
@@ -49,7 +50,7 @@ def problems(draw):
     return unary, weights, options
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(), st.integers(1, 5), st.sampled_from((1, 7, 2**17)))
 def test_labels_are_those_of_the_run_in_memory(problem, window, at_once):
     unary, weights, options = problem
@@ -214,6 +215,20 @@ def test_a_run_goes_on_where_it_was_ended(files, monkeypatch, after):
     np.testing.assert_array_equal(np.load(files / "labels.npy"), expected_labels())
     assert np.load(files / "labels.npy").dtype == np.uint8
     assert {path.name for path in files.iterdir()} == {"unary.npy", "labels.npy"}
+
+
+def test_maps_in_and_a_map_out(tmp_path):
+    """Pixels without data take no part, and labels lie where the image does."""
+    image = np.moveaxis(IMAGE, -1, 0).copy()
+    image[:, 30:40, 10:20] = 0
+    write_map(tmp_path / "image.tif", image, nodata=0)
+    write_zarr(tmp_path / "unary.zarr", UNARY, chunks=(2, 16, 60))
+    given = {"weights": 3.0, "image": tmp_path / "image.tif", "fill": 255, "window": 20}
+    cs.minimum_cut_streamed(tmp_path / "unary.zarr", **given, out=tmp_path / "labels.tif")
+    mask = (image != 0).all(axis=0)
+    expected = cs.minimum_cut_streamed(UNARY, 3.0, image=np.moveaxis(image, 0, -1), mask=mask, fill=255)
+    written = cs.io.read_image(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(np.squeeze(np.asarray(written)), expected.labels)
 
 
 @pytest.mark.slow

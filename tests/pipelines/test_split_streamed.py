@@ -125,6 +125,20 @@ def test_the_same_from_files_and_from_arrays_of_other_libraries(tmp_path):
     assert names(tmp_path) == ["image.npy", "labels.npy", "mask.npy"]
 
 
+def test_a_map_stays_where_it_lies_and_its_own_mask_is_used(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    image = hills(np.random.default_rng(2), (30, 560), 30)
+    image[:9, 500:520] = 0
+    where = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 4e5, 0, -10, 5e6)}
+    given = {"driver": "GTiff", "height": 30, "width": 560, "count": 1, "dtype": "uint8", "nodata": 0, **where}
+    with rasterio.open(tmp_path / "map.tif", "w", **given) as file:
+        file.write(image, 1)
+    cs.split_and_merge_streamed(tmp_path / "map.tif", 9, out=tmp_path / "labels.tif")
+    with rasterio.open(tmp_path / "labels.tif") as file:
+        assert (file.crs, file.transform, file.nodata) == (where["crs"], where["transform"], 0)
+        np.testing.assert_array_equal(file.read(1), cs.split_and_merge(image, 9, mask=image > 0))
+
+
 IMAGE = hills(np.random.default_rng(1), (20, 1100), 30)
 
 
@@ -275,3 +289,18 @@ def test_a_table_is_there_as_a_whole_or_not_at_all(tmp_path):
     assert path.read_text().splitlines() == ["label,mean,near", "1,0.5,2 3", "2,1.5,"]
     TableFile(path).discard()
     assert names(tmp_path) == ["t.csv"]
+
+
+def test_a_table_in_parquet_has_the_same_numbers(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "regions.parquet"
+    labels = cs.split_and_merge_streamed(IMAGE, 9, table=path)
+    columns = cs.describe_regions(labels, IMAGE)
+    found = parquet.read_table(path)
+    assert found.column_names == [name for name in columns if "neighbours" not in name]
+    for name in found.column_names:
+        np.testing.assert_array_equal(found[name].to_numpy(), columns[name])
+    table = TableFile(path)
+    table.write({"label": np.array([1])})
+    table.discard()
+    assert names(tmp_path) == ["regions.parquet"]

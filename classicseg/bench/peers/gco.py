@@ -85,7 +85,8 @@ def _not_a_metric(cost: np.ndarray) -> str | None:
 def _prepare(algorithm: str, crf: GridCRF | GraphCRF, limits: Limits) -> Call:
     if isinstance(crf, GridCRF) and set(crf.weights) == {"down", "right"}:
         return on_grid(crf, algorithm)
-    return on_graph(as_graph(crf), algorithm)
+    call = on_graph(as_graph(crf), algorithm)
+    return lambda: call().reshape(crf.shape)
 
 
 CONTENDERS = tuple(

@@ -37,7 +37,7 @@ LATEST = 126
 _ACTIVE, _AWAY, _LATER = -1, 2, 3  # beside 0 and 1, of pixels whose label is known
 _PULL = np.array([0, 1, -1, 0, 0], np.int32)  # by which a neighbour makes label 1 dearer, from _ACTIVE on
 _AT_ONCE = 2**18  # pixels whose sums are made at once
-_ALL = 2**31 - 1
+_ALL = 2**31 - 1  # differences of unary costs are as large as may be already
 
 
 class Rows(NamedTuple):
