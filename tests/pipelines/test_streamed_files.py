@@ -271,6 +271,8 @@ SMALL_ENOUGH = np.arange(SMALL.size).reshape(SMALL.shape) != 7
 
 
 def test_more_vertices_than_there_is_memory_for_are_refused(monkeypatch):
+    few = {"logits": SMALL[:, :20, :20], "preset": "pydensecrf", "sigma": 0.5}
+    cs.refine_streamed(SAMPLE.image[:60, :60], **few)  # kernels are loaded while there is memory for it
     monkeypatch.setattr("classicseg.filters.streamed._MANY", 2**12)
     monkeypatch.setattr("classicseg.machine.memory.available_memory", lambda: 10_000)
     with pytest.raises(cs.BudgetError, match=r"lattice vertices of one stripe.*larger sigmas"):
