@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 from unittest import mock
 
 import pytest
@@ -10,3 +11,11 @@ def as_many_threads_as_asked_for():
     """Two and seven threads are compared on any machine, and with little work."""
     with mock.patch.multiple("classicseg.machine.threads", _most_at_once=lambda: 1024, _WORK=1):
         yield
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Also where whoever has started the tests has it ignored, as shells do for what they run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

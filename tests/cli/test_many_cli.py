@@ -251,6 +251,7 @@ def test_a_full_disk_ends_it(folder, capsys, monkeypatch):
     assert "0 of 3 done; --skip-existing goes on from here" in captured.out
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_ends_it_at_once_and_what_is_finished_is_kept(folder, capsys, monkeypatch):
     begun, real = threading.Event(), refine.one
 
@@ -277,6 +278,7 @@ def test_ctrl_c_ends_it_at_once_and_what_is_finished_is_kept(folder, capsys, mon
     assert files() == ["a.png"]
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_a_kernel_does_not_hold_ctrl_c_up(folder, monkeypatch):
     woken, codes = threading.Event(), []
 

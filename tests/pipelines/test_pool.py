@@ -62,6 +62,7 @@ def test_what_a_task_or_their_iterator_raises_ends_everything():
         list(results_of(lambda task: task, tasks(), 2))
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_an_interrupt_reaches_what_was_begun():
     ends = []
 
@@ -82,6 +83,7 @@ def test_an_interrupt_reaches_what_was_begun():
     assert sorted(ends) == [0, 1, 2]
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_what_is_in_a_kernel_is_not_waited_for():
     ends, woken = [], threading.Event()
 

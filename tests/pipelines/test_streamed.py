@@ -54,7 +54,7 @@ def parts_of_the_sample(draw, lowest):
     if n_lost:
         lost = np.full((n_lost, *logits.shape[1:]), lowest, np.float32)
         logits = np.concatenate([np.maximum(logits, -1 if lowest > -9 else -12), lost])
-    options = {"logits": logits[:, ::2, ::3] if few else logits}
+    options = {"logits": logits[:, ::2, ::2] if few else logits}
     image = np.moveaxis(np.moveaxis(SAMPLE.image, -1, 0)[part], 0, -1)
     if draw(st.booleans()):
         mask = np.add.outer(np.arange(image.shape[0]), np.arange(image.shape[1])) % 31 > draw(st.integers(0, 20))
