@@ -14,7 +14,7 @@ settings.load_profile("repeatable")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side would each start a thread for every processor
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-collect_ignore_glob = ["classicseg/pydensecrf/stand_in/*"]  # to import it is to redirect imports
+collect_ignore_glob = ["classicseg/run_as/stand_in/*"]  # to import it is to redirect imports
 collect_ignore_glob += ["classicseg/learn/notebooks/*"]  # they need marimo, and have tests of their own
 if importlib.util.find_spec("distributed") is None:
     collect_ignore_glob += ["classicseg/dask/*"]

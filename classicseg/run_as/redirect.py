@@ -58,10 +58,11 @@ def install(*libraries: str) -> None:
     Examples
     --------
     >>> from classicseg.run_as import install
-    >>> install("gco")
-    >>> import pygco
-    >>> pygco.cut_simple([[[0, 3], [2, 0], [0, 3]]], [[0, 2], [2, 0]]).tolist()
-    [[0, 0, 0]]
+    >>> install("pymaxflow", "simplecrf")
+    Traceback (most recent call last):
+    classicseg.errors.InputError: pymaxflow and simplecrf both have a module maxflow: name one of them
+    >>> install("pymaxflow", "gco")  # doctest: +SKIP
+    >>> import maxflow  # doctest: +SKIP
     """
     for folder in _folders(libraries):
         if str(folder) not in sys.path:

@@ -66,7 +66,7 @@ def test_labels_of_a_map_lie_where_it_does_and_no_data_is_the_mask(maps):
 
 
 def test_a_map_that_passes_by_gives_the_same_labels(maps):
-    expected = cs.refine(np.moveaxis(BANDS, 0, -1), P, mask=HELD, fill=255, preset="default", exact=True)
+    expected = cs.refine(np.moveaxis(BANDS, 0, -1), P, mask=HELD, fill=255)
     assert main(["refine", "image.tif", "p.tif", "-o", "labels.tif", "--stream", "--window", "7"]) == 0
     labels = io.read_labels("labels.tif")
     np.testing.assert_array_equal(labels, expected)

@@ -58,7 +58,7 @@ EXAMPLES = {
     "cutout.md": Count(8, 1),
     "dense-crf.md": Count(7, 3),
     "files.md": Count(5, 3),
-    "graph-crf.md": Count(8),
+    "graph-crf.md": Count(9),
     "grid-crf.md": Count(9, 1),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
