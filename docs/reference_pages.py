@@ -117,7 +117,7 @@ def entry(module, name):
     if isinstance(thing, type):
         members = "" if issubclass(thing, Exception) else "   :members:\n"
         if members and not is_a_module_of_torch(thing):
-            members += "   :inherited-members: int, str, tuple\n"
+            members += "   :inherited-members: int, str, tuple, ndarray\n"
         return [f".. autoclass:: {module}.{name}", members]
     if inspect.isroutine(thing):
         return [f".. autofunction:: {module}.{name}", ""]

@@ -115,6 +115,7 @@ def minimum_cut_streamed(
             file. A run that was ended, in whatever way, goes on from there when it is called again in the same way, and
             removes the folder at its end. It takes a byte for each pixel.
         n_threads : int
+            Threads; results do not depend on it.
         progress : bool
             Show a progress bar, if standard error is a terminal and tqdm is installed.
 
