@@ -101,12 +101,13 @@ def measure(folder: Path, weight: float, n_threads: int) -> Row:
     seconds, worked = time.perf_counter() - start, time.process_time() - worked
     over.set()
     watcher.join()
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before anything else is mapped
     found, labels = done[0], np.load(out, mmap_mode="r")
     row: Row = {
         "certain_percent": round(100 * certain(folder, STEPS * weight), 1),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(worked, 1),
-        "resident_MiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10),
+        "resident_MiB": round(resident / 2**10),
         "added_MiB": round(added / 2**20),
         "scratch_MiB": round(most[0] / 2**20, 1),
         "bands": found.n_bands,
