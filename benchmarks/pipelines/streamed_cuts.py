@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout tha
 
 import classicseg as cs
 from benchmarks.shared.folders import DATA
-from benchmarks.shared.harness import arguments, peak_memory
+from benchmarks.shared.harness import arguments, peak_memory, resident_peak
 from benchmarks.shared.records import Row, save, this_run
 
 NOISE, COMPARED, STEPS = 8.0, 4096, 512  # costs are multiples of 1 / STEPS
@@ -101,13 +100,13 @@ def measure(folder: Path, weight: float, n_threads: int) -> Row:
     seconds, worked = time.perf_counter() - start, time.process_time() - worked
     over.set()
     watcher.join()
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before anything else is mapped
+    resident = resident_peak()  # before anything else is mapped
     found, labels = done[0], np.load(out, mmap_mode="r")
     row: Row = {
         "certain_percent": round(100 * certain(folder, STEPS * weight), 1),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(worked, 1),
-        "resident_MiB": round(resident / 2**10),
+        "resident_MiB": round(resident / 2**20),
         "added_MiB": round(added / 2**20),
         "scratch_MiB": round(most[0] / 2**20, 1),
         "bands": found.n_bands,

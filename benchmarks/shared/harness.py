@@ -116,6 +116,11 @@ def peak_memory(call: Callable[[], Any]) -> int:
     return peak
 
 
+def resident_peak() -> int:
+    """Bytes at the peak of this process since :func:`peak_memory` began; of others the kernel counts the parent's, too."""
+    return _status("VmHWM")
+
+
 def _status(field: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
