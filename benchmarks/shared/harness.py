@@ -117,7 +117,7 @@ def peak_memory(call: Callable[[], Any]) -> int:
 
 
 def resident_peak() -> int:
-    """Bytes at the peak of this process since :func:`peak_memory` began; of others the kernel counts the parent's, too."""
+    """Bytes at the peak of this process since :func:`peak_memory`. That of ``resource`` has the parent's in it."""
     return _status("VmHWM")
 
 
