@@ -19,8 +19,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +27,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.harness import arguments, peak_memory
+from benchmarks.shared.harness import arguments
 from benchmarks.shared.records import Row, save, this_run
+from benchmarks.shared.streaming import cost_of
 
 RATIO, NOISE, COMPARED, WANTED = 4, 8.0, 4096**2, 30000
 N_BALLS, N_LABELS = 60, 4  # of a volume
@@ -95,27 +94,13 @@ def measure(folder: Path, preset: str, way: str, n_threads: int) -> Row:
         )
     for exact in (False, True):  # kernels are loaded here
         cs.refine_streamed(part, logits=few, preset=preset, n_threads=n_threads, exact=exact)
-    out, most, over = folder / "labels.npy", [0], threading.Event()
+    out = folder / "labels.npy"
 
-    def watch() -> None:
-        while not over.wait(0.2):
-            files = [*folder.glob("labels.npy.state/*"), *folder.glob(".labels.npy.partial")]
-            most[0] = max(most[0], sum(file.stat().st_size for file in files if file.exists()))
+    def run() -> object:
+        return cs.refine_streamed(**names, **options, out=out, n_threads=n_threads)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start, worked = time.perf_counter(), time.process_time()
-    resident = peak_memory(lambda: cs.refine_streamed(**names, **options, out=out, n_threads=n_threads))
-    seconds, worked = time.perf_counter() - start, time.process_time() - worked
-    over.set()
-    watcher.join()
+    row = cost_of(run, out, ".labels.npy.partial")
     labels = np.load(out, mmap_mode="r")
-    row: Row = {
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(worked, 1),
-        "resident_MiB": round(resident / 2**20),
-        "scratch_MiB": round(most[0] / 2**20, 1),
-    }
     if labels.size <= COMPARED:
         image, logits = (np.load(file) for file in names.values())
         row["other_labels"] = int(np.count_nonzero(cs.refine(image, logits=logits, **options) != labels))

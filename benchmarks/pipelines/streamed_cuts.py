@@ -20,8 +20,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout tha
 
 import classicseg as cs
 from benchmarks.shared.folders import DATA
-from benchmarks.shared.harness import arguments, peak_memory, resident_peak
+from benchmarks.shared.harness import arguments, resident_peak
 from benchmarks.shared.records import Row, save, this_run
+from benchmarks.shared.streaming import cost_of
 
 NOISE, COMPARED, STEPS = 8.0, 4096, 512  # costs are multiples of 1 / STEPS
 COLORS = np.float32([[60, 70, 60], [180, 160, 140]])  # dark and bright ground
@@ -82,33 +81,20 @@ def measure(folder: Path, weight: float, n_threads: int) -> Row:
     """One run, in this process."""
     small = np.random.default_rng(0).integers(0, 99, (2, 300, 300)).astype(np.uint16)
     cs.minimum_cut_streamed(small, 50.0, image=small[0].astype(np.uint8), window=100, n_threads=n_threads)
-    out, most, over, done = folder / "labels.npy", [0], threading.Event(), []
+    out, done = folder / "labels.npy", []
     names = {"image": folder / "image.npy", "unary": folder / "unary.npy"}
-
-    def watch() -> None:
-        while not over.wait(0.2):
-            files = [*folder.glob("labels.npy.state/*"), *folder.glob(".labels.npy.partial")]
-            most[0] = max(most[0], sum(file.stat().st_size for file in files if file.exists()))
 
     def run() -> Any:
         done.append(cs.minimum_cut_streamed(weights=STEPS * weight, **names, out=out, n_threads=n_threads))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start, worked = time.perf_counter(), time.process_time()
-    added = peak_memory(run)
-    seconds, worked = time.perf_counter() - start, time.process_time() - worked
-    over.set()
-    watcher.join()
+    cost = cost_of(run, out, ".labels.npy.partial")
     resident = resident_peak()  # before anything else is mapped
     found, labels = done[0], np.load(out, mmap_mode="r")
     row: Row = {
         "certain_percent": round(100 * certain(folder, STEPS * weight), 1),
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(worked, 1),
+        **cost,
         "resident_MiB": round(resident / 2**20),
-        "added_MiB": round(added / 2**20),
-        "scratch_MiB": round(most[0] / 2**20, 1),
+        "added_MiB": cost["resident_MiB"],
         "bands": found.n_bands,
         "open": found.n_open,
         "flow_is_cut": str(found.flow == found.cut),

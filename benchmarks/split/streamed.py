@@ -18,8 +18,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +25,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.harness import arguments, peak_memory
+from benchmarks.shared.harness import arguments
 from benchmarks.shared.records import Row, save, this_run
+from benchmarks.shared.streaming import cost_of
 
 THRESHOLD, NOISE, COMPARED, WANTED = 24, 8.0, 4096, 30000
 IMAGES = ("photo", "noisy", "random")
@@ -55,27 +54,11 @@ def measure(path: Path, with_table: bool, n_threads: int) -> Row:
     out, table, few = path.with_name("labels.npy"), path.with_name("regions.csv"), path.with_name("few.csv")
     small = np.array(np.load(path, mmap_mode="r")[:600, :600])
     cs.split_and_merge_streamed(small, THRESHOLD, table=few, n_threads=n_threads)  # kernels are loaded here
-    most, over = [0], threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.05):
-            files = path.parent.glob("labels.npy.state/*")
-            most[0] = max(most[0], sum(file.stat().st_size for file in files if file.exists()))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start, worked = time.perf_counter(), time.process_time()
     options = {"out": out, "table": table if with_table else None, "n_threads": n_threads}
-    resident = peak_memory(lambda: cs.split_and_merge_streamed(path, THRESHOLD, **options))
-    seconds, worked = time.perf_counter() - start, time.process_time() - worked
-    over.set()
-    watcher.join()
+    cost = cost_of(lambda: cs.split_and_merge_streamed(path, THRESHOLD, **options), out)
     labels = np.load(out, mmap_mode="r")
     row: Row = {
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(worked, 1),
-        "resident_MiB": round(resident / 2**20),
-        "scratch_MiB": round(most[0] / 2**20, 1),
+        **cost,
         "table_MiB": round(table.stat().st_size / 2**20) if with_table else None,
         "regions_per_pixel": round(max(int(band.max()) for band in np.array_split(labels, 16)) / labels.size, 3),
     }
