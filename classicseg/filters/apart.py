@@ -91,16 +91,20 @@ class PartLattices(PassingLattices):
 
     def __init__(self, spaces: Sequence[Space], part: Part, norms: Norms) -> None:
         first = 1 + np.cumsum([0, *(keys.size for keys in part.keys)])
-        tables = [
-            [Table(*table_of_rows(writable_alias(keys), np.arange(keys.size, dtype=np.uint32), int(row)))]
+        self._tables = [
+            Table(*table_of_rows(writable_alias(keys), np.arange(keys.size, dtype=np.uint32), int(row)))
             for keys, row in zip(part.keys, first[:-1], strict=True)
         ]
         bank = _bank_of_part(spaces, -(-int(first[-1]) // PIXELS) * PIXELS)
         ones = np.zeros(bank.n_rows, np.float32)
         ones[1 : first[-1]] = part.ones
         norms = Norms(*map(writable_alias, norms))  # what came from another process is read-only
-        super().__init__(spaces, bank, ones, norms, tables, np.array([part.start, part.stop]))
+        super().__init__(spaces, bank, ones, norms, np.array([part.start, part.stop]))
         self._n_vertices = int(first[-1]) - 1
+
+    def tables(self, s: int) -> list[Table]:
+        """See :class:`classicseg.filters.streamed.PassingLattices`."""
+        return self._tables
 
     def new_rows(self, layout: RowLayout) -> np.ndarray:
         """A row array, zero."""

@@ -18,12 +18,21 @@ from classicseg.errors import InputError
 from classicseg.filters.bank import new_rows
 from classicseg.filters.base import POWERS, Normalization
 from classicseg.filters.building import Lattice, Space, bank_of_vertices, ones_of, stripe_borders
-from classicseg.kernels.dense.bank import Bank, RowLayout
+from classicseg.kernels.dense.bank import Bank, Pairwise, RowLayout
 from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.lattice import Corners, Met
 from classicseg.kernels.dense.normalization import normalize
-from classicseg.kernels.dense.streamed import locate, meet, normalize_window, numbered, table_of_rows
-from classicseg.machine.memory import check_memory
+from classicseg.kernels.dense.streamed import (
+    COUNTERS,
+    begin_stripe,
+    blur_rows,
+    locate,
+    meet,
+    normalize_window,
+    numbered,
+    table_of_rows,
+)
+from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
@@ -79,10 +88,10 @@ def point_borders(n_points: int) -> np.ndarray:
 
 def meet_stripe(spaces: Sequence[Space], windows: Iterator[np.ndarray]) -> StripeVertices:
     """The vertices of each lattice that the points of a stripe touch, whose features are given as by `Passing`."""
-    meetings = [_Meeting(space) for space in spaces]
+    meetings = [Meeting(space) for space in spaces]
     for features in windows:
-        for meeting, own in zip(meetings, _split(features, spaces), strict=True):
-            meeting.add(own)
+        for meeting, own in zip(meetings, split(features, spaces), strict=True):
+            meeting.add(own, 0, own.shape[1] - PIXELS)
     return [meeting.met() for meeting in meetings]
 
 
@@ -96,32 +105,46 @@ def joined(stripes: Sequence[StripeVertices]) -> list[Vertices]:
     return found
 
 
-class _Meeting:
-    """The vertices that a stripe has met in one lattice so far."""
+class Meeting:
+    """The vertices that a stripe has met in one lattice so far.
+
+    Parameters
+    ----------
+    space : Space
+    """
 
     def __init__(self, space: Space) -> None:
-        self._space, self._n, self._log2_size = space, 0, _FIRST_SIZE
+        self._space, self.n, self._log2_size = space, 0, _FIRST_SIZE
         self._keys, self._mass = np.empty(1 << _FIRST_SIZE, np.int64), np.empty(1 << _FIRST_SIZE, np.float32)
         self._table = numbered(self._keys, 0, _FIRST_SIZE + 1)
 
-    def add(self, features: np.ndarray) -> None:
-        """The points of a window, (d, m + 16), as well."""
+    def add(self, features: np.ndarray, start: int, stop: int) -> None:
+        """The points `start` to `stop` - 1 of a window, (d, m + 16), as well; both are multiples of 16, or m."""
         n = features.shape[1] - PIXELS
         size = padded_pixels(n) * self._space.n_corners
         corners = Corners(np.empty(size, np.uint32), np.empty(size, np.float32), 0, self._space.n_corners)
-        block, n_blocks = 0, padded_pixels(n) // PIXELS
+        block, last = start // PIXELS, padded_pixels(stop) // PIXELS
         while True:
-            block, self._n = meet(
-                features, n, self._space.scale, self._space.radix, block, n_blocks, corners, self._table,
-                Met(self._keys, self._mass), self._n,
+            block, self.n = meet(
+                features, n, self._space.scale, self._space.radix, block, last, corners, self._table,
+                Met(self._keys, self._mass), self.n,
             )  # fmt: skip
-            if block >= n_blocks:
+            if block >= last:
                 break
             self._grow()
 
     def met(self) -> tuple[np.ndarray, np.ndarray]:
         """Keys and masses."""
-        return self._keys[: self._n].copy(), self._mass[: self._n].copy()
+        return self._keys[: self.n].copy(), self._mass[: self.n].copy()
+
+    def forget(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and masses of the first `n`, which are not known any more: no further point may touch them."""
+        gone = self._keys[:n].copy(), self._mass[:n].copy()
+        self.n -= n
+        for values in (self._keys, self._mass):
+            values[: self.n] = values[n : n + self.n].copy()
+        self._table = numbered(self._keys, self.n, self._log2_size + 1)
+        return gone
 
     def _grow(self) -> None:
         more = 1 << self._log2_size
@@ -129,7 +152,7 @@ class _Meeting:
             check_memory(_GROWING * more, f"{2 * more} lattice vertices of one stripe of the image", _HINT)
         self._log2_size += 1
         self._keys, self._mass = (np.concatenate([v, np.empty(more, v.dtype)]) for v in (self._keys, self._mass))
-        self._table = numbered(self._keys, self._n, self._log2_size + 1)
+        self._table = numbered(self._keys, self.n, self._log2_size + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +227,6 @@ class PassingLattices:
     ones : ndarray, (bank.n_rows,), float32
         As in :class:`Merged`.
     norms : Norms
-    tables : sequence of sequence of Table
-        For each lattice and stripe: from the key of a vertex to its row.
     borders : ndarray, (n_stripes + 1,), int64
         The first point of each stripe, and where the last one ends.
     """
@@ -216,19 +237,30 @@ class PassingLattices:
         bank: Bank,
         ones: np.ndarray,
         norms: Norms,
-        tables: Sequence[Sequence[Table]],
         borders: np.ndarray,
     ) -> None:
         self.bank, self.borders = bank, borders
-        self._spaces, self._ones, self._norms, self._tables = spaces, ones, norms, tables
+        self._spaces, self._ones, self._norms = spaces, ones, norms
         self._one_sided = bool((norms.before != norms.after).any())
 
-    def located(self, s: int, features: np.ndarray, needed: np.ndarray, room: Bank) -> Bank:
-        """The bank with the corners of the points of a window of stripe `s`: those of its `needed` blocks.
+    def tables(self, s: int) -> list[Table]:
+        """For each lattice: from the keys of the vertices that stripe `s` touches to their rows."""
+        raise NotImplementedError
+
+    def stripe(
+        self, s: int, source: np.ndarray, base: np.ndarray, target: np.ndarray, layout: RowLayout
+    ) -> StripePassage:
+        """Make rows ready for the windows of stripe `s`: see :func:`classicseg.kernels.dense.streamed.begin_stripe`."""
+        begin_stripe(self.bank, s, source, base, target, layout)
+        return StripePassage(self, self.tables(s))
+
+    def located(self, tables: Sequence[Table], features: np.ndarray, needed: np.ndarray, room: Bank) -> Bank:
+        """The bank with the corners of the points of a window: those of its `needed` blocks.
 
         Parameters
         ----------
-        s : int
+        tables : sequence of Table
+            For each lattice: from the key of a vertex to its row.
         features : ndarray, (sum of d, n + 16), float32
         needed : ndarray, (n_blocks,), uint8
             1 for blocks that are located, 0 for others.
@@ -239,10 +271,10 @@ class PassingLattices:
         n_blocks, count, unknown = needed.size, int(room.corner_start[-1]), 0
         if n_blocks * PIXELS * count > room.index.size:
             room = self._with_room(n_blocks * PIXELS * count)
-        for k, own in enumerate(_split(features, self._spaces)):
+        for k, own in enumerate(split(features, self._spaces)):
             corners = Corners(room.index, room.weight_in, int(room.corner_start[k]), count)
-            space, table = self._spaces[k], self._tables[k][s]
-            unknown += locate(own, n, space.scale, space.radix, n_blocks, needed, corners, table)
+            space = self._spaces[k]
+            unknown += locate(own, n, space.scale, space.radix, n_blocks, needed, corners, tables[k])
         if unknown:
             raise InputError("the image has other colours than it had when the lattice was built: it was changed")
         if self._one_sided:
@@ -289,15 +321,58 @@ class StreamedBank(PassingLattices):
     ) -> None:
         norms = Norms.of(spaces, normalizations)
         merged = Merged.of(spaces, vertices, norms, n_points, n_threads)
-        tables = [
+        self._tables = [
             [Table(*table_of_rows(met.keys[a:b], rows[a:b], int(first))) for a, b in pairwise(met.start)]
             for met, rows, first in zip(vertices, merged.rows, merged.bank.vertex[:, 0], strict=True)
         ]
-        super().__init__(spaces, merged.bank, merged.ones, norms, tables, point_borders(n_points))
+        super().__init__(spaces, merged.bank, merged.ones, norms, point_borders(n_points))
         self.gains = gains_of(spaces)
 
+    def tables(self, s: int) -> list[Table]:
+        """See :class:`PassingLattices`."""
+        return [of_stripes[s] for of_stripes in self._tables]
 
-def _split(features: np.ndarray, spaces: Sequence[Space]) -> Iterator[np.ndarray]:
+    def new_rows(self, layout: RowLayout) -> np.ndarray:
+        """A row array, zero."""
+        return new_rows(self.bank, layout)
+
+    def copied(self, rows: np.ndarray) -> np.ndarray:
+        """A new row array with what is in another one."""
+        copy = aligned_zeros(rows.size, np.float32)
+        copy[:] = rows
+        return copy
+
+    def blur(self, pairwise: Pairwise, rows: np.ndarray, other: np.ndarray, n_threads: int) -> None:
+        """Turn what was splatted into `rows` into messages; `other` is work space."""
+        run(
+            blur_rows, n_threads, new_sync(COUNTERS), self.bank, rows, other, pairwise.scale, pairwise.matrix,
+            pairwise.layout,
+        )  # fmt: skip
+
+
+class StripePassage:
+    """A stripe whose windows pass by.
+
+    Parameters
+    ----------
+    lattices : PassingLattices
+    tables : sequence of Table
+        For each lattice: from the key of a vertex to its row.
+    """
+
+    def __init__(self, lattices: PassingLattices, tables: Sequence[Table]) -> None:
+        self._lattices, self._tables, self._room = lattices, list(tables), lattices.bank
+
+    def reach(self, start: int, stop: int) -> None:
+        """The next window, whether it is located or not, has the points `start` to `stop` - 1."""
+
+    def located(self, features: np.ndarray, needed: np.ndarray) -> Bank:
+        """The bank with the corners of its points; see :meth:`PassingLattices.located`."""
+        self._room = self._lattices.located(self._tables, features, needed, self._room)
+        return self._room
+
+
+def split(features: np.ndarray, spaces: Sequence[Space]) -> Iterator[np.ndarray]:
     """The features of each lattice."""
     first = 0
     for space in spaces:

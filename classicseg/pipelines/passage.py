@@ -14,6 +14,7 @@ from classicseg import inputs
 from classicseg.energies.kernels import position_columns
 from classicseg.energies.unary_grid import COSTS
 from classicseg.energies.unary_windows import UnaryWindows
+from classicseg.filters.bands.reach import Reach, reach_of
 from classicseg.filters.blur import AXES, Blur
 from classicseg.filters.building import Space, choose_stencil, links_of_stripe, middle_stripe
 from classicseg.filters.features import Column, Features
@@ -186,6 +187,13 @@ class Passing:
             choose_stencil(space.features.d, partial(self._links, kernel))
             for space, kernel in zip(self.spaces, self.kernels, strict=True)
         ]
+
+    def reaches(self) -> list[Reach]:
+        """How far the vertices of each lattice reach."""
+        n_axes, spacing = len(self.raster.steps.shape), self.raster.spacing[0]
+        sigmas = [float(inputs.as_scale(kernel.sigma, "sigma", n_axes)[0]) for kernel in self.kernels]
+        both = zip(self.spaces, sigmas, strict=True)
+        return [reach_of(space, n_axes - 1, spacing / sigma, self.inner) for space, sigma in both]
 
     def _space(self, kernel: Ranges, blur: Blur) -> Space:
         """The lattice of a kernel."""

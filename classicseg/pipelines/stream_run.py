@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from classicseg.filters.bands.bank import BandedBank
 from classicseg.filters.building import stripes_of
-from classicseg.filters.streamed import StreamedBank, meet_all
+from classicseg.filters.streamed import StreamedBank
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.sampled_passage import SampledPassing
+from classicseg.pipelines.stream_lattices import lattices_of
 from classicseg.pipelines.stream_survey import Prepared
 from classicseg.solvers.dense.active import MOST_DIFFER, limits_of
 from classicseg.solvers.dense.plan import Plan
 from classicseg.solvers.dense.prospects import FEWEST
 from classicseg.solvers.dense.sampled import is_sampled
 from classicseg.solvers.dense.streamed import Progress, update_passing
-from classicseg.solvers.dense.streamed_active import update_active
+from classicseg.solvers.dense.streamed_active import Activity, update_active
 from classicseg.solvers.dense.streamed_sample import StreamedStakes, label_by_sample, stakes_of
 from classicseg.solvers.run import progress_bar
 
@@ -79,7 +82,9 @@ class StreamRun:
             tried = self._state.is_begun or not is_sampled(self._n_points)
             if not tried and label_by_sample(sampled, self._passing.spaces, stakes, self._n_iter, self._n_threads):
                 return
-        lattices = self._lattices()
+        lattices = lattices_of(
+            self._ready, self._passing, self._state, self._n_threads, self._job.bar, prunes=stakes is not None
+        )
         if stakes is not None:
             if self._prune(lattices, stakes):
                 return
@@ -92,16 +97,7 @@ class StreamRun:
         for window in self._passing.windows(0, self._n_points):
             self._passing.write(window, np.zeros(window.n, np.int32))
 
-    def _lattices(self) -> StreamedBank:
-        """Those of all points."""
-        vertices, spaces = self._state.vertices(), self._passing.spaces
-        if vertices is None:
-            with self._job.bar(1) as tick:
-                vertices = meet_all(spaces, self._passing.features, self._n_points, self._n_threads, tick)
-            self._state.keep_vertices(vertices)
-        return StreamedBank(spaces, vertices, ["symmetric"] * len(vertices), self._n_points, self._n_threads)
-
-    def _prune(self, lattices: StreamedBank, stakes: StreamedStakes) -> bool:
+    def _prune(self, lattices: StreamedBank | BandedBank, stakes: StreamedStakes) -> bool:
         """Update only what can still change; False if too many labels may be others for that."""
         passing, begin = self._passing, self._state.activity()
         plan = Plan(lattices.bank, lattices.gains, stakes.costs, pair=stakes.lost.size == 0)
@@ -110,13 +106,18 @@ class StreamRun:
         with self._job.bar(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
             doubt = update_active(
                 passing, lattices, plan, limits_of(stakes, True), self._n_iter, self._n_threads,
-                self._state.points(self._n_points), begin=begin, after=self._state.keep, tick=tick,
+                self._state.points(self._n_points), begin=begin, after=self._keeping(lattices), tick=tick,
             )  # fmt: skip
         self._state.forget_points()
         nothing_left_out = stakes.alive.size == self._everything.size and not doubt.settled
         return nothing_left_out or doubt.doubtful <= MOST_DIFFER
 
-    def _update_all(self, lattices: StreamedBank) -> None:
+    def _keeping(self, lattices: StreamedBank | BandedBank) -> Callable[[Progress | Activity], None]:
+        """What keeps how far updates are."""
+        pieces = lattices.pieces if isinstance(lattices, BandedBank) else None
+        return partial(self._state.keep, pieces=pieces)
+
+    def _update_all(self, lattices: StreamedBank | BandedBank) -> None:
         """Do all of the work."""
         passing, begin = self._passing, self._state.progress()
         plan = Plan(lattices.bank, lattices.gains, self._ready.costs(), pair=True)
@@ -124,5 +125,6 @@ class StreamRun:
         passing.is_paired = plan.is_paired
         with self._job.bar(self._n_iter + 1 - (0 if begin is None else begin.done)) as tick:
             update_passing(
-                passing, lattices, plan, self._n_iter, self._n_threads, begin=begin, after=self._state.keep, tick=tick
-            )
+                passing, lattices, plan, self._n_iter, self._n_threads, begin=begin, after=self._keeping(lattices),
+                tick=tick,
+            )  # fmt: skip

@@ -30,30 +30,47 @@ def _gather_duplicates(bank, k, rows, base, lanes):
 
 
 @inline
+def _blur_axis(bank, k, axis, first, last, source, target, base, factor, scaled, lanes):
+    """Blur the vertices `first` to `last` - 1 along one axis, `source` to `target`; if `scaled`, multiply by `factor`.
+
+    `factor` is a pack; `bank`, `k`, `base` and `lanes` are those of :func:`blur_chunk`.
+    """
+    width, row = len(lanes), bank.vertex[k, 0]
+    neighbours = bank.neighbour_start[k] + axis * bank.vertex[k, 1] * 2
+    half = np.float32(0.5)
+    for v in range(first, last):
+        at = base + (row + v) * width
+        one = load(source, base + np.intp(item(bank.neighbour, neighbours + 2 * v)) * width, lanes)
+        two = load(source, base + np.intp(item(bank.neighbour, neighbours + 2 * v + 1)) * width, lanes)
+        blurred = axpy(half, add(one, two), load(source, at, lanes))
+        store(target, at, multiply(blurred, factor) if scaled else blurred)
+
+
+@inline
+def _scale_back(bank, k, first, last, rows, other, base, factor, lanes):
+    """Write the vertices `first` to `last` - 1 of `other`, multiplied by the pack `factor`, to `rows`.
+
+    `bank`, `k`, `base` and `lanes` are those of :func:`blur_chunk`.
+    """
+    for v in range(bank.vertex[k, 0] + first, bank.vertex[k, 0] + last):
+        at = base + v * len(lanes)
+        store(rows, at, multiply(load(other, at, lanes), factor))
+
+
+@inline
 def _blur_axes(bank, k, rows, other, base, factor, backward, lanes):
     """Blur along all axes and multiply by the pack `factor`; the result is in `rows`.
 
     `bank`, `k`, `rows`, `other`, `base`, `backward` and `lanes` are those of :func:`blur_chunk`.
     """
-    width = len(lanes)
-    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    n_axes = bank.corner_start[k + 1] - bank.corner_start[k]
-    half = np.float32(0.5)
+    n_vertices, n_axes = bank.vertex[k, 1], bank.corner_start[k + 1] - bank.corner_start[k]
     for step in range(n_axes):
         axis = n_axes - 1 - step if backward else step
-        neighbours = bank.neighbour_start[k] + axis * n_vertices * 2
-        last = step == n_axes - 1 and n_axes % 2 == 0
+        scaled = step == n_axes - 1 and n_axes % 2 == 0
         source, target = (rows, other) if step % 2 == 0 else (other, rows)
-        for v in range(n_vertices):
-            at = base + (first + v) * width
-            one = load(source, base + np.intp(item(bank.neighbour, neighbours + 2 * v)) * width, lanes)
-            two = load(source, base + np.intp(item(bank.neighbour, neighbours + 2 * v + 1)) * width, lanes)
-            blurred = axpy(half, add(one, two), load(source, at, lanes))
-            store(target, at, multiply(blurred, factor) if last else blurred)
+        _blur_axis(bank, k, axis, 0, n_vertices, source, target, base, factor, scaled, lanes)
     if n_axes % 2 == 1:  # one more pass brings the result back to `rows`
-        for v in range(n_vertices):
-            at = base + (first + v) * width
-            store(rows, at, multiply(load(other, at, lanes), factor))
+        _scale_back(bank, k, 0, n_vertices, rows, other, base, factor, lanes)
 
 
 @inline
@@ -79,6 +96,16 @@ def _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes):
                 total = axpy(bank.shell_weight[k, shell], sum_, total)
                 link = end
         store(other, base + v * width, multiply(total, factor))
+
+
+@inline
+def _copy_back(bank, k, first, last, rows, other, base, lanes):
+    """Copy the vertices `first` to `last` - 1 of `other` to `rows`.
+
+    `bank`, `k`, `base` and `lanes` are those of :func:`blur_chunk`.
+    """
+    for v in range(bank.vertex[k, 0] + first, bank.vertex[k, 0] + last):
+        store(rows, base + v * len(lanes), load(other, base + v * len(lanes), lanes))
 
 
 @kernel
@@ -110,8 +137,56 @@ def blur_chunk(bank, phase, k, part, n_parts, rows, other, base, scale, label, b
         if phase == 1:
             _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes)
         else:
-            for v in range(bank.vertex[k, 0] + first, bank.vertex[k, 0] + last):
-                store(rows, base + v * len(lanes), load(other, base + v * len(lanes), lanes))
+            _copy_back(bank, k, first, last, rows, other, base, lanes)
+
+
+@inline
+def _step_of_chunk(bank, k, step, first, last, rows, other, base, factor, lanes):
+    """What :func:`blur_step` does to a chunk that begins at `base`, which is multiplied by the pack `factor`.
+
+    The other arguments are those of that function, `lanes` is as long as the chunk is wide.
+    """
+    n_axes = bank.corner_start[k + 1] - bank.corner_start[k]
+    if bank.n_shells[k] > 0:
+        if step == 0:
+            _blur_stencil(bank, k, rows, other, base, factor, first, last, lanes)
+        else:
+            _copy_back(bank, k, first, last, rows, other, base, lanes)
+    elif step < n_axes:
+        source, target = (rows, other) if step % 2 == 0 else (other, rows)
+        scaled = step == n_axes - 1 and n_axes % 2 == 0
+        _blur_axis(bank, k, step, first, last, source, target, base, factor, scaled, lanes)
+    else:
+        _scale_back(bank, k, first, last, rows, other, base, factor, lanes)
+
+
+@kernel
+def blur_step(bank, k, step, first, last, rows, other, scale, layout):
+    """One step of the blur of a lattice, for some of its vertices; all steps of all are what :func:`blur` does.
+
+    The first steps are those along the axes, or with the stencil; where they would leave the result in `other`, one
+    more brings it back. Duplicates are to be gathered before. What a step reads, a vertex and its neighbours, has to
+    have been through the step before.
+
+    Parameters
+    ----------
+    bank : Bank
+    k, step : int, the lattice, and which step it is
+    first, last : int, the vertices `first` to `last` - 1
+    rows, other, scale, layout : as in :func:`blur`
+    """
+    n_panels, width = layout.n_panels, len(layout.lanes)
+    n_chunks = (width + PIXELS - 1) // PIXELS
+    for panel in range(n_panels):
+        for chunk in range(n_chunks):
+            label = panel * width + chunk * PIXELS
+            base = label * bank.n_rows
+            if chunk == n_chunks - 1:
+                factor = load(scale[k], label, layout.tail)
+                _step_of_chunk(bank, k, step, first, last, rows, other, base, factor, layout.tail)
+            else:
+                factor = load(scale[k], label, layout.head)
+                _step_of_chunk(bank, k, step, first, last, rows, other, base, factor, layout.head)
 
 
 @inline

@@ -13,29 +13,24 @@ _TINY = np.float32(1e-20)
 
 
 @inline
-def _blur_axes(bank, k, rows, other):
-    """Blur lattice `k` of `bank` along its axes, in `rows`; `other` is work space."""
-    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    for axis in range(bank.corner_start[k + 1] - bank.corner_start[k]):
-        start = bank.neighbour_start[k] + axis * n_vertices * 2
-        for v in range(n_vertices):
-            one, two = item(bank.neighbour, start + 2 * v), item(bank.neighbour, start + 2 * v + 1)
-            near = item(rows, np.intp(one)) + item(rows, np.intp(two))
-            put(other, first + v, item(rows, first + v) + np.float32(0.5) * near)
-        for v in range(first, first + n_vertices):
-            put(rows, v, item(other, v))
+def _blur_axis(bank, k, axis, first, last, rows, other):
+    """Blur the vertices `first` to `last` - 1 of lattice `k` of `bank` along an axis, from `rows` to `other`."""
+    row, start = bank.vertex[k, 0], bank.neighbour_start[k] + axis * bank.vertex[k, 1] * 2
+    for v in range(first, last):
+        one, two = item(bank.neighbour, start + 2 * v), item(bank.neighbour, start + 2 * v + 1)
+        near = item(rows, np.intp(one)) + item(rows, np.intp(two))
+        put(other, row + v, item(rows, row + v) + np.float32(0.5) * near)
 
 
 @inline
-def _blur_stencil(bank, k, rows, other):
-    """Blur lattice `k` of `bank` with its stencil, in `rows`; `other` is work space."""
-    first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
-    n_shells = bank.n_shells[k]
-    border = bank.link_start[k]
+def _blur_stencil(bank, k, first, last, rows, other):
+    """Blur the vertices `first` to `last` - 1 of lattice `k` of `bank` with its stencil, from `rows` to `other`."""
+    row, n_shells = bank.vertex[k, 0], bank.n_shells[k]
+    border = bank.link_start[k] + first * n_shells
     link = np.intp(0)
     if border > 0:
         link = np.intp(item(bank.link_border, border - 1))
-    for v in range(first, first + n_vertices):
+    for v in range(row + first, row + last):
         total = item(rows, v)
         for shell in range(n_shells):
             sum_ = np.float32(0.0)
@@ -45,8 +40,24 @@ def _blur_stencil(bank, k, rows, other):
             link = np.intp(item(bank.link_border, border + shell))
         border += n_shells
         put(other, v, total)
-    for v in range(first, first + n_vertices):
-        put(rows, v, item(other, v))
+
+
+@kernel
+def blur_ones_step(bank, k, step, first, last, rows, other):
+    """One step of the blur of splatted ones, for the vertices `first` to `last` - 1 of a lattice, `rows` to `other`.
+
+    Parameters
+    ----------
+    bank : Bank
+    k : int, the lattice
+    step : int, the axis; 0 for a stencil
+    first, last : int
+    rows, other : (bank.n_rows,) float32, row 0 zero
+    """
+    if bank.n_shells[k] > 0:
+        _blur_stencil(bank, k, first, last, rows, other)
+    else:
+        _blur_axis(bank, k, step, first, last, rows, other)
 
 
 @inline
@@ -93,10 +104,14 @@ def normalize(sync, n_threads, bank, n, gain, before, after, rows, other, sums):
         for i in range(bank.duplicate[k, 1]):
             to = np.intp(item(bank.target, bank.target_start[k] + i))
             put(rows, to, item(rows, to) + item(rows, bank.duplicate[k, 0] + i))
-        if bank.n_shells[k] > 0:
-            _blur_stencil(bank, k, rows, other)
-        else:
-            _blur_axes(bank, k, rows, other)
+        first, n_vertices = bank.vertex[k, 0], bank.vertex[k, 1]
+        for step in range(1 if bank.n_shells[k] > 0 else bank.corner_start[k + 1] - bank.corner_start[k]):
+            if bank.n_shells[k] > 0:
+                _blur_stencil(bank, k, 0, n_vertices, rows, other)
+            else:
+                _blur_axis(bank, k, step, 0, n_vertices, rows, other)
+            for v in range(first, first + n_vertices):
+                put(rows, v, item(other, v))
         for i in range(bank.duplicate[k, 1]):
             put(rows, bank.duplicate[k, 0] + i, item(rows, np.intp(item(bank.target, bank.target_start[k] + i))))
     barrier(sync, n_threads)

@@ -24,11 +24,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from classicseg.filters.bands.bank import BandedBank
 from classicseg.filters.streamed import PassingLattices, StreamedBank
 from classicseg.kernels.dense.bank import RowLayout
-from classicseg.kernels.dense.streamed import COUNTERS, begin_stripe, blur_rows, update_window
+from classicseg.kernels.dense.streamed import update_window
 from classicseg.kernels.dense.unary import Unary
-from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS, padded_pixels
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.plan import Plan
@@ -89,9 +89,10 @@ def pass_stripe(
         Before the first update there is no source, and after the last one no target, but labels.
     layout : RowLayout
     """
-    room = lattices.bank
+    stripe = lattices.stripe(s, source, NO_ROWS, target, layout)
     for window in passage.windows(int(lattices.borders[s]), int(lattices.borders[s + 1])):
-        room = lattices.located(s, window.features, np.ones(window.n_blocks, np.uint8), room)
+        stripe.reach(window.start, window.start + window.n)
+        room = stripe.located(window.features, np.ones(window.n_blocks, np.uint8))
         labels = np.empty(window.n if target.size == 0 else 0, np.int32)
         update_window(room, window.n_blocks, window.unary, window.at, source, target, layout, labels)
         if target.size == 0:
@@ -100,7 +101,7 @@ def pass_stripe(
 
 def update_passing(
     passage: Passage,
-    lattices: StreamedBank,
+    lattices: StreamedBank | BandedBank,
     plan: Plan,
     n_iter: int,
     n_threads: int,
@@ -114,7 +115,7 @@ def update_passing(
     Parameters
     ----------
     passage : Passage
-    lattices : StreamedBank
+    lattices : StreamedBank or BandedBank
     plan : Plan
         Of the bank of these lattices.
     n_iter, n_threads : int
@@ -125,23 +126,20 @@ def update_passing(
     tick : callable
         Called whenever a stripe has passed by.
     """
-    bank, layout = plan.pairwise.bank, plan.pairwise.layout
-    rows = [plan.new_rows(), plan.new_rows()]
+    bank, layout = lattices.bank, plan.pairwise.layout
+    rows = [lattices.new_rows(layout), lattices.new_rows(layout)]
     done = 0
     if begin is not None and begin.done > 0:
         done = begin.done
-        rows[(done - 1) % 2][:] = begin.rows
+        rows[(done - 1) % 2] = lattices.copied(begin.rows)
 
     def update(it: int, s: int) -> None:
         source, target = rows[1 - it % 2] if it > 0 else NO_ROWS, rows[it % 2] if it < n_iter else NO_ROWS
-        begin_stripe(bank, s, source, NO_ROWS, target, layout)
         pass_stripe(passage, lattices, s, source, target, layout)
         tick()
 
     for it in range(done, n_iter + 1):
         map_tasks(functools.partial(update, it), bank.stripe.size - 1, n_threads)
         if it < n_iter:
-            target, other = rows[it % 2], rows[1 - it % 2]
-            pairwise = plan.pairwise
-            run(blur_rows, n_threads, new_sync(COUNTERS), bank, target, other, pairwise.scale, pairwise.matrix, layout)
-            after(Progress(it + 1, target))
+            lattices.blur(plan.pairwise, rows[it % 2], rows[1 - it % 2], n_threads)
+            after(Progress(it + 1, rows[it % 2]))

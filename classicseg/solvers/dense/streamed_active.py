@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from classicseg.filters.bands.bank import BandedBank
 from classicseg.filters.streamed import StreamedBank
 from classicseg.kernels.dense.active import BASE, CORNER, NEAR, WORTHWHILE
-from classicseg.kernels.dense.streamed import COUNTERS, begin_stripe, blur_rows
 from classicseg.kernels.dense.streamed_active import Known, doubtful_of_window, label_window, settle_window
-from classicseg.machine.parallel import new_sync, run
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import map_tasks
 from classicseg.solvers.dense.plan import Plan
@@ -70,7 +69,7 @@ class Doubt(NamedTuple):
 
 def update_active(
     passage: ActivePassage,
-    lattices: StreamedBank,
+    lattices: StreamedBank | BandedBank,
     plan: Plan,
     limits: np.ndarray,
     n_iter: int,
@@ -104,7 +103,7 @@ class _Run:
     def __init__(
         self,
         passage: ActivePassage,
-        lattices: StreamedBank,
+        lattices: StreamedBank | BandedBank,
         plan: Plan,
         limits: np.ndarray,
         n_threads: int,
@@ -113,8 +112,8 @@ class _Run:
     ) -> None:
         self._passage, self._lattices, self._plan, self._limits = passage, lattices, plan, limits
         self._n_threads, self._points, self._tick = n_threads, points, tick
-        self._bank, self._layout = plan.pairwise.bank, plan.pairwise.layout
-        self._rows, self._base = [plan.new_rows(), plan.new_rows()], NO_ROWS
+        self._bank, self._layout = lattices.bank, plan.pairwise.layout
+        self._rows, self._base = [lattices.new_rows(self._layout), lattices.new_rows(self._layout)], NO_ROWS
         self._active = np.ones(int(self._bank.stripe[-1]), np.uint8)
         self._near = np.zeros(self._active.size, np.uint8)
 
@@ -123,14 +122,16 @@ class _Run:
         it, last = 0, n_iter
         if begin is not None:
             it, last = begin.done, begin.last
-            self._base, self._active[:] = begin.base, begin.active
-            self._rows[(it - 1) % 2][:] = begin.rows
+            self._active[:] = begin.active
+            self._rows[(it - 1) % 2] = self._lattices.copied(begin.rows)
+            if begin.base.size > 0:
+                self._base = self._lattices.copied(begin.base)
         while it < last:
             begins = 3 * it <= n_iter  # only a block that settles soon saves more than it costs to look after it
             watched = it < last - 1 and (self._base.size > 0 or begins)
             n_sure = sum(self._pass(functools.partial(self._settle, it, watched)))
             if begins and self._base.size == 0 and self._is_worthwhile(n_sure):
-                self._base = self._plan.new_rows()
+                self._base = self._lattices.new_rows(self._layout)
             self._blur(it)
             it += 1
             if not self._active.any():
@@ -154,11 +155,7 @@ class _Run:
 
     def _blur(self, it: int) -> None:
         """Turn what was splatted in an update into messages."""
-        pairwise = self._plan.pairwise
-        run(
-            blur_rows, self._n_threads, new_sync(COUNTERS), self._bank, self._rows[it % 2], self._rows[1 - it % 2],
-            pairwise.scale, pairwise.matrix, self._layout,
-        )  # fmt: skip
+        self._lattices.blur(self._plan.pairwise, self._rows[it % 2], self._rows[1 - it % 2], self._n_threads)
 
     def _windows(self, s: int) -> Iterator[tuple[Window, slice]]:
         """Those of a stripe, and which of all blocks are theirs."""
@@ -169,13 +166,14 @@ class _Run:
     def _settle(self, it: int, watched: bool, s: int) -> int:
         """Update the active blocks of a stripe; returns how many are sure."""
         source, target = self._rows[1 - it % 2] if it > 0 else NO_ROWS, self._rows[it % 2]
-        enough, n_sure, room = self._limits[min(it, 2)] if watched else np.float32(np.inf), 0, self._bank
-        begin_stripe(self._bank, s, source, self._base, target, self._layout)
+        enough, n_sure = self._limits[min(it, 2)] if watched else np.float32(np.inf), 0
+        stripe = self._lattices.stripe(s, source, self._base, target, self._layout)
         for window, blocks in self._windows(s):
             active = self._active[blocks]
+            stripe.reach(window.start, window.start + window.n)
             if not active.any():
                 continue
-            room = self._lattices.located(s, window.features, active, room)
+            room = stripe.located(window.features, active)
             before, known = active.copy(), _known(active, window.n)
             n_sure += settle_window(
                 room, window.n_blocks, window.unary, window.at, window.rest, source, target, self._base, self._layout,
@@ -197,12 +195,13 @@ class _Run:
         """Write the labels of a stripe; returns how many leads could be turned by less than a change, and how many
         blocks have changed.
         """
-        source, target, n_below, n_changed, room = self._rows[1 - it % 2], self._rows[it % 2], 0, 0, self._bank
+        source, target, n_below, n_changed = self._rows[1 - it % 2], self._rows[it % 2], 0, 0
         near = _ROUNDING * (NEAR * self._limits[2] + self._limits[3])
-        begin_stripe(self._bank, s, source, NO_ROWS, target, self._layout)
+        stripe = self._lattices.stripe(s, source, NO_ROWS, target, self._layout)
         for window, blocks in self._windows(s):
             n, active = window.n, self._active[blocks]
-            room = self._lattices.located(s, window.features, np.ones_like(active), room)
+            stripe.reach(window.start, window.start + n)
+            room = stripe.located(window.features, np.ones_like(active))
             known = _known(active, n)
             if not active.all():
                 known = Known(
@@ -223,13 +222,14 @@ class _Run:
 
     def _doubtful(self, it: int, s: int) -> int:
         """How many points of a stripe might have another label, as blocks have changed after they settled."""
-        changes, n_doubtful, room, start = self._rows[it % 2], 0, self._bank, int(self._lattices.borders[s])
-        begin_stripe(self._bank, s, changes, NO_ROWS, NO_ROWS, self._layout)
+        changes, n_doubtful, start = self._rows[it % 2], 0, int(self._lattices.borders[s])
+        stripe = self._lattices.stripe(s, changes, NO_ROWS, NO_ROWS, self._layout)
         for features in self._passage.features(start, int(self._lattices.borders[s + 1])):
             n, first = features.shape[1] - PIXELS, start // PIXELS
             near = self._near[first : first + -(-n // PIXELS)]
+            stripe.reach(start, start + n)
             if near.any():
-                room = self._lattices.located(s, features, near, room)
+                room = stripe.located(features, near)
                 leads = self._points.lead.read(start, n)
                 n_doubtful += doubtful_of_window(room, near, changes, self._layout, leads, self._limits)
             start += n
