@@ -70,8 +70,8 @@ def _built(
         free = shutil.disk_usage(files.folder).free
         if needs.scratch > free:
             text = (
-                f"vertices that do not fit into memory need about {needs.scratch / 2**30:.1f} GiB of scratch space, but "
-                f"{free / 2**30:.1f} GiB are free"
+                f"vertices that do not fit into memory need about {needs.scratch / 2**30:.1f} GiB of scratch space, "
+                f"but {free / 2**30:.1f} GiB are free"
             )
             raise OSError(errno.ENOSPC, text, str(files.folder))
         _log.info("vertices lie in scratch files of about %.1f GiB in %s", needs.scratch / 2**30, files.folder)
