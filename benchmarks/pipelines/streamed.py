@@ -1,14 +1,18 @@
 """Images that pass by in windows: time, memory, scratch space, and whether labels are those of the run in memory.
 
     python benchmarks/pipelines/streamed.py [--sides 4096 12000] [--volumes 512] [--only default ...] [--threads 2]
+    python benchmarks/pipelines/streamed.py --only irnet deeplab --ways everything --data 1024 --volumes --threads 2
 
 A photo of three bands, mirrored to size with fresh noise of sigma 8 on each copy, with logits of five labels at a
 quarter of the resolution, both in files; labels go to a file. A volume is one of noisy balls of four gray values, with
 logits of four labels, also at a quarter of the resolution. Each row is measured in a process of its own: the most
 resident memory beyond that of the process before the run, whose kernels have been loaded, seconds of the wall and of
 all processors, bytes of scratch space, and in how many pixels labels differ from those of `refine`, where the image is
-of up to 4096 x 4096 pixels. "everything" is ``exact=True``; "sample" updates a sample, if that tells enough. The last
-column of images is what follows for 30000 pixels a side, as all of the time is spent on pixels.
+of up to 4096 x 4096 pixels. "everything" is ``exact=True``; "sample" updates a sample, if that tells enough. Presets of
+a short range have nearly as many vertices as pixels, or more. Where these do not fit into memory, "bands", they lie in
+scratch files; `--data` limits what a run may take to so many MiB beyond what the process has before, mapped files not
+counted (``RLIMIT_DATA``), so that they do not. The last column of images is what follows for 30000 pixels a side, as
+all of the time is spent on pixels.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -34,7 +39,7 @@ from benchmarks.shared.streaming import cost_of
 RATIO, NOISE, COMPARED, WANTED = 4, 8.0, 4096**2, 30000
 N_BALLS, N_LABELS = 60, 4  # of a volume
 WAYS = {"everything": {"exact": True}, "sample": {"exact": False}}
-PRESETS = ("default", "firm")
+PRESETS = ("default", "firm", "strong", "strongest", "pydensecrf", "irnet", "deeplab")
 
 
 def make(folder: Path, side: int) -> None:
@@ -80,8 +85,8 @@ def _tile(target: np.ndarray, tile: np.ndarray, changed: Any) -> None:
             target[y : y + height, x : x + width] = changed(copy[: target.shape[0] - y, : target.shape[1] - x])
 
 
-def measure(folder: Path, preset: str, way: str, n_threads: int) -> Row:
-    """One run, in this process."""
+def measure(folder: Path, preset: str, way: str, n_threads: int, data: int) -> Row:
+    """One run, in this process; it may have `data` MiB more than there is now, or as much as it likes if that is 0."""
     options = {"preset": preset, **WAYS[way]}
     sample = cs.sample()
     few: np.ndarray = np.log(np.maximum(sample.probabilities, 1e-3))[:, ::RATIO, ::RATIO]
@@ -99,7 +104,14 @@ def measure(folder: Path, preset: str, way: str, n_threads: int) -> Row:
     def run() -> object:
         return cs.refine_streamed(**names, **options, out=out, n_threads=n_threads)
 
-    row = cost_of(run, out, ".labels.npy.partial")
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    if data:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])  # of data
+        most = pages * resource.getpagesize() + data * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (most, before[1]))
+    in_bands = cs.plan_streamed(**names, **options, n_threads=n_threads).in_bands
+    row = {"in_bands": in_bands, **cost_of(run, out, ".labels.npy.partial")}
+    resource.setrlimit(resource.RLIMIT_DATA, before)
     labels = np.load(out, mmap_mode="r")
     if labels.size <= COMPARED:
         image, logits = (np.load(file) for file in names.values())
@@ -114,11 +126,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PRESETS, default=["default"], help="presets")
     parser.add_argument("--ways", nargs="+", choices=tuple(WAYS), default=list(WAYS))
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1])
-    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=int, default=0, help="MiB that a run may take, if not all that there are")
+    parser.add_argument("--measure", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        folder, preset, way, n_threads = options.measure
-        print(json.dumps(measure(Path(folder), preset, way, int(n_threads))))
+        folder, preset, way, n_threads, data = options.measure
+        print(json.dumps(measure(Path(folder), preset, way, int(n_threads), int(data))))
         return
     run, rows = this_run(threads="1 and 2"), []
     images, volumes = ([300], [24]) if options.tiny else (options.sides, options.volumes)
@@ -127,10 +140,12 @@ def main() -> None:
             (make if n_axes == 2 else make_volume)(Path(folder), side)
             cases = itertools.product(options.only, options.ways, options.threads)
             for preset, way, n_threads in [next(cases)] if options.tiny else cases:
-                command = [sys.executable, __file__, "--measure", folder, preset, way, str(n_threads)]
+                case = folder, preset, way, str(n_threads), str(options.data)
+                command = [sys.executable, __file__, "--measure", *case]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                size = " x ".join([str(side)] * n_axes)
-                row: Row = {"case": f"{size}, {preset}, {way}, {n_threads} threads", **json.loads(done.stdout)}
+                found, size = json.loads(done.stdout), " x ".join([str(side)] * n_axes)
+                bands = ", bands" if found.pop("in_bands") else ""
+                row: Row = {"case": f"{size}, {preset}, {way}, {n_threads} threads{bands}", **found}
                 if n_axes == 2:
                     row["minutes_at_30000"] = round(row["seconds"] / 60 * (WANTED / side) ** 2, 1)
                 rows.append(row)

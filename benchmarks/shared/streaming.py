@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +25,8 @@ def cost_of(call: Callable[[], Any], out: Path, *patterns: str) -> Row:
     def watch() -> None:
         nonlocal most
         while not over.wait(_PAUSE):
-            files = [file for pattern in (f"{out.name}.state/*", *patterns) for file in out.parent.glob(pattern)]
-            most = max(most, sum(file.stat().st_size for file in files if file.exists()))
+            files = [file for pattern in (f"{out.name}.state/**/*", *patterns) for file in out.parent.glob(pattern)]
+            most = max(most, sum(map(_size, files)))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -42,3 +43,10 @@ def cost_of(call: Callable[[], Any], out: Path, *patterns: str) -> Row:
         "resident_MiB": round(added / 2**20),
         "scratch_MiB": round(most / 2**20, 1),
     }
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file that may be gone; of a folder nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_size if file.is_file() else 0
+    return 0

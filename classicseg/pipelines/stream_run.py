@@ -114,8 +114,8 @@ class StreamRun:
 
     def _keeping(self, lattices: StreamedBank | BandedBank) -> Callable[[Progress | Activity], None]:
         """What keeps how far updates are."""
-        pieces = lattices.pieces if isinstance(lattices, BandedBank) else None
-        return partial(self._state.keep, pieces=pieces)
+        keep = self._state.keep
+        return partial(keep, pieces=lattices.pieces) if isinstance(lattices, BandedBank) else keep
 
     def _update_all(self, lattices: StreamedBank | BandedBank) -> None:
         """Do all of the work."""

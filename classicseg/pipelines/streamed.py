@@ -36,7 +36,7 @@ def refine_streamed(
 
     The labels are those of :func:`refine` with the same arguments, to the bit, for every size of windows. There are
     neither tiles nor seams. What stays in memory depends on how many vertices the lattices have, not on the number of
-    pixels.
+    pixels; of lattices that do not fit, on how many vertices some rows of the image touch.
 
     Parameters
     ----------
@@ -93,15 +93,16 @@ def refine_streamed(
     TypeError
         As :func:`refine` does.
     OSError
-        If nothing can be written, or a disk is full. What was done so far is kept in `state`.
+        If nothing can be written, or a disk is full; beforehand, if it has not the scratch space that vertices need. What was done so far is kept in `state`.
 
     Notes
     -----
     Everything is read ``max_iter + 3`` times: to look at it, to build the lattices, for each update, and for the
     labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
     the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel.
-    Vertices that no two pixels share take more memory than pixels do, so this is for kernels that reach far, as those
-    of the presets default, conservative, gentle and firm do, whose ranges are a share of the image.
+    Kernels that reach far, as those of the presets default, conservative, gentle and firm do, have few vertices. Where
+    those of others do not fit into memory they lie in scratch files, up to some hundred bytes for each, in the folder of
+    the state or else where temporary files are, and only those near the pixels that pass by are in memory.
 
     References
     ----------

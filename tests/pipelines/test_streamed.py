@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import classicseg as cs
-from classicseg.pipelines import raster, stream_run, stream_strength, strength
+from classicseg.pipelines import raster, stream_lattices, stream_run, stream_strength, strength
 from classicseg.solvers.dense import sampled
 from classicseg.solvers.dense.active import MOST_DIFFER
 from classicseg.solvers.dense.prospects import contest
@@ -242,11 +242,11 @@ def test_a_plan_knows_how_many_vertices_there_will_be(monkeypatch, preset, quali
     image = np.concatenate([SAMPLE.image, SAMPLE.image[::-1]])
     met = []
 
-    def counted(*arguments, meet_all=stream_run.meet_all):
+    def counted(*arguments, meet_all=stream_lattices.meet_all):
         met.extend(meet_all(*arguments))
         return met
 
-    monkeypatch.setattr(stream_run, "meet_all", counted)
+    monkeypatch.setattr(stream_lattices, "meet_all", counted)
     options = {"unary": np.eye(2)[:, :, np.newaxis], "preset": preset, "quality": quality, "exact": True}
     plan = cs.plan_streamed(image, **options)
     cs.refine_streamed(image, **options, max_iter=0)

@@ -13,7 +13,7 @@ import pytest
 import classicseg as cs
 from classicseg.io.point_file import PointFile
 from classicseg.io.windows import FileArray, LabelFile, as_source
-from classicseg.pipelines import stream_run
+from classicseg.pipelines import stream_lattices, stream_run
 from classicseg.pipelines.kept_state import KeptState
 
 SAMPLE = cs.sample("nuclei")
@@ -129,7 +129,7 @@ def test_a_run_goes_on_where_it_was_ended(files, monkeypatch, factor, exact, aft
         with pytest.raises(StoppedError):
             stream(files, window=9, **options)
     assert not (files / "labels.npy").exists()
-    monkeypatch.setattr(stream_run, "meet_all", None)  # what is known is not found again
+    monkeypatch.setattr(stream_lattices, "meet_all", None)  # what is known is not found again
     if len(kept) > 10 and not exact:
         monkeypatch.setattr(stream_run, "stakes_of", None)
     stream(files, window=31, **options)
@@ -206,7 +206,7 @@ def test_no_room_for_labels_is_known_beforehand(files, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(LabelFile, "_reserve", reserve)
-    monkeypatch.setattr(stream_run, "meet_all", None)
+    monkeypatch.setattr(stream_lattices, "meet_all", None)
     with pytest.raises(OSError, match="No space left"):
         stream(files)
 
