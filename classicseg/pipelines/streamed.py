@@ -93,7 +93,8 @@ def refine_streamed(
     TypeError
         As :func:`refine` does.
     OSError
-        If nothing can be written, or a disk is full; beforehand, if it has not the scratch space that vertices need. What was done so far is kept in `state`.
+        If nothing can be written, or a disk is full; beforehand, if it has not the scratch space that vertices need.
+        What was done so far is kept in `state`.
 
     Notes
     -----
@@ -101,8 +102,8 @@ def refine_streamed(
     labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
     the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel.
     Kernels that reach far, as those of the presets default, conservative, gentle and firm do, have few vertices. Where
-    those of others do not fit into memory they lie in scratch files, up to some hundred bytes for each, in the folder of
-    the state or else where temporary files are, and only those near the pixels that pass by are in memory.
+    those of others do not fit into memory they lie in scratch files, some hundred bytes for each, in the folder of the
+    state or else where temporary files are, and only those near the pixels that pass by are in memory.
 
     References
     ----------

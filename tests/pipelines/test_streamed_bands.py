@@ -128,7 +128,7 @@ def test_a_plan_says_so(banded, tmp_path):
 
 def test_a_disk_that_is_too_full_is_known_beforehand(banded, monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(2**30, 2**30, 2**10))
-    with pytest.raises(OSError, match="need about .* of scratch space, but") as failure:
+    with pytest.raises(OSError, match=r"need about .* of scratch space, but") as failure:
         cs.refine_streamed(SAMPLE.image, logits=SMALL, out=tmp_path / "labels.npy", **SHORT)
     assert failure.value.errno == errno.ENOSPC
     assert banded.n_built == 0
