@@ -112,7 +112,7 @@ class BandedBank(PassingLattices):
     def blur(self, pairwise: Pairwise, rows: np.ndarray, other: np.ndarray, n_threads: int) -> None:
         """See :class:`classicseg.filters.streamed.StreamedBank`; labels are not mixed."""
         assert pairwise.matrix is None
-        bank, layout = self.bank, pairwise.layout
+        bank, layout = self.bank, pairwise.layout._replace(corners=())  # one kernel for any number of them
         for k, own in enumerate(self.vertices):
             self._gather_duplicates(k, rows, layout)
             n_axes = int(bank.corner_start[k + 1] - bank.corner_start[k])
