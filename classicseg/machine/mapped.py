@@ -6,6 +6,7 @@ is asked for. So arrays may be larger than memory, as long as what is worked on 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import weakref
@@ -61,7 +62,8 @@ class MappedArrays:
     def forget(self, *names: str) -> None:
         """Delete files; memory that is mapped goes when nobody holds it."""
         for name in names:
-            (self.folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # where what is mapped cannot be deleted it goes with the folder
+                (self.folder / name).unlink(missing_ok=True)
 
     def _mapped(self, file: BinaryIO, n: int, dtype: Any) -> np.ndarray:
         pages = mmap.mmap(file.fileno(), max(1, n) * np.dtype(dtype).itemsize)

@@ -17,7 +17,7 @@ from classicseg.machine.memory import is_far_below_free
 from classicseg.pipelines.kept_state import KeptState
 from classicseg.pipelines.passage import Passing
 from classicseg.pipelines.stream_needs import Needs, most_in_memory, needs_of
-from classicseg.pipelines.stream_pieces import look_at
+from classicseg.pipelines.stream_pieces import expected_vertices
 from classicseg.pipelines.stream_survey import Prepared
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def lattices_of(
     reaches = passing.reaches()
     vertices, built = state.vertices(), state.built()
     if built is None and vertices is None and not is_far_below_free(most_in_memory(ready)):
-        needs = needs_of(ready, look_at(ready, n_threads).vertices, n_threads, prunes=prunes)
+        needs = needs_of(ready, expected_vertices(ready, n_threads), n_threads, prunes=prunes)
         if needs.in_bands:
             built = _built(passing, state, n_points, n_threads, bar, needs)
     if built is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,34 +22,37 @@ _POINTS = 2**14  # of a piece
 _PART = 4  # of a piece is looked at by itself, to see how vertices grow in number
 
 
-class Look(NamedTuple):
-    """What is to be expected of an image."""
-
-    vertices: list[float]  # that all stripes meet in each lattice, those of several counted for each: rather too many
-    seconds: float  # of a pass
-
-
-def look_at(ready: Prepared, n_threads: int) -> Look:
-    """Try pieces of the image."""
-    n_points = ready.raster.inside.n_points
-    few, _, many = [_tried(ready, n, n_threads) for n in (_PIECES // 4, _PIECES, _PIECES)]  # the first loads kernels
-    stripes = stripes_of(n_points)
-    of_stripe = n_points / stripes
-    spread = [_grown(*pair, of_stripe) for pair in zip(few.met, many.met, strict=True)]
-    in_a_row = [_grown(*pair, of_stripe) for pair in zip(*many.each, strict=True)]
-    return Look([stripes * n for n in map(min, spread, in_a_row)], many.seconds / many.n * n_points)
+def expected_vertices(ready: Prepared, n_threads: int) -> list[float]:
+    """How many vertices all stripes will meet in each lattice, those of several counted for each: rather too many."""
+    passing, n_points = ready.passing(lambda start, labels: None, 0), ready.raster.inside.n_points
+    spaces, stripes = passing.spaces, stripes_of(n_points)
+    few, many = (_Pieces(passing, n, n_points) for n in (_PIECES // 4, _PIECES))
+    spread = _grown(few.met(spaces, n_threads), many.met(spaces, n_threads), n_points / stripes)
+    of_each = (many.met_by_each(spaces, n) for n in (many.size // _PART, many.size))
+    return [stripes * n for n in map(min, spread, _grown(*of_each, n_points / stripes))]
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """What pieces of an image took."""
+def seconds_of_pass(ready: Prepared, n_threads: int) -> float:
+    """How long all points take to pass by, as pieces of the image take it now."""
+    passing, n_points = ready.passing(lambda start, labels: None, 0), ready.raster.inside.n_points
+    seconds = 0.0
+    for n in (_PIECES // 4, _PIECES, _PIECES):  # kernels are loaded by the first
+        pieces = _Pieces(passing, n, n_points)
+        vertices = meet_all(passing.spaces, pieces.features, pieces.n, n_threads)
+        lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), pieces.n, n_threads)
+        plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
+        passing.is_paired = plan.is_paired
+        start = time.perf_counter()
+        update_passing(pieces, lattices, plan, 1, n_threads)
+        seconds = (time.perf_counter() - start) / 2 / pieces.n * n_points
+    return seconds
 
-    n: int  # points
-    met: list[tuple[int, float]]  # points and vertices, for each lattice
-    each: tuple[
-        list[tuple[int, float]], list[tuple[int, float]]
-    ]  # the same of a piece, on average, and before of a part of it
-    seconds: float  # of a pass
+
+class _Met(NamedTuple):
+    """How many vertices some points have met in a lattice."""
+
+    points: int
+    vertices: float
 
 
 class _Pieces:
@@ -63,12 +65,16 @@ class _Pieces:
         self._passing, self.size = passing, min(size, n_points)
         self.n = len(self._starts) * self.size
 
-    def met_by_each(self, spaces: Sequence[Space], n: int) -> list[tuple[int, float]]:
-        """How many vertices the first `n` points of each piece meet, on average, in each lattice, with `n`."""
-        met = [meet_stripe(spaces, self._passing.features(start, start + max(1, n))) for start in self._starts]
-        return [
-            (max(1, n), float(np.mean([keys.size for keys, _ in of_pieces]))) for of_pieces in zip(*met, strict=True)
-        ]
+    def met(self, spaces: Sequence[Space], n_threads: int) -> list[_Met]:
+        """How many vertices all of them meet together, in each lattice."""
+        met = meet_all(spaces, self.features, self.n, n_threads)
+        return [_Met(self.n, np.unique(vertices.keys).size) for vertices in met]
+
+    def met_by_each(self, spaces: Sequence[Space], n: int) -> list[_Met]:
+        """How many vertices the first `n` points of each piece meet, on average, in each lattice."""
+        n = max(1, n)
+        met = [meet_stripe(spaces, self._passing.features(start, start + n)) for start in self._starts]
+        return [_Met(n, float(np.mean([keys.size for keys, _ in of_pieces]))) for of_pieces in zip(*met, strict=True)]
 
     def features(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """See :class:`Passing`."""
@@ -90,22 +96,12 @@ class _Pieces:
                 yield first + low - i * self.size, first + high - i * self.size
 
 
-def _tried(ready: Prepared, n: int, n_threads: int) -> _Tried:
-    """Build lattices of `n` pieces of the image, and update them once."""
-    passing = ready.passing(lambda start, labels: None, 0)
-    pieces = _Pieces(passing, n, ready.raster.inside.n_points)
-    vertices = meet_all(passing.spaces, pieces.features, pieces.n, n_threads)
-    lattices = StreamedBank(passing.spaces, vertices, ["symmetric"] * len(vertices), pieces.n, n_threads)
-    plan = Plan(lattices.bank, lattices.gains, ready.costs(), pair=True)
-    passing.is_paired = plan.is_paired
-    start = time.perf_counter()
-    update_passing(pieces, lattices, plan, 1, n_threads)
-    seconds = (time.perf_counter() - start) / 2
-    each = pieces.met_by_each(passing.spaces, pieces.size // _PART), pieces.met_by_each(passing.spaces, pieces.size)
-    return _Tried(pieces.n, [(pieces.n, float(k)) for k in lattices.bank.vertex[:, 1]], each, seconds)
-
-
-def _grown(few: tuple[int, float], many: tuple[int, float], n: float) -> float:
-    """Vertices of `n` points, as they grow from few to many."""
-    power = math.log(many[1] / few[1]) / math.log(many[0] / few[0]) if many[0] > few[0] else 1.0
-    return many[1] * max(1.0, n / many[0]) ** min(1.0, max(0.0, power))
+def _grown(few: list[_Met], many: list[_Met], n: float) -> list[float]:
+    """Vertices of `n` points in each lattice, as they grow from few to many."""
+    grown = []
+    for some, more in zip(few, many, strict=True):
+        power = 1.0
+        if more.points > some.points:
+            power = math.log(more.vertices / some.vertices) / math.log(more.points / some.points)
+        grown.append(more.vertices * max(1.0, n / more.points) ** min(1.0, max(0.0, power)))
+    return grown

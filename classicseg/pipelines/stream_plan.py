@@ -13,7 +13,7 @@ from classicseg.pipelines.kept_state import BYTES_OF_POINT
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.pipelines.stream_needs import needs_of
-from classicseg.pipelines.stream_pieces import look_at
+from classicseg.pipelines.stream_pieces import expected_vertices, seconds_of_pass
 from classicseg.pipelines.stream_survey import StreamOptions, checked, prepared
 from classicseg.solvers.dense.prospects import FEWEST
 
@@ -122,14 +122,14 @@ def plan_streamed(
     to_look = time.perf_counter() - start
     raster, n_iter = ready.raster, ready.preset.max_iter
     n_points, n_labels = raster.inside.n_points, raster.costs.planes.count
-    look = look_at(ready, n_threads)
+    vertices, seconds = expected_vertices(ready, n_threads), seconds_of_pass(ready, n_threads)
     prunes = n_iter >= FEWEST and not chosen.get("exact", False)
-    needs = needs_of(ready, look.vertices, n_threads, prunes=prunes)
+    needs = needs_of(ready, vertices, n_threads, prunes=prunes)
     at_once = min(n_points, max(2**16, raster.steps.size * (raster.steps.window or 1)))
-    of_point = 40 * len(look.vertices) + 4 * (8 * n_labels + 4 * raster.colors.planes.count)
+    of_point = 40 * len(vertices) + 4 * (8 * n_labels + 4 * raster.colors.planes.count)
     memory = needs.memory + n_threads * at_once * of_point
     memory += prunes * 2 * n_points / PIXELS  # which blocks are active, and near
     return StreamPlan(
-        ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, sum(look.vertices), memory,
-        needs.scratch + prunes * n_points * BYTES_OF_POINT, needs.in_bands, to_look + look.seconds * (n_iter + 2),
+        ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, sum(vertices), memory,
+        needs.scratch + prunes * n_points * BYTES_OF_POINT, needs.in_bands, to_look + seconds * (n_iter + 2),
     )  # fmt: skip
