@@ -34,13 +34,13 @@ class MappedArrays:
         self._pages: dict[int, mmap.mmap] = {}  # by the address of the array
 
     def zeros(self, name: str, n: int, dtype: Any) -> np.ndarray:
-        """A new array of `n` zeros, for which there is room on the disk; OSError if there is not."""
+        """A new array of `n` zeros of `dtype` in the file `name`, for which there is room; OSError if there is not."""
         with (self.folder / name).open("w+b") as file:
             _reserve(file, max(1, n) * np.dtype(dtype).itemsize)
             return self._mapped(file, n, dtype)
 
     def opened(self, name: str, dtype: Any) -> np.ndarray:
-        """The array in a file that is there: of all that it holds."""
+        """All numbers of `dtype` that are in the file `name`."""
         path = self.folder / name
         n = path.stat().st_size // np.dtype(dtype).itemsize
         if n == 0:
@@ -49,7 +49,7 @@ class MappedArrays:
             return self._mapped(file, n, dtype)
 
     def let_go(self, array: np.ndarray, start: int, stop: int) -> None:
-        """The values `start` to `stop` - 1 of an array of this folder need not stay in memory; of others nothing."""
+        """Values `start` to `stop` - 1 of an `array` of this folder need not stay in memory; of others nothing goes."""
         pages = self._pages.get(array.ctypes.data)
         if pages is None or _DROP is None or start >= stop:
             return
@@ -60,12 +60,13 @@ class MappedArrays:
             pages.madvise(_DROP, first, last - first)
 
     def forget(self, *names: str) -> None:
-        """Delete files; memory that is mapped goes when nobody holds it."""
+        """Delete the files `names`; memory that is mapped goes when nobody holds it."""
         for name in names:
             with contextlib.suppress(PermissionError):  # where what is mapped cannot be deleted it goes with the folder
                 (self.folder / name).unlink(missing_ok=True)
 
     def _mapped(self, file: BinaryIO, n: int, dtype: Any) -> np.ndarray:
+        """The first `n` numbers of `dtype` in a `file`."""
         pages = mmap.mmap(file.fileno(), max(1, n) * np.dtype(dtype).itemsize)
         array = np.frombuffer(pages, dtype)[:n]
         self._pages[array.ctypes.data] = pages
@@ -74,7 +75,7 @@ class MappedArrays:
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
-    """Fill a file with zeros; to write into mapped memory for which there is no room would end the process."""
+    """Fill a `file` with `size` zeros; to write into mapped memory for which there is no room ends the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
         return

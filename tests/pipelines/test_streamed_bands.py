@@ -32,7 +32,7 @@ def banded(monkeypatch):
 class bands:  # noqa: N801
     """The same as a context."""
 
-    def __init__(self, patch, between=64, ahead=100, fewest=16):
+    def __init__(self, patch, between=512, ahead=1000, fewest=500):
         for room, name, value in (
             (building, "_POINTS_PER_STRIPE", 400),
             (reach, "_BETWEEN", between),
@@ -92,7 +92,7 @@ def test_a_volume_and_more_labels_than_a_chunk_of_rows_has(banded, shape, n_labe
     rng = np.random.default_rng(0)
     image = rng.integers(0, 99, shape).astype(np.uint8)
     logits = rng.standard_normal((n_labels, *shape[:axis])).astype(np.float32)
-    options = {**SHORT, "bilateral_sigma": 1.0, "logits": logits, "max_iter": 3, "exact": True, "channel_axis": axis}
+    options = {**SHORT, "sigma": 0.5, "bilateral_sigma": 0.5, "logits": logits, "exact": True, "channel_axis": axis}
     labels = cs.refine_streamed(image, **options)
     np.testing.assert_array_equal(labels, cs.refine(image, **options))
     assert banded.n_built == 1

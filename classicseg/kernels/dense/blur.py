@@ -31,7 +31,7 @@ def _gather_duplicates(bank, k, rows, base, lanes):
 
 @inline
 def _blur_axis(bank, k, axis, first, last, source, target, base, factor, scaled, lanes):
-    """Blur the vertices `first` to `last` - 1 along one axis, `source` to `target`; if `scaled`, multiply by `factor`.
+    """Blur the vertices `first` to `last` - 1 along an `axis`, `source` to `target`; if `scaled`, times `factor`.
 
     `factor` is a pack; `bank`, `k`, `base` and `lanes` are those of :func:`blur_chunk`.
     """
@@ -144,7 +144,8 @@ def blur_chunk(bank, phase, k, part, n_parts, rows, other, base, scale, label, b
 def _step_of_chunk(bank, k, step, first, last, rows, other, base, factor, lanes):
     """What :func:`blur_step` does to a chunk that begins at `base`, which is multiplied by the pack `factor`.
 
-    The other arguments are those of that function, `lanes` is as long as the chunk is wide.
+    `bank`, `k`, `step`, `first`, `last`, `rows` and `other` are those of that function, `lanes` is as long as the chunk
+    is wide.
     """
     n_axes = bank.corner_start[k + 1] - bank.corner_start[k]
     if bank.n_shells[k] > 0:

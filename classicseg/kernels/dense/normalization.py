@@ -14,7 +14,7 @@ _TINY = np.float32(1e-20)
 
 @inline
 def _blur_axis(bank, k, axis, first, last, rows, other):
-    """Blur the vertices `first` to `last` - 1 of lattice `k` of `bank` along an axis, from `rows` to `other`."""
+    """Blur the vertices `first` to `last` - 1 of lattice `k` of `bank` along an `axis`, `rows` to `other`."""
     row, start = bank.vertex[k, 0], bank.neighbour_start[k] + axis * bank.vertex[k, 1] * 2
     for v in range(first, last):
         one, two = item(bank.neighbour, start + 2 * v), item(bank.neighbour, start + 2 * v + 1)
