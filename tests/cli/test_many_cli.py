@@ -104,7 +104,7 @@ def test_what_has_no_partner_is_named_and_the_rest_is_done(folder, capsys):
     np.savez("scores/b.1.npz", np.zeros(3))
     assert refine_all() == 1
     captured = capsys.readouterr()
-    assert "images/a.png: scores has no a (.npy, " in captured.err
+    assert "classicseg refine: scores has no a (.npy, " in captured.err
     assert "scores must have one file b.1 for images/b.1.png, got b.1.npy and b.1.npz" in captured.err
     assert "1 of 3 done, 2 failed: a.png, b.1.png" in captured.out
     Path("scores/sub/c.npy").unlink()
