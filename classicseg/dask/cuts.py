@@ -101,10 +101,11 @@ def minimum_cut(
     cluster = options.pop("cluster", None)
     check_writable(out)
     whole = unary if image is None else image
-    chosen = checked({**options, "label_axis": axis_of(unary, options.get("label_axis", 0), "label_axis")})
+    chosen = checked(options)
+    chosen["label_axis"] = axis_of(unary, chosen.get("label_axis", 0), "label_axis")
     if "channel_axis" in chosen:
         chosen["channel_axis"] = axis_of(image, chosen["channel_axis"], "channel_axis")
-    check_on_image(image, unary, "unary", chosen.get("label_axis", 0))
+    check_on_image(image, unary, "unary", chosen["label_axis"])
     check_on_image(whole, mask, "mask", None)
     if isinstance(weights, Mapping):
         weights = {name: readable(part, f"weights[{name!r}]") for name, part in weights.items()}

@@ -164,7 +164,7 @@ def minimum_cut_streamed(
 
 
 def cut_in_bands(
-    given: tuple[Any, ...],
+    given: tuple[Any, Any, Any, Any, Any, Any],
     out: Any,
     options: dict[str, Any],
     work: Callable[[CutProblem, CutState, Callable[[int], None]], None],
