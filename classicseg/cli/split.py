@@ -74,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
         (options.image,) = options.image
         stream_split.run(options, predicate_of(options))
         return 0
-    if options.window is not None or options.state is not None:
-        raise InputError("--window and --state go with --stream")
+    if any(value is not None for value in (options.window, options.state, options.cluster)):
+        raise InputError("--window, --state and --cluster go with --stream")
     from classicseg.io.batches import DRAWN
 
     return many.run(options, one, OUTPUTS, {"mask": DRAWN})
