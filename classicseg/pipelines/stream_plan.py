@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Unpack
 
+from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
@@ -43,6 +44,8 @@ class StreamPlan:
     in_bands : bool
         Whether vertices lie in scratch files, of which only those near the pixels that pass by are in memory: they do
         not fit into what is free now.
+    unpacked : float
+        Bytes in the folder for temporary files, while it runs, into which scans (NIfTI) are unpacked.
     seconds : float
         For all passes, as pieces of the image take them now.
 
@@ -64,6 +67,7 @@ class StreamPlan:
     memory: float
     scratch: float
     in_bands: bool
+    unpacked: float
     seconds: float
 
     def __str__(self) -> str:
@@ -71,8 +75,8 @@ class StreamPlan:
         memory, scratch = (f"{nbytes / 2**20:.3g} MiB" for nbytes in (self.memory, self.scratch))
         return (
             f"{size} pixels, {self.n_points} inside, {self.n_labels} labels; about {self.n_vertices:.2g} vertices: "
-            f"{memory} of memory, {scratch} of scratch space{' in bands' if self.in_bands else ''}, "
-            f"{self.seconds:.3g} s for {chosen.max_iter} updates\n"
+            f"{memory} of memory, {scratch} of scratch space{' in bands' if self.in_bands else ''}"
+            f"{told_of_unpacking(self.unpacked)}, {self.seconds:.3g} s for {chosen.max_iter} updates\n"
             f"preset {self.strength}: sigma={chosen.sigma}, weight={chosen.weight}, "
             f"bilateral_sigma={chosen.bilateral_sigma}, color_sigma={chosen.color_sigma}, "
             f"bilateral_weight={chosen.bilateral_weight}"
@@ -129,7 +133,8 @@ def plan_streamed(
     of_point = 40 * len(vertices) + 4 * (8 * n_labels + 4 * raster.colors.planes.count)
     memory = needs.memory + n_threads * at_once * of_point
     memory += prunes * 2 * n_points / PIXELS  # which blocks are active, and near
+    unpacked = sum(map(bytes_to_unpack, (image, *given.values(), mask)))
     return StreamPlan(
         ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, sum(vertices), memory,
-        needs.scratch + prunes * n_points * BYTES_OF_POINT, needs.in_bands, to_look + seconds * (n_iter + 2),
+        needs.scratch + prunes * n_points * BYTES_OF_POINT, needs.in_bands, unpacked, to_look + seconds * (n_iter + 2),
     )  # fmt: skip
