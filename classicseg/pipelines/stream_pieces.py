@@ -28,8 +28,8 @@ def expected_vertices(ready: Prepared, n_threads: int) -> list[float]:
     spaces, stripes = passing.spaces, stripes_of(n_points)
     few, many = (_Pieces(passing, n, n_points) for n in (_PIECES // 4, _PIECES))
     spread = _grown(few.met(spaces, n_threads), many.met(spaces, n_threads), n_points / stripes)
-    of_each = (many.met_by_each(spaces, n) for n in (many.size // _PART, many.size))
-    return [stripes * n for n in map(min, spread, _grown(*of_each, n_points / stripes))]
+    part, whole = (many.met_by_each(spaces, n) for n in (many.size // _PART, many.size))
+    return [stripes * n for n in map(min, spread, _grown(part, whole, n_points / stripes))]
 
 
 def seconds_of_pass(ready: Prepared, n_threads: int) -> float:
