@@ -137,8 +137,6 @@ class _Search:
             free = np.flatnonzero(low[:n] < high[:n])
             if y is None or not free.size:
                 self._closed = min(self._closed, bound)
-            elif self._run.ended:
-                heapq.heappush(self._open, (bound, next(number), low, high))
             else:
                 one = free[np.abs(y[free] - 0.5).argmin()]
                 for value in (0.0, 1.0):

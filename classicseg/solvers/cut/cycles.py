@@ -1,4 +1,4 @@
-"""The cycle relaxation: a linear program over pairs of bits that differ, whose inequalities are found as they are needed.
+"""The cycle relaxation: a linear program over pairs of bits that differ; its inequalities are found as they are needed.
 
 A quadratic function of bits is a sum over edges of a graph: of a pair it counts whether the bits differ, and a further
 node, which is 0, stands at the other end of each single bit. Along a cycle an even number of edges differ. So, for any
@@ -206,7 +206,7 @@ def _squares(n: int, edges: np.ndarray) -> list[np.ndarray]:
         return []
     ends, number = np.concatenate([edges, edges[:, ::-1]]), np.tile(n + np.arange(len(edges)), 2)
     order = ends[:, 0].argsort(kind="stable")
-    middle, outer, number = ends[order, 0], ends[order, 1], number[order]
+    outer, number = ends[order, 1], number[order]
     starts = np.concatenate([[0], np.cumsum(degrees)])
     ways: dict[tuple[int, int], list[tuple[int, int]]] = {}  # from node to node over a third one
     for node in range(n):
