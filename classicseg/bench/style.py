@@ -49,6 +49,7 @@ svg .mark { fill: currentColor; stroke: currentColor; stroke-width: 1.2 }
 img { max-width: 100%; image-rendering: pixelated; border: 1px solid var(--line); display: block }
 details { margin: .6rem 0; font-size: .85rem; color: var(--soft) }
 summary { cursor: pointer }
+@media (max-width: 600px) { td:last-child:not(.number) { min-width: 48ch } }
 """
 
 SCRIPT = """

@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--benchopt", type=Path, metavar="FOLDER", help="run nothing; write the problems and solvers for benchopt"
     )
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="tell what has changed since that run")
-    parser.add_argument("--repeats", type=int, metavar="N", help="runs that count (default: 3, --quick 2, --compare 10)")
+    parser.add_argument(
+        "--repeats", type=int, metavar="N", help="runs that count (default: 3, --quick 2, --compare 10)"
+    )
     parser.add_argument("--time-limit", type=float, metavar="S", help="seconds for a run (default: 30, with --quick 2)")
     parser.add_argument("--memory-limit", type=float, metavar="MB", help="memory of a solver's process")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each solver (default: 1)")

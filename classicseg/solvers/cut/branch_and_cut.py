@@ -67,7 +67,7 @@ def branch_and_cut(energy: GridCRF | GraphCRF, run: Run) -> Result:
     >>> result.energy, result.lower_bound, result.converged  # 3 and 4: 12 pairs differ
     (-12.0, -12.0, True)
     >>> cs.minimize(rivals, "qpbo", probe=True).lower_bound
-    -15.0
+    -18.0
     """
     graph = energy if isinstance(energy, GraphCRF) else GraphCRF.from_grid(energy)
     function, only = quadratic_of_labels(graph)
@@ -99,7 +99,7 @@ class _Search:
         tables = graph.tables()
         size = float(np.abs(graph.unary).sum(where=np.isfinite(graph.unary), dtype=float) + np.abs(tables).sum())
         self._whole = size < WHOLE and is_whole(graph.unary) and is_whole(tables)
-        self._loss = 0.0 if self._whole else _ROUNDING * size
+        self._size, self._loss = size, 0.0 if self._whole else _ROUNDING * size
         self.value, self.labels = np.inf, np.zeros(graph.shape, np.int32)
         self.bound, self._closed = -np.inf, np.inf
         self._open: list[tuple[float, int, np.ndarray, np.ndarray]] = []
@@ -182,7 +182,8 @@ class _Search:
         """How far a bound is below what is better than the best value."""
         if self._whole:
             return self.value - 1 + _NEAR_WHOLE - bound
-        return self.value + self._loss - bound - GAP / 2 * max(1.0, abs(self.value))
+        tolerance = GAP / 2 * min(max(1.0, abs(self.value)), self._size)  # tiny costs are told apart, too
+        return self.value + self._loss - bound - tolerance
 
 
 def descend(function: Quadratic, bits: np.ndarray) -> np.ndarray:
@@ -192,9 +193,10 @@ def descend(function: Quadratic, bits: np.ndarray) -> np.ndarray:
     bits = bits.copy()
     slope = function.linear + both @ bits
     change = np.where(bits == 0, slope, -slope)
+    least = -GAP * np.abs(change).max(initial=0.0)
     for _ in range(_TURNS * n):
         one = int(change.argmin())
-        if change[one] >= -_NEAR_WHOLE:
+        if change[one] >= least:
             break
         near = slice(both.indptr[one], both.indptr[one + 1])
         others = both.indices[near]

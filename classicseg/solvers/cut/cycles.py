@@ -78,11 +78,13 @@ class CycleRelaxation:
         matrix, most = self._inequalities()
         y, multipliers = np.where(self._cost > 0, low, high), np.zeros(len(most))
         if len(most):
-            found = linprog(self._cost, matrix, most, bounds=np.stack([low, high], axis=1), method="highs-ds")
+            scale = np.abs(self._cost).max(initial=0.0) or 1.0  # tolerances are meant for costs of about 1
+            limits = np.stack([low, high], axis=1)
+            found = linprog(self._cost / scale, matrix, most, bounds=limits, method="highs-ds")
             if found.status == _INFEASIBLE:
                 return None
             if found.x is not None:
-                y, multipliers = found.x, np.maximum(-found.ineqlin.marginals, 0)
+                y, multipliers = found.x, scale * np.maximum(-found.ineqlin.marginals, 0)
         spread = matrix.T @ multipliers
         reduced = self._cost + spread
         paid = multipliers * most
