@@ -69,6 +69,9 @@ def branch_and_cut(energy: GridCRF | GraphCRF, run: Run) -> Result:
     >>> cs.minimize(rivals, "qpbo", probe=True).lower_bound
     -18.0
     """
+    start = run.labels()
+    if run.ended:
+        return run.result(start, energy=energy.energy(start))
     graph = energy if isinstance(energy, GraphCRF) else GraphCRF.from_grid(energy)
     function, only = quadratic_of_labels(graph)
     if graph.mask is not None:
@@ -77,7 +80,7 @@ def branch_and_cut(energy: GridCRF | GraphCRF, run: Run) -> Result:
     while roof(proven, weak=True) > 0:
         pass
     search = _Search(graph, proven, run, energy.shape)
-    search.meet(proven.of_left(run.labels().reshape(-1)))
+    search.meet(proven.of_left(start.reshape(-1)))
     if proven.is_solved:
         search.bound = proven.bound
         search.tell()

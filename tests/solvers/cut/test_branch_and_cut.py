@@ -111,3 +111,22 @@ def test_multipliers_bound_every_branch_and_every_change():
                 turned = inside & (differs[:, edge] == (answer.reduced[edge] > 0))
                 if turned.any():
                     assert answer.bound + abs(answer.reduced[edge]) <= energies[turned].min() + 1e-9
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-12, 1e80])
+def test_costs_of_any_size_are_told_apart(factor):
+    for seed in range(4):
+        crf = random_graph(np.random.default_rng(seed), "tables", 9, 2, noise=4)
+        scaled = cs.GraphCRF(crf.unary * factor, crf.edges, tables=crf.tables() * factor)
+        result = cs.minimize(scaled, "branch_and_cut")
+        assert result.converged
+        assert crf.energy(result.labels) == minimum_of(crf)
+        assert crf.energy(result.labels) - result.lower_bound / factor == pytest.approx(0, abs=1e-8)
+
+
+def test_where_everything_is_forbidden_nothing_is_proven():
+    never = [[np.inf, 0], [0, np.inf]]  # three nodes, each of which must differ from both others
+    crf = cs.GraphCRF(np.zeros((2, 3)), [[0, 1], [1, 2], [0, 2]], tables=[never] * 3)
+    result = cs.minimize(crf, "branch_and_cut")
+    assert result.energy == np.inf
+    assert not result.converged
