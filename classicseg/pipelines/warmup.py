@@ -74,7 +74,7 @@ def graphs(noise: np.ndarray) -> None:
         two, three = (GraphCRF.from_grid(GridCRF(costs[:n_labels], Potts(4))) for n_labels in (2, 3))
         for method in ("graph_cut", "qpbo", "trws"):
             minimize(two, method)
-        for method in ("trws+expansion", "swap"):
+        for method in ("trws", "expansion", "swap"):
             minimize(three, method)
         edges, (source, sink, _) = two.edges.astype(np.int64), costs.reshape(3, -1)
         FlowNetwork(edges, np.ones(len(edges), costs.dtype), source=source, sink=sink).solve()

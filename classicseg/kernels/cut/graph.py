@@ -263,9 +263,9 @@ def _grow_level(net, depth, other_limit, sign):
 def _push_over_single_arcs(net):
     """Push from excess to deficit of `net` what a single arc can carry: much of all flow is that near.
 
-    Arcs are looked at from nodes with a deficit, which moves have few of.
+    Arcs are looked at from nodes with a deficit, which moves have few of. Returns how many of them still have one.
     """
-    arcs = net.arcs
+    arcs, n_left = net.arcs, 0
     for node in range(net.ring - 1):
         wanted = -np.int64(net.excess[node])
         if wanted <= 0:
@@ -283,6 +283,8 @@ def _push_over_single_arcs(net):
                 if wanted == 0:
                     break
         net.excess[node] = -wanted
+        n_left += np.int64(wanted > 0)
+    return n_left
 
 
 @inline
@@ -353,7 +355,10 @@ def graph_flow(sync, n_threads, arcs, nodes, excess, work, flags, state):
     flags[:] = 0
     state[:] = 0
     work[: n + 2] = 0
-    _push_over_single_arcs(net)
+    if _push_over_single_arcs(net) == 0:  # as in many a move
+        for node in range(n):
+            net.nodes[NODE_WORDS * node + DEPTH] = np.int32(0)
+        return
     _plant(net)
     source_depth, sink_depth = 2, 1
     source_grows, sink_grows = _waiting(net, 1) > 0, True

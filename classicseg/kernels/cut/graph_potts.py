@@ -43,9 +43,9 @@ def write_expansion(unary, weights, zero, label, arcs, nodes, excess):
     Returns
     -------
     int
-        How many nodes would gain if all their neighbours switched: if none would, no cut can.
+        How many nodes have a deficit: without one, no cut gains.
     """
-    n, n_eager = zero.size, 0
+    n, n_wanting = zero.size, 0
     arc, record, own, weight, zeros = pointer(arcs), pointer(nodes), pointer(unary), pointer(weights), pointer(zero)
     for node in range(n):
         mine = np.int64(zeros[node])
@@ -62,8 +62,8 @@ def write_expansion(unary, weights, zero, label, arcs, nodes, excess):
             arc[at + BACK] = room
         total = total if may else np.int64(0)
         excess[node] = total
-        n_eager += np.int64(total < 0)
-    return n_eager
+        n_wanting += np.int64(total < 0)
+    return n_wanting
 
 
 @kernel

@@ -74,7 +74,7 @@ class GraphChoice:
         self._crf, self._roof = energy, roof
         n_edges, size = len(energy.edges), energy.unary.size
         if n_edges + size > _MANY:
-            check_memory(90.0 * n_edges + 8.0 * size, "the flow network")
+            check_memory(150.0 * n_edges + 8.0 * size, "the flow network")
         self._potts = PottsExpansions(energy) if is_potts(energy) else None
         # First those that most nodes like best: a cycle less, and energies as low as those of other orders or lower.
         liked = np.bincount(energy.unary.argmin(axis=0), minlength=energy.n_labels)
@@ -83,8 +83,8 @@ class GraphChoice:
     @property
     def accuracy(self) -> str:
         """What the rounding of costs to whole numbers can do."""
-        has_looked = "_any" in self.__dict__
-        step = self._any.step if has_looked or self._potts is None else self._potts.step
+        is_any_made = "_any" in self.__dict__
+        step = self._any.step if self._potts is None or is_any_made else self._potts.step
         return "in exact whole numbers" if step == 0 else f"costs rounded to multiples of {step:.3g}"
 
     @cached_property

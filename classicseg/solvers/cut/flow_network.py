@@ -127,7 +127,7 @@ class FlowNetwork:
         if 4 * n_edges > _INT32:
             raise InputError(f"a network has at most {_INT32 // 4} edges, got {n_edges}")
         if n_edges > _MANY:
-            check_memory(60.0 * n_edges + 64.0 * n, "the flow network")
+            check_memory(110.0 * n_edges + 72.0 * n, "the flow network")
         self._forward, forward = as_capacities(capacity, n_edges, "capacity", 0)
         self._backward, backward = self._forward, forward
         if reverse_capacity is not None:

@@ -11,7 +11,7 @@ from classicseg.kernels.cut.graph_potts import take_expansion, write_expansion
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.cut.integers import is_whole
 
-_INT32 = 2.0**31 - 1
+_INT32 = 2.0**31 - 1  # the largest number of 32 bits
 _ROOM = 2.0**59
 """What a node and its edges can cost together, in whole numbers of the network."""
 BRIEF = 100_000
