@@ -7,6 +7,7 @@ import dataclasses
 import time
 from pathlib import Path
 
+from classicseg.cli import cluster
 from classicseg.cli.output import add_json_option, report
 
 SUMMARY = "costs of two labels in, the minimum cut out, larger than memory if need be"
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to keep what is known after each band (default: OUTPUT.state): a run that was ended goes on when "
         "it is started again in the same way",
     )  # fmt: skip
+    cluster.add_option(parser, "", "cut and prove bands")
     parser.add_argument("--plan", action="store_true", help="only say what memory, scratch space and time it takes")
     parser.add_argument("--threads", type=int, help="default: all processors")
     add_json_option(parser)
@@ -62,7 +64,13 @@ def run(options: argparse.Namespace) -> None:
         report(options, dataclasses.asdict(plan), str(plan))
         return
     start = time.perf_counter()
-    result = minimum_cut_streamed(**given, **more, out=options.output)
+    if options.cluster is None:
+        result = minimum_cut_streamed(**given, **more, out=options.output)
+    else:
+        from classicseg.dask.cuts import minimum_cut
+
+        cluster.be_quiet()
+        result = minimum_cut(**given, **more, out=options.output, cluster=options.cluster)
     seconds = time.perf_counter() - start
     done = {
         "output": str(options.output),

@@ -16,7 +16,8 @@ from classicseg.io.files import replacing
 from classicseg.io.npy import FileArray
 from classicseg.io.windows import reserve
 from classicseg.pipelines.state_folder import StateFolder
-from classicseg.solvers.cut.bands import Band, Codes, Proof
+from classicseg.solvers.cut.bands import Proof
+from classicseg.solvers.cut.zones import Band, Codes
 
 _PROGRESS, _CODES = "progress.json", "codes.bin"
 _AT_ONCE = 2**22  # codes
@@ -93,7 +94,7 @@ class CutState(StateFolder):
 
 
 class _CodesInMemory:
-    """See :class:`classicseg.solvers.cut.bands.Codes`."""
+    """See :class:`classicseg.solvers.cut.zones.Codes`."""
 
     def __init__(self, codes: np.ndarray) -> None:
         self._codes = codes
@@ -106,7 +107,7 @@ class _CodesInMemory:
 
 
 class _CodesInFile:
-    """See :class:`classicseg.solvers.cut.bands.Codes`."""
+    """See :class:`classicseg.solvers.cut.zones.Codes`."""
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._path, self._row, self._rest = path, int(np.prod(shape[1:])), shape[1:]
