@@ -117,9 +117,9 @@ def plan_minimum_cut(
     problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
     shape, looked = problem.costs.shape, time.perf_counter()
     n_rows = min(shape[0], problem.most_rows, chosen.get("window", shape[0]))
-    _tried(problem, min(n_rows, _FEWEST))  # kernels are loaded
+    warm_up(problem, n_rows)
     begin = time.perf_counter()
-    trials, tried = _tries(problem)
+    trials, tried = try_bands(problem)
     seconds = looked - start + 2 * (time.perf_counter() - begin) / tried * shape[0]
     return CutPlan(
         shape,
@@ -135,13 +135,18 @@ def plan_minimum_cut(
     )
 
 
+def warm_up(problem: CutProblem, n_rows: int) -> None:
+    """Load kernels, so that trials tell the time."""
+    _tried(problem, min(n_rows, _FEWEST))
+
+
 def refuse_beforehand(problem: CutProblem) -> None:
     """Raise if bands of the size that memory allows will not do."""
     if problem.costs.shape[0] > problem.most_rows:
-        _tries(problem)
+        try_bands(problem)
 
 
-def _tries(problem: CutProblem) -> tuple[list[Trial], int]:
+def try_bands(problem: CutProblem) -> tuple[list[Trial], int]:
     """What bands in some places are like, and how many rows they had in all; raises if what they leave is too much.
 
     They become larger until fewer than half of their rows depend on what lies behind.

@@ -71,10 +71,8 @@ class CutProblem:
         costs, self._image = as_source(unary, "unary"), None if image is None else as_source(image, "image")
         self.like = costs if self._image is None else self._image
         planes = Planes(costs, options.get("label_axis", 0), "unary")
-        if planes.count != 2:
-            raise InputError(
-                f"unary must have 2 labels along label_axis={options.get('label_axis', 0)}, got {planes.count}"
-            )
+        if reason := self._reason_against(planes.count):
+            raise InputError(f"unary must have {reason}, got {planes.count} along label_axis={planes.axis}")
         shape = planes.grid
         if len(shape) not in (2, 3) or 0 in shape:
             raise InputError(f"unary must be of an image (2, H, W) or a volume (2, D, H, W), got grid {shape}")
@@ -91,11 +89,20 @@ class CutProblem:
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
         edges = self._edges(weights, beta, offsets, shape, digest, options)
-        self.costs = CutCosts(planes, offsets, edges, self.inside, self.n_threads)
+        self.costs = self._costs(planes, offsets, edges)
         self.digest = str(digest)
         given = None if isinstance(weights, Mapping) else weights
         how = list(offsets), options.get("spacing"), given, beta, image is None
         self.parameters = f"{shape} {how} classicseg {__version__}"
+
+    @staticmethod
+    def _reason_against(n_labels: int) -> str | None:
+        """How many labels there should be, if so many are none that work."""
+        return None if n_labels == 2 else "2 labels (expansion_streamed takes more)"
+
+    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> CutCosts:
+        """Those of the only cut."""
+        return CutCosts(planes, offsets, edges, self.inside, self.n_threads)
 
     def _edges(
         self,
@@ -162,12 +169,14 @@ class CutProblem:
         return most
 
 
-def checked(options: CutOptions) -> dict[str, Any]:
-    """What is given of the options."""
+def checked(
+    options: Mapping[str, Any], kind: type = CutOptions, name_of: str = "minimum_cut_streamed"
+) -> dict[str, Any]:
+    """What is given of the options of a `kind`, those of the function `name_of`."""
     for name in options:
-        if name not in CutOptions.__annotations__:
-            known = ", ".join(CutOptions.__annotations__)
-            raise InputTypeError(f"minimum_cut_streamed has no parameter {name!r}; its options are {known}")
+        if name not in kind.__annotations__:
+            known = ", ".join(kind.__annotations__)
+            raise InputTypeError(f"{name_of} has no parameter {name!r}; its options are {known}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "channel_axis" in options:
         given["channel_axis"] = options["channel_axis"]  # None is a value of it

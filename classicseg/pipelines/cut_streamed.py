@@ -8,13 +8,14 @@ from typing import Any, Unpack
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import BudgetError, InputError
+from classicseg.errors import InputError
 from classicseg.machine.memory import give_back
-from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
-from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
+from classicseg.pipelines.cut_passage import settle
+from classicseg.pipelines.cut_plan import refuse_beforehand
+from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
 from classicseg.pipelines.cut_state import CutState
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
-from classicseg.solvers.cut.bands import Band, cut_band, labels_of, prove_band
+from classicseg.solvers.cut.bands import labels_of, prove_band
 from classicseg.solvers.run import progress_bar
 
 
@@ -191,23 +192,16 @@ def _run(problem: CutProblem, state: CutState, options: dict[str, Any]) -> None:
     """Settle all pixels, band by band, and prove that it is right, from where the state says on."""
     costs, progress, length = problem.costs, state.progress, problem.costs.shape[0]
     bar = progress_bar("cut", 2 * length) if options.get("progress", False) else None
+    tell = (lambda n: None) if bar is None else bar.update
     try:
-        while (stop := progress.bands[-1].stop if progress.bands else 0) < length:
-            band = _next_band(progress.begin, stop, problem, options.get("window"))
-            bands = [*progress.bands, band]
-            begin, n_open = cut_band(costs, state.codes, bands, problem.n_threads)
-            progress.bands, progress.begin, progress.n_open = bands, begin, max(progress.n_open, n_open)
-            state.keep()
-            give_back()
-            if bar is not None:
-                bar.update(band.stop - band.start)
+        settle(problem, state, options.get("window"), tell)
         while progress.n_proven < len(progress.bands):
             proof = prove_band(costs, state.codes, progress.bands, progress.n_proven, problem.n_threads)
             progress.add(proof)
             state.keep()
             give_back()
-            if bar is not None:
-                bar.update(progress.bands[progress.n_proven - 1].stop - progress.bands[progress.n_proven - 1].start)
+            band = progress.bands[progress.n_proven - 1]
+            tell(band.stop - band.start)
     finally:
         if bar is not None:
             bar.close()
@@ -215,16 +209,3 @@ def _run(problem: CutProblem, state: CutState, options: dict[str, Any]) -> None:
         raise InputError(
             f"costs have changed while they were read: labels cost {progress.cut}, and {progress.flow} flows"
         )
-
-
-def _next_band(begin: int, start: int, problem: CutProblem, window: int | None) -> Band:
-    """The next band; raises if it would be too large."""
-    most, length = problem.most_rows, problem.costs.shape[0]
-    left, room, least = length - start, most - (start - begin), max(1, most // LEAST)
-    if room < min(left, least):
-        raise BudgetError(
-            f"the rows {begin} to {start - 1} hold pixels that depend on what lies behind them; with {least} rows more "
-            f"a band would take {in_gib((start - begin + least + 2) * problem.bytes_of_row)}: give more memory, or "
-            "less weight to the edges"
-        )
-    return Band(begin, start, start + min(left, room, left if window is None else window))

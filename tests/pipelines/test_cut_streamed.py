@@ -149,12 +149,12 @@ def test_what_needs_more_memory_only_somewhere_goes_on_with_more(tmp_path, monke
     unary[1] = np.where(np.arange(90) % 2, 9, -9)[:, np.newaxis]
     unary[:, 50:85] = 0
     unary[1, 50] = -1  # not enough, unless label 1 comes behind it
-    monkeypatch.setattr(cut_plan, "_tries", lambda problem: None)
+    monkeypatch.setattr(cut_plan, "try_bands", lambda problem: None)
     arguments = {"weights": 4, "out": tmp_path / "labels.npy", "window": 10}
     with pytest.raises(cs.BudgetError, match=r"the rows 50 to .* give more memory"):
         cs.minimum_cut_streamed(unary, memory=15_000, **arguments)
     kept, band = [], bands.cut_band
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.cut_band", lambda *a: kept.append(a[2][-1]) or band(*a))
+    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", lambda *a: kept.append(a[2][-1]) or band(*a))
     cs.minimum_cut_streamed(unary, memory=100_000, **arguments)
     assert kept[0].begin == 50
     expected = cs.minimize(cs.GridCRF(unary, cs.Potts(4)), "graph_cut")
@@ -274,7 +274,7 @@ def test_a_full_disk_loses_nothing(files, monkeypatch):
         patch.setattr(LabelFile, "write", write)
         with pytest.raises(OSError, match=r"No space left.*kept in"):
             stream(files)
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.cut_band", None)
+    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", None)
     stream(files)
     np.testing.assert_array_equal(np.load(files / "labels.npy"), expected_labels())
 
