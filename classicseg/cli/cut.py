@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument(
         "unary", type=Path,
-        help="costs of all labels, (L, H, W) or (L, D, H, W): .npy, .zarr, .tif; of two labels the minimum is found, of "
-        "more, expansions lower the energy until none does any more",
+        help="costs of all labels, (L, H, W) or (L, D, H, W): .npy, .zarr, .tif; with two labels the minimum is found, "
+        "with more, expansions lower the energy until none does any more",
     )  # fmt: skip
     parser.add_argument(
         "-w", "--weights", type=float, default=1.0, metavar="W",

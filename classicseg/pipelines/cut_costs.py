@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -12,12 +13,19 @@ from classicseg.errors import InputError
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.cut_edges import Edges, pieces_of
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
-from classicseg.solvers.cut.bands import Rows
+from classicseg.solvers.cut.bands import Costs, Rows
 
 LIMIT = 2.0**30
 """Of what a pixel may ever have in whole numbers: its own difference, and three times what its edges can cost."""
 
 _FINEST = 500  # powers of two: what float64 can multiply any cost by
+
+
+class ScaledCosts(Costs, Protocol):
+    """Costs that were counted in steps."""
+
+    scale: float
+    """Steps in a cost of 1, a power of two."""
 
 
 class CutCosts:

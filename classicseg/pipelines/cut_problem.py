@@ -14,7 +14,7 @@ from classicseg.energies.grid import Offset, directions, edge_length, edge_shape
 from classicseg.errors import BudgetError, InputError, InputTypeError
 from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
-from classicseg.pipelines.cut_costs import CutCosts, look_at_unary
+from classicseg.pipelines.cut_costs import CutCosts, ScaledCosts, look_at_unary
 from classicseg.pipelines.cut_edges import ContrastEdges, Edges, EqualEdges, GivenEdges
 from classicseg.pipelines.image import find_channel_axis
 from classicseg.pipelines.raster import Digest, Inside, Planes, Steps
@@ -48,7 +48,7 @@ class CutProblem:
 
     Attributes
     ----------
-    costs : CutCosts
+    costs : ScaledCosts
     inside : Inside
     like : Source
         Whose place in the world labels have: the image, or the costs if there is none.
@@ -89,7 +89,7 @@ class CutProblem:
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
         edges = self._edges(weights, beta, offsets, shape, digest, options)
-        self.costs = self._costs(planes, offsets, edges)
+        self.costs: ScaledCosts = self._costs(planes, offsets, edges)
         self.digest = str(digest)
         given = None if isinstance(weights, Mapping) else weights
         how = list(offsets), options.get("spacing"), given, beta, image is None
@@ -100,7 +100,7 @@ class CutProblem:
         """How many labels there should be, if so many are none that work."""
         return None if n_labels == 2 else "2 labels (expansion_streamed takes more)"
 
-    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> CutCosts:
+    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> ScaledCosts:
         """Those of the only cut."""
         return CutCosts(planes, offsets, edges, self.inside, self.n_threads)
 

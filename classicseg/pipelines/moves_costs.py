@@ -27,7 +27,8 @@ class MoveCosts:
     """What it costs that pixels keep their labels (0), or switch to the one that is expanded (1).
 
     An edge between pixels that would both give up different labels counts half both ways, and makes it cheaper to
-    switch by half of it at either end: a move is counted in half steps. See :class:`classicseg.solvers.cut.bands.Costs`.
+    switch by half of it at either end: a move is counted in half steps. Else see
+    :class:`classicseg.solvers.cut.bands.Costs`.
 
     Parameters
     ----------
@@ -164,8 +165,8 @@ class MoveCosts:
 
     def _own_and(self, label: int | None, box: Box, labels: np.ndarray) -> list[np.ndarray]:
         """What the labels of a window cost in steps, and another label there if one is asked for."""
-        met = np.unique(labels).tolist()
-        known = sorted({*met, label} - {None})
+        met: list[int] = np.flatnonzero(np.bincount(labels.reshape(-1))).tolist()
+        known = met if label is None else sorted({*met, label})
         of_label = dict(zip(known, self._unary.read_some(box, known), strict=True))
         own = np.empty(labels.shape)
         for one in met:

@@ -86,7 +86,7 @@ def plan_expansion(
     mask: Any = None,
     **options: Unpack[ExpansionOptions],
 ) -> ExpansionPlan:
-    """Say what :func:`expansion_streamed` will take: all is looked at once, and the first moves of a few bands are made.
+    """Say what :func:`expansion_streamed` will take: all is looked at once, and bands are tried in the first moves.
 
     Parameters
     ----------

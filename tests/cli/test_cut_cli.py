@@ -41,13 +41,14 @@ def test_a_plan_writes_nothing(capsys, tmp_path):
 def test_more_labels_are_expanded(capsys):
     unary = np.concatenate([UNARY, UNARY[:1] + 3])
     np.save("unary.npy", unary)
-    assert main("cut unary.npy -w 3 --mask mask.npy --max-iter 2 -o labels.npy --json".split()) == 0
+    command = "cut unary.npy -w 3 --mask mask.npy --max-iter 2 -o labels.npy --json"
+    assert main(command.split()) == 0
     done = json.loads(capsys.readouterr().out)
     expected = cs.expansion_streamed(unary, 3.0, mask=np.load("mask.npy"), fill=255)
     np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
     assert done["energy"] == expected.energy
     assert len(done["energies"]) == 3
-    assert main("cut unary.npy -w 3 --plan -o other.npy".split()) == 0
+    assert main(["cut", "unary.npy", "--plan", "-o", "other.npy"]) == 0
     assert "3 labels" in capsys.readouterr().out
 
 

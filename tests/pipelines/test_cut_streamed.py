@@ -107,6 +107,42 @@ def test_one_weight_for_all(spacing):
     assert result.energy == pytest.approx(expected.energy, abs=UNARY[0].size * 9 * result.step)
 
 
+@pytest.mark.parametrize("connectivity", [18, 26])
+@pytest.mark.parametrize("kind", ["one for all", "given", "contrast"])
+def test_volumes_with_slanted_neighbours(connectivity, kind):
+    rng, shape = np.random.default_rng(connectivity), (9, 6, 5)
+    unary, image = rng.integers(0, 60, (2, *shape)), rng.integers(0, 9, shape).astype(np.uint8)
+    mask, options = rng.random(shape) < 0.9, {"connectivity": connectivity}
+    weights = {name: rng.integers(0, 9, edge_shape(shape, o)) for name, o in directions(3, connectivity).items()}
+    if kind == "one for all":
+        given = weights = 4
+    elif kind == "given":
+        given, options = weights, {}
+    else:
+        given, weights = 30.0, cs.contrast_weights(image, connectivity=connectivity, channel_axis=None, mask=mask)
+        options |= {"image": image, "channel_axis": None}
+    result = cs.minimum_cut_streamed(unary, given, mask=mask, window=2, n_threads=2, **options)
+    step = result.step
+    if kind == "contrast":
+        unary, weights = unary / step, {name: np.rint(w * np.float64(30) / step) for name, w in weights.items()}
+    crf = cs.GridCRF(unary, cs.Potts(1), weights, connectivity=connectivity, mask=mask)
+    expected = cs.minimize(crf, "graph_cut")
+    np.testing.assert_array_equal(result.labels, expected.labels)
+    assert result.energy == expected.energy * (step if kind == "contrast" else 1)
+    assert result.flow == result.cut
+    assert 0 < (expected.labels == 1).mean() < 1
+    assert result.n_bands == 5
+
+
+def test_a_plan_of_a_volume_with_slanted_neighbours():
+    """A row is a slice, and each pixel takes room for 26 directions."""
+    unary = np.random.default_rng(0).integers(0, 200, (2, 40, 6, 5))
+    plan = cs.plan_minimum_cut(unary, 4, connectivity=26, memory=200_000)
+    assert plan.n_rows < plan.shape[0] == 40
+    assert plan.memory <= 200_000 < plan.worst == cs.plan_minimum_cut(unary, 4, connectivity=26).memory
+    assert cs.minimum_cut_streamed(unary, 4, connectivity=26, memory=200_000).n_bands >= 40 / plan.n_rows
+
+
 def test_without_edges_every_pixel_takes_its_cheaper_label():
     result = cs.minimum_cut_streamed(UNARY, 0, window=31)
     np.testing.assert_array_equal(result.labels, UNARY.argmin(axis=0))

@@ -110,6 +110,20 @@ def test_one_weight_for_all(spacing):
     assert result.energy == expected.energy * result.step
 
 
+@pytest.mark.parametrize("connectivity", [18, 26])
+def test_volumes_with_slanted_neighbours(connectivity):
+    rng, shape = np.random.default_rng(connectivity), (9, 6, 5)
+    unary, mask = rng.integers(0, 60, (3, *shape)), rng.random(shape) < 0.9
+    weights = {name: rng.integers(0, 9, edge_shape(shape, o)) for name, o in directions(3, connectivity).items()}
+    result, expected = (
+        run(unary, weights, mask=mask, **more)
+        for run, more in ((cs.expansion_streamed, {"window": 2}), (in_memory, {}))
+    )
+    np.testing.assert_array_equal(result.labels, expected.labels)
+    assert result.energy == expected.energy
+    assert len(np.unique(expected.labels[mask])) == 3
+
+
 def test_without_edges_every_pixel_takes_its_cheapest_label():
     result = cs.expansion_streamed(UNARY, 0, window=31)
     assert result.energy == UNARY.min(axis=0).sum()
