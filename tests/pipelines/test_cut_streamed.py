@@ -119,12 +119,12 @@ def test_volumes_with_slanted_neighbours(connectivity, kind):
     elif kind == "given":
         given, options = weights, {}
     else:
-        given, weights = 30.0, cs.contrast_weights(image, connectivity=connectivity, channel_axis=None, mask=mask)
+        given, weights = 4.0, cs.contrast_weights(image, connectivity=connectivity, channel_axis=None, mask=mask)
         options |= {"image": image, "channel_axis": None}
     result = cs.minimum_cut_streamed(unary, given, mask=mask, window=2, n_threads=2, **options)
     step = result.step
     if kind == "contrast":
-        unary, weights = unary / step, {name: np.rint(w * np.float64(30) / step) for name, w in weights.items()}
+        unary, weights = unary / step, {name: np.rint(w * np.float64(4) / step) for name, w in weights.items()}
     crf = cs.GridCRF(unary, cs.Potts(1), weights, connectivity=connectivity, mask=mask)
     expected = cs.minimize(crf, "graph_cut")
     np.testing.assert_array_equal(result.labels, expected.labels)
