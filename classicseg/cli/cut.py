@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, help="labels: .npy, .zarr, .tif, 255 outside of the mask"
     )
     parser.add_argument(
+        "--init", type=Path, metavar="LABELS", help="where moves start, with more than two labels: .npy, .zarr, .tif"
+    )
+    parser.add_argument(
         "--max-iter", type=int, metavar="N", help="cycles over all labels at most, of more than two (default: 100)"
     )
     parser.add_argument("--window", type=int, metavar="N", help="how many rows (or slices) a band begins with at most")
@@ -62,10 +65,11 @@ def run(options: argparse.Namespace) -> None:
     given: dict[str, Any] = {name: getattr(options, name) for name in _GIVEN}
     given |= {"fill": None if options.mask is None else io.VOID, "n_threads": options.threads, "progress": True}
     is_one_cut = as_source(options.unary, "unary").shape[0] == 2
-    if not is_one_cut:
-        given["max_iter"] = options.max_iter
-    elif options.max_iter is not None:
-        raise InputError("max_iter goes with more than two labels: a single cut finds the minimum of two")
+    for name in ("init", "max_iter"):
+        if not is_one_cut:
+            given[name] = getattr(options, name)
+        elif getattr(options, name) is not None:
+            raise InputError(f"{name} goes with more than two labels: a single cut finds the minimum of two")
     if options.plan:
         plan = plan_minimum_cut(**given) if is_one_cut else plan_expansion(**given)
         report(options, dataclasses.asdict(plan), str(plan))

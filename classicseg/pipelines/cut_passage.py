@@ -32,7 +32,7 @@ def _next_band(begin: int, start: int, problem: CutProblem, window: int | None) 
     if room < min(left, least):
         raise BudgetError(
             f"the rows {begin} to {start - 1} hold pixels that depend on what lies behind them; with {least} rows more "
-            f"a band would take {in_gib((start - begin + least + 2) * problem.bytes_of_row)}: give more memory, or "
-            "less weight to the edges"
+            f"a band would take {in_gib((start - begin + least + 2) * problem.bytes_of_row)}: give "
+            f"{problem.remedy}"
         )
     return Band(begin, start, start + min(left, room, left if window is None else window))

@@ -163,8 +163,8 @@ def try_bands(problem: CutProblem) -> tuple[list[Trial], int]:
             worst = max(trials, key=lambda trial: trial.n_open)
             raise BudgetError(
                 f"of a band of {n} rows, as memory allows, {worst.n_open} pixels depend on what lies around it, in "
-                f"{reach} rows; all rows at once would take {in_gib((length + 2) * problem.bytes_of_row)}: give more "
-                "memory, or less weight to the edges"
+                f"{reach} rows; all rows at once would take {in_gib((length + 2) * problem.bytes_of_row)}: give "
+                f"{problem.remedy}"
             )
         n = min(2 * n, most)
 

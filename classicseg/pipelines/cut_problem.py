@@ -52,11 +52,12 @@ class CutProblem:
     inside : Inside
     like : Source
         Whose place in the world labels have: the image, or the costs if there is none.
-    digest : str
-        Of all that was read.
     parameters : str
         All that the labels depend on besides.
     """
+
+    remedy = "more memory, or less weight to the edges"
+    """What to give where too many pixels depend on what lies far behind them."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class CutProblem:
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
         edges = self._edges(weights, beta, offsets, shape, digest, options)
         self.costs: ScaledCosts = self._costs(planes, offsets, edges)
-        self.digest = str(digest)
+        self._digest = digest
         given = None if isinstance(weights, Mapping) else weights
         how = list(offsets), options.get("spacing"), given, beta, image is None
         self.parameters = f"{shape} {how} classicseg {__version__}"
@@ -150,6 +151,11 @@ class CutProblem:
         edges = GivenEdges(planes, self.inside)
         edges.look(digest, self.n_threads)
         return edges
+
+    @property
+    def digest(self) -> str:
+        """That of all that was read."""
+        return str(self._digest)
 
     @property
     def bytes_of_row(self) -> float:

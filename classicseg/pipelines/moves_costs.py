@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
+from classicseg import inputs
 from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.cut_costs import LIMIT, scale_and_ceiling
 from classicseg.pipelines.cut_edges import Edges, pieces_of
-from classicseg.pipelines.raster import Box, Inside, Planes, of_mask
+from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
 from classicseg.solvers.cut.bands import Rows
 
 
@@ -41,7 +42,7 @@ class MoveCosts:
     Attributes
     ----------
     labels : Labelling
-        What pixels have: at first those of the start.
+        What pixels have; 0 at first.
     label : int
         The one that is expanded.
     scale : float
@@ -59,7 +60,7 @@ class MoveCosts:
         self.shape, self.directions, self.label = unary.grid, directions, 0
         self._unary, self._edges, self._inside, self._threads = unary, edges, inside, n_threads
         self.scale, self._ceiling = scale_and_ceiling(2 * len(directions) * edges.heaviest, LIMIT / 2)
-        self.labels = self._start()
+        self.labels: Labelling = Everywhere(0, self.shape)
 
     def rows(self, first: int, stop: int) -> Rows:
         """See :class:`classicseg.solvers.cut.bands.Costs`; what the cheaper labels cost is not told."""
@@ -141,7 +142,7 @@ class MoveCosts:
         map_tasks(_of(add, pieces), len(pieces), self._threads)
         return math.fsum(sums.tolist()) / self.scale
 
-    def _start(self) -> Labelling:
+    def start(self) -> Labelling:
         """The one label that is cheapest everywhere; where none may be used everywhere, the cheapest of each pixel."""
         length = self.shape[0]
         sums = np.zeros((self._unary.count, length))
@@ -156,7 +157,7 @@ class MoveCosts:
         pieces = pieces_of(0, length, self._unary)
         map_tasks(_of(add, pieces), len(pieces), self._threads)
         totals = [np.inf if np.isinf(of_label).any() else math.fsum(of_label.tolist()) for of_label in sums]
-        return _Cheapest(self._unary) if np.isinf(totals).all() else _Everywhere(int(np.argmin(totals)), self.shape)
+        return _Cheapest(self._unary) if np.isinf(totals).all() else Everywhere(int(np.argmin(totals)), self.shape)
 
     def _window(self, first: int, stop: int) -> tuple[Box, np.ndarray | None]:
         """Some rows as a box, and which of their pixels take part, if not all do."""
@@ -182,14 +183,39 @@ class MoveCosts:
         return (np.rint(part * np.float64(self.scale)) for part in self._edges.read(first, stop, end))
 
 
-class _Everywhere:
+class Everywhere:
     """See :class:`Labelling`: one label."""
 
     def __init__(self, label: int, shape: tuple[int, ...]) -> None:
         self._label, self._rest = label, shape[1:]
 
     def read(self, first: int, stop: int) -> np.ndarray:
+        """See :class:`Labelling`."""
         return np.broadcast_to(np.int32(self._label), (stop - first, *self._rest))
+
+
+class GivenLabels:
+    """See :class:`Labelling`: those of a source, and 0 outside of the mask."""
+
+    def __init__(self, planes: Planes, inside: Inside) -> None:
+        self._planes, self._inside = planes, inside
+
+    def look(self, n_labels: int, digest: Digest, n_threads: int) -> None:
+        """Read all of them once, and refuse what cannot work."""
+        mask = self._inside.planes
+
+        def look(_: int, box: Box, values: np.ndarray) -> None:
+            inside = None if mask is None else of_mask(mask.read(box))
+            inputs.as_labels(values[0], values[0].shape, n_labels, name=self._planes.name, mask=inside)
+
+        pass_through(self._planes, Steps(self._planes.grid, self._planes.chunk(0)), digest, n_threads, look)
+
+    def read(self, first: int, stop: int) -> np.ndarray:
+        """See :class:`Labelling`."""
+        box = (slice(first, stop), *(slice(0, n) for n in self._planes.grid[1:]))
+        labels = self._planes.read(box)[0].astype(np.int32)
+        mask = self._inside.planes
+        return labels if mask is None else np.where(of_mask(mask.read(box)), labels, 0)
 
 
 class _Cheapest:

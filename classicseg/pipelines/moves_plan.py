@@ -84,13 +84,14 @@ def plan_expansion(
     beta: float | None = None,
     connectivity: int | None = None,
     mask: Any = None,
+    init: Any = None,
     **options: Unpack[ExpansionOptions],
 ) -> ExpansionPlan:
     """Say what :func:`expansion_streamed` will take: all is looked at once, and bands are tried in the first moves.
 
     Parameters
     ----------
-    unary, weights, image, beta, connectivity, mask, **options
+    unary, weights, image, beta, connectivity, mask, init, **options
         As in :func:`expansion_streamed`.
 
     Returns
@@ -106,12 +107,13 @@ def plan_expansion(
     --------
     >>> import classicseg as cs
     >>> s = cs.sample()
-    >>> plan = cs.plan_expansion(cs.unary_from_probabilities(s.probabilities), 2.0, image=s.image, memory=2e6)
+    >>> unary = cs.unary_from_probabilities(s.probabilities)
+    >>> plan = cs.plan_expansion(unary, 2.0, image=s.image, init=unary.argmin(axis=0), memory=5e6)
     >>> plan.reach < plan.n_rows < len(s.image)
     True
     """
     chosen = checked_expansion(options, "plan_expansion")
-    problem = MoveProblem(unary, weights, image, beta, connectivity, mask, chosen)
+    problem = MoveProblem(unary, weights, image, beta, connectivity, mask, init, chosen)
     shape, n = problem.costs.shape, problem.n_labels
     n_rows = min(shape[0], problem.most_rows, chosen.get("window", shape[0]))
     warm_up(problem, n_rows)

@@ -7,9 +7,11 @@ from typing import Any
 
 from classicseg import inputs
 from classicseg.energies.grid import Offset
+from classicseg.errors import InputError
+from classicseg.io.windows import as_source
 from classicseg.pipelines.cut_edges import Edges
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
-from classicseg.pipelines.moves_costs import MoveCosts
+from classicseg.pipelines.moves_costs import GivenLabels, MoveCosts
 from classicseg.pipelines.raster import Planes
 
 
@@ -31,6 +33,29 @@ class MoveProblem(CutProblem):
     """
 
     costs: MoveCosts
+    remedy = "more memory, less weight to the edges, or an init that is right in most places"
+
+    def __init__(
+        self,
+        unary: Any,
+        weights: Any,
+        image: Any,
+        beta: Any,
+        connectivity: int | None,
+        mask: Any,
+        init: Any,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(unary, weights, image, beta, connectivity, mask, options)
+        if init is None:
+            self.costs.labels = self.costs.start()
+            return
+        planes = Planes(as_source(init, "init"), None, "init")
+        if planes.grid != self.costs.shape:
+            raise InputError(f"init must have shape {self.costs.shape}, got {planes.grid}")
+        start = GivenLabels(planes, self.inside)
+        start.look(self.n_labels, self._digest, self.n_threads)
+        self.costs.labels = start
 
     @staticmethod
     def _reason_against(n_labels: int) -> str | None:

@@ -59,6 +59,7 @@ def test_more_labels_are_expanded(capsys):
         ("unary.npy --weights -1 -o l.npy", "--weights must be at least 0"),
         ("unary.npy --memory 10 -o l.npy", "more than --memory 10 bytes allows"),
         ("mask.npy -o l.npy", "must be of an image"),
+        ("unary.npy --init mask.npy -o l.npy", "--init goes with more than two labels"),
         ("unary.npy --max-iter 3 -o l.npy", "--max-iter goes with more than two labels"),
         ("unary.npy -o l.png", "l.png"),
         ("unary.npy -o unary.npy", "would be written over the file that is read"),

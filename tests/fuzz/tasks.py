@@ -198,7 +198,10 @@ def expansion_streamed(draw: Draw) -> Call:
         assert made.energies[-1] == made.energy <= made.energies[0] and made.n_open >= 0 and str(made)
         return made.labels, made.energies, made.step, made.converged
 
-    return Call(found, _cut_parts(draw, draw.integer(2, 4)) | draw.some(max_iter=lambda: draw.integer(0, 3)))
+    parts = _cut_parts(draw, draw.integer(2, 4))
+    shape = parts["unary"].shape
+    more = draw.some(max_iter=lambda: draw.integer(0, 3), init=lambda: draw.labels(shape[1:], shape[0]))
+    return Call(found, parts | more)
 
 
 def plan_expansion(draw: Draw) -> Call:

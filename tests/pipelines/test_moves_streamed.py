@@ -24,9 +24,9 @@ UNARY = np.rint(COSTS + np.random.default_rng(3).uniform(0, 60, COSTS.shape)).as
 """Of five labels."""
 
 
-def in_memory(unary, weights, **options):
+def in_memory(unary, weights, *, init=None, **options):
     crf = cs.GridCRF(unary, cs.Potts(1), weights, **options)
-    return cs.minimize(crf, "expansion")
+    return cs.minimize(crf, "expansion", init=init)
 
 
 @st.composite
@@ -49,6 +49,8 @@ def problems(draw):
         forbidden[0] &= ~forbidden[1:].all(axis=0)
         unary[forbidden] = np.inf
     options = {}
+    if draw(st.booleans()):
+        options["init"] = rng.integers(0, n_labels, shape)
     if draw(st.booleans()):
         options["mask"] = rng.random(shape) < 0.8
         options["mask"].reshape(-1)[0] = True
@@ -192,6 +194,17 @@ def test_what_needs_more_memory_is_refused_beforehand(monkeypatch, tmp_path):
         cs.expansion_streamed(unary, 3, memory=20_000, out=tmp_path / "labels.npy")
 
 
+def test_moves_from_good_labels_need_less_memory(monkeypatch):
+    """Where a third label is right, nothing says which of two wrong ones is better."""
+    monkeypatch.setattr(cut_plan, "_FEWEST", 4)
+    right = np.repeat([[0], [2], [1]], (100, 100, 100), axis=0) + np.zeros((1, 8), int)
+    unary = 20 * (np.arange(3)[:, np.newaxis, np.newaxis] != right)
+    with pytest.raises(cs.BudgetError, match="give more memory, less weight to the edges, or an init"):
+        cs.expansion_streamed(unary, 3, memory=20_000)
+    result = cs.expansion_streamed(unary, 3, memory=20_000, init=right)
+    np.testing.assert_array_equal(result.labels, right)
+
+
 # --- interruptions ------------------------------------------------------------------------------------------------
 
 
@@ -285,7 +298,12 @@ def test_a_run_that_was_killed_goes_on(files):
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"unary": UNARY + 1}, "image, scores"), ({"weights": 4.0}, "parameters"), ({"connectivity": 8}, "parameters")],
+    [
+        ({"unary": UNARY + 1}, "image, scores"),
+        ({"init": UNARY[0] * 0}, "image, scores"),
+        ({"weights": 4.0}, "parameters"),
+        ({"connectivity": 8}, "parameters"),
+    ],
 )
 def test_a_run_does_not_go_on_with_something_else(files, monkeypatch, options, word):
     def stop(self):
@@ -329,6 +347,9 @@ NAN = np.where(np.arange(UNARY.size).reshape(UNARY.shape) == 777, np.nan, UNARY)
         ({"unary": UNARY[:, 0]}, ValueError, "of an image"),
         ({"unary": NAN}, ValueError, "unary must be numbers.*window"),
         ({"weights": -1}, ValueError, "weights must be at least 0"),
+        ({"init": UNARY[0]}, ValueError, "init"),
+        ({"init": UNARY[0, :5] * 0}, ValueError, "init must have shape"),
+        ({"init": np.zeros((90, 60))}, TypeError, "init must hold integers"),
         ({"max_iter": -1}, ValueError, "max_iter"),
         ({"max_iter": 1.5}, TypeError, "max_iter"),
         ({"tol": -1}, ValueError, "tol"),
