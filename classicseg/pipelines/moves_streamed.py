@@ -18,7 +18,7 @@ from classicseg.pipelines.moves_state import MoveState
 from classicseg.pipelines.raster import of_mask
 from classicseg.solvers.run import progress_bar
 
-_CYCLES = 100
+_CYCLES = 100  # at most, as in memory
 
 
 @dataclass(frozen=True, eq=False)

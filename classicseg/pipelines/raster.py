@@ -87,8 +87,7 @@ class Planes:
     def read_some(self, box: Box, some: Sequence[int]) -> list[np.ndarray]:
         """The same of some planes: one by one, unless several are stored together."""
         if self.axis is None or (self._chunks is not None and self._chunks[self.axis] > 1):
-            values = self.read(box)
-            return [values[k] for k in some]
+            return list(self.read(box)[list(some)])
         return [self._read(box, slice(k, k + 1))[0] for k in some]
 
     def _read(self, box: Box, planes: slice) -> np.ndarray:
