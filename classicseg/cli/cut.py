@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from classicseg.cli import cluster
 from classicseg.cli.output import add_json_option, report
 
 SUMMARY = "costs in, labels of the minimum cut (or of expansion moves) out, larger than memory if need be"
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to keep what is known after each band (default: OUTPUT.state): a run that was ended goes on when "
         "it is started again in the same way",
     )  # fmt: skip
+    cluster.add_option(parser, "", "cut and prove bands")
     parser.add_argument("--plan", action="store_true", help="only say what memory, scratch space and time it takes")
     parser.add_argument("--threads", type=int, help="default: all processors")
     add_json_option(parser)
@@ -65,6 +67,8 @@ def run(options: argparse.Namespace) -> None:
     given: dict[str, Any] = {name: getattr(options, name) for name in _GIVEN}
     given |= {"fill": None if options.mask is None else io.VOID, "n_threads": options.threads, "progress": True}
     is_one_cut = as_source(options.unary, "unary").shape[0] == 2
+    if options.cluster is not None and not is_one_cut:
+        raise InputError("cluster goes with two labels: moves of more are made by this process")
     for name in ("init", "max_iter"):
         if not is_one_cut:
             given[name] = getattr(options, name)
@@ -75,7 +79,15 @@ def run(options: argparse.Namespace) -> None:
         report(options, dataclasses.asdict(plan), str(plan))
         return
     start = time.perf_counter()
-    result = (minimum_cut_streamed if is_one_cut else expansion_streamed)(**given, out=options.output)
+    if not is_one_cut:
+        result: Any = expansion_streamed(**given, out=options.output)
+    elif options.cluster is None:
+        result = minimum_cut_streamed(**given, out=options.output)
+    else:
+        from classicseg.dask.cuts import minimum_cut
+
+        cluster.be_quiet()
+        result = minimum_cut(**given, out=options.output, cluster=options.cluster)
     seconds = time.perf_counter() - start
     known = {name: value for name, value in vars(result).items() if name != "labels"}
     done = {"output": str(options.output), **known, "seconds": round(seconds, 4)}

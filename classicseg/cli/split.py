@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="default: all processors")
     stream_split.add_arguments(parser)
     many.add_arguments(parser, "")
+    many.add_plan(parser)
     add_json_option(parser)
 
 
@@ -73,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
         (options.image,) = options.image
         stream_split.run(options, predicate_of(options))
         return 0
-    if options.window is not None or options.state is not None:
-        raise InputError("--window and --state go with --stream")
+    if any(value is not None for value in (options.window, options.state, options.cluster)):
+        raise InputError("--window, --state and --cluster go with --stream")
     from classicseg.io.batches import DRAWN
 
     return many.run(options, one, OUTPUTS, {"mask": DRAWN})

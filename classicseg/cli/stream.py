@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import math
 import time
 from pathlib import Path
 
-from classicseg.cli import evidence
+from classicseg.cli import cluster, evidence
 from classicseg.cli.output import report
 
 _OTHERS = ("overlay", "marginals", "sigmoid", "labels", "key", "reverse_axes")
@@ -30,11 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after each update (default: OUTPUT.state)",
     )  # fmt: skip
-    parser.add_argument(
-        "--cluster", metavar="ADDRESS",
-        help="with --stream: have the workers of a Dask scheduler do all of the work, such as tcp://10.0.0.1:8786; "
-        "local:N starts N processes here. Needs the extra dask",
-    )  # fmt: skip
+    cluster.add_option(parser, "with --stream: ", "do all of the work")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -84,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         from classicseg.dask.refinement import ClusterOptions, run_on_workers
 
-        logging.getLogger("distributed").setLevel(logging.WARNING)  # it would tell of every connection
+        cluster.be_quiet()
         del changes["exact"]  # it always is
         more: ClusterOptions = {"cluster": options.cluster, **changes}
         _, strength = run_on_workers(options.image, scores, options.mask, options.output, preset, axes, more)

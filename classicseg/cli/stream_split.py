@@ -6,8 +6,9 @@ import argparse
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from classicseg.cli import cluster
 from classicseg.cli.output import report
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, metavar="FOLDER",
         help="with --stream: where to keep what is known after the first half (default: OUTPUT.state)",
     )  # fmt: skip
+    cluster.add_option(parser, "with --stream: ", "segment windows")
 
 
 def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
@@ -60,9 +62,14 @@ def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
         plan = plan_split_and_merge(options.image, predicate, mask=options.mask, **changes)
         report(options, dataclasses.asdict(plan), str(plan))
         return
-    split_and_merge_streamed(
-        options.image, predicate, out=options.output, table=options.table, mask=options.mask, **changes
-    )
+    given: dict[str, Any] = {"out": options.output, "table": options.table, "mask": options.mask, **changes}
+    if options.cluster is None:
+        split_and_merge_streamed(options.image, predicate, **given)
+    else:
+        from classicseg.dask.regions import split_and_merge
+
+        cluster.be_quiet()
+        split_and_merge(options.image, predicate, **given, cluster=options.cluster)
     seconds = time.perf_counter() - start
     done = {
         "output": str(options.output),

@@ -16,7 +16,7 @@ def is_labelled(array: Any) -> bool:
 
 def axis_of(array: Any, axis: Any, what: str) -> Any:
     """The axis that a dimension of an array is; axes and other words as they are."""
-    if not (isinstance(axis, str) and is_labelled(array)) or axis == "infer":
+    if not (isinstance(axis, str) and is_labelled(array)) or axis in ("infer", "auto"):
         return axis
     if axis not in array.dims:
         raise InputError(f"{what} must be one of the dimensions {tuple(array.dims)} or an axis, got {axis!r}")

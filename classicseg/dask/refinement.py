@@ -6,13 +6,12 @@ import functools
 from itertools import pairwise
 from typing import Any, Unpack
 
-import dask.array
 import numpy as np
 
 from classicseg.dask import tasks
 from classicseg.dask.labelled import axis_of, check_on_image, is_labelled, like
-from classicseg.dask.sources import readable
-from classicseg.dask.workers import WorkerError, Workers, connected
+from classicseg.dask.sources import check_writable, readable
+from classicseg.dask.workers import Workers, connected, kept_in
 from classicseg.errors import InputTypeError
 from classicseg.filters.apart import Parts
 from classicseg.filters.streamed import Merged, Norms, gains_of, joined, point_borders
@@ -125,8 +124,7 @@ def run_on_workers(
     cluster = options.pop("cluster", None)
     if "exact" in options:
         raise InputTypeError("classicseg.dask.refine has no parameter 'exact': it always does all of the work")
-    if is_labelled(out) or isinstance(out, dask.array.Array):
-        raise InputTypeError("out must be the name of a .npy file, or an array that can be written, as of Zarr")
+    check_writable(out)
     chosen = checked(preset, options) | {"exact": True}
     label: Any = axes[0]
     for name, scores in given.items():
@@ -144,7 +142,8 @@ def run_on_workers(
             if client is None:
                 StreamRun(job).label_all(exact=True)
             else:
-                _refine(job, Workers(client))
+                with kept_in(job.state.folder, "the updates that are done are"):
+                    _refine(job, Workers(client))
 
         masked = None if mask is None else readable(mask, "mask")
         labels, name = streamed(readable(image, "image"), sources, masked, out, preset, found, chosen, work)
@@ -153,18 +152,10 @@ def run_on_workers(
 
 def _refine(job: Job, workers: Workers) -> None:
     """Have workers meet vertices, update and label, from where the state says on."""
-    try:
-        _run(job, workers)
-    except WorkerError as failure:
-        kept = "" if job.state.folder is None else f"; the updates that are done are kept in {job.state.folder}"
-        raise WorkerError(f"{failure}{kept}") from failure
-
-
-def _run(job: Job, workers: Workers) -> None:
     ready, state, n_threads = job.ready, job.state, job.n_threads
     passing = job.passing()
     n_points, borders = ready.raster.inside.n_points, point_borders(ready.raster.inside.n_points)
-    sent = workers.keep(tasks.Sent.of(passing, borders))
+    sent = workers.keep(tasks.sent_of(passing, borders))
     vertices, begin = state.vertices(), state.progress()
     with job.bar(ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)) as tick:
         if vertices is None:

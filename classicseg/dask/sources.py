@@ -1,4 +1,4 @@
-"""What can be read in windows by others than the process that was given it."""
+"""What can be read in windows by others than the process that was given it, and what can be written by that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from distributed.client import futures_of
 
 from classicseg.dask.labelled import is_labelled
-from classicseg.errors import InputError
+from classicseg.errors import InputError, InputTypeError
 from classicseg.io.files import as_path
 
 
@@ -39,6 +39,12 @@ class DaskArray:
     def __getitem__(self, window: tuple[slice, ...]) -> Any:
         """The entries of a window."""
         return self._array[window].compute(scheduler="synchronous")
+
+
+def check_writable(out: Any) -> None:
+    """Raise if what is given as `out` is an array that only looks like one that can be written."""
+    if is_labelled(out) or isinstance(out, dask.array.Array):
+        raise InputTypeError("out must be the name of a file, or an array that can be written, as of Zarr")
 
 
 def readable(given: Any, name: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import distributed
@@ -17,11 +19,23 @@ from classicseg.machine.limits import processors
 _RETRIES = 3  # of a task that fails, for instance since a file on the network was away for a moment
 _PATIENCE = 60.0  # seconds without any worker until a run gives up
 _LOOK = 5.0  # seconds between looks whether there are workers
+_AHEAD = 3  # tasks for each thread: one that it does, one that is next, and one whose result is on its way
 _LOCAL = "local:"
 
 
 class WorkerError(ClassicsegError, ConnectionError):
     """Workers died while they worked on the same part of an image, or there are none any more."""
+
+
+@contextlib.contextmanager
+def kept_in(folder: Path | None, what: str) -> Iterator[None]:
+    """Where workers end a run, say that `what` is done so far is kept in a folder, if it is."""
+    try:
+        yield
+    except WorkerError as failure:
+        if folder is None:
+            raise
+        raise WorkerError(f"{failure}; {what} kept in {folder}") from failure
 
 
 @contextlib.contextmanager
@@ -89,6 +103,29 @@ class Workers:
         finally:
             for future in pending:
                 future.cancel()
+
+    def in_order(self, task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """Do a task with each of some arguments; gives the results in that order, of few tasks at a time."""
+        waiting: collections.deque[distributed.Future] = collections.deque()
+        left = iter(arguments)
+        try:
+            while True:
+                while len(waiting) < self._at_once():
+                    given = next(left, None)
+                    if given is None:
+                        break
+                    waiting.append(self._submit(task, *given))
+                if not waiting:
+                    return
+                self._done([waiting[0]])
+                yield self._result(waiting.popleft())
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _at_once(self) -> int:
+        """How many tasks are begun before the first of them is taken, so that results do not fill the workers."""
+        return _AHEAD * max(1, sum(self._client.nthreads().values()))
 
     def _submit(self, task: Callable[..., Any], *given: Any) -> distributed.Future:
         with warnings.catch_warnings():

@@ -13,7 +13,7 @@ from classicseg.errors import InputError
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.cut_edges import Edges, pieces_of
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
-from classicseg.solvers.cut.bands import Costs, Rows
+from classicseg.solvers.cut.zones import Costs, Rows
 
 LIMIT = 2.0**30
 """Of what a pixel may ever have in whole numbers: its own difference, and three times what its edges can cost."""
@@ -27,9 +27,12 @@ class ScaledCosts(Costs, Protocol):
     scale: float
     """Steps in a cost of 1, a power of two."""
 
+    n_threads: int
+    """That read."""
+
 
 class CutCosts:
-    """Unary costs and weights in steps that are the same everywhere; see :class:`classicseg.solvers.cut.bands.Costs`.
+    """Unary costs and weights in steps that are the same everywhere; see :class:`classicseg.solvers.cut.zones.Costs`.
 
     Parameters
     ----------
@@ -44,17 +47,19 @@ class CutCosts:
     ----------
     scale : float
         Steps in a cost of 1, a power of two.
+    n_threads : int
+        That read.
     """
 
     def __init__(
         self, unary: Planes, directions: Mapping[str, Offset], edges: Edges, inside: Inside, n_threads: int
     ) -> None:
         self.shape, self.directions = unary.grid, directions
-        self._unary, self._edges, self._inside, self._threads = unary, edges, inside, n_threads
+        self._unary, self._edges, self._inside, self.n_threads = unary, edges, inside, n_threads
         self.scale, self._ceiling = scale_and_ceiling(2 * len(directions) * edges.heaviest, LIMIT)
 
     def rows(self, first: int, stop: int) -> Rows:
-        """See :class:`classicseg.solvers.cut.bands.Costs`."""
+        """See :class:`classicseg.solvers.cut.zones.Costs`."""
         shape = (stop - first, *self.shape[1:])
         unary, least = np.zeros((2, *shape), np.int32), np.empty(shape[0])
         weights = [np.empty(edge_shape(shape, offset), np.int32) for offset in self.directions.values()]
@@ -77,7 +82,7 @@ class CutCosts:
             for target, part in zip(weights, self._edges.read(rows.start, rows.stop, stop), strict=True):
                 target[at.start : at.start + len(part)] = np.rint(part * np.float64(self.scale))
 
-        map_tasks(count, len(pieces), self._threads)
+        map_tasks(count, len(pieces), self.n_threads)
         return Rows(unary, weights, mask, least)
 
 

@@ -19,7 +19,7 @@ from classicseg.pipelines.cut_edges import ContrastEdges, Edges, EqualEdges, Giv
 from classicseg.pipelines.image import find_channel_axis
 from classicseg.pipelines.raster import Digest, Inside, Planes, Steps
 from classicseg.pipelines.refinement import ChannelAxis
-from classicseg.solvers.cut.bands import bytes_of_pixel
+from classicseg.solvers.cut.zones import bytes_of_pixel
 
 _MEMORY = 2.0**30  # bytes of a band
 
@@ -52,6 +52,10 @@ class CutProblem:
     inside : Inside
     like : Source
         Whose place in the world labels have: the image, or the costs if there is none.
+    axis : int or None
+        That of labels or channels in it.
+    window : int or None
+        How many rows a band begins with at most.
     parameters : str
         All that the labels depend on besides.
     """
@@ -72,6 +76,7 @@ class CutProblem:
         costs, self._image = as_source(unary, "unary"), None if image is None else as_source(image, "image")
         self.like = costs if self._image is None else self._image
         planes = Planes(costs, options.get("label_axis", 0), "unary")
+        self.axis = planes.axis
         if reason := self._reason_against(planes.count):
             raise InputError(f"unary must have {reason}, got {planes.count} along label_axis={planes.axis}")
         shape = planes.grid
@@ -86,6 +91,7 @@ class CutProblem:
         if masked is not None and masked.grid != shape:
             raise InputError(f"mask must have shape {shape}, got {masked.grid}")
         self.n_threads, self._memory = resolve_threads(options.get("n_threads")), options.get("memory", _MEMORY)
+        self.window: int | None = options.get("window")
         steps, digest = Steps(shape, planes.chunk(0)), Digest()
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
@@ -132,6 +138,7 @@ class CutProblem:
         if isinstance(axis, str):
             axis = find_channel_axis(np.broadcast_to(np.uint8(0), self._image.shape), shape, "unary")
         colors = Planes(self._image, axis, "image")
+        self.axis = colors.axis
         if colors.grid != shape:
             raise InputError(f"image must have the spatial shape {shape} of unary, got {colors.grid}")
         steps = Steps(shape, colors.chunk(0))

@@ -12,7 +12,8 @@ import numpy as np
 from classicseg.errors import InputError
 from classicseg.pipelines.image_store import image_store
 from classicseg.pipelines.state_folder import StateFolder
-from classicseg.solvers.cut.bands import Band, Proof
+from classicseg.solvers.cut.bands import Proof
+from classicseg.solvers.cut.zones import Band
 
 _PROGRESS, _CODES = "progress.json", "codes.bin"
 _AT_ONCE = 2**22  # codes
@@ -69,7 +70,7 @@ class BandState(StateFolder):
     Attributes
     ----------
     codes : ImageStore
-        See :class:`classicseg.solvers.cut.bands.Codes`.
+        See :class:`classicseg.solvers.cut.zones.Codes`.
     progress : Passage
     """
 

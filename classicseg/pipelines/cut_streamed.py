@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -15,7 +17,8 @@ from classicseg.pipelines.cut_plan import refuse_beforehand
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
 from classicseg.pipelines.cut_state import CutState
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
-from classicseg.solvers.cut.bands import labels_of, prove_band
+from classicseg.solvers.cut.bands import prove_band
+from classicseg.solvers.cut.zones import labels_of, rows_of
 from classicseg.solvers.run import progress_bar
 
 
@@ -157,55 +160,77 @@ def minimum_cut_streamed(
     >>> result.flow == result.cut, result.n_bands
     (True, 8)
     """
-    chosen = checked(options)
+    given = unary, weights, image, beta, connectivity, mask
+    return cut_in_bands(given, out, checked(options), cut_one_by_one)
+
+
+def cut_in_bands(
+    given: tuple[Any, Any, Any, Any, Any, Any],
+    out: Any,
+    options: dict[str, Any],
+    work: Callable[[CutProblem, CutState, Callable[[int], None]], None],
+) -> StreamedCut:
+    """Look at what is `given`, have all pixels settled and proven, and write labels, or keep what is known.
+
+    ``work(problem, state, tick)`` goes on from where the state says, and calls ``tick(n)`` whenever `n` rows were cut
+    or proven.
+    """
     check_out(out)
-    folder = state_folder(chosen.get("state"), out)
-    problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
-    shape, fill = problem.costs.shape, chosen.get("fill", inputs.OUTSIDE)
+    folder = state_folder(options.get("state"), out)
+    problem = CutProblem(*given, options)
+    shape, fill = problem.costs.shape, options.get("fill", inputs.OUTSIDE)
     values = [0, 1, *([fill] if problem.inside.planes is not None else [])]
     check_room(out, shape, values)
     state = CutState(folder, {"inputs": problem.digest, "parameters": problem.parameters}, shape)
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder, problem.like)
-    try:
-        if not state.progress.bands:
-            refuse_beforehand(problem)
-        _run(problem, state, chosen)
-        size = int(np.prod(shape[1:]))
-        for first, stop in state.pieces():
-            sink.write(first * size, labels_of(state.codes.read(first, stop), fill).reshape(-1))
-        sink.finish()
-    except BaseException as failure:
-        sink.discard()
-        if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-            text = f"{failure.strerror}; the bands that are done are kept in {folder}"
-            raise OSError(failure.errno, text, failure.filename) from failure
-        raise
-    done = state.progress
-    step = 1 / problem.costs.scale
-    energy = done.least + done.cut * step
-    state.remove()
-    return StreamedCut(labels, energy, done.cut, done.flow, step, len(done.bands), done.n_open)
+    with contextlib.closing(state):
+        sink = sink_of(labels, shape, values, folder, problem.like)
+        try:
+            if not state.progress.bands:
+                refuse_beforehand(problem)
+            _run(problem, state, work, options.get("progress", False))
+            size = int(np.prod(shape[1:]))
+            for first, stop in state.pieces():
+                sink.write(first * size, labels_of(state.codes.read(first, stop), fill).reshape(-1))
+            sink.finish()
+        except BaseException as failure:
+            sink.discard()
+            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
+                text = f"{failure.strerror}; the bands that are done are kept in {folder}"
+                raise OSError(failure.errno, text, failure.filename) from failure
+            raise
+        state.remove()
+    done, step = state.progress, 1 / problem.costs.scale
+    n_bands = sum(band.start < band.stop for band in done.bands)
+    return StreamedCut(labels, done.least + done.cut * step, done.cut, done.flow, step, n_bands, done.n_open)
 
 
-def _run(problem: CutProblem, state: CutState, options: dict[str, Any]) -> None:
-    """Settle all pixels, band by band, and prove that it is right, from where the state says on."""
-    costs, progress, length = problem.costs, state.progress, problem.costs.shape[0]
-    bar = progress_bar("cut", 2 * length) if options.get("progress", False) else None
-    tell = (lambda n: None) if bar is None else bar.update
+def _run(
+    problem: CutProblem,
+    state: CutState,
+    work: Callable[[CutProblem, CutState, Callable[[int], None]], None],
+    progress: bool,
+) -> None:
+    """Settle all pixels, and see that it is right."""
+    bar = progress_bar("cut", 2 * problem.costs.shape[0]) if progress else None
     try:
-        settle(problem, state, options.get("window"), tell)
-        while progress.n_proven < len(progress.bands):
-            proof = prove_band(costs, state.codes, progress.bands, progress.n_proven, problem.n_threads)
-            progress.add(proof)
-            state.keep()
-            give_back()
-            band = progress.bands[progress.n_proven - 1]
-            tell(band.stop - band.start)
+        work(problem, state, (lambda n: None) if bar is None else bar.update)
     finally:
         if bar is not None:
             bar.close()
-    if progress.flow != progress.cut:
-        raise InputError(
-            f"costs have changed while they were read: labels cost {progress.cut}, and {progress.flow} flows"
-        )
+    done = state.progress
+    if done.flow != done.cut:
+        raise InputError(f"costs have changed while they were read: labels cost {done.cut}, and {done.flow} flows")
+
+
+def cut_one_by_one(problem: CutProblem, state: CutState, tick: Callable[[int], None]) -> None:
+    """Cut band after band, each with what the ones before it have left open, and prove them."""
+    costs, progress, length = problem.costs, state.progress, problem.costs.shape[0]
+    settle(problem, state, tick)
+    while (number := progress.n_proven) < len(progress.bands):
+        band = progress.bands[number]
+        codes = state.codes.read(*rows_of(band, length))
+        progress.add(prove_band(costs, codes, progress.bands, number, problem.n_threads))
+        state.keep()
+        give_back()
+        tick(band.stop - band.start)

@@ -82,3 +82,4 @@ class KeptState(StateFolder):
             file.close()
         if self._own is not None:
             self._own.cleanup()
+        super().close()

@@ -14,7 +14,7 @@ from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.cut_costs import LIMIT, scale_and_ceiling
 from classicseg.pipelines.cut_edges import Edges, pieces_of
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
-from classicseg.solvers.cut.bands import Rows
+from classicseg.solvers.cut.zones import Rows
 
 
 class Labelling(Protocol):
@@ -29,7 +29,7 @@ class MoveCosts:
 
     An edge between pixels that would both give up different labels counts half both ways, and makes it cheaper to
     switch by half of it at either end: a move is counted in half steps. Else see
-    :class:`classicseg.solvers.cut.bands.Costs`.
+    :class:`classicseg.solvers.cut.zones.Costs`.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ class MoveCosts:
         The one that is expanded.
     scale : float
         Steps in a cost of 1, a power of two.
+    n_threads : int
+        That read.
     """
 
     def __init__(
@@ -58,12 +60,12 @@ class MoveCosts:
         n_threads: int,
     ) -> None:
         self.shape, self.directions, self.label = unary.grid, directions, 0
-        self._unary, self._edges, self._inside, self._threads = unary, edges, inside, n_threads
+        self._unary, self._edges, self._inside, self.n_threads = unary, edges, inside, n_threads
         self.scale, self._ceiling = scale_and_ceiling(2 * len(directions) * edges.heaviest, LIMIT / 2)
         self.labels: Labelling = Everywhere(0, self.shape)
 
     def rows(self, first: int, stop: int) -> Rows:
-        """See :class:`classicseg.solvers.cut.bands.Costs`; what the cheaper labels cost is not told."""
+        """See :class:`classicseg.solvers.cut.zones.Costs`; what the cheaper labels cost is not told."""
         shape = (stop - first, *self.shape[1:])
         labels, unary = self.labels.read(first, stop), np.zeros((2, *shape), np.int32)
         weights = [np.empty(edge_shape(shape, offset), np.int32) for offset in self.directions.values()]
@@ -96,7 +98,7 @@ class MoveCosts:
                 part += part * (first == second)
 
         for work in (count, pull, weigh):  # one after the other: pixels see the weights of edges that begin elsewhere
-            map_tasks(_of(work, pieces), len(pieces), self._threads)
+            map_tasks(_of(work, pieces), len(pieces), self.n_threads)
         return Rows(unary, weights, mask, np.zeros(shape[0]))
 
     def _pull(
@@ -139,7 +141,7 @@ class MoveCosts:
                 sums[rows.start : rows.start + len(part)] += part.sum(axis=tuple(range(1, part.ndim)), where=apart)
 
         pieces = pieces_of(0, length, self._unary)
-        map_tasks(_of(add, pieces), len(pieces), self._threads)
+        map_tasks(_of(add, pieces), len(pieces), self.n_threads)
         return math.fsum(sums.tolist()) / self.scale
 
     def start(self) -> Labelling:
@@ -155,7 +157,7 @@ class MoveCosts:
                 of_label[rows] = steps.sum(axis=axes, where=True if inside is None else inside)
 
         pieces = pieces_of(0, length, self._unary)
-        map_tasks(_of(add, pieces), len(pieces), self._threads)
+        map_tasks(_of(add, pieces), len(pieces), self.n_threads)
         totals = [np.inf if np.isinf(of_label).any() else math.fsum(of_label.tolist()) for of_label in sums]
         return _Cheapest(self._unary) if np.isinf(totals).all() else Everywhere(int(np.argmin(totals)), self.shape)
 

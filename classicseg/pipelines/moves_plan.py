@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
 
+from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.pipelines.cut_plan import try_bands, warm_up
 from classicseg.pipelines.cut_problem import in_gib
 from classicseg.pipelines.moves_problem import ExpansionOptions, MoveProblem, checked_expansion
@@ -41,6 +43,8 @@ class ExpansionPlan:
         Bytes that a band of everything would take: where no pixel can be told without all of the others.
     scratch : float
         Bytes on the disk for the state, while it runs; labels are not counted.
+    unpacked : float
+        Bytes in the folder for temporary files, while it runs, into which scans (NIfTI) are unpacked.
     seconds : float
         Of a cycle over all labels, as the bands that were tried have taken. Two cycles are the fewest, most often it is
         three to six.
@@ -64,6 +68,7 @@ class ExpansionPlan:
     memory: float
     worst: float
     scratch: float
+    unpacked: float
     seconds: float
 
     def __str__(self) -> str:
@@ -72,7 +77,8 @@ class ExpansionPlan:
         return (
             f"{size} pixels, {self.n_points} inside, {self.n_labels} labels, costs in steps of {self.step:.3g}; "
             f"{self.certain:.1%} are certain, others depend on up to {self.reach} rows: bands of {self.n_rows} rows, "
-            f"{memory} of memory ({worst} at worst), {scratch} of scratch space, about {self.seconds:.3g} s a cycle"
+            f"{memory} of memory ({worst} at worst), {scratch} of scratch space{told_of_unpacking(self.unpacked)}, "
+            f"about {self.seconds:.3g} s a cycle"
         )
 
 
@@ -123,6 +129,7 @@ def plan_expansion(
         tried, n_tried = try_bands(problem)
         trials += tried
         seconds += (time.perf_counter() - begin) / n_tried * shape[0]
+    given = list(weights.values()) if isinstance(weights, Mapping) else []
     return ExpansionPlan(
         shape,
         n,
@@ -134,6 +141,7 @@ def plan_expansion(
         (n_rows + 2) * problem.bytes_of_row,
         (shape[0] + 2) * problem.bytes_of_row,
         float(math.prod(shape)) * (1 + dtype_of(n).itemsize),
+        sum(map(bytes_to_unpack, (unary, image, mask, init, *given))),
         seconds,
     )
 

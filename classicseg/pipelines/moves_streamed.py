@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -149,21 +150,22 @@ def expansion_streamed(
     check_room(out, shape, values)
     state = MoveState(folder, {"inputs": problem.digest, "parameters": f"expansion {problem.parameters}"}, shape, n)
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder, problem.like)
-    try:
-        settled = _run(problem, state, chosen)
-        size = int(np.prod(shape[1:]))
-        for first, stop in state.pieces():
-            sink.write(first * size, _labels_of(problem, state, first, stop, fill).reshape(-1))
-        sink.finish()
-    except BaseException as failure:
-        sink.discard()
-        if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-            text = f"{failure.strerror}; what is done is kept in {folder}"
-            raise OSError(failure.errno, text, failure.filename) from failure
-        raise
+    with contextlib.closing(state):
+        sink = sink_of(labels, shape, values, folder, problem.like)
+        try:
+            settled = _run(problem, state, chosen)
+            size = int(np.prod(shape[1:]))
+            for first, stop in state.pieces():
+                sink.write(first * size, _labels_of(problem, state, first, stop, fill).reshape(-1))
+            sink.finish()
+        except BaseException as failure:
+            sink.discard()
+            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
+                text = f"{failure.strerror}; what is done is kept in {folder}"
+                raise OSError(failure.errno, text, failure.filename) from failure
+            raise
+        state.remove()
     done = state.progress
-    state.remove()
     energies, step = tuple(done.energies), 1 / problem.costs.scale
     return StreamedExpansion(labels, energies[-1], energies, done.n_made, settled, step, done.n_open)
 
@@ -182,7 +184,7 @@ def _run(problem: MoveProblem, state: MoveState, options: dict[str, Any]) -> boo
         bar = progress_bar(f"cycle {len(progress.energies)}", problem.n_labels * costs.shape[0])
         bar = bar if options.get("progress", False) else None
         try:
-            _cycle(problem, state, options.get("window"), (lambda n: None) if bar is None else bar.update)
+            _cycle(problem, state, (lambda n: None) if bar is None else bar.update)
         finally:
             if bar is not None:
                 bar.close()
@@ -195,7 +197,7 @@ def _has_settled(state: MoveState, options: dict[str, Any]) -> bool:
     return state.progress.has_settled or (len(energies) > 1 and energies[-2] - energies[-1] < options.get("tol", 0.0))
 
 
-def _cycle(problem: MoveProblem, state: MoveState, window: int | None, tell: Callable[[int], object]) -> None:
+def _cycle(problem: MoveProblem, state: MoveState, tick: Callable[[int], object]) -> None:
     """Expand one label after the other."""
     costs, progress = problem.costs, state.progress
     while progress.in_cycle:
@@ -203,7 +205,7 @@ def _cycle(problem: MoveProblem, state: MoveState, window: int | None, tell: Cal
             progress.move += 1
             continue
         costs.label = progress.label
-        settle(problem, state, window, tell)
+        settle(problem, state, tick)
         state.take()
     before = progress.energies[-1]
     progress.energies.append(costs.energy())

@@ -1,9 +1,12 @@
-"""The two passes of a streamed split-and-merge: the first one meets the borders of groups, the second one labels."""
+"""The two passes of a streamed split-and-merge: the first one meets the borders of groups, the second one labels.
+
+What is done with a window depends on nothing but its arguments, so that any process can do it, and again.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +18,10 @@ from classicseg.kernels.regions.range_tile import GROUP
 from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.split_survey import Pixels, Survey, Window
-from classicseg.splitmerge.groups import Group, segment_group
+from classicseg.splitmerge.groups import Border, Group, segment_group
 from classicseg.splitmerge.picture import Picture
 from classicseg.splitmerge.regions import Measures, columns_of, measured
-from classicseg.splitmerge.seams import Borders, Numbers
+from classicseg.splitmerge.seams import Borders, Numbers, Share
 
 _LARGEST = 2**31 - 1  # number that int32 holds
 
@@ -36,32 +39,78 @@ def bytes_of_row(n_channels: int) -> int:
     return 8 * (1 + 5 * n_channels) + 6 * 4 + 3 * 8 + 8
 
 
-def meet_borders(survey: Survey, with_table: bool, n_threads: int, tick: Callable[[], None]) -> tuple[Numbers, Shared]:
+class Labelled(NamedTuple):
+    """A window whose regions have their numbers."""
+
+    labels: np.ndarray
+    """(z, y, x) int32, of the box of the window."""
+    rows: list[tuple[np.ndarray, Measures]]
+    """Of regions that lie in one group only: numbers, and what is measured of them. Empty without a table."""
+
+
+Each = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+"""``each(task, arguments)`` gives ``task(survey, *given, n_threads)`` of all arguments, in order, whoever does it."""
+
+
+def meet_window(survey: Survey, window: Window, with_table: bool, n_threads: int) -> list[tuple[Border, Measures]]:
+    """Segment the groups of a window: what their neighbours need to know, with a table what is measured of that."""
+
+    def meet(pixels: Pixels, place: tuple[int, ...]) -> tuple[Border, Measures]:
+        box = survey.layout.box(place)
+        picture = pixels.picture(box)
+        group = segment_group(survey.layout, survey.plan, picture, box)
+        border, measures = Border.of(survey.layout, box, group), _nothing(survey.image.count)
+        if with_table and picture is not None:
+            measures = _rows_of(_measured(group, picture, box), group.touched - 1)
+        return border, measures
+
+    return _over_groups(survey, window, meet, n_threads)
+
+
+def label_window(survey: Survey, window: Window, shares: list[Share], with_table: bool, n_threads: int) -> Labelled:
+    """Segment the groups of a window once more, now that all regions have numbers."""
+    labels = np.empty([b.stop - b.start for b in window.box], np.int32)
+
+    def label(pixels: Pixels, place: tuple[int, ...]) -> tuple[np.ndarray, Measures]:
+        box, share = survey.layout.box(place), shares[window.places.index(place)]
+        picture = pixels.picture(box)
+        group = segment_group(survey.layout, survey.plan, picture, box)
+        if group.touched.size != share.final.size:
+            raise InputError("image, or mask, has changed since it was read first")
+        new = share.numbers(group)
+        local = tuple(slice(b.start - own.start, b.stop - own.start) for b, own in zip(box, pixels.box, strict=True))
+        labels[local] = new[group.labels]
+        if not with_table or picture is None:
+            return np.empty(0, np.int32), _nothing(survey.image.count)
+        own = np.ones(group.n, bool)
+        own[group.touched - 1] = ~share.shared
+        return new[1:][own], _rows_of(_measured(group, picture, box), own)
+
+    rows = _over_groups(survey, window, label, n_threads)
+    return Labelled(labels, rows if with_table else [])
+
+
+def meet_borders(survey: Survey, with_table: bool, each: Each, tick: Callable[[int], None]) -> tuple[Numbers, Shared]:
     """Segment all groups, and number their regions; with a table, measure those that lie in several groups."""
     borders = Borders(survey.layout, survey.plan)
     n_channels = survey.image.count
     found: list[Measures] = [_nothing(n_channels)] * math.prod(survey.layout.grid)
-
-    def segment(pixels: Pixels, place: tuple[int, ...]) -> None:
-        box, index = survey.layout.box(place), _index(survey, place)
-        picture = pixels.picture(box)
-        group = segment_group(survey.layout, survey.plan, picture, box)
-        borders.add(index, box, group)
-        if with_table and picture is not None:
-            found[index] = _rows_of(_measured(group, picture, box), group.touched - 1)
-        tick()
-
-    for window in survey.windows():
-        _over_groups(survey, window, segment, n_threads)
+    windows = list(survey.windows())
+    for window, groups in zip(windows, each(meet_window, ((w, with_table) for w in windows)), strict=True):
+        for place, (border, measures) in zip(window.places, groups, strict=True):
+            index = _index(survey, place)
+            borders.add(index, survey.layout.box(place), border)
+            found[index] = measures
+        tick(len(groups))
     numbers = borders.numbers()
     if numbers.n_regions > _LARGEST:
         raise InputError(f"there are {numbers.n_regions} regions, more than {_LARGEST}, which labels can number")
     if not with_table:
         return numbers, Shared(np.empty(0, np.int32), _nothing(n_channels))
     common = borders.same_sides(numbers)
-    for index, measures in enumerate(found):  # one by one: they are the largest thing in memory
+    for index, met in enumerate(found):  # one by one: they are the largest thing in memory
         own = slice(numbers.starts[index], numbers.starts[index + 1])
-        measures.perimeters[:] -= common[own]
+        measures = met._replace(perimeters=met.perimeters - common[own])
         found[index] = _rows_of(measures, numbers.shared[own])
     every = Measures(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     found.clear()
@@ -74,38 +123,31 @@ def write_all(
     shared: Shared,
     sink: Labels,
     table: TableFile | None,
-    n_threads: int,
-    tick: Callable[[], None],
+    each: Each,
+    tick: Callable[[int], None],
 ) -> None:
     """Segment all groups once more, and write their labels, and the table band by band."""
-    layout = survey.layout
-    rows: _Rows | None = None
+    layout, rows, band = survey.layout, None, -1
+    windows = list(survey.windows())
 
-    def segment(pixels: Pixels, place: tuple[int, ...]) -> None:
-        box, index = layout.box(place), _index(survey, place)
-        picture = pixels.picture(box)
-        group = segment_group(layout, survey.plan, picture, box)
-        if group.touched.size != numbers.starts[index + 1] - numbers.starts[index]:
-            raise InputError("image, or mask, has changed since it was read first")
-        new = numbers.of_group(index, group, layout.tiles_of(box))
-        local = tuple(slice(b.start - own.start, b.stop - own.start) for b, own in zip(box, pixels.box, strict=True))
-        labels[local] = new[group.labels]
-        if rows is not None and picture is not None:
-            own = np.ones(group.n, bool)
-            own[group.touched - 1] = ~numbers.shared[numbers.starts[index] : numbers.starts[index + 1]]
-            rows.put(new[1:][own], _rows_of(_measured(group, picture, box), own))
-        tick()
+    def shares(window: Window) -> list[Share]:
+        return [numbers.share(_index(survey, place), layout.tiles_of(layout.box(place))) for place in window.places]
 
-    band = -1
-    for window in survey.windows():
+    given = ((window, shares(window), table is not None) for window in windows)
+    found = each(label_window, given)
+    for window in windows:
+        labelled = next(found)
         if table is not None and window.band != band:
             if rows is not None:
                 rows.write(table, len(layout.spatial))
             band = window.band
             rows = _Rows.of(survey, numbers, shared, band)
-        labels = np.empty([b.stop - b.start for b in window.box], np.int32)
-        _over_groups(survey, window, segment, n_threads)
-        _write(sink, labels, window.box, layout.shape)
+        _write(sink, labelled.labels, window.box, layout.shape)
+        if rows is not None:
+            for names, measures in labelled.rows:
+                rows.put(names, measures)
+        del labelled  # before the next one comes
+        tick(len(window.places))
     if table is not None and rows is not None:
         rows.write(table, len(layout.spatial))
 
@@ -145,11 +187,11 @@ class _Rows:
 
 
 def _over_groups(
-    survey: Survey, window: Window, segment: Callable[[Pixels, tuple[int, ...]], None], n_threads: int
-) -> None:
+    survey: Survey, window: Window, segment: Callable[[Pixels, tuple[int, ...]], Any], n_threads: int
+) -> list[Any]:
     """``segment(pixels, place)`` for all groups of a window."""
     pixels = survey.read(window)
-    map_tasks(lambda i: segment(pixels, window.places[i]), len(window.places), n_threads)
+    return map_tasks(lambda i: segment(pixels, window.places[i]), len(window.places), n_threads)
 
 
 def _index(survey: Survey, place: tuple[int, ...]) -> int:

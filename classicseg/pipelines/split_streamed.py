@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,9 +15,9 @@ from classicseg.io.tables import TableFile
 from classicseg.io.windows import Labels, label_file
 from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
-from classicseg.pipelines.split_passes import Shared, meet_borders, write_all
+from classicseg.pipelines.split_passes import Each, Shared, meet_borders, write_all
 from classicseg.pipelines.split_plan import check_table
-from classicseg.pipelines.split_survey import SplitOptions, Survey, checked, surveyed
+from classicseg.pipelines.split_survey import AT_ONCE, SplitOptions, Survey, checked, surveyed
 from classicseg.pipelines.state_folder import StateFolder
 from classicseg.solvers.run import progress_bar
 from classicseg.splitmerge.homogeneity import HomogeneityLike
@@ -116,34 +118,57 @@ def split_and_merge_streamed(
     >>> np.array_equal(labels, cs.split_and_merge(image, cs.Range(300)))
     True
     """
-    chosen = checked(options)
-    n_threads = resolve_threads(chosen.get("n_threads"))
+    return split_in_windows(image, homogeneity, out, table, mask, channel_axis, checked(options), each_here)
+
+
+def each_here(survey: Survey, n_threads: int) -> Each:
+    """Have windows segmented by threads of this process, one after the other."""
+    return lambda task, arguments: (task(survey, *given, n_threads) for given in arguments)
+
+
+def split_in_windows(
+    image: Any,
+    homogeneity: HomogeneityLike,
+    out: Any,
+    table: str | os.PathLike[str] | None,
+    mask: Any,
+    channel_axis: int | str | None,
+    options: dict[str, Any],
+    each_of: Callable[[Survey, int], Each],
+    at_once: int = AT_ONCE,
+) -> Any:
+    """Look at everything, have windows segmented by ``each_of(survey, n_threads)``, write all or keep what is known.
+
+    Where nobody says how large windows are, they have about `at_once` pixels.
+    """
+    n_threads = resolve_threads(options.get("n_threads"))
     check_out(out)
-    folder = state_folder(chosen.get("state"), out)
-    survey = surveyed(image, homogeneity, mask, channel_axis, chosen, n_threads)
+    folder = state_folder(options.get("state"), out)
+    survey = surveyed(image, homogeneity, mask, channel_axis, options, n_threads, at_once)
     shape = survey.layout.spatial
     check_room(out, shape, [0])
     if table is not None:
         check_table(survey, table, n_threads)
     state = StateFolder(folder, {"inputs": survey.digest, "parameters": survey.parameters()})
     labels = np.empty(shape, np.int32) if out is None else out
-    rows = None if table is None else TableFile(table)
-    sink: Labels | None = None
-    try:
-        sink = _sink_of(labels, survey, folder)
-        _run(survey, state, sink, rows, labels, n_threads, chosen.get("progress", False))
-        if rows is not None:
-            rows.finish()
-        sink.finish()
-    except BaseException as failure:
-        for target in (sink, rows):
-            if target is not None:
-                target.discard()
-        if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-            text = f"{failure.strerror}; what is known so far is kept in {folder}"
-            raise OSError(failure.errno, text, failure.filename) from failure
-        raise
-    state.remove()
+    with contextlib.closing(state):
+        rows = None if table is None else TableFile(table)
+        sink: Labels | None = None
+        try:
+            sink = _sink_of(labels, survey, folder)
+            _run(survey, state, sink, rows, labels, each_of(survey, n_threads), options.get("progress", False))
+            if rows is not None:
+                rows.finish()
+            sink.finish()
+        except BaseException as failure:
+            for target in (sink, rows):
+                if target is not None:
+                    target.discard()
+            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
+                text = f"{failure.strerror}; what is known so far is kept in {folder}"
+                raise OSError(failure.errno, text, failure.filename) from failure
+            raise
+        state.remove()
     return labels
 
 
@@ -153,20 +178,20 @@ def _run(
     sink: Labels,
     rows: TableFile | None,
     out: Any,
-    n_threads: int,
+    each: Each,
     progress: bool,
 ) -> None:
     """Both passes, or the second one if the state knows of the first."""
     known = _known(state, rows is not None)
     n_passes = 2 if known is None else 1
     bar = progress_bar("split", math.prod(survey.layout.grid) * n_passes) if progress else None
-    tick = (lambda: None) if bar is None else bar.update
+    tick = (lambda n: None) if bar is None else bar.update
     try:
         if known is None:
-            known = meet_borders(survey, rows is not None, n_threads, tick)
+            known = meet_borders(survey, rows is not None, each, tick)
             _keep(state, *known, with_table=rows is not None)
         check_room(out, survey.layout.spatial, [known[0].n_regions])
-        write_all(survey, *known, sink, rows, n_threads, tick)
+        write_all(survey, *known, sink, rows, each, tick)
     finally:
         if bar is not None:
             bar.close()

@@ -20,7 +20,8 @@ from classicseg.splitmerge.homogeneity import AND, OR, RANGE, Homogeneity, Homog
 from classicseg.splitmerge.picture import Picture, as_picture, axes_of, places_of_some, refuse_masked
 from classicseg.splitmerge.plan import Plan, plan_of, warn_of_spread
 
-_AT_ONCE = 2**24  # pixels of a window
+AT_ONCE = 2**24
+"""Pixels of a window."""
 
 
 class SplitOptions(TypedDict, total=False):
@@ -158,7 +159,13 @@ def checked(options: SplitOptions) -> dict[str, Any]:
 
 
 def surveyed(
-    image: Any, homogeneity: HomogeneityLike, mask: Any, channel_axis: Any, options: dict[str, Any], n_threads: int
+    image: Any,
+    homogeneity: HomogeneityLike,
+    mask: Any,
+    channel_axis: Any,
+    options: dict[str, Any],
+    n_threads: int,
+    at_once: int = AT_ONCE,
 ) -> Survey:
     """Look at everything once: whether it can work, where its values lie, and how it is known again."""
     refuse_masked(image)
@@ -166,7 +173,7 @@ def surveyed(
     axis, spatial = axes_of(tuple(int(n) for n in source.shape), channel_axis)
     planes, layout = Planes(source, axis, "image"), Layout(spatial)
     few = as_picture(np.zeros((1, 1), planes.dtype), None, None)
-    blank = np.broadcast_to(few.values[..., 0, 0, :1], (*layout.shape, planes.count))
+    blank = np.zeros((1, 1, 1, planes.count), few.values.dtype)
     rules = {name: options[name] for name in _RULES if name in options}
     plan = plan_of(Picture(blank, None, spatial), homogeneity, **rules)
     _check_local(plan)
@@ -181,7 +188,7 @@ def surveyed(
     plan = replace(plan, picture=replace(plan.picture, sample=sample))
     warn_of_spread(plan, *ends, stacklevel=4)
     side = layout.side[-1]
-    window = -(-options["window"] // side) if "window" in options else _AT_ONCE // int(np.prod(layout.side))
+    window = -(-options["window"] // side) if "window" in options else max(1, at_once // int(np.prod(layout.side)))
     return Survey(source, planes, inside.planes, layout, plan, inside.n_points, str(digest), window)
 
 

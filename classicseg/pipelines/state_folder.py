@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,14 +14,15 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.files import replacing
+from classicseg.io.lock import Lock
 
-_PLAN = "plan.json"
+_PLAN, _LOCK = "plan.json", "lock"
 
 
 class StateFolder:
     """A folder with arrays that a run may need again, and a plan that says what they are of.
 
-    A file is there as a whole or not at all.
+    A file is there as a whole or not at all. One run has the folder at a time, until it is closed.
 
     Parameters
     ----------
@@ -32,36 +34,54 @@ class StateFolder:
     Raises
     ------
     ValueError
-        If the folder is of another plan.
+        If the folder is of another plan, or another run has it.
     """
 
     def __init__(self, folder: Path | None, plan: dict[str, Any]) -> None:
         self.folder = folder
+        self._lock: Lock | None = None
         if folder is None:
             return
         if folder.exists() and not folder.is_dir():
             raise InputError(f"state must be a folder, got {folder}")
-        known = self._read_plan()
-        for part, what in (("inputs", "image, scores or mask"), ("parameters", "parameters")):
-            if known is not None and known.get(part) != plan[part]:
-                raise InputError(
-                    f"{folder} is the state of a run with another {what}; give what it began with, or delete the "
-                    "folder to begin anew"
-                )
-        if known is None:
-            folder.mkdir(exist_ok=True)
-            with replacing(folder / _PLAN) as path:
-                path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+        self._is_begun(plan)  # before anything is changed in a folder that is of something else
+        folder.mkdir(exist_ok=True)
+        self._lock = Lock(folder / _LOCK, f"{folder} is the state of a run that is still going on; wait for its end")
+        try:
+            if not self._is_begun(plan):
+                with replacing(folder / _PLAN) as path:
+                    path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """The folder is left as it is, for another run."""
+        if self._lock is not None:
+            self._lock.close()
 
     def remove(self) -> None:
         """All is done."""
         if self.folder is not None:
+            if os.name == "nt":  # where nothing that is open can be removed
+                self.close()
             shutil.rmtree(self.folder)
+
+    def _is_begun(self, plan: dict[str, Any]) -> bool:
+        """Whether the folder has a plan; raises if that is another one."""
+        known = self._read_plan()
+        for part, what in (("inputs", "image, scores or mask"), ("parameters", "parameters")):
+            if known is not None and known.get(part) != plan[part]:
+                raise InputError(
+                    f"{self.folder} is the state of a run with another {what}; give what it began with, or delete the "
+                    "folder to begin anew"
+                )
+        return known is not None
 
     def _read_plan(self) -> dict[str, Any] | None:
         assert self.folder is not None
         plan = self.saved(_PLAN)
-        if plan is None and self.folder.exists() and any(self.folder.iterdir()):
+        if plan is None and self.folder.exists() and any(path.name != _LOCK for path in self.folder.iterdir()):
             raise InputError(f"{self.folder} is no state of a run, and not empty; give another folder")
         return plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Unpack
 
@@ -164,17 +165,16 @@ def streamed(
         folder, {"inputs": ready.digest, "parameters": f"{ready.parameters()} {options.get('exact', False)}"}
     )
     labels = np.empty(shape, np.int32) if out is None else out
-    sink = sink_of(labels, shape, values, folder, source)
-    try:
-        work(Job(ready, state, options, n_threads, sink.write, fill))
-        sink.finish()
-    except BaseException as failure:
-        sink.discard()
-        if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-            text = f"{failure.strerror}; the updates that are done are kept in {folder}"
-            raise OSError(failure.errno, text, failure.filename) from failure
-        raise
-    finally:
-        state.close()
-    state.remove()
+    with contextlib.closing(state):
+        sink = sink_of(labels, shape, values, folder, source)
+        try:
+            work(Job(ready, state, options, n_threads, sink.write, fill))
+            sink.finish()
+        except BaseException as failure:
+            sink.discard()
+            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
+                text = f"{failure.strerror}; the updates that are done are kept in {folder}"
+                raise OSError(failure.errno, text, failure.filename) from failure
+            raise
+        state.remove()
     return labels, ready.strength

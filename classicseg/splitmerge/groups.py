@@ -1,9 +1,9 @@
 """Split-and-merge of one group of tiles at a time, as a picture of its own.
 
 In the order "fast" nothing that happens within a group of tiles looks beyond it, so that groups may be segmented one
-after the other, in any order. What their neighbours need to know of a group are its regions at the border: they are
-listed here, and :mod:`.seams` joins them. Blocks of the quadtree that are larger than a group are whole groups, as far
-as they lie in the image, and are joined there as well.
+after the other, in any order, by several processes. What their neighbours need to know of a group are its regions at
+the border: they are listed here, and :mod:`.seams` joins them. Blocks of the quadtree that are larger than a group are
+whole groups, as far as they lie in the image, and are joined there as well.
 """
 
 from __future__ import annotations
@@ -123,6 +123,32 @@ def segment_group(layout: Layout, plan: Plan, picture: Picture | None, box: tupl
         seen[labels.take(-1 if last else 0, axis)] = True
     seen[0] = False
     return Group(labels, len(rows), rows, is_leaf, new, np.flatnonzero(seen))
+
+
+class Border(NamedTuple):
+    """What the neighbours of a group need to know of it."""
+
+    new: np.ndarray
+    """(tiles,) uint16: how many regions begin in each tile."""
+    is_leaf: bool
+    keys: np.ndarray
+    """(m,) int64: of the regions at borders, the tile in which each begins, and its number there; rising."""
+    rows: np.ndarray
+    """(m, row size) float64: what merging knows of them."""
+    sides: list[np.ndarray]
+    """For each of :func:`faces`, int32: which of these regions a pixel is in; -1 for none."""
+
+    @classmethod
+    def of(cls, layout: Layout, box: tuple[slice, ...], group: Group) -> Border:
+        """That of the group in a `box`."""
+        tiles, ends = layout.tiles_of(box), np.cumsum(group.new)
+        tile = np.searchsorted(ends, group.touched)
+        rank = group.touched - 1 - (ends - group.new)[tile]
+        places = np.full(group.n + 1, -1, np.int32)
+        places[group.touched] = np.arange(group.touched.size)
+        sides = [places[group.labels.take(-1 if last else 0, axis)] for axis, last, _ in faces(layout, box)]
+        keys = tiles[tile] << TILE_BITS | rank
+        return cls(group.new.astype(np.uint16), group.is_leaf, keys, group.rows[group.touched - 1], sides)
 
 
 def no_rows(plan: Plan) -> np.ndarray:

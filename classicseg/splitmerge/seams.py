@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.regions import edges, merging
-from classicseg.splitmerge.groups import TILE_BITS, Group, Layout, faces, no_rows
+from classicseg.splitmerge.groups import TILE_BITS, Border, Group, Layout, faces, no_rows
 from classicseg.splitmerge.homogeneity import Homogeneity, Range
 from classicseg.splitmerge.neighbours import offsets_to_neighbours, step_scale
 from classicseg.splitmerge.plan import Plan
@@ -39,17 +39,34 @@ class Numbers(NamedTuple):
     shared: np.ndarray
     """(border regions,) bool: whether the region lies in several groups."""
 
-    def of_group(self, index: int, group: Group, tiles: np.ndarray) -> np.ndarray:
-        """The numbers of the regions 0 to n of a group, 0 for no region; its tiles have the numbers `tiles`."""
+    def share(self, index: int, tiles: np.ndarray) -> Share:
+        """What a group has to know, whose tiles have the numbers `tiles`; `index` is its place in the grid."""
+        own = slice(self.starts[index], self.starts[index + 1])
+        return Share(self.base[tiles], self.final[own], self.first[own], self.shared[own])
+
+
+class Share(NamedTuple):
+    """The numbers of the regions at the border of a group, and those that begin in each of its tiles."""
+
+    base: np.ndarray
+    """(tiles,) int64: numbers that are taken before each tile."""
+    final: np.ndarray
+    """(m,) int32, as the other two of :class:`Numbers`."""
+    first: np.ndarray
+    """(m,) bool"""
+    shared: np.ndarray
+    """(m,) bool"""
+
+    def numbers(self, group: Group) -> np.ndarray:
+        """The numbers of the regions 0 to n of the group, 0 for no region."""
         counts = np.ones(group.n + 1, np.int64)
         counts[0] = 0
-        own = slice(self.starts[index], self.starts[index + 1])
-        counts[group.touched] = self.first[own]
+        counts[group.touched] = self.first
         counts = np.cumsum(counts)
         ends = np.cumsum(group.new)
-        base = self.base[tiles] - counts[ends - group.new]
+        base = self.base - counts[ends - group.new]
         numbers = counts + np.concatenate([[0], np.repeat(base, group.new)])
-        numbers[group.touched] = self.final[own]
+        numbers[group.touched] = self.final
         return numbers.astype(np.int32)
 
 
@@ -75,22 +92,13 @@ class Borders:
             for axis, n in enumerate(layout.grid)
         ]
 
-    def add(self, index: int, box: tuple[slice, ...], group: Group) -> None:
+    def add(self, index: int, box: tuple[slice, ...], border: Border) -> None:
         """Note what a group is to its neighbours; `index` is its place in the grid, row by row."""
-        layout = self.layout
-        tiles = layout.tiles_of(box)
-        self.new[tiles] = group.new
-        self._counts[index], self._leaf[index] = group.touched.size, group.is_leaf
-        ends = np.cumsum(group.new)
-        tile = np.searchsorted(ends, group.touched)
-        rank = group.touched - 1 - (ends - group.new)[tile]
-        self._keys[index] = tiles[tile] << TILE_BITS | rank
-        self._rows[index] = group.rows[group.touched - 1]
-        places = np.full(group.n + 1, -1, np.int32)
-        places[group.touched] = np.arange(group.touched.size)
-        for axis, last, border in faces(layout, box):
-            across = box[:axis] + box[axis + 1 :]
-            self._planes[axis][(border, 0 if last else 1, *across)] = places[group.labels.take(-1 if last else 0, axis)]
+        self.new[self.layout.tiles_of(box)] = border.new
+        self._counts[index], self._leaf[index] = border.keys.size, border.is_leaf
+        self._keys[index], self._rows[index] = border.keys, border.rows
+        for (axis, last, number), side in zip(faces(self.layout, box), border.sides, strict=True):
+            self._planes[axis][(number, 0 if last else 1, *box[:axis], *box[axis + 1 :])] = side
 
     def numbers(self) -> Numbers:
         """Join what becomes one, and number all regions."""

@@ -1,5 +1,6 @@
 """The command `classicseg cut`."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 import classicseg as cs
 from classicseg.cli import main
+from tests.dask.here import Here
 
 SAMPLE = cs.sample("nuclei")
 UNARY = np.rint(cs.unary_from_probabilities(SAMPLE.probabilities)[:, :40, :50] * 8)
 IMAGE = SAMPLE.image[:40, :50]
+CUT = ["cut", "unary.npy", "-o", "labels.npy"]
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +35,20 @@ def test_labels_are_those_of_python(capsys):
     assert done["n_bands"] == 5
 
 
+def test_workers_give_the_same_labels(monkeypatch):
+    pytest.importorskip("distributed")
+    from classicseg.dask import cuts
+
+    addresses = []
+    monkeypatch.setattr(cuts, "connected", lambda cluster: contextlib.nullcontext(addresses.append(cluster) or Here(0)))
+    monkeypatch.setattr(cuts, "Workers", lambda client: client)
+    assert main([*CUT, "-w", "3", "--window", "9", "--cluster", "tcp://one:8786"]) == 0
+    assert addresses == ["tcp://one:8786"]
+    np.testing.assert_array_equal(np.load("labels.npy"), cs.minimum_cut_streamed(UNARY, 3.0).labels)
+
+
 def test_a_plan_writes_nothing(capsys, tmp_path):
-    assert main(["cut", "unary.npy", "--plan", "-o", "labels.npy"]) == 0
+    assert main([*CUT, "--plan"]) == 0
     assert "bands of 40 rows" in capsys.readouterr().out
     assert not (tmp_path / "labels.npy").exists()
 
@@ -50,6 +65,8 @@ def test_more_labels_are_expanded(capsys):
     assert len(done["energies"]) == 3
     assert main(["cut", "unary.npy", "--plan", "-o", "other.npy"]) == 0
     assert "3 labels" in capsys.readouterr().out
+    assert main([*CUT, "--cluster", "tcp://one:8786"]) == 2
+    assert "--cluster goes with two labels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

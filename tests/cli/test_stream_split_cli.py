@@ -1,5 +1,6 @@
 """The command splits and merges images that pass by in windows."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.cli import main
+from tests.dask.here import Here
 
 IMAGE = np.add.outer(np.arange(20) * 5, np.arange(600) % 97).astype(np.uint8)
 
@@ -35,6 +37,20 @@ def test_labels_and_table_are_those_of_the_library(folder, capsys):
     assert len((folder / "regions.csv").read_text().splitlines()) == labels.max() + 1
 
 
+def test_workers_give_the_same_labels(folder, monkeypatch):
+    pytest.importorskip("distributed")
+    from classicseg.dask import regions
+
+    addresses = []
+    monkeypatch.setattr(
+        regions, "connected", lambda cluster: contextlib.nullcontext(addresses.append(cluster) or Here(0))
+    )
+    monkeypatch.setattr(regions, "Workers", lambda client: client)
+    assert split("--cluster", "tcp://one:8786", "--window", "512", "-t", "20") == 0
+    assert addresses == ["tcp://one:8786"]
+    np.testing.assert_array_equal(np.load("labels.npy"), cs.split_and_merge(IMAGE, 20))
+
+
 def test_the_plan_only_tells(folder, capsys):
     assert split("--plan") == 0
     assert "20 x 600 pixels" in capsys.readouterr().out
@@ -59,6 +75,7 @@ def test_what_does_not_go_with_it_is_named(folder, capsys, more, word):
     assert not (folder / "labels.npy").exists()
 
 
-def test_windows_go_with_a_stream(folder, capsys):
-    assert main(["split", "image.npy", "-o", "labels.npy", "--window", "512"]) == 2
+@pytest.mark.parametrize("option", [("--window", "512"), ("--cluster", "local:2")])
+def test_windows_and_clusters_go_with_a_stream(folder, capsys, option):
+    assert main(["split", "image.npy", "-o", "labels.npy", *option]) == 2
     assert "--stream" in capsys.readouterr().err

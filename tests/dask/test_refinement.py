@@ -1,7 +1,6 @@
 """What workers make of an image is what the run in memory makes of it, to the bit, whoever dies meanwhile."""
 
 import contextlib
-import pickle
 import signal
 import subprocess
 import sys
@@ -17,10 +16,9 @@ import distributed
 
 import classicseg as cs
 import classicseg.dask as cd
-from classicseg.dask import refinement, tasks, workers
+from classicseg.dask import refinement, sent, tasks, workers
 from classicseg.filters import building
-from classicseg.filters.apart import Part
-from classicseg.filters.streamed import Norms
+from tests.dask.here import Here
 from tests.dask.sources import Deadly, Elsewhere, Failing
 from tests.strategies.streams import problems
 
@@ -32,14 +30,6 @@ MASK = np.add.outer(np.arange(256), np.arange(256)) % 71 > 9
 
 def expected(**options):
     return cs.refine(SAMPLE.image, logits=SMALL, exact=True, **OPTIONS, **options)
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    """Two processes, which find their kernels compiled."""
-    cd.refine(SAMPLE.image, logits=SMALL, **OPTIONS)
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as both:
-        yield both
 
 
 # --- without workers ----------------------------------------------------------------------------------------------
@@ -114,32 +104,6 @@ def test_what_cannot_work_is_named(change, error, word):
         cd.refine(**arguments)
 
 
-class Here:
-    """Does tasks in this process, in an order of its own, some of them twice, on copies as another process has them."""
-
-    def __init__(self, seed):
-        self.order = np.random.default_rng(seed)
-
-    def keep(self, value):
-        return value
-
-    def each(self, task, arguments, tick):
-        for i in self.order.permutation(len(arguments)):
-            for _ in range(self.order.integers(1, 3)):
-                given, result = pickle.loads(pickle.dumps(arguments[i])), None
-                result = task(*map(read_only, given))
-            tick()
-            yield i, pickle.loads(pickle.dumps(result))
-
-
-def read_only(value):
-    """As arrays are that came through the network."""
-    if isinstance(value, np.ndarray):
-        value.setflags(write=False)
-        return value
-    return type(value)(*map(read_only, value)) if isinstance(value, (Part, Norms)) else value
-
-
 @settings(max_examples=10, deadline=None)
 @given(problems(), st.sampled_from((None, 2, 5)), st.integers(0, 99))
 def test_stripes_that_are_worked_on_apart_come_to_the_labels_of_the_run_in_memory(problem, window, seed):
@@ -162,6 +126,7 @@ def stripes():
 
 @pytest.mark.slow
 def test_workers_give_the_labels_of_the_run_in_memory(cluster, tmp_path):
+    cd.refine(SAMPLE.image, logits=SMALL, **OPTIONS)  # workers find their kernels compiled
     np.save(tmp_path / "image.npy", SAMPLE.image)
     np.testing.assert_array_equal(
         cd.refine(tmp_path / "image.npy", logits=SMALL, cluster=cluster, **OPTIONS), expected()
@@ -240,10 +205,10 @@ def test_what_workers_cannot_do_is_named(cluster, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="workers cannot be sent what they are to read"):
             cd.refine(source, **options)
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "__version__", "0.0.1")
+        patch.setattr(sent, "__version__", "0.0.1")
         with pytest.raises(ValueError, match=r"workers have classicseg .*begun by 0.0.1"):
             cd.refine(SAMPLE.image, **options)
-    monkeypatch.setattr(tasks, "_LARGEST", 2**10)
+    monkeypatch.setattr(sent, "_LARGEST", 2**10)
     with pytest.raises(ValueError, match="sent to every worker"):
         cd.refine(SAMPLE.image, **options)
 

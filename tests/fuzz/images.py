@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -143,6 +144,18 @@ def split_streamed(draw: Draw) -> Call:
         assert np.array_equal(result, cs.split_and_merge(**options)), "not the labels of the run in memory"
 
     return Call(cs.split_and_merge_streamed, given, check, words=SPLIT_WORDS)
+
+
+def split_by_workers(draw: Draw) -> Call:
+    """Of arrays of Dask, by threads."""
+    import dask.array
+
+    from classicseg.dask import split_and_merge
+
+    given = _split_stream_parts(draw)
+    if draw.chance(0.5):
+        given["image"] = dask.array.from_array(given["image"], chunks=draw.integer(1, 9))
+    return Call(split_and_merge, given, words=SPLIT_WORDS)
 
 
 def split_plan(draw: Draw) -> Call:
@@ -365,6 +378,7 @@ def tiles(draw: Draw) -> Call:
 IMAGE_CASES = {
     "split_and_merge": split_and_merge,
     "split_and_merge_streamed": split_streamed,
+    **({"dask.split_and_merge": split_by_workers} if importlib.util.find_spec("distributed") else {}),
     **dict.fromkeys(("plan_split_and_merge", "SplitPlan"), split_plan),
     "quadtree": quadtree,
     "record_split_and_merge": recorded,

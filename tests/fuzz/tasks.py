@@ -183,6 +183,23 @@ def minimum_cut_streamed(draw: Draw) -> Call:
     return Call(found, _cut_parts(draw))
 
 
+def cut_by_workers(draw: Draw) -> Call:
+    """Of arrays of Dask, by threads."""
+    import dask.array
+
+    from classicseg.dask import minimum_cut
+
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = minimum_cut(**given)
+        assert made.flow == made.cut
+        return made.labels, made.energy
+
+    given = _cut_parts(draw)
+    if draw.chance(0.5):
+        given["unary"] = dask.array.from_array(given["unary"], chunks=draw.integer(1, 9))
+    return Call(found, given)
+
+
 def plan_minimum_cut(draw: Draw) -> Call:
     def planned(**given: Any) -> tuple[Any, ...]:
         plan = cs.plan_minimum_cut(**given)
@@ -516,7 +533,11 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     "plan_streamed": plan_streamed,
     "StreamPlan": plan_streamed,
     "refine_streamed": refine_streamed,
-    **({"dask.refine": refine_by_workers} if importlib.util.find_spec("distributed") else {}),
+    **(
+        {"dask.refine": refine_by_workers, "dask.minimum_cut": cut_by_workers}
+        if importlib.util.find_spec("distributed")
+        else {}
+    ),
     **dict.fromkeys(("minimum_cut_streamed", "StreamedCut"), minimum_cut_streamed),
     **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
     **dict.fromkeys(("expansion_streamed", "StreamedExpansion"), expansion_streamed),

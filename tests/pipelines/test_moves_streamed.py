@@ -14,7 +14,7 @@ from classicseg.energies.grid import directions, edge_shape
 from classicseg.pipelines import cut_edges, cut_plan, cut_state, moves_streamed
 from classicseg.pipelines.moves_costs import MoveCosts
 from classicseg.pipelines.moves_state import MoveState
-from classicseg.solvers.cut import bands
+from classicseg.solvers.cut import zones
 from tests.strategies.files import write_map, write_zarr
 
 SAMPLE = cs.sample()
@@ -65,7 +65,7 @@ def test_labels_and_energies_are_those_of_the_run_in_memory(problem, window, at_
     costs = Stored(unary) if stored else unary
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cut_edges, "_AT_ONCE", at_once)
-        patch.setattr(bands, "_AT_ONCE", at_once)
+        patch.setattr(zones, "_AT_ONCE", at_once)
         result = cs.expansion_streamed(costs, weights, **options, window=window, n_threads=2)
     np.testing.assert_array_equal(result.labels, expected.labels)
     assert result.energy == expected.energy
@@ -254,8 +254,8 @@ def test_labels_that_were_taken_by_half_are_taken_again(files, monkeypatch):
     monkeypatch.setattr(cut_state, "_AT_ONCE", 60)
     settle, count = moves_streamed.settle, [0]
 
-    def stop_at_the_second(problem, state, window, tell):
-        settle(problem, state, window, tell)
+    def stop_at_the_second(problem, state, tick):
+        settle(problem, state, tick)
         count[0] += 1
         if count[0] == 2:
             write = state.labels.write
