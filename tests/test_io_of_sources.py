@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 
+import classicseg as cs
 from classicseg import io
 from classicseg.errors import InputError
 from classicseg.io.windows import as_source, label_file, mask_of
@@ -70,6 +71,26 @@ def test_scratch_space_of_scans_goes_with_them(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 0, 9))
     with pytest.raises(OSError, match=r"takes 420 bytes of scratch space.*has 9; TMPDIR names another"):
         as_source(tmp_path / "scan.nii.gz", "image")
+
+
+def test_plans_count_where_scans_are_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    write_scan(tmp_path / "scan.nii.gz", VOXELS)
+    p = np.full((2, *VOXELS.shape), 0.5, np.float32)
+    write_scan(tmp_path / "p.nii.gz", np.moveaxis(p, 0, -1))
+    write_scan(tmp_path / "mask.nii", np.ones(VOXELS.shape, np.uint8))
+    scan, scores, mask = (str(tmp_path / name) for name in ("scan.nii.gz", "p.nii.gz", "mask.nii"))
+    plan = cs.plan_streamed(scan, scores, mask=mask, preset="firm")
+    assert plan.unpacked == VOXELS.nbytes + p.nbytes + VOXELS.size
+    assert f"MiB more in {tmp_path}, where scans are unpacked" in str(plan)
+    opened = as_source(scan, "image")
+    plan = cs.plan_streamed(opened, p, preset="firm")
+    assert plan.unpacked == VOXELS.nbytes
+    assert cs.plan_split_and_merge(scan, 50, mask=mask).unpacked == VOXELS.nbytes + VOXELS.size
+    assert cs.plan_minimum_cut(scores, 2.0, image=scan).unpacked == p.nbytes + VOXELS.nbytes
+    plan = cs.plan_minimum_cut(p, 2.0)
+    assert plan.unpacked == 0
+    assert "unpacked" not in str(plan)
 
 
 def test_which_pixels_of_a_map_hold_data_is_read_in_windows(tmp_path):

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-iter", type=int, help="rounds (default: 10)")
     parser.add_argument("--threads", type=int, help="default: all processors")
     many.add_arguments(parser, "scribbles")
+    many.add_plan(parser)
     add_json_option(parser)
 
 

@@ -24,6 +24,7 @@ from classicseg.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser, partners: str) -> None:
     """Declare how many images are worked on; `partners` is what else each has, for the help."""
+    parser.set_defaults(plan=False, partner_suffix="")  # of commands that have no such options
     parser.add_argument("--workers", type=int, metavar="N", help="of many images: how many at a time (default: all"
                         " processors), each on one thread")  # fmt: skip
     parser.add_argument(
@@ -36,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser, partners: str) -> None:
             "--partner-suffix", default="", metavar="END",
             help=f"of many images: what names of {partners} have behind those of images, such as _logits",
         )  # fmt: skip
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Let users ask what it will take."""
     parser.add_argument(
         "--plan", action="store_true",
         help="of many images: only say how many there are, what has no partner, and what memory and time they take, "
@@ -164,7 +169,8 @@ def _tell(options: argparse.Namespace, progress: Progress, image: Path, status: 
     """Say what became of an image: its error, and a line of JSON if that is wanted."""
     if "error" in done:
         progress.clear()
-        options.say(f"{image}: {done['error']}")
+        error = done["error"]
+        options.say(error if str(image) in error else f"{image}: {error}")
     if options.json:
         print(json.dumps({"image": str(image), "status": status, **done}), flush=True)
 

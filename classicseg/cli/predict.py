@@ -1,91 +1,156 @@
 """Segment images with a trained network, with or without a dense CRF behind it. Needs PyTorch.
 
-Nothing is predicted if a result would be written over a photo or over another result.
+Of many images, or a folder of them, outputs are folders: classicseg predict unet.pt photos/*.jpg -o labels
 """
 
 from __future__ import annotations
 
 import argparse
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import upright
-from classicseg.cli.output import check_apart
+from classicseg.cli import evidence, inside, many
+from classicseg.cli.output import add_json_option
 from classicseg.errors import InputError
 from classicseg.pipelines.presets import NAMES
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from classicseg.torch.train import Model
+
 SUMMARY = "a trained network and photos in, labels out"
+OUTPUTS = {"output": "labels", "overlay": "images", "logits": "marginals", "probabilities": "marginals"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("model", type=Path, help="from classicseg train")
-    parser.add_argument("images", type=Path, nargs="+", help="photos")
+    parser.add_argument("image", type=Path, nargs="+", help="photo (.jpg, .png, .tif, …); or many, a folder, a pattern")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="folder for the label pictures; not that of the photos"
-    )
+        "-o", "--output", type=Path, required=True,
+        help="labels, 255 outside: .png with palette, .npy, .tif, .nii.gz or .zarr, which lie where an image of that "
+        "format does",
+    )  # fmt: skip
     parser.add_argument("--crf", choices=NAMES, help="refine with a dense CRF of this preset")
-    parser.add_argument("--overlay", action="store_true", help="also write pictures of the labels on the photos")
-    parser.add_argument("--logits", action="store_true", help="also write the logits, .npy")
-    parser.add_argument("--probabilities", action="store_true", help="also write the probabilities, .npy")
+    evidence.add_spacing(parser)
+    inside.add_arguments(parser)
+    parser.add_argument("--overlay", type=Path, help="also write a picture of the labels on the photo")
+    parser.add_argument("--logits", type=Path, help="also write the (L, H, W) logits: .npy, or .tif with L bands")
+    parser.add_argument("--probabilities", type=Path, help="also write the probabilities, likewise")
     parser.add_argument(
         "--window", type=int, nargs=2, metavar=("H", "W"),
         help="see large photos in windows of this size that overlap; the CRF sees the whole",
     )  # fmt: skip
     parser.add_argument("--flips", action="store_true", help="the mean with the mirror image, for twice the time")
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
-    upright.add_arguments(parser)
+    parser.add_argument("--threads", type=int, help="default: all processors")
+    many.add_arguments(parser, "")
+    add_json_option(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Read, predict, refine, write."""
-    import numpy as np
+def run(options: argparse.Namespace) -> int:
+    """One image, or many."""
+    from classicseg.cli._torch import train_module
+    from classicseg.io.batches import DRAWN
 
-    from classicseg import io, plot
-    from classicseg.cli._torch import enough_memory, train_module
-    from classicseg.energies.softmax import softmax
-    from classicseg.inputs import as_bytes
-    from classicseg.pipelines.refine import refine
-
-    targets = [_targets(options, path) for path in options.images]
-    _check(options, [target for of_image in targets for target in of_image.values()])
     train = train_module()
     model = train.Model.load(options.model).to(train.as_device(options.device))
-    options.output.mkdir(parents=True, exist_ok=True)
-    for path, target in zip(options.images, targets, strict=True):
-        image, _ = io.read_masked_image(path, exif=options.exif)
-        try:
-            with enough_memory("give --window 512 512, or a smaller one"):
-                logits = model.predict(image, window=options.window, flips=options.flips)
-        except ValueError as failure:
-            raise InputError(f"{path}: {failure}") from failure
-        labels = logits.argmax(0) if options.crf is None else refine(image, logits=logits, preset=options.crf)
-        io.write_labels(target["labels"], labels)
-        if "overlay" in target:
-            io.write_image(target["overlay"], plot.overlay(as_bytes(image, None), labels))
-        if "logits" in target:
-            io.write_marginals(target["logits"], logits)
-        if "probabilities" in target:
-            io.write_marginals(target["probabilities"], softmax(logits))
-        present = ", ".join(f"{model.classes[i]} {100 * np.mean(labels == i):.1f} %" for i in np.unique(labels))
-        print(f"{target['labels']}: {present}")
+    with _threads_of_pytorch(options.threads):
+        return many.run(options, partial(one, _Network(model)), OUTPUTS, {"mask": DRAWN})
 
 
-def _targets(options: argparse.Namespace, path: Path) -> dict[str, Path]:
-    """What is written for an image."""
-    ends = {"overlay": "_overlay.png", "logits": "_logits.npy", "probabilities": "_probabilities.npy"}
-    asked = {"labels": ".png"} | {what: end for what, end in ends.items() if getattr(options, what)}
-    return {what: options.output / f"{path.stem}{end}" for what, end in asked.items()}
+class _Network:
+    """A model that sees one image at a time, on all threads: several at once would take the memory of several."""
+
+    def __init__(self, model: Model) -> None:
+        self.classes, self._model, self._seeing = model.classes, model, threading.Lock()
+
+    def logits_of(self, image: np.ndarray, options: argparse.Namespace) -> np.ndarray:
+        """Logits (L, H, W) of an image."""
+        from classicseg.cli._torch import enough_memory
+
+        with self._seeing, enough_memory("give --window 512 512, or a smaller one"):
+            try:
+                return self._model.predict(image, window=options.window, flips=options.flips)
+            except ValueError as failure:
+                raise InputError(f"{options.image}: {failure}") from failure
 
 
-def _check(options: argparse.Namespace, targets: list[Path]) -> None:
-    """Raise an error, before anything is predicted, if files are missing or would be written over."""
-    for path in (options.model, *options.images):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name the files in it, as in {path}/*")
-        if not path.is_file():
-            raise FileNotFoundError(f"no such file: {path}")
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"{options.output} is no folder; -o names one for the results")
-    if options.output.resolve() in {path.resolve().parent for path in options.images}:
-        raise InputError(f"{options.output} is the folder of the photos, which results might replace; give another one")
-    check_apart([options.model, *options.images], targets)
+def one(network: _Network, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Read, predict, refine, write, and say what was done."""
+    import numpy as np
+
+    from classicseg import io
+    from classicseg.energies.softmax import softmax
+    from classicseg.inputs import as_bytes, image_inside
+    from classicseg.pipelines.many import bytes_of_refinement
+    from classicseg.pipelines.refine import refinement
+
+    like, mask = inside.read(options)
+    axis = None if like.ndim == 2 else -1
+    mask = inside.of_values(options, like, mask, axis)
+    image = np.asarray(image_inside(like, mask, axis))
+    start, strength = time.perf_counter(), None
+    logits = network.logits_of(image, options)
+    inside.check_labels(len(logits), mask)
+    labels = logits.argmax(0)
+    if options.crf is not None:
+        needed = bytes_of_refinement(labels.shape, image.size // labels.size, len(logits), logits.size)
+        with many.admitted(options, needed) as n_threads:
+            refined = refinement(
+                image,
+                logits=logits,
+                preset=options.crf,
+                mask=mask,
+                channel_axis=axis,
+                spacing=evidence.spacing_of(options, like),
+                n_threads=n_threads,
+            )
+        labels, strength = refined.labels, refined.strength
+    seconds = time.perf_counter() - start
+    inside.write_labels(options, labels, like, mask, io.VOID)
+    if options.overlay is not None:
+        io.write_image(options.overlay, inside.overlay(as_bytes(image, None), labels, mask))
+    if options.logits is not None:
+        io.write_marginals(options.logits, logits, like=like)
+    if options.probabilities is not None:
+        io.write_marginals(options.probabilities, softmax(logits), like=like)
+    shares = _shares(labels if mask is None else labels[mask], network.classes)
+    done = {
+        "output": str(options.output),
+        "shape": list(labels.shape),
+        "n_labels": len(logits),
+        "preset": strength,
+        "seconds": round(seconds, 4),
+        "shares": shares,
+    }
+    text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share > 0)
+    return done, f"{options.output}: {text}"
+
+
+def _shares(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, float]:
+    """Which part of the pixels has each class."""
+    import numpy as np
+
+    counts = np.bincount(labels.reshape(-1), minlength=len(classes))
+    return {name: float(n / labels.size) for name, n in zip(classes, counts, strict=True)}
+
+
+@contextmanager
+def _threads_of_pytorch(n: int | None) -> Iterator[None]:
+    """While this lasts, PyTorch uses so many threads, if a number is given."""
+    import torch
+
+    before = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

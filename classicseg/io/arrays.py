@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from classicseg.io.safetensors import SafetensorsFile
 PYTORCH = (".pt", ".pth")
 _ALPHA = (1, 2)  # of the tag ExtraSamples: associated and unassociated; 0 says nothing, as of a near infrared band
 _LOSSY = (6, 7, 33007, 34892)  # of the tag Compression: JPEG, as it was written through the years
+
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Of a number in a TIFF file, by its kind."""
+_CLASSIC = 42  # the version of TIFF files whose offsets have 4 bytes
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong is an error here, or no matter
 
@@ -38,7 +43,12 @@ def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
     if suffix_of(source) in TIFF:
         import tifffile
 
-        return _guarded(source, lambda: np.asarray(tifffile.imread(source)))
+        def read() -> np.ndarray:
+            with tifffile.TiffFile(source) as tiff:
+                check_pages(tiff)
+                return np.asarray(tiff.asarray())
+
+        return _guarded(source, read)
     with source.open("rb") as file:  # what NumPy opens, it leaves open where it fails
         loaded = _guarded(source, lambda: np.load(file, allow_pickle=False))
         if isinstance(loaded, np.ndarray):
@@ -46,6 +56,39 @@ def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
         with loaded:
             name = _name(source, loaded.keys(), key)
             return _guarded(source, lambda: np.asarray(loaded[name]))
+
+
+def check_pages(file: Any) -> None:
+    """Raise an error unless all pages of an open TIFF file are there: tifffile is content with those before its end.
+
+    Each page says where the next one begins, and the last one says 0. What the first one says stands behind it, too,
+    as do the sizes of pixels.
+    """
+    layout, handle = file.tiff, file.filehandle
+    if layout.tagsize != 4 + 2 * layout.offsetsize:  # slides of Hamamatsu are no TIFF files to the letter
+        return
+
+    def numbers(form: str, size: int) -> tuple[int, ...]:
+        content = handle.read(size)
+        if len(content) < size:
+            raise InputError("it is truncated")
+        return struct.unpack(layout.byteorder + form, content)
+
+    word = layout.offsetformat[-1]
+    handle.seek(4 if layout.version == _CLASSIC else 8)
+    n, (start,) = 0, numbers(word, layout.offsetsize)
+    while start != 0:
+        handle.seek(start)
+        (n_tags,) = numbers(layout.tagnoformat[-1], layout.tagnosize)
+        for _ in range(n_tags if n == 0 else 0):
+            _, kind, count, value = numbers(f"HH{word}{word}", layout.tagsize)
+            size = count * _BYTES.get(kind, 0)
+            if size > layout.offsetsize and value + size > handle.size:
+                raise InputError("it is truncated")
+        handle.seek(start + layout.tagnosize + n_tags * layout.tagsize)
+        n, (start,) = n + 1, numbers(word, layout.offsetsize)
+        if n > handle.size:
+            raise InputError("its pages go round in a circle")
 
 
 def without_alpha(source: Path, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -69,9 +69,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a format whose files are folders: what was there stays until the new one is whole."""
+def check_target_folder(path: Path) -> Path:
+    """The same for a format whose files are folders."""
     target = path.resolve()
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {path.parent}")
@@ -79,6 +78,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} is a file; give the name of a folder, or another name")
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(f"nothing can be written to the folder {path.parent}")
+    return target
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """:func:`replacing` for such a format: what was there stays until the new one is whole."""
+    target = check_target_folder(path)
     temporary, old = (target.parent / f".{uuid.uuid4().hex[:16]}" for _ in range(2))
     try:
         yield temporary

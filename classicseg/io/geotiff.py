@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import shutil
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -101,19 +103,21 @@ class GeoProfile:
         whole = whole and _n_bands(planes) == len(self.bands)
         with _rasterio(target):
             if self.is_cog:
-                self._write_cog(temporary, planes, nodata, whole)
+                self._write_cog(temporary, target, planes, nodata, whole)
             else:
                 self._write(temporary, planes, nodata, whole)
             _check_written(temporary, target, planes)
 
-    def _write_cog(self, temporary: Path, planes: Any, nodata: float | None, whole: bool) -> None:
-        from rasterio import shutil
+    def _write_cog(self, temporary: Path, target: Path, planes: Any, nodata: float | None, whole: bool) -> None:
+        from rasterio.shutil import copy
 
         plain = temporary.with_name(f".{uuid.uuid4().hex[:16]}")
         try:
             self._write(plain, planes, nodata, whole)
+            _check_written(plain, target, planes)
             kept = {name: value for name, value in self._options(planes.dtype, whole).items() if name in _OF_COG}
-            shutil.copy(plain, temporary, driver="COG", blocksize=self.stored.get("blockxsize", 512), **kept)
+            with contextlib.suppress(Exception):  # rasterio's are of no public kind; what is not there is told next
+                copy(plain, temporary, driver="COG", blocksize=self.stored.get("blockxsize", 512), **kept)
         finally:
             plain.unlink(missing_ok=True)
 
@@ -194,7 +198,9 @@ def _check_written(path: Path, target: Path, planes: Any) -> None:
     except rasterio.errors.RasterioError:
         is_whole = False
     if not is_whole:
-        raise OSError(errno.EIO, "what was written cannot be read back; is the disk full?", str(target))
+        is_full = shutil.disk_usage(path.parent).free < planes.dtype.itemsize * np.prod(planes.shape, dtype=float)
+        text = os.strerror(errno.ENOSPC) if is_full else "what was written cannot be read back; is the disk full?"
+        raise OSError(errno.ENOSPC if is_full else errno.EIO, text, str(target))
 
 
 def _n_bands(planes: Any) -> int:

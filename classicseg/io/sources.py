@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from classicseg.errors import InputError
-from classicseg.io.arrays import turn_of_tiff
+from classicseg.io.arrays import check_pages, turn_of_tiff
 from classicseg.io.extras import extra, is_there
 from classicseg.io.files import NIFTI, TIFF, ZARR, suffix_of
 from classicseg.io.geotiff import GeoProfile, held, is_alpha, is_georeferenced, open_map, profile_of_file, small_cache
@@ -170,16 +170,16 @@ class UnpackedScan(FileArray):
     def __init__(self, path: Path, *, bands_first: bool) -> None:
         image = load(path)
         self.profile: NiftiProfile = profile_of_image(image, path)
-        shape = tuple(int(n) for n in image.shape)
+        shape, dtype = _unpacked(image)
         has_bands = bands_first and len(shape) > AXES_OF_SPACE
-        dtype = np.asarray(image.dataobj[(slice(0, 1),) * len(shape)]).dtype
-        _check_room(path, math.prod(shape) * dtype.itemsize)
+        self.nbytes = math.prod(shape) * dtype.itemsize
+        _check_room(path, self.nbytes)
         handle, name = tempfile.mkstemp(suffix=".voxels")
         os.close(handle)
         weakref.finalize(self, os.unlink, name)
-        os.truncate(name, math.prod(shape) * dtype.itemsize)
+        os.truncate(name, self.nbytes)
         last = len(shape) - 1
-        step = max(1, _SLAB * shape[last] // max(1, math.prod(shape) * dtype.itemsize))
+        step = max(1, _SLAB * shape[last] // max(1, self.nbytes))
         order = (last, *range(AXES_OF_SPACE)) if has_bands else tuple(range(len(shape)))
         kept = tuple(shape[axis] for axis in order)  # of time, which has one entry, nothing is kept
         for start in range(0, shape[last], step):
@@ -198,6 +198,27 @@ class UnpackedScan(FileArray):
     def __reduce__(self) -> Any:
         """In another process the file is unpacked again."""
         return self._again, ()
+
+
+def bytes_to_unpack(given: Any) -> int:
+    """How much scratch space is taken by what is unpacked before it is read: scans, as names of files or opened."""
+    if isinstance(given, UnpackedScan):
+        return given.nbytes
+    if not isinstance(given, (str, os.PathLike)) or suffix_of(Path(given)) not in NIFTI:
+        return 0
+    shape, dtype = _unpacked(load(Path(given)))
+    return math.prod(shape) * dtype.itemsize
+
+
+def told_of_unpacking(nbytes: float) -> str:
+    """What a plan says of that."""
+    return f", {nbytes / 2**20:.3g} MiB more in {tempfile.gettempdir()}, where scans are unpacked" if nbytes else ""
+
+
+def _unpacked(image: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of the voxels of a scan, with its factors applied."""
+    shape = tuple(int(n) for n in image.shape)
+    return shape, np.asarray(image.dataobj[(slice(0, 1),) * len(shape)]).dtype
 
 
 def _check_room(path: Path, needed: int) -> None:
@@ -237,6 +258,10 @@ def _plain_tiff(path: Path, name: str) -> Any:
     if turn_of_tiff(path)[0] is not None:
         raise InputError(f"{name}: {path} is stored on its side, as its orientation says; save it upright first")
     with tifffile.TiffFile(path) as file:
+        try:
+            check_pages(file)
+        except InputError as failure:
+            raise InputError(f"{path} cannot be read: {failure}") from failure
         series = file.series[0]
         shape, dtype, offset = tuple(series.shape), series.dtype, series.dataoffset
         n_pages = len(series.pages)

@@ -13,7 +13,17 @@ from numpy.typing import ArrayLike
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.arrays import PYTORCH
-from classicseg.io.files import NIFTI, TIFF, ZARR, as_path, check_target, replacing, replacing_folder, suffix_of
+from classicseg.io.files import (
+    NIFTI,
+    TIFF,
+    ZARR,
+    as_path,
+    check_target,
+    check_target_folder,
+    replacing,
+    replacing_folder,
+    suffix_of,
+)
 from classicseg.io.nifti import plain_profile
 from classicseg.io.raster import Profile, profile_of
 from classicseg.io.tables import TABLES
@@ -65,10 +75,7 @@ def check_output(path: str | os.PathLike[str], what: str) -> Path:
         raise InputError(f"no image format is known by the name of {target}; try .png")
     if formats is not None and suffix not in formats:
         raise InputError(f"{what} can be written as {', '.join(formats)}, got {target}")
-    if suffix not in ZARR:
-        check_target(target)
-    elif not target.resolve().parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {target.parent}")
+    (check_target_folder if suffix in ZARR else check_target)(target)
     return target
 
 

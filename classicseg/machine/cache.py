@@ -28,6 +28,7 @@ import numba
 from numba.core import config
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
@@ -148,7 +149,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code for the signature `sig`, or None; `target_context` is Numba's."""
         check_memory(_LLVM, f"preparing the kernel {self._name}")
-        target_context.refresh()
+        rtsys.initialize(target_context)  # what machine code calls; the compiler's libraries take half a second to load
         for folder in folders()[0]:
             path = folder / self._file(sig, target_context.codegen())
             try:
@@ -159,6 +160,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
                 continue
             except Exception as error:  # whatever damaged bytes can cause
                 log.debug("%s cannot be used: %s", path, error)
+        target_context.refresh()
         _give_compile_notice()
         log.info("compiling %s", self._name)
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
 
 from classicseg.errors import BudgetError
+from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.machine.memory import give_back
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
 from classicseg.solvers.cut.bands import Trial, try_band
@@ -45,6 +47,8 @@ class CutPlan:
         Bytes that a band of everything would take: where no pixel can be told without all of the others.
     scratch : float
         Bytes on the disk for the state, while it runs; labels are not counted.
+    unpacked : float
+        Bytes in the folder for temporary files, while it runs, into which scans (NIfTI) are unpacked.
     seconds : float
         As the bands that were tried have taken.
 
@@ -66,6 +70,7 @@ class CutPlan:
     memory: float
     worst: float
     scratch: float
+    unpacked: float
     seconds: float
 
     def __str__(self) -> str:
@@ -74,7 +79,8 @@ class CutPlan:
         return (
             f"{size} pixels, {self.n_points} inside, costs in steps of {self.step:.3g}; {self.certain:.1%} are "
             f"certain, others depend on up to {self.reach} rows: bands of {self.n_rows} rows, {memory} of memory "
-            f"({worst} at worst), {scratch} of scratch space, about {self.seconds:.3g} s"
+            f"({worst} at worst), {scratch} of scratch space{told_of_unpacking(self.unpacked)}, about "
+            f"{self.seconds:.3g} s"
         )
 
 
@@ -121,6 +127,7 @@ def plan_minimum_cut(
     begin = time.perf_counter()
     trials, tried = _tries(problem)
     seconds = looked - start + 2 * (time.perf_counter() - begin) / tried * shape[0]
+    given = list(weights.values()) if isinstance(weights, Mapping) else []
     return CutPlan(
         shape,
         problem.inside.n_points,
@@ -131,6 +138,7 @@ def plan_minimum_cut(
         (n_rows + 2) * problem.bytes_of_row,
         (shape[0] + 2) * problem.bytes_of_row,
         float(math.prod(shape)),
+        sum(map(bytes_to_unpack, (unary, image, mask, *given))),
         seconds,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from classicseg.errors import BudgetError
 from classicseg.io.files import as_path, check_target
+from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.machine.threads import map_tasks, resolve_threads
 from classicseg.pipelines.split_passes import bytes_of_row
 from classicseg.pipelines.split_survey import SplitOptions, Survey, Window, checked, surveyed
@@ -44,6 +45,8 @@ class SplitPlan:
     scratch : float
         Bytes on the disk for the state, while it runs. Where labels go to another file than a ``.npy`` one, as much as
         `labels` comes on top.
+    unpacked : float
+        Bytes in the folder for temporary files, while it runs, into which scans (NIfTI) are unpacked.
     labels : float
         Bytes of labels in a ``.npy`` file.
     table : float
@@ -67,6 +70,7 @@ class SplitPlan:
     n_regions: float
     memory: float
     scratch: float
+    unpacked: float
     labels: float
     table: float
     seconds: float
@@ -78,8 +82,8 @@ class SplitPlan:
         )
         return (
             f"{size} pixels, {self.n_points} inside, about {self.n_regions:.2g} regions under {self.homogeneity!r}: "
-            f"{memory} of memory, {scratch} of scratch space, {labels} of labels, {table} of a table, "
-            f"{self.seconds:.3g} s without it"
+            f"{memory} of memory, {scratch} of scratch space{told_of_unpacking(self.unpacked)}, {labels} of labels, "
+            f"{table} of a table, {self.seconds:.3g} s without it"
         )
 
 
@@ -141,6 +145,7 @@ def plan_split_and_merge(
         n_regions,
         memory,
         scratch=n_border * (6 + bytes_of_row(n_channels) / 4) + math.prod(layout.tiles) * 8,
+        unpacked=sum(map(bytes_to_unpack, (image, mask))),
         labels=4 * n_pixels + 128,
         table=n_regions * _bytes_of_line(survey),
         seconds=to_look + 2 * tried.seconds * share,

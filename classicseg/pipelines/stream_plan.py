@@ -12,6 +12,7 @@ import numpy as np
 
 from classicseg.filters.building import Space, stripes_of
 from classicseg.filters.streamed import BYTES_OF_VERTEX, StreamedBank, meet_all, meet_stripe
+from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.kernels.dense.bank import RowLayout
 from classicseg.machine.simd import PIXELS
 from classicseg.machine.threads import resolve_threads
@@ -52,6 +53,8 @@ class StreamPlan:
         Bytes beyond those of the process before: up to three times what it will be, and hardly ever less.
     scratch : float
         Bytes on the disk for the state, while it runs, at most; labels are not counted.
+    unpacked : float
+        Bytes in the folder for temporary files, while it runs, into which scans (NIfTI) are unpacked.
     seconds : float
         For all passes, as pieces of the image take them now.
 
@@ -72,6 +75,7 @@ class StreamPlan:
     n_vertices: float
     memory: float
     scratch: float
+    unpacked: float
     seconds: float
 
     def __str__(self) -> str:
@@ -79,7 +83,8 @@ class StreamPlan:
         memory, scratch = (f"{nbytes / 2**20:.3g} MiB" for nbytes in (self.memory, self.scratch))
         return (
             f"{size} pixels, {self.n_points} inside, {self.n_labels} labels; about {self.n_vertices:.2g} vertices: "
-            f"{memory} of memory, {scratch} of scratch space, {self.seconds:.3g} s for {chosen.max_iter} updates\n"
+            f"{memory} of memory, {scratch} of scratch space{told_of_unpacking(self.unpacked)}, {self.seconds:.3g} s "
+            f"for {chosen.max_iter} updates\n"
             f"preset {self.strength}: sigma={chosen.sigma}, weight={chosen.weight}, "
             f"bilateral_sigma={chosen.bilateral_sigma}, color_sigma={chosen.color_sigma}, "
             f"bilateral_weight={chosen.bilateral_weight}"
@@ -144,8 +149,9 @@ def plan_streamed(
     memory += prunes * 2 * n_points / PIXELS  # which blocks are active, and near
     seconds = to_look + tried[-1].seconds / tried[-1].n * n_points * (n_iter + 2)
     scratch = (12 + (1 + prunes) * row) * rows + prunes * n_points * BYTES_OF_POINT
+    unpacked = sum(map(bytes_to_unpack, (image, *given.values(), mask)))
     return StreamPlan(
-        ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, rows, memory, scratch, seconds
+        ready.preset, ready.strength, raster.steps.shape, n_points, n_labels, rows, memory, scratch, unpacked, seconds
     )
 
 

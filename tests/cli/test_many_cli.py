@@ -94,7 +94,7 @@ def test_one_line_of_json_for_each_as_it_is_finished(folder, capsys):
     assert lines["images/a.png"]["n_iter"] == 2
     assert "energy" in lines["images/a.png"]
     assert "fit" in lines["images/b.1.png"]["error"]
-    assert "classicseg refine: images/d.png: images/d.png cannot be read as an image" in captured.err
+    assert "classicseg refine: images/d.png cannot be read as an image" in captured.err
     assert "out: 2 of 4 done, 2 failed: " in captured.err
     assert files() == ["a.png", "sub/c.png"]
 
@@ -104,7 +104,7 @@ def test_what_has_no_partner_is_named_and_the_rest_is_done(folder, capsys):
     np.savez("scores/b.1.npz", np.zeros(3))
     assert refine_all() == 1
     captured = capsys.readouterr()
-    assert "images/a.png: scores has no a (.npy, " in captured.err
+    assert "classicseg refine: scores has no a (.npy, " in captured.err
     assert "scores must have one file b.1 for images/b.1.png, got b.1.npy and b.1.npz" in captured.err
     assert "1 of 3 done, 2 failed: a.png, b.1.png" in captured.out
     Path("scores/sub/c.npy").unlink()
@@ -161,6 +161,12 @@ def test_regions_and_objects_of_many(folder, capsys):
     np.testing.assert_array_equal(io.read_labels("objects/a.png"), io.read_labels("a.png"))
     assert call("cutout", "images", "--box", 2, 2, 20, 20, "--max-iter", 1, "-o", "boxed") == 0
     assert len(files("objects")) == len(files("boxed")) == 3
+    drawn = np.arange(SHAPE[1]) > np.zeros(SHAPE) + 8
+    for name in NAMES:
+        Path("masks", name).parent.mkdir(parents=True, exist_ok=True)
+        io.write_labels(f"masks/{name}.png", drawn.astype(int))
+    assert call("split", "images", "-o", "inside", "--mask", "masks") == 0
+    np.testing.assert_array_equal(io.read_labels("inside/sub/c.png") == 0, ~drawn)
     capsys.readouterr()
 
 

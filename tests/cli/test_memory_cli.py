@@ -42,7 +42,7 @@ def test_train_predict_and_evaluate_say_what_to_lower(tmp_path, capsys, monkeypa
     monkeypatch.setattr(networks.UNet, "forward", forward)
     for words, advice in (
         (["train", "--data", root, "-o", tmp_path / "new.pt"], "lower --batch, --crop, --size or --width, raise --acc"),
-        (["predict", model, root / "images" / "p0.png", "-o", tmp_path / "out"], "give --window 512 512"),
+        (["predict", model, root / "images" / "p0.png", "-o", tmp_path / "p0.png"], "give --window 512 512"),
         (["evaluate", "--model", model, "--data", root], "give --window 512 512"),
     ):
         assert main([str(word) for word in words]) == 2

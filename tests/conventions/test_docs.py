@@ -57,7 +57,7 @@ EXAMPLES = {
     "coming-from-pymaxflow.md": Count(5, 1),
     "cutout.md": Count(8, 1),
     "dense-crf.md": Count(7, 3),
-    "files.md": Count(5, 3),
+    "files.md": Count(6, 3),
     "graph-crf.md": Count(9),
     "grid-crf.md": Count(10, 2),
     "hybrid.md": Count(0, 1),

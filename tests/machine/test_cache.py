@@ -47,6 +47,21 @@ def test_the_second_process_finds_what_the_first_one_made(place):
     assert len(list(folder.iterdir())) == 1
 
 
+def test_what_is_found_does_not_wait_for_the_libraries_of_the_compiler(tmp_path):
+    program = """if True:
+        import sys
+        from classicseg.machine.jit import kernel
+        def double(x):
+            return 2 * x
+        assert kernel(double)(3) == 6
+        print("numba.typed.dictimpl" in sys.modules)
+        """
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    done = [subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True) for _ in range(2)]
+    assert [one.stdout.split() for one in done] == [["True"], ["False"]]
+
+
 def test_another_function_of_the_same_name_is_another_kernel(place):
     def double(x):
         return x * 2 + 0
