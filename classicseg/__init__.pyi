@@ -42,6 +42,8 @@ from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.matting import Matte
+from .pipelines.moves_plan import ExpansionPlan, plan_expansion
+from .pipelines.moves_streamed import StreamedExpansion, expansion_streamed
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.refine_many import RefinedItem, refine_many
@@ -82,6 +84,7 @@ __all__ = [
     "DenseCRF",
     "Diagonal",
     "ExactFilter",
+    "ExpansionPlan",
     "FeatureKernel",
     "FlowNetwork",
     "GaussianFilter",
@@ -121,6 +124,7 @@ __all__ = [
     "Step",
     "StreamPlan",
     "StreamedCut",
+    "StreamedExpansion",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "Tuned",
@@ -133,6 +137,7 @@ __all__ = [
     "contrast_weights",
     "cutout",
     "describe_regions",
+    "expansion_streamed",
     "get_num_threads",
     "io",
     "label_by_rule",
@@ -143,6 +148,7 @@ __all__ = [
     "overlay",
     "paint_regions",
     "palette",
+    "plan_expansion",
     "plan_minimum_cut",
     "plan_split_and_merge",
     "plan_streamed",

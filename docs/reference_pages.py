@@ -32,7 +32,8 @@ TOPICS = {
         "From an image, and what a network made of it, to labels in one call.",
         ("pipelines",),
         "refine refinement refinement_crf refine_many RefinedItem refine_streamed plan_streamed StreamPlan "
-        "minimum_cut_streamed plan_minimum_cut StreamedCut CutPlan Refinement Refiner "
+        "minimum_cut_streamed plan_minimum_cut StreamedCut CutPlan expansion_streamed plan_expansion StreamedExpansion "
+        "ExpansionPlan Refinement Refiner "
         "PRESETS Preset cutout Cutout Matte segment segmenters tune "
         "split_and_merge_streamed plan_split_and_merge SplitPlan",
     ),

@@ -45,19 +45,19 @@ def photo() -> np.ndarray:
     return cs.io.read_image(path) if path.exists() else cs.sample().image
 
 
-def make(folder: Path, side: int) -> None:
-    """The image and its costs, copy by copy."""
+def make(folder: Path, side: int, colors: np.ndarray = COLORS) -> None:
+    """The image and its costs of some colors, copy by copy."""
     tile, rng = photo(), np.random.default_rng(side)
     height, width = tile.shape[:2]
     image = np.lib.format.open_memmap(folder / "image.npy", "w+", np.uint8, (side, side, 3))
-    unary = np.lib.format.open_memmap(folder / "unary.npy", "w+", np.uint16, (2, side, side))
+    unary = np.lib.format.open_memmap(folder / "unary.npy", "w+", np.uint16, (len(colors), side, side))
     for row, y in enumerate(range(0, side, height)):
         for column, x in enumerate(range(0, side, width)):
             copy = tile[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1][: side - y, : side - x]
             noisy = copy + np.float32(NOISE) * rng.standard_normal(copy.shape, np.float32)
             at = slice(y, y + height), slice(x, x + width)
             image[at] = np.rint(np.clip(noisy, 0, 255))
-            for label, color in enumerate(COLORS):
+            for label, color in enumerate(colors):
                 squares = np.square(image[at] - color).sum(axis=-1)
                 unary[(label, *at)] = np.rint(squares * np.float32(STEPS / (2 * SPREAD**2)))
         image.flush()

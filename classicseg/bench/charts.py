@@ -11,7 +11,10 @@ from classicseg.bench.svg import Axis, Line, chart, decades
 Document = dict[str, Any]
 _LEAST = 1e-5  # share of the energy: what is nearer is drawn as if it were there
 _FARTHEST = 10.0  # times the energy: what is farther away is drawn at the edge
-_TIMES = {-6: "1 µs", -5: "10 µs", -4: "0.1 ms", -3: "1 ms", -2: "10 ms", -1: "0.1 s", 0: "1 s", 1: "10 s", 2: "100 s"}
+_TIMES = {
+    -6: "1 µs", -5: "10 µs", -4: "0.1 ms", -3: "1 ms", -2: "10 ms", -1: "0.1 s", 0: "1 s", 1: "10 s", 2: "100 s",
+    3: "1000 s",
+}  # fmt: skip
 """Powers of ten as times."""
 
 

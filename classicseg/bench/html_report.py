@@ -92,9 +92,9 @@ def _contents(document: Document, problems: Sequence[dict[str, Any]]) -> str:
         bound, _ = analysis.best_bound(document, problem)
         rows.append(
             {
-                "problem": _Link(f"#p{number}", problem["name"]), "what it is": problem["summary"],
+                "problem": _Link(f"#p{number}", problem["name"]),
                 "best": text_reports.number(best), "by": who, "best bound": text_reports.number(bound),
-                "proven": "yes" if analysis.is_proven(document, problem) else "",
+                "proven": "yes" if analysis.is_proven(document, problem) else "", "what it is": problem["summary"],
             }
         )  # fmt: skip
     return _table(rows)

@@ -86,6 +86,7 @@ def _watched(method: str, instance: Any, limits: Limits) -> Call:
         seconds = clock()
         curve.append((seconds, result.labels, result.lower_bound))
         late = seconds > limits.seconds and not result.converged
-        return Answer(result.labels, result.lower_bound, result.message, late, curve, seconds)
+        message = "out of time" if late else result.message
+        return Answer(result.labels, result.lower_bound, message, late, curve, seconds)
 
     return call

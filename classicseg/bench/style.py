@@ -45,10 +45,11 @@ svg .mark { fill: currentColor; stroke: currentColor; stroke-width: 1.2 }
 .c4 { color: var(--c4) } .c5 { color: var(--c5) } .c6 { color: var(--c6) }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; list-style: none; padding: 0; font-size: .85rem }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px }
-.pictures figure { max-width: 200px; margin: 0 }
+.pictures figure { max-width: min(200px, calc(50% - 5px)); margin: 0 }
 img { max-width: 100%; image-rendering: pixelated; border: 1px solid var(--line); display: block }
 details { margin: .6rem 0; font-size: .85rem; color: var(--soft) }
 summary { cursor: pointer }
+@media (max-width: 600px) { td:last-child:not(.number) { min-width: 48ch } }
 """
 
 SCRIPT = """

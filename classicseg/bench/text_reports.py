@@ -59,7 +59,7 @@ def about(document: Document) -> list[str]:
     machine = run["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     medians = f"medians of {run['repeats']} runs, of one where it takes more than {run['long_s']:g} s"
-    runs = medians if run["repeats"] else "one run"
+    runs = medians if run["repeats"] > 1 else "one run that counts"
     limit = f", {run['memory_limit_mb']:g} MB" if run["memory_limit_mb"] else ""
     lines = [
         f"`{run['command']}`, {run['date']}",

@@ -55,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--benchopt", type=Path, metavar="FOLDER", help="run nothing; write the problems and solvers for benchopt"
     )
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="tell what has changed since that run")
-    parser.add_argument("--repeats", type=int, metavar="N", help="runs that count (default: 3, with --compare 10)")
+    parser.add_argument(
+        "--repeats", type=int, metavar="N", help="runs that count (default: 3, --quick 2, --compare 10)"
+    )
     parser.add_argument("--time-limit", type=float, metavar="S", help="seconds for a run (default: 30, with --quick 2)")
     parser.add_argument("--memory-limit", type=float, metavar="MB", help="memory of a solver's process")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each solver (default: 1)")
@@ -121,7 +123,7 @@ def _run(options: argparse.Namespace, data: Path | None) -> Document:
 
     problems, contenders = _chosen(options, data)
     seconds = options.time_limit or (2.0 if options.quick else 30.0)
-    many = _MANY_RUNS if options.compare else 3
+    many = _MANY_RUNS if options.compare else 2 if options.quick else 3
     plan = runner.Plan(
         problems=problems,
         contenders=contenders,

@@ -1,4 +1,4 @@
-"""Find the minimum of an energy of two labels by a minimum cut, on images that may be larger than memory."""
+"""Minimise an energy by minimum cuts, on images that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import argparse
 import dataclasses
 import time
 from pathlib import Path
+from typing import Any
 
 from classicseg.cli import cluster
 from classicseg.cli.output import add_json_option, report
 
-SUMMARY = "costs of two labels in, the minimum cut out, larger than memory if need be"
+SUMMARY = "costs in, labels of the minimum cut (or of expansion moves) out, larger than memory if need be"
 OUTPUTS = {"output": "labels"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("unary", type=Path, help="costs of both labels, (2, H, W) or (2, D, H, W): .npy, .zarr, .tif")
+    parser.add_argument(
+        "unary", type=Path,
+        help="costs of all labels, (L, H, W) or (L, D, H, W): .npy, .zarr, .tif; with two labels the minimum is found, "
+        "with more, expansions lower the energy until none does any more",
+    )  # fmt: skip
     parser.add_argument(
         "-w", "--weights", type=float, default=1.0, metavar="W",
         help="what neighbours of different labels cost (default: %(default)g)",
@@ -29,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", type=Path, help="pixels that take part: .npy, .zarr, .tif")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="labels: .npy, .zarr, .tif, 255 outside of the mask"
+    )
+    parser.add_argument(
+        "--init", type=Path, metavar="LABELS", help="where moves start, with more than two labels: .npy, .zarr, .tif"
+    )
+    parser.add_argument(
+        "--max-iter", type=int, metavar="N", help="cycles over all labels at most, of more than two (default: 100)"
     )
     parser.add_argument("--window", type=int, metavar="N", help="how many rows (or slices) a band begins with at most")
     parser.add_argument("--memory", type=float, metavar="BYTES", help="what a band may take (default: 1073741824)")
@@ -46,35 +57,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Cut, and report."""
     from classicseg import io
+    from classicseg.errors import InputError
+    from classicseg.io.windows import as_source
     from classicseg.pipelines.cut_plan import plan_minimum_cut
-    from classicseg.pipelines.cut_problem import CutOptions
     from classicseg.pipelines.cut_streamed import minimum_cut_streamed
+    from classicseg.pipelines.moves_plan import plan_expansion
+    from classicseg.pipelines.moves_streamed import expansion_streamed
 
-    given = {name: getattr(options, name) for name in ("unary", "weights", "image", "beta", "connectivity", "mask")}
-    more: CutOptions = {
-        "fill": None if options.mask is None else io.VOID,
-        "memory": options.memory,
-        "window": options.window,
-        "state": options.state,
-        "n_threads": options.threads,
-        "progress": True,
-    }
+    given: dict[str, Any] = {name: getattr(options, name) for name in _GIVEN}
+    given |= {"fill": None if options.mask is None else io.VOID, "n_threads": options.threads, "progress": True}
+    is_one_cut = as_source(options.unary, "unary").shape[0] == 2
+    if options.cluster is not None and not is_one_cut:
+        raise InputError("cluster goes with two labels: moves of more are made by this process")
+    for name in ("init", "max_iter"):
+        if not is_one_cut:
+            given[name] = getattr(options, name)
+        elif getattr(options, name) is not None:
+            raise InputError(f"{name} goes with more than two labels: a single cut finds the minimum of two")
     if options.plan:
-        plan = plan_minimum_cut(**given, **more)
+        plan = plan_minimum_cut(**given) if is_one_cut else plan_expansion(**given)
         report(options, dataclasses.asdict(plan), str(plan))
         return
     start = time.perf_counter()
-    if options.cluster is None:
-        result = minimum_cut_streamed(**given, **more, out=options.output)
+    if not is_one_cut:
+        result: Any = expansion_streamed(**given, out=options.output)
+    elif options.cluster is None:
+        result = minimum_cut_streamed(**given, out=options.output)
     else:
         from classicseg.dask.cuts import minimum_cut
 
         cluster.be_quiet()
-        result = minimum_cut(**given, **more, out=options.output, cluster=options.cluster)
+        result = minimum_cut(**given, out=options.output, cluster=options.cluster)
     seconds = time.perf_counter() - start
-    done = {
-        "output": str(options.output),
-        **{name: getattr(result, name) for name in ("energy", "flow", "cut", "step", "n_bands", "n_open")},
-        "seconds": round(seconds, 4),
-    }
+    known = {name: value for name, value in vars(result).items() if name != "labels"}
+    done = {"output": str(options.output), **known, "seconds": round(seconds, 4)}
     report(options, done, f"{options.output}: {result}, in {seconds:.2f} s")
+
+
+_GIVEN = ("unary", "weights", "image", "beta", "connectivity", "mask", "memory", "window", "state")
+"""Options that are called the same from Python."""

@@ -12,7 +12,7 @@ from classicseg.dask.sent import Sent, digest_of
 from classicseg.dask.sources import check_writable, readable
 from classicseg.dask.workers import Workers, connected, kept_in
 from classicseg.pipelines.cut_apart import Each, cut_apart
-from classicseg.pipelines.cut_costs import CutCosts
+from classicseg.pipelines.cut_costs import ScaledCosts
 from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
 from classicseg.pipelines.cut_state import CutState
 from classicseg.pipelines.cut_streamed import StreamedCut, cut_in_bands, cut_one_by_one
@@ -131,7 +131,7 @@ def minimum_cut(
     return replace(result, labels=like(whole, seen[0], result.labels)) if out is None and is_labelled(whole) else result
 
 
-def _each_of(workers: Workers, costs: CutCosts) -> Each:
+def _each_of(workers: Workers, costs: ScaledCosts) -> Each:
     """Have bands cut and proven by workers."""
     alone = copy.copy(costs)
     alone.n_threads = 1  # a worker has several tasks instead
@@ -151,7 +151,7 @@ def _on_costs(sent: Sent, i: int, task: Callable[..., Any], given: tuple[Any, ..
     return task(costs, *given, 1)
 
 
-def _probe(costs: CutCosts, k: int, n_probes: int) -> str:
+def _probe(costs: ScaledCosts, k: int, n_probes: int) -> str:
     """A digest of what two rows cost, number `k` of some from all over the image."""
     first = k * costs.shape[0] // n_probes
     rows = costs.rows(first, min(first + 2, costs.shape[0]))

@@ -323,16 +323,19 @@ class GraphCRF(Frozen):
         """
         checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
         unary = self.unary[checked, np.arange(checked.size)].sum(dtype=np.float64)
-        first, second = checked[self.edges].T
+        first, second = checked.take(self.edges).T
         if self.edge_tables is not None:
-            together = self.edge_tables[np.arange(len(first)), first, second]
+            pairwise = self.edge_tables[np.arange(len(first)), first, second].sum()
         else:
             assert self.weights is not None
             assert self.cost is not None
             cost = self.cost.take(first * self.n_labels + second)
             with np.errstate(invalid="ignore"):
-                together = np.where(cost != 0, self.weights * cost, 0)  # an infinite weight costs equal labels nothing
-        parts = {"unary": float(unary), "pairwise": float(together.sum())}
+                together = self.weights * cost
+                pairwise = together.sum()
+            if np.isnan(pairwise):  # an infinite weight costs equal labels nothing
+                pairwise = np.where(cost != 0, together, 0).sum()
+        parts = {"unary": float(unary), "pairwise": float(pairwise)}
         if self.label_costs is not None:
             parts["label_costs"] = float(self.label_costs[np.unique(only_inside(checked, self.mask))].sum())
         return parts

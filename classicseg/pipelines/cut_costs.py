@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -12,10 +13,22 @@ from classicseg.errors import InputError
 from classicseg.machine.threads import map_tasks
 from classicseg.pipelines.cut_edges import Edges, pieces_of
 from classicseg.pipelines.raster import Box, Digest, Inside, Planes, Steps, of_mask, pass_through
-from classicseg.solvers.cut.zones import Rows
+from classicseg.solvers.cut.zones import Costs, Rows
 
-_LIMIT = 2.0**30  # of what a pixel may ever have: its own difference, and three times what its edges can cost
+LIMIT = 2.0**30
+"""Of what a pixel may ever have in whole numbers: its own difference, and three times what its edges can cost."""
+
 _FINEST = 500  # powers of two: what float64 can multiply any cost by
+
+
+class ScaledCosts(Costs, Protocol):
+    """Costs that were counted in steps."""
+
+    scale: float
+    """Steps in a cost of 1, a power of two."""
+
+    n_threads: int
+    """That read."""
 
 
 class CutCosts:
@@ -43,9 +56,7 @@ class CutCosts:
     ) -> None:
         self.shape, self.directions = unary.grid, directions
         self._unary, self._edges, self._inside, self.n_threads = unary, edges, inside, n_threads
-        most = 2 * len(directions) * edges.heaviest  # that the edges of a pixel can cost
-        self.scale = float(2.0 ** min(np.floor(np.log2(_LIMIT / 5) - np.log2(most)), _FINEST)) if most > 0 else 2.0**20
-        self._ceiling = np.floor(2 * most * self.scale) + 1
+        self.scale, self._ceiling = scale_and_ceiling(2 * len(directions) * edges.heaviest, LIMIT)
 
     def rows(self, first: int, stop: int) -> Rows:
         """See :class:`classicseg.solvers.cut.zones.Costs`."""
@@ -73,6 +84,15 @@ class CutCosts:
 
         map_tasks(count, len(pieces), self.n_threads)
         return Rows(unary, weights, mask, least)
+
+
+def scale_and_ceiling(most: float, limit: float) -> tuple[float, float]:
+    """Steps in a cost of 1, a power of two, and a difference of unary costs, in steps, that no edges outweigh.
+
+    The edges of a pixel can cost `most`; what it may ever have is below `limit` steps.
+    """
+    scale = float(2.0 ** min(np.floor(np.log2(limit / 5) - np.log2(most)), _FINEST)) if most > 0 else 2.0**20
+    return scale, np.floor(2 * most * scale) + 1
 
 
 def look_at_unary(unary: Planes, steps: Steps, inside: Inside, digest: Digest, n_threads: int) -> None:

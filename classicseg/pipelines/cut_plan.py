@@ -123,9 +123,9 @@ def plan_minimum_cut(
     problem = CutProblem(unary, weights, image, beta, connectivity, mask, chosen)
     shape, looked = problem.costs.shape, time.perf_counter()
     n_rows = min(shape[0], problem.most_rows, chosen.get("window", shape[0]))
-    _tried(problem, min(n_rows, _FEWEST))  # kernels are loaded
+    warm_up(problem, n_rows)
     begin = time.perf_counter()
-    trials, tried = _tries(problem)
+    trials, tried = try_bands(problem)
     seconds = looked - start + 2 * (time.perf_counter() - begin) / tried * shape[0]
     given = list(weights.values()) if isinstance(weights, Mapping) else []
     return CutPlan(
@@ -143,13 +143,18 @@ def plan_minimum_cut(
     )
 
 
+def warm_up(problem: CutProblem, n_rows: int) -> None:
+    """Load kernels, so that trials tell the time."""
+    _tried(problem, min(n_rows, _FEWEST))
+
+
 def refuse_beforehand(problem: CutProblem) -> None:
     """Raise if bands of the size that memory allows will not do."""
     if problem.costs.shape[0] > problem.most_rows:
-        _tries(problem)
+        try_bands(problem)
 
 
-def _tries(problem: CutProblem) -> tuple[list[Trial], int]:
+def try_bands(problem: CutProblem) -> tuple[list[Trial], int]:
     """What bands in some places are like, and how many rows they had in all; raises if what they leave is too much.
 
     They become larger until fewer than half of their rows depend on what lies behind.
@@ -166,8 +171,8 @@ def _tries(problem: CutProblem) -> tuple[list[Trial], int]:
             worst = max(trials, key=lambda trial: trial.n_open)
             raise BudgetError(
                 f"of a band of {n} rows, as memory allows, {worst.n_open} pixels depend on what lies around it, in "
-                f"{reach} rows; all rows at once would take {in_gib((length + 2) * problem.bytes_of_row)}: give more "
-                "memory, or less weight to the edges"
+                f"{reach} rows; all rows at once would take {in_gib((length + 2) * problem.bytes_of_row)}: give "
+                f"{problem.remedy}"
             )
         n = min(2 * n, most)
 

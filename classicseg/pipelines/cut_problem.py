@@ -14,7 +14,7 @@ from classicseg.energies.grid import Offset, directions, edge_length, edge_shape
 from classicseg.errors import BudgetError, InputError, InputTypeError
 from classicseg.io.windows import as_source
 from classicseg.machine.threads import resolve_threads
-from classicseg.pipelines.cut_costs import CutCosts, look_at_unary
+from classicseg.pipelines.cut_costs import CutCosts, ScaledCosts, look_at_unary
 from classicseg.pipelines.cut_edges import ContrastEdges, Edges, EqualEdges, GivenEdges
 from classicseg.pipelines.image import find_channel_axis
 from classicseg.pipelines.raster import Digest, Inside, Planes, Steps
@@ -48,12 +48,10 @@ class CutProblem:
 
     Attributes
     ----------
-    costs : CutCosts
+    costs : ScaledCosts
     inside : Inside
     like : Source
         Whose place in the world labels have: the image, or the costs if there is none.
-    digest : str
-        Of all that was read.
     axis : int or None
         That of labels or channels in it.
     window : int or None
@@ -61,6 +59,9 @@ class CutProblem:
     parameters : str
         All that the labels depend on besides.
     """
+
+    remedy = "more memory, or less weight to the edges"
+    """What to give where too many pixels depend on what lies far behind them."""
 
     def __init__(
         self,
@@ -76,10 +77,8 @@ class CutProblem:
         self.like = costs if self._image is None else self._image
         planes = Planes(costs, options.get("label_axis", 0), "unary")
         self.axis = planes.axis
-        if planes.count != 2:
-            raise InputError(
-                f"unary must have 2 labels along label_axis={options.get('label_axis', 0)}, got {planes.count}"
-            )
+        if reason := self._reason_against(planes.count):
+            raise InputError(f"unary must have {reason}, got {planes.count} along label_axis={planes.axis}")
         shape = planes.grid
         if len(shape) not in (2, 3) or 0 in shape:
             raise InputError(f"unary must be of an image (2, H, W) or a volume (2, D, H, W), got grid {shape}")
@@ -97,11 +96,20 @@ class CutProblem:
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
         edges = self._edges(weights, beta, offsets, shape, digest, options)
-        self.costs = CutCosts(planes, offsets, edges, self.inside, self.n_threads)
-        self.digest = str(digest)
+        self.costs: ScaledCosts = self._costs(planes, offsets, edges)
+        self._digest = digest
         given = None if isinstance(weights, Mapping) else weights
         how = list(offsets), options.get("spacing"), given, beta, image is None
         self.parameters = f"{shape} {how} classicseg {__version__}"
+
+    @staticmethod
+    def _reason_against(n_labels: int) -> str | None:
+        """How many labels there should be, if so many are none that work."""
+        return None if n_labels == 2 else "2 labels (expansion_streamed takes more)"
+
+    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> ScaledCosts:
+        """Those of the only cut."""
+        return CutCosts(planes, offsets, edges, self.inside, self.n_threads)
 
     def _edges(
         self,
@@ -152,6 +160,11 @@ class CutProblem:
         return edges
 
     @property
+    def digest(self) -> str:
+        """That of all that was read."""
+        return str(self._digest)
+
+    @property
     def bytes_of_row(self) -> float:
         """Memory that a row of a band takes."""
         size = max(1, int(np.prod(self.costs.shape[1:])))
@@ -169,12 +182,14 @@ class CutProblem:
         return most
 
 
-def checked(options: CutOptions) -> dict[str, Any]:
-    """What is given of the options."""
+def checked(
+    options: Mapping[str, Any], kind: type = CutOptions, name_of: str = "minimum_cut_streamed"
+) -> dict[str, Any]:
+    """What is given of the options of a `kind`, those of the function `name_of`."""
     for name in options:
-        if name not in CutOptions.__annotations__:
-            known = ", ".join(CutOptions.__annotations__)
-            raise InputTypeError(f"minimum_cut_streamed has no parameter {name!r}; its options are {known}")
+        if name not in kind.__annotations__:
+            known = ", ".join(kind.__annotations__)
+            raise InputTypeError(f"{name_of} has no parameter {name!r}; its options are {known}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "channel_axis" in options:
         given["channel_axis"] = options["channel_axis"]  # None is a value of it

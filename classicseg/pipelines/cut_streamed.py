@@ -10,14 +10,15 @@ from typing import Any, Unpack
 import numpy as np
 
 from classicseg import inputs
-from classicseg.errors import BudgetError, InputError
+from classicseg.errors import InputError
 from classicseg.machine.memory import give_back
-from classicseg.pipelines.cut_plan import LEAST, refuse_beforehand
-from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked, in_gib
+from classicseg.pipelines.cut_passage import settle
+from classicseg.pipelines.cut_plan import refuse_beforehand
+from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
 from classicseg.pipelines.cut_state import CutState
 from classicseg.pipelines.label_sink import check_out, check_room, sink_of, state_folder
-from classicseg.solvers.cut.bands import cut_band, prove_band
-from classicseg.solvers.cut.zones import Band, labels_of, rows_of
+from classicseg.solvers.cut.bands import prove_band
+from classicseg.solvers.cut.zones import labels_of, rows_of
 from classicseg.solvers.run import progress_bar
 
 
@@ -225,14 +226,7 @@ def _run(
 def cut_one_by_one(problem: CutProblem, state: CutState, tick: Callable[[int], None]) -> None:
     """Cut band after band, each with what the ones before it have left open, and prove them."""
     costs, progress, length = problem.costs, state.progress, problem.costs.shape[0]
-    while min(stop := progress.bands[-1].stop if progress.bands else 0, progress.begin) < length:
-        band = _next_band(progress.begin, stop, problem, problem.window)
-        bands = [*progress.bands, band]
-        begin, n_open = cut_band(costs, state.codes, bands, problem.n_threads)
-        progress.bands, progress.begin, progress.n_open = bands, begin, max(progress.n_open, n_open)
-        state.keep()
-        give_back()
-        tick(band.stop - band.start)
+    settle(problem, state, tick)
     while (number := progress.n_proven) < len(progress.bands):
         band = progress.bands[number]
         codes = state.codes.read(*rows_of(band, length))
@@ -240,16 +234,3 @@ def cut_one_by_one(problem: CutProblem, state: CutState, tick: Callable[[int], N
         state.keep()
         give_back()
         tick(band.stop - band.start)
-
-
-def _next_band(begin: int, start: int, problem: CutProblem, window: int | None) -> Band:
-    """The next band; raises if it would be too large."""
-    most, length = problem.most_rows, problem.costs.shape[0]
-    left, room, least = length - start, most - (start - begin), max(1, most // LEAST)
-    if room < min(left, least):
-        raise BudgetError(
-            f"the rows {begin} to {start - 1} hold pixels that depend on what lies behind them; with {least} rows more "
-            f"a band would take {in_gib((start - begin + least + 2) * problem.bytes_of_row)}: give more memory, or "
-            "less weight to the edges"
-        )
-    return Band(begin, start, start + min(left, room, left if window is None else window))

@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,7 +82,16 @@ class Planes:
 
     def read(self, box: Box) -> np.ndarray:
         """The values in a box of the grid, (count, *box)."""
-        where = box if self.axis is None else (*box[: self.axis], slice(0, self.count), *box[self.axis :])
+        return self._read(box, slice(0, self.count))
+
+    def read_some(self, box: Box, some: Sequence[int]) -> list[np.ndarray]:
+        """The same of some planes: one by one, unless several are stored together."""
+        if self.axis is None or (self._chunks is not None and self._chunks[self.axis] > 1):
+            return list(self.read(box)[list(some)])
+        return [self._read(box, slice(k, k + 1))[0] for k in some]
+
+    def _read(self, box: Box, planes: slice) -> np.ndarray:
+        where = box if self.axis is None else (*box[: self.axis], planes, *box[self.axis :])
         sides = tuple(side.stop - side.start for side in where)
         try:
             values = np.asarray(self._source[where])

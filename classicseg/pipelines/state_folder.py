@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -79,15 +80,9 @@ class StateFolder:
 
     def _read_plan(self) -> dict[str, Any] | None:
         assert self.folder is not None
-        path = self.folder / _PLAN
-        if not path.exists():
-            if self.folder.exists() and any(path.name != _LOCK for path in self.folder.iterdir()):
-                raise InputError(f"{self.folder} is no state of a run, and not empty; give another folder")
-            return None
-        try:
-            plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as failure:
-            raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
+        plan = self.saved(_PLAN)
+        if plan is None and self.folder.exists() and any(path.name != _LOCK for path in self.folder.iterdir()):
+            raise InputError(f"{self.folder} is no state of a run, and not empty; give another folder")
         return plan
 
     def arrays(self, name: str) -> dict[str, np.ndarray] | None:
@@ -105,3 +100,20 @@ class StateFolder:
         if self.folder is not None:
             with replacing(self.folder / name) as path, path.open("wb") as file:
                 np.savez(file, **arrays)
+
+    def saved(self, name: str) -> dict[str, Any] | None:
+        """What was saved as text by this name, if it was."""
+        if self.folder is None or not (self.folder / name).exists():
+            return None
+        try:
+            known: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except ValueError as failure:
+            path = self.folder / name
+            raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
+        return known
+
+    def save_as_text(self, name: str, known: Any) -> None:
+        """Save what a dataclass holds by a name."""
+        if self.folder is not None:
+            with replacing(self.folder / name) as path:
+                path.write_text(json.dumps(dataclasses.asdict(known)) + "\n", encoding="utf-8")

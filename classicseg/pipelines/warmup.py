@@ -9,6 +9,7 @@ from classicseg.energies.dense_crf import DenseCRF
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.energies.kernels import BilateralKernel, GaussianKernel
+from classicseg.solvers.cut.flow_network import FlowNetwork
 from classicseg.solvers.minimize import minimize
 from classicseg.splitmerge.homogeneity import Range
 from classicseg.splitmerge.regions import describe_regions
@@ -36,6 +37,19 @@ def warmup() -> None:
     """
     photo = np.zeros((4, 5, 3), np.uint8)
     volume = np.zeros((3, 4, 5), np.float32)
+    noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
+    _dense(photo, volume)
+    _grids(noise)
+    graphs(noise)
+    split_and_merge(photo[..., 0], Range(24))
+    for image in (photo, volume):
+        for merge in ("fast", "best_first"):
+            labels = split_and_merge(image, Range(24), merge=merge, min_area=2)
+            describe_regions(labels, image)
+
+
+def _dense(photo: np.ndarray, volume: np.ndarray) -> None:
+    """Kernels of dense CRFs."""
     for n_labels in WIDTHS:
         for image, axis in ((photo, -1), (volume, None)):
             shape = image.shape if axis is None else image.shape[:-1]
@@ -44,19 +58,23 @@ def warmup() -> None:
                 crf = DenseCRF(np.zeros((n_labels, *size), np.float32), kernels, shape=shape)
                 for prune in (False, True):
                     minimize(crf, max_iter=3, prune=prune)
-    noise = np.random.default_rng(0).integers(0, 9, (3, 64, 64))  # as hard as it takes to reach every kernel
+
+
+def _grids(noise: np.ndarray) -> None:
+    """Kernels of cuts and expansions of grids."""
     for n_labels, shape, connectivity in ((2, (64, 64), 4), (2, (64, 64), 8), (2, (16, 16, 16), 6), (3, (64, 64), 4)):
         unary = noise[:n_labels].reshape(n_labels, *shape)
         grid = GridCRF(unary, Potts(4), connectivity=connectivity)
         minimize(grid, "graph_cut" if n_labels == 2 else "expansion")
-    for n_labels, methods in ((2, ("graph_cut", "qpbo", "trws")), (3, ("trws+expansion",))):
-        costs: np.ndarray
-        for costs in (noise[:n_labels], noise[:n_labels] / 3):  # whole numbers and others
-            graph = GraphCRF.from_grid(GridCRF(costs, Potts(4)))
-            for method in methods:
-                minimize(graph, method)
-    split_and_merge(photo[..., 0], Range(24))
-    for image in (photo, volume):
-        for merge in ("fast", "best_first"):
-            labels = split_and_merge(image, Range(24), merge=merge, min_area=2)
-            describe_regions(labels, image)
+
+
+def graphs(noise: np.ndarray) -> None:
+    """Kernels of graphs, by energies of a grid whose costs are `noise`, (3, H, W) int, and thirds of it."""
+    for costs in (noise, noise / 3):
+        two, three = (GraphCRF.from_grid(GridCRF(costs[:n_labels], Potts(4))) for n_labels in (2, 3))
+        for method in ("graph_cut", "qpbo", "trws"):
+            minimize(two, method)
+        for method in ("trws", "expansion", "swap"):
+            minimize(three, method)
+        edges, (source, sink, _) = two.edges.astype(np.int64), costs.reshape(3, -1)
+        FlowNetwork(edges, np.ones(len(edges), costs.dtype), source=source, sink=sink).solve()

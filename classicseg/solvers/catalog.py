@@ -58,6 +58,12 @@ def _qpbo() -> Callable[..., Result]:
     return qpbo
 
 
+def _branch_and_cut() -> Callable[..., Result]:
+    from classicseg.solvers.cut.branch_and_cut import branch_and_cut
+
+    return branch_and_cut
+
+
 def _mean_field_of_dense() -> Callable[..., Result]:
     from classicseg.solvers.dense.mean_field import mean_field
 
@@ -200,6 +206,15 @@ SOLVERS: tuple[Solver, ...] = (
         paper="Hammer, Hansen and Simeone 1984; Rother et al. 2007",
         init="labels",
         rng=True,
+    ),
+    Solver(
+        name="branch_and_cut",
+        load=_branch_and_cut,
+        accepts=_needs_two_labels,
+        summary="2 labels, any pairs: the minimum and its proof, by linear programs over cycles and branches.",
+        paper="Barahona, Grötschel, Jünger and Reinelt 1988; Sontag and Jaakkola 2007",
+        init="labels",
+        max_iter=1000,
     ),
     Solver(
         name="mean_field",

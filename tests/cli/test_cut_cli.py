@@ -53,13 +53,31 @@ def test_a_plan_writes_nothing(capsys, tmp_path):
     assert not (tmp_path / "labels.npy").exists()
 
 
+def test_more_labels_are_expanded(capsys):
+    unary = np.concatenate([UNARY, UNARY[:1] + 3])
+    np.save("unary.npy", unary)
+    command = "cut unary.npy -w 3 --mask mask.npy --max-iter 2 -o labels.npy --json"
+    assert main(command.split()) == 0
+    done = json.loads(capsys.readouterr().out)
+    expected = cs.expansion_streamed(unary, 3.0, mask=np.load("mask.npy"), fill=255)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
+    assert done["energy"] == expected.energy
+    assert len(done["energies"]) == 3
+    assert main(["cut", "unary.npy", "--plan", "-o", "other.npy"]) == 0
+    assert "3 labels" in capsys.readouterr().out
+    assert main([*CUT, "--cluster", "tcp://one:8786"]) == 2
+    assert "--cluster goes with two labels" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ("unary.npy --beta 1 -o l.npy", "--beta goes with an image"),
         ("unary.npy --weights -1 -o l.npy", "--weights must be at least 0"),
         ("unary.npy --memory 10 -o l.npy", "more than --memory 10 bytes allows"),
-        ("image.npy -o l.npy", "must have 2 labels"),
+        ("mask.npy -o l.npy", "must be of an image"),
+        ("unary.npy --init mask.npy -o l.npy", "--init goes with more than two labels"),
+        ("unary.npy --max-iter 3 -o l.npy", "--max-iter goes with more than two labels"),
         ("unary.npy -o l.png", "l.png"),
         ("unary.npy -o unary.npy", "would be written over the file that is read"),
     ],

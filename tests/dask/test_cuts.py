@@ -173,7 +173,7 @@ def test_workers_that_die_again_and_again_end_the_run_and_what_is_done_is_kept(c
     ):
         cd.minimum_cut(unary, 3.0, window=20, out=out, cluster=cluster)
     assert not out.exists()
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.cut_band", None)  # what is known is not found again
+    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", None)  # what is known is not found again
     cs.minimum_cut_streamed(UNARY, 3.0, out=out)  # may go on without workers
     np.testing.assert_array_equal(np.load(out), expected())
 

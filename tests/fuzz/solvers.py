@@ -15,6 +15,7 @@ from tests.fuzz.promises import check_result
 from tests.fuzz.values import Draw, Fresh
 
 DENSE = ("mean_field", "mean_field_convergent")
+BINARY = ("graph_cut", "qpbo", "branch_and_cut")
 
 
 def minimize(method: str | None) -> Callable[[Draw], Call]:
@@ -23,7 +24,7 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
 
     def make(draw: Draw) -> Call:
         dense = (method in DENSE and (len(known) == 1 or draw.chance(0.7))) or (method is None and draw.chance(0.3))
-        energy = dense_crf(draw) if dense else grid_crf(draw, 2 if method in ("graph_cut", "qpbo") else None)
+        energy = dense_crf(draw) if dense else grid_crf(draw, 2 if method in BINARY else None)
         if not dense and draw.chance(0.3):
             graph = graph_crf(draw)
             energy = graph if method is None or method in cs.methods(graph) else energy

@@ -209,9 +209,30 @@ def plan_minimum_cut(draw: Draw) -> Call:
     return Call(planned, _cut_parts(draw))
 
 
-def _cut_parts(draw: Draw) -> dict[str, Any]:
+def expansion_streamed(draw: Draw) -> Call:
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = cs.expansion_streamed(**given)
+        assert made.energies[-1] == made.energy <= made.energies[0] and made.n_open >= 0 and str(made)
+        return made.labels, made.energies, made.step, made.converged
+
+    parts = _cut_parts(draw, draw.integer(2, 4))
+    shape = parts["unary"].shape
+    more = draw.some(max_iter=lambda: draw.integer(0, 3), init=lambda: draw.labels(shape[1:], shape[0]))
+    return Call(found, parts | more)
+
+
+def plan_expansion(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_expansion(**given)
+        assert plan.seconds > 0 and 0 <= plan.certain <= 1 and str(plan)
+        return plan.shape, plan.n_points, plan.n_labels, plan.step, plan.n_rows, plan.reach
+
+    return Call(planned, _cut_parts(draw, draw.integer(2, 4)))
+
+
+def _cut_parts(draw: Draw, n_labels: int = 2) -> dict[str, Any]:
     shape = draw.shape((2, 2, 3))
-    parts: dict[str, Any] = {"unary": draw.numbers((2, *shape)), "weights": draw.weight()}
+    parts: dict[str, Any] = {"unary": draw.numbers((n_labels, *shape)), "weights": draw.weight()}
     if draw.chance(0.5):
         channels = draw.of((None, 3))
         parts |= {"image": draw.image(shape, channels), "channel_axis": None if channels is None else -1}
@@ -519,6 +540,8 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     ),
     **dict.fromkeys(("minimum_cut_streamed", "StreamedCut"), minimum_cut_streamed),
     **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
+    **dict.fromkeys(("expansion_streamed", "StreamedExpansion"), expansion_streamed),
+    **dict.fromkeys(("plan_expansion", "ExpansionPlan"), plan_expansion),
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classicseg as cs
+from classicseg.energies.grid import directions, edge_shape
 from classicseg.io.windows import LabelFile
 from classicseg.pipelines import cut_edges, cut_plan
 from classicseg.pipelines.cut_state import CutState
@@ -81,6 +82,42 @@ def test_one_weight_for_all(spacing):
     assert result.energy == pytest.approx(expected.energy, abs=UNARY[0].size * 9 * result.step)
 
 
+@pytest.mark.parametrize("connectivity", [18, 26])
+@pytest.mark.parametrize("kind", ["one for all", "given", "contrast"])
+def test_volumes_with_slanted_neighbours(connectivity, kind):
+    rng, shape = np.random.default_rng(connectivity), (9, 6, 5)
+    unary, image = rng.integers(0, 60, (2, *shape)), rng.integers(0, 9, shape).astype(np.uint8)
+    mask, options = rng.random(shape) < 0.9, {"connectivity": connectivity}
+    weights = {name: rng.integers(0, 9, edge_shape(shape, o)) for name, o in directions(3, connectivity).items()}
+    if kind == "one for all":
+        given = weights = 4
+    elif kind == "given":
+        given, options = weights, {}
+    else:
+        given, weights = 4.0, cs.contrast_weights(image, connectivity=connectivity, channel_axis=None, mask=mask)
+        options |= {"image": image, "channel_axis": None}
+    result = cs.minimum_cut_streamed(unary, given, mask=mask, window=2, n_threads=2, **options)
+    step = result.step
+    if kind == "contrast":
+        unary, weights = unary / step, {name: np.rint(w * np.float64(4) / step) for name, w in weights.items()}
+    crf = cs.GridCRF(unary, cs.Potts(1), weights, connectivity=connectivity, mask=mask)
+    expected = cs.minimize(crf, "graph_cut")
+    np.testing.assert_array_equal(result.labels, expected.labels)
+    assert result.energy == expected.energy * (step if kind == "contrast" else 1)
+    assert result.flow == result.cut
+    assert 0 < (expected.labels == 1).mean() < 1
+    assert result.n_bands == 5
+
+
+def test_a_plan_of_a_volume_with_slanted_neighbours():
+    """A row is a slice, and each pixel takes room for 26 directions."""
+    unary = np.random.default_rng(0).integers(0, 200, (2, 40, 6, 5))
+    plan = cs.plan_minimum_cut(unary, 4, connectivity=26, memory=200_000)
+    assert plan.n_rows < plan.shape[0] == 40
+    assert plan.memory <= 200_000 < plan.worst == cs.plan_minimum_cut(unary, 4, connectivity=26).memory
+    assert cs.minimum_cut_streamed(unary, 4, connectivity=26, memory=200_000).n_bands >= 40 / plan.n_rows
+
+
 def test_without_edges_every_pixel_takes_its_cheaper_label():
     result = cs.minimum_cut_streamed(UNARY, 0, window=31)
     np.testing.assert_array_equal(result.labels, UNARY.argmin(axis=0))
@@ -123,12 +160,12 @@ def test_what_needs_more_memory_only_somewhere_goes_on_with_more(tmp_path, monke
     unary[1] = np.where(np.arange(90) % 2, 9, -9)[:, np.newaxis]
     unary[:, 50:85] = 0
     unary[1, 50] = -1  # not enough, unless label 1 comes behind it
-    monkeypatch.setattr(cut_plan, "_tries", lambda problem: None)
+    monkeypatch.setattr(cut_plan, "try_bands", lambda problem: None)
     arguments = {"weights": 4, "out": tmp_path / "labels.npy", "window": 10}
     with pytest.raises(cs.BudgetError, match=r"the rows 50 to .* give more memory"):
         cs.minimum_cut_streamed(unary, memory=15_000, **arguments)
     kept, band = [], bands.cut_band
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.cut_band", lambda *a: kept.append(a[2][-1]) or band(*a))
+    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", lambda *a: kept.append(a[2][-1]) or band(*a))
     cs.minimum_cut_streamed(unary, memory=100_000, **arguments)
     assert kept[0].begin == 50
     expected = cs.minimize(cs.GridCRF(unary, cs.Potts(4)), "graph_cut")
@@ -248,7 +285,7 @@ def test_a_full_disk_loses_nothing(files, monkeypatch):
         patch.setattr(LabelFile, "write", write)
         with pytest.raises(OSError, match=r"No space left.*kept in"):
             stream(files)
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.cut_band", None)
+    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", None)
     stream(files)
     np.testing.assert_array_equal(np.load(files / "labels.npy"), expected_labels())
 

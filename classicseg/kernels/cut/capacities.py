@@ -1,4 +1,4 @@
-"""What capacities are like, found in one pass: NumPy would need one for each question."""
+"""What capacities and edges are like, found as they are copied: NumPy would need a pass for each question."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.machine.jit import kernel
+from classicseg.machine.simd import pointer
 
 
 class Survey(NamedTuple):
@@ -43,3 +44,92 @@ def survey_of_reals(values):
         positive += value if value > 0 else 0.0
         negative += 0.0 if value > 0 else -value
     return Survey(low, high, positive, negative, n_infinite, n_wrong, n_fractions == 0)
+
+
+@kernel
+def copy_whole(values, copy):
+    """Copy whole numbers.
+
+    Parameters
+    ----------
+    values, copy : int64, (n,)
+
+    Returns
+    -------
+    tuple of two int
+        The least and the largest.
+    """
+    low, high, given, out = values[0], values[0], pointer(values), pointer(copy)
+    for i in range(values.size):
+        value = given[i]
+        low = min(low, value)
+        high = max(high, value)
+        out[i] = value
+    return low, high
+
+
+@kernel
+def compare_whole(source, sink, excess):
+    """Find what the source offers nodes less what the sink asks of them.
+
+    Parameters
+    ----------
+    source, sink : int64, (n,)
+    excess : int64, (n,)
+        Is written.
+
+    Returns
+    -------
+    tuple of five int
+        The least and the largest excess, the sum of those above 0, that of those below, and that of the lesser of both
+        capacities. Sums wrap around 2**64.
+    """
+    offered, asked, out = pointer(source), pointer(sink), pointer(excess)
+    low, high = offered[0] - asked[0], offered[0] - asked[0]
+    positive, negative, lesser = np.int64(0), np.int64(0), np.int64(0)
+    for i in range(source.size):
+        value = offered[i] - asked[i]
+        out[i] = value
+        low = min(low, value)
+        high = max(high, value)
+        positive += max(value, np.int64(0))
+        negative += min(value, np.int64(0))
+        lesser += min(offered[i], asked[i])
+    return low, high, positive, negative, lesser
+
+
+@kernel
+def sum_by_sign(values):
+    """The sum of those `values`, int32 or int64, (n,), that are above 0, and of those below, as int64."""
+    positive, negative = np.int64(0), np.int64(0)
+    for i in range(values.size):
+        value = np.int64(values[i])
+        positive += max(value, np.int64(0))
+        negative += min(value, np.int64(0))
+    return positive, negative
+
+
+@kernel
+def copy_edges(edges, n, ends):
+    """Copy pairs of nodes to 32 bits.
+
+    Parameters
+    ----------
+    edges : int64, (E, 2)
+    n : int
+        Number of nodes.
+    ends : int32, (E, 2)
+        Is written.
+
+    Returns
+    -------
+    bool
+        Whether all join two different nodes of 0 to n - 1.
+    """
+    given, out, is_wrong = pointer(edges), pointer(ends), False
+    for edge in range(len(ends)):
+        a, b = given[2 * edge], given[2 * edge + 1]
+        is_wrong |= (a < 0) | (b < 0) | (a >= n) | (b >= n) | (a == b)
+        out[2 * edge] = np.int32(a)
+        out[2 * edge + 1] = np.int32(b)
+    return not is_wrong

@@ -5,11 +5,12 @@ arcs, one in the list of each of its ends, and the arcs of a node lie together. 
 and over its opposite: trees of both kinds are grown by reading one list from its beginning to its end, and only pushing
 flow has to visit the opposite arcs.
 
-    links     head | opposite                      of each arc, int32
-    room      capacity | capacity of the opposite  of each arc, int32 or int64: what is left of them
-    nodes     first arc | depth | parent | link    of each node, int32, and one record more, whose first arc is the end
+    arcs      head | opposite | capacity | capacity of the opposite  int32, or int64 if capacities need it
+    nodes     first arc | depth | parent | link                      int32
 
-A parent is an arc that leads to it. Excess is what the source offers a node less what the sink asks of it.
+What all arcs have is one record, so that whoever looks at an arc touches one line of the cache. Capacities are what is
+left of them. There is one record of a node more than there are nodes; its first arc is the end. A parent is an arc that
+leads to it. Excess is what the source offers a node less what the sink asks of it.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from classicseg.machine.jit import inline, kernel
 from classicseg.machine.parallel import aborted
 from classicseg.machine.simd import pointer
 
-NODE_WORDS = 4
+ARC_WORDS, NODE_WORDS = 4, 4
 
+# Words of the record of an arc.
+HEAD, OPPOSITE, ROOM, BACK = 0, 1, 2, 3
 # Words of the record of a node.
 FIRST, DEPTH, _PARENT, _LINK = 0, 1, 2, 3
 # Parents that are no arcs. Orphans that had an arc remember it: the code is less than that of one without by the arc
 # plus 1.
 _ROOT, _FREE, _ORPHAN = -1, -2, -3
 # Flags of a node: it is in the queue of the source tree (1), in that of the sink tree (2).
-# Words of the state: heads and tails of the two queues, the deepest bucket of orphans in use.
-_HEAD, _TAIL, _DEEPEST = 0, 2, 4
+# Words of the state: fronts and tails of the two queues, the deepest bucket of orphans in use.
+_FRONT, _TAIL, _DEEPEST = 0, 2, 4
 
 
 class Net(NamedTuple):
@@ -41,10 +44,9 @@ class Net(NamedTuple):
     at hand.
     """
 
-    links: np.ndarray  # int32: see above
-    room: np.ndarray  # int32 or int64
+    arcs: np.ndarray  # int32 or int64: see above
     nodes: np.ndarray  # int32
-    excess: np.ndarray  # (n,), as `room`
+    excess: np.ndarray  # (n,), as `arcs`
     flags: np.ndarray  # (n,) uint8: see above
     buckets: np.ndarray  # (n + 2,) int32: the first orphan of each depth plus 1; its link leads to the next
     source_queue: np.ndarray  # (n + 1,) int32: a ring of nodes that wait for the growth of their level
@@ -71,9 +73,9 @@ def _dequeue(net, sign):
     """The node that has waited longest for the tree `sign` of `net` to grow; it waits no more."""
     side = 0 if sign > 0 else 1
     queue = net.source_queue if sign > 0 else net.sink_queue
-    head = net.state[_HEAD + side]
+    head = net.state[_FRONT + side]
     node = np.int64(queue[head])
-    net.state[_HEAD + side] = head + 1 if head + 1 < net.ring else 0
+    net.state[_FRONT + side] = head + 1 if head + 1 < net.ring else 0
     net.flags[node] &= np.uint8(~(1 << side))
     return node
 
@@ -82,7 +84,7 @@ def _dequeue(net, sign):
 def _waiting(net, sign):
     """How many nodes wait for the tree `sign` of `net` to grow."""
     side = 0 if sign > 0 else 1
-    count = net.state[_TAIL + side] - net.state[_HEAD + side]
+    count = net.state[_TAIL + side] - net.state[_FRONT + side]
     return count + net.ring if count < 0 else count
 
 
@@ -100,28 +102,26 @@ def _orphan(net, node, depth):
 @inline
 def _room_to_root(net, node, amount, sign):
     """How much of `amount` fits between `node` of `net` and its root in the tree `sign`, whose excess limits it too."""
-    back = 1 if sign > 0 else 0
+    back = BACK if sign > 0 else ROOM
     while True:
         arc = np.int64(net.nodes[NODE_WORDS * node + _PARENT])
         if arc < 0:
             break
-        room = np.int64(net.room[2 * arc + back])
+        room = np.int64(net.arcs[ARC_WORDS * arc + back])
         amount = room if room < amount else amount
-        node = np.int64(net.links[2 * arc])
+        node = np.int64(net.arcs[ARC_WORDS * arc + HEAD])
     room = sign * np.int64(net.excess[node])
     return room if room < amount else amount
 
 
 @inline
 def _push(net, arc, amount):
-    """Let `amount` flow over the `arc` of `net`; returns what is left of its capacity."""
-    opposite = np.int64(net.links[2 * arc + 1])
-    left = net.room[2 * arc] - amount
-    net.room[2 * arc] = left
-    net.room[2 * arc + 1] += amount
-    net.room[2 * opposite] += amount
-    net.room[2 * opposite + 1] = left
-    return left
+    """Let `amount` flow over the `arc` of `net`."""
+    mine = ARC_WORDS * arc
+    theirs = ARC_WORDS * np.int64(net.arcs[mine + OPPOSITE])
+    left, right = np.int64(net.arcs[mine + ROOM]) - amount, np.int64(net.arcs[mine + BACK]) + amount
+    net.arcs[mine + ROOM], net.arcs[mine + BACK] = left, right
+    net.arcs[theirs + ROOM], net.arcs[theirs + BACK] = right, left
 
 
 @inline
@@ -136,10 +136,10 @@ def _push_to_root(net, node, amount, sign):
         if arc < 0:
             break
         _push(net, arc, -sign * amount)
-        if net.room[2 * arc + (1 if sign > 0 else 0)] == 0:
+        if net.arcs[ARC_WORDS * arc + (BACK if sign > 0 else ROOM)] == 0:
             shallowest = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
             _orphan(net, node, shallowest)
-        node = np.int64(net.links[2 * arc])
+        node = np.int64(net.arcs[ARC_WORDS * arc + HEAD])
     net.excess[node] -= sign * amount
     if net.excess[node] == 0:
         shallowest = np.int64(1)
@@ -155,7 +155,7 @@ def _adopt(net, depth, limit, sign):
     last parent on: those before it lead to no parent of the same depth. The loop has no branch but its ends, since
     nobody can foretell which arcs lead to parents and which to children.
     """
-    nodes, links, room, back = net.nodes, net.links, net.room, 1 if sign > 0 else 0
+    nodes, arcs, back = net.nodes, net.arcs, BACK if sign > 0 else ROOM
     while depth <= net.state[_DEEPEST]:
         node = np.int64(net.buckets[depth]) - 1
         if node < 0:
@@ -167,11 +167,12 @@ def _adopt(net, depth, limit, sign):
         arc = max(_ORPHAN - 1 - np.int64(nodes[at + _PARENT]), begin)
         best, parent, least, n_children = limit, np.int64(-1), max(depth - 1, 1), 0
         for _ in range(end - begin):
-            other = np.int64(links[2 * arc])
+            record = ARC_WORDS * arc
+            other = np.int64(arcs[record + HEAD])
             theirs = np.int64(sign * nodes[NODE_WORDS * other + DEPTH])
             net.children[n_children] = np.int32(other)
-            n_children += np.int64(nodes[NODE_WORDS * other + _PARENT] == links[2 * arc + 1])
-            is_better = (theirs < best) & (theirs >= least) & (room[2 * arc + back] > 0)
+            n_children += np.int64(nodes[NODE_WORDS * other + _PARENT] == arcs[record + OPPOSITE])
+            is_better = (theirs < best) & (theirs >= least) & (arcs[record + back] > 0)
             best = theirs if is_better else best
             parent = arc if is_better else parent
             if best < depth:
@@ -186,7 +187,7 @@ def _adopt(net, depth, limit, sign):
                 nodes[at + _PARENT] = np.int32(_FREE)
                 continue
             nodes[at + DEPTH] = np.int32(sign * (best + 1))
-            if best > depth or nodes[NODE_WORDS * np.int64(links[2 * parent]) + _PARENT] <= _ORPHAN:
+            if best > depth or nodes[NODE_WORDS * np.int64(arcs[ARC_WORDS * parent + HEAD]) + _PARENT] <= _ORPHAN:
                 nodes[at + _PARENT] = np.int32(parent)
                 _orphan(net, node, best + 1)  # until the depth of its parent is settled
                 continue
@@ -202,8 +203,9 @@ def _augment(net, node, arc, depth, other_limit, sign):
 
     `node` is in the tree `sign` at `depth`, the level that grows; `other_limit` is the last level of the other tree.
     """
-    other = np.int64(net.links[2 * arc])
-    amount = _room_to_root(net, node, np.int64(net.room[2 * arc + (0 if sign > 0 else 1)]), sign)
+    other = np.int64(net.arcs[ARC_WORDS * arc + HEAD])
+    amount = np.int64(net.arcs[ARC_WORDS * arc + (ROOM if sign > 0 else BACK)])
+    amount = _room_to_root(net, node, amount, sign)
     amount = _room_to_root(net, other, amount, -sign)
     _push(net, arc, sign * amount)
     least = _push_to_root(net, node, amount, sign)
@@ -218,17 +220,18 @@ def _grow(net, node, depth, other_limit, sign):
 
     `sign`, `depth` and `other_limit` are those of :func:`_augment`.
     """
-    nodes, links, room, ahead = net.nodes, net.links, net.room, 0 if sign > 0 else 1
+    nodes, arcs, ahead = net.nodes, net.arcs, ROOM if sign > 0 else BACK
     at = NODE_WORDS * node
     for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
-        while room[2 * arc + ahead] > 0:
-            other = np.int64(links[2 * arc])
+        record = ARC_WORDS * arc
+        while arcs[record + ahead] > 0:
+            other = np.int64(arcs[record + HEAD])
             theirs = sign * nodes[NODE_WORDS * other + DEPTH]
             if theirs > 0:
                 break
             if theirs == 0:
                 nodes[NODE_WORDS * other + DEPTH] = np.int32(sign * (depth + 1))
-                nodes[NODE_WORDS * other + _PARENT] = links[2 * arc + 1]
+                nodes[NODE_WORDS * other + _PARENT] = np.int32(arcs[record + OPPOSITE])
                 _enqueue(net, other, sign)
                 break
             _augment(net, node, arc, depth, other_limit, sign)
@@ -258,23 +261,30 @@ def _grow_level(net, depth, other_limit, sign):
 
 @inline
 def _push_over_single_arcs(net):
-    """Push from excess to deficit of `net` what a single arc can carry: much of all flow is that near."""
+    """Push from excess to deficit of `net` what a single arc can carry: much of all flow is that near.
+
+    Arcs are looked at from nodes with a deficit, which moves have few of. Returns how many of them still have one.
+    """
+    arcs, n_left = net.arcs, 0
     for node in range(net.ring - 1):
-        here = np.int64(net.excess[node])
-        if here <= 0:
+        wanted = -np.int64(net.excess[node])
+        if wanted <= 0:
             continue
         at = NODE_WORDS * node
         for arc in range(np.int64(net.nodes[at + FIRST]), np.int64(net.nodes[at + NODE_WORDS + FIRST])):
-            other = np.int64(net.links[2 * arc])
-            wanted = -np.int64(net.excess[other])
-            if wanted > 0 and net.room[2 * arc] > 0:
-                flow = min(here, wanted, np.int64(net.room[2 * arc]))
-                _push(net, arc, flow)
-                net.excess[other] += flow
-                here -= flow
-                if here == 0:
+            record = ARC_WORDS * arc
+            other, room = np.int64(arcs[record + HEAD]), np.int64(arcs[record + BACK])
+            there = np.int64(net.excess[other])
+            if there > 0 and room > 0:
+                flow = min(there, wanted, room)
+                _push(net, arc, -flow)
+                net.excess[other] = there - flow
+                wanted -= flow
+                if wanted == 0:
                     break
-        net.excess[node] = here
+        net.excess[node] = -wanted
+        n_left += np.int64(wanted > 0)
+    return n_left
 
 
 @inline
@@ -284,7 +294,7 @@ def _plant(net):
     As no arc leads from excess to a deficit any more, that level is all that growth from the source's roots would find.
     Nodes that are no roots are fewer.
     """
-    nodes, links, room, excess = net.nodes, net.links, net.room, net.excess
+    nodes, arcs, excess = net.nodes, net.arcs, net.excess
     for node in range(net.ring - 1):
         here, at = excess[node], NODE_WORDS * node
         nodes[at + DEPTH] = np.int32(1 if here > 0 else (-1 if here < 0 else 0))
@@ -292,7 +302,8 @@ def _plant(net):
         if here != 0:
             continue
         for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
-            if room[2 * arc + 1] > 0 and excess[np.int64(links[2 * arc])] > 0:
+            record = ARC_WORDS * arc
+            if arcs[record + BACK] > 0 and excess[np.int64(arcs[record + HEAD])] > 0:
                 nodes[at + DEPTH] = np.int32(2)
                 nodes[at + _PARENT] = np.int32(arc)
                 _enqueue(net, node, 1)
@@ -300,7 +311,7 @@ def _plant(net):
 
 
 @kernel
-def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
+def graph_flow(sync, n_threads, arcs, nodes, excess, work, flags, state):
     """Push a maximum flow; afterwards depth < 0 marks the nodes from which a deficit can still be reached.
 
     Parameters
@@ -310,13 +321,11 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
         maximal.
     n_threads : int
         1.
-    links : int32, (4 E,)
-        Head and opposite of each arc.
-    room : int32 or int64, (4 E,)
-        Capacities; on return what is left of them.
+    arcs : int32 or int64, (8 E,)
+        Records; on return with what is left of capacities.
     nodes : int32, (4 (n + 1),)
-        Records.
-    excess : as `room`, (n,)
+        Records; only first arcs have to be there.
+    excess : as `arcs`, (n,)
         On return what is left of it.
     work : int32, (4 n + 4,)
         Work space.
@@ -332,8 +341,7 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
     """
     n = excess.size
     net = Net(
-        pointer(links),
-        pointer(room),
+        pointer(arcs),
         pointer(nodes),
         pointer(excess),
         pointer(flags),
@@ -347,7 +355,10 @@ def graph_flow(sync, n_threads, links, room, nodes, excess, work, flags, state):
     flags[:] = 0
     state[:] = 0
     work[: n + 2] = 0
-    _push_over_single_arcs(net)
+    if _push_over_single_arcs(net) == 0:  # as in many a move
+        for node in range(n):
+            net.nodes[NODE_WORDS * node + DEPTH] = np.int32(0)
+        return
     _plant(net)
     source_depth, sink_depth = 2, 1
     source_grows, sink_grows = _waiting(net, 1) > 0, True

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.cut.graph import DEPTH, FIRST, NODE_WORDS
+from classicseg.kernels.cut.graph import ARC_WORDS, BACK, DEPTH, FIRST, HEAD, NODE_WORDS, OPPOSITE, ROOM
 from classicseg.machine.jit import kernel
 from classicseg.machine.simd import pointer
 
 
 @kernel
-def link_edges(ends, forward, backward, links, room, nodes, arcs):
+def link_edges(ends, forward, backward, arcs, nodes, where, work):
     """Write the lists of arcs of a graph.
 
     Parameters
     ----------
     ends : int32, (E, 2)
-    forward, backward : int32 or int64, (E,)
+    forward, backward : as `arcs`, (E,)
         Capacities from the first end to the second, and back.
-    links, room, nodes
-        As in :func:`classicseg.kernels.cut.graph.graph_flow`; all of `nodes` is zero.
-    arcs : int32, (E,)
+    arcs, nodes
+        As in :func:`classicseg.kernels.cut.graph.graph_flow`; of `nodes` first arcs are written.
+    where : int32, (E,)
         Set to the arc of each edge that leads from the first end to the second.
+    work : int32, (n,) or more
+        Work space. The places in the lists lie closer together there than in `nodes`.
     """
-    record, n, at = pointer(nodes), nodes.size // NODE_WORDS - 1, pointer(ends)
+    record, n, at, place = pointer(nodes), nodes.size // NODE_WORDS - 1, pointer(ends), pointer(work)
+    for node in range(n):
+        place[node] = 0
     for edge in range(2 * len(ends)):
-        record[NODE_WORDS * np.int64(at[edge]) + DEPTH] += 1
+        place[np.int64(at[edge])] += 1
     total = 0
     for node in range(n):
-        record[NODE_WORDS * node + FIRST] = total
-        total += record[NODE_WORDS * node + DEPTH]
-        record[NODE_WORDS * node + DEPTH] = record[NODE_WORDS * node + FIRST]  # the next place in the list
-    record[NODE_WORDS * n + FIRST] = total
-    link, left, there, back = pointer(links), pointer(room), pointer(forward), pointer(backward)
-    where = pointer(arcs)
+        count = np.int64(place[node])
+        record[NODE_WORDS * node + FIRST] = place[node] = np.int32(total)
+        total += count
+    record[NODE_WORDS * n + FIRST] = np.int32(total)
+    arc, there, back, of_edge = pointer(arcs), pointer(forward), pointer(backward), pointer(where)
     for edge in range(len(ends)):
         a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
-        out, home = np.int64(record[NODE_WORDS * a + DEPTH]), np.int64(record[NODE_WORDS * b + DEPTH])
-        record[NODE_WORDS * a + DEPTH] = out + 1
-        record[NODE_WORDS * b + DEPTH] = home + 1
-        link[2 * out], link[2 * out + 1] = b, home
-        link[2 * home], link[2 * home + 1] = a, out
-        left[2 * out], left[2 * out + 1] = there[edge], back[edge]
-        left[2 * home], left[2 * home + 1] = back[edge], there[edge]
-        where[edge] = out
+        out, home = np.int64(place[a]), np.int64(place[b])
+        place[a] = np.int32(out + 1)
+        place[b] = np.int32(home + 1)
+        mine, theirs = ARC_WORDS * out, ARC_WORDS * home
+        arc[mine + HEAD], arc[mine + OPPOSITE] = b, home
+        arc[mine + ROOM], arc[mine + BACK] = there[edge], back[edge]
+        arc[theirs + HEAD], arc[theirs + OPPOSITE] = a, out
+        arc[theirs + ROOM], arc[theirs + BACK] = back[edge], there[edge]
+        of_edge[edge] = np.int32(out)
 
 
 @kernel

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS
+from classicseg.kernels.cut.graph import ARC_WORDS, BACK, DEPTH, HEAD, NODE_WORDS, OPPOSITE, ROOM
 from classicseg.machine.jit import inline, kernel
 from classicseg.machine.simd import pointer
 
@@ -51,8 +51,7 @@ class Chosen(NamedTuple):
 
     node: np.ndarray  # (n,) int32: which nodes they are
     nodes: np.ndarray  # (4 (n + 1),) int32
-    links: np.ndarray  # (4 E,) int32
-    room: np.ndarray  # (4 E,) int64
+    arcs: np.ndarray  # (8 E,) int64
     excess: np.ndarray  # (n,) int64
 
 
@@ -207,7 +206,7 @@ def write_choice_of_graph(costs, arcs, zero, one, room, chosen):
     first, links, edges, unary = pointer(arcs.first), pointer(arcs.links), pointer(arcs.edges), pointer(costs.unary)
     state, number, place = pointer(room.state), pointer(room.number), pointer(room.place)
     zeros, ones, record, excess = pointer(zero), pointer(one), pointer(chosen.nodes), pointer(chosen.excess)
-    link, left = pointer(chosen.links), pointer(chosen.room)
+    written = pointer(chosen.arcs)
     for node in range(n):
         if state[node] != _MAY:
             continue
@@ -242,10 +241,11 @@ def write_choice_of_graph(costs, arcs, zero, one, room, chosen):
                 excess[mine] += last - flow
                 theirs, out, home = np.int64(number[other]), np.int64(place[arc]), np.int64(place[links[2 * arc + 1]])
                 excess[theirs] += flow
-                link[2 * out], link[2 * out + 1] = np.int32(theirs), np.int32(home)
-                link[2 * home], link[2 * home + 1] = np.int32(mine), np.int32(out)
-                left[2 * out], left[2 * out + 1] = forward, backward
-                left[2 * home], left[2 * home + 1] = backward, forward
+                there, back = ARC_WORDS * out, ARC_WORDS * home
+                written[there + HEAD], written[there + OPPOSITE] = theirs, home
+                written[there + ROOM], written[there + BACK] = forward, backward
+                written[back + HEAD], written[back + OPPOSITE] = mine, out
+                written[back + ROOM], written[back + BACK] = backward, forward
     return n_arcs
 
 

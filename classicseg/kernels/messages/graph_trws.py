@@ -71,10 +71,11 @@ class Passing(NamedTuple):
 def _gather(g, m, i, lanes):
     """Write what the labels of node `i` of `g` cost, with all messages of `m` to it, to the begin of the work space.
 
-    Returns the least of them. `lanes` has a zero for each label of a pack.
+    Returns the least of them, and the last pack. `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
     least = convert(fill_doubles(np.inf, lanes), m.work)
+    total = least
     for label in range(0, n, step):
         total = load(m.unary, i * n + label, lanes)
         for e in range(g.later[i], g.later[i + 1]):
@@ -84,7 +85,7 @@ def _gather(g, m, i, lanes):
             total = add(total, convert(load(m.messages, at, lanes), m.work))
         store(m.work, label, total)
         least = minimum(total, least)
-    return np.float64(least_of(least))
+    return np.float64(least_of(least)), total
 
 
 @inline
@@ -154,16 +155,35 @@ def _tell_by_table(g, m, e, forward, source, spare, lanes):
 
 
 @inline
-def _send(g, m, e, forward, share, lanes):
+def _tell_down(m, at, exact, lanes):
+    """Write a pack of the costs `exact` to the messages of `m`, from `at` on, rounded down; `lanes` as ever."""
+    near = convert(exact, m.messages)
+    too_much = less(exact, convert(near, m.work))
+    below = multiply(near, convert(fill(_BELOW, lanes), m.messages))
+    store(m.messages, at, choose(convert(too_much, m.messages), below, near))
+
+
+@inline
+def _send(g, m, e, forward, share, total, lanes):
     """Replace the message of edge `e` of `g` by one from the node whose costs are gathered; returns its least.
 
-    `share` is the part of the costs that a chain gets, `forward` whether the node is the smaller one; `m` is the
-    memory, `lanes` has a zero for each label of a pack.
+    `share` is the part of the costs that a chain gets, `total` the last pack of the costs, `forward` whether the node
+    is the smaller one; `m` is the memory, `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
     at, source = np.int64(e) * n, n + m.margin
-    spare = source + n + 2 * m.margin
     part = convert(fill_doubles(share, lanes), m.work)
+    slope = g.weights[e] * g.tables[1]  # the same in all tables of the kinds that it matters to
+    if n == step and g.kind <= LINEAR and slope >= 0:  # one pack, which need not leave the registers
+        cost = subtract(multiply(part, total), convert(load(m.messages, at, lanes), m.work))
+        lowest = np.float64(least_of(cost))
+        if g.kind == LINEAR:
+            cost = cone(cost, convert(fill_doubles(slope, lanes), m.work))
+        limit = convert(fill_doubles(g.weights[e] * g.tables[g.n_labels - 1], lanes), m.work)
+        exact = minimum(subtract(cost, convert(fill_doubles(lowest, lanes), m.work)), limit)
+        _tell_down(m, at, exact, lanes)
+        return lowest
+    spare = source + n + 2 * m.margin
     least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
         told = convert(load(m.messages, at + label, lanes), m.work)
@@ -171,13 +191,9 @@ def _send(g, m, e, forward, share, lanes):
         store(m.work, source + label, cost)
         least = minimum(cost, least)
     lowest, limit = np.float64(least_of(least)), np.inf
-    slope = g.weights[e] * g.tables[g.table_at[e] + 1]
     if g.kind <= QUADRATIC and slope >= 0:
-        limit = g.weights[e] * g.tables[g.table_at[e] + g.n_labels - 1]
-        if g.kind == LINEAR and n == step:
-            rise = convert(fill_doubles(slope, lanes), m.work)
-            store(m.work, source, cone(load(m.work, source, lanes), rise))
-        elif g.kind == LINEAR:
+        limit = g.weights[e] * g.tables[g.n_labels - 1]
+        if g.kind == LINEAR:
             source = _widen(g, m, slope, source, spare, lanes)
         elif g.kind == QUADRATIC:
             source = _bend(g, m, slope, source, spare, lanes)
@@ -190,12 +206,8 @@ def _send(g, m, e, forward, share, lanes):
         for label in range(g.n_labels, n):  # else what fills up packs would become infinity less infinity
             m.work[source + label] = lowest
     low, most = convert(fill_doubles(lowest, lanes), m.work), convert(fill_doubles(limit, lanes), m.work)
-    below = convert(fill(_BELOW, lanes), m.messages)
     for label in range(0, n, step):
-        exact = minimum(subtract(load(m.work, source + label, lanes), low), most)
-        near = convert(exact, m.messages)
-        too_much = less(exact, convert(near, m.work))
-        store(m.messages, at + label, choose(convert(too_much, m.messages), multiply(near, below), near))
+        _tell_down(m, at + label, minimum(subtract(load(m.work, source + label, lanes), low), most), lanes)
     return lowest
 
 
@@ -243,23 +255,23 @@ def iterate(sync, n_threads, given, memory, n_iter, sums, lanes):
                 return
             n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
             if n_later > 0:
-                _gather(g, m, i, lanes)
+                _, total = _gather(g, m, i, lanes)
                 share = 1.0 / max(n_later, n_earlier)
                 for e in range(g.later[i], g.later[i + 1]):
-                    _send(g, m, e, True, share, lanes)
+                    _send(g, m, e, True, share, total, lanes)
         bound, size = 0.0, 0.0
         for i in range(g.n_nodes - 1, -1, -1):
             if i % PART == 0 and aborted(sync):
                 return
             n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
             n_chains = max(1, n_later, n_earlier)
-            least = _gather(g, m, i, lanes)
+            least, total = _gather(g, m, i, lanes)
             share = 1.0 / n_chains
             least *= share * (n_chains - n_earlier)  # of the chains that end here
             bound += least
             size += abs(least)
             for a in range(g.earlier[i], g.earlier[i + 1]):
-                least = _send(g, m, g.arriving[a], False, share, lanes)
+                least = _send(g, m, g.arriving[a], False, share, total, lanes)
                 bound += least
                 size += abs(least)
         sums[0], sums[1] = bound, size

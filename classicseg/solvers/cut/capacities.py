@@ -7,9 +7,17 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.kernels.cut.capacities import Survey, survey_of_reals
+from classicseg.kernels.cut.capacities import (
+    Survey,
+    compare_whole,
+    copy_edges,
+    copy_whole,
+    sum_by_sign,
+    survey_of_reals,
+)
 
 _NO_OVERFLOW = 2.0**62  # whole numbers that sum up to less may be summed as such
+_MOST_NODES = 2**31 - 1  # that 32 bits number
 
 
 def survey(values: np.ndarray) -> Survey:
@@ -17,11 +25,31 @@ def survey(values: np.ndarray) -> Survey:
     if values.dtype != np.int64 or values.size == 0:
         found: Survey = survey_of_reals(values.astype(np.float64, copy=False))
         return found
-    low, high = int(values.min()), int(values.max())
-    kind = np.int64 if max(high, -low) * float(values.size) < _NO_OVERFLOW else np.float64
-    total = float(values.sum(dtype=kind))
-    positive = total if low >= 0 else float(np.maximum(values, 0).sum(dtype=kind))
-    return Survey(low, high, positive, positive - total, 0, 0, True)
+    return _survey_of_whole(values, int(values.min()), int(values.max()))
+
+
+def _survey_of_whole(values: np.ndarray, low: int, high: int, sums: tuple[int, int] | None = None) -> Survey:
+    """Look at numbers, (n,) int64, whose least and largest are known, and perhaps their sums by sign, if they fit."""
+    if max(high, -low) * float(values.size) < _NO_OVERFLOW:
+        positive, negative = sum_by_sign(values) if sums is None else sums
+    else:
+        positive, negative = (f(values, 0).sum(dtype=np.float64) for f in (np.maximum, np.minimum))
+    return Survey(low, high, float(positive), -float(negative), 0, 0, True)
+
+
+def difference(source: np.ndarray, sink: np.ndarray, *, whole: bool) -> tuple[np.ndarray, Survey, float]:
+    """What the source offers nodes less what the sink asks of them, (n,); what that is like; the sum of the lesser.
+
+    If `whole`, all are whole numbers of which 64 bits hold any sum.
+    """
+    if source.dtype == sink.dtype == np.int64:
+        excess = np.empty(source.size, np.int64)
+        low, high, positive, negative, lesser = compare_whole(source, sink, excess)
+        if whole:
+            return excess, _survey_of_whole(excess, low, high, (positive, negative)), lesser
+    else:
+        excess = np.subtract(source, sink, dtype=np.float64)
+    return excess, survey(excess), np.minimum(source, sink).sum(dtype=np.int64 if whole else np.float64)
 
 
 def as_capacities(values: ArrayLike, n: int, name: str, least: float) -> tuple[np.ndarray, Survey]:
@@ -31,15 +59,35 @@ def as_capacities(values: ArrayLike, n: int, name: str, least: float) -> tuple[n
         if array.ndim > 0:
             raise InputError(f"{name} must have shape ({n},), got {array.shape}")
         array = np.full(n, array)
-    is_float = array.dtype.kind == "f" or (array.dtype.kind == "u" and int(array.max(initial=0)) > 2**62)
-    numbers = np.array(array, np.float64 if is_float else np.int64, order="C")
-    least, found = max(least, -inputs.DEAREST), survey(numbers)
+    if array.dtype == np.int64 and array.size and _is_plain(array):
+        numbers = np.empty(n, np.int64)
+        found = _survey_of_whole(numbers, *copy_whole(array, numbers))
+    else:
+        is_float = array.dtype.kind == "f" or (array.dtype.kind == "u" and int(array.max(initial=0)) > 2**62)
+        numbers = np.array(array, np.float64 if is_float else np.int64, order="C")
+        found = survey(numbers)
+    least = max(least, -inputs.DEAREST)
     if found.n_wrong or found.low < least or found.high > inputs.DEAREST:
         wrong = ~(numbers >= least) | (numbers > inputs.DEAREST) & (numbers < np.inf)
         at = int(wrong.argmax())
         limits = f"at least 0 and at most {inputs.DEAREST:g}" if least == 0 else f"at most {inputs.DEAREST:g} in size"
         raise InputError(f"{name} must be numbers of {limits}, or +inf, got {array[at]} at index {at}")
     return numbers, found
+
+
+def as_ends(edges: ArrayLike, n: int) -> np.ndarray:
+    """Pairs of different nodes, 0 to n - 1, as (E, 2) int32."""
+    array = inputs.read(edges, "edges", booleans=False)
+    if array.dtype == np.int64 and array.ndim == 2 and array.shape[1] == 2 and _is_plain(array) and n <= _MOST_NODES:
+        ends = np.empty(array.shape, np.int32)
+        if copy_edges(array, n, ends):
+            return ends
+    return np.ascontiguousarray(inputs.as_edges(array, n), np.int32)
+
+
+def _is_plain(array: np.ndarray) -> bool:
+    """Whether kernels read `array` as it is; they are compiled for arrays that may be written to."""
+    return bool(array.flags.carray and array.dtype.isnative)
 
 
 def as_nodes(nodes: ArrayLike, n: int) -> np.ndarray:

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 
 from classicseg import inputs
 from classicseg.errors import InputError
-from classicseg.kernels.cut.capacities import Survey
-from classicseg.kernels.cut.graph import DEPTH, NODE_WORDS, graph_flow
+from classicseg.kernels.cut.capacities import Survey, sum_by_sign
+from classicseg.kernels.cut.graph import ARC_WORDS, DEPTH, NODE_WORDS, ROOM, graph_flow
 from classicseg.kernels.cut.graph_arcs import cut_capacity, link_edges, read_graph_cut
-from classicseg.machine.memory import aligned_zeros, check_memory
+from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.cut.capacities import as_capacities, as_nodes, refuse_tied, survey
+from classicseg.solvers.cut.capacities import as_capacities, as_ends, as_nodes, difference, refuse_tied, survey
 
 _INT32 = 2**31 - 1  # arcs are numbered in 32 bits
 _SMALL = _INT32  # whole numbers up to there are counted in 32 bits
@@ -122,12 +122,12 @@ class FlowNetwork:
         self._source, of_source = as_capacities(offered, n, "source", -np.inf)
         self._sink, of_sink = as_capacities(sink, n, "sink", -np.inf)
         refuse_tied(self._source, self._sink)
-        self._ends = np.ascontiguousarray(inputs.as_edges(edges, n), np.int32)
+        self._ends = as_ends(edges, n)
         n_edges = len(self._ends)
         if 4 * n_edges > _INT32:
             raise InputError(f"a network has at most {_INT32 // 4} edges, got {n_edges}")
         if n_edges > _MANY:
-            check_memory(60.0 * n_edges + 64.0 * n, "the flow network")
+            check_memory(110.0 * n_edges + 72.0 * n, "the flow network")
         self._forward, forward = as_capacities(capacity, n_edges, "capacity", 0)
         self._backward, backward = self._forward, forward
         if reverse_capacity is not None:
@@ -144,7 +144,7 @@ class FlowNetwork:
         if not self._is_linked:
             raise InputError("a network has no flow before it is solved: call solve() first")
         self._settle()
-        left: np.ndarray = self._room[2 * self._arcs.astype(np.int64)]
+        left: np.ndarray = self._arcs[ARC_WORDS * self._where.astype(np.int64) + ROOM]
         flow = self._rooms[0].astype(np.int64) - left
         return flow if self._is_whole else flow * self._step
 
@@ -206,9 +206,8 @@ class FlowNetwork:
         labels = np.empty(self._source.size, np.int32)
         read_graph_cut(self._nodes, labels)
         flowed = _deficit(self._wanted) - _deficit(self._excess)
-        lesser = np.minimum(self._source, self._sink)
         if self._is_whole:
-            flow = int(lesser.sum(dtype=np.int64)) + flowed if flowed < _above(self._at_most) else np.inf
+            flow = int(self._lesser) + flowed if flowed < _above(self._at_most) else np.inf
             return MinimumCut(flow, flow, labels)
         real = flowed * self._step
         if real > 1.5 * self._at_most:
@@ -216,14 +215,13 @@ class FlowNetwork:
         cost = float(np.where(labels == 1, self._source, self._sink).sum(dtype=np.float64)) + cut_capacity(
             self._ends, self._forward.astype(np.float64), self._backward.astype(np.float64), labels
         )
-        return MinimumCut(min(float(lesser.sum(dtype=np.float64)) + real, cost), cost, labels)
+        return MinimumCut(min(float(self._lesser) + real, cost), cost, labels)
 
     def _link(self) -> None:
         """Write the network anew, without a flow."""
         n, n_edges = self._source.size, len(self._ends)
         self._is_whole = self._seems_whole()
-        excess = self._difference()
-        of_excess = survey(excess)
+        excess, of_excess, self._lesser = difference(self._source, self._sink, whole=self._is_whole)
         self._at_most = self._flow_at_most(of_excess)
         if self._is_whole:
             self._step, self._top = 1.0, _above(self._at_most)
@@ -238,17 +236,17 @@ class FlowNetwork:
         forward = self._in_steps(self._forward, dtype)
         backward = forward if self._backward is self._forward else self._in_steps(self._backward, dtype)
         self._rooms, self._excess = (forward, backward), self._wanted.copy()
-        self._links, self._room = np.empty(4 * n_edges, np.int32), np.empty(4 * n_edges, dtype)
-        self._nodes, self._arcs = aligned_zeros(NODE_WORDS * (n + 1), np.int32), np.empty(n_edges, np.int32)
+        self._arcs, self._where = np.empty(2 * ARC_WORDS * n_edges, dtype), np.empty(n_edges, np.int32)
+        self._nodes = np.empty(NODE_WORDS * (n + 1), np.int32)
         self._work = np.empty(4 * n + 4, np.int32), np.empty(n, np.uint8), np.empty(5, np.int64)
-        link_edges(self._ends, forward, backward, self._links, self._room, self._nodes, self._arcs)
+        link_edges(self._ends, forward, backward, self._arcs, self._nodes, self._where, self._work[0])
         self._is_linked, self._is_stale = True, False
 
     def _push(self, excess: np.ndarray) -> None:
         """Push a maximum flow from excess to deficit, which changes both."""
         brief = len(self._ends) + excess.size <= _BRIEF
         self._is_linked = False  # an interrupt leaves a flow that is none
-        run(graph_flow, 1, new_sync(0), self._links, self._room, self._nodes, excess, *self._work, brief=brief)
+        run(graph_flow, 1, new_sync(0), self._arcs, self._nodes, excess, *self._work, brief=brief)
         self._is_linked = True
 
     def _settle(self) -> None:
@@ -262,15 +260,15 @@ class FlowNetwork:
         sink_side = self._nodes[DEPTH:-NODE_WORDS:NODE_WORDS] < 0
         zero = self._wanted.dtype.type(0)
         for side, kept in ((~sink_side, np.maximum(self._wanted, zero)), (sink_side, np.minimum(self._wanted, zero))):
-            surplus = np.where(side, self._excess - kept, zero).astype(self._room.dtype)
+            surplus = np.where(side, self._excess - kept, zero).astype(self._arcs.dtype)
             self._push(surplus)
-            self._excess = np.where(side, surplus + kept, self._excess + surplus).astype(self._room.dtype)
+            self._excess = np.where(side, surplus + kept, self._excess + surplus).astype(self._arcs.dtype)
         self._is_stale = False
 
     def _exchange(self) -> bool:
         """Take terminals that have changed, and keep the flow; returns whether the network's numbers serve them."""
-        excess = self._difference()
-        of_excess = survey(excess)
+        whole = self._is_whole and self._seems_whole()
+        excess, of_excess, lesser = difference(self._source, self._sink, whole=whole)
         at_most = self._flow_at_most(of_excess)
         if self._is_whole:
             fits = _above(at_most) <= self._top if self._is_cut_off else of_excess.n_infinite == of_excess.n_wrong == 0
@@ -279,21 +277,16 @@ class FlowNetwork:
             serves = self._top / _RANGE < at_most <= self._top / 2
         if not serves:
             return False
-        self._at_most = at_most
+        self._at_most, self._lesser = at_most, lesser
         wanted = self._in_steps(excess, np.int64)
         left = self._excess + (wanted - self._wanted)
         most = float(np.abs(left).max())
         if most > _MOST:
             return False
-        if self._room.dtype == np.int32 and most > _INT32:
-            self._room = self._room.astype(np.int64)
-        self._wanted, self._excess, self._is_stale = wanted, left.astype(self._room.dtype), True
+        if self._arcs.dtype == np.int32 and most > _INT32:
+            self._arcs = self._arcs.astype(np.int64)
+        self._wanted, self._excess, self._is_stale = wanted, left.astype(self._arcs.dtype), True
         return True
-
-    def _difference(self) -> np.ndarray:
-        """What the source offers each node less what the sink asks of it."""
-        whole = self._source.dtype == self._sink.dtype == np.int64
-        return np.subtract(self._source, self._sink, dtype=np.int64 if whole else np.float64)
 
     def _seems_whole(self) -> bool:
         """Whether all capacities are whole numbers of a size that allows an exact cut."""
@@ -325,4 +318,4 @@ def _above(flow: float) -> float:
 
 def _deficit(excess: np.ndarray) -> int:
     """What sinks ask for; it may wrap around 2**64, as long as differences of such sums do not."""
-    return -int(np.minimum(excess, 0).sum(dtype=np.int64))
+    return -int(sum_by_sign(excess)[1])

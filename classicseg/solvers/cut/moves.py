@@ -195,8 +195,6 @@ class Moves:
     Attributes
     ----------
     labels : ndarray, spatial shape, int32
-    accuracy : str
-        What the rounding of costs to whole numbers can do.
     """
 
     def __init__(self, energy: GridCRF | GraphCRF, labels: np.ndarray, *, roof: bool = False) -> None:
@@ -205,8 +203,12 @@ class Moves:
         self._choice = GraphChoice(energy, roof=roof) if isinstance(energy, GraphCRF) else GridChoice(energy)
         self._version = 0
         self._tried: dict[Any, int] = {}
-        self.accuracy = self._choice.accuracy
         self.restart(labels)
+
+    @property
+    def accuracy(self) -> str:
+        """What the rounding of costs to whole numbers can do."""
+        return self._choice.accuracy
 
     def restart(self, labels: np.ndarray) -> None:
         """Go on from another labelling, which is not written to."""

@@ -7,7 +7,7 @@ import pytest
 
 import classicseg as cs
 from classicseg.reference import graph as reference
-from classicseg.solvers.cut import choices
+from classicseg.solvers.cut import any_choices, choices
 from tests.solvers.graphs import KINDS, edges_of, every_labelling, minimum_of, random_edges, random_graph
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -155,12 +155,30 @@ def test_expansions_that_look_only_where_something_changed_end_as_those_that_loo
         rng = np.random.default_rng(seed)
         edges = rng.integers(0, 400, (600, 2))
         edges = edges[edges[:, 0] != edges[:, 1]]
-        crf = cs.GraphCRF(rng.integers(0, 100, (10, 400)), edges, cs.Potts(1), rng.integers(0, 40, len(edges)))
+        weights = rng.integers(0, 20, len(edges))
+        crf = cs.GraphCRF(rng.integers(0, 100, (10, 400)), edges, cs.TruncatedLinear(1, truncation=4), weights)
         skipping = cs.minimize(crf, "expansion")
         assert skipping.n_iter > 2
         with monkeypatch.context() as everywhere:
-            everywhere.setattr(choices, "_is_metric", lambda energy: False)
+            everywhere.setattr(any_choices, "_is_metric", lambda energy: False)
             assert np.array_equal(cs.minimize(crf, "expansion").labels, skipping.labels)
+
+
+@pytest.mark.parametrize("factor", [1, 2.0**22, 1 / 3])  # in 32 bits, in 64, rounded
+def test_expansions_of_equal_costs_of_different_labels_are_those_of_any_costs(monkeypatch, factor):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        edges = rng.integers(0, 400, (800, 2))
+        edges = edges[edges[:, 0] != edges[:, 1]]
+        weights, prices = factor * rng.integers(0, 40, len(edges)), None if seed else 30 * factor
+        unary = factor * rng.integers(-50, 50, (10, 400))
+        crf = cs.GraphCRF(unary, edges, cs.Potts(3), weights, label_costs=prices)
+        result = cs.minimize(crf, "expansion")
+        with monkeypatch.context() as of_any:
+            of_any.setattr(choices, "is_potts", lambda energy: False)
+            other = cs.minimize(crf, "expansion")
+        assert np.array_equal(result.labels, other.labels)
+        assert ("exact" in result.message) == ("exact" in other.message) == (factor >= 1)
 
 
 @each_kind
