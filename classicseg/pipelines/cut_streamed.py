@@ -39,7 +39,7 @@ class StreamedCut:
     n_bands : int
         In how many bands the image passed by.
     n_open : int
-        The most pixels that had to wait for the next band.
+        The most pixels that had to wait for the next band; where bands were cut apart, all that had to wait.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class StreamedCut:
     def __str__(self) -> str:
         return (
             f"energy {self.energy:.10g} in steps of {self.step:.3g}: flow {self.flow} = cut {self.cut}; "
-            f"{self.n_bands} bands, {self.n_open} pixels open between two at most"
+            f"{self.n_bands} bands, {self.n_open} pixels open at most"
         )
 
 
