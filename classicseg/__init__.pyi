@@ -37,21 +37,13 @@ from .metrics import (
     trimap_confusion,
     volumes,
 )
-from .pipelines.cut_plan import CutPlan, plan_minimum_cut
-from .pipelines.cut_streamed import StreamedCut, minimum_cut_streamed
 from .pipelines.cutout import Cutout, cutout
 from .pipelines.film import Refiner
 from .pipelines.matting import Matte
-from .pipelines.moves_plan import ExpansionPlan, plan_expansion
-from .pipelines.moves_streamed import StreamedExpansion, expansion_streamed
 from .pipelines.presets import PRESETS, Preset
 from .pipelines.refine import Refinement, refine, refinement, refinement_crf
 from .pipelines.refine_many import RefinedItem, refine_many
 from .pipelines.segment import segment, segmenters
-from .pipelines.split_plan import SplitPlan, plan_split_and_merge
-from .pipelines.split_streamed import split_and_merge_streamed
-from .pipelines.stream_plan import StreamPlan, plan_streamed
-from .pipelines.streamed import refine_streamed
 from .pipelines.tune import Tuned, tune
 from .pipelines.warmup import warmup
 from .plot import overlay, palette
@@ -69,6 +61,14 @@ from .splitmerge.rules import MultiOtsu, Rule, label_by_rule
 from .splitmerge.split_merge import Segmentation, quadtree, record_split_and_merge, split_and_merge
 from .splitmerge.srm import statistical_region_merging
 from .splitmerge.statistics import RegionStatistics
+from .streaming.cut.plan import CutPlan, plan_minimum_cut
+from .streaming.cut.streamed import StreamedCut, minimum_cut_streamed
+from .streaming.moves.plan import ExpansionPlan, plan_expansion
+from .streaming.moves.streamed import StreamedExpansion, expansion_streamed
+from .streaming.refine.plan import StreamPlan, plan_streamed
+from .streaming.refine.streamed import refine_streamed
+from .streaming.split.plan import SplitPlan, plan_split_and_merge
+from .streaming.split.streamed import split_and_merge_streamed
 from .types import Result, State, Step
 
 __version__: str

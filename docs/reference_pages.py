@@ -30,7 +30,7 @@ TOPICS = {
     "tasks": Topic(
         "Whole tasks",
         "From an image, and what a network made of it, to labels in one call.",
-        ("pipelines",),
+        ("pipelines", "streaming"),
         "refine refinement refinement_crf refine_many RefinedItem refine_streamed plan_streamed StreamPlan "
         "minimum_cut_streamed plan_minimum_cut StreamedCut CutPlan expansion_streamed plan_expansion StreamedExpansion "
         "ExpansionPlan Refinement Refiner "

@@ -184,7 +184,7 @@ def test_a_folder_that_nobody_may_write_to_is_known_before_work(tmp_path, monkey
     (tmp_path / "kept").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "kept")
     monkeypatch.setattr("classicseg.splitmerge.split_merge.split_and_merge", None)
-    monkeypatch.setattr("classicseg.pipelines.split_streamed.surveyed", None)
+    monkeypatch.setattr("classicseg.streaming.split.streamed.surveyed", None)
     for more in ([], ["--stream"]):
         if suffix == ".png" and more:
             continue

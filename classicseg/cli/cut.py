@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import io
     from classicseg.errors import InputError
     from classicseg.io.windows import as_source
-    from classicseg.pipelines.cut_plan import plan_minimum_cut
-    from classicseg.pipelines.cut_streamed import minimum_cut_streamed
-    from classicseg.pipelines.moves_plan import plan_expansion
-    from classicseg.pipelines.moves_streamed import expansion_streamed
+    from classicseg.streaming.cut.plan import plan_minimum_cut
+    from classicseg.streaming.cut.streamed import minimum_cut_streamed
+    from classicseg.streaming.moves.plan import plan_expansion
+    from classicseg.streaming.moves.streamed import expansion_streamed
 
     given: dict[str, Any] = {name: getattr(options, name) for name in _GIVEN}
     given |= {"fill": None if options.mask is None else io.VOID, "n_threads": options.threads, "progress": True}

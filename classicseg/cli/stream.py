@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> None:
     from classicseg import io
     from classicseg.errors import InputError
     from classicseg.io.windows import as_source
-    from classicseg.pipelines.stream_plan import plan_streamed
-    from classicseg.pipelines.stream_survey import StreamOptions
-    from classicseg.pipelines.streamed import run_streamed
+    from classicseg.streaming.refine.plan import plan_streamed
+    from classicseg.streaming.refine.streamed import run_streamed
+    from classicseg.streaming.refine.survey import StreamOptions
 
     refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
     if refused:

@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, predicate: Homogeneity) -> None:
     """Segment, and report."""
     from classicseg.errors import InputError
-    from classicseg.pipelines.split_plan import plan_split_and_merge
-    from classicseg.pipelines.split_streamed import split_and_merge_streamed
-    from classicseg.pipelines.split_survey import SplitOptions
+    from classicseg.streaming.split.plan import plan_split_and_merge
+    from classicseg.streaming.split.streamed import split_and_merge_streamed
+    from classicseg.streaming.split.survey import SplitOptions
 
     refused = [name for name in _OTHERS if getattr(options, name) is not None and getattr(options, name) is not False]
     if options.min_area != 1:

@@ -11,12 +11,12 @@ from classicseg.dask.labelled import axis_of, check_on_image, is_labelled, like
 from classicseg.dask.sent import Sent, digest_of
 from classicseg.dask.sources import check_writable, readable
 from classicseg.dask.workers import Workers, connected, kept_in
-from classicseg.pipelines.cut_apart import Each, cut_apart
-from classicseg.pipelines.cut_costs import ScaledCosts
-from classicseg.pipelines.cut_problem import CutOptions, CutProblem, checked
-from classicseg.pipelines.cut_state import CutState
-from classicseg.pipelines.cut_streamed import StreamedCut, cut_in_bands, cut_one_by_one
-from classicseg.pipelines.label_sink import state_folder
+from classicseg.streaming.cut.apart import Each, cut_apart
+from classicseg.streaming.cut.costs import ScaledCosts
+from classicseg.streaming.cut.problem import CutOptions, CutProblem, checked
+from classicseg.streaming.cut.state import CutState
+from classicseg.streaming.cut.streamed import StreamedCut, cut_in_bands, cut_one_by_one
+from classicseg.streaming.label_sink import state_folder
 
 _PROBES = 16  # rows by which workers see whether they read the same
 

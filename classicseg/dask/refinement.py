@@ -17,11 +17,11 @@ from classicseg.filters.apart import Parts
 from classicseg.filters.streamed import Merged, Norms, gains_of, joined, point_borders
 from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Preset
-from classicseg.pipelines.stream_run import Job, StreamRun
-from classicseg.pipelines.stream_survey import StreamOptions, checked
-from classicseg.pipelines.streamed import streamed
 from classicseg.solvers.dense.apart import Messages, update_apart
 from classicseg.solvers.dense.plan import Plan
+from classicseg.streaming.refine.run import Job, StreamRun
+from classicseg.streaming.refine.streamed import streamed
+from classicseg.streaming.refine.survey import StreamOptions, checked
 
 
 class ClusterOptions(StreamOptions, total=False):

@@ -13,12 +13,12 @@ from classicseg.dask.labelled import axis_of, check_on_image, is_labelled, like
 from classicseg.dask.sent import Sent, digest_of
 from classicseg.dask.sources import check_writable, readable
 from classicseg.dask.workers import Workers, connected, kept_in
-from classicseg.pipelines.label_sink import state_folder
-from classicseg.pipelines.split_passes import Each
-from classicseg.pipelines.split_streamed import each_here, split_in_windows
-from classicseg.pipelines.split_survey import AT_ONCE, SplitOptions, Survey, checked
 from classicseg.splitmerge.homogeneity import HomogeneityLike
 from classicseg.splitmerge.split_merge import DEFAULT_RANGE
+from classicseg.streaming.label_sink import state_folder
+from classicseg.streaming.split.passes import Each
+from classicseg.streaming.split.streamed import each_here, split_in_windows
+from classicseg.streaming.split.survey import AT_ONCE, SplitOptions, Survey, checked
 
 _OF_TASK = 2**22  # pixels: a second of work or so, whose labels take 16 MiB
 _PROBES = 16  # lines of pixels by which workers see whether they read the same

@@ -14,8 +14,8 @@ from classicseg.dask.sent import Sent, digest_of
 from classicseg.filters.apart import Part, PartLattices
 from classicseg.filters.streamed import Norms, StripeVertices, meet_stripe
 from classicseg.kernels.dense.bank import RowLayout
-from classicseg.pipelines.passage import Passing
 from classicseg.solvers.dense.apart import label_stripe, splat_stripe
+from classicseg.streaming.refine.passage import Passing
 
 
 def sent_of(passing: Passing, borders: np.ndarray) -> Sent:

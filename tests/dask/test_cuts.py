@@ -16,8 +16,8 @@ import dask.array as da
 import classicseg as cs
 import classicseg.dask as cd
 from classicseg.dask import cuts
-from classicseg.pipelines import cut_apart
-from classicseg.pipelines.cut_state import CutState
+from classicseg.streaming.cut import apart as cut_apart
+from classicseg.streaming.cut.state import CutState
 from tests.dask.here import Here
 from tests.dask.sources import Deadly, Elsewhere
 from tests.strategies.cuts import cut_problems
@@ -89,7 +89,7 @@ def test_what_needs_more_memory_is_told_and_goes_on_with_more(tmp_path, monkeypa
     unary[1] = np.where(np.arange(90) % 2, 9, -9)[:, np.newaxis]
     unary[:, 50:85] = 0
     unary[1, 50] = -1
-    monkeypatch.setattr("classicseg.pipelines.cut_streamed.refuse_beforehand", lambda problem: None)
+    monkeypatch.setattr("classicseg.streaming.cut.streamed.refuse_beforehand", lambda problem: None)
     arguments = {"weights": 4, "out": tmp_path / "labels.npy", "window": 10}
     with here(0):
         with pytest.raises(cs.BudgetError, match=r"the rows 50 to 79 hold pixels .* give more memory"):
@@ -173,7 +173,7 @@ def test_workers_that_die_again_and_again_end_the_run_and_what_is_done_is_kept(c
     ):
         cd.minimum_cut(unary, 3.0, window=20, out=out, cluster=cluster)
     assert not out.exists()
-    monkeypatch.setattr("classicseg.pipelines.cut_passage.cut_band", None)  # what is known is not found again
+    monkeypatch.setattr("classicseg.streaming.cut.passage.cut_band", None)  # what is known is not found again
     cs.minimum_cut_streamed(UNARY, 3.0, out=out)  # may go on without workers
     np.testing.assert_array_equal(np.load(out), expected())
 
@@ -182,7 +182,7 @@ def test_workers_that_die_again_and_again_end_the_run_and_what_is_done_is_kept(c
 def test_a_run_whose_process_was_killed_goes_on_and_not_with_other_costs(cluster, tmp_path):
     program = (
         "import sys, time, classicseg.dask as cd\n"
-        "from classicseg.pipelines.cut_state import CutState as S; write = S.keep\n"
+        "from classicseg.streaming.cut.state import CutState as S; write = S.keep\n"
         "def slow(self): write(self); print(len(self.progress.bands), flush=True); time.sleep(60)\n"
         "S.keep = slow\n"
         "cd.minimum_cut(sys.argv[1], 3.0, out=sys.argv[2], window=20, cluster=sys.argv[3])"

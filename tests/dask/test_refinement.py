@@ -172,7 +172,7 @@ def test_workers_that_die_again_and_again_end_the_run_and_what_is_done_is_kept(c
 def test_a_run_whose_process_was_killed_goes_on(cluster, tmp_path):
     program = (
         "import sys, time, classicseg.dask as cd\n"
-        "from classicseg.pipelines.kept_state import KeptState as K; keep = K.keep\n"
+        "from classicseg.streaming.refine.kept_state import KeptState as K; keep = K.keep\n"
         "def slow(self, progress): keep(self, progress); print(progress.done, flush=True); time.sleep(60)\n"
         "K.keep = slow\n"
         "how = {'preset': 'default', 'max_iter': 2, 'cluster': sys.argv[4]}\n"

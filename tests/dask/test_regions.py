@@ -16,7 +16,7 @@ import dask.array as da
 import classicseg as cs
 import classicseg.dask as cd
 from classicseg.dask import regions
-from classicseg.pipelines import split_passes
+from classicseg.streaming.split import passes as split_passes
 from tests.dask.here import Here
 from tests.dask.sources import Deadly, Elsewhere
 from tests.strategies.ground import hills, split_problems

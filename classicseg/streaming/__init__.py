@@ -1,0 +1,1 @@
+"""What does not fit into memory: images that pass by in windows, with the answers of those that fit."""
