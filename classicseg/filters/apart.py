@@ -7,12 +7,12 @@ them, and both are the same numbers as if its rows lay among those of all stripe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.filters.bank import new_rows
+from classicseg.filters.bank import chunks, new_rows
 from classicseg.filters.building import Space
 from classicseg.filters.streamed import Merged, Norms, PassingLattices, Vertices
 from classicseg.kernels.dense.bank import Bank, RowLayout
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 class Parts:
-    """The stripes of merged vertices, and their share of row arrays: (n_panels, m, lanes) float32 for m vertices.
+    """The stripes of merged vertices, and their share of row arrays: see :func:`read_rows`.
 
     Parameters
     ----------
@@ -63,20 +63,16 @@ class Parts:
 
     def read(self, rows: np.ndarray, s: int) -> np.ndarray:
         """What stands in blurred `rows` at the vertices of stripe `s`."""
-        share: np.ndarray = self._panels(rows)[:, self._vertex_of[self._rows(s)]]
-        return share
+        return read_rows(rows, self._vertex_of[self._rows(s)], self._layout)
 
     def write(self, rows: np.ndarray, s: int, share: np.ndarray) -> None:
         """Put what stripe `s` has splatted where it is to be blurred."""
-        self._panels(rows)[:, self._rows(s)] = share
+        write_rows(rows, self._rows(s), self._layout, share)
 
     def _rows(self, s: int) -> np.ndarray:
         """The rows of a stripe, which no other has."""
         both = zip(self._vertices, self._merged.rows, self._merged.bank.vertex[:, 0], strict=True)
         return np.concatenate([rows[met.start[s] : met.start[s + 1]] + np.uint32(first) for met, rows, first in both])
-
-    def _panels(self, rows: np.ndarray) -> np.ndarray:
-        return rows.reshape(self._layout.n_panels, -1, len(self._layout.lanes))
 
 
 class PartLattices(PassingLattices):
@@ -110,9 +106,31 @@ class PartLattices(PassingLattices):
         """A row array, zero."""
         return new_rows(self.bank, layout)
 
-    def share(self, rows: np.ndarray, layout: RowLayout) -> np.ndarray:
-        """The part of it that has a meaning to others, as a view: see :class:`Parts`."""
-        return rows.reshape(layout.n_panels, -1, len(layout.lanes))[:, 1 : 1 + self._n_vertices]
+    def read(self, rows: np.ndarray, layout: RowLayout) -> np.ndarray:
+        """What stands in a row array at the vertices: see :func:`read_rows`."""
+        return read_rows(rows, slice(1, 1 + self._n_vertices), layout)
+
+    def write(self, rows: np.ndarray, layout: RowLayout, share: np.ndarray) -> None:
+        """Put there what was read elsewhere."""
+        write_rows(rows, slice(1, 1 + self._n_vertices), layout, share)
+
+
+def read_rows(rows: np.ndarray, which: np.ndarray | slice, layout: RowLayout) -> np.ndarray:
+    """The values of some rows of a row array, (m, channels) float32, with those channels that only fill up lanes."""
+    return np.concatenate([rows_of_chunk[which] for rows_of_chunk, _ in _chunks(rows, layout)], axis=1)
+
+
+def write_rows(rows: np.ndarray, which: np.ndarray | slice, layout: RowLayout, values: np.ndarray) -> None:
+    """Put the values of :func:`read_rows` into rows of a row array, perhaps another one."""
+    for rows_of_chunk, channels in _chunks(rows, layout):
+        rows_of_chunk[which] = values[:, channels]
+
+
+def _chunks(rows: np.ndarray, layout: RowLayout) -> Iterator[tuple[np.ndarray, slice]]:
+    """Views of a row array, (n_rows, channels) each, and which channels they are."""
+    n_rows = rows.size // (layout.n_panels * len(layout.lanes))
+    for first, n in chunks(layout):
+        yield rows[first * n_rows : (first + n) * n_rows].reshape(n_rows, n), slice(first, first + n)
 
 
 def _bank_of_part(spaces: Sequence[Space], n_rows: int) -> Bank:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -31,6 +31,14 @@ def new_rows(bank: Bank, layout: RowLayout, n: int = 1) -> np.ndarray:
     if size >= _MANY:
         check_memory(4 * size, f"{layout.n_channels} values at each of {bank.n_rows} lattice vertices")
     return aligned_zeros(size, np.float32)
+
+
+def chunks(layout: RowLayout) -> Iterator[tuple[int, int]]:
+    """The first channel of each chunk in which row arrays lie, one whole chunk after the other, and how many it has."""
+    width = len(layout.lanes)
+    for panel in range(layout.n_panels):
+        for lane in range(0, width, PIXELS):
+            yield panel * width + lane, min(PIXELS, width - lane)
 
 
 def index_of_vertices(bank: Bank) -> np.ndarray:

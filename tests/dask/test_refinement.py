@@ -117,6 +117,17 @@ def test_stripes_that_are_worked_on_apart_come_to_the_labels_of_the_run_in_memor
     np.testing.assert_array_equal(labels, expected)
 
 
+def test_labels_that_take_more_than_one_vector_are_put_together_again():
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    logits = np.random.default_rng(1).standard_normal((21, 40, 50)).astype(np.float32) * 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refinement, "connected", lambda cluster: contextlib.nullcontext(Here(0)))
+        patch.setattr(refinement, "Workers", lambda client: client)
+        patch.setattr(building, "_POINTS_PER_STRIPE", 200)
+        labels = cd.refine(image, logits=logits, **OPTIONS)
+    np.testing.assert_array_equal(labels, cs.refine(image, logits=logits, exact=True, **OPTIONS))
+
+
 # --- with workers -------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from classicseg.filters.bands.building import ONES, Built, bank_of, let_neighbours_go, vertices_of
 from classicseg.filters.bands.reach import Marks, Reach
 from classicseg.filters.bands.wave import run_wave
+from classicseg.filters.bank import chunks
 from classicseg.filters.base import Normalization
 from classicseg.filters.building import Space
 from classicseg.filters.streamed import Norms, PassingLattices, StripePassage, gains_of, point_borders
@@ -25,7 +26,6 @@ from classicseg.kernels.dense.blur import blur_step
 from classicseg.kernels.dense.hashing import Table
 from classicseg.kernels.dense.streamed import begin_stripe, table_of_rows
 from classicseg.machine.mapped import MappedArrays
-from classicseg.machine.simd import PIXELS
 
 _AT_ONCE = 2**22  # values that are copied at once
 AHEAD = 2**18
@@ -144,7 +144,7 @@ class BandedBank(PassingLattices):
 
     def let_rows_go(self, arrays: Sequence[np.ndarray], layout: RowLayout, first: int, last: int) -> None:
         """The rows `first` to `last` - 1 of row arrays need not stay in memory."""
-        for start, size in _chunks(layout):
+        for start, size in chunks(layout):
             at = start * self.bank.n_rows
             for rows in arrays:
                 self._files.let_go(rows, at + first * size, at + last * size)
@@ -160,7 +160,7 @@ class BandedBank(PassingLattices):
         bank = self.bank
         first, n = bank.duplicate[k].tolist()
         target = bank.target[bank.target_start[k] :][:n]
-        for start, size in _chunks(layout):
+        for start, size in chunks(layout):
             chunk = rows[start * bank.n_rows : (start + size) * bank.n_rows].reshape(-1, size)
             chunk[target] += chunk[first : first + n]
         self.let_rows_go((rows,), layout, first, first + n)
@@ -196,11 +196,3 @@ class _BandPassage(StripePassage):
         if stop == int(marks.point[self._last]):
             for k, (low, high) in enumerate(self._near):
                 self._banded.let_go(k, self._s, low, high, self._rows)
-
-
-def _chunks(layout: RowLayout) -> Iterator[tuple[int, int]]:
-    """The chunks in which row arrays lie: the first channel of each, and how many it has."""
-    width = len(layout.lanes)
-    for panel in range(layout.n_panels):
-        for lane in range(0, width, PIXELS):
-            yield panel * width + lane, min(PIXELS, width - lane)

@@ -26,10 +26,10 @@ Messages = Callable[[int], np.ndarray | None]
 def splat_stripe(
     passage: Passage, lattices: PartLattices, messages: np.ndarray | None, layout: RowLayout
 ) -> np.ndarray:
-    """Update the marginals of a stripe's points; what they splat, (n_panels, m, lanes) float32 for m vertices."""
+    """Update the marginals of a stripe's points; what they splat, as :func:`read_rows` gives it."""
     target = lattices.new_rows(layout)
     pass_stripe(passage, lattices, 0, _rows(lattices, messages, layout), target, layout)
-    return np.ascontiguousarray(lattices.share(target, layout))
+    return lattices.read(target, layout)
 
 
 def label_stripe(passage: Passage, lattices: PartLattices, messages: np.ndarray | None, layout: RowLayout) -> None:
@@ -41,7 +41,7 @@ def _rows(lattices: PartLattices, messages: np.ndarray | None, layout: RowLayout
     if messages is None:
         return NO_ROWS
     rows = lattices.new_rows(layout)
-    lattices.share(rows, layout)[:] = messages
+    lattices.write(rows, layout, messages)
     return rows
 
 
