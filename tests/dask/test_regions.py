@@ -127,7 +127,7 @@ def test_workers_that_die_again_and_again_end_the_run_and_what_is_known_is_kept(
 def test_a_run_whose_process_was_killed_goes_on_and_not_with_another_image(cluster, tmp_path):
     program = (
         "import sys, time, classicseg.dask as cd\n"
-        "from classicseg.pipelines import split_streamed\n"
+        "from classicseg.streaming.split import streamed as split_streamed\n"
         "def slow(*args): print('met', flush=True); time.sleep(60)\n"
         "split_streamed.write_all = slow\n"
         "cd.split_and_merge(sys.argv[1], 9, out=sys.argv[2], cluster=sys.argv[3], window=512)"

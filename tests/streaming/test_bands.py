@@ -13,7 +13,8 @@ import classicseg as cs
 from classicseg.errors import BudgetError
 from classicseg.filters import building
 from classicseg.filters.bands import bank, linking, reach, wave
-from classicseg.pipelines import stream_lattices, stream_needs
+from classicseg.streaming.refine import lattices as stream_lattices
+from classicseg.streaming.refine import needs as stream_needs
 from classicseg.streaming.refine.kept_state import KeptState
 from tests.strategies.streams import problems
 

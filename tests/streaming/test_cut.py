@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import classicseg as cs
 from classicseg.energies.grid import directions, edge_shape
 from classicseg.io.windows import LabelFile
-from classicseg.pipelines import cut_edges, cut_plan
 from classicseg.solvers.cut import bands, zones
+from classicseg.streaming.cut import edges as cut_edges
+from classicseg.streaming.cut import plan as cut_plan
 from classicseg.streaming.cut.state import CutState
 from tests.strategies.cuts import cut_problems
 from tests.strategies.files import write_map, write_zarr

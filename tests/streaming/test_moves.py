@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 import classicseg as cs
 from classicseg.energies.grid import directions, edge_shape
-from classicseg.pipelines import cut_edges, cut_plan, cut_state, moves_streamed
 from classicseg.solvers.cut import zones
+from classicseg.streaming.cut import edges as cut_edges
+from classicseg.streaming.cut import plan as cut_plan
+from classicseg.streaming.cut import state as cut_state
+from classicseg.streaming.moves import streamed as moves_streamed
 from classicseg.streaming.moves.costs import MoveCosts
 from classicseg.streaming.moves.state import MoveState
 from tests.strategies.files import write_map, write_zarr

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import classicseg as cs
-from classicseg.pipelines import raster, stream_lattices, stream_run, stream_strength, strength
+from classicseg.pipelines import strength
 from classicseg.solvers.dense import sampled
 from classicseg.solvers.dense.active import MOST_DIFFER
 from classicseg.solvers.dense.prospects import contest
+from classicseg.streaming import raster
+from classicseg.streaming.refine import lattices as stream_lattices
+from classicseg.streaming.refine import run as stream_run
+from classicseg.streaming.refine import strength as stream_strength
 from tests.strategies.streams import problems
 
 SAMPLE = cs.sample("nuclei")

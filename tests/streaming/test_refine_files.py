@@ -13,7 +13,8 @@ import pytest
 import classicseg as cs
 from classicseg.io.point_file import PointFile
 from classicseg.io.windows import FileArray, LabelFile, as_source
-from classicseg.pipelines import stream_lattices, stream_run
+from classicseg.streaming.refine import lattices as stream_lattices
+from classicseg.streaming.refine import run as stream_run
 from classicseg.streaming.refine.kept_state import KeptState
 
 SAMPLE = cs.sample("nuclei")

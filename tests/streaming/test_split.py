@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import classicseg as cs
 from classicseg.io.tables import TableFile
 from classicseg.io.windows import FileArray, LabelFile
-from classicseg.pipelines import split_passes, split_plan
+from classicseg.streaming.split import passes as split_passes
+from classicseg.streaming.split import plan as split_plan
 from tests.strategies.ground import hills, split_problems
 
 
