@@ -264,7 +264,7 @@ def test_a_plan_knows_how_much_memory_it_takes(tmp_path):
         import sys, numpy as np, classicseg as cs
         from benchmarks.shared.harness import peak_memory
         s = cs.sample("nuclei")
-        options = {"preset": "pydensecrf", "max_iter": 3}
+        options = {"preset": "pydensecrf", "max_iter": 3, "n_threads": 2}
         cs.refine_streamed(s.image, s.probabilities, **options)
         rng = np.random.default_rng(0)
         image = np.tile(s.image, (4, 4, 1))
@@ -273,5 +273,6 @@ def test_a_plan_knows_how_much_memory_it_takes(tmp_path):
         print(plan.memory / peak_memory(lambda: cs.refine_streamed(image, s.probabilities, out=sys.argv[1], **options)))
         """
     command = [sys.executable, "-c", program, tmp_path / "labels.npy"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    for _ in range(2):  # the first one may compile, which takes memory as well
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     assert 0.8 < float(done.stdout) < 3.5
