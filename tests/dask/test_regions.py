@@ -113,7 +113,7 @@ def test_a_worker_that_dies_changes_nothing(cluster, tmp_path):
 
 @pytest.mark.slow
 def test_workers_that_die_again_and_again_end_the_run_and_what_is_known_is_kept(cluster, tmp_path, monkeypatch):
-    image, out = Deadly(IMAGE, tmp_path, 9, 1000), tmp_path / "labels.npy"
+    image, out = Deadly(IMAGE, tmp_path, 3, 1000, first_only=True), tmp_path / "labels.npy"
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 1)  # by default 3
     with pytest.raises(cd.WorkerError, match=r"2 workers died .* is kept in .*labels.npy.state"):
         cd.split_and_merge(image, 9, window=512, out=out, cluster=cluster)
