@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,23 @@ def sink_of(out: Any, shape: tuple[int, ...], values: list[int], folder: Path | 
     if isinstance(out, np.ndarray) and out.flags.c_contiguous:
         return LabelArray(out, fill)
     return LabelStore(out, folder, fill)
+
+
+@contextlib.contextmanager
+def labels_written(
+    out: Any, shape: tuple[int, ...], values: list[int], folder: Path | None, image: Any, what: str
+) -> Iterator[Labels]:
+    """What takes the labels of a run, as :func:`sink_of`: they appear at its end, or not at all.
+
+    If the system cannot read or write, the error says that `what` is done so far is kept in `folder`, if it is.
+    """
+    sink = sink_of(out, shape, values, folder, image)
+    try:
+        yield sink
+        sink.finish()
+    except BaseException as failure:
+        sink.discard()
+        if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
+            text = f"{failure.strerror}; {what} kept in {folder}"
+            raise OSError(failure.errno, text, failure.filename) from failure
+        raise

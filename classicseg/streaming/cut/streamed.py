@@ -19,7 +19,7 @@ from classicseg.streaming.cut.passage import settle
 from classicseg.streaming.cut.plan import refuse_beforehand
 from classicseg.streaming.cut.problem import CutOptions, CutProblem, checked
 from classicseg.streaming.cut.state import CutState
-from classicseg.streaming.label_sink import check_out, check_room, sink_of, state_folder
+from classicseg.streaming.label_sink import check_out, check_room, labels_written, state_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,21 +184,13 @@ def cut_in_bands(
     state = CutState(folder, {"inputs": problem.digest, "parameters": problem.parameters}, shape)
     labels = np.empty(shape, np.int32) if out is None else out
     with contextlib.closing(state):
-        sink = sink_of(labels, shape, values, folder, problem.like)
-        try:
+        with labels_written(labels, shape, values, folder, problem.like, "the bands that are done are") as sink:
             if not state.progress.bands:
                 refuse_beforehand(problem)
             _run(problem, state, work, options.get("progress", False))
             size = int(np.prod(shape[1:]))
             for first, stop in state.pieces():
                 sink.write(first * size, labels_of(state.codes.read(first, stop), fill).reshape(-1))
-            sink.finish()
-        except BaseException as failure:
-            sink.discard()
-            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-                text = f"{failure.strerror}; the bands that are done are kept in {folder}"
-                raise OSError(failure.errno, text, failure.filename) from failure
-            raise
         state.remove()
     done, step = state.progress, 1 / problem.costs.scale
     n_bands = sum(band.start < band.stop for band in done.bands)

@@ -13,7 +13,7 @@ from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.solvers.run import progress_bar
 from classicseg.streaming.cut.passage import settle
-from classicseg.streaming.label_sink import check_out, check_room, sink_of, state_folder
+from classicseg.streaming.label_sink import check_out, check_room, labels_written, state_folder
 from classicseg.streaming.moves.plan import refuse_moves_beforehand
 from classicseg.streaming.moves.problem import ExpansionOptions, MoveProblem, checked_expansion
 from classicseg.streaming.moves.state import MoveState
@@ -151,19 +151,11 @@ def expansion_streamed(
     state = MoveState(folder, {"inputs": problem.digest, "parameters": f"expansion {problem.parameters}"}, shape, n)
     labels = np.empty(shape, np.int32) if out is None else out
     with contextlib.closing(state):
-        sink = sink_of(labels, shape, values, folder, problem.like)
-        try:
+        with labels_written(labels, shape, values, folder, problem.like, "what is done is") as sink:
             settled = _run(problem, state, chosen)
             size = int(np.prod(shape[1:]))
             for first, stop in state.pieces():
                 sink.write(first * size, _labels_of(problem, state, first, stop, fill).reshape(-1))
-            sink.finish()
-        except BaseException as failure:
-            sink.discard()
-            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-                text = f"{failure.strerror}; what is done is kept in {folder}"
-                raise OSError(failure.errno, text, failure.filename) from failure
-            raise
         state.remove()
     done = state.progress
     energies, step = tuple(done.energies), 1 / problem.costs.scale

@@ -14,7 +14,7 @@ from classicseg.machine.threads import resolve_threads
 from classicseg.pipelines import presets
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
-from classicseg.streaming.label_sink import check_out, check_room, sink_of, state_folder
+from classicseg.streaming.label_sink import check_out, check_room, labels_written, state_folder
 from classicseg.streaming.refine.kept_state import KeptState
 from classicseg.streaming.refine.run import Job, StreamRun
 from classicseg.streaming.refine.survey import StreamOptions, checked, prepared
@@ -168,15 +168,7 @@ def streamed(
     )
     labels = np.empty(shape, np.int32) if out is None else out
     with contextlib.closing(state):
-        sink = sink_of(labels, shape, values, folder, source)
-        try:
+        with labels_written(labels, shape, values, folder, source, "the updates that are done are") as sink:
             work(Job(ready, state, options, n_threads, sink.write, fill))
-            sink.finish()
-        except BaseException as failure:
-            sink.discard()
-            if isinstance(failure, OSError) and folder is not None and failure.errno is not None:
-                text = f"{failure.strerror}; the updates that are done are kept in {folder}"
-                raise OSError(failure.errno, text, failure.filename) from failure
-            raise
         state.remove()
     return labels, ready.strength
