@@ -124,7 +124,7 @@ def test_the_table_of_best_energies_keeps_the_lower_ones_and_who_found_them():
 
 def test_published_labellings_of_the_uai_competition_are_worth_what_is_said():
     if not (DATA / "uai").is_dir():
-        pytest.skip("no research data")
+        pytest.skip("the research data are not in $CLASSICSEG_DATA")
     known = {"Grids_20": -10766.365, "Grids_18": -12966.651}
     for name, energy in known.items():
         crf = io.read_uai(DATA / "uai" / f"{name}.uai.xz")
@@ -134,7 +134,7 @@ def test_published_labellings_of_the_uai_competition_are_worth_what_is_said():
 
 def test_the_stereo_pair_of_the_study_is_rebuilt_to_the_integer():
     if not (DATA / "mrf").is_dir():
-        pytest.skip("no research data")
+        pytest.skip("the research data are not in $CLASSICSEG_DATA")
     tsukuba = mrf.tsukuba(DATA)
     cheapest = tsukuba.unary.argmin(axis=0)
     assert scoring.judge(tsukuba)(cheapest) == tsukuba.energy(cheapest)
