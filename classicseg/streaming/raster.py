@@ -386,6 +386,9 @@ class Costs:
         if n == 1:  # NumPy adds the labels of a single pixel in another order than those of many
             values = np.repeat(values, 2, axis=-1)
             inside = None if inside is None else np.repeat(inside, 2, axis=-1)
+        if inside is not None and not inside.any():  # a mask of nothing is an error only for the whole image
+            values, inside = np.zeros_like(values), None
+            values[0] = self.kind == "probabilities"
         if self.kind == "probabilities":
             p = inputs.probabilities_inside(values, inside)[0]
             costs = unary_from_probabilities(p if self._sum_to_one else as_unnormalised(p))

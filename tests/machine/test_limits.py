@@ -183,6 +183,7 @@ def test_too_little_memory_is_an_error_and_spoils_nothing(warm):
     script = """
 import resource, sys
 import numpy as np, classicseg as cs
+import classicseg.solvers.cut.qpbo  # Python's import says ImportError where a library finds no room
 
 most = resource.getrlimit(resource.RLIMIT_AS)[1]
 small = cs.GridCRF(np.array([[[0, 1, 2], [3, 4, 5]], [[5, 4, 3], [2, 1, 0]]]), cs.Potts(1))

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
@@ -24,6 +24,10 @@ from tests.strategies.streams import problems
 SAMPLE = cs.sample("nuclei")
 SMALL = np.log(SAMPLE.probabilities[:, ::3, ::3])
 OPTIONS = {"preset": "default", "max_iter": 4, "exact": True}
+ROW_OUTSIDE = (
+    SAMPLE.image[:3, :1],
+    {"probabilities": SAMPLE.probabilities[:, :3, :1], "mask": np.array([[True], [False], [True]]), "quality": "fast"},
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -70,6 +74,7 @@ def parts_of_the_sample(draw, lowest):
 
 @settings(max_examples=40, deadline=None)
 @given(problems(), st.floats(0.1, 30), st.sampled_from((5, 2**16)))
+@example(ROW_OUTSIDE, 1.0, 5)
 def test_the_strength_is_that_which_is_chosen_in_memory(problem, factor, at_once):
     """By the same numbers: evidence, and the colours and the mask of the small picture."""
     image, options = problem
