@@ -1,9 +1,16 @@
 """What all tests share."""
 
+import gc
 import signal
 from unittest import mock
 
 import pytest
+
+
+def pytest_collection_finish():
+    """Modules and collected tests stay to the end: looking through them again and again takes a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -77,7 +77,7 @@ class Net(NamedTuple):
     piles: np.ndarray
     n: int
     sign: int
-    directions: tuple[int, ...]  # K zeros
+    degree: int  # K
 
 
 @inline
@@ -130,7 +130,7 @@ def _extend(net, begin, count, label, demand):
         label += 1
         for i in range(begin, end):
             p = np.int64(net.reached[i])
-            for k in range(len(net.directions)):
+            for k in range(net.degree):
                 q = p + net.steps[k]
                 if not 0 <= q < net.n:
                     continue
@@ -157,7 +157,7 @@ def _discharge(net, p, label, limit):
     Returns its new label, what is left of its excess, and the sum of the sizes of all numbers that were written.
     """
     excess, least, size = _excess(net, p), limit - 1, 0.0
-    for k in range(len(net.directions)):
+    for k in range(net.degree):
         q = p + net.steps[k]
         if not 0 <= q < net.n or net.label[q] == 0:
             continue
@@ -219,7 +219,7 @@ def _forget(net, count, top):
 
 
 @kernel
-def flow_near(residual, space, roots, sign, patience, directions):
+def flow_near(residual, space, roots, sign, patience):
     """Push a maximum flow between pixels of the wrong side and all others of that side.
 
     Parameters
@@ -233,8 +233,6 @@ def flow_near(residual, space, roots, sign, patience, directions):
         1 for those with an excess on the side of the sink, -1 for those with a deficit on that of the source.
     patience : int
         How many steps that may take.
-    directions : tuple
-        K zeros: the compiler knows the number of neighbours by the length.
 
     Returns
     -------
@@ -247,7 +245,7 @@ def flow_near(residual, space, roots, sign, patience, directions):
     net = Net(
         pointer(residual.room), pointer(residual.excess), residual.each, residual.plane, pointer(residual.steps),
         pointer(residual.side), pointer(space.label), pointer(space.reached), pointer(space.link), pointer(space.piles),
-        space.label.size, sign, directions,
+        space.label.size, sign, residual.steps.size,
     )  # fmt: skip
     begin, count, label, work, steps = 0, 0, np.int64(1), 0, 0
     demand, held, size, anew = 0.0, 0.0, 0.0, True

@@ -51,19 +51,26 @@ class Net(NamedTuple):
     sink_queue: np.ndarray  # (n,) int32
     state: np.ndarray  # int64: see above
     n: int  # length of the rings
-    directions: tuple[int, ...]  # K zeros
+    degree: int  # K
+    directions: tuple[int, ...]  # K zeros, or empty
+
+
+@inline
+def _degree(net):
+    """Neighbours of a pixel of `net`, a number for the compiler where the length of its directions tells."""
+    return len(net.directions) if len(net.directions) > 0 else net.degree
 
 
 @inline
 def _parent(net, node):
     """Direction of the parent of pixel `node` in `net`, or one of the codes above."""
-    return net.g[node + len(net.directions) + 2] & _CODE
+    return net.g[node + _degree(net) + 2] & _CODE
 
 
 @inline
 def _set_parent(net, node, code):
     """Make `code`, a direction or one of the codes above, the parent of pixel `node` in `net`."""
-    at = node + len(net.directions) + 2
+    at = node + _degree(net) + 2
     net.g[at] = np.int32((net.g[at] & ~_CODE) | code)
 
 
@@ -80,7 +87,7 @@ def _room(net, node, other, k, sign):
 def _enqueue(net, node, sign):
     """Let pixel `node` wait for the next level of the tree `sign` of `net` to grow, unless it waits already."""
     side = 0 if sign > 0 else 1
-    at = node + len(net.directions) + 2
+    at = node + _degree(net) + 2
     word = net.g[at]
     if word & (_QUEUED << side) == 0:
         net.g[at] = np.int32(word | (_QUEUED << side))
@@ -98,7 +105,7 @@ def _dequeue(net, sign):
     head = net.state[_HEAD + side]
     node = np.int64(queue[head])
     net.state[_HEAD + side] = head + 1 if head + 1 < net.n else 0
-    at = node + len(net.directions) + 2
+    at = node + _degree(net) + 2
     net.g[at] = np.int32(net.g[at] & ~(_QUEUED << side))
     return node
 
@@ -115,7 +122,7 @@ def _waiting(net, sign):
 def _orphan(net, node, depth):
     """Cut pixel `node` of `net` from its parent and put it into the bucket of its `depth`."""
     _set_parent(net, node, _ORPHAN)
-    net.g[node + len(net.directions) + 3] = net.buckets[depth]
+    net.g[node + _degree(net) + 3] = net.buckets[depth]
     net.buckets[depth] = np.int32(node)
     if depth > net.state[_DEEPEST]:
         net.state[_DEEPEST] = depth
@@ -129,13 +136,13 @@ def _room_to_root(net, node, amount, sign):
     """
     while True:
         k = np.int64(_parent(net, node))
-        if k >= len(net.directions):
+        if k >= _degree(net):
             break
         other = node + net.steps[k]
         room = _room(net, node, other, k, sign)
         amount = room if room < amount else amount
         node = other
-    room = np.int32(sign) * net.g[node + len(net.directions)]
+    room = np.int32(sign) * net.g[node + _degree(net)]
     return room if room < amount else amount
 
 
@@ -149,7 +156,7 @@ def _push_to_root(net, node, amount, sign):
     shallowest = np.int64(1 << 40)
     while True:
         k = np.int64(_parent(net, node))
-        if k >= len(net.directions):
+        if k >= _degree(net):
             break
         other = node + net.steps[k]
         down, up = (other + (k ^ 1), node + k) if sign > 0 else (node + k, other + (k ^ 1))
@@ -157,11 +164,11 @@ def _push_to_root(net, node, amount, sign):
         g[down] = np.int32(left)
         g[up] = np.int32(g[up] + amount)
         if left == 0:
-            shallowest = np.int64(sign * g[node + len(net.directions) + 1])
+            shallowest = np.int64(sign * g[node + _degree(net) + 1])
             _orphan(net, node, shallowest)
         node = other
-    left = g[node + len(net.directions)] - np.int32(sign) * amount
-    g[node + len(net.directions)] = np.int32(left)
+    left = g[node + _degree(net)] - np.int32(sign) * amount
+    g[node + _degree(net)] = np.int32(left)
     if left == 0:
         shallowest = np.int64(1)
         _orphan(net, node, shallowest)
@@ -174,7 +181,7 @@ def _adopt(net, depth, limit, sign):
 
     The parent is the one of least depth, and not in the last level, `limit`.
     """
-    g, depth_at = net.g, len(net.directions) + 1
+    g, depth_at = net.g, _degree(net) + 1
     while depth <= net.state[_DEEPEST]:
         node = np.int64(net.buckets[depth])
         if node == 0:
@@ -185,13 +192,13 @@ def _adopt(net, depth, limit, sign):
         above = np.int32(sign * (depth - 1))
         best, best_k = limit, np.int64(-1)
         if depth > 1:
-            for k in range(len(net.directions)):
+            for k in range(_degree(net)):
                 other = node + net.steps[k]
                 if g[other + depth_at] == above and _room(net, node, other, k, sign) > 0:
                     best, best_k = depth - 1, np.int64(k)
                     break
         if best_k < 0:
-            for k in range(len(net.directions)):
+            for k in range(_degree(net)):
                 other = node + net.steps[k]
                 theirs = np.int64(sign * g[other + depth_at])
                 if theirs < depth:
@@ -237,9 +244,9 @@ def _grow(net, node, depth, other_limit, sign):
 
     `sign`, `depth` and `other_limit` are those of :func:`_augment`.
     """
-    g, depth_at = net.g, len(net.directions) + 1
+    g, depth_at = net.g, _degree(net) + 1
     mine = np.int32(sign * depth)
-    for k in range(len(net.directions)):
+    for k in range(_degree(net)):
         other = node + net.steps[k]
         while (g[node + k] if sign > 0 else g[other + (k ^ 1)]) > 0:
             theirs = np.int64(sign * g[other + depth_at])
@@ -262,8 +269,8 @@ def _has_other_neighbours(net, node, sign):
     Without a branch for each neighbour, which makes it fast.
     """
     outside = False
-    for k in range(len(net.directions)):
-        outside |= sign * net.g[node + net.steps[k] + len(net.directions) + 1] <= 0
+    for k in range(_degree(net)):
+        outside |= sign * net.g[node + net.steps[k] + _degree(net) + 1] <= 0
     return outside
 
 
@@ -273,9 +280,9 @@ def _grow_level(net, first, last, depth, other_limit, sign):
 
     The roots are level 1. They are found by looking at all pixels, whose records lie from `first` to `last`.
     """
-    depth_at = len(net.directions) + 1
+    depth_at = _degree(net) + 1
     if depth == 1:
-        for node in range(first, last, len(net.directions) + EXTRA):
+        for node in range(first, last, _degree(net) + EXTRA):
             if net.g[node + depth_at] == sign and _has_other_neighbours(net, node, sign):
                 _grow(net, node, depth, other_limit, sign)
         return
@@ -308,7 +315,7 @@ def max_flow(sync, g, first, last, steps, buckets, queues, directions):
     queues : int32, (2 n,)
         Work space.
     directions : tuple
-        K zeros: the compiler knows the number of neighbours by the length.
+        K zeros: the compiler knows the number of neighbours by the length. Empty: one kernel for any number.
 
     Returns
     -------
@@ -330,10 +337,11 @@ def max_flow(sync, g, first, last, steps, buckets, queues, directions):
         pointer(queues[n:]),
         pointer(state),
         n,
+        steps.size,
         directions,
     )
-    for node in range(first, last, len(directions) + EXTRA):
-        at = node + len(directions)
+    for node in range(first, last, _degree(net) + EXTRA):
+        at = node + _degree(net)
         excess = net.g[at]
         net.g[at + 1] = np.int32(1 if excess > 0 else (-1 if excess < 0 else 0))
         net.g[at + 2] = np.int32(_FREE if excess == 0 else _ROOT)
@@ -371,7 +379,7 @@ def search_strips(sync, n_threads, g, first, pitch, strips, steps, buckets, queu
     queues : int32, (2 n,)
         Work space.
     """
-    words = len(directions) + EXTRA
+    words = steps.size + EXTRA
     while True:
         strip = claim(sync, 0)
         if strip >= strips.size - 1:

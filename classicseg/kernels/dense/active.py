@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplicates, slice_block
+from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, corners_of, fill_duplicates, slice_block
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
     lead,
@@ -164,7 +164,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
     line, held = new_line(unary.stretch, layout)
     size = layout.n_panels * len(layout.lanes) * bank.n_rows
     base = rows[2 * size : 3 * size]
-    certainty, of_block = activity.certainty, PIXELS * len(layout.corners) * CORNER
+    certainty, of_block = activity.certainty, PIXELS * corners_of(bank, layout) * CORNER
     it, last, settling = 0, n_iter, False
     while True:
         begins = 3 * it <= n_iter  # only a block that settles soon saves more than it costs to look after it
@@ -193,7 +193,7 @@ def infer_active(sync, n_threads, unary, rest, pairwise, n_iter, limits, rows, a
                 b = np.int64(activity.block[first + i]) if it < last else first + i
                 at = b * PIXELS
                 if it > 0:
-                    slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+                    slice_block(bank, source, at, 0, corners_of(bank, layout), block, layout)
                 else:
                     clear_rows(block)
                 add_unary(unary, at, planes, block, line, held, layout)

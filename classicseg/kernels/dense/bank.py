@@ -42,6 +42,9 @@ _AHEAD = 4 * PIXELS
 between them and would let every block wait for memory."""
 
 
+_USUAL = (7, 9)  # two kernels on gray and on colour images; numbers that are known take up to a tenth off the time
+
+
 class Bank(NamedTuple):
     """The arrays of a bank; K is the number of corners of a point, that is the sum of d + 1 over the lattices."""
 
@@ -85,7 +88,7 @@ class RowLayout(NamedTuple):
     lanes: tuple[int, ...]  # channels of a panel; the last panel may have more than are used
     head: tuple[int, ...]  # the chunks in which a panel is blurred: all but the last one
     tail: tuple[int, ...]  # the last chunk
-    corners: tuple[int, ...]  # corners of a point, K; empty where only one lattice of a bank is used
+    corners: tuple[int, ...]  # corners of a point, K, if that is usual; else empty: kernels ask the bank
     paired: tuple[int, ...]  # of length 1 if labels are paired, else empty
 
     @classmethod
@@ -104,7 +107,7 @@ class RowLayout(NamedTuple):
             lanes,
             ACROSS if len(lanes) > PIXELS else tail,
             tail,
-            (0,) * n_corners,
+            (0,) * n_corners if n_corners in _USUAL else (),
             (0,) * paired,
         )
 
@@ -136,6 +139,12 @@ def sliced_by(bank, index):
         bank.own_duplicate, bank.target_start, bank.target, bank.neighbour_start, bank.neighbour, bank.n_shells,
         bank.shell_weight, bank.link_start, bank.link_border, bank.link, bank.n_rows,
     )  # fmt: skip
+
+
+@inline
+def corners_of(bank, layout):
+    """Corners of a point of a `bank`, a number for the compiler where the `layout` has it."""
+    return len(layout.corners) if len(layout.corners) > 0 else bank.corner_start[-1]
 
 
 @inline

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, fill_duplicates, slice_block, sliced_by
+from classicseg.kernels.dense.bank import clear_stripe, corners_of, fill_duplicates, slice_block, sliced_by
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.planes import (
     log_softmax,
@@ -106,7 +106,7 @@ def infer(sync, n_threads, unary, start, pairwise, n_iter, tape, work, out, as_l
                     read_block(start_at, n, at, n_labels, planes)
                 else:
                     if it > 0:
-                        slice_block(slicing, source, at, 0, len(layout.corners), block, layout)
+                        slice_block(slicing, source, at, 0, corners_of(slicing, layout), block, layout)
                     else:
                         clear_rows(block)
                     add_unary(unary, at, planes, block, line, held, layout)

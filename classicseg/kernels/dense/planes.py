@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import slice_block, splat_block
+from classicseg.kernels.dense.bank import corners_of, slice_block, splat_block
 from classicseg.machine.jit import inline
 from classicseg.machine.simd import (
     ACROSS,
@@ -221,14 +221,14 @@ def splat_planes(bank, target, at, planes, block, layout):
         for panel in range(layout.n_panels):
             base = panel * len(lanes) * PIXELS
             planes_to_rows(planes, base, block, base, lanes)
-    splat_block(bank, target, at, 0, len(layout.corners), block, layout)
+    splat_block(bank, target, at, 0, corners_of(bank, layout), block, layout)
 
 
 @inline
 def slice_planes(bank, source, at, planes, block, layout):
     """Slice the points of `planes` from the row array `source`, with all lattices of `bank`."""
     lanes = layout.lanes
-    slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+    slice_block(bank, source, at, 0, corners_of(bank, layout), block, layout)
     for panel in range(layout.n_panels):
         base = panel * len(lanes) * PIXELS
         rows_to_planes(block, base, planes, base, lanes)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, fill_duplicates, slice_block
+from classicseg.kernels.dense.bank import clear_stripe, copy_stripe, corners_of, fill_duplicates, slice_block
 from classicseg.kernels.dense.blur import blur
 from classicseg.kernels.dense.hashing import EMPTY, GOLDEN, find, new_table, table_of
 from classicseg.kernels.dense.lattice import _embed_blocks, elevate, round_to_simplex, weights_and_keys
@@ -209,7 +209,7 @@ def update_window(bank, n_blocks, unary, at_unary, source, target, layout, label
     for b in range(n_blocks):
         at = b * PIXELS
         if source.size > 0:
-            slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+            slice_block(bank, source, at, 0, corners_of(bank, layout), block, layout)
         else:
             clear_rows(block)
         add_unary(unary, at_unary + at, planes, block, line, held, layout)

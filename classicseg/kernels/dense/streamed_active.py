@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from classicseg.kernels.dense.active import _CERTAIN, NEAR, _add_rest, _changes, _count_doubtful, _largest
-from classicseg.kernels.dense.bank import slice_block
+from classicseg.kernels.dense.bank import corners_of, slice_block
 from classicseg.kernels.dense.planes import (
     lead,
     lowest,
@@ -69,7 +69,7 @@ def settle_window(bank, n_blocks, unary, at_unary, rest, source, target, base, l
             continue
         at = b * PIXELS
         if source.size > 0:
-            slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+            slice_block(bank, source, at, 0, corners_of(bank, layout), block, layout)
         else:
             clear_rows(block)
         add_unary(unary, at_unary + at, planes, block, line, held, layout)
@@ -111,7 +111,7 @@ def label_window(bank, n_blocks, unary, at_unary, rest, source, target, layout, 
     line, held = new_line(unary.stretch, layout)
     for b in range(n_blocks):
         at = b * PIXELS
-        slice_block(bank, source, at, 0, len(layout.corners), block, layout)
+        slice_block(bank, source, at, 0, corners_of(bank, layout), block, layout)
         add_unary(unary, at_unary + at, planes, block, line, held, layout)
         store(scratch, 0, lead(planes, n_labels))
         for p in range(min(PIXELS, n - at)):

@@ -52,9 +52,8 @@ class NearSearch:
         """
         there = tuple(np.arange(side.start, side.stop) + self._border for side in box)
         roots = np.ravel_multi_index(np.ix_(*there), self._shape).reshape(-1)
-        n, directions = len(residual.side), (0,) * len(residual.steps)
-        patience = max(_FEW, int(_PATIENCE * n))
-        count, size = flow_near(residual, self._space, roots, sign, patience, directions)
+        patience = max(_FEW, int(_PATIENCE * len(residual.side)))
+        count, size = flow_near(residual, self._space, roots, sign, patience)
         if count < 0:
             return None, float(size)
         found = np.unravel_index(self._space.reached[:count], self._shape)

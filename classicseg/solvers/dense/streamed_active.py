@@ -150,7 +150,7 @@ class _Run:
 
     def _is_worthwhile(self, n_sure: int) -> bool:
         """Whether so many blocks that settle are worth rows that start from a base."""
-        saved = n_sure * PIXELS * len(self._layout.corners) * CORNER
+        saved = n_sure * PIXELS * int(self._bank.corner_start[-1]) * CORNER
         return n_sure >= WORTHWHILE * self._active.size and saved >= BASE * 4 * self._plan.rows_size
 
     def _blur(self, it: int) -> None:
