@@ -30,10 +30,13 @@ class Layout:
         A zero for each row of a band.
     n_bands : int
         Of all slices.
-    planes_of_band, weights_of_band : int
-        Numbers of a band.
-    n_seams, n_sheets : int
-        Numbers of all seams, and of both sets of sheets.
+    bands_of_slice : int
+    n_vectors : int
+        Of a band.
+    planes_of_band, weights_of_band, seams_of_band, sheets_of_slice : int
+        How many numbers a band, or a slice, has.
+    all_seams, all_sheets : int
+        How many there are in all; of sheets there are two sets.
     order : ndarray, (n_bands,), int64
         Bands, each after those that it waits for.
     """
@@ -45,29 +48,24 @@ class Layout:
         self._skew = 2 if any(dx * dy for _, dy, dx in offsets.values()) else 1
         self.bands_of_slice, self.n_vectors = -(-shape[1] // n_lanes), shape[2] + self._skew * (n_lanes - 1)
         self.n_bands = shape[0] * self.bands_of_slice
-        self._seam_numbers = np.cumsum([dz == 0 and dy > 0 for dz, dy, _ in offsets.values()]) - 1
-        self._sheet_numbers = np.cumsum([dz for dz, _, _ in offsets.values()]) - 1
+        self._seams = np.cumsum([dz == 0 and dy > 0 for dz, dy, _ in offsets.values()])
+        self._sheets = np.cumsum([dz for dz, _, _ in offsets.values()])
         self._seam_start = self._skew * (n_lanes - 1) + 1
         self._seam_length = self.n_vectors + self._seam_start + 2
-        self.planes_of_band = self.n_vectors * n_lanes * (1 + self.n_chains) * n_labels
-        self.weights_of_band = self.n_vectors * n_lanes * 2 * self.n_chains
-        self.seams_of_band = self._seams_of_band * self._seam_length * n_labels
-        self.sheets_of_slice = self._sheets_of_slice * self.bands_of_slice * n_labels * n_lanes
-        self.sheets_of_slice *= self.n_vectors + 2 * SHEET_MARGIN
-        self.n_seams = shape[0] * (self.bands_of_slice + 1) * self.seams_of_band
-        self.n_sheets = 2 * self.sheets_of_slice
+        in_band = self.n_vectors * n_lanes
+        self.planes_of_band, self.weights_of_band = (
+            in_band * (1 + self.n_chains) * n_labels,
+            in_band * 2 * self.n_chains,
+        )
+        self.seams_of_band = int(self._seams[-1]) * self._seam_length * n_labels
+        in_sheet = self.bands_of_slice * (self.n_vectors + 2 * SHEET_MARGIN) * n_lanes * n_labels
+        self.sheets_of_slice = int(self._sheets[-1]) * in_sheet
+        self.all_seams = shape[0] * (self.bands_of_slice + 1) * self.seams_of_band
+        self.all_sheets = 2 * self.sheets_of_slice
         z, band = np.divmod(np.arange(self.n_bands), self.bands_of_slice)
         # A band waits for the one before it in its slice, and for its like in the slice before; if edges slant, for the
         # one behind that, too.
         self.order = np.argsort(self._skew * z + band, kind="stable")
-
-    @property
-    def _seams_of_band(self) -> int:
-        return int(self._seam_numbers[-1]) + 1
-
-    @property
-    def _sheets_of_slice(self) -> int:
-        return int(self._sheet_numbers[-1]) + 1
 
     def work_size(self, reach: int) -> int:
         """Numbers of work space of a thread; as many as bytes of cache lines: no two threads write to one."""
@@ -84,18 +82,17 @@ class Layout:
         order: np.ndarray,
     ) -> Messages:
         """The messages in these arrays, which may be larger; passes go over the bands of `order`."""
-        ways = (
+        numbers = zip(self._offsets.values(), self._seams - 1, self._sheets - 1, strict=True)
+        ways = [
             (dz, dy, dx, 1, sheet) if dz else (dz, dy, dx, dx + self._skew * dy, seam)
-            for (dz, dy, dx), seam, sheet in zip(
-                self._offsets.values(), self._seam_numbers, self._sheet_numbers, strict=True
-            )
-        )
+            for (dz, dy, dx), seam, sheet in numbers
+        ]
         return Messages(
             planes=planes,
             weights=weights,
             seams=seams,
             sheets=sheets,
-            steps=np.array(list(ways), np.int64).reshape(-1),
+            steps=np.array(ways, np.int64).reshape(-1),
             order=order,
             progress=np.zeros(self.n_bands * LINE, np.int64),
             bounds=np.zeros(2 * self.n_bands),
@@ -110,8 +107,8 @@ class Layout:
             n_vectors=self.n_vectors,
             seam_length=self._seam_length,
             seam_start=self._seam_start,
-            n_seams=self._seams_of_band,
-            n_sheets=self._sheets_of_slice,
+            n_seams=int(self._seams[-1]),
+            n_sheets=int(self._sheets[-1]),
         )
 
 

@@ -34,7 +34,7 @@ class MessagePassing:
         table, layout = Table.of(crf.compatibility, crf.n_labels), Layout(shape, offsets, crf.n_labels)
         threads = min(n_threads, layout.n_bands)
         n_planes, n_weights = layout.n_bands * layout.planes_of_band, layout.n_bands * layout.weights_of_band
-        needed = n_planes + n_weights + 2 * (layout.n_seams + layout.n_sheets)
+        needed = n_planes + n_weights + 2 * (layout.all_seams + layout.all_sheets)
         check_memory(4.0 * needed + 12.0 * threads * layout.work_size(table.reach), "the messages of the grid")
         self._brief = needed <= _BRIEF
         self._threads = 1 if self._brief else threads
@@ -43,17 +43,15 @@ class MessagePassing:
         self._m = layout.messages(
             planes=aligned_zeros(n_planes, np.float32),
             weights=aligned_zeros(n_weights, np.float32),
-            seams=aligned_zeros(layout.n_seams, np.float64),
-            sheets=aligned_zeros(layout.n_sheets, np.float64),
+            seams=aligned_zeros(layout.all_seams, np.float64),
+            sheets=aligned_zeros(layout.all_sheets, np.float64),
             labels=self.labels.reshape(-1),
             order=layout.order,
         )
         weights = [crf.finite_weights[name] if name else np.zeros(1) for name in offsets]
         heaviest = max(float(w.max()) for w in weights)
         self._scale = Scale(table, heaviest, layout.n_chains, lambda: _finite_range(crf.flat_unary))
-        write_unary(
-            self._m, crf.flat_unary, self._scale.factor, self._scale.ceiling, self._scale.sums, layout.lanes
-        )
+        write_unary(self._m, crf.flat_unary, self._scale.factor, self._scale.ceiling, self._scale.sums, layout.lanes)
         self._off = []
         for k, (name, flat) in enumerate(zip(offsets, weights, strict=True)):
             rounded, off = self._scale.weights(flat)

@@ -199,8 +199,8 @@ class CutProblem(GridProblem):
         most = int(self.memory_allowed / self.bytes_of_row) - 2
         if most < 1:
             raise BudgetError(
-                f"a band of one row would take {in_gib(3 * self.bytes_of_row)}, more than memory={self.memory_allowed:.4g} "
-                "bytes allows; give more memory"
+                f"a band of one row would take {in_gib(3 * self.bytes_of_row)}, more than "
+                f"memory={self.memory_allowed:.4g} bytes allows; give more memory"
             )
         return most
 

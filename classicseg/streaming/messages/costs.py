@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility
 from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import as_volume
@@ -135,9 +134,7 @@ class GridCosts:
 
         for rows, unary, weights, around in self.in_order(self.pieces(), read):
             n = rows.stop - rows.start
-            of_unary = float(
-                unary_energy(around[:n].reshape(-1), unary.reshape(-1), self.shape[-1], of_unary)
-            )
+            of_unary = float(unary_energy(around[:n].reshape(-1), unary.reshape(-1), self.shape[-1], of_unary))
             for k, offset in enumerate(self.directions.values()):
                 n_begin = min(n, length - offset[0] - rows.start)
                 sides = (n_begin + offset[0], *self.shape[1:])
@@ -146,9 +143,9 @@ class GridCosts:
                     some = around[: sides[0]].reshape(-1)
                     sizes = (*as_volume(sides, 1), *as_volume(offset, 0))
                     of_edges[k] = float(pairwise_energy(some, part, self._cost, *sizes, of_edges[k]))
-        total = of_unary
-        for k, part in enumerate(of_edges):
-            total += part if self.equal is None else part * self.equal[k]
+        total, factors = of_unary, self.equal or [1.0] * len(of_edges)
+        for in_direction, factor in zip(of_edges, factors, strict=True):
+            total += in_direction * factor
         return total
 
     def pieces(self) -> list[slice]:

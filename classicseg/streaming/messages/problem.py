@@ -65,10 +65,10 @@ class TrwsProblem(GridProblem):
         most = int((self.memory_allowed - cutting.bytes_besides) / cutting.bytes_of_step)
         if most < 1:
             needed = cutting.bytes_besides + cutting.bytes_of_step
-            what = "all pixels" if not cutting.is_cut else f"{cutting.step} {'slices' if cutting.is_volume else 'rows'}"
+            what = "a slice" if cutting.is_volume else f"{cutting.step} rows" if cutting.is_cut else "all pixels"
             raise BudgetError(
-                f"messages of {what} would take {in_gib(needed)}, more than memory={self.memory_allowed:.4g} bytes allows; "
-                "give more memory"
+                f"messages of {what} would take {in_gib(needed)}, more than memory={self.memory_allowed:.4g} bytes "
+                "allows; give more memory"
             )
         least = -(-cutting.length // cutting.step)
         return min(most, least, least if wanted is None else max(1, wanted // cutting.step))

@@ -7,6 +7,7 @@ sheets, the labels of the row (or slice) before, and weights of the edges that l
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -49,6 +50,7 @@ class Cutting:
     def __init__(self, costs: GridCosts) -> None:
         shape, self._offsets = live_directions(costs.shape, costs.directions)
         self.layout = Layout(shape, self._offsets, costs.n_labels)
+        self._n_threads = costs.n_threads
         self.length, n_long = costs.shape[0], sum(n > 1 for n in costs.shape)
         self.is_cut = self.length > 1 and n_long > 1
         self.is_volume = n_long == 3
@@ -89,10 +91,11 @@ class Cutting:
 
     @property
     def bytes_besides(self) -> float:
-        """Memory that is the same for all slabs: sheets, and a piece of what is read."""
+        """Memory that is the same for all slabs: sheets, what lies around, and pieces of what is read."""
         n_labels, n_chains = self.layout.n_labels, self.layout.n_chains
         piece = max(_AT_ONCE, self.step * self.layout.shape[-1] * (self.layout.shape[1] if self.is_volume else 1))
-        return 8.0 * 2 * self.layout.n_sheets + 3 * self.bytes_of_step + piece * (8.0 * n_labels + 32.0 * n_chains)
+        read = self._n_threads * piece * (12.0 * n_labels + 32.0 * n_chains)
+        return 8.0 * self.layout.all_sheets + 3 * self.bytes_of_step + read
 
     @property
     def carried(self) -> int:
@@ -123,8 +126,8 @@ class Passing:
         around = cutting.around(largest)[0]
         self._planes = aligned_zeros(around.n_bands * layout.planes_of_band, np.float32)
         self._weights = aligned_zeros(around.n_bands * layout.weights_of_band, np.float32)
-        self._seams = aligned_zeros(around.n_seams, np.float64)
-        self._sheets = aligned_zeros(around.n_sheets, np.float64)
+        self._seams = aligned_zeros(around.all_seams, np.float64)
+        self._sheets = aligned_zeros(around.all_sheets, np.float64)
         n = around.n_bands * len(layout.lanes) * layout.shape[-1]
         self._labels = np.zeros(max(n, math.prod(layout.shape) if not cutting.is_cut else 0), np.int32)
         self._threads = min(costs.n_threads, layout.n_bands)
@@ -159,7 +162,7 @@ class Passing:
         step = self._cutting.step
         rows_at_once = max(1, _AT_ONCE // (step * math.prod(self._costs.shape[1:]))) * step
         borders = [*range(slab.first, slab.stop, rows_at_once), slab.stop]
-        pieces = [slice(low, high) for low, high in zip(borders[:-1], borders[1:], strict=True)]
+        pieces = [slice(low, high) for low, high in itertools.pairwise(borders)]
         equal = self._costs.equal is not None
 
         def read(rows: slice) -> tuple[slice, np.ndarray, list[np.ndarray]]:

@@ -85,12 +85,12 @@ class MessageState(StateFolder):
         assert self.folder is not None
         self._shape, self._dtype = shape, dtype_of(n_labels)
         self.labels = [image_store(self.folder / f"labels-{k}.bin", shape, self._dtype) for k in range(2)]
-        known = self.arrays(_PROGRESS)
         try:
-            self.progress = Progress(**_as_fields(known)) if known is not None else Progress(0)
-        except (TypeError, ValueError) as failure:
-            path = self.folder / _PROGRESS
-            raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
+            known = self.arrays(_PROGRESS)
+            self.progress = Progress(0) if known is None else Progress(**_as_fields(known))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """See :class:`StateFolder`; what is temporary is removed."""
@@ -138,7 +138,7 @@ class MessageState(StateFolder):
 
     def _transfer(self, name: str, at: int, numbers: np.ndarray, *, write: bool) -> None:
         assert self.folder is not None
-        data = memoryview(numbers).cast("B")
+        data = numbers.view(np.uint8).data
         with (self.folder / name).open("r+b", buffering=0) as file:
             file.seek(at)
             while len(data) > 0:
