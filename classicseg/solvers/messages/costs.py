@@ -149,11 +149,3 @@ def power_of_two(largest: float) -> float:
     if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
         return float(2.0 ** -np.ceil(np.log2(largest)))
     return 1.0
-
-
-def are_whole(array: np.ndarray) -> bool:
-    """Whether all costs or weights are whole numbers, small enough for float64 to hold energies exactly."""
-    if array.dtype == np.int32:
-        return True
-    finite = array[np.isfinite(array)]
-    return np.array_equal(finite, np.rint(finite)) and not (finite.size and np.abs(finite).max() > 2**31)

@@ -12,7 +12,7 @@ from classicseg.kernels.messages.memory import write_unary, write_weights
 from classicseg.kernels.messages.trws import BACKWARD, CERTIFY, DECODE, FORWARD, passes
 from classicseg.machine.memory import aligned_zeros, check_memory
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.messages.costs import Scale, Table, are_whole, sums_of_rows
+from classicseg.solvers.messages.costs import Scale, Table, sums_of_rows
 from classicseg.solvers.messages.layout import Layout, live_directions
 
 _BRIEF = 2**22  # numbers in memory; a pass over fewer takes a moment, and is no faster on several threads
@@ -86,3 +86,11 @@ def _finite_range(unary: np.ndarray) -> tuple[float, float]:
     """The least and the largest finite cost."""
     low, high = float(unary.min()), float(unary.max())
     return low, high if np.isfinite(high) else float(unary[np.isfinite(unary)].max())
+
+
+def are_whole(array: np.ndarray) -> bool:
+    """Whether all costs or weights are whole numbers, small enough for float64 to hold energies exactly."""
+    if array.dtype == np.int32:
+        return True
+    finite = array[np.isfinite(array)]
+    return np.array_equal(finite, np.rint(finite)) and not (finite.size and np.abs(finite).max() > 2**31)

@@ -13,7 +13,7 @@ from classicseg.energies.grid import Offset, edge_ends, edge_shape
 from classicseg.energies.grid_crf import as_volume
 from classicseg.kernels.sites.energy import pairwise_energy, unary_energy
 from classicseg.machine.threads import map_tasks
-from classicseg.solvers.messages.costs import are_whole
+from classicseg.solvers.messages.state import are_whole
 from classicseg.streaming.cut.edges import ContrastEdges, Edges, EqualEdges, GivenEdges, pieces_of
 from classicseg.streaming.moves.costs import Labelling
 from classicseg.streaming.raster import Inside, Planes, of_mask
@@ -114,7 +114,7 @@ class GridCosts:
 
         met = map_tasks(look, len(pieces), self.n_threads)
         lives = [np.prod(edge_shape(self.shape, offset)) > 0 for offset in self.directions.values()]
-        equal = [weight for weight, alive in zip(self.equal or [], lives, strict=False) if alive]
+        equal = [weight for weight, alive in zip(self.equal or [0.0] * len(lives), lives, strict=True) if alive]
         return Survey(
             min(one.low for one in met),
             max(one.high for one in met),
