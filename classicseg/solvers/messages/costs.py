@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from classicseg.machine.memory import aligned_zeros
 from classicseg.solvers.messages.layout import Layout
 
 _LARGEST = 2.0**60  # of costs, and one over it of small ones: sums must stay far from the ends of float32
+_FINEST = 1000  # powers of two: what float64 holds, and brings its smallest numbers into the range of float32
 
 
 class Table(NamedTuple):
@@ -124,9 +126,13 @@ class Scale:
         whole : bool
             Whether energies are whole numbers.
         """
-        constant, size_of_constant = self.sums[0] * self.factor, self.sums[1] * self.factor
-        error, largest = float(self.sums[2]), float(self.sums[3]) + self._edges
-        error += 2.0**-52 * (shape[-1] + np.prod(shape, dtype=float) / shape[-1] + 2) * size_of_constant
+        constant, size_of_constant, error, largest = self.sums.tolist()
+        constant, size_of_constant, largest = (
+            constant * self.factor,
+            size_of_constant * self.factor,
+            largest + self._edges,
+        )
+        error += 2.0**-52 * (shape[-1] + math.prod(shape) / shape[-1] + 2) * size_of_constant
         for of_direction in off:
             error += self._dearest * of_direction
         total, size = bounds.reshape(-1, 2).sum(axis=0).tolist()
@@ -147,5 +153,5 @@ def sums_of_rows(off: np.ndarray) -> np.ndarray:
 def power_of_two(largest: float) -> float:
     """A power of two to multiply costs by: 1, unless the largest is too far from 1 for float32."""
     if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
-        return float(2.0 ** -np.ceil(np.log2(largest)))
+        return float(2.0 ** min(-np.ceil(np.log2(largest)), _FINEST))
     return 1.0

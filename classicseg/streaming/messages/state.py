@@ -83,9 +83,9 @@ class MessageState(StateFolder):
         self._temporary = None if folder is not None else tempfile.TemporaryDirectory()
         super().__init__(Path(self._temporary.name) / "state" if folder is None and self._temporary else folder, plan)
         assert self.folder is not None
-        self._shape, self._dtype = shape, dtype_of(n_labels)
-        self.labels = [image_store(self.folder / f"labels-{k}.bin", shape, self._dtype) for k in range(2)]
         try:
+            names, dtype = ("labels-0.bin", "labels-1.bin"), dtype_of(n_labels)
+            self.labels = [image_store(self.folder / name, shape, dtype) for name in names]
             known = self.arrays(_PROGRESS)
             self.progress = Progress(0) if known is None else Progress(**_as_fields(known))
         except BaseException:
