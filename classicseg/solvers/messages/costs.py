@@ -126,12 +126,8 @@ class Scale:
         whole : bool
             Whether energies are whole numbers.
         """
-        constant, size_of_constant, error, largest = self.sums.tolist()
-        constant, size_of_constant, largest = (
-            constant * self.factor,
-            size_of_constant * self.factor,
-            largest + self._edges,
-        )
+        least, size_of_least, error, largest = self.sums.tolist()
+        constant, size_of_constant, largest = least * self.factor, size_of_least * self.factor, largest + self._edges
         error += 2.0**-52 * (shape[-1] + math.prod(shape) / shape[-1] + 2) * size_of_constant
         for of_direction in off:
             error += self._dearest * of_direction
