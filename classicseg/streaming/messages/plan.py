@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def plan_trws(
 def _tried(problem: TrwsProblem) -> float:
     """Seconds of the passes of an iteration."""
     costs, cutting = problem.costs, problem.cutting
-    in_a_step = costs.shape[0] and cutting.step * max(1, cutting.layout.n_vectors)
+    in_a_step = math.prod(costs.shape[1:]) * cutting.step
     n_steps = min(problem.n_steps, max(1, _TRIED // in_a_step))
     scale = Scale(problem.table, 1.0, cutting.layout.n_chains, lambda: (0.0, 1.0))
     passing = Passing(costs, cutting, problem.table, scale, n_steps)

@@ -59,11 +59,6 @@ class Progress:
     carried: np.ndarray = field(default_factory=lambda: np.zeros(0))
     of_bands: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
-    @property
-    def iteration(self) -> int:
-        """The one that is going on, from 1 on; 0 while the first pass does."""
-        return (self.n_passes + 1) // 2
-
 
 class MessageState(StateFolder):
     """A folder with messages, weights and labels; without one, all lie in a folder for temporary files.
