@@ -1,5 +1,6 @@
 """Streamed message passing is that of the run in memory, to the bit, whatever the bands are."""
 
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -59,7 +60,7 @@ def problems(draw):
     return unary, compatibility, weights, connectivity, options
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems(), st.sampled_from((1, 16, 32)), st.sampled_from((1, 700, 2**17)), st.integers(0, 12))
 def test_all_is_that_of_the_run_in_memory(problem, window, at_once, max_iter):
     unary, compatibility, weights, connectivity, options = problem
@@ -130,7 +131,7 @@ def stream(folder, **options):
     return cs.trws_streamed(UNARY, **given)
 
 
-@pytest.mark.parametrize("after", [1, 2, 4, 8, 9, 10, 34, 55])
+@pytest.mark.parametrize("after", [1, 3, 8, 10, 34, 55])
 def test_a_run_goes_on_where_it_was_ended(tmp_path, monkeypatch, after):
     count, keep = [0], MessageState.keep
 
@@ -149,11 +150,7 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path, monkeypatch, after):
         stream(tmp_path, weights=0.7)
     result = stream(tmp_path, window=16)
     expected = cs.minimize(cs.GridCRF(UNARY, cs.Potts(1), 0.8), "trws", max_iter=6)
-    assert_same(cs.trws_streamed(UNARY, 0.8, max_iter=6), expected)
-    assert (result.energies, result.bounds) == tuple(
-        tuple(getattr(step, name) for step in expected.history) for name in ("energy", "lower_bound")
-    )
-    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), expected.labels)
+    assert_same(dataclasses.replace(result, labels=np.load(tmp_path / "labels.npy")), expected)
     assert {path.name for path in tmp_path.iterdir()} == {"labels.npy"}
 
 
