@@ -63,6 +63,8 @@ from .splitmerge.srm import statistical_region_merging
 from .splitmerge.statistics import RegionStatistics
 from .streaming.cut.plan import CutPlan, plan_minimum_cut
 from .streaming.cut.streamed import StreamedCut, minimum_cut_streamed
+from .streaming.messages.plan import TrwsPlan, plan_trws
+from .streaming.messages.streamed import StreamedTrws, trws_streamed
 from .streaming.moves.plan import ExpansionPlan, plan_expansion
 from .streaming.moves.streamed import StreamedExpansion, expansion_streamed
 from .streaming.refine.plan import StreamPlan, plan_streamed
@@ -125,8 +127,10 @@ __all__ = [
     "StreamPlan",
     "StreamedCut",
     "StreamedExpansion",
+    "StreamedTrws",
     "TruncatedLinear",
     "TruncatedQuadratic",
+    "TrwsPlan",
     "Tuned",
     "VarianceRatio",
     "Volumes",
@@ -152,6 +156,7 @@ __all__ = [
     "plan_minimum_cut",
     "plan_split_and_merge",
     "plan_streamed",
+    "plan_trws",
     "plot",
     "point_graph",
     "quadtree",
@@ -176,6 +181,7 @@ __all__ = [
     "statistical_region_merging",
     "torch",
     "trimap_confusion",
+    "trws_streamed",
     "tune",
     "unary_from_labels",
     "unary_from_logits",

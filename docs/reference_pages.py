@@ -33,7 +33,7 @@ TOPICS = {
         ("pipelines", "streaming"),
         "refine refinement refinement_crf refine_many RefinedItem refine_streamed plan_streamed StreamPlan "
         "minimum_cut_streamed plan_minimum_cut StreamedCut CutPlan expansion_streamed plan_expansion StreamedExpansion "
-        "ExpansionPlan Refinement Refiner "
+        "ExpansionPlan trws_streamed plan_trws StreamedTrws TrwsPlan Refinement Refiner "
         "PRESETS Preset cutout Cutout Matte segment segmenters tune "
         "split_and_merge_streamed plan_split_and_merge SplitPlan",
     ),

@@ -267,10 +267,10 @@ class GridCRF(Frozen):
         """
         checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
         flat = writable_alias(checked.reshape(-1))
-        total = float(unary_energy(flat, self.flat_unary))
+        total = float(unary_energy(flat, self.flat_unary, self.shape[-1], 0.0))
         for name, offset in self.directions.items():
             sizes = (*as_volume(self.shape, 1), *as_volume(offset, 0))
-            total += pairwise_energy(flat, self.finite_weights[name], self.cost, *sizes)
+            total += pairwise_energy(flat, self.finite_weights[name], self.cost, *sizes, 0.0)
         if self.label_costs is not None:
             total += float(self.label_costs[np.unique(only_inside(flat, self.mask))].sum())
         return np.inf if self.n_broken(flat.reshape(self.shape)) else total

@@ -305,8 +305,7 @@ class Factors(NamedTuple):
 
     def applied(self, costs: np.ndarray) -> np.ndarray:
         """The costs that are used."""
-        if self.temperature != 1:
-            costs = costs / self.temperature
+        costs = costs if self.temperature == 1 else costs / self.temperature
         return costs if self.factor == 1 else costs * self.factor
 
 
@@ -357,10 +356,8 @@ class Costs:
     def _look_along_axes(self, n_threads: int, mask: Planes | None, steps: Steps) -> None:
         """Read all scores once more, and refuse those that sum to 1 along another axis than that of the labels."""
         grid, lock = self.planes.grid, threading.Lock()
-        along_first, ends = (
-            np.zeros((self.planes.count, *grid[1:])),
-            {axis: [1.0, 1.0] for axis in range(2, 1 + len(grid))},
-        )
+        along_first = np.zeros((self.planes.count, *grid[1:]))
+        ends = {axis: [1.0, 1.0] for axis in range(2, 1 + len(grid))}
 
         def look(_: int, box: Box, values: np.ndarray) -> None:
             inside = None if mask is None else of_mask(mask.read(box))

@@ -42,6 +42,7 @@ NEEDS = {
     "pipelines/startup.py": [],
     "pipelines/streamed.py": [],
     "pipelines/streamed_cuts.py": [],
+    "pipelines/streamed_messages.py": [],
     "pipelines/streamed_moves.py": [],
     "pipelines/strength.py": [],
     "pipelines/threads.py": [],

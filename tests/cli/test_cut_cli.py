@@ -69,6 +69,17 @@ def test_more_labels_are_expanded(capsys):
     assert "--cluster goes with two labels" in capsys.readouterr().err
 
 
+def test_messages_are_passed_where_they_are_asked_for(capsys):
+    command = "cut unary.npy --method trws -w 3 --max-iter 5 -o labels.npy --json"
+    assert main(command.split()) == 0
+    done = json.loads(capsys.readouterr().out)
+    expected = cs.minimize(cs.GridCRF(UNARY, cs.Potts(1), 3.0), "trws", max_iter=5)
+    np.testing.assert_array_equal(np.load("labels.npy"), expected.labels)
+    assert (done["energy"], done["lower_bound"]) == (expected.energy, expected.lower_bound)
+    assert main(["cut", "unary.npy", "--method", "trws", "--plan", "-o", "other.npy"]) == 0
+    assert "an iteration takes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -78,6 +89,8 @@ def test_more_labels_are_expanded(capsys):
         ("mask.npy -o l.npy", "must be of an image"),
         ("unary.npy --init mask.npy -o l.npy", "--init goes with more than two labels"),
         ("unary.npy --max-iter 3 -o l.npy", "--max-iter goes with more than two labels"),
+        ("unary.npy --method trws --init mask.npy -o l.npy", "--init goes with method expansion"),
+        ("unary.npy --method trws --cluster tcp://one:1 -o l.npy", "--cluster goes with two labels and graph_cut"),
         ("unary.npy -o l.png", "l.png"),
         ("unary.npy -o unary.npy", "would be written over the file that is read"),
     ],

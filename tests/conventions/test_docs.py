@@ -59,7 +59,7 @@ EXAMPLES = {
     "dense-crf.md": Count(7, 3),
     "files.md": Count(6, 3),
     "graph-crf.md": Count(9),
-    "grid-crf.md": Count(11, 2),
+    "grid-crf.md": Count(12, 3),
     "hybrid.md": Count(0, 1),
     "how-it-works.md": Count(1),
     "index.md": Count(1),

@@ -230,6 +230,33 @@ def plan_expansion(draw: Draw) -> Call:
     return Call(planned, _cut_parts(draw, draw.integer(2, 4)))
 
 
+def trws_streamed(draw: Draw) -> Call:
+    def found(**given: Any) -> tuple[Any, ...]:
+        made = cs.trws_streamed(**given)
+        assert (made.gap is None) == (not made.energies) and str(made)
+        assert made.gap is None or made.lower_bound <= made.energy == made.energies[-1]
+        return made.labels, made.energies, made.bounds, made.converged
+
+    return Call(found, _trws_parts(draw))
+
+
+def plan_trws(draw: Draw) -> Call:
+    def planned(**given: Any) -> tuple[Any, ...]:
+        plan = cs.plan_trws(**given)
+        assert plan.seconds > 0 and plan.moved > 0 and str(plan)
+        return plan.shape, plan.n_points, plan.n_labels, plan.n_rows, plan.scratch
+
+    return Call(planned, _trws_parts(draw))
+
+
+def _trws_parts(draw: Draw) -> dict[str, Any]:
+    more = draw.some(
+        max_iter=lambda: draw.integer(0, 3),
+        compatibility=lambda: draw.of((cs.Potts(2), cs.TruncatedLinear(1, truncation=2))),
+    )
+    return _cut_parts(draw, draw.integer(2, 4)) | more
+
+
 def _cut_parts(draw: Draw, n_labels: int = 2) -> dict[str, Any]:
     shape = draw.shape((2, 2, 3))
     parts: dict[str, Any] = {"unary": draw.numbers((n_labels, *shape)), "weights": draw.weight()}
@@ -542,6 +569,8 @@ TASK_CASES: dict[str, Callable[[Draw], Call]] = {
     **dict.fromkeys(("plan_minimum_cut", "CutPlan"), plan_minimum_cut),
     **dict.fromkeys(("expansion_streamed", "StreamedExpansion"), expansion_streamed),
     **dict.fromkeys(("plan_expansion", "ExpansionPlan"), plan_expansion),
+    **dict.fromkeys(("trws_streamed", "StreamedTrws", "StreamedTrws.gap"), trws_streamed),
+    **dict.fromkeys(("plan_trws", "TrwsPlan"), plan_trws),
     **dict.fromkeys(("refinement", "Refinement", "Refinement.extended", "Refinement.gap"), refinement),
     "Result.extended": refinement,
     **dict.fromkeys(("PRESETS", "Preset", "Preset.replace", "Preset.in_pixels"), preset),

@@ -30,7 +30,7 @@ class Messages(NamedTuple):
     seams: np.ndarray  # (slices * (bands + 1), n_seams, seam_length, L) float64: on their way to the next band
     sheets: np.ndarray  # (2, n_sheets, bands of a slice, D + margins, L, P) float64: on their way to the next slice
     steps: np.ndarray  # (5 K,) int64: of each direction slice, row, column, vectors on the way, number of seam or sheet
-    order: np.ndarray  # (B,) int64: bands, those first that others wait for
+    order: np.ndarray  # (n,) int64: bands that passes go over, those first that others wait for
     progress: np.ndarray  # (B * LINE,) int64: vectors of each band that were done, in all passes together
     bounds: np.ndarray  # (2 B,) float64: what each band adds to the bound, and to the sum of its absolute terms
     labels: np.ndarray  # (n,) int32: decoded
@@ -118,7 +118,7 @@ def work_size(n_labels: int, reach: int, n_chains: int, skew: int, n_lanes: int)
 
 
 @kernel
-def write_unary(m, unary, scale, ceiling, lanes):
+def write_unary(m, unary, scale, ceiling, sums, lanes):
     """Write unary costs, less those of the best label of each pixel, and set all messages to zero.
 
     Parameters
@@ -129,20 +129,17 @@ def write_unary(m, unary, scale, ceiling, lanes):
         Factor of all costs.
     ceiling : float
         Finite costs, scaled, are cut off here.
+    sums : float64, (4,)
+        Goes on, row by row, to sum what is subtracted; its absolute values; and how much rounding to float32 can change
+        the energy of a labelling, scaled; the last is the largest finite cost, scaled.
     lanes : tuple
         A zero for each row of a band.
-
-    Returns
-    -------
-    tuple of four float
-        The sum of what was subtracted, summed row by row; the sum of its absolute values; how much rounding to float32
-        can have changed the energy of a labelling; the largest finite cost. All are scaled.
     """
     step = len(lanes)
     block = (1 + m.n_chains) * m.n_labels * step
     n = m.depth * m.height * m.width
     cells, given = pointer(m.planes), pointer(unary)
-    constant, size, error, largest = 0.0, 0.0, 0.0, 0.0
+    constant, size, error, largest = sums[0], sums[1], sums[2], sums[3]
     least, worst = np.empty(m.width, np.float64), np.empty(m.width, np.float64)
     for band in range(m.depth * m.n_bands):
         first = band * m.n_vectors * block
@@ -174,20 +171,22 @@ def write_unary(m, unary, scale, ceiling, lanes):
                 error += worst[x]
             constant += in_row
             size += row_size
-    return constant * scale, size * scale, error, largest
+    sums[0], sums[1], sums[2], sums[3] = constant, size, error, largest
 
 
 @kernel
-def write_weights(m, weights, k, lanes):
-    """Write the weights of the edges of a direction.
+def write_weights(m, weights, k, first, stop, lanes):
+    """Write the weights of the edges of a direction that begin in some rows.
 
     Parameters
     ----------
     m : Messages
     weights : float32
-        One for each edge in raster order, or a single one.
+        One for each of these edges in raster order, or a single one.
     k : int
         Number of the direction.
+    first, stop : int
+        The first of these rows, counted through all slices, and the one behind the last.
     lanes : tuple
         A zero for each row of a band.
     """
@@ -196,7 +195,8 @@ def write_weights(m, weights, k, lanes):
     cells = pointer(m.weights)
     edge = 0
     for z in range(m.depth - dz):
-        for y in range(max(0, -dy), m.height - max(0, dy)):
+        low, high = max(first - z * m.height, -dy, 0), min(stop - z * m.height, m.height - max(0, dy))
+        for y in range(low, high):
             for x in range(max(0, -dx), m.width - max(0, dx)):
                 weight = weights[0 if weights.size == 1 else edge]
                 edge += 1

@@ -350,7 +350,10 @@ def _pass_band(sync, m, model, numbers, start, band, turn, forward, decode, cert
 
 @kernel
 def passes(sync, n_threads, messages, given, plan, turn, lanes):
-    """Run passes.
+    """Run passes over the bands of `order`.
+
+    Those around them, if there are any, are other calls' affair; the seams (in volumes, the sheets) between are where
+    these begin, or go on.
 
     Parameters
     ----------
@@ -367,7 +370,7 @@ def passes(sync, n_threads, messages, given, plan, turn, lanes):
         A zero for each row of a band.
     """
     m, model = with_pointers(messages), model_with_pointers(given)
-    n_bands = m.depth * m.n_bands
+    n_bands = messages.order.size
     start = claim(sync, plan.size) * model.work_size
     for number in range(plan.size):
         what = plan[number]

@@ -322,10 +322,11 @@ def rounding_of_energy(crf: GridCRF, labels: np.ndarray) -> float:
     terms = float(np.abs(np.take_along_axis(crf.unary, labels[None], 0), dtype=np.float64).sum())
     flat, sizes = np.ascontiguousarray(labels, np.int32).reshape(-1), np.abs(crf.cost)
     for name, offset in crf.directions.items():
-        terms += pairwise_energy(flat, crf.finite_weights[name], sizes, depth, height, width, *as_volume(offset, 0))
+        terms += pairwise_energy(
+            flat, crf.finite_weights[name], sizes, depth, height, width, *as_volume(offset, 0), 0.0
+        )
     if terms < WHOLE and all_whole(crf):
         return 0.0
-    longest = (
-        min(PART, labels.size) + labels.size / PART + len(crf.directions) * (width + height * depth + 9)
-    )  # sum, part by part
+    rows = height * depth  # sums are made part by part of rows
+    longest = min(PART, width) + rows * (1 + width / PART) + len(crf.directions) * (width + rows + 9)
     return _EPSILON * longest * terms

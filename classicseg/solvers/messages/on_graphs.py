@@ -8,7 +8,7 @@ from classicseg.energies.graph_crf import GraphCRF
 from classicseg.kernels.messages.graph_trws import Passing, decode, find_layers, iterate
 from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
-from classicseg.solvers.messages.state import power_of_two
+from classicseg.solvers.messages.costs import power_of_two
 from classicseg.solvers.sites.layout import as_graph, in_order
 
 _SMALL = 2**20  # entries of messages; to visit fewer takes a moment, and float64 costs nothing

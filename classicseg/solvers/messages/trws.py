@@ -11,7 +11,8 @@ from classicseg.solvers.messages.state import MessagePassing
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
-_TOLERANCE = 1e-6  # of the larger of energy and bound
+TOLERANCE = 1e-6
+"""Of the larger of energy and bound, if the user gives none."""
 
 _CHECK_EVERY = 5
 """Labels are decoded, their energy found and the bound certified after iterations 1, 2, and every fifth."""
@@ -112,7 +113,7 @@ PROVED = "the bound proves that no labels are better"
 
 def pass_messages(energy: GridCRF | GraphCRF, run: Run, best: Best) -> None:
     """Iterate until the bound is near, nothing moves any more, or the run ends."""
-    tolerance = _TOLERANCE if run.tol is None else run.tol
+    tolerance = TOLERANCE if run.tol is None else run.tol
     if run.max_iter == 0:
         return
     messages: GraphMessages | MessagePassing
@@ -122,25 +123,29 @@ def pass_messages(energy: GridCRF | GraphCRF, run: Run, best: Best) -> None:
         messages = MessagePassing(energy, run.n_threads)
     marks = [(np.inf, -np.inf)]  # energy and bound of each check
     while not (run.ended or best.settled):
-        iteration = len(run.history) + 1
-        check = iteration <= 2 or iteration % _CHECK_EVERY == 0 or iteration == run.max_iter
+        check = is_checked(len(run.history) + 1, run.max_iter)
         messages.iterate(check=check)
         if check:
             best.offer(messages.labels, bound=messages.bound)
-            best.settled = _why_to_settle(best, marks, tolerance)
+            best.settled = why_to_settle(best.energy, messages.bound, marks, tolerance)
         run.record(energy=best.energy, lower_bound=best.bound, labels=lambda: best.labels)
 
 
-def _why_to_settle(best: Best, marks: list[tuple[float, float]], tolerance: float) -> str:
-    """Why another iteration would be in vain, or nothing."""
-    assert best.bound is not None
-    if best.gap <= 0:
+def is_checked(iteration: int, max_iter: int) -> bool:
+    """Whether labels are decoded and the bound is found in an iteration."""
+    return iteration <= 2 or iteration % _CHECK_EVERY == 0 or iteration == max_iter
+
+
+def why_to_settle(energy: float, bound: float, marks: list[tuple[float, float]], tolerance: float) -> str:
+    """Why another iteration would be in vain, or nothing; `marks`, energy and bound of each check, get these."""
+    gap = energy - bound
+    if gap <= 0:
         return PROVED
-    enough = tolerance * max(abs(best.energy) if np.isfinite(best.energy) else 0, abs(best.bound))
-    if best.gap <= enough:
-        return f"energy and bound differ by {best.gap:.3g}"
-    marks.append((best.energy, best.bound))
-    energy, bound = marks[max(0, len(marks) - 1 - _PATIENCE)]
-    if max(energy - best.energy, best.bound - bound) < enough:
+    enough = tolerance * max(abs(energy) if np.isfinite(energy) else 0, abs(bound))
+    if gap <= enough:
+        return f"energy and bound differ by {gap:.3g}"
+    marks.append((energy, bound))
+    energy_before, bound_before = marks[max(0, len(marks) - 1 - _PATIENCE)]
+    if max(energy_before - energy, bound - bound_before) < enough:
         return f"{_PATIENCE * _CHECK_EVERY} iterations brought energy and bound nearer by less than {enough:.3g}"
     return ""

@@ -43,12 +43,13 @@ class CutOptions(TypedDict, total=False):
     progress: bool | None
 
 
-class CutProblem:
-    """What is to be cut, looked at once.
+class GridProblem:
+    """An energy of a grid, looked at once.
 
     Attributes
     ----------
-    costs : ScaledCosts
+    costs : object
+        What :meth:`_costs` makes of it.
     inside : Inside
     like : Source
         Whose place in the world labels have: the image, or the costs if there is none.
@@ -56,12 +57,13 @@ class CutProblem:
         That of labels or channels in it.
     window : int or None
         How many rows a band begins with at most.
+    memory_allowed : float
+        Bytes of a band.
     parameters : str
         All that the labels depend on besides.
     """
 
-    remedy = "more memory, or less weight to the edges"
-    """What to give where too many pixels depend on what lies far behind them."""
+    costs: Any
 
     def __init__(
         self,
@@ -90,13 +92,13 @@ class CutProblem:
         masked = None if mask is None else Planes(as_source(mask, "mask"), None, "mask")
         if masked is not None and masked.grid != shape:
             raise InputError(f"mask must have shape {shape}, got {masked.grid}")
-        self.n_threads, self._memory = resolve_threads(options.get("n_threads")), options.get("memory", _MEMORY)
+        self.n_threads, self.memory_allowed = resolve_threads(options.get("n_threads")), options.get("memory", _MEMORY)
         self.window: int | None = options.get("window")
         steps, digest = Steps(shape, planes.chunk(0)), Digest()
         self.inside = Inside.of(masked, steps, digest, self.n_threads)
         look_at_unary(planes, steps, self.inside, digest, self.n_threads)
         edges = self._edges(weights, beta, offsets, shape, digest, options)
-        self.costs: ScaledCosts = self._costs(planes, offsets, edges)
+        self.costs = self._costs(planes, offsets, edges)
         self._digest = digest
         given = None if isinstance(weights, Mapping) else weights
         how = list(offsets), options.get("spacing"), given, beta, image is None
@@ -105,11 +107,11 @@ class CutProblem:
     @staticmethod
     def _reason_against(n_labels: int) -> str | None:
         """How many labels there should be, if so many are none that work."""
-        return None if n_labels == 2 else "2 labels (expansion_streamed takes more)"
+        return None if n_labels > 1 else "at least 2 labels"
 
-    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> ScaledCosts:
-        """Those of the only cut."""
-        return CutCosts(planes, offsets, edges, self.inside, self.n_threads)
+    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> Any:
+        """The costs as they are worked with."""
+        raise NotImplementedError
 
     def _edges(
         self,
@@ -164,6 +166,27 @@ class CutProblem:
         """That of all that was read."""
         return str(self._digest)
 
+
+class CutProblem(GridProblem):
+    """What is to be cut.
+
+    Attributes
+    ----------
+    costs : ScaledCosts
+        Of the only cut.
+    """
+
+    costs: ScaledCosts
+    remedy = "more memory, or less weight to the edges"
+    """What to give where too many pixels depend on what lies far behind them."""
+
+    @staticmethod
+    def _reason_against(n_labels: int) -> str | None:
+        return None if n_labels == 2 else "2 labels (expansion_streamed takes more)"
+
+    def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> ScaledCosts:
+        return CutCosts(planes, offsets, edges, self.inside, self.n_threads)
+
     @property
     def bytes_of_row(self) -> float:
         """Memory that a row of a band takes."""
@@ -173,11 +196,11 @@ class CutProblem:
     @property
     def most_rows(self) -> int:
         """How many rows a band may have."""
-        most = int(self._memory / self.bytes_of_row) - 2
+        most = int(self.memory_allowed / self.bytes_of_row) - 2
         if most < 1:
             raise BudgetError(
-                f"a band of one row would take {in_gib(3 * self.bytes_of_row)}, more than memory={self._memory:.4g} "
-                "bytes allows; give more memory"
+                f"a band of one row would take {in_gib(3 * self.bytes_of_row)}, more than "
+                f"memory={self.memory_allowed:.4g} bytes allows; give more memory"
             )
         return most
 

@@ -50,10 +50,10 @@ def _potts(n_labels, dtype):
 @kernel
 def _energy(height, width, n_directions, unary, edges, cost, labels):
     """What `labels` cost; `edges` are the compact weights of each direction."""
-    total = unary_energy(labels, unary)
+    total = unary_energy(labels, unary, width, 0.0)
     for k in range(n_directions):
         weights = edges[0] if k == 0 else edges[1] if k == 1 else edges[2] if k == 2 else edges[3]
-        total += pairwise_energy(labels, weights, cost, 1, height, width, 0, _DOWN[k], _ACROSS[k])
+        total += pairwise_energy(labels, weights, cost, 1, height, width, 0, _DOWN[k], _ACROSS[k], 0.0)
     return total
 
 
@@ -165,10 +165,11 @@ def trws(
     double = Numbers(np.ones(1), np.full(1, 1 / n_chains), np.zeros(size))
     model, sync = Model(POTTS, 0, single, double, size), np.zeros(64, np.int64)
     ceiling = np.float64(4 * n_chains * heaviest)
-    constant = write_unary(messages, costs, 1.0, ceiling, ACROSS)[0]
+    sums = np.zeros(4)
+    write_unary(messages, costs, 1.0, ceiling, sums, ACROSS)
     for k in range(n_chains):
         compact = edges[0] if k == 0 else edges[1] if k == 1 else edges[2] if k == 2 else edges[3]
-        write_weights(messages, compact.astype(np.float32), k, ACROSS)
+        write_weights(messages, compact.astype(np.float32), k, 0, height, ACROSS)
     plan, least, bound, turn = np.full(1, FORWARD), np.inf, -np.inf, 0
     for iteration in range(n_iter + 1):
         sync[:] = 0
@@ -178,7 +179,7 @@ def trws(
             plan = np.full(2, CERTIFY)
             plan[1] = DECODE
             continue
-        total = constant
+        total = sums[0]
         for band in range(n_bands):
             total += messages.bounds[2 * band]
         bound = max(bound, total)

@@ -1,0 +1,1 @@
+"""Tree-reweighted message passing, streamed."""
