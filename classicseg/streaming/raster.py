@@ -165,9 +165,9 @@ def pass_through(
     def part(i: int) -> list[Any]:
         digests, read = digest.new_part(planes.count), planes.held(steps.axis, steps.window)
         for step, box in steps.boxes(int(borders[i]), int(borders[i + 1])):
-            values = read(box)
+            values = np.ascontiguousarray(read(box))  # NumPy is slow where channels lie side by side
             for plane, own in zip(digests, values, strict=True):
-                plane.update(np.ascontiguousarray(own).view(np.uint8).data)
+                plane.update(own.view(np.uint8).data)
             look(step, box, values)
         return digests
 
@@ -276,8 +276,8 @@ class Colors:
                 single = flat.astype(np.float32, copy=False) if flat.dtype.kind == "f" else np.zeros(1)
             if not np.isfinite(single).all():
                 raise InputError(
-                    f"{planes.name} must be finite in float32, got other values in the window at {_place(box)}; a mask "
-                    "leaves out pixels that hold nothing"
+                    f"{planes.name} must be finite in float32, got other values in the window at {told_of_place(box)}; "
+                    "a mask leaves out pixels that hold nothing"
                 )
             found.append((flat.min(axis=1), flat.max(axis=1)))
             samples.append(flat[:, -int(inside.first[number]) % step :: step].reshape(-1))
@@ -343,7 +343,7 @@ class Costs:
             try:
                 self.of(values, inside)
             except InputError as failure:
-                raise InputError(f"{failure} (counted in the window at {_place(box)})") from failure
+                raise InputError(f"{failure} (counted in the window at {told_of_place(box)})") from failure
 
         with warnings.catch_warnings():
             warnings.simplefilter("once")
@@ -399,5 +399,6 @@ class Costs:
         return costs[..., :1] if n == 1 else costs
 
 
-def _place(box: Box) -> str:
+def told_of_place(box: Box) -> str:
+    """Where a box lies, for errors."""
     return "(" + ", ".join(f"{side.start}:{side.stop}" for side in box) + ")"
