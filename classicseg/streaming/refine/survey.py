@@ -175,6 +175,9 @@ def prepared(
         )
         if weight != 0
     ]
+    for weight, _ in kernels:
+        if not abs(weight) <= inputs.LARGEST:
+            raise InputError(f"weight and bilateral_weight must be at most {inputs.LARGEST:g} in size, got {weight:g}")
     if not kernels:
         raise InputError("weight and bilateral_weight must not both be 0: no kernel is left")
     spacing = tuple(inputs.as_positive(chosen.spacing, "spacing", len(spatial)))
