@@ -20,7 +20,8 @@ from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.streaming.known_pixels import KnownPixels
-from classicseg.streaming.raster import Colors, Costs, Digest, Factors, Inside, Planes, Steps
+from classicseg.streaming.raster import Colors, Digest, Inside, Planes, Steps
+from classicseg.streaming.refine.costs import Costs, Factors
 from classicseg.streaming.refine.passage import Passing, Ranges, Raster
 from classicseg.streaming.refine.strength import StreamedStrength
 
