@@ -1,12 +1,15 @@
 """Files of every kind are read in windows, and give what they give as a whole."""
 
 import concurrent.futures
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import classicseg as cs
 from classicseg import io
@@ -187,3 +190,27 @@ def test_each_shard_is_written_once(tmp_path, monkeypatch):
     zarr_arrays.write_whole_shards(Watched(), BANDS[0])
     assert rows == [(0, 12), (12, 12), (24, 12), (36, 4)]
     np.testing.assert_array_equal(stored[...], BANDS[0])
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+@pytest.mark.parametrize("axes", ["YX", "YXS", "SYX"])
+def test_compressions_that_tifffile_does_not_know_are_read_by_gdal(tmp_path, axes, monkeypatch):
+    path, bands = tmp_path / "lzw.tif", BANDS[:1] if axes == "YX" else BANDS
+    interleave = "BAND" if axes == "SYX" else "PIXEL"
+    write_map(path, bands, crs=None, transform=None, compress="lzw", interleave=interleave, photometric="minisblack")
+    expected = {"YX": bands[0], "YXS": np.moveaxis(bands, 0, -1), "SYX": bands}[axes]
+    np.testing.assert_array_equal(io.read_probabilities(path), expected)
+    np.testing.assert_array_equal(io.read_image(path), expected)
+    if importlib.util.find_spec("imagecodecs") is None:
+        monkeypatch.setitem(sys.modules, "rasterio", None)
+        with pytest.raises(InputError, match=r"LZW, needs rasterio, of the extra geo, or imagecodecs"):
+            io.read_image(path)
+
+
+def test_so_are_stacks_in_such_a_compression(tmp_path):
+    pytest.importorskip("rasterio")
+    first, *others = map(Image.fromarray, STACK)
+    first.save(tmp_path / "lzw.tif", compression="tiff_lzw", save_all=True, append_images=others)
+    np.testing.assert_array_equal(io.read_image(tmp_path / "lzw.tif"), STACK)
+    source = as_source(tmp_path / "lzw.tif", "image")
+    np.testing.assert_array_equal(source[1:3, 4:6, 2:], STACK[1:3, 4:6, 2:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 Shapes: TypeAlias = "list[tuple[int, ...]]"
-_CONFIDENCE = 0.7  # as `unary_from_labels` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,37 +71,31 @@ def spacing_of(options: argparse.Namespace, image: Any = None) -> float | Sequen
     return profile.spacing[::-1] if getattr(options, "reverse_axes", False) else profile.spacing
 
 
-def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> dict[str, Any]:
-    """What the file says about the pixels of an image from the file `of`, as arguments of `refinement_crf`."""
-    import numpy as np
-
-    from classicseg import inputs, io
-    from classicseg.energies.unary import unary_from_labels, unary_from_sigmoid
+def check_kind(options: argparse.Namespace) -> None:
+    """Raise an error if what is said of the file of probabilities does not go together."""
     from classicseg.errors import InputError
-    from classicseg.io.raster import check_same_place, profile_of
 
     if options.logits and (options.unary or options.labels):
         raise InputError("--logits goes with probabilities and with --sigmoid, not with --unary or --labels")
-    path, key, expected = options.probabilities, options.key, _spatial_shapes(image, options.channel_axis)
     if not options.labels and (options.confidence, options.ignore_label) != (None, None):
         raise InputError("--confidence and --ignore-label go with --labels")
+
+
+def read_evidence(options: argparse.Namespace, image: np.ndarray, of: Path) -> dict[str, Any]:
+    """What the file says about the pixels of an image from the file `of`, as arguments of `refinement_crf`."""
+    from classicseg import io
+    from classicseg.energies.unary import unary_from_sigmoid
+    from classicseg.io.raster import check_same_place, profile_of
+    from classicseg.streaming.refine.drawn import DrawnLabels
+
+    check_kind(options)
+    path, key, expected = options.probabilities, options.key, _spatial_shapes(image, options.channel_axis)
     if options.labels:
-        unknown = io.VOID if options.ignore_label is None else options.ignore_label
         drawn = io.read_labels(path, key, exif=options.exif)
         check_same_place(profile_of(image), profile_of(drawn), path, of)
         drawn = _turned_along(drawn, options, of, None)
-        labels = inputs.as_labels(_of_one_image(drawn, expected), None, 2**31 - 1, unknown)
-        known = labels[labels != unknown]
-        if options.ignore_label is None and known.size not in (0, labels.size) and not known.any():
-            warnings.warn(
-                f"{path} holds 0 and {unknown} only: it is taken for a mask of the object; --ignore-label {unknown} "
-                f"makes {unknown} unknown",
-                stacklevel=2,
-            )
-            labels, known, unknown = (labels == unknown).astype(np.int32), np.array([0, 1]), -1
-        n_labels = max(2, int(known.max()) + 1) if known.size else 2
-        confidence = _CONFIDENCE if options.confidence is None else options.confidence
-        return {"unary": unary_from_labels(labels, n_labels, confidence=confidence, ignore_label=unknown)}
+        known = DrawnLabels(_of_one_image(drawn, expected), str(path), options.confidence, options.ignore_label)
+        return {"unary": known[tuple(slice(0, n) for n in known.shape)]}
     scores = io.read_probabilities(path, key)
     check_same_place(profile_of(image), profile_of(scores), path, of)
     if options.sigmoid:

@@ -39,13 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser, partners: str) -> None:
         )  # fmt: skip
 
 
-def add_plan(parser: argparse.ArgumentParser) -> None:
-    """Let users ask what it will take."""
+def add_plan(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Let users ask what it will take; `more` is what else they can ask about, for the help."""
     parser.add_argument(
         "--plan", action="store_true",
         help="of many images: only say how many there are, what has no partner, and what memory and time they take, "
-        "from a few that are tried, with their parameters; with --stream: what memory, scratch space and time one "
-        "takes",
+        "from a few that are tried, with their parameters" + more,
     )  # fmt: skip
 
 

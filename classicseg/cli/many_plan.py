@@ -33,10 +33,13 @@ def tell(options: argparse.Namespace, jobs: Jobs, one: One, gate: Any) -> None:
     n = len(by_size)
     middles = sorted({(2 * k + 1) * n // (2 * _TRIED) for k in range(_TRIED)}) if n else []
     tried = [_tried(by_size[k], one, gate, again=k == middles[0]) for k in middles]
+    beside = [done.get("network_memory", 0.0) for done, _ in tried]
     if n and by_size[-1] is not by_size[middles[-1]]:
-        _tried(by_size[-1], one, gate, again=False)  # for its memory
-    right = [seconds for done, seconds in tried if "error" not in done]
-    seconds = sum(right) / len(right) * n / gate.n_workers if right else None
+        largest, _ = _tried(by_size[-1], one, gate, again=False)  # for its memory
+        beside.append(largest.get("network_memory", 0.0))
+    right = [_each(done, seconds, gate.n_workers) for done, seconds in tried if "error" not in done]
+    seconds = sum(right) / len(right) * n if right else None
+    of_workers = min(gate.largest * gate.n_workers, max(gate.largest, gate.share * gate.n_workers))
     done = {
         "images": n + len(jobs.before) + len(jobs.faults),
         "to_do": n,
@@ -45,12 +48,18 @@ def tell(options: argparse.Namespace, jobs: Jobs, one: One, gate: Any) -> None:
         "of_no_image": [str(path) for path in jobs.alone],
         "workers": gate.n_workers,
         "threads": gate.n_threads,
-        "memory": round(min(gate.largest * gate.n_workers, max(gate.largest, gate.share * gate.n_workers))),
+        "memory": round(of_workers + max(beside, default=0.0)),
         "alone_from": gate.share,
         "seconds": seconds,
         "tried": [done for done, _ in tried],
     }
     report(options, done, _text(options, jobs, done))
+
+
+def _each(done: dict[str, Any], seconds: float, n_workers: int) -> float:
+    """What an image adds to the time of all: a network sees one at a time, the rest is done by several workers."""
+    alone = min(seconds, done.get("network_seconds", 0.0))
+    return alone + (seconds - alone) / n_workers
 
 
 def _tried(job: Job, one: One, gate: Any, *, again: bool) -> tuple[dict[str, Any], float]:
@@ -89,11 +98,11 @@ def _text(options: argparse.Namespace, jobs: Jobs, done: dict[str, Any]) -> str:
             f"{done['workers']} at a time on {each} each: about {clock(done['seconds'])}, "
             f"{done['memory'] / 2**20:.3g} MiB of memory"
         )
-    if getattr(options, "preset", None) == AUTO:
+    if AUTO in (getattr(options, "preset", None), getattr(options, "crf", None)):
         lines.append(f"preset {AUTO} is chosen for each image; of some that were tried:")
     told: list[Any] = []
     for tried in done["tried"]:
-        said = [f"{_short(tried[name])} {word}".strip() for name, word in _SAID.items() if name in tried]
+        said = [f"{_short(tried[name])} {word}".strip() for name, word in _SAID.items() if tried.get(name) is not None]
         lines.append(f"  {tried['image']}: {tried.get('error') or ', '.join(said)}")
         if "kernels" in tried and tried["kernels"] not in told:
             told.append(tried["kernels"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "a trained network and photos in, labels out"
 OUTPUTS = {"output": "labels", "overlay": "images", "logits": "marginals", "probabilities": "marginals"}
+_COPIES = 3  # of the logits that an image needs: as they are, and as probabilities that are written
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="default: all processors")
     many.add_arguments(parser, "")
+    many.add_plan(parser)
     add_json_option(parser)
 
 
@@ -66,20 +68,32 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Network:
-    """A model that sees one image at a time, on all threads: several at once would take the memory of several."""
+    """A model that sees one image at a time, on all threads: several at once would take the memory of several.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    memory : float
+        Bytes that it has taken for an image, at most; 0 if the system does not tell.
+    """
 
     def __init__(self, model: Model) -> None:
-        self.classes, self._model, self._seeing = model.classes, model, threading.Lock()
+        self.classes, self._model, self._seeing, self.memory = model.classes, model, threading.Lock(), 0.0
 
     def logits_of(self, image: np.ndarray, options: argparse.Namespace) -> np.ndarray:
         """Logits (L, H, W) of an image."""
         from classicseg.cli._torch import enough_memory
 
         with self._seeing, enough_memory("give --window 512 512, or a smaller one"):
+            held, most = _bytes_held()
             try:
-                return self._model.predict(image, window=options.window, flips=options.flips)
+                logits = self._model.predict(image, window=options.window, flips=options.flips)
             except ValueError as failure:
                 raise InputError(f"{options.image}: {failure}") from failure
+            _, now = _bytes_held()
+            if now > most:  # else it took no more than something before
+                self.memory = max(self.memory, now - held)
+            return logits
 
 
 def one(network: _Network, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -96,13 +110,16 @@ def one(network: _Network, options: argparse.Namespace) -> tuple[dict[str, Any],
     axis = None if like.ndim == 2 else -1
     mask = inside.of_values(options, like, mask, axis)
     image = np.asarray(image_inside(like, mask, axis))
-    start, strength = time.perf_counter(), None
+    start, crf = time.perf_counter(), None
     logits = network.logits_of(image, options)
+    seen = time.perf_counter() - start
     inside.check_labels(len(logits), mask)
     labels = logits.argmax(0)
+    needed = _COPIES * float(logits.nbytes)
     if options.crf is not None:
-        needed = bytes_of_refinement(labels.shape, image.size // labels.size, len(logits), logits.size)
-        with many.admitted(options, needed) as n_threads:
+        needed += bytes_of_refinement(labels.shape, image.size // labels.size, len(logits), logits.size)
+    with many.admitted(options, needed) as n_threads:
+        if options.crf is not None:
             refined = refinement(
                 image,
                 logits=logits,
@@ -112,7 +129,7 @@ def one(network: _Network, options: argparse.Namespace) -> tuple[dict[str, Any],
                 spacing=evidence.spacing_of(options, like),
                 n_threads=n_threads,
             )
-        labels, strength = refined.labels, refined.strength
+            labels, crf = refined.labels, refined
     seconds = time.perf_counter() - start
     inside.write_labels(options, labels, like, mask, io.VOID)
     if options.overlay is not None:
@@ -126,12 +143,28 @@ def one(network: _Network, options: argparse.Namespace) -> tuple[dict[str, Any],
         "output": str(options.output),
         "shape": list(labels.shape),
         "n_labels": len(logits),
-        "preset": strength,
+        "preset": None if crf is None else crf.strength,
         "seconds": round(seconds, 4),
+        "network_seconds": round(seen, 4),
         "shares": shares,
     }
+    if options.plan:
+        done |= {"network_memory": network.memory}
+        if crf is not None and crf.crf is not None:
+            done |= {"kernels": [repr(kernel) for kernel in crf.crf.kernels]}
     text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share > 0)
     return done, f"{options.output}: {text}"
+
+
+def _bytes_held() -> tuple[float, float]:
+    """Memory that this process has now, and the most that it had; twice 0 where the system does not tell."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (ImportError, OSError):
+        return 0.0, 0.0
+    return float(pages * resource.getpagesize()), 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _shares(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, float]:

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="default: all processors")
     stream_split.add_arguments(parser)
     many.add_arguments(parser, "")
-    many.add_plan(parser)
+    many.add_plan(parser, "; with --stream: what memory, scratch space and time one takes")
     add_json_option(parser)
 
 

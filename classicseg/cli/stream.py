@@ -7,11 +7,12 @@ import dataclasses
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 from classicseg.cli import cluster, evidence
 from classicseg.cli.output import report
 
-_OTHERS = ("overlay", "marginals", "sigmoid", "labels", "key", "reverse_axes")
+_OTHERS = ("overlay", "marginals", "sigmoid", "key", "reverse_axes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cluster.add_option(parser, "with --stream: ", "do all of the work")
 
 
+def _scores(options: argparse.Namespace) -> dict[str, Any]:
+    """What the file holds, as an argument of :func:`classicseg.refine_streamed`."""
+    path: Path = options.probabilities
+    if not options.labels:
+        return {"unary" if options.unary else "logits" if options.logits else "probabilities": path}
+    from classicseg.machine.threads import resolve_threads
+    from classicseg.streaming.refine.drawn import DrawnLabels
+
+    path = path if options.cluster is None else path.absolute()  # workers may be in another folder
+    how = options.confidence, options.ignore_label
+    return {"unary": DrawnLabels(path, str(path), *how, resolve_threads(options.threads))}
+
+
 def run(options: argparse.Namespace) -> None:
     """Refine, and report."""
     from classicseg import io
@@ -46,9 +60,9 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"--stream does not go with --{refused[0].replace('_', '-')}")
     if options.image is None or options.probabilities is None:
         raise InputError("give an image and the file of its probabilities")
+    evidence.check_kind(options)
     start = time.perf_counter()
-    kind = "unary" if options.unary else "logits" if options.logits else "probabilities"
-    image, scores = as_source(options.image, "image"), {kind: options.probabilities}
+    image, scores = as_source(options.image, "image"), _scores(options)
     preset, axes = options.preset, (options.label_axis, options.channel_axis)
     changes: StreamOptions = {
         "n_threads": options.threads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Any, Unpack
 
 import numpy as np
@@ -151,33 +151,49 @@ def run_on_workers(
 
 
 def _refine(job: Job, workers: Workers) -> None:
-    """Have workers meet vertices, update and label, from where the state says on."""
+    """Have workers meet vertices, update and label, from where the state says on.
+
+    A task is a share of the stripes; labels, which may be many, come back stripe by stripe.
+    """
     ready, state, n_threads = job.ready, job.state, job.n_threads
     passing = job.passing()
     n_points, borders = ready.raster.inside.n_points, point_borders(ready.raster.inside.n_points)
+    shares = workers.shares(borders.size - 1)
     sent = workers.keep(tasks.sent_of(passing, borders))
     vertices, begin = state.vertices(), state.progress()
     with job.bar(ready.preset.max_iter + 1 - (0 if begin is None else begin.done) + (vertices is None)) as tick:
         if vertices is None:
-            stripes = [(sent, s, start, stop) for s, (start, stop) in enumerate(pairwise(borders.tolist()))]
-            met = dict(workers.each(tasks.meet, stripes, tick))
-            vertices = joined([met[s] for s in range(len(met))])
+            wanted = [(sent, share, borders[share.start : share.stop + 1].tolist()) for share in shares]
+            met = {}
+            for i, of_share in workers.each(tasks.meet, wanted):
+                met[i] = of_share
+                for _ in of_share:
+                    tick()
+            vertices = joined([of_stripe for i in range(len(shares)) for of_stripe in met[i]])
             state.keep_vertices(vertices)
         norms = Norms.of(passing.spaces, ["symmetric"] * len(vertices))
         merged = Merged.of(passing.spaces, vertices, norms, n_points, n_threads)
         plan = Plan(merged.bank, gains_of(passing.spaces), ready.costs(), pair=True)
         layout = plan.pairwise.layout
         parts = Parts(merged, vertices, borders, layout)
-        kept = [workers.keep(parts.part(s)) for s in range(len(parts))]
+        kept = [workers.keep(list(map(parts.part, share))) for share in shares]
 
-        def stripes_with(messages: Messages) -> list[tuple[Any, ...]]:
-            return [(sent, s, part, norms, layout, messages(s)) for s, part in enumerate(kept)]
+        def splat(messages: Messages) -> Iterator[tuple[int, np.ndarray]]:
+            both = zip(shares, kept, strict=True)
+            given = [(sent, share, own, norms, layout, list(map(messages, share))) for share, own in both]
+            for i, splatted in workers.each(tasks.splat, given):
+                for s, of_stripe in zip(shares[i], splatted, strict=True):
+                    yield s, of_stripe
+                    tick()
 
-        messages = update_apart(
-            lambda messages: workers.each(tasks.splat, stripes_with(messages), tick),
-            parts, plan, ready.preset.max_iter, n_threads, begin=begin, after=state.keep,
-        )  # fmt: skip
+        messages = update_apart(splat, parts, plan, ready.preset.max_iter, n_threads, begin=begin, after=state.keep)
         dtype = np.result_type(*map(np.min_scalar_type, ready.values(job.fill)))
-        for _, runs in workers.each(functools.partial(tasks.label, dtype), stripes_with(messages), tick):
+        stripes = [
+            (sent, s, own, which, norms, layout, messages(s))
+            for share, own in zip(shares, kept, strict=True)
+            for which, s in enumerate(share)
+        ]
+        for _, runs in workers.each(functools.partial(tasks.label, dtype), stripes):
             for start, labels in runs:
                 job.write(start, labels)
+            tick()

@@ -1,4 +1,4 @@
-"""What workers do: tasks on one stripe of an image, which they read themselves.
+"""What workers do: tasks on stripes of an image, which they read themselves.
 
 A task depends on nothing but its arguments and on what it reads, so that it can be done anywhere, and again.
 """
@@ -6,6 +6,7 @@ A task depends on nothing but its arguments and on what it reads, so that it can
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,27 +41,36 @@ def _probe(passing: Passing, start: int) -> str:
     return digest_of([passing.raster.colors.planes.read(place.box), passing.reader_of_costs()(place)])
 
 
-def meet(sent: Sent, s: int, start: int, stop: int) -> StripeVertices:
-    """The vertices that the points `start` to `stop` - 1 touch."""
-    passing = _opened(sent, s, start, _nowhere)
-    return meet_stripe(passing.spaces, passing.features(start, stop))
+def meet(sent: Sent, stripes: range, borders: list[int]) -> list[StripeVertices]:
+    """The vertices that the points of each of some `stripes` touch; `borders` are where these begin, and the end."""
+    met = []
+    for s, (start, stop) in zip(stripes, pairwise(borders), strict=True):
+        passing = _opened(sent, s, start, _nowhere)
+        met.append(meet_stripe(passing.spaces, passing.features(start, stop)))
+    return met
 
 
-def splat(sent: Sent, s: int, part: Part, norms: Norms, layout: RowLayout, messages: np.ndarray | None) -> np.ndarray:
-    """What the points of a stripe splat after they have read their messages."""
-    return splat_stripe(*_ready(sent, s, part, norms, layout, _nowhere), messages, layout)
+def splat(
+    sent: Sent, stripes: range, parts: list[Part], norms: Norms, layout: RowLayout, messages: list[np.ndarray | None]
+) -> list[np.ndarray]:
+    """What the points of each of some `stripes` splat after they have read their messages."""
+    return [
+        splat_stripe(*_ready(sent, s, part, norms, layout, _nowhere), own, layout)
+        for s, part, own in zip(stripes, parts, messages, strict=True)
+    ]
 
 
 def label(
-    dtype: Any, sent: Sent, s: int, part: Part, norms: Norms, layout: RowLayout, messages: np.ndarray | None
-) -> list[tuple[int, np.ndarray]]:
-    """The labels of the pixels of a stripe, run by run, each with its first pixel."""
+    dtype: Any, sent: Sent, s: int, parts: list[Part], which: int, norms: Norms, layout: RowLayout,
+    messages: np.ndarray | None,
+) -> list[tuple[int, np.ndarray]]:  # fmt: skip
+    """The labels of the pixels of stripe `s`, whose part is ``parts[which]``: runs, each with its first pixel."""
     runs: list[tuple[int, np.ndarray]] = []
 
     def sink(start: int, labels: np.ndarray) -> None:
         runs.append((start, labels.astype(dtype)))
 
-    label_stripe(*_ready(sent, s, part, norms, layout, sink), messages, layout)
+    label_stripe(*_ready(sent, s, parts[which], norms, layout, sink), messages, layout)
     return runs
 
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _RETRIES = 3  # of a task that fails, for instance since a file on the network w
 _PATIENCE = 60.0  # seconds without any worker until a run gives up
 _LOOK = 5.0  # seconds between looks whether there are workers
 _AHEAD = 3  # tasks for each thread: one that it does, one that is next, and one whose result is on its way
+_SHARES = 2  # of the work for each thread: with one, all would wait for the slowest
 _LOCAL = "local:"
 
 
@@ -90,16 +92,19 @@ class Workers:
         """What several tasks take. Unlike data that were scattered it is there again when its worker dies."""
         return self._submit(_same, value)
 
-    def each(
-        self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], tick: Callable[[], None]
-    ) -> Iterator[tuple[int, Any]]:
+    def shares(self, n: int) -> list[range]:
+        """Numbers from 0 to `n` - 1 in runs, of which each thread can take a few: to send a task takes milliseconds."""
+        n_runs = min(n, _SHARES * self._n_threads())
+        borders = [n * i // n_runs for i in range(n_runs + 1)]
+        return [range(*ends) for ends in pairwise(borders)]
+
+    def each(self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Do a task with each of some arguments; gives the number and the result of each as soon as it is done."""
         pending = {self._submit(task, *given): i for i, given in enumerate(arguments)}
         try:
             while pending:
                 for future in self._done(list(pending)):
                     yield pending.pop(future), self._result(future)
-                    tick()
         finally:
             for future in pending:
                 future.cancel()
@@ -125,7 +130,11 @@ class Workers:
 
     def _at_once(self) -> int:
         """How many tasks are begun before the first of them is taken, so that results do not fill the workers."""
-        return _AHEAD * max(1, sum(self._client.nthreads().values()))
+        return _AHEAD * self._n_threads()
+
+    def _n_threads(self) -> int:
+        """Those of all workers that there are now."""
+        return max(1, sum(self._client.nthreads().values()))
 
     def _submit(self, task: Callable[..., Any], *given: Any) -> distributed.Future:
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from classicseg.errors import InputError, InputTypeError
+from classicseg.io.compressed import values_of_series
 from classicseg.io.files import TIFF, suffix_of
 from classicseg.io.orientation import TAG, Turn, turn_of
 from classicseg.io.safetensors import SafetensorsFile
@@ -46,7 +47,7 @@ def _numpy_or_tiff(source: Path, key: str | None) -> np.ndarray:
         def read() -> np.ndarray:
             with tifffile.TiffFile(source) as tiff:
                 check_pages(tiff)
-                return np.asarray(tiff.asarray())
+                return np.asarray(values_of_series(source, tiff.series[0]))
 
         return _guarded(source, read)
     with source.open("rb") as file:  # what NumPy opens, it leaves open where it fails

@@ -17,6 +17,7 @@ import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.io.arrays import check_pages, turn_of_tiff
+from classicseg.io.compressed import values_of_page
 from classicseg.io.extras import extra, is_there
 from classicseg.io.files import NIFTI, TIFF, ZARR, suffix_of
 from classicseg.io.geotiff import GeoProfile, held, is_alpha, is_georeferenced, open_map, profile_of_file, small_cache
@@ -245,7 +246,7 @@ class StackSource:
         try:
             with tifffile.TiffFile(self._path) as file:
                 pages: Any = file.series[0].pages
-                slices = [pages[i].asarray()[window[1:]] for i in range(start, stop)]
+                slices = [values_of_page(self._path, pages[i])[window[1:]] for i in range(start, stop)]
         except Exception as failure:
             raise InputError(f"{self._path} cannot be read: {failure}") from failure
         return np.stack(slices)

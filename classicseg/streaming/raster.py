@@ -1,22 +1,17 @@
-"""An image, its scores and its mask, read window by window."""
+"""An image and its mask, read window by window."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from classicseg import inputs
-from classicseg.energies.unary import unary_from_logits, unary_from_probabilities
-from classicseg.energies.unary_grid import finite_costs
 from classicseg.errors import InputError, InputTypeError
-from classicseg.inputs.probabilities import are_one, as_unnormalised, of_another_axis, warn_of_sums
 from classicseg.io.windows import Source
 from classicseg.machine.threads import map_tasks
 
@@ -165,9 +160,9 @@ def pass_through(
     def part(i: int) -> list[Any]:
         digests, read = digest.new_part(planes.count), planes.held(steps.axis, steps.window)
         for step, box in steps.boxes(int(borders[i]), int(borders[i + 1])):
-            values = read(box)
+            values = np.ascontiguousarray(read(box))  # NumPy is slow where channels lie side by side
             for plane, own in zip(digests, values, strict=True):
-                plane.update(np.ascontiguousarray(own).view(np.uint8).data)
+                plane.update(own.view(np.uint8).data)
             look(step, box, values)
         return digests
 
@@ -276,8 +271,8 @@ class Colors:
                 single = flat.astype(np.float32, copy=False) if flat.dtype.kind == "f" else np.zeros(1)
             if not np.isfinite(single).all():
                 raise InputError(
-                    f"{planes.name} must be finite in float32, got other values in the window at {_place(box)}; a mask "
-                    "leaves out pixels that hold nothing"
+                    f"{planes.name} must be finite in float32, got other values in the window at {told_of_place(box)}; "
+                    "a mask leaves out pixels that hold nothing"
                 )
             found.append((flat.min(axis=1), flat.max(axis=1)))
             samples.append(flat[:, -int(inside.first[number]) % step :: step].reshape(-1))
@@ -297,104 +292,6 @@ class Colors:
         return channels if self.is_near else inputs.drawn_in(channels, self.low, self.high)
 
 
-class Factors(NamedTuple):
-    """By what costs are divided and multiplied."""
-
-    temperature: np.float32 = np.float32(1)
-    factor: np.float32 = np.float32(1)
-
-    def applied(self, costs: np.ndarray) -> np.ndarray:
-        """The costs that are used."""
-        costs = costs if self.temperature == 1 else costs / self.temperature
-        return costs if self.factor == 1 else costs * self.factor
-
-
-class Costs:
-    """Scores as costs, window by window.
-
-    Parameters
-    ----------
-    planes : Planes
-        The scores.
-    kind : {"probabilities", "logits", "unary"}
-    factors : Factors
-        What is done to costs afterwards.
-    """
-
-    def __init__(self, planes: Planes, kind: str, factors: Factors) -> None:
-        self.planes, self.kind, self.factors, self._sum_to_one = planes, kind, factors, True
-
-    def look(self, digest: Digest, n_threads: int, mask: Planes | None, steps: Steps) -> None:
-        """Read all scores once, and refuse what cannot work."""
-        sums: list[tuple[float, float]] = []
-
-        def look(_: int, box: Box, values: np.ndarray) -> None:
-            inside = None if mask is None else of_mask(mask.read(box))
-            if inside is not None and not inside.any():
-                return
-            if self.kind == "probabilities":
-                of_pixels = values if inside is None else values[:, inside]
-                with np.errstate(over="ignore", invalid="ignore"):
-                    total = of_pixels.astype(np.float32).sum(axis=0)
-                sums.append((float(total.min()), float(total.max())))
-                if not are_one(*sums[-1]):
-                    return
-            try:
-                self.of(values, inside)
-            except InputError as failure:
-                raise InputError(f"{failure} (counted in the window at {_place(box)})") from failure
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("once")
-            pass_through(self.planes, steps, digest, n_threads, look)
-            low, high = min((low for low, _ in sums), default=1.0), max((high for _, high in sums), default=1.0)
-            if not are_one(low, high):
-                self._sum_to_one = False
-                self._look_along_axes(n_threads, mask, steps)
-                warn_of_sums(low, high, self.kind)
-
-    def _look_along_axes(self, n_threads: int, mask: Planes | None, steps: Steps) -> None:
-        """Read all scores once more, and refuse those that sum to 1 along another axis than that of the labels."""
-        grid, lock = self.planes.grid, threading.Lock()
-        along_first = np.zeros((self.planes.count, *grid[1:]))
-        ends = {axis: [1.0, 1.0] for axis in range(2, 1 + len(grid))}
-
-        def look(_: int, box: Box, values: np.ndarray) -> None:
-            inside = None if mask is None else of_mask(mask.read(box))
-            self.of(values, inside)
-            p = np.asarray(inputs.probabilities_inside(values, inside)[0], np.float32)
-            with lock:
-                along_first[(slice(None), *box[1:])] += p.sum(axis=1)
-                for axis, (low, high) in ends.items():
-                    whole = p.shape[axis] == grid[axis - 1]  # steps of large volumes are cut
-                    sums = p.sum(axis=axis) if whole else np.zeros(1)
-                    ends[axis] = [min(low, float(sums.min())), max(high, float(sums.max()))]
-
-        pass_through(self.planes, steps, Digest(), n_threads, look)
-        ends[1] = [float(along_first.min()), float(along_first.max())]
-        other = next((axis for axis in sorted(ends) if are_one(*ends[axis])), None)
-        if other is not None:
-            assert self.planes.axis is not None
-            raise of_another_axis(self.planes.shape, self.planes.axis, other, self.kind)
-
-    def of(self, values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-        """Costs of a window of scores, (L, *box) float32, where no infinite one is left."""
-        n = values[0].size
-        if n == 1:  # NumPy adds the labels of a single pixel in another order than those of many
-            values = np.repeat(values, 2, axis=-1)
-            inside = None if inside is None else np.repeat(inside, 2, axis=-1)
-        if inside is not None and not inside.any():  # a mask of nothing is an error only for the whole image
-            values, inside = np.zeros_like(values), None
-            values[0] = self.kind == "probabilities"
-        if self.kind == "probabilities":
-            p = inputs.probabilities_inside(values, inside)[0]
-            costs = unary_from_probabilities(p if self._sum_to_one else as_unnormalised(p))
-        else:
-            filled = inputs.without_outside(values, inside, 0, name=self.kind)[0]
-            costs = unary_from_logits(filled) if self.kind == "logits" else inputs.as_unary(filled)
-        costs = finite_costs(self.factors.applied(costs))
-        return costs[..., :1] if n == 1 else costs
-
-
-def _place(box: Box) -> str:
+def told_of_place(box: Box) -> str:
+    """Where a box lies, for errors."""
     return "(" + ", ".join(f"{side.start}:{side.stop}" for side in box) + ")"

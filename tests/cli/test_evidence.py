@@ -132,7 +132,7 @@ def test_spacing_reaches_the_kernels(refined):
         (P, ["--confidence", 0.9], "go with --labels$"),
         (np.stack([P, P]), [], "one image at a time"),
         (P.argmax(0), ["--labels", "--confidence", 2], "^--confidence must be at least"),
-        (P.argmax(0) - 1, ["--labels"], "^labels must be .*--ignore-label"),
+        (P.argmax(0) - 1, ["--labels"], "must be 0 to .*--ignore-label"),
         (np.full((30, 40), np.nan), ["--labels"], "holds fractions"),
         (P, ["--bilateral-weight", "nan"], "^--bilateral-weight must"),
         (P, ["--bilateral-sigma", 0], "^--bilateral-sigma must"),

@@ -122,6 +122,18 @@ def test_the_network_sees_one_image_at_a_time_on_the_threads_that_are_asked_for(
     assert torch.get_num_threads() == before
 
 
+def test_a_plan_is_told_and_nothing_done(place, capsys):
+    code, out, _ = predict(capsys, "images", "-o", "out", "--crf", "auto", "--plan")
+    assert code == 0
+    for words in ("2 images: 2 to do", "MiB of memory", "preset auto is chosen for each image", "BilateralKernel("):
+        assert words in out
+    code, out, _ = predict(capsys, "images", "-o", "out", "--plan", "--json")
+    plan = json.loads(out)
+    assert (plan["to_do"], len(plan["tried"])) == (2, 2)
+    assert plan["memory"] > 0 < plan["seconds"]
+    assert not Path("out").exists()
+
+
 def test_labels_lie_where_their_map_does_and_pixels_without_data_take_no_part(place, capsys):
     bands = np.moveaxis(images()[0], -1, 0).astype(np.float32)
     bands[:, :5] = -9999

@@ -43,9 +43,25 @@ def test_the_preset_is_chosen_if_none_is_named(folder, capsys):
     assert json.loads(capsys.readouterr().out)["preset"] == expected.strength
 
 
+@pytest.mark.parametrize("is_mask", [False, True])
+@pytest.mark.filterwarnings("ignore:drawn.npy holds 0 and 255 only")
+def test_drawn_labels_are_costs_as_in_memory(folder, is_mask):
+    drawn = SAMPLE.probabilities.argmax(0).astype(np.uint8) * 255 if is_mask else LOGITS.argmax(0)
+    if not is_mask:
+        drawn[9:20, 3:30] = 255
+    np.save("drawn.npy", drawn)
+    words = ["refine", "image.npy", "drawn.npy", "--labels", "--preset", "firm", "--max-iter", "3", "-o"]
+    more = [] if is_mask else ["--confidence", "0.8"]
+    assert main([*words, "whole.npy", *more]) == 0
+    assert main([*words, "labels.npy", *more, "--stream", "--window", "7"]) == 0
+    np.testing.assert_array_equal(np.load("labels.npy"), np.load("whole.npy"))
+
+
 @pytest.mark.parametrize(
     ("more", "word"),
     [
+        (["--labels"], "--logits goes with"),
+        (["--confidence", "0.9"], "go with --labels"),
         (["--overlay", "o.png"], "--stream does not go with --overlay"),
         (["--sigmoid"], "--stream does not go with --sigmoid"),
         (["--quality", "exact"], "--quality must be"),

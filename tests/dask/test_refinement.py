@@ -161,8 +161,9 @@ def test_workers_give_the_labels_of_the_run_in_memory(cluster, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_changes_nothing(cluster, tmp_path):
-    image = Deadly(SAMPLE.image, tmp_path, stripes() + 2, 1)  # all have met their vertices then
+@pytest.mark.parametrize("n_passes", [0, 1, 3])  # it meets vertices, updates, or labels
+def test_a_worker_that_dies_changes_nothing(cluster, tmp_path, n_passes):
+    image = Deadly(SAMPLE.image, tmp_path, n_passes, 1, first_only=True)
     np.testing.assert_array_equal(cd.refine(image, logits=SMALL, cluster=cluster, **OPTIONS), expected())
     assert (tmp_path / "death1").exists()
 

@@ -15,7 +15,7 @@ def write_map(path, bands, *, size=10, crs="EPSG:32632", **more):
     place = {"crs": crs, "transform": transform}
     tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
     with rasterio.open(
-        path, "w", driver="GTiff", height=height, width=width, count=n, dtype=bands.dtype, **place, **(tiles | more)
+        path, "w", driver="GTiff", height=height, width=width, count=n, dtype=bands.dtype, **(place | tiles | more)
     ) as file:
         file.write(bands)
     return path

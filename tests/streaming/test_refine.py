@@ -19,6 +19,7 @@ from classicseg.streaming import raster
 from classicseg.streaming.refine import lattices as stream_lattices
 from classicseg.streaming.refine import run as stream_run
 from classicseg.streaming.refine import strength as stream_strength
+from classicseg.streaming.refine.costs import Costs, Factors
 from tests.strategies.streams import problems
 
 SAMPLE = cs.sample("nuclei")
@@ -185,7 +186,7 @@ def test_scores_that_sum_to_1_along_another_axis_are_refused(axis):
 def test_a_single_pixel_in_a_stripe_has_the_costs_of_many():
     """NumPy sums the labels of one pixel in another order than those of several."""
     logits = np.random.default_rng(0).standard_normal((21, 17, 1)) * 4
-    costs = raster.Costs(raster.Planes(logits, 0, "logits"), "logits", raster.Factors())
+    costs = Costs(raster.Planes(logits, 0, "logits"), "logits", Factors())
     each = [costs.of(logits[:, i : i + 1], None) for i in range(17)]
     np.testing.assert_array_equal(np.concatenate(each, axis=1), cs.unary_from_logits(logits))
 

@@ -306,6 +306,7 @@ NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
         ({"mask": np.ones((3, 3), bool)}, ValueError, "mask must have shape"),
         ({"mask": np.full(SAMPLE.image.shape[:2], 7)}, ValueError, "mask must hold booleans"),
         ({"weight": 0, "bilateral_weight": 0}, ValueError, "no kernel is left"),
+        ({"bilateral_weight": 1e300}, ValueError, r"weight must be at most 1e\+30"),
         ({"out": "labels.png"}, ValueError, ".npy"),
         ({"out": 3}, TypeError, "out must be"),
         ({"out": np.zeros((3, 3))}, ValueError, "out must have shape"),

@@ -1,1 +1,1 @@
-"""Lattices of a short range whose vertices lie in files: only those near the points that pass by are in memory."""
+"""Lattices whose vertices lie in files: only those near the points that pass by have to be in memory."""

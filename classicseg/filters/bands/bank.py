@@ -1,4 +1,4 @@
-"""Lattices of kernels of a short range: a bank whose rows and neighbours lie in files, and stripes that pass by.
+"""Lattices whose vertices do not fit: a bank whose rows and neighbours lie in files, and stripes that pass by.
 
 Vertices are numbered in the order in which points meet them, so those that a window needs have numbers near to each
 other. A stripe keeps a table of those alone, made anew every few windows; rows are cleared as it comes to them, and
@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classicseg.filters.bands.building import ONES, Built, bank_of, let_neighbours_go, vertices_of
+from classicseg.filters.bands.building import (
+    ONES,
+    Built,
+    add_duplicates,
+    bank_of,
+    let_neighbours_go,
+    vertices_of,
+)
 from classicseg.filters.bands.reach import Marks, Reach
 from classicseg.filters.bands.wave import run_wave
 from classicseg.filters.bank import chunks
@@ -156,13 +163,12 @@ class BandedBank(PassingLattices):
         return rows
 
     def _gather_duplicates(self, k: int, rows: np.ndarray, layout: RowLayout) -> None:
-        """Add every duplicate to its vertex, of which it is the only one."""
+        """Add every duplicate to its vertex, in the order of the stripes."""
         bank = self.bank
         first, n = bank.duplicate[k].tolist()
-        target = bank.target[bank.target_start[k] :][:n]
         for start, size in chunks(layout):
             chunk = rows[start * bank.n_rows : (start + size) * bank.n_rows].reshape(-1, size)
-            chunk[target] += chunk[first : first + n]
+            add_duplicates(self.vertices[k], chunk, int(bank.vertex[k, 0]))
         self.let_rows_go((rows,), layout, first, first + n)
 
 

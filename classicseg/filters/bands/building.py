@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,6 @@ class Built(NamedTuple):
     distances: list[int]  # for each lattice: how far apart the rows of neighbours are at most
 
 
-def fit_in_bands(reaches: Sequence[Reach], n_points: int) -> bool:
-    """Whether no vertex reaches farther than a stripe."""
-    return max(reach.touch for reach in reaches) <= int(np.diff(point_borders(n_points)).min())
-
-
 def build(
     files: MappedArrays,
     spaces: Sequence[Space],
@@ -45,7 +41,7 @@ def build(
     n_threads: int,
     tick: Callable[[], None] = lambda: None,
 ) -> Built:
-    """Build lattices that fit in bands; `tick` is called whenever a stripe has passed by."""
+    """Build lattices in files; `tick` is called whenever a stripe has passed by."""
     marks = Marks.of(point_borders(n_points))
 
     def stripe(s: int) -> list[np.ndarray]:
@@ -147,8 +143,7 @@ def _sum_ones(
                 rows[row:][to] = some
                 files.let_go(mass, start, start + some.size)
                 files.let_go(rows, row + int(to[0]), row + int(to[-1]))
-        target = bank.target[bank.target_start[k] :][:n]
-        rows[target] += rows[first : first + n]
+        add_duplicates(own, rows[:, np.newaxis], row)
         n_axes = int(bank.corner_start[k + 1] - bank.corner_start[k])
         n_blurred = 1 if bank.n_shells[k] > 0 else n_axes
 
@@ -164,8 +159,20 @@ def _sum_ones(
             let_neighbours_go(files, bank, k, low, high)
 
         run_wave(own.n_vertices, n_blurred + n_blurred % 2, distances[k], work, done, n_threads)
-        rows[first : first + n] = rows[target]
+        rows[first : first + n] = rows[bank.target[bank.target_start[k] :][:n]]
     files.forget("blurred")
+
+
+def add_duplicates(vertices: BandVertices, rows: np.ndarray, row: int) -> None:
+    """Add all duplicate `rows`, (n_rows, channels), of a lattice that begins with a `row` to those of their vertices.
+
+    No two of a stripe stand for the same vertex, so all at once have the same sums as one after the other.
+    """
+    first = row + vertices.n_vertices
+    for begin, end in pairwise(vertices.duplicates.tolist()):
+        for low in range(begin, end, _AT_ONCE):
+            high = min(low + _AT_ONCE, end)
+            rows[row + vertices.target[low:high].astype(np.int64)] += rows[first + low : first + high]
 
 
 def let_neighbours_go(files: MappedArrays, bank: Bank, k: int, first: int, last: int) -> None:

@@ -1,12 +1,13 @@
 """The vertices of one lattice, stripe after stripe, and which rows they have.
 
-These are the rows that :func:`classicseg.kernels.dense.linking.merge_stripes` gives them. As no vertex reaches farther
-than a stripe, only the stripe before can have met one as well, near where the two part.
+These are the rows that :func:`classicseg.kernels.dense.linking.merge_stripes` gives them. What a stripe meets again
+was met first as near to its border as a vertex reaches: only there the vertices of those before are looked through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,30 +38,29 @@ class BandVertices:
     at_mark : ndarray, (n_marks + 1,), int64
         How many vertices were met before each mark by any stripe.
     twice_at_mark : ndarray, (n_marks + 1,), int64
-        How many had been met by the stripe before already: they have duplicate rows.
+        How many had been met by a stripe before already: they have duplicate rows.
     target : ndarray, (n_duplicates,), uint32
         The vertex that each duplicate stands for.
+    duplicates : ndarray, (n_stripes + 1,), int64
+        Which of these are of each stripe.
     """
 
     def __init__(self, files: MappedArrays, k: int, marks: Marks, counts: Sequence[np.ndarray], touch: int) -> None:
         self._files, self._marks, self.counts = files, marks, counts
         self.n_stripes = n_stripes = marks.first.size - 1
         self._keys = [files.opened(keys_name(k, s), np.int64) for s in range(n_stripes)]
-        self._twice, which = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for s in range(1, n_stripes):
-            again, before = self._met_again(s, touch)
+        self.at_mark, self.twice_at_mark = (np.zeros(marks.point.size, np.int64) for _ in range(2))
+        self._twice: list[np.ndarray] = []
+        targets = []
+        for s in range(n_stripes):
+            again, vertices = self._met_again(s, touch)
             self._twice.append(again)
-            which.append(before)
-        new = [keys.size - twice.size for keys, twice in zip(self._keys, self._twice, strict=True)]
-        self._own = np.cumsum([0, *new])
-        self._own_twice = np.cumsum([0, *(twice.size for twice in self._twice)])
-        self.n_vertices = int(self._own[-1])
-        twice_at = [np.searchsorted(twice, count) for twice, count in zip(self._twice, counts, strict=True)]
-        self.at_mark = self._at_marks([c - t for c, t in zip(counts, twice_at, strict=True)], self._own)
-        self.twice_at_mark = self._at_marks(twice_at, self._own_twice)
-        self.target = np.concatenate(
-            [which[0], *(self._rows(s - 1, which[s]) for s in range(1, n_stripes))]
-        ).astype(np.uint32)  # fmt: skip
+            targets.append(vertices.astype(np.uint32))
+            here, twice_at = slice(marks.first[s], marks.first[s + 1] + 1), np.searchsorted(again, counts[s])
+            self.at_mark[here] = self.at_mark[here.start] + counts[s] - twice_at
+            self.twice_at_mark[here] = self.twice_at_mark[here.start] + twice_at
+        self.duplicates, self.n_vertices = self.twice_at_mark[marks.first], int(self.at_mark[-1])
+        self.target = np.concatenate(targets)
 
     @property
     def n_rows(self) -> int:
@@ -76,23 +76,26 @@ class BandVertices:
         """Rows, counted from 0, of the vertices `start` to `stop` - 1 of stripe `s`, (stop - start,) uint32."""
         twice = self._twice[s]
         i, j = np.searchsorted(twice, (start, stop))
-        rows = np.arange(self._own[s] + start - i, self._own[s] + stop - i)
+        own = int(self.at_mark[self._marks.first[s]])
+        rows = np.arange(own + start - i, own + stop - i)
         if j > i:
             again = twice[i:j] - start
             marked = np.zeros(rows.size, bool)
             marked[again] = True
             rows -= np.cumsum(marked)
-            rows[again] = self.n_vertices + self._own_twice[s] + np.arange(i, j)
+            rows[again] = self.n_vertices + self.duplicates[s] + np.arange(i, j)
         return rows.astype(np.uint32)
 
     def between(self, first: int, last: int) -> np.ndarray:
         """Keys of the vertices that were met between two marks, of any stripes, each once."""
-        parts = []
-        for s, (keys, twice, count) in enumerate(zip(self._keys, self._twice, self.counts, strict=True)):
-            low, high = np.clip((first, last), self._marks.first[s], self._marks.first[s + 1]) - self._marks.first[s]
-            a, b = int(count[low]), int(count[high])
-            i, j = np.searchsorted(twice, (a, b))
-            parts.append(np.delete(keys[a:b], twice[i:j] - a) if j > i else keys[a:b])
+        parts = [np.empty(0, np.int64)]
+        for s, (begin, end) in enumerate(pairwise(self._marks.first.tolist())):
+            if first < end and begin < last:
+                a, b = (int(self.counts[s][mark - begin]) for mark in (max(first, begin), min(last, end)))
+                twice = self._twice[s]
+                i, j = np.searchsorted(twice, (a, b))
+                keys = self._keys[s][a:b]
+                parts.append(np.delete(keys, twice[i:j] - a) if j > i else keys)
         return np.concatenate(parts)
 
     def let_go(self, s: int, first: int, last: int) -> None:
@@ -100,24 +103,14 @@ class BandVertices:
         self._files.let_go(self._keys[s], *(int(self.counts[s][mark - self._marks.first[s]]) for mark in (first, last)))
 
     def _met_again(self, s: int, touch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which vertices of stripe `s` the stripe before had met, in order, and which of its vertices they were."""
-        border, marks = int(self._marks.point[self._marks.first[s]]), self._marks
-        start = max(marks.before(border - touch), int(marks.first[s - 1])) - marks.first[s - 1]
-        stop = min(marks.behind(border + touch), int(marks.first[s + 1])) - marks.first[s]
-        a, b = int(self.counts[s - 1][start]), int(self.counts[s][stop])
-        before, behind = self._keys[s - 1][a:], self._keys[s][:b]
+        """Which vertices of stripe `s` others before it had met, in order, and which rows these have."""
+        marks, first = self._marks, int(self._marks.first[s])
+        border = int(marks.point[first])
+        low, stop = marks.before(border - touch), min(marks.behind(border + touch), int(marks.first[s + 1])) - first
+        before, behind = self.between(low, first), self._keys[s][: int(self.counts[s][stop])]
         row_of = np.empty(before.size + behind.size, np.uint32)
         start_of = np.array([0, before.size, row_of.size], np.int64)
         _, keys, target, _, _ = merge_stripes(np.concatenate([before, behind]), start_of, row_of)
         row_of = row_of[before.size :]
         again = np.flatnonzero(row_of >= keys.size)
-        return again, a + target[row_of[again] - np.uint32(keys.size)].astype(np.int64)
-
-    def _rows(self, s: int, which: np.ndarray) -> np.ndarray:
-        """Rows of some vertices of stripe `s`, none of which the stripe before had met."""
-        return self._own[s] + which - np.searchsorted(self._twice[s], which)
-
-    def _at_marks(self, of_stripes: list[np.ndarray], before: np.ndarray) -> np.ndarray:
-        """Numbers at the marks of each stripe, counted from those `before` it, as numbers at all marks."""
-        parts = [part[:-1] + first for part, first in zip(of_stripes, before[:-1], strict=True)]
-        return np.append(np.concatenate(parts), before[-1]).astype(np.int64)
+        return again, self.at_mark[low] + target[row_of[again] - np.uint32(keys.size)].astype(np.int64)

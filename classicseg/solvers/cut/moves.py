@@ -242,7 +242,7 @@ class Moves:
         before, cost = self._labels, self._cost()
         lowered = cycle()
         now = self._cost()
-        if now > cost:  # by rounding: the energy in whole numbers fell
+        if lowered and now >= cost:  # by rounding: the energy in whole numbers fell
             self._take(before, cost)
             return False, 0.0
         return lowered, np.inf if now[0] < cost[0] else cost[1] - now[1]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from classicseg.errors import BudgetError
 from classicseg.filters.bands.bank import BandedBank
-from classicseg.filters.bands.building import Built, build, fit_in_bands
+from classicseg.filters.bands.building import Built, build
 from classicseg.filters.base import Normalization
 from classicseg.filters.streamed import StreamedBank, meet_all
 from classicseg.machine.memory import is_far_below_free
@@ -49,9 +49,7 @@ def lattices_of(
                 state.keep_vertices(vertices)
             return StreamedBank(spaces, vertices, normalizations, n_points, n_threads)
         except BudgetError:
-            if not fit_in_bands(reaches, n_points):
-                raise
-            del vertices
+            vertices = None
             built = _built(passing, state, n_points, n_threads, bar, None)
     return BandedBank(state.bands(), spaces, reaches, built, normalizations, n_points)
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from classicseg.filters.bands.bank import AHEAD
-from classicseg.filters.bands.building import fit_in_bands
 from classicseg.filters.bands.reach import Reach
-from classicseg.filters.building import Space
+from classicseg.filters.building import Space, stripes_of
 from classicseg.filters.streamed import BYTES_OF_VERTEX
 from classicseg.kernels.dense.bank import RowLayout
 from classicseg.machine.limits import available_memory
@@ -16,6 +15,7 @@ from classicseg.streaming.refine.survey import Prepared
 
 _ROW_OF_TABLE = 80  # bytes: two to four places of 16, key and row
 _OF_FILES = 20  # bytes of a vertex in files beside rows and neighbours: its key, mass and what ones come to
+_OF_DUPLICATE = 20  # bytes in memory for each vertex that another stripe has met before, and which it is
 _STEPS_AHEAD = 1.25  # vertices that are blurred at once, and those that are near, in units of the latter
 
 
@@ -41,8 +41,6 @@ def needs_of(ready: Prepared, vertices: Sequence[float], n_threads: int, *, prun
         return in_memory
     passing, n_points = ready.passing(lambda start, labels: None, 0), ready.raster.inside.n_points
     reaches = passing.reaches()
-    if not fit_in_bands(reaches, n_points):
-        return in_memory
     parts = [
         _of_lattice(*lattice, n_points, row, n_threads, 2 + prunes)
         for lattice in zip(passing.spaces, reaches, vertices, strict=True)
@@ -66,11 +64,16 @@ def _bytes_of_row(n_labels: int) -> int:
 def _of_lattice(
     space: Space, reach: Reach, vertices: float, n_points: int, row: int, n_threads: int, n_rows: int
 ) -> tuple[float, float]:
-    """Bytes of a lattice in bands: in memory, and on the disk."""
-    dense, n_shells = vertices / n_points, len(space.blur.shells)
+    """Bytes of a lattice in bands: in memory, and on the disk.
+
+    Of one that reaches far, all vertices that a stripe meets are near, and all of the lattice where neighbours are.
+    """
+    dense, n_shells, n_stripes = vertices / n_points, len(space.blur.shells), stripes_of(n_points)
     neighbours = 4 * (n_shells + space.steps().size) if n_shells else 8 * space.n_corners
-    stripe = n_threads * dense * (reach.touch + max(AHEAD, reach.touch)) * (_ROW_OF_TABLE + n_rows * row)
-    linking = n_threads * dense * 4 * reach.near * (_ROW_OF_TABLE + neighbours)
+    of_stripe = min(dense * (reach.touch + max(AHEAD, reach.touch)), vertices / n_stripes)
+    stripe = n_threads * of_stripe * (_ROW_OF_TABLE + n_rows * row)
+    linking = min(n_threads * dense * 4 * reach.near, vertices) * (_ROW_OF_TABLE + neighbours)
     n_steps = 2 if n_shells else space.n_corners + 1
-    blur = _STEPS_AHEAD * (n_steps + 1) * dense * reach.near * (2 * row + neighbours)
-    return max(stripe, linking, blur), (_OF_FILES + neighbours + n_rows * row) * vertices
+    blur = min(_STEPS_AHEAD * (n_steps + 1) * dense * reach.near, vertices) * (2 * row + neighbours)
+    again = _OF_DUPLICATE * min(n_stripes * dense * reach.touch, vertices)
+    return max(stripe, linking, blur) + again, (_OF_FILES + neighbours + n_rows * row) * vertices

@@ -23,7 +23,8 @@ from classicseg.kernels.dense.unary import Unary
 from classicseg.machine.simd import PIXELS
 from classicseg.solvers.dense.prospects import NOTHING, rest_of
 from classicseg.solvers.dense.streamed import Window
-from classicseg.streaming.raster import Box, Colors, Costs, Inside, Steps, of_mask
+from classicseg.streaming.raster import Box, Colors, Inside, Steps, of_mask
+from classicseg.streaming.refine.costs import Costs
 
 
 @dataclass(frozen=True)

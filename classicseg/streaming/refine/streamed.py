@@ -103,8 +103,9 @@ def refine_streamed(
     labels; three times where a sample is updated. Scores are read once or twice more, to see which labels can win, and
     the image once more where pixels had settled; the folder of the state then holds up to 12 bytes for a pixel.
     Kernels that reach far, as those of the presets default, conservative, gentle and firm do, have few vertices. Where
-    those of others do not fit into memory they lie in scratch files, some hundred bytes for each, in the folder of the
-    state or else where temporary files are, and only those near the pixels that pass by are in memory.
+    vertices do not fit into memory they lie in scratch files, some hundred bytes for each, in the folder of the state
+    or else where temporary files are, and only those near the pixels that pass by are in memory: where kernels reach
+    far and colours are noisy, those that a 16th of the image touches.
 
     References
     ----------

@@ -22,7 +22,8 @@ from classicseg.pipelines.strength import (
     sides_of_blocks,
     slab_of,
 )
-from classicseg.streaming.raster import Box, Colors, Costs, Inside, Planes, Steps, of_mask
+from classicseg.streaming.raster import Box, Colors, Inside, Planes, Steps, of_mask
+from classicseg.streaming.refine.costs import Costs
 
 
 class StreamedStrength:

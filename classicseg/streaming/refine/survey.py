@@ -20,7 +20,8 @@ from classicseg.pipelines.image import eight_bit_unit
 from classicseg.pipelines.presets import Preset
 from classicseg.pipelines.refinement import ChannelAxis
 from classicseg.streaming.known_pixels import KnownPixels
-from classicseg.streaming.raster import Colors, Costs, Digest, Factors, Inside, Planes, Steps
+from classicseg.streaming.raster import Colors, Digest, Inside, Planes, Steps
+from classicseg.streaming.refine.costs import Costs, Factors
 from classicseg.streaming.refine.passage import Passing, Ranges, Raster
 from classicseg.streaming.refine.strength import StreamedStrength
 
@@ -175,6 +176,9 @@ def prepared(
         )
         if weight != 0
     ]
+    for weight, _ in kernels:
+        if not abs(weight) <= inputs.LARGEST:
+            raise InputError(f"weight and bilateral_weight must be at most {inputs.LARGEST:g} in size, got {weight:g}")
     if not kernels:
         raise InputError("weight and bilateral_weight must not both be 0: no kernel is left")
     spacing = tuple(inputs.as_positive(chosen.spacing, "spacing", len(spatial)))

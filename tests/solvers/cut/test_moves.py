@@ -88,6 +88,14 @@ def test_a_move_that_pays_only_by_rounding_is_taken_back():
     assert not result.labels.any()
 
 
+def test_moves_that_pay_only_by_rounding_do_not_go_round_in_circles():
+    unary = np.random.default_rng(0).integers(0, 4, (3, 4, 5))  # whole numbers: many labellings cost the same
+    crf = cs.GridCRF(unary, cs.Potts(3.0), {"right": np.full((4, 4), 1 / 3), "down": np.full((3, 5), 1 / 3)})
+    result = cs.minimize(crf, "expansion")
+    assert result.converged
+    assert all(row.change > 0 for row in result.history[:-1])
+
+
 def test_where_rounding_would_be_coarse_moves_are_found_in_rounds():
     crf = cs.GridCRF(np.array([[0, 0, 0.6], [0.25, 0.25, 0]]) * 2.0**-26, cs.Potts(1))
     result = cs.minimize(crf, "expansion")
