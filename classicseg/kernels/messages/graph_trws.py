@@ -313,7 +313,11 @@ def decode(sync, n_threads, given, told, n_padded, labels):
                 costs[label] += messages[e * n_padded + label]
         for a in range(g.earlier[i], g.earlier[i + 1]):
             e = g.arriving[a]
-            weight, at = g.weights[e], g.table_at[e] + labels[g.low[e]] * n
+            near = np.int64(labels[g.low[e]])
+            if g.kind == POTTS:  # all labels but one cost the same more
+                costs[near] -= g.weights[e] * g.tables[1]
+                continue
+            weight, at = g.weights[e], g.table_at[e] + near * n
             for label in range(n):
                 costs[label] += weight * g.tables[at + label]
         best = 0
