@@ -15,7 +15,7 @@ from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF, as_label_costs
 from classicseg.energies.points import only_inside
 from classicseg.errors import InputError, InputTypeError
-from classicseg.kernels.sites.energy import edge_energy
+from classicseg.kernels.sites.graph import edge_energy
 from classicseg.machine.memory import check_memory, writable_alias
 
 _NOISE = 2.0**-50  # of the dearest pair: 0.1 + 0.2 is no more than 0.3
@@ -179,7 +179,7 @@ class GraphCRF(Frozen):
         keys, places = np.unique((low * self.shape[0] + high) * 2 + (flipped & directed), return_inverse=True)
         merged, turned = ends_of(keys // 2, self.shape[0]), keys % 2 == 1
         merged[turned] = merged[turned, ::-1]
-        summed = np.bincount(places, numbers, len(keys))
+        summed = np.bincount(places, numbers, len(keys)).astype(np.float64, copy=False)  # integers if there are none
         self._set(
             compatibility=shared, cost=read_only(cost), edges=read_only(merged), weights=read_only(summed),
             edge_tables=None, finite_tables=None,

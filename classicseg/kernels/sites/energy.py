@@ -1,4 +1,4 @@
-"""Energies of labellings."""
+"""Energies of labellings of a grid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from classicseg.machine.jit import kernel
 from classicseg.machine.simd import pointer
 
 PART = 1024
-"""Pixels, or edges, whose costs are summed on their own, which keeps the rounding of long sums small."""
+"""Pixels whose unary costs are summed on their own, which keeps the rounding of long sums small."""
 
 
 @kernel
@@ -48,33 +48,6 @@ def pairwise_energy(labels, weights, cost, depth, height, width, dz, dy, dx):
                     edge += 1
             total += in_row
     return total * weights[0] if one_weight else total
-
-
-@kernel
-def edge_energy(labels, edges, weights, cost):
-    """Sum of ``weight * cost[first label, second label]`` over the edges of a graph.
-
-    Parameters
-    ----------
-    labels : int32, (n,)
-    edges : int64, (E, 2)
-    weights : float64, (E,)
-    cost : float64, (L, L)
-
-    Returns
-    -------
-    float
-        NaN if an infinite weight meets a cost of 0.
-    """
-    given, ends, values, table = pointer(labels), pointer(edges), pointer(weights), pointer(cost)
-    n_edges, n_labels, total = weights.size, cost.shape[0], 0.0
-    for begin in range(0, n_edges, PART):
-        in_part = 0.0
-        for edge in range(begin, min(begin + PART, n_edges)):
-            first, second = np.int64(given[ends[2 * edge]]), np.int64(given[ends[2 * edge + 1]])
-            in_part += values[edge] * table[first * n_labels + second]
-        total += in_part
-    return total
 
 
 @kernel
