@@ -15,7 +15,8 @@ from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF, as_label_costs
 from classicseg.energies.points import only_inside
 from classicseg.errors import InputError, InputTypeError
-from classicseg.machine.memory import check_memory
+from classicseg.kernels.sites.graph import edge_energy
+from classicseg.machine.memory import check_memory, writable_alias
 
 _NOISE = 2.0**-50  # of the dearest pair: 0.1 + 0.2 is no more than 0.3
 
@@ -178,7 +179,7 @@ class GraphCRF(Frozen):
         keys, places = np.unique((low * self.shape[0] + high) * 2 + (flipped & directed), return_inverse=True)
         merged, turned = ends_of(keys // 2, self.shape[0]), keys % 2 == 1
         merged[turned] = merged[turned, ::-1]
-        summed = np.bincount(places, numbers, len(keys))
+        summed = np.bincount(places, numbers, len(keys)).astype(np.float64, copy=False)  # integers if there are none
         self._set(
             compatibility=shared, cost=read_only(cost), edges=read_only(merged), weights=read_only(summed),
             edge_tables=None, finite_tables=None,
@@ -323,18 +324,17 @@ class GraphCRF(Frozen):
         """
         checked = inputs.as_labels(labels, self.shape, self.n_labels, mask=self.mask)
         unary = self.unary[checked, np.arange(checked.size)].sum(dtype=np.float64)
-        first, second = checked.take(self.edges).T
         if self.edge_tables is not None:
+            first, second = checked.take(self.edges).T
             pairwise = self.edge_tables[np.arange(len(first)), first, second].sum()
         else:
             assert self.weights is not None
             assert self.cost is not None
-            cost = self.cost.take(first * self.n_labels + second)
-            with np.errstate(invalid="ignore"):
-                together = self.weights * cost
-                pairwise = together.sum()
+            pairwise = edge_energy(*map(writable_alias, (checked, self.edges, self.weights, self.cost)))
             if np.isnan(pairwise):  # an infinite weight costs equal labels nothing
-                pairwise = np.where(cost != 0, together, 0).sum()
+                first, second = checked.take(self.edges).T
+                cost = self.cost[first, second]
+                pairwise = (self.weights[cost != 0] * cost[cost != 0]).sum()
         parts = {"unary": float(unary), "pairwise": float(pairwise)}
         if self.label_costs is not None:
             parts["label_costs"] = float(self.label_costs[np.unique(only_inside(checked, self.mask))].sum())

@@ -56,16 +56,19 @@ def copy_whole(values, copy):
 
     Returns
     -------
-    tuple of two int
-        The least and the largest.
+    tuple of four int
+        The least and the largest, the sum of those above 0, and that of those below. Sums wrap around 2**64.
     """
     low, high, given, out = values[0], values[0], pointer(values), pointer(copy)
+    positive, negative = np.int64(0), np.int64(0)
     for i in range(values.size):
         value = given[i]
         low = min(low, value)
         high = max(high, value)
+        positive += max(value, np.int64(0))
+        negative += min(value, np.int64(0))
         out[i] = value
-    return low, high
+    return low, high, positive, negative
 
 
 @kernel

@@ -10,7 +10,8 @@ flow has to visit the opposite arcs.
 
 What all arcs have is one record, so that whoever looks at an arc touches one line of the cache. Capacities are what is
 left of them. There is one record of a node more than there are nodes; its first arc is the end. A parent is an arc that
-leads to it. Excess is what the source offers a node less what the sink asks of it.
+leads to it, and the link is the node there: so the way to a root is one of nodes, and does not wait for arcs. Links of
+orphans lead to other orphans. Excess is what the source offers a node less what the sink asks of it.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _room_to_root(net, node, amount, sign):
             break
         room = np.int64(net.arcs[ARC_WORDS * arc + back])
         amount = room if room < amount else amount
-        node = np.int64(net.arcs[ARC_WORDS * arc + HEAD])
+        node = np.int64(net.nodes[NODE_WORDS * node + _LINK])
     room = sign * np.int64(net.excess[node])
     return room if room < amount else amount
 
@@ -135,11 +136,12 @@ def _push_to_root(net, node, amount, sign):
         arc = np.int64(net.nodes[NODE_WORDS * node + _PARENT])
         if arc < 0:
             break
+        parent = np.int64(net.nodes[NODE_WORDS * node + _LINK])
         _push(net, arc, -sign * amount)
         if net.arcs[ARC_WORDS * arc + (BACK if sign > 0 else ROOM)] == 0:
             shallowest = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
             _orphan(net, node, shallowest)
-        node = np.int64(net.arcs[ARC_WORDS * arc + HEAD])
+        node = parent
     net.excess[node] -= sign * amount
     if net.excess[node] == 0:
         shallowest = np.int64(1)
@@ -192,6 +194,7 @@ def _adopt(net, depth, limit, sign):
                 _orphan(net, node, best + 1)  # until the depth of its parent is settled
                 continue
         nodes[at + _PARENT] = np.int32(parent)
+        nodes[at + _LINK] = np.int32(arcs[ARC_WORDS * parent + HEAD])
         if best + 1 == limit:
             _enqueue(net, node, sign)
     net.state[_DEEPEST] = 0
@@ -232,6 +235,7 @@ def _grow(net, node, depth, other_limit, sign):
             if theirs == 0:
                 nodes[NODE_WORDS * other + DEPTH] = np.int32(sign * (depth + 1))
                 nodes[NODE_WORDS * other + _PARENT] = np.int32(arcs[record + OPPOSITE])
+                nodes[NODE_WORDS * other + _LINK] = np.int32(node)
                 _enqueue(net, other, sign)
                 break
             _augment(net, node, arc, depth, other_limit, sign)
@@ -306,6 +310,7 @@ def _plant(net):
             if arcs[record + BACK] > 0 and excess[np.int64(arcs[record + HEAD])] > 0:
                 nodes[at + DEPTH] = np.int32(2)
                 nodes[at + _PARENT] = np.int32(arc)
+                nodes[at + _LINK] = np.int32(arcs[record + HEAD])
                 _enqueue(net, node, 1)
                 break
 

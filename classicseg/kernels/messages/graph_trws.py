@@ -74,6 +74,14 @@ def _gather(g, m, i, lanes):
     Returns the least of them, and the last pack. `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
+    if n == step:  # one pack, which need not leave the registers
+        total = load(m.unary, i * n, lanes)
+        for e in range(g.later[i], g.later[i + 1]):
+            total = add(total, convert(load(m.messages, e * n, lanes), m.work))
+        for a in range(g.earlier[i], g.earlier[i + 1]):
+            total = add(total, convert(load(m.messages, np.int64(g.arriving[a]) * n, lanes), m.work))
+        store(m.work, 0, total)
+        return np.float64(least_of(total)), total
     least = convert(fill_doubles(np.inf, lanes), m.work)
     total = least
     for label in range(0, n, step):
@@ -174,7 +182,7 @@ def _send(g, m, e, forward, share, total, lanes):
     at, source = np.int64(e) * n, n + m.margin
     part = convert(fill_doubles(share, lanes), m.work)
     slope = g.weights[e] * g.tables[1]  # the same in all tables of the kinds that it matters to
-    if n == step and g.kind <= LINEAR and slope >= 0:  # one pack, which need not leave the registers
+    if n == step and g.kind <= LINEAR and slope >= 0:  # as in _gather
         cost = subtract(multiply(part, total), convert(load(m.messages, at, lanes), m.work))
         lowest = np.float64(least_of(cost))
         if g.kind == LINEAR:
@@ -305,7 +313,11 @@ def decode(sync, n_threads, given, told, n_padded, labels):
                 costs[label] += messages[e * n_padded + label]
         for a in range(g.earlier[i], g.earlier[i + 1]):
             e = g.arriving[a]
-            weight, at = g.weights[e], g.table_at[e] + labels[g.low[e]] * n
+            near = np.int64(labels[g.low[e]])
+            if g.kind == POTTS:  # all labels but one cost the same more
+                costs[near] -= g.weights[e] * g.tables[1]
+                continue
+            weight, at = g.weights[e], g.table_at[e] + near * n
             for label in range(n):
                 costs[label] += weight * g.tables[at + label]
         best = 0

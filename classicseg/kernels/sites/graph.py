@@ -27,7 +27,7 @@ up to a limit; all pairs of different labels cost the same; any.
 """
 
 PART = 1024
-"""Nodes between two looks at whether the run is to end."""
+"""Nodes between two looks at whether the run is to end; edges whose costs are summed on their own, to round less."""
 
 
 class Graph(NamedTuple):
@@ -115,6 +115,33 @@ def _mark_neighbours(g, i, stale):
         stale[g.high[e]] = 1
     for a in range(g.earlier[i], g.earlier[i + 1]):
         stale[g.low[g.arriving[a]]] = 1
+
+
+@kernel
+def edge_energy(labels, edges, weights, cost):
+    """Sum of ``weight * cost[first label, second label]`` over the edges of a graph.
+
+    Parameters
+    ----------
+    labels : int32, (n,)
+    edges : int32, (E, 2)
+    weights : float64, (E,)
+    cost : float64, (L, L)
+
+    Returns
+    -------
+    float
+        NaN if an infinite weight meets a cost of 0.
+    """
+    given, ends, values, table = pointer(labels), pointer(edges), pointer(weights), pointer(cost)
+    n_edges, n_labels, total = weights.size, cost.shape[0], 0.0
+    for begin in range(0, n_edges, PART):
+        in_part = 0.0
+        for edge in range(begin, min(begin + PART, n_edges)):
+            first, second = np.int64(given[ends[2 * edge]]), np.int64(given[ends[2 * edge + 1]])
+            in_part += values[edge] * table[first * n_labels + second]
+        total += in_part
+    return total
 
 
 @kernel

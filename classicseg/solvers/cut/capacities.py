@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -28,7 +30,7 @@ def survey(values: np.ndarray) -> Survey:
     return _survey_of_whole(values, int(values.min()), int(values.max()))
 
 
-def _survey_of_whole(values: np.ndarray, low: int, high: int, sums: tuple[int, int] | None = None) -> Survey:
+def _survey_of_whole(values: np.ndarray, low: int, high: int, sums: Sequence[int] | None = None) -> Survey:
     """Look at numbers, (n,) int64, whose least and largest are known, and perhaps their sums by sign, if they fit."""
     if max(high, -low) * float(values.size) < _NO_OVERFLOW:
         positive, negative = sum_by_sign(values) if sums is None else sums
@@ -61,7 +63,8 @@ def as_capacities(values: ArrayLike, n: int, name: str, least: float) -> tuple[n
         array = np.full(n, array)
     if array.dtype == np.int64 and array.size and _is_plain(array):
         numbers = np.empty(n, np.int64)
-        found = _survey_of_whole(numbers, *copy_whole(array, numbers))
+        low, high, *sums = copy_whole(array, numbers)
+        found = _survey_of_whole(numbers, low, high, sums)
     else:
         is_float = array.dtype.kind == "f" or (array.dtype.kind == "u" and int(array.max(initial=0)) > 2**62)
         numbers = np.array(array, np.float64 if is_float else np.int64, order="C")

@@ -80,6 +80,10 @@ class GraphChoice:
         liked = np.bincount(energy.unary.argmin(axis=0), minlength=energy.n_labels)
         self.order = np.argsort(-liked, kind="stable").tolist()
 
+    def guess(self) -> np.ndarray | None:
+        """Labels that expansions do well to start from, (n,) int32, where there are better ones than the cheapest."""
+        return None if self._potts is None or self._crf.label_costs is not None else self._potts.guess()
+
     @property
     def accuracy(self) -> str:
         """What the rounding of costs to whole numbers can do."""

@@ -32,7 +32,8 @@ def expansion(energy: GridCRF | GraphCRF, run: Run) -> Result:
         [2]_: moves that would empty one label, and one that would empty all others, are tried as well.
     run : Run
         ``init``: labels to start from; by default the one label that is cheapest everywhere, which leads to lower
-        energies than the noisy labels of least unary cost. ``max_iter``: largest number of cycles over all labels, 100
+        energies than the noisy labels of least unary cost, and on graphs with Potts costs the labels that one iteration
+        of TRW-S finds, which leads to still lower ones. ``max_iter``: largest number of cycles over all labels, 100
         by default. ``tol``: stop when a cycle lowers the energy by less; 0 by default. A move is too short to share
         between threads.
 
@@ -57,7 +58,7 @@ def expansion(energy: GridCRF | GraphCRF, run: Run) -> Result:
     >>> result.labels.tolist(), result.energy
     ([[0, 0, 0, 2, 2]], 9.0)
     """
-    moves = Moves(energy, cheapest_label(energy) if run.init is None else run.init)
+    moves = Moves(energy, run.init)
     return _repeat(moves, run, moves.expand_each, "no expansion lowers the energy")
 
 
@@ -187,8 +188,8 @@ class Moves:
     Parameters
     ----------
     energy : GridCRF or GraphCRF
-    labels : ndarray, spatial shape, int32
-        Where to start; not written to.
+    labels : ndarray, spatial shape, int32, or None
+        Where to start; not written to. By default where expansions do well to.
     roof : bool
         Whether pairs of a graph that no cut can express are left to roof duality, and not made dearer.
 
@@ -197,13 +198,15 @@ class Moves:
     labels : ndarray, spatial shape, int32
     """
 
-    def __init__(self, energy: GridCRF | GraphCRF, labels: np.ndarray, *, roof: bool = False) -> None:
+    def __init__(self, energy: GridCRF | GraphCRF, labels: np.ndarray | None, *, roof: bool = False) -> None:
         self._crf = energy
         self._choice: GraphChoice | GridChoice
         self._choice = GraphChoice(energy, roof=roof) if isinstance(energy, GraphCRF) else GridChoice(energy)
         self._version = 0
         self._tried: dict[Any, int] = {}
-        self.restart(labels)
+        if labels is None and isinstance(self._choice, GraphChoice):
+            labels = self._choice.guess()
+        self.restart(cheapest_label(energy) if labels is None else labels)
 
     @property
     def accuracy(self) -> str:

@@ -8,6 +8,7 @@ from classicseg.energies.graph_crf import GraphCRF
 from classicseg.kernels.cut.graph import ARC_WORDS, NODE_WORDS, ROOM, graph_flow
 from classicseg.kernels.cut.graph_arcs import link_edges
 from classicseg.kernels.cut.graph_potts import take_expansion, write_expansion
+from classicseg.kernels.cut.graph_start import LANES, guess_labels
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.cut.integers import is_whole
 
@@ -59,6 +60,17 @@ class PottsExpansions:
         link_edges(ends, weights, weights, self._arcs, self._nodes, where, self._work[0])
         self._weights = self._arcs[ROOM::ARC_WORDS].copy()
         self._brief = n_edges <= BRIEF
+
+    def guess(self) -> np.ndarray:
+        """Labels to start from that heed neighbours, (n,) int32."""
+        n, n_labels = self._excess.size, self._unary.size // self._excess.size
+        own = self._unary.reshape(n_labels, n)
+        costs = np.full((n, -(-n_labels // LANES) * LANES), np.inf, np.float32)
+        costs[:, :n_labels] = (own - own.min(axis=0)).T
+        labels = np.empty(n, np.int32)
+        network = self._weights, self._arcs, self._nodes
+        guess_labels(costs, costs.copy(), np.zeros_like(costs), *network, n_labels, labels, (0,) * LANES)
+        return labels
 
     def expand(self, labels: np.ndarray, zero: np.ndarray, label: int) -> int:
         """Write the best choice between the labels `zero`, (n,) int32, and `label` to `labels`.
