@@ -147,9 +147,7 @@ class _Problem:
             workers[name].send("open", self.problem.name)
         for name in names:
             rows[name] = row = {"problem": self.problem.name, "contender": name}
-            reply = self._reply(row, workers[name].answer)
-            if reply.get("refused"):
-                row |= {"status": "refused", "message": reply["refused"]}
+            self._reply(row, workers[name].answer)
         active = [name for name, row in rows.items() if "status" not in row]
         for name in active:
             self._first(rows[name], workers[name])
@@ -185,6 +183,9 @@ class _Problem:
             return {}
         if "failed" in reply:
             row |= {"status": "failed", "message": reply["failed"]}
+            return {}
+        if reply.get("refused"):
+            row |= {"status": "refused", "message": reply["refused"]}
             return {}
         return reply
 

@@ -1,7 +1,8 @@
 """A process that holds one contender, warm, and solves what it is told to when it is its turn.
 
-Messages over the pipe are tuples, answers dictionaries; ``{"failed": text}`` where something went wrong. While it
-solves it tells more, see :mod:`classicseg.bench.on_the_way`.
+Messages over the pipe are tuples, answers dictionaries; ``{"failed": text}`` where something went wrong, and
+``{"refused": text}`` where it does not serve the problem. While it solves it tells more, see
+:mod:`classicseg.bench.on_the_way`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from classicseg.bench.contender import Answer, Limits
 from classicseg.bench.on_the_way import Teller
+from classicseg.errors import BudgetError
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def serve(pipe: Any, name: str, setting: Setting) -> None:
             return
         try:
             reply = getattr(worker, message)(*arguments)
+        except BudgetError as failure:  # what it would take is known before any work
+            reply = {"refused": str(failure)}
         except MemoryError:
             gc.collect()
             reply = {"failed": "ran out of memory"}
@@ -113,10 +117,12 @@ class _Worker:
         gc.disable()
         before = peak_memory_from_here()
         start, cpu = time.perf_counter(), time.process_time()
-        with self.teller.told():
-            answer = call()
-        cpu, seconds = time.process_time() - cpu, time.perf_counter() - start
-        gc.enable()
+        try:
+            with self.teller.told():
+                answer = call()
+            cpu, seconds = time.process_time() - cpu, time.perf_counter() - start
+        finally:
+            gc.enable()
         if not isinstance(answer, Answer):
             answer = Answer(answer)
         return {
