@@ -8,13 +8,14 @@ where the graph is narrow.
 
 .. math::
 
-    m_i(x_{N(i)}) = \min_{x_i} \Bigl( \psi_i(x_i) + \sum_{T \ni i} T(x_i, x_{N(i)}) \Bigr)
+    m_i(x_{N(i)}) = \min_{x_i}\; \psi_i(x_i) + \sum_{T \ni i} T(x_i, x_{N(i)})
 
 The sum is over all tables that the node is in, those of eliminated nodes among them.
 
 - **Twin**: ``classicseg/reference/elimination.py``, in full below.
 - **Fast code**: ``classicseg/solvers/messages/elimination.py``.
-- **Papers**: Bertelè and Brioschi 1972; Dechter 1999, doi:10.1016/S0004-3702(99)00059-4.
+- **Papers**: Bertelè and Brioschi 1972; Dechter 1999,
+  doi:10.1016/S0004-3702(99)00059-4.
 """
 
 import matplotlib.pyplot as plt
@@ -25,11 +26,12 @@ from classicseg.reference.elimination import elimination
 
 rng = np.random.default_rng(2)
 unary = rng.integers(0, 9, (2, 3, 12)).astype(float)
-crf = cs.GridCRF(unary, cs.Potts(-3))  # neighbours repel each other, so no minimum cut serves
+crf = cs.GridCRF(unary, cs.Potts(-3))  # neighbours repel each other: no cut serves
 graph = cs.GraphCRF.from_grid(crf)
-tables = [(i, j, table) for (i, j), table in zip(graph.edges.tolist(), graph.tables(), strict=True)]
-along = np.arange(36).reshape(3, 12).T.ravel().tolist()  # column by column: tables over a column at most
-least, labels = elimination(graph.unary, tables, along)
+pairs = zip(graph.edges.tolist(), graph.tables(), strict=True)
+tables = [(i, j, table) for (i, j), table in pairs]
+columns = np.arange(36).reshape(3, 12).T.ravel().tolist()  # no table is over more
+least, labels = elimination(graph.unary, tables, columns)
 result = cs.minimize(crf, "elimination")
 others = {name: cs.minimize(crf, name) for name in ("icm", "trws")}
 
