@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from classicseg.bench import catalog, dividers, ours
 from classicseg.bench.contender import Limits, Moment
+from classicseg.errors import BudgetError
 
 
 def compile_all() -> None:
@@ -16,7 +19,9 @@ def compile_all() -> None:
         for contender in (*ours.contenders(), *dividers.contenders()):
             if contender.refuses(instance) is None:
                 watched = contender.watched
-                (watched(instance, limits, _forget) if watched else contender.prepare(instance, limits))()
+                call = watched(instance, limits, _forget) if watched else contender.prepare(instance, limits)
+                with contextlib.suppress(BudgetError):  # what does not fit into memory needs no kernels
+                    call()
 
 
 def _forget(moment: Moment) -> None:

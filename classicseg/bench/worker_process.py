@@ -161,7 +161,7 @@ def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
     suites = [f"classicseg.bench.suites.{name}" for name in ("cuts", "dense", "generated", "mrf", "regions", "uai")]
     rooms = [f"classicseg.bench.{name}" for name in ("worker", "catalog", "dividers", "ours", "peers")]
-    context.set_forkserver_preload([*rooms, *suites])
+    context.set_forkserver_preload([*rooms, *suites, "skimage.segmentation"])
     return context
 
 
