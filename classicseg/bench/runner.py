@@ -31,7 +31,7 @@ LONG = 2.0
 """Seconds of a first run beyond which it counts and is not repeated; a shorter one only warms up."""
 _ROUNDING = 1e-6  # of an energy, by which a bound may lie above it
 _GRACE = 1.25  # times the limit, and so many seconds more, before a worker that has not stopped by itself is ended
-_EXTRA = 5.0  # seconds for that: a machine may be busy with other things
+_EXTRA = 5.0  # seconds for that, or the limit if it is shorter: a machine may be busy with other things
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,8 @@ class _Problem:
 
     def _solve(self, row: Row, worker: WorkerProcess, *, watched: bool) -> dict[str, Any]:
         """One run."""
-        seconds = _GRACE * self.plan.setting.limits.seconds + _EXTRA
+        limit = self.plan.setting.limits.seconds
+        seconds = _GRACE * limit + min(_EXTRA, limit)
         return self._reply(row, lambda: worker.ask("solve", watched, seconds=seconds))
 
     def _first(self, row: Row, worker: WorkerProcess) -> None:

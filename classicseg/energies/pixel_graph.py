@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classicseg import inputs
-from classicseg.energies.grid import Offset, directions, edge_ends, edge_shape
+from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_ends, edge_shape
 from classicseg.errors import InputError, InputTypeError
 from classicseg.inputs.reading import text
+from classicseg.machine.memory import check_memory
 from classicseg.types import Brief
+
+_MANY = 2**20  # pixels; for fewer nobody needs to ask whether there is memory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,6 +166,8 @@ def pixel_graph(shape: Sequence[int], connectivity: int | None = None) -> PixelG
         If there are no such grids or neighbourhoods.
     TypeError
         If a length is no whole number.
+    BudgetError
+        If there is no memory for so many edges.
 
     Examples
     --------
@@ -176,10 +181,12 @@ def pixel_graph(shape: Sequence[int], connectivity: int | None = None) -> PixelG
     >>> result.labels.reshape(5, 6).shape, result.gap
     ((5, 6), 0.0)
     """
-    if not isinstance(shape, tuple | list | np.ndarray):
-        raise InputTypeError(f"shape must be the lengths of one to three axes, got {shape!r}")
-    lengths = tuple(inputs.as_count(length, "shape", 1) for length in shape)
+    lengths = inputs.as_shape(shape, "shape")
+    if len(lengths) not in NEIGHBOURHOODS:
+        raise InputError(f"shape must be the lengths of one to three axes, got {text(lengths)}")
     offsets = directions(len(lengths), connectivity)
+    if math.prod(lengths) > _MANY:
+        check_memory(40.0 * math.prod(lengths) * len(offsets), f"the edges of a graph of shape {text(lengths)}")
     return PixelGraph(lengths, offsets, edges_of(lengths, offsets))
 
 

@@ -171,5 +171,6 @@ def test_what_is_wrong_with_weights_and_tables_of_pixels_is_said():
     for given in (3, "right", None):
         with pytest.raises(cs.InputTypeError, match="tables must be a mapping"):
             graph.edge_tables(given)
-    with pytest.raises(cs.InputTypeError, match="shape must be the lengths"):
-        cs.pixel_graph(3)
+    for shape in ((), (2, 2, 2, 2), [[1, 2]], "x", (2**40, 2**40)):
+        with pytest.raises((cs.InputError, cs.InputTypeError), match="shape"):
+            cs.pixel_graph(shape)
