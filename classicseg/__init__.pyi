@@ -12,6 +12,7 @@ from .energies.graph_crf import GraphCRF
 from .energies.graphs import RegionGraph, point_graph, region_graph
 from .energies.grid_crf import GridCRF
 from .energies.kernels import BilateralKernel, FeatureKernel, GaussianKernel
+from .energies.pixel_graph import PixelGraph, pixel_graph
 from .energies.unary import (
     unary_from_labels,
     unary_from_logits,
@@ -105,6 +106,7 @@ __all__ = [
     "MultiOtsu",
     "OtsuSeparability",
     "PermutohedralLattice",
+    "PixelGraph",
     "Potts",
     "Preset",
     "Range",
@@ -152,6 +154,7 @@ __all__ = [
     "overlay",
     "paint_regions",
     "palette",
+    "pixel_graph",
     "plan_expansion",
     "plan_minimum_cut",
     "plan_split_and_merge",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+Moment = tuple[float, Any, float | None]
+"""Seconds of the solver's own clock, labels or None, lower bound or None."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a contender may use.
@@ -52,7 +56,7 @@ class Answer:
     lower_bound: float | None = None
     message: str = ""
     stopped: bool = False
-    curve: list[tuple[float, Any, float | None]] = field(default_factory=list)
+    curve: list[Moment] = field(default_factory=list)
     seconds: float | None = None
 
 
@@ -72,7 +76,8 @@ class Contender:
         ``prepare(instance, limits)`` brings the problem into the form that the solver wants, which is not timed, and
         returns a function without arguments that solves it: an :class:`Answer`, or labels.
     watched : callable, optional
-        The same for a run that is looked at: its answer has a curve, and it ends in time.
+        ``watched(instance, limits, keep)`` is the same for a run that is looked at: its answer has a curve, it ends in
+        time where it can, and passes each moment of the curve to ``keep``, for the case that it must be ended.
     package : str
         What it imports; the library itself if empty.
     install : str
@@ -82,7 +87,7 @@ class Contender:
     name: str
     refuses: Callable[[Any], str | None]
     prepare: Callable[[Any, Limits], Callable[[], Any]]
-    watched: Callable[[Any, Limits], Callable[[], Any]] | None = None
+    watched: Callable[[Any, Limits, Callable[[Moment], None]], Callable[[], Any]] | None = None
     package: str = ""
     install: str = ""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from classicseg.bench.contender import Answer, Call, Contender, Limits
+from classicseg.bench.contender import Answer, Call, Contender, Limits, Moment
 from classicseg.bench.tasks import Refinement, Regions
 from classicseg.machine.jit import seconds_preparing
 from classicseg.solvers.minimize import minimize
@@ -23,6 +24,13 @@ def contenders() -> list[Contender]:
     return [
         Contender(name, partial(_refuses, name), partial(_prepare, name), partial(_watched, name)) for name in methods
     ]
+
+
+def _load(method: str) -> None:
+    """Import what the solver needs, before its clock runs."""
+    for solver in solvers():
+        if solver.name == method:
+            solver.load()
 
 
 def _energy(instance: Any) -> Any:
@@ -50,6 +58,7 @@ def _options(method: str, instance: Any, limits: Limits) -> dict[str, Any]:
 
 def _prepare(method: str, instance: Any, limits: Limits) -> Call:
     energy, options = _energy(instance), _options(method, instance, limits)
+    _load(method)
 
     def call() -> Answer:
         start, before = time.perf_counter(), seconds_preparing()
@@ -60,12 +69,13 @@ def _prepare(method: str, instance: Any, limits: Limits) -> Call:
     return call
 
 
-def _watched(method: str, instance: Any, limits: Limits) -> Call:
+def _watched(method: str, instance: Any, limits: Limits, keep: Callable[[Moment], None]) -> Call:
     """A run whose labels are kept now and then; its clock stands still while that is done, and for compiling."""
     energy, options = _energy(instance), _options(method, instance, limits)
+    _load(method)
 
     def call() -> Answer:
-        curve: list[tuple[float, Any, float | None]] = []
+        curve: list[Moment] = []
         start, before, looked = time.perf_counter(), seconds_preparing(), 0.0
 
         def clock() -> float:
@@ -79,6 +89,7 @@ def _watched(method: str, instance: Any, limits: Limits) -> Call:
                 if labels is None and state.marginals is not None:
                     labels = state.marginals.argmax(axis=0)
                 curve.append((now, None if labels is None else labels.copy(), state.lower_bound))
+                keep(curve[-1])
             looked += clock() - now
             return now > limits.seconds
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from classicseg.bench import best_known, provenance, scoring
-from classicseg.bench.contender import Contender
+from classicseg.bench.contender import Contender, Moment
 from classicseg.bench.pictures import picture_of
 from classicseg.bench.problem import Problem
 from classicseg.bench.worker import YARDSTICK, Setting, told
@@ -30,9 +30,8 @@ FORMAT = "classicseg bench 1"
 LONG = 2.0
 """Seconds of a first run beyond which it counts and is not repeated; a shorter one only warms up."""
 _ROUNDING = 1e-6  # of an energy, by which a bound may lie above it
-_GRACE = 1.5  # times the limit, and so many seconds more, before a worker that cannot stop itself is ended
-_EXTRA = 10.0  # seconds for that: to prepare a problem takes time as well
-_COMPILING = 300.0  # the same for the first run of a solver that compiles its kernels
+_GRACE = 1.25  # times the limit, and so many seconds more, before a worker that has not stopped by itself is ended
+_EXTRA = 5.0  # seconds for that, or the limit if it is shorter: a machine may be busy with other things
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,6 @@ class _Problem:
     def __init__(self, problem: Problem, plan: Plan, tell: Tell) -> None:
         self.problem, self.plan, self.tell = problem, plan, tell
         self.instance: Any = None
-        self.stops_itself = {one.name: one.watched is not None for one in plan.contenders}
         self.known: dict[str, Any] = {
             "name": problem.name, "summary": problem.summary, "published": dict(problem.published),
             "published_bound": problem.published_bound, "best_known": None, "yardstick": [], "published_labels": {},
@@ -149,9 +147,7 @@ class _Problem:
             workers[name].send("open", self.problem.name)
         for name in names:
             rows[name] = row = {"problem": self.problem.name, "contender": name}
-            reply = self._reply(row, workers[name].answer)
-            if reply.get("refused"):
-                row |= {"status": "refused", "message": reply["refused"]}
+            self._reply(row, workers[name].answer)
         active = [name for name, row in rows.items() if "status" not in row]
         for name in active:
             self._first(rows[name], workers[name])
@@ -164,7 +160,7 @@ class _Problem:
                 if rows[name]["status"] == "done":
                     self._again(rows[name], workers[name])
         for name in active:
-            if rows[name]["status"] in ("done", "stopped", "wrong"):
+            if workers[name].is_running:
                 self._reply({}, partial(workers[name].ask, "close"))
         self._refute(list(rows.values()))
         return list(rows.values())
@@ -188,18 +184,21 @@ class _Problem:
         if "failed" in reply:
             row |= {"status": "failed", "message": reply["failed"]}
             return {}
+        if reply.get("refused"):
+            row |= {"status": "refused", "message": reply["refused"]}
+            return {}
         return reply
 
     def _solve(self, row: Row, worker: WorkerProcess, *, watched: bool) -> dict[str, Any]:
-        """One run. What stops itself may take longer: kernels are compiled before its clock runs."""
+        """One run."""
         limit = self.plan.setting.limits.seconds
-        seconds = _GRACE * limit + (_COMPILING if self.stops_itself[worker.name] and watched else _EXTRA)
+        seconds = _GRACE * limit + min(_EXTRA, limit)
         return self._reply(row, lambda: worker.ask("solve", watched, seconds=seconds))
 
     def _first(self, row: Row, worker: WorkerProcess) -> None:
         """The run that is looked at; where it is long it is the only one."""
         self.tell(f"{self.problem.name}: {row['contender']}")
-        reply = self._solve(row, worker, watched=True)
+        reply = self._solve(row, worker, watched=True) or _kept(row, worker.moments)
         if not reply:
             return
         try:
@@ -251,6 +250,25 @@ class _Problem:
         reply = self._reply({}, lambda: worker.ask("solve"))
         if reply:
             self.known["yardstick"].append(reply["seconds"])
+
+
+def _kept(row: Row, moments: list[Moment]) -> dict[str, Any]:
+    """What stands for the answer of a run that was ended because of the time: the last of what it told before."""
+    labelled = [moment for moment in moments if moment[1] is not None]
+    if row["status"] != "timed out" or not labelled:
+        return {}
+    seconds, labels, _ = labelled[-1]
+    bounds = [bound for *_, bound in moments if bound is not None]
+    return {
+        "labels": labels,
+        "lower_bound": max(bounds, default=None),
+        "message": f"over the limit: it {row['message']}; these are its labels after {seconds:.3g} s",
+        "stopped": True,
+        "curve": moments,
+        "seconds": moments[-1][0],
+        "cpu_seconds": None,
+        "peak_mb": None,
+    }
 
 
 def _is_whole(crf: Any) -> bool:

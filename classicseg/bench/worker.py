@@ -1,6 +1,8 @@
 """A process that holds one contender, warm, and solves what it is told to when it is its turn.
 
-Messages over the pipe are tuples, answers dictionaries; ``{"failed": text}`` where something went wrong.
+Messages over the pipe are tuples, answers dictionaries; ``{"failed": text}`` where something went wrong, and
+``{"refused": text}`` where it does not serve the problem. While it solves it tells more, see
+:mod:`classicseg.bench.on_the_way`.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from classicseg.bench.contender import Answer, Limits
+from classicseg.bench.on_the_way import Teller
+from classicseg.errors import BudgetError
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ def serve(pipe: Any, name: str, setting: Setting) -> None:
     """Answer until told to end: ``("open", problem)``, ``("solve", watched)``, ``("close",)``."""
     _be_silent()
     try:
-        worker: Any = _Yardstick() if name == YARDSTICK else _Worker(name, setting)
+        worker: Any = _Yardstick() if name == YARDSTICK else _Worker(name, setting, pipe.send)
     except Exception as failure:
         pipe.send({"failed": told(failure)})
         return
@@ -43,6 +48,8 @@ def serve(pipe: Any, name: str, setting: Setting) -> None:
             return
         try:
             reply = getattr(worker, message)(*arguments)
+        except BudgetError as failure:  # what it would take is known before any work
+            reply = {"refused": str(failure)}
         except MemoryError:
             gc.collect()
             reply = {"failed": "ran out of memory"}
@@ -76,7 +83,7 @@ class _Yardstick:
 class _Worker:
     """One contender, and the problem that is open."""
 
-    def __init__(self, name: str, setting: Setting) -> None:
+    def __init__(self, name: str, setting: Setting, send: Callable[[dict[str, Any]], None]) -> None:
         from classicseg import set_num_threads
         from classicseg.bench import catalog
 
@@ -86,6 +93,7 @@ class _Worker:
         self.problems = catalog.problems(setting.data)
         self.data, self.limits = setting.data, setting.limits
         self.instance: Any = None
+        self.teller = Teller(send)
 
     def open(self, name: str) -> dict[str, Any]:
         """Make a problem, and say whether the contender takes it."""
@@ -101,14 +109,20 @@ class _Worker:
 
     def solve(self, watched: bool) -> dict[str, Any]:
         """Solve it, and say how long that took."""
-        prepare = self.contender.watched if watched and self.contender.watched else self.contender.prepare
-        call = prepare(self.instance, self.limits)
+        with self.teller.uncounted():
+            if watched and self.contender.watched:
+                call = self.contender.watched(self.instance, self.limits, self.teller.keep)
+            else:
+                call = self.contender.prepare(self.instance, self.limits)
         gc.disable()
         before = peak_memory_from_here()
         start, cpu = time.perf_counter(), time.process_time()
-        answer = call()
-        cpu, seconds = time.process_time() - cpu, time.perf_counter() - start
-        gc.enable()
+        try:
+            with self.teller.told():
+                answer = call()
+            cpu, seconds = time.process_time() - cpu, time.perf_counter() - start
+        finally:
+            gc.enable()
         if not isinstance(answer, Answer):
             answer = Answer(answer)
         return {

@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from classicseg.bench.contender import Moment
+from classicseg.bench.on_the_way import STANDS
 from classicseg.bench.worker import Setting, serve, status
 
 _LOOK = 0.05  # seconds between looks at the memory of a worker
-_START = 300.0  # seconds that a worker may take to import its libraries or to make a problem
+_START = 300.0  # seconds that a worker may take for what does not count: to import, to make a problem, to compile
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """What libraries read to learn how many threads they may use."""
 
@@ -36,10 +38,16 @@ class WorkerProcess:
     setting : Setting
     memory_mb : float or None
         What it may use; the memory of the process, libraries and problem included.
+
+    Attributes
+    ----------
+    moments : list of (seconds, labels or None, lower bound or None)
+        What it has told since it was last asked to do something.
     """
 
     def __init__(self, name: str, setting: Setting, memory_mb: float | None = None) -> None:
         self.name, self.setting, self.memory_mb = name, setting, memory_mb
+        self.moments: list[Moment] = []
         self._process: Any = None
         self._pipe: Any = None
         self._starting = False  # its first reply says that it is ready, or why not
@@ -59,11 +67,12 @@ class WorkerProcess:
         """Send a message, to a worker that is started if there is none; its :meth:`answer` must be taken next."""
         if self._process is None:
             self._start()
+        self.moments = []
         with contextlib.suppress(OSError):  # it has ended: that is its answer
             self._pipe.send(message)
 
     def answer(self, seconds: float = _START) -> dict[str, Any]:
-        """What it replies to the message that was sent last.
+        """What it replies to the message that was sent last, within `seconds` that count.
 
         Raises
         ------
@@ -77,6 +86,11 @@ class WorkerProcess:
                 self.end()
                 raise EndedError("crashed", reply["failed"])
         return self._wait(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
 
     def end(self) -> None:
         """End the process."""
@@ -96,11 +110,26 @@ class WorkerProcess:
         self._starting = True
 
     def _wait(self, seconds: float) -> dict[str, Any]:
-        end = time.monotonic() + seconds
+        """Its reply, and on the way there all else that it tells."""
+        stands, allowed = False, {False: seconds, True: _START}  # whether its clock stands, and how long that may last
+        left = dict(allowed)
+        while True:
+            since = time.monotonic()
+            reply = self._next(since + left[stands], f"was ended after {allowed[stands]:.0f} s")
+            left[stands] -= time.monotonic() - since
+            if "clock" in reply:
+                stands = reply == STANDS
+            elif "moment" in reply:
+                self.moments.append(reply["moment"])
+            else:
+                return reply
+
+    def _next(self, end: float, late: str) -> dict[str, Any]:
+        """What it tells next; where that is nothing until `end` it is ended, and that is said."""
         while not self._pipe.poll(_LOOK):
             if time.monotonic() > end:
                 self.end()
-                raise EndedError("timed out", f"was ended after {seconds:.0f} s")
+                raise EndedError("timed out", late)
             if self.memory_mb is not None and self._memory() > self.memory_mb:
                 used = self._memory()
                 self.end()
@@ -132,7 +161,7 @@ def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
     suites = [f"classicseg.bench.suites.{name}" for name in ("cuts", "dense", "generated", "mrf", "regions", "uai")]
     rooms = [f"classicseg.bench.{name}" for name in ("worker", "catalog", "dividers", "ours", "peers")]
-    context.set_forkserver_preload([*rooms, *suites])
+    context.set_forkserver_preload([*rooms, *suites, "skimage.segmentation"])
     return context
 
 

@@ -12,6 +12,8 @@ from classicseg import inputs
 from classicseg.energies.grid import NEIGHBOURHOODS, Offset, directions, edge_ends, edge_length, edge_shape
 from classicseg.errors import InputError, InputTypeError
 
+_BOTH_SIGNS = "; pixel_graph makes a GraphCRF of pixels, which has weights of both signs"
+
 
 def given_weights(
     weights: Mapping[str, ArrayLike], shape: tuple[int, ...], connectivity: int | None, inside: np.ndarray | None
@@ -26,7 +28,7 @@ def given_weights(
         given, size = inputs.read(weights[name], f"weights[{name!r}]"), edge_shape(shape, offset)
         if inside is not None and given.shape == size:
             given = np.where(_within(offset, inside), given, given.dtype.type(0))
-        flat[name] = inputs.as_edge_weights(given, size, f"weights[{name!r}]").reshape(-1)
+        flat[name] = inputs.as_edge_weights(given, size, f"weights[{name!r}]", _BOTH_SIGNS).reshape(-1)
     return connectivity, flat
 
 
@@ -50,7 +52,7 @@ def equal_weights(
             f"weights must be a number or a mapping of directions to arrays, got an array of shape {given.shape}"
         )
     offsets = directions(len(shape), connectivity)
-    weight = inputs.as_edge_weights(given, (), "weights").reshape(1)
+    weight = inputs.as_edge_weights(given, (), "weights", _BOTH_SIGNS).reshape(1)
     if spacing is None:
         flat = dict.fromkeys(offsets, weight)
     else:

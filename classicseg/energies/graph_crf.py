@@ -11,8 +11,8 @@ from classicseg import inputs
 from classicseg.energies.compatibility import Compatibility, as_compatibility
 from classicseg.energies.frozen import Frozen
 from classicseg.energies.graph_edges import ends_of, finite_tables, finite_weights, padded, read_only
-from classicseg.energies.grid import edge_ends
 from classicseg.energies.grid_crf import GridCRF, as_label_costs
+from classicseg.energies.pixel_graph import edges_of
 from classicseg.energies.points import only_inside
 from classicseg.errors import InputError, InputTypeError
 from classicseg.kernels.sites.graph import edge_energy
@@ -241,17 +241,11 @@ class GraphCRF(Frozen):
         """
         if not isinstance(grid, GridCRF):
             raise InputTypeError(f"grid must be a GridCRF, got {type(grid).__name__}")
-        pixels = np.arange(grid.unary[0].size).reshape(grid.shape)
-        ends, weights = [np.empty((0, 2), np.int64)], [np.empty(0)]
-        for name, offset in grid.directions.items():
-            first, second = edge_ends(offset)
-            ends.append(np.stack([pixels[first].ravel(), pixels[second].ravel()], axis=1))
-            weights.append(grid.weights[name].ravel().astype(np.float64))
         return cls(
             grid.unary.reshape(grid.n_labels, -1),
-            np.concatenate(ends),
+            edges_of(grid.shape, grid.directions),
             grid.compatibility,
-            np.concatenate(weights),
+            np.concatenate([weights.reshape(-1).astype(np.float64) for weights in grid.weights.values()]),
             label_costs=grid.label_costs,
             mask=None if grid.mask is None else grid.mask.ravel(),
         )

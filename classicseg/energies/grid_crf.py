@@ -93,6 +93,10 @@ class GridCRF(Frozen):
     TypeError
         If something is not of a real dtype.
 
+    See Also
+    --------
+    pixel_graph : Pixels as nodes of a :class:`GraphCRF`, for weights of both signs, or a table for each edge.
+
     References
     ----------
     .. [1] R. Szeliski et al., "A comparative study of energy minimization methods for Markov random fields with

@@ -63,8 +63,11 @@ def as_costs(costs: ArrayLike, label_axis: int = 0, *, name: str = "unary") -> n
     return array
 
 
-def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Numbers of at least 0, infinity among them, of the given shape, in C order and in their own precision."""
+def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str, hint: str = "") -> np.ndarray:
+    """Numbers of at least 0, infinity among them, of the given shape, in C order and in their own precision.
+
+    A `hint` is given to those who have others.
+    """
     array = _own_precision(of_shape(read(weights, name, booleans=False), shape, name), name)
     if array.size:
         if np.isnan(array.min()):
@@ -72,7 +75,7 @@ def as_edge_weights(weights: ArrayLike, shape: tuple[int, ...], name: str) -> np
             raise InputError(f"{name} must be numbers of at least 0, got nan at index {text(where)}")
         if array.min() < 0:
             where = index_of(int(array.argmin()), array.shape)
-            raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}")
+            raise InputError(f"{name} must be at least 0, got {array[where]:g} at index {text(where)}{hint}")
         if float(array.max()) > DEAREST:
             wrong = (array > np.float64(DEAREST)) & (array < np.inf)
             if wrong.any():

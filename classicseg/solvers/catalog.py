@@ -64,6 +64,12 @@ def _branch_and_cut() -> Callable[..., Result]:
     return branch_and_cut
 
 
+def _elimination() -> Callable[..., Result]:
+    from classicseg.solvers.messages.elimination import elimination
+
+    return elimination
+
+
 def _mean_field_of_dense() -> Callable[..., Result]:
     from classicseg.solvers.dense.mean_field import mean_field
 
@@ -215,6 +221,13 @@ SOLVERS: tuple[Solver, ...] = (
         paper="Barahona, Grötschel, Jünger and Reinelt 1988; Sontag and Jaakkola 2007",
         init="labels",
         max_iter=1000,
+    ),
+    Solver(
+        name="elimination",
+        load=_elimination,
+        accepts=_needs_no_label_costs,
+        summary="Bucket elimination: the minimum and its proof, whatever pairs cost, where the graph is narrow.",
+        paper="Bertelè and Brioschi 1972; Dechter 1999",
     ),
     Solver(
         name="mean_field",

@@ -4,6 +4,7 @@ import os
 import time
 
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 
 import classicseg as cs
 from classicseg import bench, io
@@ -34,6 +35,23 @@ def crashes(instance, limits):
 @contender("sleeps")
 def sleeps(instance, limits):
     return lambda: time.sleep(1000)
+
+
+@cs.register_solver("stays away", accepts=cs.GridCRF, summary="Is never heard of again after its first iteration.")
+def stays_away(energy, run):
+    labels = run.labels()
+    run.record(energy=energy.energy(labels), lower_bound=-1.0, labels=lambda: labels)
+    time.sleep(1000)
+
+
+@contender("compiles")
+def compiles(instance, limits):
+    def call():
+        with global_compiler_lock:
+            time.sleep(2.6)  # longer than a run may take in the test
+        return instance.unary.argmin(axis=0)
+
+    return call
 
 
 @contender("raises")

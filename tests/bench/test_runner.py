@@ -15,7 +15,7 @@ from classicseg.bench.worker_process import EndedError, WorkerProcess
 from classicseg.cli import main
 
 STRANGE = Path(__file__).parent / "strange.py"
-BAD = ("cheapest", "one label", "crashes", "sleeps", "raises", "is out of range", "lies")
+BAD = ("cheapest", "one label", "crashes", "sleeps", "stays away", "compiles", "raises", "is out of range", "lies")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,9 +52,13 @@ def test_what_went_wrong_is_said_of_whom_it_went_wrong_with(written, problem):
     rows = rows_of(written, problem)
     assert {name: row["status"] for name, row in rows.items()} == {
         "cheapest": "done", "one label": "done", "crashes": "crashed", "sleeps": "timed out", "raises": "failed",
-        "is out of range": "wrong", "lies": "wrong", "icm": "done",
+        "is out of range": "wrong", "lies": "wrong", "icm": "done", "stays away": "stopped", "compiles": "done",
     }  # fmt: skip
     assert "exit code 3" in rows["crashes"]["message"]
+    assert rows["sleeps"]["message"] == "was ended after 2 s"
+    assert rows["stays away"]["message"].startswith("over the limit: it was ended after 2 s; these are its labels")
+    assert rows["stays away"]["score"] == rows["cheapest"]["score"]
+    assert rows["stays away"]["curve"][-1][1:] == [rows["cheapest"]["score"], -1.0]
     assert "ZeroDivisionError" in rows["raises"]["message"]
     assert "0 to 1" in rows["is out of range"]["message"]
     assert "1000000" in rows["lies"]["message"]
@@ -77,7 +81,7 @@ def test_problems_that_cannot_be_made_are_left_out_with_their_reason(written):
 def test_reports_can_be_made_of_the_document_alone(written):
     assert html_report.html(json.loads(written["json"])) == written["html"]
     assert "crashed: its process ended by itself" in written["html"]
-    assert len(written["csv"].splitlines()) == 1 + 2 * 8
+    assert len(written["csv"].splitlines()) == 1 + 2 * 10
 
 
 def test_what_was_done_before_ctrl_c_is_reported(tmp_path, monkeypatch, capsys):

@@ -128,3 +128,49 @@ def test_points_may_coincide_or_be_far_away():
     ):
         with pytest.raises(cs.InputError, match=text):
             cs.point_graph(points, k)
+
+
+@pytest.mark.parametrize(("shape", "connectivity"), [((7,), None), ((3, 4), 4), ((3, 4), 8), ((2, 3, 3), 18)])
+def test_pixels_have_the_edges_of_a_grid_with_signed_weights_and_tables_of_their_own(shape, connectivity):
+    rng = np.random.default_rng(5)
+    unary, labels = rng.integers(0, 9, (3, *shape)), rng.integers(0, 3, shape)
+    graph = cs.pixel_graph(shape, connectivity)
+    sizes = {name: w.shape for name, w in cs.GridCRF(unary, cs.Potts(), connectivity=connectivity).weights.items()}
+    plus, minus = ({name: rng.integers(0, 5, size) for name, size in sizes.items()} for _ in range(2))
+    grids = [cs.GridCRF(unary, cs.Potts(2), weights, connectivity=connectivity) for weights in (plus, minus)]
+    signed = graph.edge_weights({name: plus[name] - minus[name] for name in sizes})
+    crf = cs.GraphCRF(unary.reshape(3, -1), graph.edges, cs.Potts(2), signed)
+    own = grids[0].terms(labels)["unary"]
+    assert crf.energy(labels.ravel()) == grids[0].energy(labels) - grids[1].energy(labels) + own
+    tables = {name: rng.integers(-4, 5, (*size, 3, 3)) for name, size in sizes.items()}
+    tables["right"] = rng.integers(-4, 5, (3, 3))
+    expected = own
+    for i, j, table in zip(*graph.edges.T, graph.edge_tables(tables), strict=True):
+        expected += table[labels.ravel()[i], labels.ravel()[j]]
+    first = graph.edge_tables(tables)[: np.prod(sizes["right"])]
+    assert (first == tables["right"]).all()
+    crf = cs.GraphCRF(unary.reshape(3, -1), graph.edges, tables=graph.edge_tables(tables))
+    assert crf.energy(labels.ravel()) == expected
+
+
+def test_what_is_wrong_with_weights_and_tables_of_pixels_is_said():
+    graph = cs.pixel_graph((3, 4))
+    right = np.zeros((3, 3, 2, 2))
+    for call, text in (
+        (lambda: graph.edge_weights({"right": 1}), "weights must have the directions 'right', 'down', got 'right'"),
+        (lambda: graph.edge_weights({"right": 1, "down": np.zeros((3, 4))}), r"weights\['down'\] must have shape"),
+        (lambda: graph.edge_weights({"right": 1, "down": np.nan}), r"weights\['down'\] must be numbers"),
+        (lambda: graph.edge_tables({"right": right, "down": np.zeros((3, 2))}), r"\(L, L\) or \(2, 4, L, L\), got"),
+        (lambda: graph.edge_tables({"right": right, "down": np.zeros((3, 3))}), r"the same labels .* got \[2, 3\]"),
+        (lambda: cs.pixel_graph((3, 4), 6), "connectivity must be 4 or 8"),
+        (lambda: cs.pixel_graph((3, 0)), "shape must be at least 1"),
+        (lambda: cs.GridCRF(np.zeros((2, 3, 4)), cs.Potts(), -1), r"at least 0, got -1 .*; pixel_graph makes"),
+    ):
+        with pytest.raises(cs.InputError, match=text):
+            call()
+    for given in (3, "right", None):
+        with pytest.raises(cs.InputTypeError, match="tables must be a mapping"):
+            graph.edge_tables(given)
+    for shape in ((), (2, 2, 2, 2), [[1, 2]], "x", (2**40, 2**40)):
+        with pytest.raises((cs.InputError, cs.InputTypeError), match="shape"):
+            cs.pixel_graph(shape)

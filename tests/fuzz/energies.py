@@ -265,6 +265,21 @@ def _of_regions(method: str) -> Callable[[Draw], Call]:
     return case
 
 
+def _pixel_graph(draw: Draw) -> Call:
+    return Call(cs.pixel_graph, {"shape": draw.shape((1, 2, 3))})
+
+
+def _of_pixels(method: str) -> Callable[[Draw], Call]:
+    def case(draw: Draw) -> Call:
+        shape, n_labels = draw.shape((2,)), draw.integer(2, 3)
+        sizes = {"right": (shape[0], shape[1] - 1), "down": (shape[0] - 1, shape[1])}
+        tail = (n_labels, n_labels) if method == "edge_tables" else ()
+        given = {name: draw.numbers((*size, *tail)) for name, size in sizes.items()}
+        return Call(getattr(cs.pixel_graph(shape), method), {method.removeprefix("edge_"): given})
+
+    return case
+
+
 def _point_graph(draw: Draw) -> Call:
     return Call(cs.point_graph, {"points": draw.numbers((draw.integer(5, 30), 2)), "k": draw.integer(1, 4)})
 
@@ -373,11 +388,15 @@ ENERGY_CASES = {
     "GridCRF.n_broken": _of_energy(grid_crf, "n_broken", _labels),
     "GridCRF.reason_against_cut": _of_energy(grid_crf, "reason_against_cut", _nothing),
     "GridCRF.terms": _of_energy(grid_crf, "terms", _labels),
+    "PixelGraph": _pixel_graph,
+    "PixelGraph.edge_tables": _of_pixels("edge_tables"),
+    "PixelGraph.edge_weights": _of_pixels("edge_weights"),
     "RegionGraph": _region_graph,
     "RegionGraph.gather": _of_regions("gather"),
     "RegionGraph.paint": _of_regions("paint"),
     "contrast_weights": _contrast,
     "methods": _methods,
+    "pixel_graph": _pixel_graph,
     "point_graph": _point_graph,
     "region_graph": _region_graph,
 }  # fmt: skip

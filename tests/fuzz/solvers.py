@@ -58,6 +58,8 @@ def minimize(method: str | None) -> Callable[[Draw], Call]:
             }
         if method == "qpbo":
             options |= {"weak": lambda: True, "probe": lambda: True, "improve": lambda: draw.integer(0, 3)}
+        if method == "elimination":
+            options["memory"] = lambda: draw.of((1e-6, 0.1))
         if method == "annealing":
             options |= {"hot": lambda: draw.of((1.0, 30.0)), "cold": lambda: draw.of((0.01, 0.5))}
         arguments |= draw.some(**options)

@@ -43,14 +43,25 @@ def ragged(n: int = 120) -> cs.GraphCRF:
     return cs.GraphCRF([rng.integers(0, 30, count) for count in counts], edges, tables=tables)
 
 
+def rivals(n: int = 19) -> cs.GraphCRF:
+    """Everybody has a random table with everybody else: few nodes, and cycles everywhere."""
+    rng = np.random.default_rng(n)
+    edges = [[i, j] for i in range(n) for j in range(i)]
+    return cs.GraphCRF(rng.integers(0, 20, (2, n)), edges, tables=rng.integers(-20, 21, (len(edges), 2, 2)))
+
+
 def superpixels() -> cs.GraphCRF:
-    """Superpixels of the bundled photo: what the classifier says, borders by length and contrast."""
+    """Superpixels of the bundled photo: what the classifier says, borders by length and contrast.
+
+    Of every other row and column: each process makes the problem anew.
+    """
     from skimage.segmentation import slic
 
     sample = cs.sample()
-    labels = slic(sample.image, 600, compactness=10, start_label=0)
-    graph = cs.region_graph(sample.image, labels)
-    costs = graph.gather(-np.log(np.maximum(sample.probabilities.astype(np.float64), 1e-4)))
+    image, probabilities = sample.image[::2, ::2], sample.probabilities[:, ::2, ::2].astype(np.float64)
+    labels = slic(image, 600, compactness=10, start_label=0)
+    graph = cs.region_graph(image, labels)
+    costs = graph.gather(-np.log(np.maximum(probabilities, 1e-4)))
     weights = graph.lengths * np.exp(-graph.contrasts / graph.contrasts.mean())
     return cs.GraphCRF(np.rint(10 * costs).astype(int), graph.edges, cs.Potts(1), np.rint(4 * weights).astype(int))
 
@@ -65,6 +76,7 @@ MAKERS: dict[str, tuple[Callable[[], Any], str]] = {
     "mixed-signs": (lambda: graphs.mixed_signs(300, 4, 100), "two labels, any two nodes, weights of mixed signs"),
     "directed": (lambda: graphs.random_graph(400, 3, 60).crf(), "a cut of a random graph with directed edges"),
     "ragged": (ragged, "nodes of 2 to 5 labels, a table for each edge"),
+    "rivals": (rivals, "19 nodes, a table of mixed signs for any two"),
     "superpixels": (superpixels, "600 superpixels of the bundled photo, 5 labels"),
 }
 """By name: what makes it, and what it is."""
