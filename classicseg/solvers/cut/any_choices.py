@@ -23,6 +23,9 @@ from classicseg.solvers.cut.potts import BRIEF
 _ROOM = 2.0**59
 """What a node and its edges can cost together, in the whole numbers of the network."""
 
+_MOST_DOUBLED = 1000.0
+"""How often costs are doubled for that at most; float64 holds no more than 1023 times."""
+
 
 class AnyChoices:
     """The best choices between labellings of an energy.
@@ -137,7 +140,7 @@ def _in_whole_numbers(crf: GraphCRF, edges: np.ndarray) -> tuple[GraphCosts, flo
     reach = sum(np.bincount(end, spans, n) for end in crf.edges.T)
     n_neighbours = np.bincount(crf.edges.reshape(-1), minlength=n)  # as many costs are rounded
     sizes = 2 * sizes + 4 * reach
-    scale = 2.0 ** np.floor(np.log2(_ROOM / (float(sizes.max()) or 1.0)))
+    scale = 2.0 ** min(np.floor(np.log2(_ROOM) - np.log2(float(sizes.max()) or 1.0)), _MOST_DOUBLED)
     exact = scale >= 1 and all(map(is_whole, (unary, tables, weights)))
     if exact:
         scale = 1.0

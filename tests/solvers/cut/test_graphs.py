@@ -251,3 +251,12 @@ def test_a_graph_may_have_no_edges():
     crf = cs.GraphCRF([[3, 0, 1], [0, 2, 1]], np.empty((0, 2), int), cs.Potts(1))
     for method in ("graph_cut", "qpbo", "expansion", "swap"):
         assert cs.minimize(crf, method).energy == 1
+
+
+@pytest.mark.parametrize("size", [2.0**-990, 2.0**300])
+def test_tiny_and_huge_costs_are_those_of_another_unit(size):
+    crf = random_graph(np.random.default_rng(3), "tables", 6, 3)
+    tables, unary = np.array(crf.tables(), float), crf.unary.astype(float)
+    same = cs.GraphCRF(size * unary, crf.edges, tables=size * tables)
+    labels = cs.minimize(cs.GraphCRF(unary, crf.edges, tables=tables), "expansion").labels
+    np.testing.assert_array_equal(cs.minimize(same, "expansion").labels, labels)
