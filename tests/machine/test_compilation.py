@@ -32,7 +32,7 @@ made = {
 }
 found = []
 for kind, make in made.items():
-    for method in cs.methods(make(3)):
+    for method in set(cs.methods(make(3))) - {"elimination"}:  # it compiles nothing; its tables would be large here
         options = {"proposals": [np.zeros((5, 6), int)]} if method == "fusion" else {}
         for n in (2, 3, 5, 8, 21, 30) if kind == "grid" else (4, 24, 3, 17, 300):
             energy, before, start = make(n), len(loaded), time.perf_counter()

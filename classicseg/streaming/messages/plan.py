@@ -102,8 +102,8 @@ def plan_trws(
     --------
     >>> import numpy as np, classicseg as cs
     >>> plan = cs.plan_trws(np.zeros((3, 500, 40)), memory=5e6)
-    >>> plan.memory < 5e6 < plan.scratch
-    True
+    >>> plan.memory < 5e6, plan.scratch < 5e6
+    (True, True)
     """
     chosen = checked_trws(options, "plan_trws")
     problem = TrwsProblem(unary, weights, compatibility, image, beta, connectivity, mask, chosen)

@@ -93,7 +93,8 @@ class Cutting:
     def bytes_besides(self) -> float:
         """Memory that is the same for all slabs: sheets, what lies around, and pieces of what is read."""
         n_labels, n_chains = self.layout.n_labels, self.layout.n_chains
-        piece = max(_AT_ONCE, self.step * self.layout.shape[-1] * (self.layout.shape[1] if self.is_volume else 1))
+        of_step = self.step * self.layout.shape[-1] * (self.layout.shape[1] if self.is_volume else 1)
+        piece = min(max(_AT_ONCE, of_step), math.prod(self.layout.shape))
         read = self._n_threads * piece * (12.0 * n_labels + 32.0 * n_chains)
         return 8.0 * self.layout.all_sheets + 3 * self.bytes_of_step + read
 
