@@ -43,6 +43,13 @@ class CutOptions(TypedDict, total=False):
     progress: bool | None
 
 
+class IteratedOptions(CutOptions, total=False):
+    """What runs of several iterations can be told beside what they read; None is as if not given."""
+
+    max_iter: int | None
+    tol: float | None
+
+
 class GridProblem:
     """An energy of a grid, looked at once.
 
@@ -224,6 +231,10 @@ def checked(
         given["window"] = inputs.as_count(given["window"], "window", 1)
     if "fill" in given:
         given["fill"] = inputs.as_int32(given["fill"], "fill")
+    if "max_iter" in given:
+        given["max_iter"] = inputs.as_count(given["max_iter"], "max_iter", 0)
+    if "tol" in given:
+        given["tol"] = inputs.as_weight(given["tol"], "tol", at_least=0)
     return given
 
 

@@ -11,8 +11,8 @@ from typing import Any, Unpack
 from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.kernels.messages.trws import BACKWARD, FORWARD
 from classicseg.solvers.messages.costs import Scale
-from classicseg.streaming.cut.problem import in_gib
-from classicseg.streaming.messages.problem import TrwsOptions, TrwsProblem, checked_trws
+from classicseg.streaming.cut.problem import IteratedOptions, checked, in_gib
+from classicseg.streaming.messages.problem import TrwsProblem
 from classicseg.streaming.messages.slabs import Passing
 
 _TRIED = 2**20  # pixels of the slab that is tried
@@ -80,7 +80,7 @@ def plan_trws(
     beta: float | None = None,
     connectivity: int | None = None,
     mask: Any = None,
-    **options: Unpack[TrwsOptions],
+    **options: Unpack[IteratedOptions],
 ) -> TrwsPlan:
     """Say what :func:`trws_streamed` will take: everything is looked at once, and a few rows are tried.
 
@@ -105,7 +105,7 @@ def plan_trws(
     >>> plan.memory < 5e6, plan.scratch < 5e6
     (True, True)
     """
-    chosen = checked_trws(options, "plan_trws")
+    chosen = checked(options, IteratedOptions, "plan_trws")
     problem = TrwsProblem(unary, weights, compatibility, image, beta, connectivity, mask, chosen)
     costs, layout, cutting = problem.costs, problem.cutting.layout, problem.cutting
     given = list(weights.values()) if isinstance(weights, Mapping) else []

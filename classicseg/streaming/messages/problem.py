@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from classicseg import inputs
 from classicseg.energies.compatibility import Potts, as_compatibility
 from classicseg.energies.grid import Offset
 from classicseg.errors import BudgetError
 from classicseg.solvers.messages.costs import Table
 from classicseg.streaming.cut.edges import Edges
-from classicseg.streaming.cut.problem import CutOptions, GridProblem, checked, in_gib
+from classicseg.streaming.cut.problem import GridProblem, in_gib
 from classicseg.streaming.messages.costs import GridCosts
 from classicseg.streaming.messages.slabs import Cutting
 from classicseg.streaming.moves.state import dtype_of
 from classicseg.streaming.raster import Planes
-
-
-class TrwsOptions(CutOptions, total=False):
-    """What :func:`trws_streamed` can be told beside what it reads; None is as if not given."""
-
-    max_iter: int | None
-    tol: float | None
 
 
 class TrwsProblem(GridProblem):
@@ -86,13 +77,3 @@ class TrwsProblem(GridProblem):
         messages = 4.0 * ((layout.n_bands + n_more) * layout.planes_of_band + layout.n_bands * layout.weights_of_band)
         n = layout.shape[0] * layout.shape[1] * layout.shape[2]
         return messages + 2.0 * n * dtype_of(layout.n_labels).itemsize
-
-
-def checked_trws(options: Mapping[str, Any], name_of: str) -> dict[str, Any]:
-    """What is given of the options of message passing."""
-    given = checked(options, TrwsOptions, name_of)
-    if "max_iter" in given:
-        given["max_iter"] = inputs.as_count(given["max_iter"], "max_iter", 0)
-    if "tol" in given:
-        given["tol"] = inputs.as_weight(given["tol"], "tol", at_least=0)
-    return given

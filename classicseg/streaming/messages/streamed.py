@@ -13,8 +13,9 @@ from classicseg.kernels.messages.trws import BACKWARD, CERTIFY, DECODE, FORWARD
 from classicseg.solvers.messages.costs import Scale
 from classicseg.solvers.messages.trws import TOLERANCE, is_checked, why_to_settle
 from classicseg.solvers.run import progress_bar
+from classicseg.streaming.cut.problem import IteratedOptions, checked
 from classicseg.streaming.label_sink import check_out, check_room, labels_written, state_folder
-from classicseg.streaming.messages.problem import TrwsOptions, TrwsProblem, checked_trws
+from classicseg.streaming.messages.problem import TrwsProblem
 from classicseg.streaming.messages.slabs import Passing
 from classicseg.streaming.messages.state import MessageState
 from classicseg.streaming.raster import of_mask
@@ -77,7 +78,7 @@ def trws_streamed(
     connectivity: int | None = None,
     mask: Any = None,
     out: Any = None,
-    **options: Unpack[TrwsOptions],
+    **options: Unpack[IteratedOptions],
 ) -> StreamedTrws:
     """Tree-reweighted message passing (TRW-S) on an image that is larger than memory.
 
@@ -146,7 +147,7 @@ def trws_streamed(
     >>> result.lower_bound == in_memory.lower_bound
     True
     """
-    chosen = checked_trws(options, "trws_streamed")
+    chosen = checked(options, IteratedOptions, "trws_streamed")
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
     problem = TrwsProblem(unary, weights, compatibility, image, beta, connectivity, mask, chosen)

@@ -12,8 +12,8 @@ import numpy as np
 
 from classicseg.io.sources import bytes_to_unpack, told_of_unpacking
 from classicseg.streaming.cut.plan import try_bands, warm_up
-from classicseg.streaming.cut.problem import in_gib
-from classicseg.streaming.moves.problem import ExpansionOptions, MoveProblem, checked_expansion
+from classicseg.streaming.cut.problem import IteratedOptions, checked, in_gib
+from classicseg.streaming.moves.problem import MoveProblem
 from classicseg.streaming.moves.state import dtype_of
 
 
@@ -91,7 +91,7 @@ def plan_expansion(
     connectivity: int | None = None,
     mask: Any = None,
     init: Any = None,
-    **options: Unpack[ExpansionOptions],
+    **options: Unpack[IteratedOptions],
 ) -> ExpansionPlan:
     """Say what :func:`expansion_streamed` will take: all is looked at once, and bands are tried in the first moves.
 
@@ -118,7 +118,7 @@ def plan_expansion(
     >>> plan.reach < plan.n_rows < len(s.image)
     True
     """
-    chosen = checked_expansion(options, "plan_expansion")
+    chosen = checked(options, IteratedOptions, "plan_expansion")
     problem = MoveProblem(unary, weights, image, beta, connectivity, mask, init, chosen)
     shape, n = problem.costs.shape, problem.n_labels
     n_rows = min(shape[0], problem.most_rows, chosen.get("window", shape[0]))

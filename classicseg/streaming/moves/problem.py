@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from classicseg import inputs
 from classicseg.energies.grid import Offset
 from classicseg.errors import InputError
 from classicseg.io.windows import as_source
 from classicseg.streaming.cut.edges import Edges
-from classicseg.streaming.cut.problem import CutOptions, CutProblem, checked
+from classicseg.streaming.cut.problem import CutProblem
 from classicseg.streaming.moves.costs import GivenLabels, MoveCosts
 from classicseg.streaming.raster import Planes
-
-
-class ExpansionOptions(CutOptions, total=False):
-    """What :func:`expansion_streamed` can be told beside what it reads; None is as if not given."""
-
-    max_iter: int | None
-    tol: float | None
 
 
 class MoveProblem(CutProblem):
@@ -64,13 +55,3 @@ class MoveProblem(CutProblem):
     def _costs(self, planes: Planes, offsets: dict[str, Offset], edges: Edges) -> MoveCosts:
         self.n_labels = planes.count
         return MoveCosts(planes, offsets, edges, self.inside, self.n_threads)
-
-
-def checked_expansion(options: Mapping[str, Any], name_of: str) -> dict[str, Any]:
-    """What is given of the options of expansion moves."""
-    given = checked(options, ExpansionOptions, name_of)
-    if "max_iter" in given:
-        given["max_iter"] = inputs.as_count(given["max_iter"], "max_iter", 0)
-    if "tol" in given:
-        given["tol"] = inputs.as_weight(given["tol"], "tol", at_least=0)
-    return given

@@ -13,9 +13,10 @@ from classicseg import inputs
 from classicseg.errors import InputError
 from classicseg.solvers.run import progress_bar
 from classicseg.streaming.cut.passage import settle
+from classicseg.streaming.cut.problem import IteratedOptions, checked
 from classicseg.streaming.label_sink import check_out, check_room, labels_written, state_folder
 from classicseg.streaming.moves.plan import refuse_moves_beforehand
-from classicseg.streaming.moves.problem import ExpansionOptions, MoveProblem, checked_expansion
+from classicseg.streaming.moves.problem import MoveProblem
 from classicseg.streaming.moves.state import MoveState
 from classicseg.streaming.raster import of_mask
 
@@ -77,7 +78,7 @@ def expansion_streamed(
     mask: Any = None,
     init: Any = None,
     out: Any = None,
-    **options: Unpack[ExpansionOptions],
+    **options: Unpack[IteratedOptions],
 ) -> StreamedExpansion:
     """Lower an energy of many labels by expansion moves, on an image that is larger than memory.
 
@@ -141,7 +142,7 @@ def expansion_streamed(
     >>> np.array_equal(result.labels, in_memory.labels), result.energy == in_memory.energy
     (True, True)
     """
-    chosen = checked_expansion(options, "expansion_streamed")
+    chosen = checked(options, IteratedOptions, "expansion_streamed")
     check_out(out)
     folder = state_folder(chosen.get("state"), out)
     problem = MoveProblem(unary, weights, image, beta, connectivity, mask, init, chosen)
