@@ -292,6 +292,7 @@ NAN = np.full(SAMPLE.image.shape, np.nan, np.float32)
         ({"marginals": True}, TypeError, "never stored"),
         ({"sgima": 1}, TypeError, "did you mean 'sigma'"),
         ({"quality": "exact"}, ValueError, "quality must be 'fast' or 'high'"),
+        ({"quality": np.array(["fast", "high"])}, ValueError, "quality must be one of"),
         ({"window": 0}, ValueError, "window"),
         ({"logits": None}, TypeError, "exactly one"),
         ({"unary": SMALL}, TypeError, "exactly one"),

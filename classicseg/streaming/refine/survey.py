@@ -10,6 +10,7 @@ import numpy as np
 
 from classicseg import __version__, inputs
 from classicseg.energies.compatibility import Potts
+from classicseg.energies.dense_crf import QUALITIES
 from classicseg.errors import InputError, InputTypeError
 from classicseg.io.raster import check_same_place, profile_of
 from classicseg.io.windows import as_source, mask_of
@@ -103,7 +104,7 @@ def checked(preset: str | Preset, options: StreamOptions) -> dict[str, Any]:
     presets.check_names(options, tuple(StreamOptions.__annotations__), "refine_streamed has no parameter")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     of_preset = "fast" if preset == presets.AUTO else presets.find(preset).quality
-    if given.get("quality", of_preset) not in ("fast", "high"):
+    if inputs.choice(given.get("quality", of_preset), "quality", QUALITIES) == "exact":
         raise InputError("quality must be 'fast' or 'high' where an image passes by in windows")
     for name in given.keys() & {"align_corners", "exact", "progress"}:
         inputs.as_flag(given[name], name)
