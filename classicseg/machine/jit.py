@@ -13,7 +13,8 @@ its reason:
 A cache on disk
     Machine code is compiled once for each machine, see :mod:`classicseg.machine.cache`.
 No wrappers
-    for C callers, nor for Python callers of inlined parts: they would take a third of the compile time.
+    for C callers, nor for Python callers of inlined parts: they would take a third of the compile time. Nor have parts
+    machine code, see :mod:`classicseg.machine.parts`.
 No ``parallel=True``
     Its thread layers abort under Python threads, hang after fork or spin on busy machines. Work is cut into tasks
     with fixed borders and :func:`classicseg.machine.parallel.run` lets plain threads claim them, so results do not
@@ -33,6 +34,7 @@ from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 
 from classicseg.machine.cache import KernelCache
+from classicseg.machine.parts import PartCompiler
 
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 """LLVM's names of the liberties that are taken with floats."""
@@ -88,7 +90,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile `function` as a part of the kernels that call it: LLVM inlines it there, and it has no cache entry."""
-    return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
+    return numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True, pipeline_class=PartCompiler)(function)
 
 
 def guarded(function: Callable[..., Any]) -> Any:
