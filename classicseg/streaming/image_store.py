@@ -9,6 +9,7 @@ import numpy as np
 
 from classicseg.io.npy import FileArray
 from classicseg.io.windows import reserve
+from classicseg.streaming.state_folder import has_size, lost
 
 
 class ImageStore(Protocol):
@@ -21,9 +22,9 @@ class ImageStore(Protocol):
         """Keep those of the rows from `first` on."""
 
 
-def image_store(path: Path | None, shape: tuple[int, ...], dtype: Any) -> ImageStore:
-    """One in a file, which goes on if it is there, or in memory."""
-    return _InMemory(np.zeros(shape, dtype)) if path is None else _InFile(path, shape, np.dtype(dtype))
+def image_store(path: Path | None, shape: tuple[int, ...], dtype: Any, *, begun: bool) -> ImageStore:
+    """One in memory, or in a file; of a run that has `begun`, the file must be there."""
+    return _InMemory(np.zeros(shape, dtype)) if path is None else _InFile(path, shape, np.dtype(dtype), begun)
 
 
 class _InMemory:
@@ -42,11 +43,13 @@ class _InMemory:
 class _InFile:
     """See :class:`ImageStore`."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], begun: bool) -> None:
         self._path, self._rest = path, shape[1:]
         size = int(np.prod(shape)) * dtype.itemsize
         self._row = size // shape[0]
-        if not path.exists() or path.stat().st_size != size:
+        if not has_size(path, size):
+            if begun:
+                raise lost(path, path.parent)
             with path.open("wb") as file:
                 reserve(file.fileno(), size)
         self._array = FileArray(path, 0, shape, dtype)

@@ -19,6 +19,16 @@ from classicseg.io.lock import Lock
 _PLAN, _LOCK = "plan.json", "lock"
 
 
+def has_size(path: Path, size: int) -> bool:
+    """Whether a file is there, with so many bytes."""
+    return path.exists() and path.stat().st_size == size
+
+
+def lost(path: Path, folder: Path) -> InputError:
+    """The error of a file that is not as a run left it in its folder."""
+    return InputError(f"{path} is missing, or of another size than it was; delete {folder} to begin anew")
+
+
 class StateFolder:
     """A folder with arrays that a run may need again, and a plan that says what they are of.
 
@@ -90,7 +100,7 @@ class StateFolder:
         if self.folder is None or not (self.folder / name).exists():
             return None
         try:
-            with np.load(self.folder / name) as arrays:
+            with (self.folder / name).open("rb") as file, np.load(file) as arrays:
                 return dict(arrays)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as failure:
             raise InputError(f"{self.folder / name} cannot be read: {failure}; delete it to begin anew") from failure

@@ -148,8 +148,8 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize(("factor", "exact", "after"), [(1, True, 0), (1, True, 2), (3, False, 1), (3, False, 8)])
-def test_a_run_goes_on_where_it_was_ended(banded, monkeypatch, tmp_path, factor, exact, after):
+def end(monkeypatch, after, **given):
+    """A run that is ended when it has kept what it knows for so many times after the first."""
     n_kept = [0]
 
     def keep(self, *arguments, keep, **named):
@@ -158,15 +158,36 @@ def test_a_run_goes_on_where_it_was_ended(banded, monkeypatch, tmp_path, factor,
         if n_kept[0] == after + 1:
             raise StoppedError
 
-    options = {**SHORT, "logits": factor * SMALL, "exact": exact}
-    out = tmp_path / "labels.npy"
     with monkeypatch.context() as patch:
         for name in ("keep", "keep_built"):
             patch.setattr(KeptState, name, partialmethod(keep, keep=getattr(KeptState, name)))
         with pytest.raises(StoppedError):
-            cs.refine_streamed(SAMPLE.image, out=out, **options)
+            cs.refine_streamed(SAMPLE.image, **given)
+
+
+@pytest.mark.parametrize(("factor", "exact", "after"), [(1, True, 0), (1, True, 2), (3, False, 1), (3, False, 8)])
+def test_a_run_goes_on_where_it_was_ended(banded, monkeypatch, tmp_path, factor, exact, after):
+    options = {**SHORT, "logits": factor * SMALL, "exact": exact}
+    out = tmp_path / "labels.npy"
+    end(monkeypatch, after, out=out, **options)
     assert banded.n_built == 1
     cs.refine_streamed(SAMPLE.image, out=out, **options)
     assert banded.n_built == 1  # what is known is not found again
     np.testing.assert_array_equal(np.load(out), cs.refine(SAMPLE.image, **options))
     assert [path.name for path in tmp_path.iterdir()] == ["labels.npy"]
+
+
+@pytest.mark.parametrize("files", ["bands/[!r]*", "rows.npz-rows-*"])
+def test_a_run_that_lost_a_file_is_refused(banded, monkeypatch, tmp_path, files):
+    given = {**SHORT, "logits": SMALL, "exact": True, "out": tmp_path / "labels.npy"}
+    end(monkeypatch, 2, **given)
+    found = sorted((tmp_path / "labels.npy.state").glob(files))
+    assert found
+    for path in found:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-4] or b"more")
+        with pytest.raises(ValueError, match=f"{path.name} is missing, or of another size than it was; delete"):
+            cs.refine_streamed(SAMPLE.image, **given)
+        path.write_bytes(whole)
+    cs.refine_streamed(SAMPLE.image, **given)
+    np.testing.assert_array_equal(np.load(given["out"]), cs.refine(SAMPLE.image, logits=SMALL, exact=True, **SHORT))

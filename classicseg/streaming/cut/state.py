@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from classicseg.errors import InputError
 from classicseg.solvers.cut.bands import Proof
 from classicseg.solvers.cut.zones import Band
-from classicseg.streaming.image_store import image_store
+from classicseg.streaming.image_store import ImageStore, image_store
 from classicseg.streaming.state_folder import StateFolder
 
 _PROGRESS, _CODES = "progress.json", "codes.bin"
@@ -36,9 +36,6 @@ class Passage:
     bands: list[Band] = field(default_factory=list)
     begin: int = 0
     n_open: int = 0
-
-
-AnyPassage = TypeVar("AnyPassage", bound=Passage)
 
 
 @dataclass
@@ -67,6 +64,14 @@ class Progress(Passage):
 class BandState(StateFolder):
     """A folder with a code for each pixel and how far bands have come; without a folder, both are in memory.
 
+    Parameters
+    ----------
+    folder, plan
+        As of a :class:`StateFolder`.
+    shape : tuple of int
+    kind : type
+        That of the progress.
+
     Attributes
     ----------
     codes : ImageStore
@@ -74,23 +79,28 @@ class BandState(StateFolder):
     progress : Passage
     """
 
-    def __init__(self, folder: Path | None, plan: dict[str, Any], shape: tuple[int, ...]) -> None:
+    def __init__(self, folder: Path | None, plan: dict[str, Any], shape: tuple[int, ...], kind: type[Passage]) -> None:
         super().__init__(folder, plan)
         self._shape = shape
-        self.codes = image_store(self._file(_CODES), shape, np.uint8)
-        self.progress: Passage
-
-    def _file(self, name: str) -> Path | None:
-        return None if self.folder is None else self.folder / name
-
-    def _known(self, kind: type[AnyPassage]) -> AnyPassage:
-        """The progress that was kept, or that of a run that begins."""
-        known = self.saved(_PROGRESS)
         try:
-            return kind() if known is None else kind(**{**known, "bands": [Band(*band) for band in known["bands"]]})
+            known = self.saved(_PROGRESS)
+            self._has_begun = known is not None
+            self.progress = kind() if known is None else self._progress_of(known, kind)
+            self.codes = self._store(_CODES, np.uint8)
+        except BaseException:
+            self.close()
+            raise
+
+    def _progress_of(self, known: dict[str, Any], kind: type[Passage]) -> Passage:
+        try:
+            return kind(**{**known, "bands": [Band(*band) for band in known["bands"]]})
         except (TypeError, KeyError) as failure:
-            path = self._file(_PROGRESS)
+            path = self.folder / _PROGRESS if self.folder else _PROGRESS
             raise InputError(f"{path} cannot be read: {failure}; delete {self.folder} to begin anew") from failure
+
+    def _store(self, name: str, dtype: Any) -> ImageStore:
+        path = None if self.folder is None else self.folder / name
+        return image_store(path, self._shape, dtype, begun=self._has_begun)
 
     def keep(self) -> None:
         """Save the progress."""
@@ -113,5 +123,4 @@ class CutState(BandState):
     progress: Progress
 
     def __init__(self, folder: Path | None, plan: dict[str, Any], shape: tuple[int, ...]) -> None:
-        super().__init__(folder, plan, shape)
-        self.progress = self._known(Progress)
+        super().__init__(folder, plan, shape, Progress)

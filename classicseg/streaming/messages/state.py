@@ -16,7 +16,7 @@ from classicseg.io.windows import reserve
 from classicseg.streaming.image_store import image_store
 from classicseg.streaming.messages.slabs import Cutting, Slab
 from classicseg.streaming.moves.state import dtype_of
-from classicseg.streaming.state_folder import StateFolder
+from classicseg.streaming.state_folder import StateFolder, has_size, lost
 
 _PROGRESS, _PLANES, _WEIGHTS = "progress.npz", "messages.bin", "weights.bin"
 
@@ -80,8 +80,9 @@ class MessageState(StateFolder):
         assert self.folder is not None
         try:
             names, dtype = ("labels-0.bin", "labels-1.bin"), dtype_of(n_labels)
-            self.labels = [image_store(self.folder / name, shape, dtype) for name in names]
             known = self.arrays(_PROGRESS)
+            self._has_begun = known is not None
+            self.labels = [image_store(self.folder / name, shape, dtype, begun=self._has_begun) for name in names]
             self.progress = Progress(0) if known is None else Progress(**_as_fields(known))
         except BaseException:
             self.close()
@@ -103,7 +104,9 @@ class MessageState(StateFolder):
         n_more = min(self.progress.n_steps * cutting.bands_of_step, layout.n_bands)
         self._behind = n_more * self._size
         wanted = {_PLANES: layout.n_bands * self._size + self._behind, _WEIGHTS: layout.n_bands * self._size_of_weights}
-        missing = {name: n for name, n in wanted.items() if not self._has(name, n)}
+        missing = {name: n for name, n in wanted.items() if not has_size(self.folder / name, n)}
+        for name in missing if self._has_begun else ():
+            raise lost(self.folder / name, self.folder)
         if (free := shutil.disk_usage(self.folder).free) < sum(missing.values()):
             text = (
                 f"messages need {sum(missing.values()) / 2**30:.3g} GiB of scratch space, but {free / 2**30:.3g} GiB "
@@ -113,10 +116,6 @@ class MessageState(StateFolder):
         for name, n in missing.items():
             with (self.folder / name).open("wb") as file:
                 reserve(file.fileno(), n)
-
-    def _has(self, name: str, size: int) -> bool:
-        assert self.folder is not None
-        return (self.folder / name).exists() and (self.folder / name).stat().st_size == size
 
     def read(self, slab: Slab, forward: bool, planes: np.ndarray, weights: np.ndarray) -> None:
         """What a pass over a slab begins with."""

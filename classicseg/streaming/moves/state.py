@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from classicseg.streaming.cut.state import BandState, Passage
-from classicseg.streaming.image_store import image_store
 from classicseg.streaming.moves.costs import Labelling
 
 _LABELS = "labels.bin"
@@ -73,10 +72,13 @@ class MoveState(BandState):
     progress: MoveProgress
 
     def __init__(self, folder: Path | None, plan: dict[str, Any], shape: tuple[int, ...], n_labels: int) -> None:
-        super().__init__(folder, plan, shape)
-        self.labels = image_store(self._file(_LABELS), shape, dtype_of(n_labels))
-        self.progress = self._known(MoveProgress)
+        super().__init__(folder, plan, shape, MoveProgress)
         self.progress.n_labels = n_labels
+        try:
+            self.labels = self._store(_LABELS, dtype_of(n_labels))
+        except BaseException:
+            self.close()
+            raise
 
     def begin(self, start: Labelling) -> None:
         """Take the labels of the start."""

@@ -16,7 +16,7 @@ from classicseg.io.point_file import PointFile
 from classicseg.machine.mapped import MappedArrays
 from classicseg.solvers.dense.streamed import Progress
 from classicseg.solvers.dense.streamed_active import Activity, PointMemory
-from classicseg.streaming.state_folder import StateFolder
+from classicseg.streaming.state_folder import StateFolder, has_size, lost
 
 _VERTICES, _ROWS, _ACTIVITY, _BANDS = "vertices.npz", "rows.npz", "activity.npz", "bands.npz"
 _OF_VERTICES = ("rows", "base")  # row arrays: those of bands lie in files of their own
@@ -65,14 +65,19 @@ class KeptState(StateFolder):
         arrays = self.arrays(_BANDS)
         if arrays is None:
             return None
-        distances = arrays.pop("distances").tolist()
+        distances, folder = arrays.pop("distances").tolist(), self._place()
+        for name, size in zip(arrays.pop("files").tolist(), arrays.pop("sizes").tolist(), strict=True):
+            if not has_size(folder / "bands" / name, size):
+                raise lost(folder / "bands" / name, folder)
         n_stripes = len(arrays) // len(distances)
         return Built([[arrays[f"{k}-{s}"] for s in range(n_stripes)] for k in range(len(distances))], distances)
 
     def keep_built(self, built: Built) -> None:
         """Save it."""
         counts = {f"{k}-{s}": count for k, of in enumerate(built.counts) for s, count in enumerate(of)}
-        self.save(_BANDS, {"distances": built.distances, **counts})
+        files = sorted((self._place() / "bands").iterdir())
+        names, sizes = [path.name for path in files], [path.stat().st_size for path in files]
+        self.save(_BANDS, {"distances": built.distances, "files": names, "sizes": sizes, **counts})
 
     def progress(self) -> Progress | None:
         """How far the updates of everything are, if they have begun."""
@@ -100,6 +105,7 @@ class KeptState(StateFolder):
                 for piece in pieces(values[part]):
                     piece.tofile(rows)
             values[part] = _NONE
+            values[f"{part}_bytes"] = file.stat().st_size
         self.save(name, values)
         for file in set(self.folder.glob(f"{name}-*")) - set(files.values()):
             file.unlink()
@@ -109,9 +115,13 @@ class KeptState(StateFolder):
         arrays = self.arrays(name)
         if arrays is not None:
             for part in _OF_VERTICES:
+                size = arrays.pop(f"{part}_bytes", None)
+                if size is None:
+                    continue
                 file = self._rows_file(name, part, int(arrays["done"]))
-                if file.exists():
-                    arrays[part] = np.memmap(file, np.float32, "r")
+                if not has_size(file, int(size)):
+                    raise lost(file, file.parent)
+                arrays[part] = np.memmap(file, np.float32, "r")
         return arrays
 
     def _rows_file(self, name: str, part: str, done: int) -> Path:
