@@ -105,8 +105,8 @@ class MessageState(StateFolder):
         self._behind = n_more * self._size
         wanted = {_PLANES: layout.n_bands * self._size + self._behind, _WEIGHTS: layout.n_bands * self._size_of_weights}
         missing = {name: n for name, n in wanted.items() if not has_size(self.folder / name, n)}
-        for name in missing if self._has_begun else ():
-            raise lost(self.folder / name, self.folder)
+        if missing and self._has_begun:
+            raise lost(self.folder / min(missing), self.folder)
         if (free := shutil.disk_usage(self.folder).free) < sum(missing.values()):
             text = (
                 f"messages need {sum(missing.values()) / 2**30:.3g} GiB of scratch space, but {free / 2**30:.3g} GiB "
