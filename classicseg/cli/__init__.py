@@ -1,4 +1,4 @@
-"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``cut``, ``train``, ``evaluate`` and others.
+"""The command ``classicseg``: ``refine``, ``cutout``, ``split``, ``segment``, ``cut``, ``train`` and others.
 
 Exit codes: 0 done, 1 some of many images failed and the others are done, 2 a wrong argument or file (one line on
 standard error), 130 stopped by Ctrl-C.
@@ -27,6 +27,7 @@ from classicseg.cli import (
     many,
     predict,
     refine,
+    segment,
     split,
     train,
     warmup,
@@ -38,6 +39,7 @@ _COMMANDS = {  # these modules import what is heavy when they run: --help is ans
     "refine": refine,
     "cutout": cutout,
     "split": split,
+    "segment": segment,
     "cut": cut,
     "check": check,
     "train": train,

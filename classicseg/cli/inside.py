@@ -28,21 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
     """The image, and which of its pixels its file and the mask say take part; None if none of them says anything."""
-    from classicseg import inputs, io
-    from classicseg.io.raster import check_same_place, profile_of
+    from classicseg import inputs
     from classicseg.io.reading import read_turned_image
 
     image, inside, _ = read_turned_image(options.image, exif=options.exif, alpha=True, nodata=options.nodata is None)
     if options.mask is None:
         return image, inside
-    given = io.read_labels(options.mask, exif=options.exif)
-    check_same_place(profile_of(image), profile_of(given), options.mask, options.image)
-    turn = upright.turn_along(options, options.image, given.shape, options.mask)
-    given = given if turn is None else turn.applied(given)
+    given = drawn(options, options.mask, image)
     if inside is None:
         return image, given
     mask = inputs.as_mask(given, inside.shape)
     return image, inside if mask is None else inside & mask
+
+
+def drawn(options: argparse.Namespace, path: Path, image: np.ndarray) -> np.ndarray:
+    """A label map or mask for the image, turned upright along with it."""
+    from classicseg import io
+    from classicseg.io.raster import check_same_place, profile_of
+
+    given = io.read_labels(path, exif=options.exif)
+    check_same_place(profile_of(image), profile_of(given), path, options.image)
+    turn = upright.turn_along(options, options.image, given.shape, path)
+    return given if turn is None else turn.applied(given)
 
 
 def of_values(

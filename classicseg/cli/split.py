@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from classicseg.cli import inside, many, stream_split
+from classicseg.cli import inside, many, regions, stream_split
 from classicseg.cli.output import add_json_option, check_axes
 from classicseg.errors import InputError
 
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
     from classicseg.splitmerge.homogeneity import Homogeneity
 
 SUMMARY = "photo in, regions out, by split-and-merge"
-OUTPUTS = {
-    "output": "labels",
-    "overlay": "images",
-    "regions": "images",
-    "quadtree": "images",
-    "gif": "animations",
-    "table": "tables",
-}
+OUTPUTS = {**regions.OUTPUTS, "quadtree": "images", "gif": "animations"}
 _PREDICATES = ("range", "std", "mean")
 _BYTES = 60  # of memory for each value of an image, where nearly every pixel is a region
 _RECORDED = 1_000_000
@@ -45,14 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " the means of its parts (default: %(default)s)",
     )  # fmt: skip
     inside.add_arguments(parser)
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="labels, 0 outside: .png, .npy, .tif, .nii.gz, .zarr"
-    )
-    parser.add_argument("--overlay", type=Path, help="also write a picture of the regions on the photo")
-    parser.add_argument("--regions", type=Path, help="also write a picture of the regions in their mean colours")
+    regions.add_arguments(parser)
     parser.add_argument("--quadtree", type=Path, help="also write a picture of the blocks of the split")
     parser.add_argument("--gif", type=Path, help="also write an animation of the split and the merge")
-    parser.add_argument("--table", type=Path, help="also write the region table as .csv or .parquet")
     parser.add_argument("--gray", action="store_true", help="take the mean of the channels first")
     parser.add_argument("--min-size", type=int, default=1, metavar="N", help="smallest side of a block (default: 1)")
     parser.add_argument("--max-depth", type=int, metavar="N", help="how many times over to split at most")
@@ -83,11 +71,8 @@ def run(options: argparse.Namespace) -> int:
 
 def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Read, segment, write, and say what was done."""
-    import numpy as np
-
     from classicseg import io, plot
     from classicseg.inputs import channel_axis_of
-    from classicseg.splitmerge.regions import describe_regions
     from classicseg.splitmerge.split_merge import quadtree, record_split_and_merge, split_and_merge
 
     predicate = predicate_of(options)
@@ -112,22 +97,13 @@ def one(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         start = time.perf_counter()
         labels = split_and_merge(image, predicate, mask=mask, **rules, n_threads=n_threads)
         seconds = time.perf_counter() - start
-    inside.write_labels(options, labels, like, mask, 0)
-    zoom = max(1, round(1024 / image.shape[1]))  # so that lines hide little of small images
-    if options.overlay is not None:
-        given = (image, labels) if mask is None else (image, labels, mask)
-        large = [np.asarray(a).repeat(zoom, axis=0).repeat(zoom, axis=1) for a in given]
-        io.write_image(options.overlay, inside.overlay(*large, alpha=0.35))
-    if options.regions is not None:
-        io.write_image(options.regions, plot.regions(image, labels))
+    regions.write(options, image, labels, mask, like)
     if options.quadtree is not None:
         leaves = quadtree(image, predicate, mask=mask, **blocks)
-        io.write_image(options.quadtree, plot.quadtree(image, leaves, zoom=zoom))
+        io.write_image(options.quadtree, plot.quadtree(image, leaves, zoom=regions.zoom_of(image)))
     if options.gif is not None:
         record = record_split_and_merge(image, predicate, mask=mask, **rules).record
         io.write_animation(options.gif, plot.split_and_merge_frames(image, record))
-    if options.table is not None:
-        _write_table(options.table, describe_regions(labels, image))
     n_regions = int(labels.max())
     done = {
         "output": str(options.output),
@@ -149,16 +125,3 @@ def predicate_of(options: argparse.Namespace) -> Homogeneity:
     kinds = {"range": Range, "std": StdDev, "mean": MeanDifference}
     found: Homogeneity = kinds[options.predicate](options.threshold)
     return found
-
-
-def _write_table(path: Path, table: dict[str, Any]) -> None:
-    from classicseg.io.tables import TableFile
-
-    columns = {name: column for name, column in table.items() if name != "neighbours"}
-    file = TableFile(path)
-    try:
-        file.write({**columns, "neighbours": [" ".join(map(str, near.tolist())) for near in table["neighbours"]]})
-    except BaseException:
-        file.discard()
-        raise
-    file.finish()

@@ -67,7 +67,7 @@ EXAMPLES = {
     "masks.md": Count(3, 1),
     "networks.md": Count(2),
     "recipes.md": Count(12, 2),
-    "split-and-merge.md": Count(11, 3),
+    "split-and-merge.md": Count(11, 4),
     "torch-training.md": Count(4),
     "torch.md": Count(2),
     "training.md": Count(5, 1),
