@@ -13,6 +13,8 @@ import classicseg as cs
 from classicseg.errors import BudgetError
 from classicseg.filters import building
 from classicseg.filters.bands import bank, linking, reach, wave
+from classicseg.machine import memory
+from classicseg.machine import threads as threading
 from classicseg.streaming.refine import lattices as stream_lattices
 from classicseg.streaming.refine import needs as stream_needs
 from classicseg.streaming.refine.kept_state import KeptState
@@ -39,7 +41,6 @@ class bands:  # noqa: N801
             (reach, "_BETWEEN", between),
             (bank, "AHEAD", ahead),
             (wave, "_FEWEST", fewest),
-            (linking, "_PARTS", 1),
             (stream_lattices, "is_far_below_free", lambda nbytes: False),
             (stream_needs, "available_memory", lambda: 0),
             (stream_lattices, "build", self._counted),
@@ -142,6 +143,29 @@ def test_a_disk_that_is_too_full_is_known_beforehand(banded, monkeypatch, tmp_pa
         cs.refine_streamed(SAMPLE.image, logits=SMALL, out=tmp_path / "labels.npy", **SHORT)
     assert failure.value.errno == errno.ENOSPC
     assert banded.n_built == 0
+
+
+def test_vertices_that_are_near_must_fit(banded, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    with pytest.raises(BudgetError, match=r"near to each other .*would need .*; one thread needs less"):
+        cs.refine_streamed(SAMPLE.image, logits=SMALL, **SHORT)
+    assert banded.n_built == 0
+
+
+def test_neighbours_are_looked_for_by_as_many_threads_as_there_is_memory_for(banded, monkeypatch):
+    threads = []
+
+    def map_tasks(task, n_tasks, n_threads):
+        threads.append((n_threads, n_tasks > 1))
+        return threading.map_tasks(task, n_tasks, n_threads)
+
+    monkeypatch.setattr(linking, "map_tasks", map_tasks)
+    options = {"logits": SMALL, **SHORT, "n_threads": 2}
+    for free, wanted in ((2**40, 2), (1, 1)):
+        monkeypatch.setattr(linking, "available_memory", lambda free=free: free)
+        np.testing.assert_array_equal(cs.refine_streamed(SAMPLE.image, **options), cs.refine(SAMPLE.image, **options))
+        assert (wanted, True) in threads
+        threads.clear()
 
 
 class StoppedError(Exception):

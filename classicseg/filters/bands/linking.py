@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,14 @@ from classicseg.errors import BudgetError
 from classicseg.filters.bands.reach import Marks, Reach
 from classicseg.filters.bands.vertices import BandVertices
 from classicseg.filters.building import Space
-from classicseg.kernels.dense.linking import find_links, find_neighbours
+from classicseg.kernels.dense.linking import find_links, find_neighbours_of_some
 from classicseg.kernels.dense.streamed import numbered
+from classicseg.machine.limits import available_memory
 from classicseg.machine.mapped import MappedArrays
+from classicseg.machine.memory import check_memory
 from classicseg.machine.threads import map_tasks
 
-_PARTS = 2  # of the points that are near, at least, whose vertices are linked at a time; as many more are looked at
+BYTES_OF_KEY = 80  # of a vertex among which neighbours are looked for: its key, two to four places of 16 in a table
 MOST_ROWS = 2**32
 """Rows and links are numbered with 32 bits."""
 
@@ -50,17 +53,18 @@ class Linking:
     def along_axes(self, files: MappedArrays, neighbour: np.ndarray, start: int, n_threads: int) -> int:
         """Fill the part of `neighbour` that begins at `start`; returned is how far apart neighbours' rows are."""
         n_axes, n_all = self._space.n_corners, self._vertices.n_vertices
-        borders = self._borders()
+        borders, steps = self._borders(), self._space.steps()
+        n_threads = self._threads(borders, 8 * n_axes, n_threads)
 
         def link(i: int) -> int:
             part = self._part(int(borders[i]), int(borders[i + 1]))
-            n = part.keys.size
-            own = np.zeros(n_axes * n * 2, np.uint32)
-            find_neighbours(part.keys, _table(part.keys), self._space.steps(), self._first_row + part.begin, 0, n, own)
             low, high = part.first - part.begin, part.last - part.begin
+            own = np.empty(n_axes * (high - low) * 2, np.uint32)
+            table = _table(part.keys)
+            find_neighbours_of_some(part.keys, table, steps, self._first_row + part.begin, low, high, own)
             here = np.arange(self._first_row + part.first, self._first_row + part.last)[:, np.newaxis]
             far = 0
-            for axis, found in enumerate(own.reshape(n_axes, n, 2)[:, low:high]):
+            for axis, found in enumerate(own.reshape(n_axes, high - low, 2)):
                 at = start + 2 * (axis * n_all + part.first)
                 neighbour[at : at + 2 * (part.last - part.first)] = found.reshape(-1)
                 files.let_go(neighbour, at, at + found.size)
@@ -73,6 +77,7 @@ class Linking:
     def within_stencil(self, n_threads: int) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
         """Part by part, the rows of neighbours, where the shells of each vertex end among them, how far they are."""
         borders, steps, ends = self._borders(), self._space.steps(), self._space.shell_ends()
+        n_threads = self._threads(borders, 4 * (steps.size + 3 * ends.size), n_threads)
 
         def link(i: int) -> tuple[np.ndarray, np.ndarray, int]:
             part = self._part(int(borders[i]), int(borders[i + 1]))
@@ -91,18 +96,33 @@ class Linking:
             yield from map_tasks(lambda i, first=first: link(first + i), n, n_threads)  # type: ignore[misc]
 
     def _borders(self) -> np.ndarray:
-        """Marks between which vertices are linked at a time."""
+        """Marks between which vertices are linked at a time: about as many as are near on either side of them."""
         marks, at, borders = self._marks, 0, [0]
         while at < marks.point.size - 1:
-            at = max(at + 1, marks.behind(int(marks.point[at]) + _PARTS * self._reach.near))
+            at = max(at + 1, marks.behind(int(marks.point[at]) + self._reach.near))
             borders.append(at)
         return np.array(borders)
 
+    def _near(self, first: int, last: int) -> tuple[int, int]:
+        """The marks between which the neighbours are of what was met between two marks."""
+        marks, near = self._marks, self._reach.near
+        return marks.before(int(marks.point[first]) - near), marks.behind(int(marks.point[last]) + near)
+
+    def _threads(self, borders: np.ndarray, of_own: int, n_threads: int) -> int:
+        """How many parts there is memory for at a time, at most `n_threads`; `of_own` bytes are found of a vertex."""
+        at = self._vertices.at_mark
+        most = max(
+            BYTES_OF_KEY * int(at[high] - at[low]) + of_own * int(at[last] - at[first])
+            for first, last in pairwise(borders.tolist())
+            for low, high in [self._near(first, last)]
+        )
+        check_memory(most, "the vertices of a lattice that are near to each other")
+        free = available_memory()
+        return n_threads if free is None else max(1, min(n_threads, free // max(most, 1)))
+
     def _part(self, first: int, last: int) -> _Part:
         """The vertices that were met between two marks."""
-        marks, near = self._marks, self._reach.near
-        low = marks.before(int(marks.point[first]) - near)
-        high = marks.behind(int(marks.point[last]) + near)
+        low, high = self._near(first, last)
         at = self._vertices.at_mark
         return _Part(int(at[first]), int(at[last]), int(at[low]), self._vertices.between(low, high))
 

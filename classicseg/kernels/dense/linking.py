@@ -169,6 +169,31 @@ def find_neighbours(keys, table, steps, first_row, first, last, neighbours):
 
 
 @kernel
+def find_neighbours_of_some(keys, table, steps, first_row, first, last, neighbours):
+    """Link the vertices `first` to `last` - 1 with their neighbours along each axis, which takes a look-up for each.
+
+    Parameters
+    ----------
+    keys, table, steps, first_row, first, last
+        As in :func:`find_neighbours`.
+    neighbours : (n_axes * (last - first) * 2,) uint32, filled with the rows of the upper and the lower neighbour of
+        these vertices; 0 where there is none
+    """
+    entries, shift = table.entries, 64 - table.log2_size
+    at = 0
+    for axis in range(steps.size):
+        step = item(steps, axis)
+        for v in range(first, last):
+            key, ahead = item(keys, v), item(keys, min(v + _AHEAD, last - 1))
+            ask_for(entries, shift, ahead + step)
+            ask_for(entries, shift, ahead - step)
+            for side in range(2):
+                row = item(entries, 2 * find(entries, shift, key + (step if side == 0 else -step)) + 1)
+                put(neighbours, at, np.uint32(0 if row == EMPTY else first_row + row))
+                at += 1
+
+
+@kernel
 def find_links(keys, table, steps, shell_end, first_row, first, last, border):
     """Find the neighbours of the vertices `first` to `last` - 1 within a stencil.
 

@@ -13,7 +13,7 @@ from classicseg.filters.bands.bank import BandedBank
 from classicseg.filters.bands.building import Built, build
 from classicseg.filters.base import Normalization
 from classicseg.filters.streamed import StreamedBank, meet_all
-from classicseg.machine.memory import is_far_below_free
+from classicseg.machine.memory import check_memory, is_far_below_free
 from classicseg.streaming.refine.kept_state import KeptState
 from classicseg.streaming.refine.needs import Needs, most_in_memory, needs_of
 from classicseg.streaming.refine.passage import Passing
@@ -65,6 +65,7 @@ def _built(
     """Lattices in bands; OSError beforehand if there is not as much room on the disk as they need."""
     files = state.bands()
     if needs is not None:
+        check_memory(needs.least, "what is near to each other of lattices in bands", "one thread needs less")
         free = shutil.disk_usage(files.folder).free
         if needs.scratch > free:
             text = (

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from classicseg.filters.bands.bank import AHEAD
+from classicseg.filters.bands.linking import BYTES_OF_KEY
 from classicseg.filters.bands.reach import Reach
 from classicseg.filters.building import Space, stripes_of
 from classicseg.filters.streamed import BYTES_OF_VERTEX
@@ -13,7 +17,6 @@ from classicseg.kernels.dense.bank import RowLayout
 from classicseg.machine.limits import available_memory
 from classicseg.streaming.refine.survey import Prepared
 
-_ROW_OF_TABLE = 80  # bytes: two to four places of 16, key and row
 _OF_FILES = 20  # bytes of a vertex in files beside rows and neighbours: its key, mass and what ones come to
 _OF_DUPLICATE = 20  # bytes in memory for each vertex that another stripe has met before, and which it is
 _STEPS_AHEAD = 1.25  # vertices that are blurred at once, and those that are near, in units of the latter
@@ -22,9 +25,10 @@ _STEPS_AHEAD = 1.25  # vertices that are blurred at once, and those that are nea
 class Needs(NamedTuple):
     """Bytes that lattices take."""
 
-    memory: float
+    memory: float  # mapped files included, of what is near the pixels that pass by
     scratch: float  # on the disk, the state included
     in_bands: bool
+    least: float = 0.0  # of memory that is not that of mapped files, in bands: without so much there is no way
 
 
 def needs_of(ready: Prepared, vertices: Sequence[float], n_threads: int, *, prunes: bool) -> Needs:
@@ -42,11 +46,12 @@ def needs_of(ready: Prepared, vertices: Sequence[float], n_threads: int, *, prun
     passing, n_points = ready.passing(lambda start, labels: None, 0), ready.raster.inside.n_points
     reaches = passing.reaches()
     parts = [
-        _of_lattice(*lattice, n_points, row, n_threads, 2 + prunes)
+        _of_lattice(*lattice, n_points, row, n_threads, 2 + prunes, available)
         for lattice in zip(passing.spaces, reaches, vertices, strict=True)
     ]
+    memory, scratch, least = np.sum(parts, axis=0).tolist()
     kept = 2 * (1 + prunes) * row  # the rows of the last update, and of this one
-    return Needs(sum(memory for memory, _ in parts), sum(scratch for _, scratch in parts) + kept * sum(vertices), True)
+    return Needs(memory, scratch + kept * sum(vertices), True, least)
 
 
 def most_in_memory(ready: Prepared) -> float:
@@ -62,18 +67,21 @@ def _bytes_of_row(n_labels: int) -> int:
 
 
 def _of_lattice(
-    space: Space, reach: Reach, vertices: float, n_points: int, row: int, n_threads: int, n_rows: int
-) -> tuple[float, float]:
-    """Bytes of a lattice in bands: in memory, and on the disk.
+    space: Space, reach: Reach, vertices: float, n_points: int, row: int, n_threads: int, n_rows: int, available: float
+) -> tuple[float, float, float]:
+    """Bytes of a lattice in bands: in memory, on the disk, and the least of the former that is not of mapped files.
 
     Of one that reaches far, all vertices that a stripe meets are near, and all of the lattice where neighbours are.
+    Neighbours are looked for by as many threads as there is memory for.
     """
     dense, n_shells, n_stripes = vertices / n_points, len(space.blur.shells), stripes_of(n_points)
     neighbours = 4 * (n_shells + space.steps().size) if n_shells else 8 * space.n_corners
-    of_stripe = min(dense * (reach.touch + max(AHEAD, reach.touch)), vertices / n_stripes)
-    stripe = n_threads * of_stripe * (_ROW_OF_TABLE + n_rows * row)
-    linking = min(n_threads * dense * 4 * reach.near, vertices) * (_ROW_OF_TABLE + neighbours)
+    again = _OF_DUPLICATE * min(n_stripes * dense * reach.touch, vertices)
+    of_stripe = n_threads * min(dense * (reach.touch + max(AHEAD, reach.touch)), vertices / n_stripes)
+    part = min(3 * dense * reach.near, vertices) * BYTES_OF_KEY + min(dense * reach.near, vertices) * neighbours
+    at_once = max(1, min(n_threads, math.ceil(n_points / reach.near), (available - again) // part))
     n_steps = 2 if n_shells else space.n_corners + 1
     blur = min(_STEPS_AHEAD * (n_steps + 1) * dense * reach.near, vertices) * (2 * row + neighbours)
-    again = _OF_DUPLICATE * min(n_stripes * dense * reach.touch, vertices)
-    return max(stripe, linking, blur) + again, (_OF_FILES + neighbours + n_rows * row) * vertices
+    memory = max(of_stripe * (BYTES_OF_KEY + n_rows * row), at_once * part, blur)
+    least = max(of_stripe * BYTES_OF_KEY, part)
+    return memory + again, (_OF_FILES + neighbours + n_rows * row) * vertices, least
