@@ -244,16 +244,16 @@ def _grow(net, node, depth, other_limit, sign):
 
 
 @inline
-def _grow_level(net, depth, other_limit, sign):
-    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`.
+def _grow_roots(net):
+    """Grow the tree of the sink from its roots in `net`, level 1; that of the source has begun with two levels."""
+    for node in range(net.ring - 1):
+        if net.nodes[NODE_WORDS * node + DEPTH] == -1:
+            _grow(net, node, 1, 2, -1)
 
-    The roots are level 1, and only those of the sink are grown from. They are found by looking at all nodes.
-    """
-    if depth == 1:
-        for node in range(net.ring - 1):
-            if net.nodes[NODE_WORDS * node + DEPTH] == sign:
-                _grow(net, node, depth, other_limit, sign)
-        return
+
+@inline
+def _grow_level(net, depth, other_limit, sign):
+    """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`."""
     for _ in range(_waiting(net, sign)):
         node = _dequeue(net, sign)
         now = np.int64(sign * net.nodes[NODE_WORDS * node + DEPTH])
@@ -365,8 +365,9 @@ def graph_flow(sync, n_threads, arcs, nodes, excess, work, flags, state):
             net.nodes[NODE_WORDS * node + DEPTH] = np.int32(0)
         return
     _plant(net)
-    source_depth, sink_depth = 2, 1
-    source_grows, sink_grows = _waiting(net, 1) > 0, True
+    _grow_roots(net)
+    source_depth, sink_depth = 2, 2
+    source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0
     while sink_grows and not aborted(sync):
         if source_grows and source_depth <= sink_depth:
             _grow_level(net, source_depth, sink_depth, 1)

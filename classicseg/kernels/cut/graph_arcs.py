@@ -36,17 +36,18 @@ def link_edges(ends, forward, backward, arcs, nodes, where, work):
         record[NODE_WORDS * node + FIRST] = place[node] = np.int32(total)
         total += count
     record[NODE_WORDS * n + FIRST] = np.int32(total)
-    arc, there, back, of_edge = pointer(arcs), pointer(forward), pointer(backward), pointer(where)
+    arc, of_edge, one_way, other_way = pointer(arcs), pointer(where), pointer(forward), pointer(backward)
     for edge in range(len(ends)):
         a, b = np.int64(at[2 * edge]), np.int64(at[2 * edge + 1])
+        forth, back = one_way[edge], other_way[edge]  # once: as far as the compiler knows, any store may change them
         out, home = np.int64(place[a]), np.int64(place[b])
         place[a] = np.int32(out + 1)
         place[b] = np.int32(home + 1)
         mine, theirs = ARC_WORDS * out, ARC_WORDS * home
         arc[mine + HEAD], arc[mine + OPPOSITE] = b, home
-        arc[mine + ROOM], arc[mine + BACK] = there[edge], back[edge]
+        arc[mine + ROOM], arc[mine + BACK] = forth, back
         arc[theirs + HEAD], arc[theirs + OPPOSITE] = a, out
-        arc[theirs + ROOM], arc[theirs + BACK] = back[edge], there[edge]
+        arc[theirs + ROOM], arc[theirs + BACK] = back, forth
         of_edge[edge] = np.int32(out)
 
 
