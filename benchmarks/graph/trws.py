@@ -1,10 +1,10 @@
 """What do passes of TRW-S cost on a graph, next to those of the grid that it was made of?
 
-    python benchmarks/graph/trws.py [--rounds 3]
+    python benchmarks/graph/trws.py [--rounds 7]
 
 Nanoseconds for each edge, label and iteration (a forward and a backward pass, the bound included), on one thread: runs
 of 5 and of 25 iterations, and the difference of the two, so that what a call does once is not in it. Grid and graph
-have the same energy, and take turns.
+have the same energy, and take turns; how many times slower the graph is, is compared within rounds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the checkout that is measured
 
 import classicseg as cs
-from benchmarks.shared.harness import arguments, take_turns
+from benchmarks.shared.harness import arguments, ratio, take_turns
 from benchmarks.shared.records import Row, save, this_run
 
 FEW, MANY = 5, 25
@@ -46,21 +46,21 @@ def measure(name: str, height: int, width: int, rounds: int) -> Row:
         for n in (FEW, MANY)
     }
     bounds = {kind: calls[kind, MANY]().lower_bound for kind in ("grid", "graph")}
-    seconds = {key: float(np.median(runs)) for key, runs in take_turns(calls, rounds).items()}
+    seconds = take_turns(calls, rounds)
+    more = {kind: np.subtract(seconds[kind, MANY], seconds[kind, FEW]) for kind in ("grid", "graph")}
     work = (MANY - FEW) * len(graph.edges) * n_labels
-    ns = {kind: round(1e9 * (seconds[kind, MANY] - seconds[kind, FEW]) / work, 2) for kind in ("grid", "graph")}
     return {
         "problem": name,
         "edges": len(graph.edges),
-        "ns": ns,
-        "times_slower": round(ns["graph"] / ns["grid"], 2) if ns["grid"] > 0 else None,
+        "ns": {kind: round(1e9 * float(np.median(of)) / work, 2) for kind, of in more.items()},
+        "times_slower": ratio(more["graph"].tolist(), more["grid"].tolist()),
         "bounds": bounds,
     }
 
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     run, rows = this_run(threads=1), []
     for name in list(COSTS)[:1] if options.tiny else COSTS:

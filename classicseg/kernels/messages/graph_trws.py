@@ -58,6 +58,8 @@ class Passing(NamedTuple):
         P.
     margin : int
         At least the reach of the costs.
+    in_registers : bool
+        Whether a pack holds all labels, and all edges have Potts or linear costs that are at least 0.
     """
 
     unary: np.ndarray
@@ -65,25 +67,24 @@ class Passing(NamedTuple):
     work: np.ndarray
     n_padded: int
     margin: int
+    in_registers: bool
+
+
+@inline
+def _pointing(memory):
+    """The same `memory`, with pointers in place of arrays."""
+    unary, messages, work = pointer(memory.unary), pointer(memory.messages), pointer(memory.work)
+    return Passing(unary, messages, work, memory.n_padded, memory.margin, memory.in_registers)
 
 
 @inline
 def _gather(g, m, i, lanes):
     """Write what the labels of node `i` of `g` cost, with all messages of `m` to it, to the begin of the work space.
 
-    Returns the least of them, and the last pack. `lanes` has a zero for each label of a pack.
+    Returns the least of them. `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
-    if n == step:  # one pack, which need not leave the registers
-        total = load(m.unary, i * n, lanes)
-        for e in range(g.later[i], g.later[i + 1]):
-            total = add(total, convert(load(m.messages, e * n, lanes), m.work))
-        for a in range(g.earlier[i], g.earlier[i + 1]):
-            total = add(total, convert(load(m.messages, np.int64(g.arriving[a]) * n, lanes), m.work))
-        store(m.work, 0, total)
-        return np.float64(least_of(total)), total
     least = convert(fill_doubles(np.inf, lanes), m.work)
-    total = least
     for label in range(0, n, step):
         total = load(m.unary, i * n + label, lanes)
         for e in range(g.later[i], g.later[i + 1]):
@@ -93,7 +94,7 @@ def _gather(g, m, i, lanes):
             total = add(total, convert(load(m.messages, at, lanes), m.work))
         store(m.work, label, total)
         least = minimum(total, least)
-    return np.float64(least_of(least)), total
+    return np.float64(least_of(least))
 
 
 @inline
@@ -139,10 +140,13 @@ def _tell_by_table(g, m, e, forward, source, spare, lanes):
     Returns the least that is told; `forward` and `lanes` are those of :func:`_send`.
     """
     step, table, n = len(lanes), g.table_at[e], g.n_labels
+    along_rows = forward or g.in_both
+    if along_rows and not forward:
+        table = n * n - table
     weight = convert(fill_doubles(g.weights[e], lanes), m.work)
     infinity = convert(fill_doubles(np.inf, lanes), m.work)
     lowest = np.inf
-    if forward:
+    if along_rows:
         for label in range(0, m.n_padded, step):
             told = infinity
             for near in range(n):
@@ -172,25 +176,16 @@ def _tell_down(m, at, exact, lanes):
 
 
 @inline
-def _send(g, m, e, forward, share, total, lanes):
+def _send(g, m, e, forward, share, lanes):
     """Replace the message of edge `e` of `g` by one from the node whose costs are gathered; returns its least.
 
-    `share` is the part of the costs that a chain gets, `total` the last pack of the costs, `forward` whether the node
-    is the smaller one; `m` is the memory, `lanes` has a zero for each label of a pack.
+    `share` is the part of the costs that a chain gets, `forward` whether the node is the smaller one; `m` is the
+    memory, `lanes` has a zero for each label of a pack.
     """
     step, n = len(lanes), m.n_padded
     at, source = np.int64(e) * n, n + m.margin
     part = convert(fill_doubles(share, lanes), m.work)
     slope = g.weights[e] * g.tables[1]  # the same in all tables of the kinds that it matters to
-    if n == step and g.kind <= LINEAR and slope >= 0:  # as in _gather
-        cost = subtract(multiply(part, total), convert(load(m.messages, at, lanes), m.work))
-        lowest = np.float64(least_of(cost))
-        if g.kind == LINEAR:
-            cost = cone(cost, convert(fill_doubles(slope, lanes), m.work))
-        limit = convert(fill_doubles(g.weights[e] * g.tables[g.n_labels - 1], lanes), m.work)
-        exact = minimum(subtract(cost, convert(fill_doubles(lowest, lanes), m.work)), limit)
-        _tell_down(m, at, exact, lanes)
-        return lowest
     spare = source + n + 2 * m.margin
     least = convert(fill_doubles(np.inf, lanes), m.work)
     for label in range(0, n, step):
@@ -217,6 +212,68 @@ def _send(g, m, e, forward, share, total, lanes):
     for label in range(0, n, step):
         _tell_down(m, at + label, minimum(subtract(load(m.work, source + label, lanes), low), most), lanes)
     return lowest
+
+
+@inline
+def _total(g, m, i, lanes):
+    """What the labels of node `i` of `g` cost, with all messages of `m` to it: one pack of as many `lanes`."""
+    n = len(lanes)
+    total = load(m.unary, i * n, lanes)
+    for e in range(g.later[i], g.later[i + 1]):
+        total = add(total, convert(load(m.messages, e * n, lanes), m.work))
+    for a in range(g.earlier[i], g.earlier[i + 1]):
+        total = add(total, convert(load(m.messages, np.int64(g.arriving[a]) * n, lanes), m.work))
+    return total
+
+
+@inline
+def _pass_on(g, m, e, own, slope, limit, lanes):
+    """Replace the message of edge `e` of `g` in `m` by one from a node whose chains have the costs `own`, a pack.
+
+    `slope` and `limit` are of an edge of weight 1; returns the least cost. `lanes` has a zero for each label.
+    """
+    at, weight = np.int64(e) * len(lanes), g.weights[e]
+    cost = subtract(own, convert(load(m.messages, at, lanes), m.work))
+    least = np.float64(least_of(cost))
+    if g.kind == LINEAR:
+        cost = cone(cost, convert(fill_doubles(weight * slope, lanes), m.work))
+    low, most = convert(fill_doubles(least, lanes), m.work), convert(fill_doubles(weight * limit, lanes), m.work)
+    _tell_down(m, at, minimum(subtract(cost, low), most), lanes)
+    return least
+
+
+@inline
+def _iterate_in_registers(sync, g, m, sums, lanes):
+    """An iteration where a pack holds all labels; `sync`, `sums` and `lanes` are those of :func:`iterate`.
+
+    Nothing is written but the messages of `m`: what follows for `g` need not wait for the work space.
+    """
+    slope, limit = g.tables[1], g.tables[g.n_labels - 1]
+    for i in range(g.n_nodes):
+        if i % PART == 0 and aborted(sync):
+            return
+        n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
+        if n_later > 0:
+            part = convert(fill_doubles(1.0 / max(n_later, n_earlier), lanes), m.work)
+            own = multiply(part, _total(g, m, i, lanes))
+            for e in range(g.later[i], g.later[i + 1]):
+                _pass_on(g, m, e, own, slope, limit, lanes)
+    bound, size = 0.0, 0.0
+    for i in range(g.n_nodes - 1, -1, -1):
+        if i % PART == 0 and aborted(sync):
+            return
+        n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
+        n_chains = max(1, n_later, n_earlier)
+        share, total = 1.0 / n_chains, _total(g, m, i, lanes)
+        least = np.float64(least_of(total)) * (share * (n_chains - n_earlier))  # of the chains that end here
+        bound += least
+        size += abs(least)
+        own = multiply(convert(fill_doubles(share, lanes), m.work), total)
+        for a in range(g.earlier[i], g.earlier[i + 1]):
+            least = _pass_on(g, m, g.arriving[a], own, slope, limit, lanes)
+            bound += least
+            size += abs(least)
+    sums[0], sums[1] = bound, size
 
 
 @kernel
@@ -256,72 +313,76 @@ def iterate(sync, n_threads, given, memory, n_iter, sums, lanes):
         A zero for each label of a pack.
     """
     g = with_pointers(given)
-    m = Passing(pointer(memory.unary), pointer(memory.messages), pointer(memory.work), memory.n_padded, memory.margin)
+    m = _pointing(memory)
     for _ in range(n_iter):
+        if m.in_registers:
+            _iterate_in_registers(sync, g, m, sums, lanes)
+            continue
         for i in range(g.n_nodes):
             if i % PART == 0 and aborted(sync):
                 return
             n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
             if n_later > 0:
-                _, total = _gather(g, m, i, lanes)
+                _gather(g, m, i, lanes)
                 share = 1.0 / max(n_later, n_earlier)
                 for e in range(g.later[i], g.later[i + 1]):
-                    _send(g, m, e, True, share, total, lanes)
+                    _send(g, m, e, True, share, lanes)
         bound, size = 0.0, 0.0
         for i in range(g.n_nodes - 1, -1, -1):
             if i % PART == 0 and aborted(sync):
                 return
             n_later, n_earlier = g.later[i + 1] - g.later[i], g.earlier[i + 1] - g.earlier[i]
             n_chains = max(1, n_later, n_earlier)
-            least, total = _gather(g, m, i, lanes)
+            least = _gather(g, m, i, lanes)
             share = 1.0 / n_chains
             least *= share * (n_chains - n_earlier)  # of the chains that end here
             bound += least
             size += abs(least)
             for a in range(g.earlier[i], g.earlier[i + 1]):
-                least = _send(g, m, g.arriving[a], False, share, total, lanes)
+                least = _send(g, m, g.arriving[a], False, share, lanes)
                 bound += least
                 size += abs(least)
         sums[0], sums[1] = bound, size
 
 
 @kernel
-def decode(sync, n_threads, given, told, n_padded, labels):
+def decode(sync, n_threads, given, unary, told, n_padded, labels, lanes):
     """Label node after node: each the best for the labels before and the messages from behind.
 
     Parameters
     ----------
-    sync, n_threads, given
+    sync, n_threads, given, lanes
         As in :func:`iterate`.
+    unary : float64, (N P,)
     told : float32 or float64, (E P,)
         Messages to earlier nodes.
     n_padded : int
-        P, the number of labels or more.
+        P, the number of labels or more: whole packs.
     labels : int32, (N,)
         Written.
     """
-    g, messages = with_pointers(given), pointer(told)
-    n = g.n_labels
-    costs = np.empty(n)
+    g, cost, messages, out = with_pointers(given), pointer(unary), pointer(told), pointer(labels)
+    step, n, costs = len(lanes), g.n_labels, np.empty(n_padded)
     for i in range(g.n_nodes):
         if i % PART == 0 and aborted(sync):
             break
-        for label in range(n):
-            costs[label] = g.unary[i * n + label]
-        for e in range(g.later[i], g.later[i + 1]):
-            for label in range(n):
-                costs[label] += messages[e * n_padded + label]
+        for label in range(0, n_padded, step):
+            total = load(cost, i * n_padded + label, lanes)
+            for e in range(g.later[i], g.later[i + 1]):
+                total = add(total, convert(load(messages, e * n_padded + label, lanes), costs))
+            store(costs, label, total)
         for a in range(g.earlier[i], g.earlier[i + 1]):
             e = g.arriving[a]
-            near = np.int64(labels[g.low[e]])
+            near, weight = np.int64(out[g.low[e]]), g.weights[e]
             if g.kind == POTTS:  # all labels but one cost the same more
-                costs[near] -= g.weights[e] * g.tables[1]
+                costs[near] -= weight * g.tables[1]
                 continue
-            weight, at = g.weights[e], g.table_at[e] + near * n
+            at = g.table_at[e] + near * n
             for label in range(n):
                 costs[label] += weight * g.tables[at + label]
-        best = 0
-        for label in range(1, n):
-            if costs[label] < costs[best]:
-                best = label
-        labels[i] = best
+        best, least = 0, costs[0]
+        for label in range(1, n):  # without a branch: nobody can foretell which label is the best
+            is_better = costs[label] < least
+            best = label if is_better else best
+            least = costs[label] if is_better else least
+        out[i] = np.int32(best)

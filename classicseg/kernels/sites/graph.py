@@ -49,6 +49,8 @@ class Graph(NamedTuple):
         Where the table of each edge begins in `tables`.
     tables : ndarray, flat, float64
         Tables (L, L): row, the label of the smaller node.
+    in_both : bool
+        Whether there are two tables, which are each other's transposes.
     kind : int
         That of all tables.
     reach : int
@@ -65,6 +67,7 @@ class Graph(NamedTuple):
     weights: np.ndarray
     table_at: np.ndarray
     tables: np.ndarray
+    in_both: bool
     kind: int
     reach: int
     n_nodes: int
@@ -84,6 +87,7 @@ def with_pointers(graph):
         pointer(graph.weights),
         pointer(graph.table_at),
         pointer(graph.tables),
+        graph.in_both,
         graph.kind,
         graph.reach,
         graph.n_nodes,

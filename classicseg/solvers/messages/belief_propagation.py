@@ -156,7 +156,9 @@ class _Messages:
         if temperature > 0:
             labels[...] = self.beliefs().argmin(axis=1).reshape(labels.shape)
         else:
-            told: tuple[Any, ...] = (self._earlier,)
+            written = labels.reshape(-1)
             if isinstance(self._field, Graph):
-                told = self._earlier.reshape(-1), self._crf.n_labels
-            sweep(decode, self._field, 1, *told, labels.reshape(-1))
+                told = self._earlier.reshape(-1)
+                sweep(decode, self._field, 1, self._field.unary, told, self._crf.n_labels, written, (0,))
+            else:
+                sweep(decode, self._field, 1, self._earlier, written)

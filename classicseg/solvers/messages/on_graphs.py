@@ -6,6 +6,7 @@ import numpy as np
 
 from classicseg.energies.graph_crf import GraphCRF
 from classicseg.kernels.messages.graph_trws import Passing, decode, find_layers, iterate
+from classicseg.kernels.sites.graph import LINEAR
 from classicseg.machine.memory import check_memory
 from classicseg.machine.parallel import new_sync, run
 from classicseg.solvers.messages.costs import power_of_two
@@ -44,6 +45,7 @@ class GraphMessages:
         )
         unary = np.full((crf.shape[0], n_padded), np.inf)
         unary[:, : crf.n_labels] = self._graph.unary.reshape(crf.shape[0], -1)
+        slopes = self._graph.weights * self._graph.tables[1]
         self._brief = n_entries <= _SMALL
         self._exact = Passing(
             unary=unary.reshape(-1),
@@ -51,6 +53,7 @@ class GraphMessages:
             work=np.full(3 * n_padded + 4 * graph.reach, np.inf),
             n_padded=n_padded,
             margin=graph.reach,
+            in_registers=bool(n_padded == lanes and graph.kind <= LINEAR and (slopes >= 0).all()),
         )
         self._quick = self._exact if self._brief else _in_single_precision(self._exact)
         self._lanes = (0,) * lanes
@@ -65,7 +68,7 @@ class GraphMessages:
         self._run(iterate, memory, 1, sums, self._lanes)
         if check:
             labels = np.zeros_like(self.labels)
-            self._run(decode, memory.messages, memory.n_padded, labels)
+            self._run(decode, memory.unary, memory.messages, memory.n_padded, labels, self._lanes)
             self.labels[self._order] = labels
             total, size = sums.tolist()
             n_terms = self.labels.size + self._graph.low.size

@@ -76,6 +76,7 @@ def as_graph(crf: GraphCRF) -> Graph:
         weights=writable_alias(weights),
         table_at=table_at.astype(np.int64),
         tables=writable_alias(tables).reshape(-1),
+        in_both=crf.cost is not None,
         kind=kind,
         reach=reach,
         n_nodes=n_nodes,
