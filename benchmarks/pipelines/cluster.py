@@ -1,6 +1,6 @@
 """The processes of a Dask cluster: how much faster are two than one, and what does the way take?
 
-    python benchmarks/pipelines/cluster.py [--side 4096] [--rounds 3]
+    python benchmarks/pipelines/cluster.py [--side 4096] [--rounds 3] [--only refine split cut]
 
 The image and the logits of `streamed.py`, all in files, refined by `classicseg.dask.refine` with the preset "default"
 and all of the work; the same image, gray, by `classicseg.dask.split_and_merge` with `Range(24)`; and costs of its first
@@ -39,6 +39,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=TASKS)
     options = parser.parse_args()
     needs("dask", "distributed")
     import distributed
@@ -53,7 +54,7 @@ def main() -> None:
             stack.enter_context(distributed.LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0"))
             for n in COUNTS
         ]
-        rows = [row for task in TASKS for row in measured(task, folder, side, clusters, rounds)]
+        rows = [row for task in options.only for row in measured(task, folder, side, clusters, rounds)]
     save("pipelines_cluster", rows, run, options.output, key="case")
 
 
