@@ -79,7 +79,7 @@ def _of_lattice(
     again = _OF_DUPLICATE * min(n_stripes * dense * reach.touch, vertices)
     of_stripe = n_threads * min(dense * (reach.touch + max(AHEAD, reach.touch)), vertices / n_stripes)
     part = min(3 * dense * reach.near, vertices) * BYTES_OF_KEY + min(dense * reach.near, vertices) * neighbours
-    at_once = max(1, min(n_threads, math.ceil(n_points / reach.near), (available - again) // part))
+    at_once = max(1, min(n_threads, math.ceil(n_points / reach.near), (available - again) // max(part, 1)))
     n_steps = 2 if n_shells else space.n_corners + 1
     blur = min(_STEPS_AHEAD * (n_steps + 1) * dense * reach.near, vertices) * (2 * row + neighbours)
     memory = max(of_stripe * (BYTES_OF_KEY + n_rows * row), at_once * part, blur)
