@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _SAME = {
     "batch_size": "batch",
@@ -24,7 +24,20 @@ _VALUE = r"""'[^']*'|"[^"]*"|\([^)]*\)|[^\s,;:()]+"""
 
 
 class Command(argparse.ArgumentParser):
-    """The parser of one command, which knows what its options are in Python."""
+    """The parser of one command, which knows what its options are in Python.
+
+    Attributes
+    ----------
+    more_help : callable
+        Tells what its help ends with; called when somebody asks for help, as it may have to import what is heavy.
+    """
+
+    more_help: Callable[[], str | None] = staticmethod(lambda: None)
+
+    def format_help(self) -> str:
+        """Its help as text."""
+        self.epilog = self.more_help()
+        return super().format_help()
 
     def in_options(self, sentence: str, typed: Sequence[str] = ()) -> str:
         """A sentence with the options of this command for arguments of Python; what the user has typed stays."""

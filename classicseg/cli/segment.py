@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from classicseg.cli import inside, many, regions
+from classicseg.cli.options import Command
 from classicseg.cli.output import add_json_option, check_axes
 from classicseg.errors import InputError
 
@@ -26,15 +27,10 @@ _OTHERS = 150
 """The same of all other methods: of slic, which takes the most."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Command) -> None:
     """Declare the arguments of the command."""
-    from classicseg.pipelines.segmenters import SEGMENTERS
-
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "methods and their options:\n" + "\n".join(
-        f"  {name}: {method.summary}\n      {', '.join(map(_shown, method.options())) or 'none'}"
-        for name, method in SEGMENTERS.items()
-    )
+    parser.more_help = _methods
     parser.add_argument(
         "image", type=Path, nargs="+",
         help="photo or volume: .jpg, .png, .tif, .npy, .nii.gz, …; or many, a folder, or a pattern",
@@ -131,6 +127,17 @@ def _as_option(text: str) -> tuple[str, Any]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
+
+
+def _methods() -> str:
+    """All methods and their options."""
+    from classicseg.pipelines.segmenters import SEGMENTERS
+
+    lines = (
+        f"  {name}: {method.summary}\n      {', '.join(map(_shown, method.options())) or 'none'}"
+        for name, method in SEGMENTERS.items()
+    )
+    return "methods and their options:\n" + "\n".join(lines)
 
 
 def _shown(option: str) -> str:
