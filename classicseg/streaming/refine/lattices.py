@@ -20,6 +20,7 @@ from classicseg.streaming.refine.passage import Passing
 from classicseg.streaming.refine.pieces import expected_vertices
 from classicseg.streaming.refine.survey import Prepared
 
+_LESS = "fewer threads, or a preset of a shorter reach, need less"
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +66,7 @@ def _built(
     """Lattices in bands; OSError beforehand if there is not as much room on the disk as they need."""
     files = state.bands()
     if needs is not None:
-        check_memory(needs.least, "what is near to each other of lattices in bands", "one thread needs less")
+        check_memory(needs.least, "what is near to each other of lattices in bands", _LESS)
         free = shutil.disk_usage(files.folder).free
         if needs.scratch > free:
             text = (
