@@ -244,14 +244,6 @@ def _grow(net, node, depth, other_limit, sign):
 
 
 @inline
-def _grow_roots(net):
-    """Grow the tree of the sink from its roots in `net`, level 1; that of the source has begun with two levels."""
-    for node in range(net.ring - 1):
-        if net.nodes[NODE_WORDS * node + DEPTH] == -1:
-            _grow(net, node, 1, 2, -1)
-
-
-@inline
 def _grow_level(net, depth, other_limit, sign):
     """Grow the tree `sign` of `net` from its level `depth`; `other_limit` is that of :func:`_augment`."""
     for _ in range(_waiting(net, sign)):
@@ -292,11 +284,41 @@ def _push_over_single_arcs(net):
 
 
 @inline
-def _plant(net):
-    """Begin the trees of `net`: the roots, which have excess or a deficit, and the level after those of the source.
+def _push_over_pairs(net):
+    """Push from excess to deficit of `net` what two arcs can carry, after single arcs have carried what they can.
 
-    As no arc leads from excess to a deficit any more, that level is all that growth from the source's roots would find.
-    Nodes that are no roots are fewer.
+    The node between them has neither: to one with a deficit no excess can flow any more, and from one with excess to no
+    deficit. Such nodes are few where all have costs. No push opens a new way of two arcs, so that each is looked at
+    once.
+    """
+    arcs, excess = net.arcs, net.excess
+    for node in range(net.ring - 1):
+        if excess[node] != 0:
+            continue
+        at = NODE_WORDS * node
+        giver, end = np.int64(net.nodes[at + FIRST]), np.int64(net.nodes[at + NODE_WORDS + FIRST])
+        for taker in range(giver, end):
+            to = np.int64(arcs[ARC_WORDS * taker + HEAD])
+            most = min(np.int64(arcs[ARC_WORDS * taker + ROOM]), -np.int64(excess[to]))
+            while most > 0 and giver < end:
+                origin = np.int64(arcs[ARC_WORDS * giver + HEAD])
+                flow = min(most, np.int64(arcs[ARC_WORDS * giver + BACK]), np.int64(excess[origin]))
+                if flow > 0:
+                    _push(net, giver, -flow)
+                    _push(net, taker, flow)
+                    excess[origin] -= flow
+                    excess[to] += flow
+                    most -= flow
+                if most > 0:
+                    giver += 1
+
+
+@inline
+def _plant(net):
+    """Begin the trees of `net`: the roots, which have excess or a deficit, and the next level.
+
+    As excess and deficits are more than two arcs apart, that level is all that growth from the roots would find, and no
+    node could be of both trees. Nodes that are no roots are fewer.
     """
     nodes, arcs, excess = net.nodes, net.arcs, net.excess
     for node in range(net.ring - 1):
@@ -307,11 +329,13 @@ def _plant(net):
             continue
         for arc in range(np.int64(nodes[at + FIRST]), np.int64(nodes[at + NODE_WORDS + FIRST])):
             record = ARC_WORDS * arc
-            if arcs[record + BACK] > 0 and excess[np.int64(arcs[record + HEAD])] > 0:
-                nodes[at + DEPTH] = np.int32(2)
+            there = excess[np.int64(arcs[record + HEAD])]
+            if (there > 0 and arcs[record + BACK] > 0) or (there < 0 and arcs[record + ROOM] > 0):
+                sign = np.int64(1) if there > 0 else np.int64(-1)
+                nodes[at + DEPTH] = np.int32(2 * sign)
                 nodes[at + _PARENT] = np.int32(arc)
                 nodes[at + _LINK] = np.int32(arcs[record + HEAD])
-                _enqueue(net, node, 1)
+                _enqueue(net, node, sign)
                 break
 
 
@@ -364,8 +388,8 @@ def graph_flow(sync, n_threads, arcs, nodes, excess, work, flags, state):
         for node in range(n):
             net.nodes[NODE_WORDS * node + DEPTH] = np.int32(0)
         return
+    _push_over_pairs(net)
     _plant(net)
-    _grow_roots(net)
     source_depth, sink_depth = 2, 2
     source_grows, sink_grows = _waiting(net, 1) > 0, _waiting(net, -1) > 0
     while sink_grows and not aborted(sync):
