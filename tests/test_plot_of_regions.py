@@ -42,7 +42,8 @@ def test_frames_and_their_film(tmp_path):
         assert film.info["duration"] == 200
 
 
-RECORD = cs.record_split_and_merge(np.zeros((3, 4)), 1).record
+def recorded(shape):
+    return cs.record_split_and_merge(np.zeros(shape), 1).record
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ RECORD = cs.record_split_and_merge(np.zeros((3, 4)), 1).record
         (lambda: plot.quadtree(np.zeros((4, 4)), [[0, 0, 4]], alpha=3), "alpha"),
         (lambda: plot.quadtree(np.zeros((4, 4)), [[0, 0, 4]], zoom=0), "zoom"),
         (lambda: plot.regions(np.zeros((4, 4)), np.zeros((3, 4), int)), "labels must have shape"),
-        (lambda: plot.split_and_merge_frames(np.zeros((4, 4)), RECORD), "the record is of an image"),
+        (lambda: plot.split_and_merge_frames(np.zeros((4, 4)), recorded((3, 4))), "the record is of an image"),
         (lambda: io.write_animation("film.gif", []), "at least one"),
         (lambda: io.write_animation("film.gif", [np.zeros((2, 2, 3), np.uint8)], seconds=0), "seconds"),
         (lambda: io.write_animation("film.mp4", [np.zeros((2, 2, 3), np.uint8)]), "can be written as .gif"),

@@ -81,6 +81,9 @@ class Solver(BaseSolver):
         prepare = catalog.contenders()[self.contender].prepare
         self.prepared = prepare(instance, Limits(60.0, 1))
 
+    def warm_up(self):
+        self.run_once()  # compiles, which is not to be timed
+
     def run(self, _):
         answer = self.prepared()
         self.labels = answer.labels if isinstance(answer, Answer) else answer

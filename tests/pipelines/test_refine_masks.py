@@ -1,5 +1,6 @@
 """Masks that may overlap: each equals the refinement of itself alone, and all share one lattice."""
 
+import functools
 from unittest import mock
 
 import numpy as np
@@ -14,13 +15,18 @@ from tests.oracles import costs, photo
 
 IMAGE = photo(16, 18)
 LOGITS = 2 * np.stack([costs(2, (16, 18), seed=k)[0] - costs(2, (16, 18), seed=k)[1] for k in range(4)])
-ALONE = np.stack([cs.refine(IMAGE, unary=cs.unary_from_sigmoid(z, from_logits=True)) for z in LOGITS])
+
+
+@functools.cache
+def alone():
+    """Each mask, refined by itself."""
+    return np.stack([cs.refine(IMAGE, unary=cs.unary_from_sigmoid(z, from_logits=True)) for z in LOGITS])
 
 
 def test_each_mask_is_refined_as_if_it_were_alone():
     masks = cs.refine(IMAGE, logits=LOGITS, independent=True)
     assert masks.dtype == np.uint8
-    np.testing.assert_array_equal(masks, ALONE)
+    np.testing.assert_array_equal(masks, alone())
     assert (masks.sum(0) > 1).any()
     assert (masks.sum(0) == 0).any()
 
@@ -53,7 +59,7 @@ def test_parameters_count_and_one_mask_is_enough():
     one = cs.refine(IMAGE, logits=LOGITS[:1], independent=True, preset="pydensecrf", max_iter=3)
     unary = cs.unary_from_sigmoid(LOGITS[0], from_logits=True)
     np.testing.assert_array_equal(one[0], cs.refine(IMAGE, unary=unary, preset="pydensecrf", max_iter=3))
-    np.testing.assert_array_equal(cs.refine(IMAGE, unary=unary, independent=False), ALONE[0])
+    np.testing.assert_array_equal(cs.refine(IMAGE, unary=unary, independent=False), alone()[0])
 
 
 @pytest.mark.parametrize(
@@ -83,14 +89,14 @@ def test_other_costs_share_what_was_built():
     bank = crf.lattice_bank(1)
     other = with_unary(crf, cs.unary_from_sigmoid(LOGITS[1], from_logits=True))
     assert other.lattice_bank(1) is bank
-    np.testing.assert_array_equal(cs.minimize(other).labels, ALONE[1])
-    np.testing.assert_array_equal(cs.minimize(crf).labels, ALONE[0])
+    np.testing.assert_array_equal(cs.minimize(other).labels, alone()[1])
+    np.testing.assert_array_equal(cs.minimize(crf).labels, alone()[0])
     with pytest.raises(InputError, match=r"unary must have shape \(2, 16, 18\), as before"):
         with_unary(crf, np.zeros((2, 18, 16)))
 
 
 def test_the_transform_for_monai_refines_regions_that_overlap():
     data = {"image": np.moveaxis(IMAGE, -1, 0), "pred": LOGITS}
-    np.testing.assert_array_equal(CRFd("pred", independent=True)(data)["pred"], ALONE)
+    np.testing.assert_array_equal(CRFd("pred", independent=True)(data)["pred"], alone())
     with pytest.raises(InputError, match="output='marginals'"):
         CRFd("pred", independent=True, output="marginals")

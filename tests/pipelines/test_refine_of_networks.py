@@ -1,5 +1,6 @@
 """What networks put out goes into refine as it is: tensors, objects that hold logits, batches of one image."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,12 @@ from tests.oracles import costs, photo
 
 IMAGE = photo(16, 18)
 LOGITS = -costs(3, (16, 18))
-LABELS = cs.refine(IMAGE, logits=LOGITS)
+
+
+@functools.cache
+def expected():
+    """Labels from logits of the usual layout."""
+    return cs.refine(IMAGE, logits=LOGITS)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +33,8 @@ LABELS = cs.refine(IMAGE, logits=LOGITS)
     ],
 )
 def test_logits_are_found_and_a_batch_of_one_is_one_image(output):
-    np.testing.assert_array_equal(cs.refine(IMAGE, logits=output), LABELS)
-    np.testing.assert_array_equal(cs.refine(np.moveaxis(IMAGE, -1, 0), logits=output, channel_axis=0), LABELS)
+    np.testing.assert_array_equal(cs.refine(IMAGE, logits=output), expected())
+    np.testing.assert_array_equal(cs.refine(np.moveaxis(IMAGE, -1, 0), logits=output, channel_axis=0), expected())
     crf = cs.refinement_crf(IMAGE[..., 0], logits=output)
     assert crf.unary.shape == (3, 16, 18)
 
@@ -46,7 +52,7 @@ def test_small_logits_of_one_image_come_in_a_batch():
 def test_probabilities_and_costs_of_one_image_may_have_a_batch_axis():
     p = np.exp(LOGITS) / np.exp(LOGITS).sum(0)
     np.testing.assert_array_equal(cs.refine(IMAGE, p[None]), cs.refine(IMAGE, p))
-    np.testing.assert_array_equal(cs.refine(IMAGE, unary=-LOGITS[None]), LABELS)
+    np.testing.assert_array_equal(cs.refine(IMAGE, unary=-LOGITS[None]), expected())
 
 
 def test_volumes_of_one_image():
@@ -62,7 +68,7 @@ def test_tensors_are_read_where_they_are():
     assert np.shares_memory(inputs.as_array(logits, "logits"), LOGITS)
     assert np.shares_memory(inputs.scores_of({"logits": logits[None]}, "logits", IMAGE, 0, "infer"), LOGITS)
     for given in (logits, (logits * 1)[None], SimpleNamespace(logits=logits[None])):
-        np.testing.assert_array_equal(cs.refine(torch.from_numpy(IMAGE), logits=given), LABELS)
+        np.testing.assert_array_equal(cs.refine(torch.from_numpy(IMAGE), logits=given), expected())
     coarse = logits.to(torch.bfloat16)
     np.testing.assert_array_equal(
         cs.refine(IMAGE, logits=coarse), cs.refine(IMAGE, logits=coarse.detach().float().numpy())

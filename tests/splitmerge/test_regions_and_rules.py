@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -98,22 +100,29 @@ def test_multi_otsu_weights_regions_by_their_area():
     assert cs.label_by_rule(near, cs.MultiOtsu(3)).tolist() == [1, 2, 3]
 
 
-TABLE = cs.describe_regions([[1, 2]], [[1, 2]])
+@functools.cache
+def small_table():
+    """Two regions of a pixel each."""
+    return cs.describe_regions([[1, 2]], [[1, 2]])
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
         (
-            lambda: cs.label_by_rule(TABLE, cs.Rule(1, roundness=(0, 1))),
+            lambda: cs.label_by_rule(small_table(), cs.Rule(1, roundness=(0, 1))),
             ValueError,
             "no column 'roundness'.*compactness",
         ),
-        (lambda: cs.label_by_rule(TABLE, cs.Rule(1, neighbours=(0, 1))), ValueError, "no column 'neighbours'"),
-        (lambda: cs.label_by_rule(TABLE, "otsu"), TypeError, "rules must be"),
-        (lambda: cs.label_by_rule(TABLE, []), TypeError, "rules must be"),
+        (lambda: cs.label_by_rule(small_table(), cs.Rule(1, neighbours=(0, 1))), ValueError, "no column 'neighbours'"),
+        (lambda: cs.label_by_rule(small_table(), "otsu"), TypeError, "rules must be"),
+        (lambda: cs.label_by_rule(small_table(), []), TypeError, "rules must be"),
         (lambda: cs.label_by_rule([1], cs.Rule(1, mean=(0, 1))), TypeError, "region table"),
-        (lambda: cs.label_by_rule(TABLE, cs.MultiOtsu(3)), ValueError, "classes must be at most .* values, 2, got 3"),
+        (
+            lambda: cs.label_by_rule(small_table(), cs.MultiOtsu(3)),
+            ValueError,
+            "classes must be at most .* values, 2, got 3",
+        ),
         (lambda: cs.MultiOtsu(1), ValueError, "classes must be at least 2"),
         (lambda: cs.Rule(1), ValueError, "at least one interval"),
         (lambda: cs.Rule(-1, mean=(0, 1)), ValueError, "label must be at least 0"),
