@@ -305,6 +305,29 @@ def expansion(document: Document) -> str:
     return table(rows)
 
 
+@shows("grid_stereo")
+def stereo(document: Document) -> str:
+    *rows, total = document["rows"]
+    lines = [
+        {"values": row["values"], "cut at": row["limit"] or "", "weight": row["weight"]}
+        | {f"{name}, energy": int(found["energy"]) for name, found in row["solvers"].items()}
+        | {f"{name}, % above gco": share for name, share in row["percent_above_gco"].items()}
+        for row in rows
+    ]
+    below = {
+        f"{name}, energy": f"**{count} of {total['energies']}**" for name, count in total["at_or_below_gco"].items()
+    }
+    means = {f"{name}, % above gco": share for name, share in total["mean_percent_above_gco"].items()}
+    return table(
+        [
+            *lines,
+            {"values": "**at or below gco; mean**"} | below | means,
+            {"values": "s", "weight": ""}
+            | {f"{name}, energy": f"{seconds:g} s" for name, seconds in total["seconds"].items()},
+        ]
+    )
+
+
 @shows("grid_quality")
 def grid_quality(document: Document) -> str:
     """Percent above the best bound, in brackets seconds where it is ours."""

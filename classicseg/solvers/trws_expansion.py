@@ -8,11 +8,11 @@ from classicseg.solvers.messages.trws import PROVED, Best, pass_messages
 from classicseg.solvers.run import Run
 from classicseg.types import Result
 
-_MOST_CYCLES = 2000  # of moves, from both starts together; they end long before
+_MOST_CYCLES = 2000  # of moves, from all starts together; they end long before
 
 
 def trws_expansion(energy: GridCRF, run: Run) -> Result:
-    """TRW-S [1]_, then expansion moves [2]_ from its labels and from another start; the best of all is returned.
+    """TRW-S [1]_, then expansion moves [2]_ from its labels, from another start, and from both fused [3]_.
 
     TRW-S alone leaves many small faults, expansion alone large ones, and only TRW-S knows a bound.
 
@@ -36,6 +36,8 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
        2006. doi:10.1109/TPAMI.2006.200
     .. [2] Y. Boykov, O. Veksler, R. Zabih, "Fast approximate energy minimization via graph cuts", IEEE TPAMI 23(11),
        2001. doi:10.1109/34.969114
+    .. [3] V. Lempitsky, C. Rother, S. Roth, A. Blake, "Fusion moves for Markov random field optimization", IEEE TPAMI
+       32(8), 2010. doi:10.1109/TPAMI.2009.143
 
     Examples
     --------
@@ -56,14 +58,27 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
 
 
 def _expand(energy: GridCRF, run: Run, best: Best) -> None:
-    """Expand from the best labels, and from another start, until no move lowers the energy or the run ends."""
+    """Expand from the best labels, from another start, and from the best of both.
+
+    Each pixel chooses between both, as one cut tells: where one has found its way out of a bad place, the other is often
+    still in it.
+    """
     moves = Moves(energy, best.labels)
-    for start in (best.labels, cheapest_label(energy) if run.init is None else run.init):
-        moves.restart(start)
-        lowered = True
-        while lowered and not (run.ended or best.gap <= 0):
-            lowered, change = moves.make(moves.expand_each)
-            best.offer(moves.labels, energy=moves.energy())
-            run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)
+    _settle(moves, run, best)
+    first = moves.labels.reshape(-1)
+    moves.restart(cheapest_label(energy) if run.init is None else run.init)
+    _settle(moves, run, best)
+    if not (run.ended or best.gap <= 0):
+        moves.make(lambda: moves.fuse(first))
+        _settle(moves, run, best)
     if not run.ended:
         run.stop("no expansion lowers the energy", converged=True)
+
+
+def _settle(moves: Moves, run: Run, best: Best) -> None:
+    """Expand until no move lowers the energy or the run ends."""
+    lowered = True
+    while lowered and not (run.ended or best.gap <= 0):
+        lowered, change = moves.make(moves.expand_each)
+        best.offer(moves.labels, energy=moves.energy())
+        run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)

@@ -25,6 +25,7 @@ NEEDS = {
     "grid/memory.py": ["maxflow"],
     "grid/quality.py": [],
     "grid/startup.py": [],
+    "grid/stereo.py": ["gco"],
     "grid/strokes.py": [],
     "grid/trws.py": [],
     "split/speed.py": [],

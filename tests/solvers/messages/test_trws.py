@@ -158,6 +158,16 @@ def test_moves_come_after_messages():
     assert after.converged
 
 
+@pytest.mark.parametrize("seed", [0, 7, 28])
+def test_labels_from_both_starts_of_moves_are_fused(seed):
+    crf = cs.GridCRF(np.random.default_rng(seed).integers(0, 30, (5, 24, 24)), cs.Potts(7))
+    messages = cs.minimize(crf, "trws", max_iter=3).labels
+    both = [cs.minimize(crf, "expansion", init=init) for init in (messages, None)]
+    fused = cs.minimize(crf, "fusion", proposals=[result.labels for result in both])
+    assert fused.energy < min(result.energy for result in both)
+    assert cs.minimize(crf, "trws+expansion", max_iter=3).energy <= fused.energy
+
+
 def test_label_costs_are_left_to_the_moves():
     rng = np.random.default_rng(0)
     unary = rng.integers(0, 9, (3, 2, 4))
