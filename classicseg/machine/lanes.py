@@ -44,6 +44,21 @@ def least_of(typing: Any, a: Any) -> Any:
 
 
 @intrinsic
+def any_above(typing: Any, a: Any, b: Any) -> Any:
+    """Whether a lane of `a`, a pack of floats, is above that of `b`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = ir.Constant(ir.IntType(1), 0)
+        for left, right in zip(split(builder, a.width, args[0]), split(builder, b.width, args[1]), strict=True):
+            above = builder.fcmp_ordered(">", left, right)
+            bits = ir.IntType(left.type.count)
+            found = builder.or_(found, builder.icmp_unsigned("!=", builder.bitcast(above, bits), ir.Constant(bits, 0)))
+        return found
+
+    return types.boolean(a, b), codegen
+
+
+@intrinsic
 def cone(typing: Any, a: Any, rise: Any) -> Any:
     """Each lane of `a`, a pack of one vector of floats, or what another lane and `rise` for each step to it come to.
 

@@ -8,8 +8,9 @@ Potts
 Truncated linear
     The lower envelope of cones: a pass upwards, a pass downwards, then the truncation [1]_.
 Truncated quadratic
-    Only labels nearer than the truncation are compared. The lower envelope of parabolas needs fewer sums, but takes
-    a different course at each pixel, so that pixels could not share instructions.
+    Only labels nearer than the truncation are compared, and from where even the least of all costs would not be worth
+    the way, none. The lower envelope of parabolas takes a different course at each pixel, so that pixels could not
+    share instructions.
 Diagonal
     ``min(min h, h(l) - w v(l))``.
 Matrix
@@ -29,12 +30,13 @@ from __future__ import annotations
 import numpy as np
 
 from classicseg.machine.jit import inline
+from classicseg.machine.lanes import any_above
 from classicseg.machine.simd import add, convert, fill, load, maximum, minimum, multiply, spread, store, subtract
 
 POTTS, LINEAR, QUADRATIC, DIAGONAL, MATRIX = range(5)
 """Kinds of compatibilities. Their tables hold: the truncation, the same, the same, L values, L * L costs."""
 
-_FOUR = 4  # labels of a matrix message that are found at a time: their sums stay in registers
+_FOUR = 4  # labels of a message that are found at a time: their sums stay in registers
 
 
 @inline
@@ -44,7 +46,13 @@ def _infinity(array, lanes):
 
 
 @inline
-def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed, lanes):
+def _nearer(work, at, away, lanes):
+    """The lesser of two packs of ``work`` on both sides of the place `at`, as far `away`; `lanes` as ever."""
+    return minimum(load(work, at - away, lanes), load(work, at + away, lanes))
+
+
+@inline
+def convolve(work, costs, out, least, weight, n_labels, kind, reach, table, transposed, lanes):
     """Find the messages of a pack of pixels, but for a constant and a last truncation.
 
     Parameters
@@ -53,6 +61,8 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
         ``work[costs:]`` holds h, label after label; the message is written to ``work[out:]``.
     costs, out : int
         The same place unless :func:`apart`. Before and behind quadratic costs lie `reach` labels of infinite cost.
+    least : pack
+        The least of h.
     weight : pack
         Weights of the edges.
     n_labels : int
@@ -83,14 +93,26 @@ def convolve(work, costs, out, weight, n_labels, kind, reach, table, transposed,
             best = minimum(load(work, at, lanes), add(best, weight))
             store(work, at, best)
     elif kind == QUADRATIC:
-        for at in range(0, n_labels * step, step):
-            store(work, out + at, load(work, costs + at, lanes))
-        for distance in range(1, reach + 1):
-            away = distance * step
-            cost = multiply(weight, convert(fill(np.float32(distance * distance), lanes), work))
-            for at in range(0, n_labels * step, step):
-                nearer = minimum(load(work, costs + at - away, lanes), load(work, costs + at + away, lanes))
-                store(work, out + at, minimum(load(work, out + at, lanes), add(nearer, cost)))
+        for first in range(0, n_labels, _FOUR):
+            # where L is no multiple of four, the last label is found several times
+            l0 = first * step
+            l1, l2 = min(first + 1, n_labels - 1) * step, min(first + 2, n_labels - 1) * step
+            l3 = min(first + 3, n_labels - 1) * step
+            a, b = load(work, costs + l0, lanes), load(work, costs + l1, lanes)
+            c, d = load(work, costs + l2, lanes), load(work, costs + l3, lanes)
+            for distance in range(1, reach + 1):
+                away = distance * step
+                cost = multiply(weight, convert(fill(np.float32(distance * distance), lanes), work))
+                if not any_above(maximum(maximum(a, b), maximum(c, d)), add(least, cost)):
+                    break  # no label that is so far away, or farther, is worth going to
+                a = minimum(a, add(_nearer(work, costs + l0, away, lanes), cost))
+                b = minimum(b, add(_nearer(work, costs + l1, away, lanes), cost))
+                c = minimum(c, add(_nearer(work, costs + l2, away, lanes), cost))
+                d = minimum(d, add(_nearer(work, costs + l3, away, lanes), cost))
+            store(work, out + l0, a)
+            store(work, out + l1, b)
+            store(work, out + l2, c)
+            store(work, out + l3, d)
     elif kind == DIAGONAL:
         least = infinity
         for at in range(out, out + n_labels * step, step):

@@ -23,7 +23,7 @@ import numpy as np
 from classicseg.kernels.messages.told import tell
 from classicseg.kernels.sites.graph import LINEAR, PART, POTTS, QUADRATIC, UNIFORM, with_pointers
 from classicseg.machine.jit import inline, kernel
-from classicseg.machine.lanes import cone, fill_doubles, least_of
+from classicseg.machine.lanes import any_above, cone, fill_doubles, least_of
 from classicseg.machine.parallel import aborted
 from classicseg.machine.simd import (
     add,
@@ -117,16 +117,19 @@ def _widen(g, m, slope, source, spare, lanes):
 
 
 @inline
-def _bend(g, m, slope, source, spare, lanes):
+def _bend(g, m, slope, source, spare, least, lanes):
     """The same for costs that grow by `slope` times the square of the distance, distance by distance.
 
+    `least` is the least of them in all lanes: from where even that would not be worth the way, no label is looked at.
     The other arguments, `g`, `m`, `source`, `spare` and `lanes`, are those of :func:`_widen`.
     """
     for label in range(0, m.n_padded, len(lanes)):
         best = load(m.work, source + label, lanes)
         for away in range(1, g.reach + 1):
-            near = minimum(load(m.work, source + label - away, lanes), load(m.work, source + label + away, lanes))
             rise = convert(fill_doubles(slope * (away * away), lanes), m.work)
+            if not any_above(best, add(least, rise)):
+                break
+            near = minimum(load(m.work, source + label - away, lanes), load(m.work, source + label + away, lanes))
             best = minimum(best, add(near, rise))
         store(m.work, spare + label, best)
     return spare
@@ -199,7 +202,7 @@ def _send(g, m, e, forward, share, lanes):
         if g.kind == LINEAR:
             source = _widen(g, m, slope, source, spare, lanes)
         elif g.kind == QUADRATIC:
-            source = _bend(g, m, slope, source, spare, lanes)
+            source = _bend(g, m, slope, source, spare, convert(fill_doubles(lowest, lanes), m.work), lanes)
     else:
         if g.kind == UNIFORM or g.kind == POTTS:
             lowest = tell(g, e, forward, source, spare, m.work)

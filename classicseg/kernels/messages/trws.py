@@ -172,7 +172,8 @@ def _send(m, model, numbers, course, forward, slot, k, weight, share, d, lanes):
         cost = subtract(multiply(share, load(work, total + i, lanes)), load(work, slot + i, lanes))
         least = minimum(least, cost)
         store(work, costs + i, cost)
-    limit = convolve(work, costs, slot, weight, m.n_labels, model.kind, model.reach, numbers.table, not forward, lanes)
+    table = numbers.table
+    limit = convolve(work, costs, slot, least, weight, m.n_labels, model.kind, model.reach, table, not forward, lanes)
     if model.kind > QUADRATIC:
         least = convert(fill(np.float32(np.inf), lanes), work)
         for i in range(0, length, step):
