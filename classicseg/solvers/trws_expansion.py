@@ -60,8 +60,7 @@ def trws_expansion(energy: GridCRF, run: Run) -> Result:
 def _expand(energy: GridCRF, run: Run, best: Best) -> None:
     """Expand from the best labels, from another start, and from the best of both.
 
-    Each pixel chooses between both, as one cut tells: where one has found its way out of a bad place, the other is often
-    still in it.
+    Each pixel chooses between both, as one cut tells: where one has left a bad place, the other is often still in it.
     """
     moves = Moves(energy, best.labels)
     _settle(moves, run, best)
