@@ -138,7 +138,7 @@ def test_labels_that_come_last_are_noticed_where_their_shape_would_fit():
     with pytest.raises(InputError, match="labels last"):
         cs.refine(photo(60, 50), logits=tall)
     many = -costs(40, (32, 32))  # squeezed into a square; 32 labels at 40 x 32 points would fit better
-    assert cs.refine(photo(80, 64), logits=many).shape == (80, 64)
+    assert cs.refinement_crf(photo(80, 64), logits=many).shape == (80, 64)
 
 
 def test_batches_are_not_taken_for_volumes():
