@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from classicseg.energies.grid_crf import GridCRF
 from classicseg.solvers.cut.moves import Moves, cheapest_label
 from classicseg.solvers.messages.trws import PROVED, Best, pass_messages
@@ -63,21 +65,19 @@ def _expand(energy: GridCRF, run: Run, best: Best) -> None:
     Each pixel chooses between both, as one cut tells: where one has left a bad place, the other is often still in it.
     """
     moves = Moves(energy, best.labels)
-    _settle(moves, run, best)
+
+    def settle(cycle: Callable[[], bool]) -> None:
+        """Repeat a cycle of moves until none lowers the energy or the run ends."""
+        lowered = True
+        while lowered and not (run.ended or best.gap <= 0):
+            lowered, change = moves.make(cycle)
+            best.offer(moves.labels, energy=moves.energy())
+            run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)
+
+    settle(moves.expand_each)
     first = moves.labels.reshape(-1)
     moves.restart(cheapest_label(energy) if run.init is None else run.init)
-    _settle(moves, run, best)
-    if not (run.ended or best.gap <= 0):
-        moves.make(lambda: moves.fuse(first))
-        _settle(moves, run, best)
+    settle(moves.expand_each)
+    settle(lambda: moves.fuse(first) | moves.expand_each())
     if not run.ended:
         run.stop("no expansion lowers the energy", converged=True)
-
-
-def _settle(moves: Moves, run: Run, best: Best) -> None:
-    """Expand until no move lowers the energy or the run ends."""
-    lowered = True
-    while lowered and not (run.ended or best.gap <= 0):
-        lowered, change = moves.make(moves.expand_each)
-        best.offer(moves.labels, energy=moves.energy())
-        run.record(energy=best.energy, lower_bound=best.bound, change=change, labels=lambda: best.labels)

@@ -287,9 +287,8 @@ def _push_over_single_arcs(net):
 def _push_over_pairs(net):
     """Push from excess to deficit of `net` what two arcs can carry, after single arcs have carried what they can.
 
-    The node between them has neither: to one with a deficit no excess can flow any more, and from one with excess to no
-    deficit. Such nodes are few where all have costs. No push opens a new way of two arcs, so that each is looked at
-    once.
+    The node between them has neither, or single arcs would have carried it. Such nodes are few where all have costs. No
+    push opens a new way of two arcs, so that each is looked at once.
     """
     arcs, excess = net.arcs, net.excess
     for node in range(net.ring - 1):
@@ -331,9 +330,8 @@ def _plant(net):
             record = ARC_WORDS * arc
             there = excess[np.int64(arcs[record + HEAD])]
             if (there > 0 and arcs[record + BACK] > 0) or (there < 0 and arcs[record + ROOM] > 0):
-                sign = np.int64(1) if there > 0 else np.int64(-1)
-                nodes[at + DEPTH] = np.int32(2 * sign)
-                nodes[at + _PARENT] = np.int32(arc)
+                sign = np.int64(1 if there > 0 else -1)
+                nodes[at + DEPTH], nodes[at + _PARENT] = np.int32(2 * sign), np.int32(arc)
                 nodes[at + _LINK] = np.int32(arcs[record + HEAD])
                 _enqueue(net, node, sign)
                 break
