@@ -31,14 +31,17 @@ LABELS = 16
 METHODS = ("expansion", "trws+expansion")
 
 
-def pair() -> tuple[np.ndarray, np.ndarray]:
-    """The photos, (H, W, 3) int; where they are missing, noise and the same noise shifted."""
-    folder = DATA / "stereo_mrf"
-    if folder.exists():
-        left, right = (np.array(Image.open(folder / f"tsukuba-im{side}.png").convert("RGB"), int) for side in "LR")
-        return left, right
-    right = np.random.default_rng(0).integers(0, 256, (24, 32, 3))
-    return np.roll(right, 5, axis=1), right
+def pair(*, tiny: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The photos, (H, W, 3) int; if `tiny`, noise and the same noise shifted."""
+    if tiny:
+        right = np.random.default_rng(0).integers(0, 256, (24, 32, 3))
+        return np.roll(right, 5, axis=1), right
+    files = [DATA / "stereo_mrf" / f"tsukuba-im{side}.png" for side in "LR"]
+    if not all(file.is_file() for file in files):
+        print(f"nothing measured: {', '.join(map(str, files))} not there")
+        sys.exit()
+    left, right = (np.array(Image.open(file).convert("RGB"), int) for file in files)
+    return left, right
 
 
 def costs(left: np.ndarray, right: np.ndarray, limit: int | None) -> np.ndarray:
@@ -84,10 +87,8 @@ def summary(rows: list[Row]) -> Row:
 def main() -> None:
     options = arguments(__doc__).parse_args()
     needs("gco")
-    run, photos = this_run(threads=1, libraries=["gco-wrapper"]), pair()
-    if options.tiny:
-        photos = tuple(photo[:24, :32] for photo in photos)
-    measure(tuple(photo[:24, :32] for photo in photos), "gray", None, 5)  # compiled before the clock runs
+    photos, run = pair(tiny=options.tiny), this_run(threads=1, libraries=["gco-wrapper"])
+    measure(pair(tiny=True), "gray", None, 5)  # compiled before the clock runs
     rows = []
     for chosen in itertools.product(("gray", "colours"), (None, 20), (5,) if options.tiny else (5, 10, 20, 30)):
         rows.append(measure(photos, *chosen))
